@@ -1,0 +1,73 @@
+/** Every refusal the API can give: one catalogue of stable codes, answered as RFC 9457 problem details. */
+
+/** code → HTTP status and title. The codes are part of the contract: outside programs compare them. */
+export const catalogue = {
+  invalid_request: [400, "The request is not valid"],
+  invalid_topic: [400, "The topic name is not valid"],
+  invalid_topic_filter: [400, "The topic filter is not valid"],
+  invalid_url: [400, "The URL is not valid"],
+  blocked_address: [400, "The address is not allowed"],
+  unauthorized: [401, "A valid API key is required"],
+  forbidden_topic: [403, "The key may not use this topic"],
+  not_found: [404, "Not found"],
+  no_retained_message: [404, "The topic holds no retained message"],
+  method_not_allowed: [405, "The method is not allowed here"],
+  conflict: [409, "The resource changed meanwhile"],
+  idempotency_in_progress: [409, "A request with this idempotency key is still running"],
+  payload_too_large: [413, "The payload is too large"],
+  unsupported_media_type: [415, "The content type is not supported"],
+  idempotency_mismatch: [422, "The idempotency key was used for another request"],
+  too_many_webhooks: [422, "The limit of webhooks is reached"],
+  rate_limited: [429, "Too many requests"],
+  internal_error: [500, "Internal error"],
+  broker_refused: [502, "The broker refused the message"],
+  broker_unavailable: [503, "The broker is not available"],
+  store_unavailable: [503, "The store is not available"],
+  shutting_down: [503, "The process is shutting down"],
+  broker_timeout: [504, "The broker did not acknowledge in time"],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof catalogue;
+
+/** Names one offending field: `path` as in `topics[0]` or `query.limit`. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+interface ProblemOptions {
+  errors?: FieldError[];
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** A refusal on its way to the client. `detail` is shown to it: never put a secret there. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly title: string;
+  readonly errors: FieldError[] | undefined;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    options: ProblemOptions = {},
+  ) {
+    super(detail, { cause: options.cause });
+    this.name = "Problem";
+    [this.status, this.title] = catalogue[code];
+    this.errors = options.errors;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The RFC 9457 body. */
+  toJSON(): Record<string, unknown> {
+    const { status, title, code, detail, errors } = this;
+    return { type: `urn:causeway:problem:${code}`, title, status, detail, code, ...(errors && { errors }) };
+  }
+}
+
+/** A refusal that names a single field. */
+export function fieldProblem(code: ProblemCode, path: string, message: string): Problem {
+  return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });
+}

@@ -1,0 +1,88 @@
+/** The MQTT application message as both flows see it, and the form in which it rests in the store. */
+import { v7 as uuidv7 } from "uuid";
+
+export type QoS = 0 | 1 | 2;
+
+/** MQTT 5 user properties: a name may stand once or several times, in order. */
+export type UserProperties = Record<string, string | string[]>;
+
+/** One application message (MQTT 5 section 3.3). */
+export interface Message {
+  /** `msg_` + UUIDv7: job id, CloudEvents `id` and `webhook-id` alike. */
+  id: string;
+  topic: string;
+  payload: Buffer;
+  qos: QoS;
+  retain: boolean;
+  /** Milliseconds since the epoch at which the bridge received it. */
+  receivedAt: number;
+  contentType?: string;
+  responseTopic?: string;
+  correlationData?: Buffer;
+  userProperties?: UserProperties;
+}
+
+/**
+ * A message as JSON. Text is kept as text, so that what waits in the store can be read; everything else is base64.
+ * Text with U+0000 counts as binary, because PostgreSQL's jsonb cannot hold it.
+ */
+export interface StoredMessage {
+  topic: string;
+  payload?: string;
+  payloadBase64?: string;
+  qos: QoS;
+  retain: boolean;
+  receivedAt: number;
+  contentType?: string;
+  responseTopic?: string;
+  correlationData?: string;
+  userProperties?: UserProperties;
+}
+
+export type IdPrefix = "msg" | "wh" | "req" | "key";
+
+/** A new id: prefix, underscore, UUIDv7. Ids of one prefix sort by the time of their making. */
+export function newId(prefix: IdPrefix): string {
+  return `${prefix}_${uuidv7()}`;
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The payload as text, or undefined when the bytes are not valid UTF-8. Every byte survives the way back. */
+export function utf8Text(payload: Buffer): string | undefined {
+  try {
+    return strictUtf8.decode(payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The message without its id, which the job carries. Absent properties stay absent. */
+export function toStored(message: Message): StoredMessage {
+  const { topic, payload, qos, retain, receivedAt, contentType, responseTopic, correlationData, userProperties } = message;
+  const text = utf8Text(payload);
+  const body =
+    text === undefined || text.includes("\u0000") ? { payloadBase64: payload.toString("base64") } : { payload: text };
+  return {
+    topic,
+    ...body,
+    qos,
+    retain,
+    receivedAt,
+    ...(contentType !== undefined && { contentType }),
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData !== undefined && { correlationData: correlationData.toString("base64") }),
+    ...(userProperties !== undefined && { userProperties }),
+  };
+}
+
+/** The inverse of {@link toStored}. */
+export function fromStored(id: string, stored: StoredMessage): Message {
+  const { payload, payloadBase64, correlationData, ...rest } = stored;
+  return {
+    id,
+    ...rest,
+    payload: payloadBase64 === undefined ? Buffer.from(payload ?? "", "utf8") : Buffer.from(payloadBase64, "base64"),
+    ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, "base64") }),
+  };
+}
