@@ -1,0 +1,97 @@
+/** `POST /v1/messages`: publish one message. */
+import { fieldProblem, Problem } from "../errors.ts";
+import { newId, type QoS, type UserProperties } from "../message.ts";
+import { topicNameError } from "../topic.ts";
+import { decodeBase64, rawMember } from "./payload.ts";
+import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
+
+/** The body, checked against the contract; defaults are in. */
+export interface MessageInput {
+  topic: string;
+  payload?: unknown;
+  payloadBase64?: string;
+  qos?: QoS;
+  retain?: boolean;
+  contentType?: string;
+  responseTopic?: string;
+  correlationData?: string;
+  expirySeconds?: number;
+  userProperties?: UserProperties;
+}
+
+/** The longest string and binary data MQTT can carry (MQTT 5 sections 1.5.4 and 1.5.6). */
+const MAX_MQTT_BYTES = 65_535;
+
+/**
+ * @param rawJson the text of the body, from which a payload that is not a string is taken as it stands
+ * @throws Problem
+ */
+export async function publishMessage(
+  input: MessageInput,
+  rawJson: string,
+  { publish, maxPayloadBytes }: { publish: Publish; maxPayloadBytes: number },
+): Promise<PublishAnswer> {
+  const message = toMessage(input, rawJson);
+  checkPayloadSize(message.payload, maxPayloadBytes, input.payloadBase64 === undefined ? "payload" : "payloadBase64");
+  return answerTo(message, await publish(message));
+}
+
+function toMessage(input: MessageInput, rawJson: string): OutgoingMessage {
+  const { topic, qos = 1, retain = false, contentType, responseTopic, correlationData, expirySeconds, userProperties } = input;
+  checkTopic(topic, "topic");
+  if (responseTopic !== undefined) checkTopic(responseTopic, "responseTopic");
+  const message: OutgoingMessage = { id: newId("msg"), topic, payload: payloadOf(input, rawJson), qos, retain };
+  if (contentType !== undefined) message.contentType = checkString(contentType, "contentType");
+  if (responseTopic !== undefined) message.responseTopic = responseTopic;
+  if (expirySeconds !== undefined) message.expirySeconds = expirySeconds;
+  if (userProperties !== undefined) message.userProperties = checkUserProperties(userProperties);
+  if (correlationData !== undefined) {
+    message.correlationData = decodeBase64(correlationData, "correlationData");
+    if (message.correlationData.length > MAX_MQTT_BYTES) {
+      throw fieldProblem("invalid_request", "correlationData", `must not be longer than ${MAX_MQTT_BYTES} bytes`);
+    }
+  }
+  return message;
+}
+
+function payloadOf({ payload, payloadBase64 }: MessageInput, rawJson: string): Buffer {
+  if (payload !== undefined && payloadBase64 !== undefined) {
+    throw fieldProblem("invalid_request", "payloadBase64", "cannot stand beside payload");
+  }
+  if (payloadBase64 !== undefined) return decodeBase64(payloadBase64, "payloadBase64");
+  if (payload === undefined) return Buffer.alloc(0);
+  if (typeof payload === "string") return Buffer.from(payload);
+  return Buffer.from(rawMember(rawJson, "payload") ?? JSON.stringify(payload));
+}
+
+/** @throws Problem invalid_topic */
+export function checkTopic(topic: string, path: string): void {
+  const wrong = topicNameError(topic);
+  if (wrong) throw fieldProblem("invalid_topic", path, wrong);
+}
+
+/** @throws Problem payload_too_large */
+export function checkPayloadSize(payload: Buffer, maxBytes: number, path: string): void {
+  if (payload.length <= maxBytes) return;
+  const message = `${payload.length} bytes are more than the limit of ${maxBytes}`;
+  throw new Problem("payload_too_large", `${path}: ${message}`, { errors: [{ path, message }] });
+}
+
+/** An MQTT string: well-formed, without the null character, at most 65,535 bytes. @throws Problem */
+export function checkString(text: string, path: string): string {
+  if (text.includes("\u0000")) throw fieldProblem("invalid_request", path, "must not contain the null character");
+  if (!text.isWellFormed()) throw fieldProblem("invalid_request", path, "must be well-formed Unicode");
+  if (Buffer.byteLength(text) > MAX_MQTT_BYTES) {
+    throw fieldProblem("invalid_request", path, `must not be longer than ${MAX_MQTT_BYTES} bytes`);
+  }
+  return text;
+}
+
+function checkUserProperties(properties: UserProperties): UserProperties {
+  for (const [name, value] of Object.entries(properties)) {
+    const path = `userProperties.${name}`;
+    checkString(name, path);
+    for (const text of Array.isArray(value) ? value : [value]) checkString(text, path);
+  }
+  return properties;
+}

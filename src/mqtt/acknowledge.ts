@@ -1,0 +1,182 @@
+/**
+ * Acknowledge after durable, without waiting in line.
+ *
+ * MQTT.js parses the next packet only when `handleMessage` calls back, and then sends the acknowledgement itself. To
+ * keep both apart this file lets the parser go on at once and holds back PUBACK (QoS 1) and PUBREC (QoS 2) until the
+ * message is durable, in the order of arrival ([MQTT-4.6.0-2], [MQTT-4.6.0-3]). That takes MQTT.js's private
+ * `_sendPacket`: the version is pinned, and test/mqtt/acknowledge.test.ts fails when a new one changes it.
+ *
+ * QoS 2 follows the specification's second method (section 4.3.3): the message is passed on at PUBLISH, and only its
+ * packet identifier is remembered until PUBREL. A PUBLISH that comes again with the same identifier is the same message.
+ */
+import type { IClientOptions, IPublishPacket, IStore, MqttClient } from "mqtt";
+
+/** One received message and its way to the acknowledgement. */
+export interface Receipt {
+  packet: IPublishPacket;
+  /** Call once what became of the message is durable. Never throws; calling it twice does no harm. */
+  done(): void;
+}
+
+export interface ReceiveLimits {
+  /** Messages taken but not yet done at which the socket is no longer read. */
+  maxPending: number;
+  /** The same in bytes of payload. */
+  maxPendingBytes: number;
+}
+
+type Sender = (packet: { cmd: string; messageId?: number }, callback?: () => void, ...rest: unknown[]) => void;
+
+interface Entry {
+  packet: IPublishPacket;
+  durable: boolean;
+  /** Sends the held acknowledgement; absent while MQTT.js has not asked for it on this connection. */
+  send: (() => void) | undefined;
+}
+
+export class Acknowledger {
+  /** Unacknowledged QoS 1 and 2 messages by packet identifier; QoS 2 until PUBREL. At most 65,535. */
+  readonly #entries = new Map<number, Entry>();
+  /** Acknowledgements of this connection in the order of arrival. */
+  #line: Entry[] = [];
+  #pending = 0;
+  #pendingBytes = 0;
+  #resume: (() => void)[] = [];
+  #paused = false;
+  #drained: (() => void)[] = [];
+
+  constructor(
+    private readonly limits: ReceiveLimits,
+    private readonly receive: (receipt: Receipt) => void,
+  ) {}
+
+  /** MQTT.js options this needs: a store that never makes the parser wait. */
+  readonly clientOptions: IClientOptions = { incomingStore: this.#incomingStore() as unknown as IStore };
+
+  /** Messages that are taken but not yet durable. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Reads the socket no further; resolves once everything taken is durable and acknowledged. */
+  async drain(): Promise<void> {
+    this.#paused = true;
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  attach(client: MqttClient): void {
+    const internals = client as unknown as { _sendPacket: Sender };
+    if (typeof internals._sendPacket !== "function") throw new Error("MQTT.js has no _sendPacket: pin its version");
+    const send = internals._sendPacket.bind(client);
+    internals._sendPacket = (packet, callback, ...rest) => {
+      const held = packet.cmd === "puback" || packet.cmd === "pubrec";
+      const entry = held ? this.#entries.get(packet.messageId!) : undefined;
+      if (!entry) return send(packet, callback, ...rest);
+      entry.send = () => send(packet);
+      this.#release();
+      this.#goOn(callback);
+    };
+    client.handleMessage = (packet, callback) => {
+      if (packet.qos === 0) {
+        this.#take(packet, undefined);
+        this.#goOn(callback);
+        return;
+      }
+      // A QoS 2 message comes by here at PUBREL, long after it was taken.
+      if (packet.qos === 1) this.#takeOnce(packet);
+      callback();
+    };
+    client.options.customHandleAcks = (_topic, _message, packet, callback) => {
+      if (packet.qos === 2) this.#takeOnce(packet);
+      callback(0);
+    };
+  }
+
+  /** The connection is gone, and with it the right to acknowledge on it: the broker sends those messages again. */
+  connectionLost(): void {
+    this.#line = [];
+    for (const entry of this.#entries.values()) entry.send = undefined;
+    for (const resume of this.#resume.splice(0)) resume();
+  }
+
+  #takeOnce(packet: IPublishPacket): void {
+    const id = packet.messageId!;
+    const known = this.#entries.get(id);
+    // The same message again after a reconnect, while the first copy is still on its way: one receipt is enough.
+    if (known && packet.dup && isSameMessage(known.packet, packet)) {
+      this.#line.push(known);
+      return;
+    }
+    const entry: Entry = { packet, durable: false, send: undefined };
+    this.#entries.set(id, entry);
+    this.#line.push(entry);
+    this.#take(packet, entry);
+  }
+
+  #take(packet: IPublishPacket, entry: Entry | undefined): void {
+    const bytes = packet.payload.length;
+    this.#pending++;
+    this.#pendingBytes += bytes;
+    let finished = false;
+    const done = () => {
+      if (finished) return;
+      finished = true;
+      this.#pending--;
+      this.#pendingBytes -= bytes;
+      if (entry) {
+        entry.durable = true;
+        this.#release();
+      }
+      if (this.#pending === 0) for (const drained of this.#drained.splice(0)) drained();
+      if (this.#resume.length > 0 && !this.#full()) for (const resume of this.#resume.splice(0)) resume();
+    };
+    this.receive({ packet, done });
+  }
+
+  #release(): void {
+    let sent = 0;
+    for (const entry of this.#line) {
+      if (!entry.durable || !entry.send) break;
+      sent++;
+      const { messageId, qos } = entry.packet;
+      if (qos === 1 && this.#entries.get(messageId!) === entry) this.#entries.delete(messageId!);
+      entry.send();
+      entry.send = undefined;
+    }
+    if (sent > 0) this.#line.splice(0, sent);
+  }
+
+  #goOn(callback: (() => void) | undefined): void {
+    if (!callback) return;
+    if (this.#full()) this.#resume.push(callback);
+    else callback();
+  }
+
+  #full(): boolean {
+    return this.#paused || this.#pending >= this.limits.maxPending || this.#pendingBytes >= this.limits.maxPendingBytes;
+  }
+
+  /** PUBREL finds every identifier, so that MQTT.js answers PUBCOMP and forgets it. */
+  #incomingStore() {
+    type Callback = (error?: Error | null, packet?: object) => void;
+    return {
+      put: (packet: object, callback: Callback) => callback(null, packet),
+      get: ({ messageId }: { messageId: number }, callback: Callback) =>
+        callback(null, { cmd: "publish", topic: "", payload: Buffer.alloc(0), qos: 2, retain: false, dup: false, messageId }),
+      del: ({ messageId }: { messageId: number }, callback: Callback) => {
+        if (this.#entries.get(messageId)?.packet.qos === 2) this.#entries.delete(messageId);
+        callback(null);
+      },
+      createStream: () => undefined,
+      close: (callback: Callback) => callback(null),
+    };
+  }
+}
+
+function isSameMessage(a: IPublishPacket, b: IPublishPacket): boolean {
+  return a.topic === b.topic && a.qos === b.qos && Buffer.compare(toBuffer(a.payload), toBuffer(b.payload)) === 0;
+}
+
+function toBuffer(payload: string | Buffer): Buffer {
+  return typeof payload === "string" ? Buffer.from(payload) : payload;
+}

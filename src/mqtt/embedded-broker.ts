@@ -1,0 +1,117 @@
+/**
+ * The embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that
+ * a first try needs nothing but Node. kill -9 loses nothing that was acknowledged.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { Aedes } from "aedes";
+import openPersistence from "aedes-persistence-level";
+import { ClassicLevel } from "classic-level";
+import { v7 as uuidv7 } from "uuid";
+import type { RetainedMessage } from "../downlink/retained.ts";
+import type { Log } from "./connection.ts";
+
+export interface EmbeddedBrokerOptions {
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  username?: string;
+  password?: string;
+  dataDir: string;
+  log: Log;
+}
+
+export interface EmbeddedBroker {
+  port: number;
+  /** Where local clients reach it. */
+  url: string;
+  /** False when the wanted port was taken and a free one is used instead. */
+  wantedPort: boolean;
+  /** The retained message of a topic, read from the store itself: exact, without asking over the network. */
+  retained(topic: string): Promise<RetainedMessage | undefined>;
+  close(): Promise<void>;
+}
+
+/** Opens the broker's store and listens. Falls back to a free port when the wanted one is taken. */
+export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
+  const { host, port, dataDir, log } = options;
+  const location = join(dataDir, "broker");
+  await mkdir(location, { recursive: true, mode: 0o700 });
+  const db = new ClassicLevel<string, Buffer>(location);
+  await db.open();
+  const persistence = openPersistence(db);
+  // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
+  // the messages of an earlier run before those of this one.
+  const aedes = await Aedes.createBroker({
+    id: uuidv7(),
+    persistence,
+    ...(options.password !== undefined && { authenticate: authenticator(options.username ?? "", options.password) }),
+  });
+  aedes.on("clientError", (client, error) => log.info({ client_id: client?.id, error: error.message }, "broker_client_error"));
+  aedes.on("connectionError", (_client, error) => log.info({ error: error.message }, "broker_connection_error"));
+
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("close", () => sockets.delete(socket));
+    aedes.handle(socket);
+  });
+  const wantedPort = await listen(server, host, port);
+  const bound = (server.address() as AddressInfo).port;
+  const local = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
+
+  return {
+    port: bound,
+    url: `mqtt://${local}:${bound}`,
+    wantedPort,
+    retained: async (topic) => {
+      for await (const packet of persistence.createRetainedStream(topic)) {
+        if (packet.topic === topic && packet.payload.length > 0) {
+          return { topic, payload: Buffer.from(packet.payload), qos: packet.qos };
+        }
+      }
+      return undefined;
+    },
+    close: async () => {
+      server.close();
+      await new Promise<void>((resolve) => aedes.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await db.close();
+    },
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<boolean> {
+  const attempt = async (wanted: number) => {
+    server.listen(wanted, host);
+    await once(server, "listening"); // rejects on 'error'
+  };
+  try {
+    await attempt(port);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    await attempt(0);
+    return false;
+  }
+}
+
+type Authenticate = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
+
+function authenticator(username: string, password: string): Authenticate {
+  return (_client, givenUser, givenPassword, done) => {
+    const ok = same(givenUser ?? "", username) && same(givenPassword?.toString() ?? "", password);
+    if (ok) return done(null, true);
+    // CONNACK return code 4: bad user name or password (MQTT 3.1.1 section 3.2.2.3).
+    done(Object.assign(new Error("bad user name or password"), { returnCode: 4 }) as never, false);
+  };
+}
+
+function same(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

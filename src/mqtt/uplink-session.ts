@@ -1,0 +1,215 @@
+/**
+ * One persistent session of the uplink: keeps its subscriptions as wanted, across reconnects, and hands on what
+ * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
+ * resume a session and say they did not, and others the reverse.
+ */
+import type { IConnackPacket, IPublishPacket } from "mqtt";
+import type { QoS } from "../message.ts";
+import { Acknowledger, type ReceiveLimits, type Receipt } from "./acknowledge.ts";
+import { type BrokerAddress, Connection, type Log, type ProtocolVersion, protocolName } from "./connection.ts";
+
+export interface Subscription {
+  filter: string;
+  qos: QoS;
+  /** MQTT 5 subscription identifier, 1 to 268,435,455 (section 3.8.2.1.2). */
+  id: number;
+}
+
+export interface UplinkSessionOptions {
+  broker: BrokerAddress;
+  clientId: string;
+  limits: ReceiveLimits;
+  log: Log;
+  receive(packet: IPublishPacket, done: () => void): void;
+  /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
+  onConnect(copiesCarryIds: boolean): void;
+  /** The broker confirmed that it no longer subscribes us to the filter. */
+  onUnsubscribed(filter: string): void;
+}
+
+export interface SessionStatus {
+  clientId: string;
+  state: string;
+  protocol: "5" | "3.1.1" | undefined;
+  error: string | undefined;
+  /** Filters wanted, and how many of them the broker has granted on this connection. */
+  wanted: number;
+  granted: number;
+  refused: { filter: string; reason: string }[];
+}
+
+const ACK_MS = 10_000;
+const RETRY_MS = 1_000;
+const DRAIN_MS = 3_000;
+/** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
+const PIPELINE = 64;
+
+export class UplinkSession {
+  readonly #connection: Connection;
+  readonly #acknowledger: Acknowledger;
+  #wanted = new Map<string, Subscription>();
+  #unwanted = new Set<string>();
+  /** What the broker granted on this connection. */
+  #granted = new Map<string, Subscription>();
+  #refused = new Map<string, string>();
+  #syncing = false;
+  #dirty = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: UplinkSessionOptions) {
+    this.#acknowledger = new Acknowledger(options.limits, ({ packet, done }: Receipt) => options.receive(packet, done));
+    this.#connection = new Connection({
+      broker: options.broker,
+      name: "uplink",
+      clientId: options.clientId,
+      persistent: true,
+      log: options.log,
+      client: this.#acknowledger.clientOptions,
+      prepare: (client) => this.#acknowledger.attach(client),
+      onConnect: (connack, protocol) => this.#connected(connack, protocol),
+      onClose: () => {
+        this.#granted.clear();
+        this.#acknowledger.connectionLost();
+      },
+    });
+  }
+
+  /** Replaces the wanted subscriptions; `unwanted` are filters the broker may still hold for this session. */
+  update(wanted: Subscription[], unwanted: string[]): void {
+    this.#wanted = new Map(wanted.map((subscription) => [subscription.filter, subscription]));
+    this.#unwanted = new Set(unwanted.filter((filter) => !this.#wanted.has(filter)));
+    for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
+    this.#sync();
+  }
+
+  get status(): SessionStatus {
+    return {
+      clientId: this.options.clientId,
+      state: this.#connection.state,
+      protocol: protocolName(this.#connection.protocol),
+      error: this.#connection.lastError,
+      wanted: this.#wanted.size,
+      granted: this.#granted.size,
+      refused: [...this.#refused].map(([filter, reason]) => ({ filter, reason })),
+    };
+  }
+
+  /** Messages taken and not yet durable. */
+  get pending(): number {
+    return this.#acknowledger.pending;
+  }
+
+  /**
+   * Stops the intake. What was taken is acknowledged first, as far as `drainMs` allows; the broker keeps the session
+   * and what comes meanwhile.
+   */
+  async close(drainMs = DRAIN_MS): Promise<void> {
+    clearTimeout(this.#retry);
+    const late = new Promise((resolve) => setTimeout(resolve, drainMs).unref());
+    await Promise.race([this.#acknowledger.drain(), late]);
+    await this.#connection.close();
+  }
+
+  #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
+    this.#granted.clear();
+    // MQTT 5 section 3.2.2.3.12: absent means that subscription identifiers are available.
+    const available: unknown = connack.properties?.subscriptionIdentifiersAvailable;
+    this.options.onConnect(protocol === 5 && available !== false && available !== 0);
+    this.#sync();
+  }
+
+  #sync(): void {
+    this.#dirty = true;
+    if (this.#syncing) return;
+    this.#syncing = true;
+    void this.#run().finally(() => {
+      this.#syncing = false;
+      if (this.#dirty && this.#connection.connected) this.#sync();
+    });
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#retry);
+    while (this.#dirty && this.#connection.connected) {
+      this.#dirty = false;
+      const subscribe = [...this.#wanted.values()].filter((wanted) => {
+        const granted = this.#granted.get(wanted.filter);
+        return granted?.qos !== wanted.qos || granted.id !== wanted.id;
+      });
+      const work = [
+        ...subscribe.map((subscription) => () => this.#subscribe(subscription)),
+        ...[...this.#unwanted].map((filter) => () => this.#unsubscribe(filter)),
+      ];
+      let failed = false;
+      const next = async () => {
+        for (let task = work.shift(); task; task = work.shift()) {
+          if (!(await task().catch(() => false))) failed = true;
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(PIPELINE, work.length) }, next));
+      if (failed) this.#retry = setTimeout(() => this.#sync(), RETRY_MS).unref();
+    }
+  }
+
+  /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
+  async #subscribe(subscription: Subscription): Promise<boolean> {
+    const { filter, qos, id } = subscription;
+    const five = this.#connection.protocol === 5;
+    // Retain Handling 2: never replay retained messages here; who wants them gets a snapshot of their own.
+    const sent = five
+      ? this.#send((done) =>
+          this.#connection.client.subscribe(
+            filter,
+            { qos, rh: 2, rap: false, nl: false, properties: { subscriptionIdentifier: id } },
+            done,
+          ),
+        )
+      : this.#send((done) => this.#connection.client.subscribe(filter, { qos }, done));
+    const { error, timedOut, granted } = await sent;
+    if (timedOut) return false;
+    const refusal = refusalOf(error, granted);
+    if (error && refusal === undefined) return false; // the connection went away: onConnect comes back to it
+    if (refusal !== undefined) {
+      this.#refused.set(filter, refusal);
+      this.options.log.error({ filter, reason: refusal }, "subscription_refused");
+      return true;
+    }
+    this.#refused.delete(filter);
+    if (this.#wanted.get(filter) === subscription) this.#granted.set(filter, subscription);
+    return true;
+  }
+
+  async #unsubscribe(filter: string): Promise<boolean> {
+    const { error, timedOut } = await this.#send((done) => this.#connection.client.unsubscribe(filter, done));
+    if (error || timedOut) return false;
+    this.#unwanted.delete(filter);
+    this.#granted.delete(filter);
+    // Wanted again while the answer was on its way: subscribe once more.
+    if (this.#wanted.has(filter)) this.#dirty = true;
+    else this.options.onUnsubscribed(filter);
+    return true;
+  }
+
+  #send(call: (done: (error?: unknown, granted?: unknown, packet?: unknown) => void) => void): Promise<Answer> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ timedOut: true }), ACK_MS);
+      call((error, granted) => {
+        clearTimeout(timer);
+        resolve({ error: error ?? undefined, granted });
+      });
+    });
+  }
+}
+
+interface Answer {
+  error?: unknown;
+  granted?: unknown;
+  timedOut?: boolean;
+}
+
+/** The reason in SUBACK when the broker refused: 0x80 in 3.1.1, 0x80 and above in 5. */
+function refusalOf(error: unknown, granted: unknown): string | undefined {
+  const packet = (error as { packet?: { granted?: number[] } } | undefined)?.packet;
+  const code = packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;
+  return code !== undefined && code >= 128 ? `the broker refused the subscription (reason 0x${code.toString(16)})` : undefined;
+}
