@@ -1,0 +1,30 @@
+/** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
+import type { StoredMessage } from "../message.ts";
+
+/** The queue of a webhook. Queue names must not hold `:`. */
+export function queueName(webhookId: string): string {
+  return `deliver-${webhookId}`;
+}
+
+/** A job's data; its id is the message's. */
+export type DeliveryJob = StoredMessage;
+
+/** One call of a webhook, as kept. */
+export interface Attempt {
+  at: string;
+  statusCode: number | null;
+  /** `timeout`, `connection_refused`, …; null after a 2xx. */
+  error: string | null;
+  durationMs: number;
+}
+
+/** Retention of finished deliveries by age (seconds) and number. */
+export const KEEP_SUCCEEDED = { age: 24 * 3600, count: 1_000 };
+/** The dead letters: 14 days. */
+export const KEEP_FAILED = { age: 14 * 24 * 3600, count: 10_000 };
+
+/**
+ * Options of every delivery. The bridge itself decides when to give up, since the schedule may change while a message
+ * waits: `attempts` is only a bound that is never reached. Failed attempts are kept in the job's stack trace list.
+ */
+export const JOB_OPTIONS = { attempts: 1_000, backoff: { type: "custom" }, stackTraceLimit: 20 };

@@ -1,0 +1,117 @@
+/**
+ * Makes messages durable in micro-batches: while a flush is under way, the next batch collects. A flush that fails is
+ * tried again with the same job ids until it works, since adding an id twice is harmless; meanwhile nothing is
+ * acknowledged and the intake fills up to its high-water mark.
+ */
+import { type Message, type StoredMessage, toStored } from "../message.ts";
+
+/** Adds jobs to the queue of one webhook, all or none; rejects when the store is away. */
+export type AddJobs = (webhookId: string, jobs: { id: string; data: StoredMessage }[]) => Promise<void>;
+
+export interface EnqueueOptions {
+  addJobs: AddJobs;
+  /** A webhook that is gone needs its messages no more. */
+  exists(webhookId: string): boolean;
+  onFlushed(deliveries: number, durationMs: number): void;
+  /** At each failed try of a flush. */
+  onFailed(error: Error): void;
+}
+
+interface Item {
+  message: Message;
+  webhookIds: string[];
+  done: () => void;
+}
+
+const MAX_BATCH = 500;
+const MAX_FLUSHES = 2;
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 1_000;
+
+export class Enqueuer {
+  #collecting: Item[] = [];
+  #flushes = 0;
+  #stopped = false;
+  /** When the oldest flush that is still under way began; tells a stuck store. */
+  readonly #started = new Set<{ at: number }>();
+
+  constructor(private readonly options: EnqueueOptions) {}
+
+  /** `done` is called once every delivery of the message is durable. */
+  add(message: Message, webhookIds: string[], done: () => void): void {
+    this.#collecting.push({ message, webhookIds, done });
+    if (this.#flushes < MAX_FLUSHES && this.#collecting.length === 1) setImmediate(() => this.#flushNext());
+  }
+
+  /** Milliseconds since the oldest flush under way began, 0 when there is none. */
+  get oldestFlushMs(): number {
+    const [oldest] = this.#started;
+    return oldest === undefined ? 0 : Date.now() - oldest.at;
+  }
+
+  /** Flushes are tried no more; what was not durable was not acknowledged, and the broker keeps it. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #flushNext(): void {
+    while (this.#flushes < MAX_FLUSHES && this.#collecting.length > 0 && !this.#stopped) {
+      const batch = this.#collecting.splice(0, MAX_BATCH);
+      this.#flushes++;
+      void this.#flush(batch).finally(() => {
+        this.#flushes--;
+        this.#flushNext();
+      });
+    }
+  }
+
+  async #flush(batch: Item[]): Promise<void> {
+    const start = { at: Date.now() };
+    this.#started.add(start);
+    try {
+      let waiting = groupByWebhook(batch);
+      for (let delay = RETRY_MIN_MS; waiting.length > 0; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
+        waiting = await this.#tryAll(waiting);
+        if (waiting.length === 0) break;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        if (this.#stopped) return;
+      }
+    } finally {
+      this.#started.delete(start);
+    }
+    for (const { done } of batch) done();
+    this.options.onFlushed(batch.reduce((sum, { webhookIds }) => sum + webhookIds.length, 0), Date.now() - start.at);
+  }
+
+  /** Answers the groups that are not durable yet. */
+  async #tryAll(groups: Group[]): Promise<Group[]> {
+    const results = await Promise.allSettled(
+      groups.map(async ({ webhookId, jobs }) => {
+        if (this.options.exists(webhookId)) await this.options.addJobs(webhookId, jobs);
+      }),
+    );
+    return groups.filter((_, i) => {
+      const result = results[i]!;
+      if (result.status === "rejected") this.options.onFailed(result.reason as Error);
+      return result.status === "rejected";
+    });
+  }
+}
+
+interface Group {
+  webhookId: string;
+  jobs: { id: string; data: StoredMessage }[];
+}
+
+function groupByWebhook(batch: Item[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { message, webhookIds } of batch) {
+    const job = { id: message.id, data: toStored(message) };
+    for (const webhookId of webhookIds) {
+      const group = groups.get(webhookId);
+      if (group) group.jobs.push(job);
+      else groups.set(webhookId, { webhookId, jobs: [job] });
+    }
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,82 @@
+/** The way of an uplink message up to its durability: receive → check → route → enqueue → acknowledge. */
+import { type Message, newId, type QoS, type UserProperties } from "../message.ts";
+import type { Copy } from "./router.ts";
+
+/** A PUBLISH as it came from the broker. */
+export interface ReceivedPacket {
+  topic: string;
+  payload: string | Buffer;
+  qos: QoS;
+  retain: boolean;
+  dup: boolean;
+  properties?: {
+    contentType?: string;
+    responseTopic?: string;
+    correlationData?: Buffer;
+    userProperties?: UserProperties;
+    subscriptionIdentifier?: number | number[];
+  };
+}
+
+/** What became of a message; each is counted, none is silent. */
+export type IntakeOutcome = "enqueued" | "unmatched" | "too_large" | "retained_skipped";
+
+export interface IntakeOptions {
+  route(topic: string, copy: Copy): string[];
+  enqueue(message: Message, webhookIds: string[], done: () => void): void;
+  maxPayloadBytes: number;
+  observe(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
+}
+
+export type Intake = (packet: ReceivedPacket, session: number, done: () => void) => void;
+
+/** `done` is called once the packet may be acknowledged. */
+export function makeIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeOptions): Intake {
+  return (packet, session, done) => {
+    const message = toMessage(packet);
+    if (message.payload.length > maxPayloadBytes) {
+      observe("too_large", message, []);
+      return done();
+    }
+    // The retain flag marks a replay of what was retained before we subscribed (MQTT 5 section 3.3.1.3).
+    if (packet.retain) {
+      observe("retained_skipped", message, []);
+      return done();
+    }
+    const webhookIds = route(packet.topic, { session, ids: identifiers(packet) });
+    if (webhookIds.length === 0) {
+      observe("unmatched", message, webhookIds);
+      return done();
+    }
+    enqueue(message, webhookIds, () => {
+      observe("enqueued", message, webhookIds);
+      done();
+    });
+  };
+}
+
+function identifiers({ properties }: ReceivedPacket): number[] | undefined {
+  const ids = properties?.subscriptionIdentifier;
+  return typeof ids === "number" ? [ids] : ids;
+}
+
+function toMessage(packet: ReceivedPacket): Message {
+  const { topic, payload, qos, retain, properties } = packet;
+  const message: Message = {
+    id: newId("msg"),
+    topic,
+    payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+    qos,
+    retain,
+    receivedAt: Date.now(),
+  };
+  if (properties) {
+    const { contentType, responseTopic, correlationData, userProperties } = properties;
+    if (contentType !== undefined) message.contentType = contentType;
+    if (responseTopic !== undefined) message.responseTopic = responseTopic;
+    if (correlationData !== undefined) message.correlationData = correlationData;
+    // MQTT.js's object has no prototype; a plain one is what JSON and deep comparison expect.
+    if (userProperties !== undefined) message.userProperties = { ...userProperties };
+  }
+  return message;
+}

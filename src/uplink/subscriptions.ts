@@ -1,0 +1,170 @@
+/**
+ * Keeps the broker's subscriptions and the router in step with the registrations: only the difference is subscribed
+ * or unsubscribed. What is meant to be subscribed is written down before, and struck out after the broker confirmed
+ * its end, so that a crash at any point leaves nothing forgotten at the broker.
+ */
+import type { QoS } from "../message.ts";
+import { type Assignment, planSubscriptions, wantedFilters } from "./plan.ts";
+import { type Copy, Router } from "./router.ts";
+
+/** One session at the broker. */
+export interface Session {
+  update(wanted: { filter: string; qos: QoS; id: number }[], unwanted: string[]): void;
+  close(): Promise<void>;
+}
+
+export interface SessionCallbacks {
+  index: number;
+  onConnect(copiesCarryIds: boolean): void;
+  onUnsubscribed(filter: string): void;
+}
+
+/** The written-down assignments, by filter. */
+export interface AssignmentRecords {
+  all(): Promise<{ id: string; value: Assignment; version: number }[]>;
+  create(filter: string, assignment: Assignment): Promise<boolean>;
+  replace(filter: string, assignment: Assignment, version: number): Promise<boolean>;
+  remove(filter: string): Promise<boolean>;
+}
+
+export interface SubscriptionsOptions<S extends Session> {
+  webhooks(): Iterable<{ id: string; topics: string[]; qos: QoS }>;
+  records: AssignmentRecords;
+  openSession(callbacks: SessionCallbacks): S;
+  onError(error: Error): void;
+}
+
+const RETRY_MS = 1_000;
+
+export class Subscriptions<S extends Session> {
+  readonly sessions: S[] = [];
+  /** What is written down. */
+  #assigned = new Map<string, Assignment & { version: number }>();
+  /** Filters that a session still has to give up, by session. */
+  readonly #leaving = new Map<number, Set<string>>();
+  #router = new Router([], new Map());
+  #copiesCarryIds: boolean | undefined;
+  #dirty = false;
+  #running = false;
+  #loaded = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: SubscriptionsOptions<S>) {}
+
+  start(): void {
+    this.#open(0);
+  }
+
+  /** Call whenever a registration came, went or changed. */
+  refresh(): void {
+    this.#dirty = true;
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    void this.#reconcile().finally(() => {
+      this.#running = false;
+      if (this.#dirty && !this.#retry) this.refresh();
+    });
+  }
+
+  route(topic: string, copy: Copy): string[] {
+    return this.#router.route(topic, copy);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    await Promise.all(this.sessions.map((session) => session.close()));
+  }
+
+  #open(index: number): void {
+    while (this.sessions.length <= index) {
+      const next = this.sessions.length;
+      this.sessions.push(
+        this.options.openSession({
+          index: next,
+          onConnect: (copiesCarryIds) => {
+            if (next !== 0 || this.#copiesCarryIds === copiesCarryIds) return;
+            this.#copiesCarryIds = copiesCarryIds;
+            this.refresh();
+          },
+          onUnsubscribed: (filter) => void this.#left(next, filter),
+        }),
+      );
+    }
+  }
+
+  async #reconcile(): Promise<void> {
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false;
+      if (this.#copiesCarryIds === undefined) return; // the first connect calls again
+      try {
+        await this.#load();
+        await this.#follow(this.#copiesCarryIds);
+      } catch (error) {
+        this.options.onError(error as Error);
+        this.#dirty = true;
+        this.#retry = setTimeout(() => {
+          this.#retry = undefined;
+          this.refresh();
+        }, RETRY_MS).unref();
+        return;
+      }
+    }
+  }
+
+  async #load(): Promise<void> {
+    if (this.#loaded) return;
+    for (const { id, value, version } of await this.options.records.all()) {
+      this.#assigned.set(id, { ...value, version });
+    }
+    this.#loaded = true;
+  }
+
+  async #follow(copiesCarryIds: boolean): Promise<void> {
+    const webhooks = [...this.options.webhooks()];
+    const wanted = wantedFilters(webhooks);
+    const { assignments, stale } = planSubscriptions([...wanted.keys()], this.#assigned, copiesCarryIds);
+    await Promise.all([...assignments].map(([filter, assignment]) => this.#writeDown(filter, assignment)));
+    for (const { filter, session } of stale) this.#leave(session, filter);
+
+    // The router first: what arrives under a new subscription must find its webhook.
+    this.#router = new Router(
+      webhooks.map(({ id, topics }) => ({ webhookId: id, topics })),
+      assignments,
+    );
+    const highest = [...assignments.values(), ...stale].reduce((max, { session }) => Math.max(max, session), 0);
+    this.#open(highest);
+    for (const [index, session] of this.sessions.entries()) {
+      const here = [...assignments].filter(([, assignment]) => assignment.session === index);
+      for (const [filter] of here) this.#leaving.get(index)?.delete(filter);
+      session.update(
+        here.map(([filter, { id }]) => ({ filter, qos: wanted.get(filter)!, id })),
+        [...(this.#leaving.get(index) ?? [])],
+      );
+    }
+  }
+
+  async #writeDown(filter: string, assignment: Assignment): Promise<void> {
+    const known = this.#assigned.get(filter);
+    if (known && known.session === assignment.session && known.id === assignment.id) return;
+    const { session, id } = assignment;
+    const { records } = this.options;
+    if (known) await records.replace(filter, { session, id }, known.version);
+    else await records.create(filter, { session, id });
+    this.#assigned.set(filter, { session, id, version: (known?.version ?? 0) + 1 });
+  }
+
+  #leave(session: number, filter: string): void {
+    const leaving = this.#leaving.get(session) ?? new Set();
+    this.#leaving.set(session, leaving.add(filter));
+  }
+
+  async #left(session: number, filter: string): Promise<void> {
+    if (!this.#leaving.get(session)?.delete(filter)) return;
+    // It may have been assigned again meanwhile, or to another session: then its record stays.
+    if (this.#assigned.get(filter)?.session !== session) return;
+    this.#assigned.delete(filter);
+    await this.options.records.remove(filter).catch((error: Error) => this.options.onError(error));
+  }
+}

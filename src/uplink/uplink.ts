@@ -1,0 +1,134 @@
+/**
+ * The uplink as one piece: registrations → subscriptions → intake → queues → workers. Everything it needs from outside
+ * comes as a function or a narrow port.
+ */
+import type { Queue } from "bullmq";
+import type { WebhookRegistry } from "../webhooks/registry.ts";
+import { countDeliveries, listDeliveries } from "./deliveries.ts";
+import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
+import { Enqueuer } from "./enqueue.ts";
+import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
+import type { Message } from "../message.ts";
+import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
+import { Workers, type WorkersOptions } from "./workers.ts";
+
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+  registry: WebhookRegistry;
+  assignments: AssignmentRecords;
+  openQueue(name: string): Queue<DeliveryJob>;
+  openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
+  maxPayloadBytes: number;
+  observe: {
+    received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
+    attempted: WorkersOptions["observe"];
+    flushed(durationMs: number): void;
+    /** A part failed and is tried again by itself. */
+    partFailed(part: "enqueue" | "subscriptions", error: Error): void;
+    forget(webhookId: string): void;
+  };
+}
+
+export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
+
+export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
+  const { registry, observe } = options;
+  const queues = new Map<string, Queue<DeliveryJob>>();
+
+  function queueOf(webhookId: string): Queue<DeliveryJob> {
+    const known = queues.get(webhookId);
+    if (known) return known;
+    const queue = options.openQueue(queueName(webhookId));
+    queues.set(webhookId, queue);
+    return queue;
+  }
+
+  const enqueuer = new Enqueuer({
+    addJobs: async (webhookId, jobs) => {
+      await queueOf(webhookId).addBulk(
+        jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
+      );
+    },
+    exists: (webhookId) => registry.get(webhookId) !== undefined,
+    onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
+    onFailed: (error) => observe.partFailed("enqueue", error),
+  });
+
+  const intake = makeIntake({
+    route: (topic, copy) => subscriptions.route(topic, copy),
+    enqueue: (message, webhookIds, done) => enqueuer.add(message, webhookIds, done),
+    maxPayloadBytes: options.maxPayloadBytes,
+    observe: observe.received,
+  });
+
+  const subscriptions: Subscriptions<S> = new Subscriptions<S>({
+    webhooks: () => registry.all(),
+    records: options.assignments,
+    openSession: (callbacks) =>
+      options.openSession(callbacks, (packet, done) => intake(packet, callbacks.index, done)),
+    onError: (error) => observe.partFailed("subscriptions", error),
+  });
+
+  const workers = new Workers({
+    webhooks: () => registry.all(),
+    webhook: (id) => registry.get(id),
+    openWorker: options.openWorker,
+    send: options.send,
+    eventSource: options.eventSource,
+    observe: observe.attempted,
+    disable: async (webhookId, reason) => {
+      const at = new Date().toISOString();
+      await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
+    },
+  });
+
+  async function forget(webhookId: string): Promise<void> {
+    observe.forget(webhookId);
+    const queue = queues.get(webhookId);
+    queues.delete(webhookId);
+    await queue?.close().catch(() => undefined);
+  }
+
+  return {
+    start(): void {
+      registry.onChange((changed) => {
+        workers.refresh(changed);
+        subscriptions.refresh();
+        for (const id of changed) if (!registry.get(id)) void forget(id);
+      });
+      workers.refresh();
+      subscriptions.start();
+      subscriptions.refresh();
+    },
+
+    sessions: () => subscriptions.sessions,
+    /** Milliseconds since the oldest batch under way began to be written. */
+    oldestFlushMs: () => enqueuer.oldestFlushMs,
+
+    count: (webhookId: string) => countDeliveries(queueOf(webhookId)),
+    list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
+      listDeliveries(queueOf(webhookId), webhookId, query),
+
+    /** Drops everything that waits for a webhook that is gone. */
+    async drop(webhookId: string): Promise<void> {
+      const queue = options.openQueue(queueName(webhookId));
+      try {
+        await queue.obliterate({ force: true });
+      } finally {
+        await queue.close().catch(() => undefined);
+      }
+    },
+
+    /** Stops the intake, acknowledging what is durable. */
+    async stopIntake(): Promise<void> {
+      await subscriptions.stop();
+      enqueuer.stop();
+    },
+
+    /** Lets calls under way finish for at most `graceMs`. */
+    async stopDelivery(graceMs: number): Promise<void> {
+      await workers.stop(graceMs);
+      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}

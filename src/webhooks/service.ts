@@ -1,0 +1,127 @@
+/** What the API does with webhooks: create, list, read, change, remove, and what became of their deliveries. */
+import { fieldProblem, Problem } from "../errors.ts";
+import { newId } from "../message.ts";
+import type { WebhookRegistry } from "./registry.ts";
+import { checkWebhook, DEFAULTS, MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookRules } from "./webhook.ts";
+
+export interface Counts {
+  pending: number;
+  active: number;
+  retrying: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** What the delivery side tells and does. */
+export interface Deliveries<Page, Query> {
+  count(webhookId: string): Promise<Counts>;
+  list(webhookId: string, query: Query): Promise<Page>;
+  /** Drops everything that waits. */
+  drop(webhookId: string): Promise<void>;
+  /** Whether the last calls failed, as this instance saw them. */
+  isFailing(webhookId: string): boolean;
+}
+
+export type WebhookState = "active" | "paused" | "disabled" | "failing";
+
+export type WebhookView = Omit<Webhook, "v" | "secret" | "disabled"> & {
+  state: WebhookState;
+  counts: Counts;
+  secret?: string;
+};
+
+export interface WebhookServiceOptions<Page, Query> {
+  registry: WebhookRegistry;
+  rules: WebhookRules;
+  newSecret(): string;
+  deliveries: Deliveries<Page, Query>;
+}
+
+const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 };
+
+export class WebhookService<Page, Query> {
+  constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
+
+  /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
+  async create(input: WebhookInput): Promise<WebhookView> {
+    const { registry, rules, newSecret } = this.options;
+    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    await checkWebhook(input, rules);
+    const now = new Date().toISOString();
+    const webhook: Webhook = {
+      ...DEFAULTS,
+      retry: { scheduleSeconds: [...DEFAULTS.retry.scheduleSeconds] },
+      ...normalised(input),
+      v: 1,
+      id: newId("wh"),
+      url: input.url,
+      topics: [...new Set(input.topics)],
+      secret: input.secret ?? newSecret(),
+      createdAt: now,
+      updatedAt: now,
+    };
+    await registry.create(webhook);
+    return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
+  }
+
+  async list({ limit, after }: { limit: number; after?: string }): Promise<{ items: WebhookView[]; nextCursor: string | null }> {
+    const id = after === undefined ? undefined : decodeCursor(after);
+    const found = await this.options.registry.list({ limit: limit + 1, ...(id !== undefined && { after: id }) });
+    const items = await Promise.all(found.slice(0, limit).map((webhook) => this.#withCounts(webhook)));
+    const last = items.at(-1);
+    return { items, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+  }
+
+  async get(id: string): Promise<WebhookView> {
+    return this.#withCounts(await this.options.registry.read(id));
+  }
+
+  /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
+  async update(id: string, input: Partial<WebhookInput>): Promise<WebhookView> {
+    await this.options.registry.read(id);
+    await checkWebhook(input, this.options.rules);
+    const changes = normalised(input);
+    const webhook = await this.options.registry.update(id, (current) => {
+      const { disabled, ...rest } = current;
+      const keepDisabled = disabled && input.enabled !== true ? { disabled } : {};
+      return { ...rest, ...changes, ...keepDisabled, updatedAt: new Date().toISOString() };
+    });
+    return this.#withCounts(webhook);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.options.registry.remove(id);
+    await this.options.deliveries.drop(id);
+  }
+
+  async listDeliveries(id: string, query: Query): Promise<Page> {
+    await this.options.registry.read(id);
+    return this.options.deliveries.list(id, query);
+  }
+
+  async #withCounts(webhook: Webhook): Promise<WebhookView> {
+    return this.#view(webhook, await this.options.deliveries.count(webhook.id));
+  }
+
+  #view({ v: _v, secret: _secret, disabled, ...shown }: Webhook, counts: Counts): WebhookView {
+    const failing = this.options.deliveries.isFailing(shown.id);
+    const state = disabled ? "disabled" : !shown.enabled ? "paused" : failing ? "failing" : "active";
+    return { ...shown, state, counts };
+  }
+}
+
+/** Without fields that are not there, and with filters once each. */
+function normalised(input: Partial<WebhookInput>): Partial<WebhookInput> {
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  return input.topics ? { ...given, topics: [...new Set(input.topics)] } : given;
+}
+
+function encodeCursor(id: string): string {
+  return Buffer.from(id).toString("base64url");
+}
+
+function decodeCursor(cursor: string): string {
+  const id = Buffer.from(cursor, "base64url").toString();
+  if (!/^wh_[0-9a-f-]{36}$/.test(id)) throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
+  return id;
+}
