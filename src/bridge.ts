@@ -1,0 +1,172 @@
+/** The composition root: the architecture on one page. It alone knows which part stands behind which port. */
+import { randomUUID } from "node:crypto";
+import type { Config } from "./config.ts";
+import { redactUrl } from "./config.ts";
+import type { OutgoingMessage, PublishResult } from "./downlink/publish.ts";
+import { makeHandlers } from "./handlers.ts";
+import { buildApp } from "./http/app.ts";
+import { bearerCheck } from "./http/auth.ts";
+import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
+import { Publisher } from "./mqtt/publisher.ts";
+import { retainedReader } from "./mqtt/retained-reader.ts";
+import { UplinkSession } from "./mqtt/uplink-session.ts";
+import { makeCanary, makeReadiness } from "./ops/health.ts";
+import { addGauges, makeMetrics } from "./ops/metrics.ts";
+import { type Log, makeObserver } from "./ops/observe.ts";
+import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
+import { openStore } from "./store/open.ts";
+import { makeAddressGuard } from "./uplink/address-guard.ts";
+import { headerError } from "./uplink/headers.ts";
+import { makeSender } from "./uplink/send.ts";
+import { newSecret, parseSecret } from "./uplink/sign.ts";
+import { makeUplink } from "./uplink/uplink.ts";
+import { WebhookRegistry } from "./webhooks/registry.ts";
+import { WebhookService } from "./webhooks/service.ts";
+
+export interface Bridge {
+  /** Where the API listens, e.g. `http://127.0.0.1:8080`. */
+  address: string;
+  /** The broker's address, without credentials. */
+  broker: { url: string; embedded: boolean; wantedPort: boolean };
+  store: "redis" | "embedded";
+  /** Ends everything in order; at most about 15 s. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Received and not yet durable: about ten flushes, and what a small machine can hold. */
+const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
+const DELIVERY_GRACE_MS = 10_000;
+
+/** @param signal gives up waiting for a store that is not there */
+export async function startBridge(config: Config, apiKey: string, log: Log, signal?: AbortSignal): Promise<Bridge> {
+  const { dataDir, maxPayloadBytes, mqtt } = config;
+  const closing: (() => Promise<unknown>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= closeAll(closing, log));
+
+  try {
+    // What must last.
+    const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
+    closing.unshift(() => store.close());
+
+    // The broker: theirs, or our own.
+    const embedded = mqtt.url ? undefined : await startEmbeddedBroker({ ...config.broker, dataDir, log });
+    if (embedded) closing.unshift(() => embedded.close());
+    const broker = embedded
+      ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
+      : { ...mqtt, url: mqtt.url! };
+
+    // What is seen from outside.
+    const registry = new WebhookRegistry(store.records("webhooks"), log);
+    const metrics = makeMetrics();
+    const observer = makeObserver(log, metrics, () => registry.size);
+
+    // HTTP → MQTT.
+    const suffix = randomUUID().slice(0, 8);
+    const publisher = new Publisher({ broker, clientId: `${mqtt.clientId}-publish-${suffix}`, log });
+    closing.unshift(() => publisher.close());
+    const reader = retainedReader({
+      broker,
+      clientId: `${mqtt.clientId}-read-${suffix}`,
+      log,
+      outage: () => (publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet")),
+    });
+    closing.unshift(() => reader.close());
+    const publish = async (message: OutgoingMessage): Promise<PublishResult> => {
+      const startedAt = performance.now();
+      const result = await publisher.publish(message);
+      observer.published(message, result, startedAt);
+      return result;
+    };
+
+    // MQTT → HTTP.
+    const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
+    const sender = makeSender({ guard });
+    closing.unshift(() => sender.close(0));
+    const uplink = makeUplink<UplinkSession>({
+      registry,
+      assignments: store.records("subscriptions"),
+      openQueue: (name) => store.queues.queue(name),
+      openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+      openSession: ({ index, onConnect, onUnsubscribed }, receive) =>
+        new UplinkSession({
+          broker,
+          clientId: `${mqtt.clientId}-uplink-${index}`,
+          limits: RECEIVE_LIMITS,
+          log,
+          receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
+          onConnect,
+          onUnsubscribed,
+        }),
+      send: (call) => sender.send(call),
+      eventSource: config.eventSource,
+      maxPayloadBytes,
+      observe: observer,
+    });
+    await registry.start();
+    closing.unshift(() => registry.stop());
+    uplink.start();
+    closing.unshift(() => uplink.stopDelivery(DELIVERY_GRACE_MS));
+    closing.unshift(() => uplink.stopIntake());
+    const canary = makeCanary(store.queues);
+    closing.unshift(() => canary.close());
+
+    // Operations.
+    const parts = { store, publisher, uplink, registry, canary };
+    const readiness = makeReadiness(makeProbes(parts));
+    addGauges(metrics, () => queueDepths(parts));
+
+    // The API.
+    const app = await buildApp({
+      handlers: makeHandlers({
+        publish,
+        readRetained: embedded ? embedded.retained : reader.read,
+        webhooks: new WebhookService({
+          registry,
+          rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
+          newSecret,
+          deliveries: { ...uplink, isFailing: observer.isFailing },
+        }),
+        readiness,
+        status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),
+        metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+        maxPayloadBytes,
+      }),
+      authenticate: bearerCheck(apiKey),
+      maxPayloadBytes,
+      claims: store.claims,
+      isClosing: () => stopping !== undefined,
+    });
+    closing.unshift(() => app.close());
+    const address = await app.listen({ host: config.http.host, port: config.http.port });
+    return {
+      address,
+      broker: {
+        url: redactUrl(broker.url),
+        embedded: embedded !== undefined,
+        wantedPort: embedded?.wantedPort ?? true,
+      },
+      store: store.kind,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function secretError(secret: string): string | undefined {
+  try {
+    parseSecret(secret);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** The last opened goes first. One that fails must not keep the others open. */
+async function closeAll(closing: (() => Promise<unknown>)[], log: Log): Promise<void> {
+  for (const close of closing) {
+    await close().catch((error: Error) => log.warn({ error: error.message }, "close_failed"));
+  }
+}

@@ -1,0 +1,74 @@
+/** The operations of the API, each handed to its flow. The names are the contract's operationIds. */
+import type { FastifyRequest } from "fastify";
+import { publishMessage } from "./downlink/messages.ts";
+import type { Publish } from "./downlink/publish.ts";
+import type { ReadRetained } from "./downlink/retained.ts";
+import { getRetained, publishToTopic } from "./downlink/topics.ts";
+import type { Handlers } from "./http/contract/index.ts";
+import type { Readiness } from "./ops/health.ts";
+import type { DeliveryPage, DeliveryStatus } from "./uplink/deliveries.ts";
+import type { WebhookService } from "./webhooks/service.ts";
+
+export interface DeliveryQuery {
+  status?: DeliveryStatus;
+  after?: string;
+  limit: number;
+}
+
+export interface HandlerPorts {
+  publish: Publish;
+  readRetained: ReadRetained;
+  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+  readiness(): Promise<Readiness>;
+  status(): Promise<Record<string, unknown>>;
+  metrics(): Promise<{ contentType: string; text: string }>;
+  maxPayloadBytes: number;
+}
+
+export function makeHandlers(ports: HandlerPorts): Handlers {
+  const { webhooks } = ports;
+  const contentType = (request: FastifyRequest) => request.headers["content-type"];
+  return {
+    publishMessage: (request) => publishMessage(request.body, request.rawJson, ports),
+
+    getRetained: async (request, reply) => {
+      const { body, headers } = await getRetained(request.params.topic, ports.readRetained);
+      return reply.headers(headers).send(body);
+    },
+    publishToTopic: (request) =>
+      publishToTopic({ ...request.params, ...request.query, body: request.body, contentType: contentType(request) }, ports),
+    retainTopic: (request) =>
+      publishToTopic(
+        { ...request.params, ...request.query, retain: true, body: request.body, contentType: contentType(request) },
+        ports,
+      ),
+    // An empty retained message clears what the topic holds (MQTT 5 section 3.3.1.3).
+    clearTopic: (request) =>
+      publishToTopic({ ...request.params, ...request.query, retain: true, body: Buffer.alloc(0) }, ports),
+
+    createWebhook: async (request, reply) => {
+      const webhook = await webhooks.create(request.body);
+      reply.header("location", `/v1/webhooks/${webhook.id}`);
+      return webhook as typeof webhook & { secret: string };
+    },
+    listWebhooks: (request) => webhooks.list(request.query),
+    getWebhook: (request) => webhooks.get(request.params.id),
+    updateWebhook: (request) => webhooks.update(request.params.id, request.body),
+    deleteWebhook: async (request) => {
+      await webhooks.remove(request.params.id);
+      return undefined;
+    },
+    listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query),
+
+    getHealth: () => ({ status: "ok" as const }),
+    getReady: async (_request, reply) => {
+      const readiness = await ports.readiness();
+      return reply.code(readiness.status === "ready" ? 200 : 503).send(readiness);
+    },
+    getMetrics: async (_request, reply) => {
+      const { contentType: type, text } = await ports.metrics();
+      return reply.type(type).send(text);
+    },
+    getStatus: () => ports.status(),
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * `/readyz`: whether broker, store and *consumption* work. Connected is not enough: a queue worker can stop consuming
+ * for good while its connection is fine, so a canary job goes through the store and must come out.
+ */
+import type { Queue, Worker } from "bullmq";
+
+export interface Check {
+  ok: boolean;
+  /** Why not, for people. */
+  detail?: string;
+}
+
+export interface Readiness {
+  status: "ready" | "unavailable";
+  checks: Record<string, Check>;
+}
+
+/** Each answers within the time-out, or counts as failed. */
+export type Probes = Record<string, () => Check | Promise<Check>>;
+
+const PROBE_MS = 2_000;
+/** However often `/readyz` is asked, the probes run at most once in this time. */
+const REUSE_MS = 1_000;
+
+export function makeReadiness(probes: Probes): () => Promise<Readiness> {
+  let last: { at: number; readiness: Promise<Readiness> } | undefined;
+  return () => {
+    if (!last || Date.now() - last.at > REUSE_MS) last = { at: Date.now(), readiness: probeAll(probes) };
+    return last.readiness;
+  };
+}
+
+async function probeAll(probes: Probes): Promise<Readiness> {
+  const entries = await Promise.all(
+    Object.entries(probes).map(async ([name, probe]) => [name, await withDeadline(probe)] as const),
+  );
+  const ready = entries.every(([, { ok }]) => ok);
+  return { status: ready ? "ready" : "unavailable", checks: Object.fromEntries(entries) };
+}
+
+async function withDeadline(probe: () => Check | Promise<Check>): Promise<Check> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Check>((resolve) => {
+    timer = setTimeout(() => resolve({ ok: false, detail: `no answer within ${PROBE_MS / 1000} s` }), PROBE_MS);
+  });
+  try {
+    return await Promise.race([Promise.resolve(probe()), late]);
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const CANARY = "canary";
+const KEEP_CANARIES = { count: 1, age: 60 };
+
+export interface Canary {
+  probe(): Promise<Check>;
+  close(): Promise<void>;
+}
+
+/** A queue of its own with a worker of its own: one job in, and the same job out again. */
+export function makeCanary(open: {
+  queue(name: string): Queue;
+  worker(name: string, processor: () => Promise<void>, options: object): Worker;
+}): Canary {
+  // Each instance has its own, or one could answer for another.
+  const name = `${CANARY}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  const queue = open.queue(name);
+  const seen = new Map<string, () => void>();
+  const worker = open.worker(name, async () => {}, { removeOnComplete: KEEP_CANARIES, removeOnFail: KEEP_CANARIES });
+  worker.on("completed", (job) => seen.get(job.id ?? "")?.());
+  let counter = 0;
+  return {
+    async probe() {
+      const id = `c${Date.now()}-${counter++}`;
+      const done = new Promise<Check>((resolve) => seen.set(id, () => resolve({ ok: true })));
+      const forget = setTimeout(() => seen.delete(id), PROBE_MS);
+      try {
+        await queue.add(CANARY, {}, { jobId: id });
+        return await done;
+      } finally {
+        seen.delete(id);
+        clearTimeout(forget);
+      }
+    },
+    async close() {
+      await worker.close().catch(() => undefined);
+      await queue.obliterate({ force: true }).catch(() => undefined);
+      await queue.close().catch(() => undefined);
+    },
+  };
+}

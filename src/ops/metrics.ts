@@ -1,0 +1,73 @@
+/** The figures of `/metrics`, in Prometheus' words. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */
+export const MAX_LABELLED_WEBHOOKS = 100;
+
+const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 60];
+
+export type Metrics = ReturnType<typeof makeMetrics>;
+
+export function makeMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter<L>({ name: `causeway_${name}`, help, labelNames, registers });
+  const histogram = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Histogram<L>({ name: `causeway_${name}`, help, labelNames, buckets: LATENCY_SECONDS, registers });
+
+  return {
+    registry,
+    received: counter("messages_received_total", "Messages received from the broker"),
+    receivedBytes: counter("messages_received_bytes_total", "Bytes of payload received from the broker"),
+    matched: counter("messages_matched_total", "Messages that matched at least one webhook"),
+    unmatched: counter("messages_unmatched_total", "Messages that matched no webhook or were not taken", ["reason"]),
+    enqueued: counter("deliveries_enqueued_total", "Deliveries made durable, one a message and webhook", ["webhook"]),
+    flushFailures: counter("enqueue_failures_total", "Batches the store refused; each is tried again"),
+    delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", ["webhook"]),
+    failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", ["webhook"]),
+    attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", ["outcome"]),
+    published: counter("messages_published_total", "Messages published for the API by what came of them", ["outcome"]),
+    enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
+    attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", ["webhook"]),
+    deliverySeconds: histogram("delivery_latency_seconds", "From receiving a message to the 2xx of a webhook", ["webhook"]),
+    publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement", ["qos"]),
+  };
+}
+
+/** Gauges that are read when the page is: what waits and what is under way, and whether the parts are up. */
+export function addGauges(
+  { registry }: Metrics,
+  read: () => Promise<{
+    waiting: { webhook: string; pending: number; retrying: number; active: number; failed: number }[];
+    uplinkPending: number;
+    up: Record<string, boolean>;
+    webhooks: number;
+  }>,
+): void {
+  const registers = [registry];
+  const depth = new Gauge({
+    name: "causeway_deliveries",
+    help: "Deliveries in the queues by status",
+    labelNames: ["webhook", "status"],
+    registers,
+  });
+  const inFlight = new Gauge({ name: "causeway_uplink_unacknowledged", help: "Messages received and not yet durable", registers });
+  const up = new Gauge({ name: "causeway_up", help: "1 when the part works", labelNames: ["part"], registers });
+  new Gauge({
+    name: "causeway_webhooks",
+    help: "Registered webhooks",
+    registers,
+    async collect() {
+      const { waiting, uplinkPending, up: parts, webhooks } = await read();
+      this.set(webhooks);
+      inFlight.set(uplinkPending);
+      for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
+      depth.reset();
+      for (const { webhook, ...byStatus } of waiting) {
+        for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
+      }
+    },
+  });
+}

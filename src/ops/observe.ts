@@ -1,0 +1,96 @@
+/** What happens on the two flows, as one wide log line a unit of work and as figures. */
+import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
+import type { Message } from "../message.ts";
+import type { DeliveryObservation } from "../uplink/deliver.ts";
+import type { IntakeOutcome } from "../uplink/intake.ts";
+import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
+
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+const COMPLAIN_MS = 10_000;
+
+export type Observer = ReturnType<typeof makeObserver>;
+
+export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => number) {
+  const label = (webhook: string) => (webhookCount() <= MAX_LABELLED_WEBHOOKS ? webhook : "");
+  const failuresInARow = new Map<string, number>();
+  const complainedAt = new Map<string, number>();
+
+  return {
+    published(message: OutgoingMessage, result: PublishResult, startedAt: number): void {
+      const { id, topic, qos, retain, payload } = message;
+      const seconds = (performance.now() - startedAt) / 1_000;
+      metrics.published.inc({ outcome: result.kind });
+      metrics.publishSeconds.observe({ qos: String(qos) }, seconds);
+      const fields = { message_id: id, topic, qos, retain, bytes: payload.length, outcome: result.kind };
+      log.info({ ...fields, duration_ms: Math.round(seconds * 1e5) / 100 }, "message_published");
+    },
+
+    received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void {
+      const { id, topic, qos, payload, receivedAt } = message;
+      metrics.received.inc();
+      metrics.receivedBytes.inc(payload.length);
+      if (outcome === "enqueued") {
+        metrics.matched.inc();
+        for (const webhook of webhookIds) metrics.enqueued.inc({ webhook: label(webhook) });
+      } else metrics.unmatched.inc({ reason: outcome });
+      const fields = { message_id: id, topic, qos, bytes: payload.length, outcome, webhooks: webhookIds.length };
+      const line = { ...fields, duration_ms: Date.now() - receivedAt };
+      if (outcome === "too_large") log.warn(line, "message_received");
+      else log.info(line, "message_received");
+    },
+
+    attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
+      const { id } = webhook;
+      const delivered = decision.kind === "delivered";
+      failuresInARow.set(id, delivered ? 0 : (failuresInARow.get(id) ?? 0) + 1);
+      metrics.attempts.inc({ outcome: decision.kind });
+      metrics.attemptSeconds.observe({ webhook: label(id) }, result.durationMs / 1_000);
+      if (delivered) {
+        metrics.delivered.inc({ webhook: label(id) });
+        metrics.deliverySeconds.observe({ webhook: label(id) }, (Date.now() - message.receivedAt) / 1_000);
+      } else if (decision.kind === "dead") metrics.failed.inc({ webhook: label(id) });
+      log.info(
+        {
+          message_id: message.id,
+          webhook_id: id,
+          topic: message.topic,
+          attempt,
+          outcome: decision.kind,
+          status: result.statusCode,
+          error: result.error,
+          detail: result.detail,
+          duration_ms: Math.round(result.durationMs),
+          ...("delayMs" in decision && { next_in_ms: decision.delayMs }),
+        },
+        "delivery_attempted",
+      );
+    },
+
+    /** Ten failures without a success between them, as this instance saw them. */
+    isFailing(webhookId: string): boolean {
+      return (failuresInARow.get(webhookId) ?? 0) >= 10;
+    },
+
+    /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
+    partFailed(part: "enqueue" | "subscriptions", error: Error): void {
+      if (part === "enqueue") metrics.flushFailures.inc();
+      const now = Date.now();
+      if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;
+      complainedAt.set(part, now);
+      log.warn({ part, error: error.message }, "part_failed");
+    },
+
+    flushed(durationMs: number): void {
+      metrics.enqueueSeconds.observe(durationMs / 1_000);
+    },
+
+    forget(webhookId: string): void {
+      failuresInARow.delete(webhookId);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** What the bridge says of itself: readiness probes, `/v1/status`, queue depths. */
+import { createRequire } from "node:module";
+import type { Publisher } from "../mqtt/publisher.ts";
+import { protocolName } from "../mqtt/connection.ts";
+import type { UplinkSession } from "../mqtt/uplink-session.ts";
+import type { Store } from "../store/store.ts";
+import type { Uplink } from "../uplink/uplink.ts";
+import type { WebhookRegistry } from "../webhooks/registry.ts";
+import type { Canary, Check, Probes } from "./health.ts";
+import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
+
+/** package.json is two folders up both from src/ops and from dist/ops. */
+const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+
+export interface Parts {
+  store: Store;
+  publisher: Publisher;
+  uplink: Uplink<UplinkSession>;
+  registry: WebhookRegistry;
+  canary: Canary;
+}
+
+/** A flush longer than this means that the store takes nothing. */
+const STUCK_FLUSH_MS = 5_000;
+
+export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes {
+  return {
+    broker: () => {
+      const { connected, lastError, state } = publisher.connection;
+      return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
+    },
+    uplink: () => uplinkCheck(uplink.sessions()),
+    store: async () => {
+      await store.ping();
+      const stuck = uplink.oldestFlushMs();
+      return stuck > STUCK_FLUSH_MS ? { ok: false, detail: `a batch waits for ${Math.round(stuck / 1000)} s` } : { ok: true };
+    },
+    consumption: () => canary.probe(),
+  };
+}
+
+function uplinkCheck(sessions: UplinkSession[]): Check {
+  for (const { status } of sessions) {
+    const { clientId, state, error, wanted, granted, refused } = status;
+    if (state !== "connected") return { ok: false, detail: `${clientId}: ${error ?? state}` };
+    const [first] = refused;
+    if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
+    if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
+  }
+  return { ok: true };
+}
+
+export function makeStatus(parts: Parts & { broker: { url: string; embedded: boolean } }) {
+  const { store, publisher, uplink, registry, broker } = parts;
+  const startedAt = new Date();
+  return async () => ({
+    version,
+    node: process.version,
+    startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1_000),
+    broker: {
+      ...broker,
+      connected: publisher.connection.connected,
+      protocol: protocolName(publisher.connection.protocol) ?? null,
+      error: publisher.connection.lastError ?? null,
+    },
+    store: { kind: store.kind, warnings: store.warnings },
+    lanes: uplink.sessions().map(({ status, pending }) => ({ ...status, pending })),
+    webhooks: registry.size,
+  });
+}
+
+/** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */
+export async function queueDepths({ uplink, registry, publisher, store }: Parts) {
+  const webhooks = registry.all().slice(0, MAX_LABELLED_WEBHOOKS);
+  const few = registry.size <= MAX_LABELLED_WEBHOOKS;
+  const counts = few ? await Promise.allSettled(webhooks.map(({ id }) => uplink.count(id))) : [];
+  const storeUp = await store.ping().then(
+    () => true,
+    () => false,
+  );
+  return {
+    waiting: counts.flatMap((result, i) =>
+      result.status === "rejected" ? [] : [{ webhook: webhooks[i]!.id, ...pick(result.value) }],
+    ),
+    uplinkPending: uplink.sessions().reduce((sum, { pending }) => sum + pending, 0),
+    up: { broker: publisher.connection.connected, store: storeUp },
+    webhooks: registry.size,
+  };
+}
+
+function pick({ pending, retrying, active, failed }: { pending: number; retrying: number; active: number; failed: number }) {
+  return { pending, retrying, active, failed };
+}
