@@ -1,0 +1,61 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { StoreLog } from "../log.ts";
+import { type Store, StoreConfigError } from "../store.ts";
+import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
+import { Database } from "./database.ts";
+import { lockDirectory } from "./lock.ts";
+import { embeddedQueues } from "./queues.ts";
+import { embeddedRecords, RECORDS_TABLE, Watchers } from "./records.ts";
+
+export interface EmbeddedStoreOptions {
+  dataDir: string;
+  log: StoreLog;
+}
+
+/** PostgreSQL in the process (PGlite), its files in `dataDir/store`, for one process at a time. */
+export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions): Promise<Store> {
+  const directory = resolve(dataDir);
+  await makeDirectory(directory);
+  const unlock = await lockDirectory(join(directory, "lock"), directory);
+  let database: Database | undefined;
+  try {
+    database = await Database.open(join(directory, "store"), log);
+    await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${RECORDS_TABLE}; ${CLAIMS_TABLE}`);
+    return await storeOn(database, { log, unlock });
+  } catch (err) {
+    await database?.close();
+    await unlock();
+    throw err;
+  }
+}
+
+async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unlock: () => Promise<void> }) {
+  const watchers = new Watchers(log);
+  const queues = await embeddedQueues(database, log);
+  let closing: Promise<void> | undefined;
+  const store: Store = {
+    kind: "embedded",
+    ping: async () => void (await database.query("SELECT 1")),
+    records: (collection) => embeddedRecords(database, watchers, collection),
+    claims: embeddedClaims(database),
+    queues,
+    warnings: [],
+    close() {
+      closing ??= database.close().finally(unlock);
+      return closing;
+    },
+  };
+  return store;
+}
+
+/** Readable by its owner alone: it holds key hashes, signing secrets and messages. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (err) {
+    throw new StoreConfigError(`The data directory ${directory} cannot be made: ${(err as Error).message}`, {
+      cause: err,
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import type { StoreLog } from "../log.ts";
+import type { Records, Versioned } from "../store.ts";
+import type { Database } from "./database.ts";
+
+// `text` and not `jsonb`: PostgreSQL's refuses the JSON string "\u0000" and reorders keys. Ids sort by bytes in "C".
+export const RECORDS_TABLE = `
+CREATE TABLE IF NOT EXISTS causeway.record (
+  collection text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  version int NOT NULL,
+  value text NOT NULL,
+  PRIMARY KEY (collection, id)
+)`;
+
+interface Row {
+  id: string;
+  version: number;
+  value: string;
+}
+
+const parse = <T>({ id, version, value }: Row): Versioned<T> => ({ id, version, value: JSON.parse(value) as T });
+
+type Listener = (id: string | undefined) => void;
+
+/** Change notices within the process: nobody else can have the data directory open, and none is ever missed. */
+export class Watchers {
+  readonly #log: StoreLog;
+  readonly #listeners = new Map<string, Set<Listener>>();
+
+  constructor(log: StoreLog) {
+    this.#log = log;
+  }
+
+  add(collection: string, listener: Listener): () => Promise<void> {
+    // Wrapped, so that the same function given twice is two listeners.
+    const entry: Listener = (id) => listener(id);
+    const listeners = this.#listeners.get(collection) ?? new Set();
+    listeners.add(entry);
+    this.#listeners.set(collection, listeners);
+    return async () => {
+      listeners.delete(entry);
+    };
+  }
+
+  tell(collection: string, id: string): void {
+    for (const listener of this.#listeners.get(collection) ?? []) {
+      try {
+        listener(id);
+      } catch (err) {
+        this.#log.error({ err, collection }, "watch_listener_failed");
+      }
+    }
+  }
+}
+
+export function embeddedRecords<T>(database: Database, watchers: Watchers, collection: string): Records<T> {
+  /** True when the statement changed its one row; the watchers hear of it after the commit. */
+  async function change(id: string, sql: string, params: unknown[]): Promise<boolean> {
+    const { rowCount } = await database.query(sql, params);
+    if (rowCount > 0) watchers.tell(collection, id);
+    return rowCount > 0;
+  }
+
+  return {
+    async get(id) {
+      const { rows } = await database.query<Row>(
+        "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id = $2",
+        [collection, id],
+      );
+      return rows[0] && parse<T>(rows[0]);
+    },
+    async list({ after = "", limit }) {
+      const { rows } = await database.query<Row>(
+        "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id > $2 ORDER BY id LIMIT $3",
+        [collection, after, limit],
+      );
+      return rows.map(parse<T>);
+    },
+    async all() {
+      const { rows } = await database.query<Row>(
+        "SELECT id, version, value FROM causeway.record WHERE collection = $1 ORDER BY id",
+        [collection],
+      );
+      return rows.map(parse<T>);
+    },
+    async count() {
+      const { rows } = await database.query<{ n: number }>(
+        "SELECT count(*)::int AS n FROM causeway.record WHERE collection = $1",
+        [collection],
+      );
+      return rows[0]?.n ?? 0;
+    },
+    create: (id, value) =>
+      change(id, "INSERT INTO causeway.record VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING", [
+        collection,
+        id,
+        JSON.stringify(value),
+      ]),
+    replace: (id, value, version) =>
+      change(
+        id,
+        `UPDATE causeway.record SET value = $3, version = version + 1
+          WHERE collection = $1 AND id = $2 AND version = $4`,
+        [collection, id, JSON.stringify(value), version],
+      ),
+    remove: (id) => change(id, "DELETE FROM causeway.record WHERE collection = $1 AND id = $2", [collection, id]),
+    watch: async (listener) => watchers.add(collection, listener),
+  };
+}

@@ -1,0 +1,66 @@
+/** The part of a pino logger that the stores use. */
+export interface StoreLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * Turns the many errors of one outage into two lines: it began, it ended. A thousand workers with a connection each
+ * retry once a second, so a line per error would bury everything else.
+ */
+export class OutageLog {
+  readonly #log: StoreLog;
+  readonly #fields: object;
+  #since: number | undefined;
+  /** How many there have been. */
+  count = 0;
+
+  constructor(log: StoreLog, fields: object) {
+    this.#log = log;
+    this.#fields = fields;
+  }
+
+  get active(): boolean {
+    return this.#since !== undefined;
+  }
+
+  lost(err: unknown): void {
+    if (this.#since !== undefined) return;
+    this.#since = Date.now();
+    this.count += 1;
+    this.#log.error({ ...this.#fields, err }, "store_lost");
+  }
+
+  back(): void {
+    if (this.#since === undefined) return;
+    this.#log.info({ ...this.#fields, outage_ms: Date.now() - this.#since }, "store_back");
+    this.#since = undefined;
+  }
+}
+
+const SAME_ERROR_MS = 60_000;
+const REMEMBERED = 100;
+
+/** One line a minute for each distinct error of the queues, with how many were left out since the last one. */
+export class ErrorDigest {
+  readonly #log: StoreLog;
+  readonly #seen = new Map<string, { at: number; silenced: number }>();
+
+  constructor(log: StoreLog) {
+    this.#log = log;
+  }
+
+  report(err: Error, queue: string): void {
+    // Without ids and numbers, so that "Missing lock for job 0199…" is one kind of error and not ten thousand.
+    const kind = err.message.replace(/\S*\d\S*/g, "#").slice(0, 100);
+    const last = this.#seen.get(kind);
+    if (last && Date.now() - last.at < SAME_ERROR_MS) {
+      last.silenced += 1;
+      return;
+    }
+    if (this.#seen.size >= REMEMBERED) this.#seen.clear();
+    this.#seen.set(kind, { at: Date.now(), silenced: 0 });
+    this.#log.warn({ err, queue, silenced: last?.silenced ?? 0 }, "queue_error");
+  }
+}

@@ -1,0 +1,26 @@
+import type { Redis } from "ioredis";
+import type { Claims } from "../store.ts";
+import { script } from "./script.ts";
+
+/** `SET NX GET` does this in one command, but only from Redis 7.0. */
+const CLAIM = `
+local there = redis.call('GET', KEYS[1])
+if there then return there end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return false`;
+
+export function redisClaims(client: Redis, prefix: string): Claims {
+  const keyOf = (key: string) => `${prefix}:c:${key}`;
+  const claim = script(client, "claim", 1, CLAIM);
+  return {
+    async claim(key, value, ttlSeconds) {
+      return ((await claim(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
+    },
+    async put(key, value, ttlSeconds) {
+      await client.set(keyOf(key), value, "EX", ttlSeconds);
+    },
+    async release(key) {
+      await client.del(keyOf(key));
+    },
+  };
+}

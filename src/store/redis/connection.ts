@@ -1,0 +1,78 @@
+import { Redis, type RedisOptions } from "ioredis";
+import { StoreConfigError } from "../store.ts";
+
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 1_000;
+
+/**
+ * For ever, at most a second apart. The jitter spreads the thousand workers of one process, which all lose their
+ * connection in the same instant.
+ */
+export function retryDelay(attempt: number): number {
+  const ceiling = Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10), MAX_RETRY_MS);
+  return Math.ceil(ceiling / 2 + (Math.random() * ceiling) / 2);
+}
+
+const COMMON: RedisOptions = {
+  retryStrategy: retryDelay,
+  connectTimeout: 5_000,
+  // A peer that vanished without a word is noticed by TCP some 20 s later, and on a busy connection by this.
+  keepAlive: 10_000,
+  // Above the 10 s that BullMQ blocks at most (`BZPOPMIN`), or idle workers would reconnect for ever.
+  socketTimeout: 15_000,
+  // Two commands less for each of a thousand connections.
+  disableClientInfo: true,
+};
+
+/** For records, claims and producers: a command rejects at once while Redis is away instead of waiting for it. */
+export function failFastClient(url: string): Redis {
+  // Nothing blocks on it, so a Redis that is silent for that long is as good as away.
+  return new Redis(url, { ...COMMON, socketTimeout: 5_000, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+}
+
+/**
+ * For workers, and for the blocking connection BullMQ duplicates from it for each of them. It waits out an outage, so
+ * a delivery that ended while Redis was away is still recorded.
+ */
+export function patientClient(url: string): Redis {
+  return new Redis(url, { ...COMMON, maxRetriesPerRequest: null });
+}
+
+/** For change notices. Subscribes again itself (`notices.ts`), to know when that is done. */
+export function subscriberClient(url: string): Redis {
+  return new Redis(url, { ...COMMON, maxRetriesPerRequest: null, autoResubscribe: false });
+}
+
+/** Where it is, without user and password. */
+export function redactedAddress(url: string): string {
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    throw new StoreConfigError("STORE_URL is not a valid URL. Example: redis://user:password@redis.example:6379/0");
+  }
+}
+
+/**
+ * Resolves once the connection can be used, however long that takes. What waiting cannot repair ends it: a refused
+ * password, or the caller's signal.
+ */
+export async function untilReady(client: Redis, signal?: AbortSignal): Promise<void> {
+  if (client.status === "ready") return;
+  await new Promise<void>((resolve, reject) => {
+    const done = (settle: () => void) => {
+      client.off("ready", onReady).off("error", onError);
+      signal?.removeEventListener("abort", onAbort);
+      settle();
+    };
+    const onReady = () => done(resolve);
+    const onError = (err: Error) => {
+      if (!/WRONGPASS|NOAUTH|NOPERM|invalid DB index|DB index is out of range/.test(err.message)) return;
+      done(() => reject(new StoreConfigError(`Redis refuses the connection of STORE_URL: ${err.message}`)));
+    };
+    const onAbort = () => done(() => reject(signal?.reason));
+    client.on("ready", onReady).on("error", onError);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+  });
+}

@@ -1,0 +1,122 @@
+import { createRedisBackend, type RedisQueueBackend } from "bullmq";
+import type { Redis } from "ioredis";
+import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
+import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
+import { type Queues, type Store, StoreConfigError } from "../store.ts";
+import { redisClaims } from "./claims.ts";
+import { failFastClient, patientClient, redactedAddress, subscriberClient, untilReady } from "./connection.ts";
+import { Notices } from "./notices.ts";
+import { redisRecords } from "./records.ts";
+import { checkServer, type ServerCheck } from "./server-check.ts";
+
+export interface RedisStoreOptions {
+  url: string;
+  /** In front of every key, so that several bridges can share one Redis. */
+  prefix?: string;
+  log: StoreLog;
+  /** Without it the wait for a Redis that is not there never ends. */
+  signal?: AbortSignal;
+}
+
+/** Connects, waiting for Redis if need be, and refuses one that would lose messages by its configuration. */
+export async function openRedisStore({ url, prefix = "causeway", log, signal }: RedisStoreOptions): Promise<Store> {
+  const address = redactedAddress(url);
+  const outage = new OutageLog(log, { store: address });
+  const clients: Redis[] = [];
+  const open = (client: Redis): Redis => {
+    clients.push(client);
+    client.on("error", (err) => outage.lost(err));
+    return client;
+  };
+
+  const commands = open(failFastClient(url));
+  commands.on("ready", () => outage.back());
+  commands.on("close", () => {
+    if (!closed) outage.lost(new Error("The connection to Redis was closed."));
+  });
+  let closed = false;
+  const close = async () => {
+    closed = true;
+    for (const client of clients) client.disconnect();
+  };
+
+  try {
+    const server = await checkedServer(commands, signal);
+    for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
+    const workers = open(patientClient(url));
+    const subscriber = open(subscriberClient(url));
+    const notices = new Notices(subscriber, log);
+    await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
+
+    return {
+      kind: "redis",
+      ping: async () => void (await commands.ping()),
+      records: (collection) => redisRecords(commands, notices, prefix, collection),
+      claims: redisClaims(commands, prefix),
+      queues: redisQueues({ commands, workers, prefix, server, log, outage }),
+      warnings: server.warnings,
+      close,
+    };
+  } catch (err) {
+    await close();
+    throw err;
+  }
+}
+
+/** Asks again when Redis goes away between the connection and the answer. */
+async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<ServerCheck> {
+  for (;;) {
+    await untilReady(commands, signal);
+    try {
+      return await checkServer(commands);
+    } catch (err) {
+      const refused = err instanceof StoreConfigError || (err instanceof Error && err.name === "ReplyError");
+      if (refused) throw err;
+    }
+  }
+}
+
+const OUTAGE_NOTICED_MS = 250;
+
+interface QueueParts {
+  commands: Redis;
+  workers: Redis;
+  prefix: string;
+  server: ServerCheck;
+  log: StoreLog;
+  outage: OutageLog;
+}
+
+function redisQueues({ commands, workers, prefix, server, log, outage }: QueueParts): Queues {
+  const digest = new ErrorDigest(log);
+  return queuesOn<RedisQueueBackend, Redis>({
+    factory(name, opts, kind) {
+      const backend = createRedisBackend(name, opts, kind);
+      // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
+      if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
+      return backend;
+    },
+    queueOptions: {
+      connection: commands,
+      prefix: `${prefix}:q`,
+      // Making a queue then needs no answer from Redis: one made during an outage fails fast like every other, where
+      // BullMQ's own version check would leave it unusable for good when that one INFO fails.
+      skipVersionCheck: true,
+      skipWaitingForReady: true,
+      streams: { events: { maxLen: EVENT_STREAM_LENGTH } },
+    },
+    workerOptions: { connection: workers, prefix: `${prefix}:q` },
+    onError(err, queue) {
+      // While the shared connection is down every error has the same cause, whatever it says.
+      if (outage.active || commands.status !== "ready") {
+        outage.lost(err);
+        return;
+      }
+      // A worker's own connection may notice the end of Redis a moment before the shared one does.
+      const outages = outage.count;
+      setTimeout(() => {
+        if (outage.count === outages) digest.report(err, queue);
+      }, OUTAGE_NOTICED_MS).unref();
+    },
+  });
+}

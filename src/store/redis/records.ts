@@ -1,0 +1,89 @@
+import type { Redis } from "ioredis";
+import type { Records, Versioned } from "../store.ts";
+import type { Notices } from "./notices.ts";
+import { script } from "./script.ts";
+
+// A record is stored as "<version> <json>": the scripts read the version without decoding the value, which Lua's JSON
+// would change (large numbers, empty arrays). Ids stand in a sorted set too, for Redis sorts those by bytes.
+
+const CREATE = `
+if redis.call('HSETNX', KEYS[1], ARGV[1], '1 ' .. ARGV[2]) == 0 then return 0 end
+redis.call('ZADD', KEYS[2], 0, ARGV[1])
+redis.call('PUBLISH', ARGV[3], ARGV[1])
+return 1`;
+
+const REPLACE = `
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if not current or string.match(current, '^%d+') ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%d ', tonumber(ARGV[3]) + 1) .. ARGV[2])
+redis.call('PUBLISH', ARGV[4], ARGV[1])
+return 1`;
+
+const REMOVE = `
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('PUBLISH', ARGV[2], ARGV[1])
+return 1`;
+
+/** Ids and records in one step, so that a page never has a hole where a record was just removed. */
+const LIST = `
+local ids = redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])
+if #ids == 0 then return {} end
+local page, stored = {}, redis.call('HMGET', KEYS[1], unpack(ids))
+for i, id in ipairs(ids) do page[2 * i - 1] = id; page[2 * i] = stored[i] end
+return page`;
+
+/** Lua's `unpack` takes a few thousand values; Redis is blocked for as long as a page takes. */
+const PAGE = 500;
+
+function parse<T>(id: string, stored: string): Versioned<T> {
+  const space = stored.indexOf(" ");
+  return { id, version: Number(stored.slice(0, space)), value: JSON.parse(stored.slice(space + 1)) as T };
+}
+
+/** One hash, one sorted set and one notice channel for each collection. */
+export function redisRecords<T>(client: Redis, notices: Notices, prefix: string, collection: string): Records<T> {
+  const hash = `${prefix}:r:${collection}`;
+  const index = `${prefix}:i:${collection}`;
+  const channel = `${prefix}:n:${collection}`;
+  const create = script(client, "recordCreate", 2, CREATE);
+  const replace = script(client, "recordReplace", 1, REPLACE);
+  const remove = script(client, "recordRemove", 2, REMOVE);
+  const listScript = script(client, "recordList", 2, LIST);
+
+  async function page(after: string | undefined, limit: number): Promise<Versioned<T>[]> {
+    const flat = (await listScript(hash, index, after === undefined ? "-" : `(${after}`, limit)) as string[];
+    const records: Versioned<T>[] = [];
+    for (let i = 0; i < flat.length; i += 2) records.push(parse<T>(flat[i]!, flat[i + 1]!));
+    return records;
+  }
+
+  /** At most `limit` records, however many round trips that takes. */
+  async function pages(after: string | undefined, limit: number): Promise<Versioned<T>[]> {
+    const records: Versioned<T>[] = [];
+    let last = after;
+    while (records.length < limit) {
+      const size = Math.min(PAGE, limit - records.length);
+      const next = await page(last, size);
+      for (const record of next) records.push(record);
+      if (next.length < size) break;
+      last = next.at(-1)!.id;
+    }
+    return records;
+  }
+
+  return {
+    async get(id) {
+      const stored = await client.hget(hash, id);
+      return stored === null ? undefined : parse<T>(id, stored);
+    },
+    list: ({ after, limit }) => pages(after, limit),
+    all: () => pages(undefined, Number.POSITIVE_INFINITY),
+    count: () => client.hlen(hash),
+    create: async (id, value) => (await create(hash, index, id, JSON.stringify(value), channel)) === 1,
+    replace: async (id, value, version) =>
+      (await replace(hash, id, JSON.stringify(value), String(version), channel)) === 1,
+    remove: async (id) => (await remove(hash, index, id, channel)) === 1,
+    watch: (listener) => notices.watch(channel, listener),
+  };
+}

@@ -1,0 +1,59 @@
+import type { Redis } from "ioredis";
+import { StoreConfigError } from "../store.ts";
+
+export interface ServerCheck {
+  version: string;
+  warnings: string[];
+}
+
+/** `name:value` lines of INFO. */
+function parseInfo(info: string): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of info.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return fields;
+}
+
+/** Undefined when the server does not let this user ask (managed services, ACLs). */
+async function configValue(client: Redis, name: string): Promise<string | undefined> {
+  try {
+    const reply = (await client.config("GET", name)) as string[];
+    return reply[1];
+  } catch {
+    return undefined;
+  }
+}
+
+function olderThan62(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < 6 || (major === 6 && minor < 2);
+}
+
+/** Refuses a server that would lose data by design, and names what could lose it by accident. */
+export async function checkServer(client: Redis): Promise<ServerCheck> {
+  const info = parseInfo(await client.info());
+  // Valkey and Dragonfly state the Redis version they are compatible with beside their own.
+  const version = info.get("redis_version") ?? "0";
+  if (!info.has("valkey_version") && !info.has("dragonfly_version") && olderThan62(version)) {
+    throw new StoreConfigError(`Redis ${version} is too old: Causeway needs Redis 6.2 or newer, Valkey or Dragonfly.`);
+  }
+
+  const policy = info.get("maxmemory_policy") ?? (await configValue(client, "maxmemory-policy"));
+  if (policy && policy !== "noeviction") {
+    throw new StoreConfigError(
+      `Redis has maxmemory-policy "${policy}" and would throw queued messages away when its memory is full. ` +
+        'Set "maxmemory-policy noeviction", or point STORE_URL at a Redis of its own.',
+    );
+  }
+
+  const warnings: string[] = [];
+  if (info.get("aof_enabled") === "0" && (await configValue(client, "save")) === "") {
+    warnings.push(
+      "Redis keeps nothing on disk (neither AOF nor RDB is on): a restart of Redis loses every webhook, key and " +
+        'queued message. Set "appendonly yes".',
+    );
+  }
+  return { version, warnings };
+}

@@ -1,0 +1,75 @@
+/**
+ * The port of everything that must last. Two adapters implement it (`redis/`, `embedded/`), one contract suite
+ * (`test/contracts/store.contract.ts`) runs against both.
+ */
+import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
+
+export interface Store {
+  readonly kind: "redis" | "embedded";
+  /** One round trip to the store; rejects while it cannot be used. */
+  ping(): Promise<void>;
+  /** A named set of durable JSON records. */
+  records<T>(collection: string): Records<T>;
+  readonly claims: Claims;
+  readonly queues: Queues;
+  /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
+  readonly warnings: readonly string[];
+  /** Ends every connection opened here. Queues and workers must have been closed before. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A record and the number of its last change, for compare-and-set. */
+export interface Versioned<T> {
+  id: string;
+  value: T;
+  /** 1 for a new record, one more at each change. */
+  version: number;
+}
+
+/** Durable records, sorted by id in byte order. Every change is noticed by the watchers of all instances. */
+export interface Records<T> {
+  get(id: string): Promise<Versioned<T> | undefined>;
+  /** At most `limit` records with ids greater than `after`, ascending. */
+  list(page: { after?: string; limit: number }): Promise<Versioned<T>[]>;
+  /** Every record, ascending. */
+  all(): Promise<Versioned<T>[]>;
+  count(): Promise<number>;
+  /** False, and no change, when the id exists. */
+  create(id: string, value: T): Promise<boolean>;
+  /** Compare-and-set. False, and no change, when the record is gone or its version is another one. */
+  replace(id: string, value: T, version: number): Promise<boolean>;
+  /** False when there was none. */
+  remove(id: string): Promise<boolean>;
+  /**
+   * Calls back after each change by any instance with the id, and with `undefined` whenever notices may have been
+   * missed (the connection was lost): read everything again then. Resolves once listening; the result ends it.
+   */
+  watch(listener: (id: string | undefined) => void): Promise<() => Promise<void>>;
+}
+
+/** Values with an end: idempotency records and the like. */
+export interface Claims {
+  /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
+  claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+  /** Overwrites, or makes, the value. */
+  put(key: string, value: string, ttlSeconds: number): Promise<void>;
+  release(key: string): Promise<void>;
+}
+
+/**
+ * BullMQ queues on this store's backend. Names must not hold `:`. The connection options are the store's own.
+ * The `error` events of both are listened to and reported once per outage, not once per retry.
+ */
+export interface Queues {
+  queue<D, R = unknown>(name: string, options?: Omit<QueueOptions, "connection">): Queue<D, R>;
+  worker<D, R = unknown>(
+    name: string,
+    processor: Processor<D, R>,
+    options?: Omit<WorkerOptions, "connection">,
+  ): Worker<D, R>;
+}
+
+/** The store cannot be opened as configured; the message says why and what to do. Ends the process with 78. */
+export class StoreConfigError extends Error {
+  override name = "StoreConfigError";
+}

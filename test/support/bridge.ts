@@ -1,0 +1,128 @@
+/** The bridge as a real process, and what tests say to it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.ts";
+import { type Exit, startProcess, type TestProcess } from "./processes.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const API_KEY = "test-key-0123456789abcdef";
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** The parsed JSON, undefined when the answer was not JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  body: any;
+  bytes: Buffer;
+}
+
+export interface TestBridge {
+  readonly url: string;
+  readonly brokerPort: number;
+  readonly dataDir: string;
+  readonly output: string;
+  readonly pid: number;
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Registers a webhook and waits until its filters are subscribed. */
+  register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
+  /** Resolves when `/readyz` says what is wanted. */
+  readiness(status: 200 | 503, timeoutMs?: number): Promise<Answer>;
+  stop(): Promise<Exit>;
+  kill(): Promise<Exit>;
+  /** Starts it again on the same ports and data, after it ended. */
+  start(): Promise<void>;
+  /** Whether it ended although nobody asked it to. */
+  readonly running: boolean;
+}
+
+/** Resolves once it is up; retry times are the tests' own affair. */
+export async function startTestBridge(env: Record<string, string | undefined> = {}): Promise<TestBridge> {
+  const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), "causeway-test-"));
+  process.on("exit", () => rmSync(dataDir, { recursive: true, force: true }));
+  const [port, brokerPort] = [await freePort(), await freePort()];
+  const settings = {
+    PORT: String(port),
+    BROKER_PORT: String(brokerPort),
+    DATA_DIR: dataDir,
+    API_KEY,
+    LOG_LEVEL: "warn",
+    WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
+    ...env,
+  };
+  const url = `http://127.0.0.1:${port}`;
+  let child: TestProcess;
+  let output = "";
+  let ended = true;
+
+  async function start(): Promise<void> {
+    // In the data directory, where no .env file of a developer lies.
+    child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], { env: settings, cwd: dataDir });
+    ended = false;
+    void child.exited.then(() => {
+      ended = true;
+      output += child.output;
+    });
+    await child.waitFor(/Causeway is up/, { timeoutMs: 30_000 });
+  }
+
+  async function api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${API_KEY}`,
+        ...(raw ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: raw ? (body as string) : JSON.stringify(body) }),
+    });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const isJson = /json/.test(response.headers.get("content-type") ?? "");
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson && bytes.length > 0 ? JSON.parse(bytes.toString()) : undefined,
+      bytes,
+    };
+  }
+
+  async function readiness(status: 200 | 503, timeoutMs = 30_000): Promise<Answer> {
+    const end = Date.now() + timeoutMs;
+    for (;;) {
+      const answer = await api("GET", "/readyz");
+      if (answer.status === status) return answer;
+      if (Date.now() > end) throw new Error(`/readyz says ${answer.bytes} and not ${status}`);
+      await delay(100);
+    }
+  }
+
+  await start();
+  return {
+    url,
+    brokerPort,
+    dataDir,
+    get output() {
+      return output + (ended ? "" : child.output);
+    },
+    get pid() {
+      return child.pid!;
+    },
+    get running() {
+      return !ended;
+    },
+    api,
+    async register(webhook) {
+      const { status, body } = await api("POST", "/v1/webhooks", webhook);
+      if (status !== 201) throw new Error(`registering answered ${status}: ${JSON.stringify(body)}`);
+      await readiness(200);
+      return body;
+    },
+    readiness,
+    stop: () => child.stop("SIGTERM", 20_000),
+    kill: () => child.kill(),
+    start,
+  };
+}

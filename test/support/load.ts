@@ -1,0 +1,78 @@
+/** Messages with a number each, published with QoS 1 or 2 through whatever outages there are. */
+import { setTimeout as delay } from "node:timers/promises";
+import { connect, type MqttClient } from "mqtt";
+import type { ReceivedCall } from "./receiver.ts";
+
+export interface Load {
+  /** Acknowledged so far. */
+  readonly acknowledged: number;
+  /** Resolves when every message is acknowledged. */
+  readonly done: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`. */
+export function publishLoad(
+  url: string,
+  { count, perSecond, qos = 1, topic = "load", window = 200 }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number },
+): Load {
+  // A persistent session, so that what was under way is sent again after a reconnect.
+  const client: MqttClient = connect(url, {
+    clientId: `load-${process.pid}-${Math.random().toString(36).slice(2, 8)}`,
+    clean: false,
+    reconnectPeriod: 100,
+    protocolVersion: 4,
+  });
+  client.on("error", () => {}); // it reconnects
+  let acknowledged = 0;
+
+  async function run(): Promise<void> {
+    const start = Date.now();
+    const underWay = new Set<Promise<unknown>>();
+    for (let i = 0; i < count; i++) {
+      while (underWay.size >= window || !client.connected) {
+        await (client.connected ? Promise.race(underWay) : delay(20));
+      }
+      const ahead = i / perSecond - (Date.now() - start) / 1_000;
+      if (ahead > 0.01) await delay(ahead * 1_000);
+      const sent = client.publishAsync(`${topic}/${i % 10}`, String(i), { qos }).then(() => {
+        acknowledged++;
+        underWay.delete(sent);
+      });
+      underWay.add(sent);
+    }
+    await Promise.all(underWay);
+  }
+
+  return {
+    get acknowledged() {
+      return acknowledged;
+    },
+    done: run(),
+    close: () => client.endAsync(true),
+  };
+}
+
+export interface Tally {
+  distinct: number;
+  missing: number[];
+  /** Deliveries beyond the first, by why: the same `webhook-id` twice, or one message under several ids. */
+  sameId: number;
+  otherId: number;
+}
+
+/** What arrived of the messages 0 to count - 1. */
+export function tally(calls: ReceivedCall[], count: number): Tally {
+  const ids = new Map<number, Set<string>>();
+  let sameId = 0;
+  for (const { headers, body } of calls) {
+    const number = Number(JSON.parse(body.toString()).data);
+    const seen = ids.get(number) ?? new Set();
+    const id = String(headers["webhook-id"]);
+    if (seen.has(id)) sameId++;
+    ids.set(number, seen.add(id));
+  }
+  const missing = Array.from({ length: count }, (_, i) => i).filter((i) => !ids.has(i));
+  const otherId = [...ids.values()].reduce((sum, seen) => sum + seen.size - 1, 0);
+  return { distinct: ids.size, missing, sameId, otherId };
+}

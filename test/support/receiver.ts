@@ -1,0 +1,70 @@
+/** A webhook receiver: a real HTTP server that keeps what came and answers as told. */
+import { EventEmitter } from "node:events";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface ReceivedCall {
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+  at: number;
+}
+
+export interface Receiver {
+  readonly url: string;
+  readonly calls: ReceivedCall[];
+  /** Decides the answer of each call; the default is 204. */
+  answer: (call: ReceivedCall) => number | { status: number; headers?: Record<string, string>; body?: string };
+  /** Resolves when the condition holds; looks again at each call. */
+  until(condition: (calls: ReceivedCall[]) => boolean, timeoutMs?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startReceiver(port = 0): Promise<Receiver> {
+  const calls: ReceivedCall[] = [];
+  const changes = new EventEmitter().setMaxListeners(0);
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const call = { path: request.url!, headers: request.headers, body: Buffer.concat(chunks), at: Date.now() };
+      const answer = receiver.answer(call);
+      const { status, headers = {}, body = "" } = typeof answer === "number" ? { status: answer } : answer;
+      if (status >= 200 && status < 300) calls.push(call);
+      response.writeHead(status, headers).end(body);
+      changes.emit("call");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+
+  const receiver: Receiver = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    answer: () => 204,
+    until(condition, timeoutMs = 30_000) {
+      return new Promise((resolve, reject) => {
+        const finish = (error?: Error) => {
+          clearTimeout(timer);
+          changes.off("call", look);
+          if (error) reject(error);
+          else resolve();
+        };
+        const look = () => {
+          if (condition(calls)) finish();
+        };
+        const timer = setTimeout(
+          () => finish(new Error(`after ${timeoutMs} ms there are ${calls.length} calls, and not what was awaited`)),
+          timeoutMs,
+        );
+        changes.on("call", look);
+        look();
+      });
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return receiver;
+}

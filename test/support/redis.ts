@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+
+/** Whether `redis-server` is on PATH. */
+export function redisInstalled(): boolean {
+  return spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0;
+}
+
+export interface StartRedisOptions {
+  /** Kept at the end when given. */
+  dir?: string;
+  port?: number;
+  /** After the defaults, so they win over them. */
+  args?: string[];
+}
+
+export interface TestRedis {
+  url: string;
+  port: number;
+  dir: string;
+  /** Ends it and removes the directory, unless that was given. Idempotent. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** SIGKILL; the directory stays, to start again on it. */
+  kill(): Promise<void>;
+  /** E.g. SIGSTOP and SIGCONT, for a Redis that is there and does not answer. */
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** A real Redis on 127.0.0.1 that writes each change to disk before it answers. Resolves when it answers PING. */
+export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
+  const port = options.port ?? (await freePort());
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "causeway-redis-")));
+  // `everysec` puts the write itself off while an earlier fsync runs: a SIGKILL then loses what was acknowledged.
+  const durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+  const settings = ["--bind", "127.0.0.1", "--port", String(port), ...durable, "--maxmemory-policy", "noeviction"];
+  const child = spawn("redis-server", [...settings, "--dir", dir, ...(options.args ?? [])], { stdio: "ignore" });
+  const exited = once(child, "exit");
+  try {
+    await answersPing(port, child);
+  } catch (err) {
+    await end(child, exited, "SIGKILL");
+    throw err;
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    dir,
+    async stop(signal = "SIGTERM") {
+      await end(child, exited, signal);
+      if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
+    },
+    kill: () => end(child, exited, "SIGKILL"),
+    signal: (signal) => void child.kill(signal),
+  };
+}
+
+async function end(child: ChildProcess, exited: Promise<unknown>, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  await exited;
+}
+
+async function answersPing(port: number, child: ChildProcess): Promise<void> {
+  const client = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  client.on("error", () => {}); // Refused until it listens.
+  try {
+    await Promise.race([
+      client.ping(),
+      once(child, "exit").then(() => Promise.reject(new Error(`redis-server on port ${port} did not start`))),
+    ]);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/**
+ * Below the range (32768 and up) from which the system takes the ports of outgoing connections. A client that tries
+ * again and again to reach a Redis that is away would some day be given that very port, and hold it.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // Taken.
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+}

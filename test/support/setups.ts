@@ -1,0 +1,61 @@
+/** The two ways the bridge is run: with nothing beside it, and with Mosquitto and Redis. */
+import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
+import { startRedis } from "./redis.ts";
+import { requireOrSkip } from "./requirements.ts";
+import { startTestBridge, type TestBridge } from "./bridge.ts";
+
+export interface Setup {
+  bridge: TestBridge;
+  /** Where clients reach the broker. */
+  brokerUrl: string;
+  mosquitto?: Mosquitto;
+  close(): Promise<void>;
+}
+
+export interface SetupKind {
+  name: string;
+  /** For `describe`: skipped by name where a program is missing. */
+  options: { skip: string | false };
+  start(env?: Record<string, string>): Promise<Setup>;
+}
+
+export const embedded: SetupKind = {
+  name: "embedded broker and store",
+  options: { skip: false },
+  async start(env = {}) {
+    const bridge = await startTestBridge(env);
+    return {
+      bridge,
+      brokerUrl: `mqtt://127.0.0.1:${bridge.brokerPort}`,
+      close: async () => {
+        if (bridge.running) await bridge.stop();
+      },
+    };
+  },
+};
+
+export function mosquittoAndRedis(protocol: "5" | "3.1.1"): SetupKind {
+  return {
+    name: `Mosquitto with MQTT ${protocol} and Redis`,
+    options: requireOrSkip("mosquitto", "redis-server"),
+    async start(env = {}) {
+      const [mosquitto, redis] = [await startMosquitto({ persistence: true }), await startRedis()];
+      const bridge = await startTestBridge({
+        MQTT_URL: mosquitto.url,
+        MQTT_PROTOCOL: protocol,
+        STORE_URL: redis.url,
+        ...env,
+      });
+      return {
+        bridge,
+        brokerUrl: mosquitto.url,
+        mosquitto,
+        close: async () => {
+          if (bridge.running) await bridge.stop();
+          await mosquitto.stop();
+          await redis.stop();
+        },
+      };
+    },
+  };
+}
