@@ -1,4 +1,5 @@
 /** The MQTT application message as both flows see it, and the form in which it rests in the store. */
+import { isUtf8 } from "node:buffer";
 import { v7 as uuidv7 } from "uuid";
 
 export type QoS = 0 | 1 | 2;
@@ -46,34 +47,44 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${uuidv7()}`;
 }
 
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** The payload as text, or undefined when the bytes are not valid UTF-8. Every byte survives the way back. */
 export function utf8Text(payload: Buffer): string | undefined {
-  try {
-    return strictUtf8.decode(payload);
-  } catch {
-    return undefined;
-  }
+  return isUtf8(payload) ? payload.toString("utf8") : undefined;
 }
 
 /** The message without its id, which the job carries. Absent properties stay absent. */
 export function toStored(message: Message): StoredMessage {
-  const { topic, payload, qos, retain, receivedAt, contentType, responseTopic, correlationData, userProperties } = message;
+  const { topic, payload, qos, retain, receivedAt, contentType, responseTopic, correlationData, userProperties } =
+    message;
   const text = utf8Text(payload);
   const body =
     text === undefined || text.includes("\u0000") ? { payloadBase64: payload.toString("base64") } : { payload: text };
   return {
-    topic,
+    topic: withoutNull(topic),
     ...body,
     qos,
     retain,
     receivedAt,
-    ...(contentType !== undefined && { contentType }),
-    ...(responseTopic !== undefined && { responseTopic }),
+    ...(contentType !== undefined && { contentType: withoutNull(contentType) }),
+    ...(responseTopic !== undefined && { responseTopic: withoutNull(responseTopic) }),
     ...(correlationData !== undefined && { correlationData: correlationData.toString("base64") }),
-    ...(userProperties !== undefined && { userProperties }),
+    ...(userProperties !== undefined && { userProperties: mapProperties(userProperties, withoutNull) }),
   };
+}
+
+/**
+ * MQTT forbids U+0000 in its strings [MQTT-1.5.4-2], yet brokers and parsers let it pass. One such message that the
+ * store cannot take would be tried again for ever and hold up all behind it.
+ */
+function withoutNull(text: string): string {
+  return text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
+}
+
+function mapProperties(properties: UserProperties, map: (text: string) => string): UserProperties {
+  const entries = Object.entries(properties);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [map(name), Array.isArray(value) ? value.map(map) : map(value)]),
+  );
 }
 
 /** The inverse of {@link toStored}. */

@@ -57,6 +57,8 @@ export function overlaps(a: string, b: string): boolean {
   // A leading wildcard never meets a first level that starts with $ [MQTT-4.7.2-1].
   const wild = (level: string | undefined) => level === "+" || level === "#";
   if ((wild(fa[0]) && fb[0]?.startsWith("$")) || (wild(fb[0]) && fa[0]?.startsWith("$"))) return false;
+  // All they share is the empty name above /#, which no topic has [MQTT-4.7.3-1].
+  if ((a === "/#" && b === "+") || (a === "+" && b === "/#")) return false;
   for (let i = 0; ; i++) {
     const [la, lb] = [fa[i], fb[i]];
     if (la === "#" || lb === "#") return true;

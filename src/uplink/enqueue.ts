@@ -80,7 +80,10 @@ export class Enqueuer {
       this.#started.delete(start);
     }
     for (const { done } of batch) done();
-    this.options.onFlushed(batch.reduce((sum, { webhookIds }) => sum + webhookIds.length, 0), Date.now() - start.at);
+    this.options.onFlushed(
+      batch.reduce((sum, { webhookIds }) => sum + webhookIds.length, 0),
+      Date.now() - start.at,
+    );
   }
 
   /** Answers the groups that are not durable yet. */

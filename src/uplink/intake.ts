@@ -18,11 +18,14 @@ export interface ReceivedPacket {
   };
 }
 
-/** What became of a message; each is counted, none is silent. */
-export type IntakeOutcome = "enqueued" | "unmatched" | "too_large" | "retained_skipped";
+/**
+ * What became of a received packet; each is counted, none is silent. `other_copy`: one of several copies of a message
+ * on overlapping filters, and not the one that counts.
+ */
+export type IntakeOutcome = "enqueued" | "unmatched" | "too_large" | "retained_skipped" | "other_copy";
 
 export interface IntakeOptions {
-  route(topic: string, copy: Copy): string[];
+  route(topic: string, copy: Copy): string[] | undefined;
   enqueue(message: Message, webhookIds: string[], done: () => void): void;
   maxPayloadBytes: number;
   observe(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
@@ -44,8 +47,8 @@ export function makeIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeO
       return done();
     }
     const webhookIds = route(packet.topic, { session, ids: identifiers(packet) });
-    if (webhookIds.length === 0) {
-      observe("unmatched", message, webhookIds);
+    if (!webhookIds || webhookIds.length === 0) {
+      observe(webhookIds ? "unmatched" : "other_copy", message, []);
       return done();
     }
     enqueue(message, webhookIds, () => {

@@ -47,21 +47,25 @@ export class Router {
     }
   }
 
-  /** The webhooks this copy is for. */
-  route(topic: string, { session, ids }: Copy): string[] {
+  /**
+   * The webhooks this copy is for; none, or undefined when webhooks match the topic but another copy of the same
+   * message is the one for them.
+   */
+  route(topic: string, { session, ids }: Copy): string[] | undefined {
     let entries = this.#trie.match(topic);
     // [MQTT-4.7.2-1]; the trie does not know it.
     if (topic.startsWith("$")) entries = entries.filter(({ leadingWildcard }) => !leadingWildcard);
     const only = entries[0];
     if (!only) return [];
     const isHere = ids?.length ? (entry: Entry) => ids.includes(entry.id) : (entry: Entry) => entry.session === session;
-    if (entries.length === 1) return isHere(only) ? [only.webhookId] : [];
+    if (entries.length === 1) return isHere(only) ? [only.webhookId] : undefined;
 
     const first = new Map<string, Entry>();
     for (const entry of entries) {
       const other = first.get(entry.webhookId);
       if (!other || entry.id < other.id) first.set(entry.webhookId, entry);
     }
-    return [...first.values()].filter(isHere).map(({ webhookId }) => webhookId);
+    const here = [...first.values()].filter(isHere).map(({ webhookId }) => webhookId);
+    return here.length > 0 ? here : undefined;
   }
 }

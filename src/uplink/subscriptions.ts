@@ -9,13 +9,20 @@ import { type Copy, Router } from "./router.ts";
 
 /** One session at the broker. */
 export interface Session {
-  update(wanted: { filter: string; qos: QoS; id: number }[], unwanted: string[]): void;
+  /** Everything wanted is granted on the present connection, or refused by the broker. */
+  readonly settled: boolean;
+  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
+  /** Unsubscribes filters that are not wanted. */
+  leave(filters: string[]): void;
   close(): Promise<void>;
 }
 
 export interface SessionCallbacks {
   index: number;
   onConnect(copiesCarryIds: boolean): void;
+  /** The session is {@link Session.settled settled}; called after each change and each connect. */
+  onSettled(): void;
   onUnsubscribed(filter: string): void;
 }
 
@@ -43,17 +50,29 @@ export class Subscriptions<S extends Session> {
   /** Filters that a session still has to give up, by session. */
   readonly #leaving = new Map<number, Set<string>>();
   #router = new Router([], new Map());
+  /** The filters of each webhook as they stand in the present router, and whether that is one of transition. */
+  #topics = new Map<string, string[]>();
+  #inTransition = false;
+  readonly #waiting = new Set<() => void>();
   #copiesCarryIds: boolean | undefined;
   #dirty = false;
   #running = false;
-  #loaded = false;
   #stopped = false;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: SubscriptionsOptions<S>) {}
 
-  start(): void {
-    this.#open(0);
+  /**
+   * Opens the sessions of the past, and always the first. The router comes before: what waits at the broker arrives
+   * right behind CONNACK.
+   */
+  async start(): Promise<void> {
+    for (const { id, value, version } of await this.options.records.all()) {
+      this.#assigned.set(id, { ...value, version });
+    }
+    this.#route(this.options.webhooks(), this.#assigned, false);
+    this.#open([...this.#assigned.values()].reduce((max, { session }) => Math.max(max, session), 0));
+    this.refresh();
   }
 
   /** Call whenever a registration came, went or changed. */
@@ -64,10 +83,34 @@ export class Subscriptions<S extends Session> {
     void this.#reconcile().finally(() => {
       this.#running = false;
       if (this.#dirty && !this.#retry) this.refresh();
+      for (const look of this.#waiting) look();
     });
   }
 
-  route(topic: string, copy: Copy): string[] {
+  /** Whether the broker subscribes us to exactly what the registrations want. */
+  get inStep(): boolean {
+    return !this.#dirty && !this.#running && !this.#inTransition;
+  }
+
+  /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
+  async untilInStep(timeoutMs: number): Promise<boolean> {
+    if (this.inStep) return true;
+    return new Promise((resolve) => {
+      const finish = (inStep: boolean) => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve(inStep);
+      };
+      const look = () => {
+        if (this.inStep) finish(true);
+      };
+      const timer = setTimeout(() => finish(false), timeoutMs);
+      this.#waiting.add(look);
+    });
+  }
+
+  /** See {@link Router.route}. */
+  route(topic: string, copy: Copy): string[] | undefined {
     return this.#router.route(topic, copy);
   }
 
@@ -88,6 +131,7 @@ export class Subscriptions<S extends Session> {
             this.#copiesCarryIds = copiesCarryIds;
             this.refresh();
           },
+          onSettled: () => this.#settle(),
           onUnsubscribed: (filter) => void this.#left(next, filter),
         }),
       );
@@ -99,7 +143,6 @@ export class Subscriptions<S extends Session> {
       this.#dirty = false;
       if (this.#copiesCarryIds === undefined) return; // the first connect calls again
       try {
-        await this.#load();
         await this.#follow(this.#copiesCarryIds);
       } catch (error) {
         this.options.onError(error as Error);
@@ -113,14 +156,6 @@ export class Subscriptions<S extends Session> {
     }
   }
 
-  async #load(): Promise<void> {
-    if (this.#loaded) return;
-    for (const { id, value, version } of await this.options.records.all()) {
-      this.#assigned.set(id, { ...value, version });
-    }
-    this.#loaded = true;
-  }
-
   async #follow(copiesCarryIds: boolean): Promise<void> {
     const webhooks = [...this.options.webhooks()];
     const wanted = wantedFilters(webhooks);
@@ -128,21 +163,40 @@ export class Subscriptions<S extends Session> {
     await Promise.all([...assignments].map(([filter, assignment]) => this.#writeDown(filter, assignment)));
     for (const { filter, session } of stale) this.#leave(session, filter);
 
-    // The router first: what arrives under a new subscription must find its webhook.
-    this.#router = new Router(
-      webhooks.map(({ id, topics }) => ({ webhookId: id, topics })),
-      assignments,
-    );
+    // The router first: what arrives under a new subscription must find its webhook. Until the broker has granted
+    // the new filters of a webhook its old ones go on, so that changing them loses nothing in between.
+    const before = new Map(stale.map(({ filter }) => [filter, this.#assigned.get(filter)!]));
+    this.#inTransition = true;
+    this.#route(webhooks, new Map([...before, ...assignments]), true);
     const highest = [...assignments.values(), ...stale].reduce((max, { session }) => Math.max(max, session), 0);
     this.#open(highest);
     for (const [index, session] of this.sessions.entries()) {
       const here = [...assignments].filter(([, assignment]) => assignment.session === index);
       for (const [filter] of here) this.#leaving.get(index)?.delete(filter);
-      session.update(
-        here.map(([filter, { id }]) => ({ filter, qos: wanted.get(filter)!, id })),
-        [...(this.#leaving.get(index) ?? [])],
-      );
+      session.want(here.map(([filter, { id }]) => ({ filter, qos: wanted.get(filter)!, id })));
     }
+  }
+
+  #route(
+    webhooks: Iterable<{ id: string; topics: string[] }>,
+    assignments: ReadonlyMap<string, Assignment>,
+    keepOld: boolean,
+  ): void {
+    const routes = [...webhooks].map(({ id, topics }) => ({
+      webhookId: id,
+      topics: keepOld ? [...new Set([...topics, ...(this.#topics.get(id) ?? [])])] : topics,
+    }));
+    this.#router = new Router(routes, assignments);
+    this.#topics = new Map(routes.map(({ webhookId, topics }) => [webhookId, topics]));
+  }
+
+  /** The broker has granted everything: the old filters of changed webhooks may go. */
+  #settle(): void {
+    if (!this.#inTransition || !this.sessions.every(({ settled }) => settled)) return;
+    this.#inTransition = false;
+    this.#route(this.options.webhooks(), this.#assigned, false);
+    for (const [index, filters] of this.#leaving) this.sessions[index]?.leave([...filters]);
+    for (const look of this.#waiting) look();
   }
 
   async #writeDown(filter: string, assignment: Assignment): Promise<void> {

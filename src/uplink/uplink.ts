@@ -3,17 +3,16 @@
  * comes as a function or a narrow port.
  */
 import type { Queue } from "bullmq";
+import type { Message } from "../message.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import { countDeliveries, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
-import type { Message } from "../message.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface UplinkOptions<S extends Session>
-  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   openQueue(name: string): Queue<DeliveryJob>;
@@ -64,8 +63,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const subscriptions: Subscriptions<S> = new Subscriptions<S>({
     webhooks: () => registry.all(),
     records: options.assignments,
-    openSession: (callbacks) =>
-      options.openSession(callbacks, (packet, done) => intake(packet, callbacks.index, done)),
+    openSession: (callbacks) => options.openSession(callbacks, (packet, done) => intake(packet, callbacks.index, done)),
     onError: (error) => observe.partFailed("subscriptions", error),
   });
 
@@ -90,18 +88,20 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   }
 
   return {
-    start(): void {
+    async start(): Promise<void> {
       registry.onChange((changed) => {
         workers.refresh(changed);
         subscriptions.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
       workers.refresh();
-      subscriptions.start();
-      subscriptions.refresh();
+      await subscriptions.start();
     },
 
     sessions: () => subscriptions.sessions,
+    /** Whether the broker subscribes us to exactly what the registrations want. */
+    inStep: () => subscriptions.inStep,
+    untilInStep: (timeoutMs: number) => subscriptions.untilInStep(timeoutMs),
     /** Milliseconds since the oldest batch under way began to be written. */
     oldestFlushMs: () => enqueuer.oldestFlushMs,
 

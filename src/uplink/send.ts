@@ -1,0 +1,233 @@
+/** Makes one call to a webhook and says what came of it. Never throws, never follows a redirect. */
+import { Agent, type Dispatcher } from "undici";
+import { type AddressGuard, BlockedAddressError, ipLiteral } from "./address-guard.ts";
+import type { AttemptResult, ErrorKind } from "./retry.ts";
+
+export interface SenderOptions {
+  guard: Pick<AddressGuard, "check" | "lookup">;
+  /** Milliseconds for DNS, TCP and TLS together. */
+  connectTimeoutMs?: number;
+  /** How much of an answer is kept, in bytes. */
+  maxResponseBytes?: number;
+  /** PEM: a private CA, or the client certificate of a webhook with mutual TLS. */
+  tls?: { ca?: string; cert?: string; key?: string };
+}
+
+export interface Call {
+  url: string;
+  headers: Record<string, string>;
+  body: string | Buffer;
+  /** Milliseconds for the whole call, waiting for a connection included. */
+  timeoutMs: number;
+  /** Overrides the sender's for this call, when the answer itself is wanted. */
+  maxResponseBytes?: number;
+}
+
+export interface Sender {
+  send(call: Call): Promise<AttemptResult>;
+  /** Waits at most `graceMs` for running calls and breaks off the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** After this many bytes of an answer the connection is dearer than a new one, or the answer has no end. */
+const MAX_DRAIN_BYTES = 64 * 1_024;
+const MAX_RESPONSE_HEADER_BYTES = 16 * 1_024;
+const CONNECTIONS_PER_ORIGIN = 256;
+
+export function makeSender(options: SenderOptions): Sender {
+  const { guard, connectTimeoutMs = 5_000, maxResponseBytes = 1_024 } = options;
+  const agent = new Agent({
+    connections: CONNECTIONS_PER_ORIGIN,
+    pipelining: 1, // a slow answer would hold up the calls behind it
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    // One timer a call covers these.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      lookup: guard.lookup,
+      timeout: connectTimeoutMs,
+      // Node gives each address but the last 250 ms by default: too little for a receiver on another continent.
+      autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectTimeoutMs / 4)),
+      ...options.tls,
+    },
+  });
+  const targetOf = memoTargets(guard);
+  let running = 0;
+  let closing: Promise<void> | undefined;
+  let idle = () => {};
+
+  async function close(graceMs: number): Promise<void> {
+    if (running > 0) {
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, graceMs);
+        idle = () => done(clearTimeout(timer));
+      });
+    }
+    // Not agent.close(), which would forget its connections: destroy() after it no longer ends what is still running.
+    await agent.destroy(new Error("the sender was closed"));
+  }
+
+  return {
+    send(call) {
+      const target = closing ? CLOSED : targetOf(call.url);
+      if ("error" in target) return Promise.resolve({ ...target, durationMs: 0 });
+      running++;
+      return new Promise((done) => {
+        const exchange = new Exchange(call.timeoutMs, call.maxResponseBytes ?? maxResponseBytes, (result) => {
+          done(result);
+          if (--running === 0) idle();
+        });
+        const { headers, body } = call;
+        try {
+          agent.dispatch({ ...target, method: "POST", headers, body }, exchange);
+        } catch (error) {
+          exchange.onResponseError(undefined, error);
+        }
+      });
+    },
+    close(graceMs = 10_000) {
+      closing ??= close(graceMs);
+      return closing;
+    },
+  };
+}
+
+type Target = { origin: string; path: string } | { error: ErrorKind; detail: string };
+const CLOSED: Target = { error: "network_error", detail: "the sender was closed" };
+
+/**
+ * The parts of a URL, or why it may not be called: `net.connect` does no look-up for an IP literal, so the guard is
+ * asked here. It gives the same answer every time, hence both are remembered.
+ */
+function memoTargets(guard: Pick<AddressGuard, "check">): (url: string) => Target {
+  const known = new Map<string, Target>();
+  return (url) => {
+    const hit = known.get(url);
+    if (hit) return hit;
+    const target = readTarget(url, guard);
+    if (known.size >= 10_000) known.clear();
+    known.set(url, target);
+    return target;
+  };
+}
+
+function readTarget(text: string, guard: Pick<AddressGuard, "check">): Target {
+  if (!URL.canParse(text)) return { error: "network_error", detail: "not a URL" };
+  const { protocol, hostname, origin, pathname, search } = new URL(text);
+  if (protocol !== "http:" && protocol !== "https:") return { error: "network_error", detail: "not an http(s) URL" };
+  const literal = ipLiteral(hostname);
+  const rule = literal === undefined ? undefined : guard.check(literal);
+  if (rule !== undefined) return { error: "blocked_address", detail: `${hostname}: ${rule}` };
+  return { origin, path: pathname + search };
+}
+
+/**
+ * One request and its answer. A dispatch handler instead of `undici.request`: no stream is built for a body of which
+ * 1 KiB is kept, and a call that waits for a connection can end at its time-out (an AbortSignal ends it only later).
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #startedAt = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | undefined;
+  #settled = false;
+  #statusCode: number | undefined;
+  #retryAfter: string | undefined;
+  #kept: Buffer[] = [];
+  #received = 0;
+
+  constructor(
+    timeoutMs: number,
+    readonly maxResponseBytes: number,
+    readonly done: (result: AttemptResult) => void,
+  ) {
+    this.#timer = setTimeout(() => this.#breakOff(`no complete answer within ${timeoutMs} ms`), timeoutMs);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#settled) controller.abort(new Error("timed out before a connection was free"));
+    else this.#controller = controller;
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: Record<string, unknown>): void {
+    if (statusCode < 200) return; // 103 Early Hints and the like
+    this.#statusCode = statusCode;
+    const retryAfter = headers["retry-after"];
+    if (typeof retryAfter === "string") this.#retryAfter = retryAfter;
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    const room = this.maxResponseBytes - this.#received;
+    // A copy, since undici goes on using the memory behind the chunk.
+    if (room > 0) this.#kept.push(Buffer.from(chunk.subarray(0, room)));
+    this.#received += chunk.length;
+    if (this.#received > Math.max(MAX_DRAIN_BYTES, this.maxResponseBytes)) this.#breakOff("the answer is too long");
+  }
+
+  onResponseEnd(): void {
+    this.#settle({}, this.#received > this.maxResponseBytes);
+  }
+
+  onResponseError(_: unknown, error: unknown): void {
+    this.#settle(classify(error), true);
+  }
+
+  #breakOff(reason: string): void {
+    const controller = this.#controller;
+    this.#settle({ error: "timeout", detail: reason }, true);
+    controller?.abort(new Error(reason));
+  }
+
+  /** The status line decides: once it is there, a body that breaks off or never ends changes nothing. */
+  #settle(failure: { error?: ErrorKind; detail?: string }, truncated: boolean): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#controller = undefined;
+    clearTimeout(this.#timer);
+    const result: AttemptResult = { durationMs: Math.round(performance.now() - this.#startedAt) };
+    if (this.#statusCode === undefined) {
+      Object.assign(result, failure);
+    } else {
+      result.statusCode = this.#statusCode;
+      if (this.#statusCode >= 300) result.error = this.#statusCode < 400 ? "redirect" : "http_error";
+      if (this.#retryAfter !== undefined) result.retryAfter = this.#retryAfter;
+      if (this.#kept.length > 0) result.responseBody = readable(Buffer.concat(this.#kept));
+      if (truncated) result.responseTruncated = true;
+    }
+    this.done(result);
+  }
+}
+
+/** As text, without half a character at the end, and without U+0000, which PostgreSQL's jsonb cannot hold. */
+function readable(bytes: Buffer): string {
+  return new TextDecoder("utf-8").decode(bytes, { stream: true }).replaceAll("\u0000", "\ufffd");
+}
+
+const KINDS: Record<string, ErrorKind> = {
+  UND_ERR_CONNECT_TIMEOUT: "connect_timeout",
+  ETIMEDOUT: "connect_timeout",
+  ECONNREFUSED: "connection_refused",
+  ECONNRESET: "connection_reset",
+  EPIPE: "connection_reset",
+  UND_ERR_SOCKET: "connection_reset", // "other side closed"
+  EPROTO: "tls_error",
+  ENOTFOUND: "dns_error",
+};
+/** OpenSSL's verification results (`CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`, …) come as codes of their own. */
+const TLS_CODE = /^ERR_(?:TLS|SSL|OSSL)_|CERT|SIGNATURE|^UNABLE_TO_|^HOSTNAME_MISMATCH$|^INVALID_(?:CA|PURPOSE)$/;
+const DNS_CODE = /^(?:EAI_|ENODATA$|ESERVFAIL$)/;
+
+function classify(error: unknown): { error: ErrorKind; detail: string } {
+  if (error instanceof BlockedAddressError) {
+    return { error: "blocked_address", detail: `${error.host}: ${error.rule}` };
+  }
+  const code = codeOf(error);
+  const kind = KINDS[code] ?? (TLS_CODE.test(code) ? "tls_error" : DNS_CODE.test(code) ? "dns_error" : "network_error");
+  const message = error instanceof Error && error.message ? error.message : code;
+  return { error: kind, detail: message.slice(0, 200) };
+}
+
+/** Several addresses tried make an AggregateError, whose parts say what happened. */
+function codeOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors.at(-1));
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,37 @@
+/** Standard Webhooks 1.0 signatures: HMAC-SHA256 over `id.timestamp.body`, so that a receiver needs no code of ours. */
+import { createHmac, randomBytes } from "node:crypto";
+
+const PREFIX = "whsec_";
+/** The specification allows secrets of 24 to 64 bytes. */
+const [MIN_BYTES, MAX_BYTES] = [24, 64];
+
+/** A new secret of 32 random bytes, in the form it is shown to people: `whsec_` and base64. */
+export function newSecret(): string {
+  return PREFIX + randomBytes(32).toString("base64");
+}
+
+/** The key in a secret. Throws when it is malformed; the message never holds the secret itself. */
+export function parseSecret(secret: string): Buffer {
+  const text = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : undefined;
+  const key = Buffer.from(text ?? "", "base64");
+  // Buffer.from skips what is not base64. Comparing shows it, and receivers' libraries refuse missing padding too.
+  if (text === undefined || key.toString("base64") !== text) throw new Error("must be whsec_ followed by base64");
+  if (key.length < MIN_BYTES || key.length > MAX_BYTES) {
+    throw new Error(`must hold ${MIN_BYTES} to ${MAX_BYTES} bytes`);
+  }
+  return key;
+}
+
+/** `v1,<base64>` for the `webhook-signature` header. `timestampSeconds` is the value of `webhook-timestamp`. */
+export function sign(secretKey: Buffer, id: string, timestampSeconds: number, body: string | Buffer): string {
+  const mac = createHmac("sha256", secretKey).update(`${id}.${timestampSeconds}.`).update(body);
+  return `v1,${mac.digest("base64")}`;
+}
+
+/** One signature for each key, separated by spaces: while a secret is rotated, the old and the new one both verify. */
+export function signAll(
+  secretKeys: readonly Buffer[],
+  ...[id, timestampSeconds, body]: [id: string, timestampSeconds: number, body: string | Buffer]
+): string {
+  return secretKeys.map((key) => sign(key, id, timestampSeconds, body)).join(" ");
+}

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { matches, overlaps, topicFilterError, topicNameError } from "../src/topic.ts";
+
+/** MQTT 5 section 4.7, in its order; the quoted examples are the specification's own. */
+describe("4.7.1.2 multi-level wildcard", () => {
+  it("sport/tennis/player1/# matches the level itself and everything below", () => {
+    for (const topic of [
+      "sport/tennis/player1",
+      "sport/tennis/player1/ranking",
+      "sport/tennis/player1/score/wimbledon",
+    ]) {
+      assert.ok(matches("sport/tennis/player1/#", topic), topic);
+    }
+    assert.ok(!matches("sport/tennis/player1/#", "sport/tennis/player10"));
+    assert.ok(!matches("sport/tennis/player1/#", "sport/tennis"));
+  });
+  it("sport/# also matches the singular sport", () => assert.ok(matches("sport/#", "sport")));
+  it("# is valid and receives every message", () => {
+    assert.equal(topicFilterError("#"), undefined);
+    for (const topic of ["a", "/", "a/b", "/a", "a/"]) assert.ok(matches("#", topic), topic);
+  });
+  it("sport/tennis/# is valid", () => assert.equal(topicFilterError("sport/tennis/#"), undefined));
+  it("sport/tennis# is not valid", () => assert.match(topicFilterError("sport/tennis#") ?? "", /#/));
+  it("sport/tennis/#/ranking is not valid", () => assert.match(topicFilterError("sport/tennis/#/ranking") ?? "", /#/));
+  it("## , #/ and #a are not valid", () => {
+    for (const filter of ["##", "#/", "#a", "a/#/", "a/##", "+#", "#+"]) assert.ok(topicFilterError(filter), filter);
+  });
+});
+
+describe("4.7.1.3 single-level wildcard", () => {
+  it("sport/tennis/+ matches one level", () => {
+    assert.ok(matches("sport/tennis/+", "sport/tennis/player1"));
+    assert.ok(matches("sport/tennis/+", "sport/tennis/player2"));
+    assert.ok(!matches("sport/tennis/+", "sport/tennis/player1/ranking"));
+    assert.ok(!matches("sport/tennis/+", "sport/tennis"));
+  });
+  it("sport/+ does not match sport but matches sport/", () => {
+    assert.ok(!matches("sport/+", "sport"));
+    assert.ok(matches("sport/+", "sport/"));
+  });
+  it("+ , +/tennis/# and sport/+/player1 are valid", () => {
+    for (const filter of ["+", "+/tennis/#", "sport/+/player1", "+/+", "/+", "+/", "+/#"]) {
+      assert.equal(topicFilterError(filter), undefined, filter);
+    }
+    assert.ok(matches("+/tennis/#", "sport/tennis"));
+    assert.ok(matches("+/tennis/#", "sport/tennis/a/b"));
+    assert.ok(!matches("+/tennis/#", "sport/football"));
+    assert.ok(matches("sport/+/player1", "sport/tennis/player1"));
+  });
+  it("sport+ is not valid", () => {
+    for (const filter of ["sport+", "+sport", "a/b+/c", "++", "a/++"])
+      assert.match(topicFilterError(filter) ?? "", /\+/, filter);
+  });
+  it("/finance matches +/+ and /+ but not +", () => {
+    assert.ok(matches("+/+", "/finance"));
+    assert.ok(matches("/+", "/finance"));
+    assert.ok(!matches("+", "/finance"));
+  });
+});
+
+describe("4.7.2 topics beginning with $", () => {
+  it("# receives none of them", () => assert.ok(!matches("#", "$SYS/monitor")));
+  it("+/monitor/Clients receives none of them", () => assert.ok(!matches("+/monitor/Clients", "$SYS/monitor/Clients")));
+  it("$SYS/# and $SYS/monitor/+ do", () => {
+    assert.ok(matches("$SYS/#", "$SYS/monitor/Clients"));
+    assert.ok(matches("$SYS/#", "$SYS"));
+    assert.ok(matches("$SYS/monitor/+", "$SYS/monitor/Clients"));
+    assert.ok(matches("$SYS/+/Clients", "$SYS/monitor/Clients"));
+  });
+  it("concerns only the first character of the topic", () => {
+    assert.ok(!matches("+", "$"));
+    assert.ok(!matches("+/#", "$/a"));
+    assert.ok(!matches("+/+", "$SYS/a"));
+    assert.ok(matches("+/+", "a/$SYS"));
+    assert.ok(matches("/#", "/$SYS"));
+    assert.ok(matches("+", "a$"));
+  });
+});
+
+describe("4.7.3 topic semantic and usage", () => {
+  it("at least one character", () => {
+    assert.match(topicNameError("") ?? "", /empty/);
+    assert.match(topicFilterError("") ?? "", /empty/);
+  });
+  it("case sensitive", () => {
+    assert.ok(matches("ACCOUNTS", "ACCOUNTS"));
+    assert.ok(!matches("ACCOUNTS", "Accounts"));
+  });
+  it("spaces are characters", () => {
+    assert.equal(topicNameError("Accounts payable"), undefined);
+    assert.ok(matches("Accounts payable", "Accounts payable"));
+    assert.equal(topicNameError(" "), undefined);
+  });
+  it("a leading or trailing / makes another topic", () => {
+    assert.ok(!matches("/finance", "finance"));
+    assert.ok(!matches("finance/", "finance"));
+    assert.ok(!matches("a//b", "a/b"));
+    assert.ok(matches("a/+/b", "a//b"));
+  });
+  it("a topic of / alone is valid", () => {
+    assert.equal(topicNameError("/"), undefined);
+    assert.ok(matches("/", "/"));
+    assert.ok(matches("+/+", "/"));
+    assert.ok(!matches("+", "/"));
+  });
+  it("no null character", () => {
+    assert.match(topicNameError("a\u0000b") ?? "", /null/);
+    assert.match(topicFilterError("a/\u0000") ?? "", /null/);
+  });
+  it("at most 65,535 bytes of UTF-8", () => {
+    for (const error of [topicNameError, topicFilterError]) {
+      assert.equal(error("a".repeat(65_535)), undefined);
+      assert.match(error("a".repeat(65_536)) ?? "", /65535/);
+      assert.equal(error("é".repeat(32_767)), undefined);
+      assert.match(error("é".repeat(32_768)) ?? "", /65535/);
+      assert.match(error("😀".repeat(16_384)) ?? "", /65535/);
+    }
+  });
+  it("no normalisation: é and e + accent are different topics", () => {
+    assert.ok(!matches("caf\u00e9", "cafe\u0301"));
+  });
+  it("any number of levels", () => {
+    const deep = Array(30_000).fill("a").join("/");
+    assert.equal(topicNameError(deep), undefined);
+    assert.ok(matches("a/#", deep));
+    assert.ok(matches(deep, deep));
+    assert.ok(overlaps(deep, deep.replaceAll("a", "+")));
+  });
+});
+
+describe("1.5.4 UTF-8 strings", () => {
+  it("no lone surrogates", () => {
+    for (const text of ["\ud800", "a\udfff", "\udc00\ud800"]) {
+      assert.match(topicNameError(text) ?? "", /Unicode/);
+      assert.match(topicFilterError(text) ?? "", /Unicode/);
+    }
+    assert.equal(topicNameError("😀"), undefined);
+  });
+  it("U+FEFF is a character like others", () => {
+    assert.equal(topicNameError("\ufeffa"), undefined);
+    assert.ok(!matches("\ufeffa", "a"));
+  });
+});
+
+describe("what the bridge adds", () => {
+  it("a topic name holds no wildcard [MQTT-3.3.2-2]", () => {
+    for (const topic of ["+", "#", "a/+/b", "a/#", "a+b", "a#"])
+      assert.match(topicNameError(topic) ?? "", /wildcard/, topic);
+  });
+  it("no shared subscriptions", () => {
+    for (const filter of ["$share/g/a", "$share", "$share/"])
+      assert.match(topicFilterError(filter) ?? "", /shared/, filter);
+    assert.equal(topicFilterError("$shared/a"), undefined);
+    assert.equal(topicFilterError("a/$share"), undefined);
+  });
+});
+
+describe("overlaps", () => {
+  const table: [a: string, b: string, expected: boolean][] = [
+    ["a/b", "a/b", true],
+    ["a/b", "a/c", false],
+    ["a/+", "+/b", true],
+    ["a/#", "a", true],
+    ["a/#", "+", true],
+    ["a/+", "a", false],
+    ["a/b/#", "a/+", true],
+    ["a/b/#", "+/c", false],
+    ["#", "+/+", true],
+    ["#", "$SYS/#", false],
+    ["+/x", "$SYS/x", false],
+    ["$SYS/#", "$SYS/+", true],
+    ["/+", "+/a", true],
+    ["/#", "+", false],
+    ["+", "+/#", true],
+  ];
+  for (const [a, b, expected] of table) {
+    it(`${a} and ${b}: ${expected}`, () => {
+      assert.equal(overlaps(a, b), expected);
+      assert.equal(overlaps(b, a), expected);
+    });
+  }
+});
+
+/** The specification's words as recursion, written without a look at the code under test. */
+function reference(filter: string, topic: string): boolean {
+  if (topic[0] === "$" && (filter[0] === "+" || filter[0] === "#")) return false;
+  const step = ([f, ...fs]: string[], [t, ...ts]: string[]): boolean => {
+    if (f === undefined) return t === undefined;
+    if (f === "#") return true;
+    if (t === undefined) return false;
+    return (f === "+" || f === t) && step(fs, ts);
+  };
+  return step(filter.split("/"), topic.split("/"));
+}
+
+/** Few different levels, so that filters and topics meet often. */
+const level = fc.constantFrom("a", "b", "", "$", "$SYS", "A");
+const topicName = fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join("/"));
+const topicFilter = fc
+  .tuple(fc.array(fc.oneof(level, fc.constant("+")), { maxLength: 5 }), fc.boolean())
+  .map(([levels, hash]) => [...levels, ...(hash ? ["#"] : [])].join("/"))
+  .filter((filter) => filter !== "");
+
+/** Every topic up to one level beyond both filters, over the levels they name and one they do not. */
+function* topicsFor(a: string, b: string): Generator<string> {
+  const names = [...new Set([...a.split("/"), ...b.split("/"), "other"])].filter(
+    (name) => name !== "+" && name !== "#",
+  );
+  const longest = Math.max(a.split("/").length, b.split("/").length);
+  const grow = function* (prefix: string[]): Generator<string> {
+    if (prefix.length > 0) yield prefix.join("/");
+    if (prefix.length < longest) for (const name of names) yield* grow([...prefix, name]);
+  };
+  yield* grow([]);
+}
+
+describe("properties", () => {
+  it("matches agrees with the reference", () => {
+    fc.assert(
+      fc.property(topicFilter, topicName, (filter, topic) => {
+        assert.equal(matches(filter, topic), reference(filter, topic));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("matches agrees with the reference where a filter is made from the topic", () => {
+    const pair = topicName.chain((topic) => {
+      const levels = topic.split("/");
+      const filter = fc.tuple(...levels.map((name) => fc.constantFrom(name, name, "+"))).map((each) => each.join("/"));
+      const cut = fc.integer({ min: 0, max: levels.length }).map((n) => [...levels.slice(0, n), "#"].join("/"));
+      return fc.tuple(fc.oneof(filter, cut), fc.constant(topic));
+    });
+    fc.assert(
+      fc.property(pair, ([filter, topic]) => {
+        assert.equal(matches(filter, topic), reference(filter, topic));
+        assert.equal(matches(filter, topic), !(topic.startsWith("$") && /^[+#]/.test(filter)));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("overlaps exactly when some topic is matched by both", () => {
+    const short = topicFilter.filter((filter) => filter.split("/").length <= 4);
+    fc.assert(
+      fc.property(short, short, (a, b) => {
+        let common: string | undefined;
+        for (const topic of topicsFor(a, b)) {
+          // The empty string is no topic name, though split makes one empty level of it.
+          if (topic !== "" && reference(a, topic) && reference(b, topic)) {
+            common = topic;
+            break;
+          }
+        }
+        assert.equal(overlaps(a, b), common !== undefined, `${a} | ${b} | ${common}`);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("overlaps is symmetric and reflexive", () => {
+    fc.assert(
+      fc.property(topicFilter, topicFilter, (a, b) => {
+        assert.equal(overlaps(a, b), overlaps(b, a));
+        assert.ok(overlaps(a, a));
+      }),
+    );
+  });
+
+  it("a name is valid as a filter and matches itself", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
+        const valid = topicNameError(text) === undefined;
+        assert.equal(valid, !["+", "#", "\u0000"].some((char) => text.includes(char)) && text.isWellFormed());
+        if (!valid || text.split("/")[0] === "$share") return;
+        assert.equal(topicFilterError(text), undefined);
+        assert.ok(matches(text, text));
+      }),
+    );
+  });
+});
