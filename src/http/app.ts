@@ -1,0 +1,86 @@
+/** The web edge: one Fastify app made from the contract, with authentication, problem replies and documents. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
+import { fieldProblem, Problem } from "../errors.ts";
+import { type Authenticate, authProblem } from "./auth.ts";
+import { readBodies } from "./bodies.ts";
+import type { Handlers } from "./contract/index.ts";
+import { serveDocs } from "./docs.ts";
+import { loadDocument } from "./document.ts";
+import type { Claims } from "./idempotency.ts";
+import { handleClientError, handleError, sendProblem } from "./problems.ts";
+import { registerRoutes } from "./routes.ts";
+
+export interface AppOptions {
+  handlers: Handlers;
+  authenticate: Authenticate;
+  /** The longest payload; the exact limit of raw bodies. */
+  maxPayloadBytes: number;
+  claims: Claims;
+  /** Absent or false: silence. */
+  logger?: FastifyBaseLogger | false;
+  /** True once the process is about to end: every request is then answered 503. */
+  isClosing?: () => boolean;
+}
+
+/** A topic has up to 65,535 bytes, each of which may be percent-encoded, and the request has other headers too. */
+const MAX_HEADER_BYTES = 256 * 1024;
+
+/** Builds the app; it does not listen yet. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const document = loadDocument();
+  let closed = false;
+  const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
+  const app = Fastify({
+    ...(options.logger ? { loggerInstance: options.logger } : { logger: false }),
+    // We write our own line for each unit of work.
+    logController: new LogController({ disableRequestLogging: true }),
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    // Longer topics than MQTT allows must reach the check that says so.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    // Our own answer is a problem; see the gate.
+    return503OnClosing: false,
+    clientErrorHandler: handleClientError,
+    frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request) ?? badUrl(request)),
+  });
+  app.addHook("preClose", (done) => {
+    closed = true;
+    done();
+  });
+  app.setErrorHandler(handleError);
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-content-type-options", "nosniff");
+    done(admit(request) ?? (request.is404 ? notFound() : undefined));
+  });
+  // The hook above has answered already; without a handler of its own Fastify would not run hooks on unknown paths.
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
+  readBodies(app);
+  await app.register((scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
+  await app.register((scope) => serveDocs(scope, document));
+  await app.ready();
+  return app;
+}
+
+/** Who may come in: the refusal of a request, decided before its body is read. */
+function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
+  return (request: FastifyRequest): Problem | undefined => {
+    if (isClosing?.()) return shuttingDown();
+    // Unknown paths below /v1 are not told from known ones without a key.
+    const isOpen = request.is404 ? !request.url.startsWith("/v1") : request.routeOptions.config.open === true;
+    return isOpen ? undefined : authProblem(request, authenticate);
+  };
+}
+
+/** The router could not decode the path. */
+function badUrl(request: FastifyRequest): Problem {
+  const message = "must be valid percent-encoded UTF-8";
+  if (request.url.startsWith("/v1/topics/")) return fieldProblem("invalid_topic", "topic", message);
+  return fieldProblem("invalid_request", "path", message);
+}
+
+function notFound(): Problem {
+  return new Problem("not_found", "there is nothing at this path");
+}
+
+function shuttingDown(): Problem {
+  return new Problem("shutting_down", "this instance takes no more requests", { headers: { connection: "close" } });
+}

@@ -1,0 +1,58 @@
+/** How request bodies are read: JSON for most operations, bytes as sent for the topics. */
+import { isUtf8 } from "node:buffer";
+import type { FastifyInstance, RouteShorthandOptions } from "fastify";
+import { Problem } from "../errors.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The JSON text of the body, "" when there is none: the payload is cut out of it byte for byte. */
+    rawJson: string;
+  }
+  interface FastifyContextConfig {
+    /** The body is taken as bytes, whatever its content type. */
+    rawBody?: boolean;
+  }
+}
+
+/** Replaces Fastify's parsers: `application/json`, and everything else for the routes that take bytes. */
+export function readBodies(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.decorateRequest("rawJson", "");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
+    // Clients send the header with an empty body, for instance on DELETE. Where a body is needed validation says so.
+    if (bytes.length === 0) return done(null, undefined);
+    // Decoding would quietly replace what is not UTF-8, and so change the payload.
+    if (!isUtf8(bytes as Buffer)) return done(new Problem("invalid_request", "the body is not valid UTF-8"));
+    request.rawJson = bytes.toString("utf8");
+    parseJson(request, request.rawJson, done);
+  });
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (request, bytes, done) => {
+    if (request.routeOptions.config.rawBody) return done(null, bytes);
+    done(new Problem("unsupported_media_type", "send Content-Type: application/json"));
+  });
+}
+
+/**
+ * The hooks of a route that takes bytes. Fastify chooses the parser by content type and refuses types it cannot read,
+ * so the header is put aside while the body is read.
+ */
+export const rawBodyHooks = {
+  preParsing(request, _reply, _payload, done) {
+    const { headers } = request.raw;
+    if (headers["content-type"] !== undefined) {
+      putAside.set(headers, headers["content-type"]);
+      delete headers["content-type"];
+    }
+    done();
+  },
+  preValidation(request, _reply, done) {
+    const { headers } = request.raw;
+    const contentType = putAside.get(headers);
+    if (contentType !== undefined) headers["content-type"] = contentType;
+    request.body ??= Buffer.alloc(0);
+    done();
+  },
+} satisfies RouteShorthandOptions;
+
+const putAside = new WeakMap<object, string>();

@@ -1,0 +1,72 @@
+/** The documents for people and tools: the contract as YAML and JSON, and Swagger UI from local files. */
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import helmet from "@fastify/helmet";
+import files from "@fastify/static";
+import type { FastifyInstance } from "fastify";
+import type { OpenApi } from "./document.ts";
+
+/** Only these of Swagger UI's files are served: its own index page shows a foreign demo. */
+const ASSETS = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Causeway API</title>
+    <link rel="stylesheet" href="docs/assets/swagger-ui.css">
+    <link rel="icon" type="image/png" href="docs/assets/favicon-32x32.png">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="docs/assets/swagger-ui-bundle.js"></script>
+    <script src="docs/init.js"></script>
+  </body>
+</html>
+`;
+
+// A file of its own, because the content security policy allows no inline scripts. The key is not kept in the browser.
+const INIT = `window.ui = SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+`;
+
+/** Serves `/docs`, `/openapi.json` and `/openapi.yaml`, all open, and sends `/` to `/docs`. */
+export async function serveDocs(app: FastifyInstance, document: { yaml: string; openapi: OpenApi }): Promise<void> {
+  const json = JSON.stringify(document.openapi);
+  const open = { config: { open: true } };
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        // Swagger UI sets style attributes, and draws its icons from data: URLs.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", "data:"],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    // The bridge speaks plain HTTP; whoever puts TLS in front of it decides about HSTS.
+    strictTransportSecurity: false,
+  });
+  app.get("/", open, (_request, reply) => reply.redirect("docs"));
+  app.get("/docs", open, (_request, reply) => reply.type("text/html; charset=utf-8").send(PAGE));
+  app.get("/docs/", open, (_request, reply) => reply.redirect("../docs"));
+  app.get("/docs/init.js", open, (_request, reply) => reply.type("text/javascript; charset=utf-8").send(INIT));
+  app.get("/openapi.json", open, (_request, reply) => reply.type("application/json; charset=utf-8").send(json));
+  app.get("/openapi.yaml", open, (_request, reply) => reply.type("application/yaml").send(document.yaml));
+  const root = dirname(createRequire(import.meta.url).resolve("@fastify/swagger-ui/static/swagger-ui-bundle.js"));
+  await app.register(files, { root, serve: false });
+  for (const name of ASSETS) app.get(`/docs/assets/${name}`, open, (_request, reply) => reply.sendFile(name));
+}

@@ -1,0 +1,59 @@
+/** Whatever goes wrong in a request becomes one problem reply (RFC 9457). */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { Problem } from "../errors.ts";
+import { fieldErrors } from "./validation.ts";
+
+/** Writes the problem as the reply. */
+export function sendProblem(reply: FastifyReply, problem: Problem): void {
+  reply.code(problem.status).headers(problem.headers).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/** The app's error handler. What nobody foresaw is logged, and the client learns nothing about it. */
+export function handleError(error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toProblem(error, request);
+  if (problem.code === "internal_error") {
+    request.log.error({ err: error, method: request.method, url: request.url }, "request_failed");
+  }
+  sendProblem(reply, problem);
+}
+
+function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  if (error.validation) {
+    const errors = fieldErrors(error.validation, error.validationContext);
+    const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
+    return new Problem("invalid_request", detail, { errors });
+  }
+  switch (error.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new Problem("payload_too_large", `at most ${request.routeOptions.bodyLimit} bytes`);
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("unsupported_media_type", "send Content-Type: application/json");
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+      return new Problem("invalid_request", "the body is not valid JSON");
+  }
+  const { statusCode = 500 } = error;
+  // The parser's own message is not passed on: it may quote the body, and the body may hold a secret.
+  if (statusCode >= 400 && statusCode < 500) return new Problem("invalid_request", STATUS_CODES[statusCode] ?? "");
+  return new Problem("internal_error", "the request could not be completed", { cause: error });
+}
+
+const unreadable: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: "the request line and the headers are too long",
+  // curl, for one, sends a topic such as küche as it was typed.
+  HPE_INVALID_URL: "the path must be percent-encoded",
+};
+
+/** What Node could not read as a request at all; there is no reply object yet. */
+export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const detail = unreadable[error.code ?? ""] ?? "this is not a valid HTTP request";
+  const body = JSON.stringify(new Problem("invalid_request", detail));
+  const head = ["HTTP/1.1 400 Bad Request", "Content-Type: application/problem+json", "Connection: close"];
+  socket.end([...head, `Content-Length: ${Buffer.byteLength(body)}`, "", body].join("\r\n"));
+}

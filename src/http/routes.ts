@@ -1,0 +1,92 @@
+/** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
+import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
+import glue from "fastify-openapi-glue";
+import { Problem } from "../errors.ts";
+import { rawBodyHooks } from "./bodies.ts";
+import type { Handlers, OperationId } from "./contract/index.ts";
+import { hasRawBody, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
+import { type Claims, idempotencyHooks } from "./idempotency.ts";
+import { schemaCompiler } from "./validation.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Served without an API key. */
+    open?: boolean;
+  }
+}
+
+export interface RoutesOptions {
+  openapi: OpenApi;
+  handlers: Handlers;
+  claims: Claims;
+  maxPayloadBytes: number;
+}
+
+/** Registers every operation, and a 405 for each other method of its path. */
+export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
+  const { openapi } = options;
+  const specification = routable(openapi);
+  const served = new Map<string, HTTPMethods[]>();
+  app.setValidatorCompiler(schemaCompiler());
+  app.decorateRequest("idempotency", null);
+  app.addHook("onRoute", ({ url, method, schema }) => {
+    served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
+    // An operation without query parameters refuses all of them. Probes are spared: some add one against caches.
+    if (schema && url.startsWith("/v1/")) schema.querystring ??= { type: "object", properties: {} };
+  });
+  const settings = routeSettings(options);
+  await app.register(glue, {
+    specification,
+    operationResolver: (operationId: string) => settings.get(operationId as OperationId) as RouteOptions,
+  });
+  for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);
+}
+
+/** For each operation what glue does not know: handler, limits, hooks. */
+function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOptions) {
+  const idempotency = idempotencyHooks(claims);
+  const settings = new Map<OperationId, Partial<RouteOptions>>();
+  for (const { path, method, operation } of operationsOf(openapi)) {
+    const id = operation.operationId as OperationId;
+    const raw = hasRawBody(openapi, operation);
+    settings.set(id, {
+      handler: withStatus(handlers[id] as RouteHandlerMethod, successStatus(operation)),
+      // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
+      bodyLimit: raw ? maxPayloadBytes : maxPayloadBytes * 2 + 65_536,
+      config: { open: operation.security?.length === 0, rawBody: raw },
+      ...(path.includes("{topic}") && { onRequest: nameTopic }),
+      ...(raw && rawBodyHooks),
+      ...(method === "post" && idempotency),
+    });
+  }
+  return settings;
+}
+
+/** Starts the reply with the contract's success status. */
+function withStatus(handler: RouteHandlerMethod, status: number): RouteHandlerMethod {
+  if (status === 200) return handler;
+  return async function (request, reply) {
+    reply.code(status);
+    return handler.call(this, request, reply);
+  };
+}
+
+/** The router calls what a wildcard matched `*`; it has decoded it once. */
+const nameTopic: RouteOptions["onRequest"] = (request, _reply, done) => {
+  request.params = { topic: (request.params as { "*": string })["*"] };
+  done();
+};
+
+const METHODS: HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** 405 with `Allow`, decided before a body is read. */
+function refuseOtherMethods(app: FastifyInstance, url: string, allowed: HTTPMethods[]): void {
+  const allow = allowed.join(", ");
+  app.route({
+    method: METHODS.filter((method) => !allowed.includes(method)),
+    url,
+    onRequest: (_request, _reply, done) =>
+      done(new Problem("method_not_allowed", `use ${allow}`, { headers: { allow } })),
+    handler: () => undefined,
+  });
+}

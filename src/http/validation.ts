@@ -1,0 +1,71 @@
+/** Validation by the contract's schemas, and the names of the offending fields. */
+import { Ajv2020, type Options } from "ajv/dist/2020.js";
+import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify";
+import type { FieldError } from "../errors.ts";
+
+const options: Options = {
+  useDefaults: true,
+  // OpenAPI's own keywords are not JSON Schema's; redocly has checked the document.
+  strict: false,
+  // All others describe and do not check: URLs and topics have rules and problem codes of their own.
+  formats: { byte: isBase64, uri: true, "date-time": true },
+};
+
+/**
+ * Bodies are taken as they are: a string is no number, an unknown field is an error. What comes in the URL is text, so
+ * there types are coerced; unknown query parameters are errors too.
+ */
+export function schemaCompiler(): FastifySchemaCompiler<object> {
+  const body = new Ajv2020(options);
+  const url = new Ajv2020({ ...options, coerceTypes: true });
+  return ({ schema, httpPart }) => {
+    if (httpPart === "body") return body.compile(schema);
+    return url.compile(httpPart === "querystring" ? { ...schema, additionalProperties: false } : schema);
+  };
+}
+
+function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+}
+
+/** One entry for each field, as in `topics[0]` or `query.limit`; an empty path is the body itself. */
+export function fieldErrors(found: FastifySchemaValidationError[], context: string | undefined): FieldError[] {
+  const prefix = context === "querystring" ? "query" : context === "params" ? "path" : "";
+  const named = found.map((error) => ({ path: pathOf(error, prefix), message: messageOf(error) }));
+  // A name that breaks `propertyNames` is reported twice: by its own rule, which says more, and by `propertyNames`.
+  return named.filter(({ path }, i) => named.findIndex((other) => other.path === path) === i);
+}
+
+function pathOf({ instancePath, params }: FastifySchemaValidationError, prefix: string): string {
+  const steps = instancePath.split("/").slice(1).map(unescapePointer);
+  const { missingProperty, additionalProperty } = params;
+  for (const name of [missingProperty, additionalProperty]) if (typeof name === "string") steps.push(name);
+  return steps.reduce(join, prefix);
+}
+
+function unescapePointer(step: string): string {
+  return step.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+function join(path: string, step: string): string {
+  if (/^\d+$/.test(step)) return `${path}[${step}]`;
+  if (!/^[\w-]+$/.test(step)) return `${path}[${JSON.stringify(step)}]`;
+  return path ? `${path}.${step}` : step;
+}
+
+function messageOf({ keyword, params, message, schemaPath }: FastifySchemaValidationError): string {
+  switch (keyword) {
+    case "required":
+      return "is required";
+    case "additionalProperties":
+      return "is not a known field";
+    case "enum":
+      return `must be one of ${(params.allowedValues as unknown[]).join(", ")}`;
+    case "format":
+      return params.format === "byte" ? "must be base64" : `must be a ${params.format}`;
+    case "false schema":
+      return `must not be given together with ${/dependentSchemas\/(\w+)/.exec(schemaPath)?.[1] ?? "another field"}`;
+    default:
+      return message ?? "is not valid";
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
+import ts from "typescript";
+import { catalogue } from "../../src/errors.ts";
+import { loadDocument, type Operation, operationsOf, resolve, successStatus } from "../../src/http/document.ts";
+
+const root = new URL("../../", import.meta.url);
+const { openapi } = loadDocument();
+const operations = operationsOf(openapi).map(({ operation }) => operation);
+
+describe("the contract", () => {
+  it("has fresh generated types (npm run generate)", async () => {
+    const fresh = COMMENT_HEADER + astToString(await openapiTS(new URL("openapi/openapi.yaml", root)));
+    assert.equal(readFileSync(new URL("src/http/contract/generated.ts", root), "utf8"), fresh);
+  });
+
+  it("has a handler type for every operation, and none more", () => {
+    const source = readFileSync(new URL("src/http/contract/generated.ts", root), "utf8");
+    const file = ts.createSourceFile("generated.ts", source, ts.ScriptTarget.ES2023);
+    const found = file.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === "operations");
+    const typed = (found as ts.InterfaceDeclaration).members.map((member) => (member.name as ts.Identifier).text);
+    assert.deepEqual(operations.map(({ operationId }) => operationId).sort(), typed.sort());
+    assert.equal(new Set(typed).size, operations.length);
+  });
+
+  it("documents every problem code", () => {
+    const codes = (openapi.components.schemas!.ProblemCode as { enum: string[] }).enum;
+    assert.deepEqual(codes, Object.keys(catalogue));
+  });
+
+  it("has one success status, a 500 and a problem body for each error", () => {
+    for (const { operationId, responses } of operations) {
+      const statuses = Object.keys(responses);
+      assert.equal(statuses.filter((status) => status.startsWith("2")).length, 1, operationId);
+      assert.ok(responses["500"], operationId);
+      for (const status of statuses.filter((one) => one >= "400")) {
+        assert.ok(
+          resolve(openapi, responses[status]!).content?.["application/problem+json"],
+          `${operationId} ${status}`,
+        );
+      }
+    }
+  });
+
+  it("has 401 wherever the key is needed", () => {
+    for (const { operationId, responses, security } of operations) {
+      assert.equal("401" in responses, security?.length !== 0, operationId);
+    }
+  });
+
+  it("has an example for every body, in and out", () => {
+    for (const operation of operations) {
+      for (const [name, media] of Object.entries(bodiesOf(operation))) {
+        assert.ok("example" in media || "examples" in media, `${operation.operationId} ${name}`);
+      }
+    }
+  });
+
+  it("gives the query parameters qos, retain and limit a default, as the handler types say, and no others", () => {
+    for (const { path, operation } of operationsOf(openapi)) {
+      for (const one of [...(openapi.paths[path]!.parameters ?? []), ...(operation.parameters ?? [])]) {
+        const { in: place, name, schema } = resolve(openapi, one);
+        if (place !== "query") continue;
+        assert.equal(schema.default !== undefined, ["qos", "retain", "limit"].includes(name), `${path} ${name}`);
+      }
+    }
+  });
+
+  it("takes an Idempotency-Key on every POST", () => {
+    for (const { method, operation } of operationsOf(openapi)) {
+      const names = (operation.parameters ?? []).map((one) => resolve(openapi, one).name);
+      assert.equal(names.includes("Idempotency-Key"), method === "post", operation.operationId);
+    }
+  });
+});
+
+function bodiesOf(operation: Operation): Record<string, object> {
+  const success = resolve(openapi, operation.responses[String(successStatus(operation))]!);
+  const body = operation.requestBody as { $ref: string } | { content: Record<string, object> } | undefined;
+  const content = body && resolve<{ content: Record<string, object> }>(openapi, body).content;
+  return { ...content, ...success.content };
+}

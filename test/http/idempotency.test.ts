@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import request from "supertest";
+import { Problem } from "../../src/errors.ts";
+import type { Schemas } from "../../src/http/contract/index.ts";
+import { AUTH, type TestApp, testApp } from "./support.ts";
+
+type Result = Schemas["PublishResult"];
+
+describe("Idempotency-Key", () => {
+  let test: TestApp;
+  /** What the next publish does; counts its calls. */
+  let act: (topic: string) => Promise<Result>;
+  let calls: number;
+
+  beforeEach(async () => {
+    calls = 0;
+    act = async (topic) => ({
+      id: `msg_${calls}`,
+      topic,
+      qos: 1,
+      retain: false,
+      outcome: "sent",
+      noMatchingSubscribers: null,
+    });
+    const publish = (topic: string) => {
+      calls += 1;
+      return act(topic);
+    };
+    test = await testApp(
+      {
+        publishMessage: (req) => publish(req.body.topic),
+        publishToTopic: (req) => publish(req.params.topic),
+      },
+      { authenticate: () => true },
+    );
+    await test.app.listen({ port: 0 });
+  });
+  afterEach(() => test.app.close());
+
+  const send = (body: object, headers: Record<string, string> = { "idempotency-key": "k" }) =>
+    request(test.app.server)
+      .post("/v1/messages")
+      .set({ ...AUTH, ...headers })
+      .send(body);
+
+  it("answers the same again, and does nothing", async () => {
+    const first = await send({ topic: "a" });
+    const again = await send({ topic: "a" });
+    assert.equal(calls, 1);
+    assert.equal(first.headers["idempotent-replayed"], undefined);
+    assert.equal(again.headers["idempotent-replayed"], "true");
+    assert.deepEqual([again.status, again.text, again.type], [first.status, first.text, first.type]);
+  });
+
+  it("keeps status and location of what was created", async () => {
+    const create = () =>
+      request(test.app.server)
+        .post("/v1/webhooks")
+        .set({ ...AUTH, "idempotency-key": "k" })
+        .send({ url: "https://example.com", topics: ["a"] });
+    const first = await create();
+    const again = await create();
+    assert.equal(again.headers["idempotent-replayed"], "true");
+    assert.deepEqual([again.status, again.headers.location, again.body], [201, "/v1/webhooks/wh_1", first.body]);
+    assert.equal(test.seen.length, 1);
+  });
+
+  it("keeps the answer for 24 hours", async () => {
+    await send({ topic: "a" });
+    assert.deepEqual(
+      [...test.claims.entries.values()].map(({ ttlSeconds }) => ttlSeconds),
+      [86_400],
+    );
+  });
+
+  it("does nothing special without the header", async () => {
+    await send({ topic: "a" }, {});
+    await send({ topic: "a" }, {});
+    assert.equal(calls, 2);
+    assert.equal(test.claims.entries.size, 0);
+  });
+
+  it("refuses another body", async () => {
+    await send({ topic: "a" });
+    const { status, body } = await send({ topic: "b" });
+    assert.deepEqual([status, body.code, calls], [422, "idempotency_mismatch", 1]);
+  });
+
+  it("separates keys, callers and addresses", async () => {
+    await send({ topic: "a" });
+    await send({ topic: "a" }, { "idempotency-key": "other" });
+    await send({ topic: "a" }, { "idempotency-key": "k", authorization: "Bearer other" });
+    const topic = (url: string) =>
+      request(test.app.server)
+        .post(url)
+        .set({ ...AUTH, "idempotency-key": "k" })
+        .send();
+    await topic("/v1/topics/a");
+    await topic("/v1/topics/b");
+    await topic("/v1/topics/a?qos=2");
+    assert.equal(calls, 6);
+    assert.equal((await topic("/v1/topics/a")).headers["idempotent-replayed"], "true");
+  });
+
+  it("compares raw bodies and their content type", async () => {
+    const raw = (type: string, body: string) =>
+      request(test.app.server)
+        .post("/v1/topics/a")
+        .set({ ...AUTH, "idempotency-key": "k" })
+        .type(type)
+        .send(body);
+    await raw("text/plain", "x");
+    assert.equal((await raw("text/plain", "x")).headers["idempotent-replayed"], "true");
+    assert.equal((await raw("text/plain", "y")).status, 422);
+    assert.equal((await raw("text/html", "x")).status, 422);
+    assert.equal(calls, 1);
+  });
+
+  it("says that the first is still running, and does not block for ever", async () => {
+    const ordinary = act;
+    let finish = () => {};
+    const started = new Promise<void>((begun) => {
+      act = (topic) => {
+        begun();
+        return new Promise((resolve) => {
+          finish = () => resolve(ordinary(topic));
+        });
+      };
+    });
+    const first = send({ topic: "a" }).then((response) => response);
+    await started;
+    const second = await send({ topic: "a" });
+    assert.deepEqual(
+      [second.status, second.body.code, second.headers["retry-after"]],
+      [409, "idempotency_in_progress", "1"],
+    );
+    assert.equal((await send({ topic: "b" })).status, 422);
+    finish();
+    assert.equal((await first).status, 200);
+    assert.equal((await send({ topic: "a" })).headers["idempotent-replayed"], "true");
+  });
+
+  it("runs again when the process died while it ran", async () => {
+    await send({ topic: "a" });
+    const [[key, entry]] = [...test.claims.entries] as [[string, { value: string; ttlSeconds: number }]];
+    const { body } = JSON.parse(entry.value);
+    test.claims.entries.set(key, { value: JSON.stringify({ body }), ttlSeconds: 60 });
+    assert.equal((await send({ topic: "a" })).status, 409);
+    test.claims.expire();
+    assert.equal((await send({ topic: "a" })).status, 200);
+    assert.equal(calls, 2);
+  });
+
+  it("keeps refusals of the handler, but not 5xx and 429", async () => {
+    const ordinary = act;
+    for (const code of ["broker_unavailable", "broker_timeout", "rate_limited"] as const) {
+      act = () => Promise.reject(new Problem(code, "later"));
+      assert.equal((await send({ topic: "a" })).body.code, code);
+      assert.equal(test.claims.entries.size, 0);
+    }
+    act = () => Promise.reject(new Error("defect"));
+    assert.equal((await send({ topic: "a" })).status, 500);
+    act = () => Promise.reject(new Problem("forbidden_topic", "no"));
+    assert.equal((await send({ topic: "a" })).status, 403);
+    act = ordinary;
+    const again = await send({ topic: "a" });
+    assert.deepEqual([again.status, again.headers["idempotent-replayed"]], [403, "true"]);
+    assert.match(again.headers["content-type"]!, /^application\/problem\+json/);
+  });
+
+  it("takes no key for a request that is not valid", async () => {
+    assert.equal((await send({ topic: 1 })).status, 400);
+    assert.equal((await send({ topic: "a" })).status, 200);
+  });
+
+  it("refuses keys that are empty, too long or not printable", async () => {
+    for (const key of [" ", "x".repeat(256), "a\tb", "\u00e9"]) {
+      const { status, body } = await send({ topic: "a" }, { "idempotency-key": key });
+      assert.deepEqual([status, body.errors?.[0].path], [400, "header.idempotency-key"], JSON.stringify(key));
+    }
+    assert.equal((await send({ topic: "a" }, { "idempotency-key": "x".repeat(255) })).status, 200);
+    assert.equal(calls, 1);
+  });
+
+  it("does nothing while the store is away", async () => {
+    test.claims.broken = true;
+    const { status, body } = await send({ topic: "a" });
+    assert.deepEqual([status, body.code, calls], [503, "store_unavailable", 0]);
+  });
+
+  it("answers what was done even if the answer could not be kept", async () => {
+    const ordinary = act;
+    act = (topic) => {
+      test.claims.broken = true;
+      return ordinary(topic);
+    };
+    assert.equal((await send({ topic: "a" })).status, 200);
+  });
+});

@@ -1,0 +1,122 @@
+/** The real app over small fake handlers that remember what they were given. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type AppOptions, buildApp } from "../../src/http/app.ts";
+import { bearerCheck } from "../../src/http/auth.ts";
+import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
+import type { Claims } from "../../src/http/idempotency.ts";
+
+export const KEY = "test-key";
+export const AUTH = { authorization: `Bearer ${KEY}` };
+export const MAX_PAYLOAD_BYTES = 1000;
+
+/** What a handler saw. */
+export interface Seen {
+  operation: string;
+  body: unknown;
+  query: unknown;
+  params: unknown;
+  contentType: string | undefined;
+  rawJson: string;
+}
+
+export interface TestApp {
+  app: FastifyInstance;
+  seen: Seen[];
+  claims: MemoryClaims;
+}
+
+/** Claims in memory; the clock does not run, `expire` lets a claim end. */
+export class MemoryClaims implements Claims {
+  readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
+  broken = false;
+
+  async claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined> {
+    if (this.broken) throw new Error("the store is away");
+    const found = this.entries.get(key);
+    if (found) return found.value;
+    this.entries.set(key, { value, ttlSeconds });
+    return undefined;
+  }
+
+  async put(key: string, value: string, ttlSeconds: number): Promise<void> {
+    if (this.broken) throw new Error("the store is away");
+    this.entries.set(key, { value, ttlSeconds });
+  }
+
+  async release(key: string): Promise<void> {
+    this.entries.delete(key);
+  }
+
+  /** Ends every claim that is not for the full 24 hours. */
+  expire(): void {
+    for (const [key, { ttlSeconds }] of this.entries) if (ttlSeconds <= 60) this.entries.delete(key);
+  }
+}
+
+export async function testApp(handlers: Partial<Handlers> = {}, options: Partial<AppOptions> = {}): Promise<TestApp> {
+  const seen: Seen[] = [];
+  const claims = new MemoryClaims();
+  const app = await buildApp({
+    handlers: { ...fakeHandlers(seen), ...handlers },
+    authenticate: bearerCheck(KEY),
+    maxPayloadBytes: MAX_PAYLOAD_BYTES,
+    claims,
+    ...options,
+  });
+  return { app, seen, claims };
+}
+
+export const webhook: Schemas["Webhook"] = {
+  id: "wh_1",
+  url: "https://example.com/",
+  topics: ["a/#"],
+  enabled: true,
+  qos: 1,
+  mode: "structured",
+  headers: {},
+  concurrency: 10,
+  timeoutMs: 15_000,
+  retry: { scheduleSeconds: [5] },
+  state: "active",
+  counts: { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 },
+  createdAt: "2026-03-01T12:00:00.000Z",
+  updatedAt: "2026-03-01T12:00:00.000Z",
+};
+
+function fakeHandlers(seen: Seen[]): Handlers {
+  /** Remembers what the handler saw, and passes the answer on. */
+  const note = <T>(operation: string, request: FastifyRequest, answer: T): T => {
+    const { body, query, params, headers, rawJson } = request;
+    seen.push({ operation, body, query, params, contentType: headers["content-type"], rawJson });
+    return answer;
+  };
+  const created = { ...webhook, secret: "whsec_c2VjcmV0" };
+  return {
+    publishMessage: (request) => note("publishMessage", request, published(request.body.topic)),
+    getRetained: (request, reply) => reply.type("image/png").send(note("getRetained", request, Buffer.from([0, 255]))),
+    publishToTopic: async (request) => note("publishToTopic", request, published(request.params.topic)),
+    retainTopic: async (request) => note("retainTopic", request, published(request.params.topic)),
+    clearTopic: async (request) => note("clearTopic", request, published(request.params.topic)),
+    createWebhook: async (request, reply) => {
+      reply.header("location", "/v1/webhooks/wh_1");
+      return note("createWebhook", request, created);
+    },
+    listWebhooks: async (request) => note("listWebhooks", request, { items: [webhook], nextCursor: null }),
+    // The secret is more than the contract allows here: the serialiser must leave it out.
+    getWebhook: async (request) => note("getWebhook", request, created),
+    updateWebhook: async (request) => note("updateWebhook", request, webhook),
+    deleteWebhook: (request) => note("deleteWebhook", request, undefined),
+    listDeliveries: async (request) => note("listDeliveries", request, { items: [], nextCursor: null }),
+    getStatus: async () => ({ version: "0.1.0", broker: { connected: true }, more: [1] }),
+    getHealth: async () => ({ status: "ok" }),
+    getReady: async (_request, reply) => {
+      reply.code(503);
+      return { status: "unavailable", checks: { broker: { ok: false } } };
+    },
+    getMetrics: async () => "up 1\n",
+  };
+}
+
+function published(topic: string): Schemas["PublishResult"] {
+  return { id: "msg_1", topic, qos: 1, retain: false, outcome: "acknowledged", noMatchingSubscribers: null };
+}
