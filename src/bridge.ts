@@ -69,7 +69,8 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       broker,
       clientId: `${mqtt.clientId}-read-${suffix}`,
       log,
-      outage: () => (publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet")),
+      outage: () =>
+        publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet"),
     });
     closing.unshift(() => reader.close());
     const publish = async (message: OutgoingMessage): Promise<PublishResult> => {
@@ -88,15 +89,14 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       assignments: store.records("subscriptions"),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
-      openSession: ({ index, onConnect, onUnsubscribed }, receive) =>
+      openSession: ({ index, ...callbacks }, receive) =>
         new UplinkSession({
           broker,
           clientId: `${mqtt.clientId}-uplink-${index}`,
           limits: RECEIVE_LIMITS,
           log,
           receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
-          onConnect,
-          onUnsubscribed,
+          ...callbacks,
         }),
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
@@ -105,9 +105,9 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
     });
     await registry.start();
     closing.unshift(() => registry.stop());
-    uplink.start();
     closing.unshift(() => uplink.stopDelivery(DELIVERY_GRACE_MS));
     closing.unshift(() => uplink.stopIntake());
+    await uplink.start();
     const canary = makeCanary(store.queues);
     closing.unshift(() => canary.close());
 
@@ -126,6 +126,7 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
           newSecret,
           deliveries: { ...uplink, isFailing: observer.isFailing },
+          untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         readiness,
         status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),

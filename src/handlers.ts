@@ -36,7 +36,10 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       return reply.headers(headers).send(body);
     },
     publishToTopic: (request) =>
-      publishToTopic({ ...request.params, ...request.query, body: request.body, contentType: contentType(request) }, ports),
+      publishToTopic(
+        { ...request.params, ...request.query, body: request.body, contentType: contentType(request) },
+        ports,
+      ),
     retainTopic: (request) =>
       publishToTopic(
         { ...request.params, ...request.query, retain: true, body: request.body, contentType: contentType(request) },

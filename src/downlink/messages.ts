@@ -37,7 +37,16 @@ export async function publishMessage(
 }
 
 function toMessage(input: MessageInput, rawJson: string): OutgoingMessage {
-  const { topic, qos = 1, retain = false, contentType, responseTopic, correlationData, expirySeconds, userProperties } = input;
+  const {
+    topic,
+    qos = 1,
+    retain = false,
+    contentType,
+    responseTopic,
+    correlationData,
+    expirySeconds,
+    userProperties,
+  } = input;
   checkTopic(topic, "topic");
   if (responseTopic !== undefined) checkTopic(responseTopic, "responseTopic");
   const message: OutgoingMessage = { id: newId("msg"), topic, payload: payloadOf(input, rawJson), qos, retain };

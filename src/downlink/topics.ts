@@ -21,7 +21,10 @@ interface Ports {
 }
 
 /** POST publishes the body, PUT publishes it retained, DELETE publishes the empty retained message that clears it. */
-export async function publishToTopic(request: TopicPublish, { publish, maxPayloadBytes }: Ports): Promise<PublishAnswer> {
+export async function publishToTopic(
+  request: TopicPublish,
+  { publish, maxPayloadBytes }: Ports,
+): Promise<PublishAnswer> {
   const { topic, body, contentType, qos, retain, expirySeconds } = request;
   checkTopic(topic, "topic");
   checkPayloadSize(body, maxPayloadBytes, "body");
@@ -44,7 +47,11 @@ export async function getRetained(topic: string, read: ReadRetained): Promise<Re
   const { payload, contentType, qos, userProperties } = message;
   const headers: Record<string, string> = {
     "content-type": safeHeader(contentType) ?? "application/octet-stream",
-    etag: `"${createHash("sha256").update(payload).update(contentType ?? "").digest("base64url").slice(0, 22)}"`,
+    etag: `"${createHash("sha256")
+      .update(payload)
+      .update(contentType ?? "")
+      .digest("base64url")
+      .slice(0, 22)}"`,
     "mqtt-qos": String(qos),
     "mqtt-retain": "true",
   };

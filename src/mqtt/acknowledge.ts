@@ -162,7 +162,15 @@ export class Acknowledger {
     return {
       put: (packet: object, callback: Callback) => callback(null, packet),
       get: ({ messageId }: { messageId: number }, callback: Callback) =>
-        callback(null, { cmd: "publish", topic: "", payload: Buffer.alloc(0), qos: 2, retain: false, dup: false, messageId }),
+        callback(null, {
+          cmd: "publish",
+          topic: "",
+          payload: Buffer.alloc(0),
+          qos: 2,
+          retain: false,
+          dup: false,
+          messageId,
+        }),
       del: ({ messageId }: { messageId: number }, callback: Callback) => {
         if (this.#entries.get(messageId)?.packet.qos === 2) this.#entries.delete(messageId);
         callback(null);

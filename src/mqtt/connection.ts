@@ -160,7 +160,10 @@ export class Connection {
       client.options.connectTimeout = CONNECT_MS;
       this.#state = "connected";
       const { name, clientId } = options;
-      options.log.info({ connection: name, client_id: clientId, protocol: protocolName(this.#proven) }, "mqtt_connected");
+      options.log.info(
+        { connection: name, client_id: clientId, protocol: protocolName(this.#proven) },
+        "mqtt_connected",
+      );
       options.onConnect?.(connack, this.#proven);
     });
     client.on("error", (error) => this.#failed(error));
@@ -224,7 +227,10 @@ export class Connection {
     this.#state = "taken_over";
     this.#quickCloses = 0;
     this.#lastError = `another client connected as ${this.options.clientId}; trying again in ${STAND_DOWN_MS / 1000} s`;
-    this.options.log.error({ connection: this.options.name, client_id: this.options.clientId }, "mqtt_session_taken_over");
+    this.options.log.error(
+      { connection: this.options.name, client_id: this.options.clientId },
+      "mqtt_session_taken_over",
+    );
     this.options.onClose?.();
     this.client.end(true);
     this.#standDown = setTimeout(() => {

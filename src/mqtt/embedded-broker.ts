@@ -50,7 +50,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     persistence,
     ...(options.password !== undefined && { authenticate: authenticator(options.username ?? "", options.password) }),
   });
-  aedes.on("clientError", (client, error) => log.info({ client_id: client?.id, error: error.message }, "broker_client_error"));
+  aedes.on("clientError", (client, error) =>
+    log.info({ client_id: client?.id, error: error.message }, "broker_client_error"),
+  );
   aedes.on("connectionError", (_client, error) => log.info({ error: error.message }, "broker_connection_error"));
 
   const sockets = new Set<Socket>();

@@ -106,7 +106,8 @@ export class Publisher {
     const since = Date.now();
     this.#waiting.push(() => {
       if (!this.connection.connected) settle(this.#unavailable());
-      else if (Date.now() - since > this.#ackTimeoutMs) settle({ kind: "unavailable", reason: "the broker is too slow" });
+      else if (Date.now() - since > this.#ackTimeoutMs)
+        settle({ kind: "unavailable", reason: "the broker is too slow" });
       else this.#sendAcknowledged(message, settle);
     });
   }

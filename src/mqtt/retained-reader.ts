@@ -5,8 +5,9 @@
  * That a topic holds nothing is known without a long wait: brokers send the retained message right behind SUBACK, so
  * once they have answered one more packet, and a short grace for those that look it up aside has passed, nothing comes.
  */
-import { Problem } from "../errors.ts";
+
 import type { ReadRetained, RetainedMessage } from "../downlink/retained.ts";
+import { Problem } from "../errors.ts";
 import type { QoS } from "../message.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
@@ -69,7 +70,8 @@ export function retainedReader(options: {
     } catch (error) {
       if (error instanceof Problem) throw error;
       const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];
-      if (refused !== undefined) throw new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
+      if (refused !== undefined)
+        throw new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
       throw unavailable((error as Error).message);
     } finally {
       waiting.delete(topic);
@@ -83,7 +85,8 @@ export function retainedReader(options: {
       if (outage !== undefined) throw unavailable(outage);
       const running = reads.get(topic);
       if (running) return running;
-      if (reads.size >= MAX_READS) throw new Problem("rate_limited", "too many reads are under way", { headers: { "retry-after": "1" } });
+      if (reads.size >= MAX_READS)
+        throw new Problem("rate_limited", "too many reads are under way", { headers: { "retry-after": "1" } });
       const read = readOnce(topic).finally(() => reads.delete(topic));
       reads.set(topic, read);
       return read;
@@ -101,7 +104,9 @@ async function connected(connection: Connection): Promise<Connection> {
 }
 
 function unavailable(reason: string | undefined): Problem {
-  return new Problem("broker_unavailable", reason ?? "there is no connection to the broker", { headers: { "retry-after": "1" } });
+  return new Problem("broker_unavailable", reason ?? "there is no connection to the broker", {
+    headers: { "retry-after": "1" },
+  });
 }
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {

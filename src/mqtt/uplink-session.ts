@@ -5,7 +5,7 @@
  */
 import type { IConnackPacket, IPublishPacket } from "mqtt";
 import type { QoS } from "../message.ts";
-import { Acknowledger, type ReceiveLimits, type Receipt } from "./acknowledge.ts";
+import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledge.ts";
 import { type BrokerAddress, Connection, type Log, type ProtocolVersion, protocolName } from "./connection.ts";
 
 export interface Subscription {
@@ -23,6 +23,8 @@ export interface UplinkSessionOptions {
   receive(packet: IPublishPacket, done: () => void): void;
   /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
   onConnect(copiesCarryIds: boolean): void;
+  /** The session is {@link UplinkSession.settled settled}; called after each change and each connect. */
+  onSettled(): void;
   /** The broker confirmed that it no longer subscribes us to the filter. */
   onUnsubscribed(filter: string): void;
 }
@@ -48,7 +50,7 @@ export class UplinkSession {
   readonly #connection: Connection;
   readonly #acknowledger: Acknowledger;
   #wanted = new Map<string, Subscription>();
-  #unwanted = new Set<string>();
+  readonly #unwanted = new Set<string>();
   /** What the broker granted on this connection. */
   #granted = new Map<string, Subscription>();
   #refused = new Map<string, string>();
@@ -74,12 +76,23 @@ export class UplinkSession {
     });
   }
 
-  /** Replaces the wanted subscriptions; `unwanted` are filters the broker may still hold for this session. */
-  update(wanted: Subscription[], unwanted: string[]): void {
-    this.#wanted = new Map(wanted.map((subscription) => [subscription.filter, subscription]));
-    this.#unwanted = new Set(unwanted.filter((filter) => !this.#wanted.has(filter)));
+  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  want(subscriptions: Subscription[]): void {
+    this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
     for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
+    for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
     this.#sync();
+  }
+
+  /** Unsubscribes filters that are not wanted. */
+  leave(filters: string[]): void {
+    for (const filter of filters) if (!this.#wanted.has(filter)) this.#unwanted.add(filter);
+    this.#sync();
+  }
+
+  /** Everything wanted is granted on the present connection, or refused by the broker. */
+  get settled(): boolean {
+    return this.#connection.connected && this.#toSubscribe().length === 0;
   }
 
   get status(): SessionStatus {
@@ -112,6 +125,7 @@ export class UplinkSession {
 
   #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
     this.#granted.clear();
+    this.#refused.clear(); // an operator may have changed the broker's rules
     // MQTT 5 section 3.2.2.3.12: absent means that subscription identifiers are available.
     const available: unknown = connack.properties?.subscriptionIdentifiersAvailable;
     this.options.onConnect(protocol === 5 && available !== false && available !== 0);
@@ -132,23 +146,20 @@ export class UplinkSession {
     clearTimeout(this.#retry);
     while (this.#dirty && this.#connection.connected) {
       this.#dirty = false;
-      const subscribe = [...this.#wanted.values()].filter((wanted) => {
-        const granted = this.#granted.get(wanted.filter);
-        return granted?.qos !== wanted.qos || granted.id !== wanted.id;
-      });
-      const work = [
-        ...subscribe.map((subscription) => () => this.#subscribe(subscription)),
-        ...[...this.#unwanted].map((filter) => () => this.#unsubscribe(filter)),
-      ];
-      let failed = false;
-      const next = async () => {
-        for (let task = work.shift(); task; task = work.shift()) {
-          if (!(await task().catch(() => false))) failed = true;
-        }
-      };
-      await Promise.all(Array.from({ length: Math.min(PIPELINE, work.length) }, next));
+      const failed = [
+        await inParallel(this.#toSubscribe().map((subscription) => () => this.#subscribe(subscription))),
+        await inParallel([...this.#unwanted].map((filter) => () => this.#unsubscribe(filter))),
+      ].includes(true);
+      if (this.settled) this.options.onSettled();
       if (failed) this.#retry = setTimeout(() => this.#sync(), RETRY_MS).unref();
     }
+  }
+
+  #toSubscribe(): Subscription[] {
+    return [...this.#wanted.values()].filter(({ filter, qos, id }) => {
+      const granted = this.#granted.get(filter);
+      return !this.#refused.has(filter) && (granted?.qos !== qos || granted.id !== id);
+    });
   }
 
   /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
@@ -201,6 +212,19 @@ export class UplinkSession {
   }
 }
 
+/** Runs tasks, PIPELINE at once; true when one of them answered false or failed. */
+async function inParallel(tasks: (() => Promise<boolean>)[]): Promise<boolean> {
+  let failed = false;
+  const work = [...tasks];
+  const next = async () => {
+    for (let task = work.shift(); task; task = work.shift()) {
+      if (!(await task().catch(() => false))) failed = true;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PIPELINE, work.length) }, next));
+  return failed;
+}
+
 interface Answer {
   error?: unknown;
   granted?: unknown;
@@ -211,5 +235,7 @@ interface Answer {
 function refusalOf(error: unknown, granted: unknown): string | undefined {
   const packet = (error as { packet?: { granted?: number[] } } | undefined)?.packet;
   const code = packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;
-  return code !== undefined && code >= 128 ? `the broker refused the subscription (reason 0x${code.toString(16)})` : undefined;
+  return code !== undefined && code >= 128
+    ? `the broker refused the subscription (reason 0x${code.toString(16)})`
+    : undefined;
 }

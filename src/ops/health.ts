@@ -20,7 +20,7 @@ export type Probes = Record<string, () => Check | Promise<Check>>;
 
 const PROBE_MS = 2_000;
 /** However often `/readyz` is asked, the probes run at most once in this time. */
-const REUSE_MS = 1_000;
+const REUSE_MS = 200;
 
 export function makeReadiness(probes: Probes): () => Promise<Readiness> {
   let last: { at: number; readiness: Promise<Readiness> } | undefined;

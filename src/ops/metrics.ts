@@ -1,5 +1,5 @@
 /** The figures of `/metrics`, in Prometheus' words. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */
 export const MAX_LABELLED_WEBHOOKS = 100;
@@ -23,6 +23,7 @@ export function makeMetrics() {
     receivedBytes: counter("messages_received_bytes_total", "Bytes of payload received from the broker"),
     matched: counter("messages_matched_total", "Messages that matched at least one webhook"),
     unmatched: counter("messages_unmatched_total", "Messages that matched no webhook or were not taken", ["reason"]),
+    otherCopies: counter("message_copies_skipped_total", "Further copies of a message on overlapping filters"),
     enqueued: counter("deliveries_enqueued_total", "Deliveries made durable, one a message and webhook", ["webhook"]),
     flushFailures: counter("enqueue_failures_total", "Batches the store refused; each is tried again"),
     delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", ["webhook"]),
@@ -31,7 +32,9 @@ export function makeMetrics() {
     published: counter("messages_published_total", "Messages published for the API by what came of them", ["outcome"]),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
     attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", ["webhook"]),
-    deliverySeconds: histogram("delivery_latency_seconds", "From receiving a message to the 2xx of a webhook", ["webhook"]),
+    deliverySeconds: histogram("delivery_latency_seconds", "From receiving a message to the 2xx of a webhook", [
+      "webhook",
+    ]),
     publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement", ["qos"]),
   };
 }
@@ -53,7 +56,11 @@ export function addGauges(
     labelNames: ["webhook", "status"],
     registers,
   });
-  const inFlight = new Gauge({ name: "causeway_uplink_unacknowledged", help: "Messages received and not yet durable", registers });
+  const inFlight = new Gauge({
+    name: "causeway_uplink_unacknowledged",
+    help: "Messages received and not yet durable",
+    registers,
+  });
   const up = new Gauge({ name: "causeway_up", help: "1 when the part works", labelNames: ["part"], registers });
   new Gauge({
     name: "causeway_webhooks",

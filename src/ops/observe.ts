@@ -32,6 +32,10 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
 
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void {
       const { id, topic, qos, payload, receivedAt } = message;
+      if (outcome === "other_copy") {
+        metrics.otherCopies.inc();
+        return;
+      }
       metrics.received.inc();
       metrics.receivedBytes.inc(payload.length);
       if (outcome === "enqueued") {

@@ -1,7 +1,7 @@
 /** What the bridge says of itself: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
-import type { Publisher } from "../mqtt/publisher.ts";
 import { protocolName } from "../mqtt/connection.ts";
+import type { Publisher } from "../mqtt/publisher.ts";
 import type { UplinkSession } from "../mqtt/uplink-session.ts";
 import type { Store } from "../store/store.ts";
 import type { Uplink } from "../uplink/uplink.ts";
@@ -29,17 +29,19 @@ export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes 
       const { connected, lastError, state } = publisher.connection;
       return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
     },
-    uplink: () => uplinkCheck(uplink.sessions()),
+    uplink: () => uplinkCheck(uplink.sessions(), uplink.inStep()),
     store: async () => {
       await store.ping();
       const stuck = uplink.oldestFlushMs();
-      return stuck > STUCK_FLUSH_MS ? { ok: false, detail: `a batch waits for ${Math.round(stuck / 1000)} s` } : { ok: true };
+      return stuck > STUCK_FLUSH_MS
+        ? { ok: false, detail: `a batch waits for ${Math.round(stuck / 1000)} s` }
+        : { ok: true };
     },
     consumption: () => canary.probe(),
   };
 }
 
-function uplinkCheck(sessions: UplinkSession[]): Check {
+function uplinkCheck(sessions: UplinkSession[], inStep: boolean): Check {
   for (const { status } of sessions) {
     const { clientId, state, error, wanted, granted, refused } = status;
     if (state !== "connected") return { ok: false, detail: `${clientId}: ${error ?? state}` };
@@ -47,7 +49,7 @@ function uplinkCheck(sessions: UplinkSession[]): Check {
     if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
     if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
   }
-  return { ok: true };
+  return inStep ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
 export function makeStatus(parts: Parts & { broker: { url: string; embedded: boolean } }) {
@@ -89,6 +91,16 @@ export async function queueDepths({ uplink, registry, publisher, store }: Parts)
   };
 }
 
-function pick({ pending, retrying, active, failed }: { pending: number; retrying: number; active: number; failed: number }) {
+function pick({
+  pending,
+  retrying,
+  active,
+  failed,
+}: {
+  pending: number;
+  retrying: number;
+  active: number;
+  failed: number;
+}) {
   return { pending, retrying, active, failed };
 }

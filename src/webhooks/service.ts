@@ -35,7 +35,12 @@ export interface WebhookServiceOptions<Page, Query> {
   rules: WebhookRules;
   newSecret(): string;
   deliveries: Deliveries<Page, Query>;
+  /** Resolves once the broker subscribes us to what the webhooks want; false when that takes too long. */
+  untilInStep(timeoutMs: number): Promise<boolean>;
 }
+
+/** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
+const IN_STEP_MS = 2_000;
 
 const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 };
 
@@ -61,10 +66,17 @@ export class WebhookService<Page, Query> {
       updatedAt: now,
     };
     await registry.create(webhook);
+    await this.options.untilInStep(IN_STEP_MS);
     return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
   }
 
-  async list({ limit, after }: { limit: number; after?: string }): Promise<{ items: WebhookView[]; nextCursor: string | null }> {
+  async list({
+    limit,
+    after,
+  }: {
+    limit: number;
+    after?: string;
+  }): Promise<{ items: WebhookView[]; nextCursor: string | null }> {
     const id = after === undefined ? undefined : decodeCursor(after);
     const found = await this.options.registry.list({ limit: limit + 1, ...(id !== undefined && { after: id }) });
     const items = await Promise.all(found.slice(0, limit).map((webhook) => this.#withCounts(webhook)));
@@ -86,6 +98,7 @@ export class WebhookService<Page, Query> {
       const keepDisabled = disabled && input.enabled !== true ? { disabled } : {};
       return { ...rest, ...changes, ...keepDisabled, updatedAt: new Date().toISOString() };
     });
+    if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
   }
 
@@ -122,6 +135,7 @@ function encodeCursor(id: string): string {
 
 function decodeCursor(cursor: string): string {
   const id = Buffer.from(cursor, "base64url").toString();
-  if (!/^wh_[0-9a-f-]{36}$/.test(id)) throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
+  if (!/^wh_[0-9a-f-]{36}$/.test(id))
+    throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
   return id;
 }

@@ -75,7 +75,9 @@ export async function checkWebhook(input: Partial<WebhookInput>, rules: WebhookR
   if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
 
   const errors = [
-    ...Object.entries(input.headers ?? {}).flatMap(([name, value]) => fieldError(`headers.${name}`, rules.headerError(name, value))),
+    ...Object.entries(input.headers ?? {}).flatMap(([name, value]) =>
+      fieldError(`headers.${name}`, rules.headerError(name, value)),
+    ),
     ...(input.secret === undefined ? [] : fieldError("secret", rules.secretError(input.secret))),
   ];
   if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });

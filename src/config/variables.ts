@@ -1,0 +1,140 @@
+/**
+ * What each variable may hold: one rule each, pure.
+ *
+ * | variable | default | meaning |
+ * | --- | --- | --- |
+ * | `HOST` `PORT` | `127.0.0.1` `8080` | where HTTP listens; port 0 takes a free one |
+ * | `API_KEY` | made at the first start | the first, all-powerful key: 16 or more characters without white space |
+ * | `DATA_DIR` | `./data` | the embedded store and broker, and the API key that was made |
+ * | `LOG_LEVEL` | `info` | trace, debug, info, warn, error, fatal or silent |
+ * | `MQTT_URL` | the embedded broker | mqtt, mqtts, ws or wss; may hold `user:password@` |
+ * | `MQTT_USERNAME` `MQTT_PASSWORD` | none | for that broker; they win over the URL's |
+ * | `MQTT_CA` `MQTT_CERT` `MQTT_KEY` | the system's CAs, no client certificate | PEM text or the path of a PEM file |
+ * | `MQTT_PROTOCOL` | `auto` | auto (5, then 3.1.1), 5 or 3.1.1 |
+ * | `MQTT_CLIENT_ID` | `causeway` | start of the client ids; names the session, so another one a deployment |
+ * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
+ * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | who may connect to it; required beyond loopback |
+ * | `STORE_URL` | the embedded store | redis or rediss |
+ * | `ROLES` | `api,uplink,delivery` | what this process does |
+ * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
+ * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
+ * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
+ */
+import ipaddr from "ipaddr.js";
+
+export const ROLES = ["api", "uplink", "delivery"] as const;
+export type Role = (typeof ROLES)[number];
+export type MqttProtocol = "auto" | "5" | "3.1.1";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+/** The variables as the schema leaves them: typed, with the defaults. */
+export interface Variables {
+  HOST: string;
+  PORT: number;
+  API_KEY?: string;
+  DATA_DIR: string;
+  LOG_LEVEL: LogLevel;
+  MQTT_URL?: string;
+  MQTT_USERNAME?: string;
+  MQTT_PASSWORD?: string;
+  MQTT_CA?: string;
+  MQTT_CERT?: string;
+  MQTT_KEY?: string;
+  MQTT_PROTOCOL: MqttProtocol;
+  MQTT_CLIENT_ID: string;
+  BROKER_HOST: string;
+  BROKER_PORT: number;
+  BROKER_USERNAME?: string;
+  BROKER_PASSWORD?: string;
+  STORE_URL?: string;
+  ROLES: string;
+  WEBHOOK_ALLOW_NETWORKS?: string;
+  MAX_PAYLOAD_BYTES: number;
+  EVENT_SOURCE: string;
+}
+
+type Rule = { schema: Record<string, unknown>; expected: string };
+
+const text = (format: string, expected: string, rest = {}): Rule => ({
+  schema: { type: "string", format, ...rest },
+  expected,
+});
+const integer = (minimum: number, maximum: number, byDefault: number): Rule => ({
+  schema: { type: "integer", minimum, maximum, default: byDefault },
+  expected: `must be a whole number from ${minimum} to ${maximum}`,
+});
+const oneOf = (values: string[], byDefault: string): Rule => ({
+  schema: { type: "string", enum: values, default: byDefault },
+  expected: `must be one of ${values.join(", ")}`,
+});
+const host = (byDefault: string) => text("host", "must be an IP address or a host name", { default: byDefault });
+const credential = text("line", "must not hold line breaks or other control characters");
+const pem = text("pem", "holds no PEM block (-----BEGIN …)");
+
+/** One rule a variable, in the order in which mistakes are listed. */
+export const rules: Record<keyof Variables, Rule> = {
+  HOST: host("127.0.0.1"),
+  PORT: integer(0, 65_535, 8080),
+  API_KEY: text("api-key", "must be at least 16 printable ASCII characters without white space"),
+  DATA_DIR: text("line", "must be the path of a directory", { default: "./data" }),
+  LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
+  MQTT_URL: text("mqtt-url", "must be a URL such as mqtt://host:1883, with the scheme mqtt, mqtts, ws or wss"),
+  MQTT_USERNAME: credential,
+  MQTT_PASSWORD: credential,
+  MQTT_CA: pem,
+  MQTT_CERT: pem,
+  MQTT_KEY: pem,
+  MQTT_PROTOCOL: oneOf(["auto", "5", "3.1.1"], "auto"),
+  MQTT_CLIENT_ID: text("client-id", "must be 1 to 40 letters, digits, dots, underscores or hyphens", {
+    default: "causeway",
+  }),
+  BROKER_HOST: host("127.0.0.1"),
+  BROKER_PORT: integer(0, 65_535, 1883),
+  BROKER_USERNAME: credential,
+  BROKER_PASSWORD: credential,
+  STORE_URL: text("store-url", "must be a URL such as redis://host:6379/0, with the scheme redis or rediss"),
+  ROLES: text("roles", "must name api, uplink and delivery: splitting them among processes is not supported yet", {
+    default: ROLES.join(),
+  }),
+  WEBHOOK_ALLOW_NETWORKS: text("networks", "must be networks such as 10.0.0.0/8, separated by commas"),
+  MAX_PAYLOAD_BYTES: integer(1, 16 * 1024 * 1024, 262_144),
+  EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
+};
+
+export const formats: Record<string, (value: string) => boolean> = {
+  host: (value) => /^[\w.:%-]+$/.test(value),
+  line: (value) => !/\p{Cc}/u.test(value),
+  pem: isPem,
+  "api-key": (value) => /^[\x21-\x7e]{16,}$/.test(value),
+  "client-id": (value) => /^[\w.-]{1,40}$/.test(value),
+  "mqtt-url": (value) => hasScheme(value, ["mqtt:", "mqtts:", "ws:", "wss:"]),
+  "store-url": (value) => hasScheme(value, ["redis:", "rediss:"]) && /^\/?\d*$/.test(new URL(value).pathname),
+  roles: (value) => list(value).sort().join() === [...ROLES].sort().join(),
+  networks: (value) => list(value).every(isNetwork),
+  "uri-reference": (value) =>
+    /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),
+};
+
+export const schema = {
+  type: "object",
+  properties: Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.schema])),
+};
+
+export function list(value: string): string[] {
+  return value.split(",").flatMap((item) => item.trim() || []);
+}
+
+export function hasScheme(value: string, schemes: string[]): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname } = new URL(value);
+  return schemes.includes(protocol) && hostname !== "";
+}
+
+export function isPem(value: string): boolean {
+  return value.includes("-----BEGIN ");
+}
+
+/** IPv4 in four decimal parts only: `010.0.0.0/8` means different networks to different programs. */
+function isNetwork(value: string): boolean {
+  return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || ipaddr.IPv6.isValidCIDR(value);
+}

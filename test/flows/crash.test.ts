@@ -1,0 +1,52 @@
+/** kill -9 at random moments: every acknowledged message reaches the receiver. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { publishLoad, tally } from "../support/load.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis } from "../support/setups.ts";
+
+const KILLS = 5;
+const CONCURRENCY = 20;
+/** The broker sends again what was unacknowledged: at most the Receive Maximum a kill. */
+const UNACKNOWLEDGED = 1_000;
+
+for (const { kind, count, perSecond } of [
+  { kind: mosquittoAndRedis("5"), count: 20_000, perSecond: 1_000 },
+  { kind: embedded, count: 3_000, perSecond: 120 },
+]) {
+  describe(`SIGKILL of the bridge: ${kind.name}`, kind.options, () => {
+    it(`delivers ${count} messages through ${KILLS} kills`, { timeout: 240_000 }, async (t) => {
+      const setup = await kind.start();
+      const receiver = await startReceiver();
+      t.after(async () => {
+        await setup.close();
+        await receiver.close();
+      });
+      const retry = { scheduleSeconds: Array(50).fill(1) };
+      await setup.bridge.register({ url: receiver.url, topics: ["load/#"], concurrency: CONCURRENCY, retry });
+      const load = publishLoad(setup.brokerUrl, { count, perSecond });
+      t.after(() => load.close());
+
+      const slice = count / perSecond / (KILLS + 1);
+      for (let i = 0; i < KILLS; i++) {
+        await delay((0.5 + Math.random()) * slice * 1_000);
+        await setup.bridge.kill();
+        await setup.bridge.start();
+      }
+      await load.done;
+      const seen = new Set<string>();
+      let looked = 0;
+      await receiver.until((calls) => {
+        for (; looked < calls.length; looked++) seen.add(String(JSON.parse(calls[looked]!.body.toString()).data));
+        return seen.size === count;
+      }, 120_000);
+
+      const { missing, sameId, otherId } = tally(receiver.calls, count);
+      t.diagnostic(`${count} sent, ${missing.length} missing, duplicates: ${sameId} same id, ${otherId} received again`);
+      assert.deepEqual(missing, []);
+      assert.ok(sameId <= KILLS * CONCURRENCY, `${sameId} calls were made again, more than were under way`);
+      assert.ok(otherId <= KILLS * UNACKNOWLEDGED, `${otherId} messages came again, more than were unacknowledged`);
+    });
+  });
+}

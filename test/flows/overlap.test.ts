@@ -1,0 +1,53 @@
+/** Each webhook gets each message once, however its filters overlap with its own or with others'. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import { startReceiver, type Receiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+
+const WEBHOOKS = [
+  { path: "/all", topics: ["a/#"], gets: (topic: string) => topic.startsWith("a/") },
+  { path: "/x", topics: ["a/+/x"], gets: (topic: string) => /^a\/[^/]*\/x$/.test(topic) },
+  { path: "/b", topics: ["a/b/+"], gets: (topic: string) => /^a\/b\/[^/]*$/.test(topic) },
+  { path: "/three", topics: ["a/#", "a/+/x", "a/b/+"], gets: (topic: string) => topic.startsWith("a/") },
+];
+const TOPICS = ["a/b/x", "a/b/y", "a/c/x", "a/d", "a/b/x"];
+
+for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
+  describe(`overlapping filters: ${kind.name}`, kind.options, () => {
+    let setup: Setup;
+    let receiver: Receiver;
+    let device: MqttClient;
+
+    before(async () => {
+      setup = await kind.start();
+      receiver = await startReceiver();
+      device = await connectAsync(setup.brokerUrl);
+      for (const { path, topics } of WEBHOOKS) await setup.bridge.register({ url: receiver.url + path, topics });
+    });
+    after(async () => {
+      await device.endAsync();
+      await setup.close();
+      await receiver.close();
+    });
+
+    for (const qos of [0, 1, 2] as const) {
+      it(`delivers each message of QoS ${qos} once to each webhook`, async () => {
+        receiver.calls.length = 0;
+        const sent = TOPICS.map((topic, i) => ({ topic, payload: `q${qos}-${i}` }));
+        for (const { topic, payload } of sent) await device.publishAsync(topic, payload, { qos });
+        // Nothing more comes: whatever was sent before the last message has arrived before it.
+        await device.publishAsync("a/end", "end", { qos });
+        const wanted = WEBHOOKS.flatMap(({ path, gets }) =>
+          sent.filter(({ topic }) => gets(topic)).map(({ topic, payload }) => `${path} ${topic} ${payload}`),
+        );
+        await receiver.until((calls) => calls.length >= wanted.length + 2);
+        const got = receiver.calls
+          .map(({ path, body }) => ({ path, event: JSON.parse(body.toString()) }))
+          .filter(({ event }) => event.subject !== "a/end")
+          .map(({ path, event }) => `${path} ${event.subject} ${event.data}`);
+        assert.deepEqual(got.sort(), wanted.sort());
+      });
+    }
+  });
+}
