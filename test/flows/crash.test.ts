@@ -8,8 +8,8 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 const KILLS = 5;
 const CONCURRENCY = 20;
-/** The broker sends again what was unacknowledged: at most the Receive Maximum a kill. */
-const UNACKNOWLEDGED = 1_000;
+/** What the embedded broker had under way at one kill; Mosquitto tells itself. */
+const UNACKNOWLEDGED = 200;
 
 for (const { kind, count, perSecond } of [
   { kind: mosquittoAndRedis("5"), count: 20_000, perSecond: 1_000 },
@@ -46,7 +46,9 @@ for (const { kind, count, perSecond } of [
       t.diagnostic(`${count} sent, ${missing.length} missing, duplicates: ${sameId} same id, ${otherId} received again`);
       assert.deepEqual(missing, []);
       assert.ok(sameId <= KILLS * CONCURRENCY, `${sameId} calls were made again, more than were under way`);
-      assert.ok(otherId <= KILLS * UNACKNOWLEDGED, `${otherId} messages came again, more than were unacknowledged`);
+      const sentAgain = setup.mosquitto?.log.match(/Sending PUBLISH to causeway-uplink-0 \(d1/g)?.length;
+      const unacknowledged = setup.mosquitto ? (sentAgain ?? 0) : KILLS * UNACKNOWLEDGED;
+      assert.ok(otherId <= unacknowledged, `${otherId} messages came again, and ${unacknowledged} were unacknowledged`);
     });
   });
 }

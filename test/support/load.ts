@@ -25,6 +25,7 @@ export function publishLoad(
   });
   client.on("error", () => {}); // it reconnects
   let acknowledged = 0;
+  let closed = false;
 
   async function run(): Promise<void> {
     const start = Date.now();
@@ -35,7 +36,7 @@ export function publishLoad(
       }
       const ahead = i / perSecond - (Date.now() - start) / 1_000;
       if (ahead > 0.01) await delay(ahead * 1_000);
-      const sent = client.publishAsync(`${topic}/${i % 10}`, String(i), { qos }).then(() => {
+      const sent = publish(i).then(() => {
         acknowledged++;
         underWay.delete(sent);
       });
@@ -44,12 +45,28 @@ export function publishLoad(
     await Promise.all(underWay);
   }
 
+  /** MQTT.js sends again what was under way, but refuses what is given to it while it does so. */
+  async function publish(i: number): Promise<void> {
+    for (;;) {
+      try {
+        await client.publishAsync(`${topic}/${i % 10}`, String(i), { qos });
+        return;
+      } catch (error) {
+        if (closed) throw error;
+        await delay(20);
+      }
+    }
+  }
+
   return {
     get acknowledged() {
       return acknowledged;
     },
     done: run(),
-    close: () => client.endAsync(true),
+    close: () => {
+      closed = true;
+      return client.endAsync(true);
+    },
   };
 }
 

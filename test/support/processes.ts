@@ -96,7 +96,8 @@ export class TestProcess {
     if (running.has(this.child)) this.child.kill(signal);
     const exit = await this.exited;
     clearTimeout(timer);
-    if (late) throw new Error(`${this.name} did not end within ${timeoutMs} ms of ${signal}. Its output:\n${this.output}`);
+    if (late)
+      throw new Error(`${this.name} did not end within ${timeoutMs} ms of ${signal}. Its output:\n${this.output}`);
     return exit;
   }
 

@@ -1,6 +1,6 @@
 /** The two ways the bridge is run: with nothing beside it, and with Mosquitto and Redis. */
 import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
-import { startRedis } from "./redis.ts";
+import { startRedis, type TestRedis } from "./redis.ts";
 import { requireOrSkip } from "./requirements.ts";
 import { startTestBridge, type TestBridge } from "./bridge.ts";
 
@@ -9,6 +9,7 @@ export interface Setup {
   /** Where clients reach the broker. */
   brokerUrl: string;
   mosquitto?: Mosquitto;
+  redis?: TestRedis;
   close(): Promise<void>;
 }
 
@@ -16,7 +17,8 @@ export interface SetupKind {
   name: string;
   /** For `describe`: skipped by name where a program is missing. */
   options: { skip: string | false };
-  start(env?: Record<string, string>): Promise<Setup>;
+  /** `persistence`: whether Mosquitto writes to disk, which makes it slow; only needed where it is killed. */
+  start(env?: Record<string, string>, broker?: { persistence?: boolean }): Promise<Setup>;
 }
 
 export const embedded: SetupKind = {
@@ -38,8 +40,8 @@ export function mosquittoAndRedis(protocol: "5" | "3.1.1"): SetupKind {
   return {
     name: `Mosquitto with MQTT ${protocol} and Redis`,
     options: requireOrSkip("mosquitto", "redis-server"),
-    async start(env = {}) {
-      const [mosquitto, redis] = [await startMosquitto({ persistence: true }), await startRedis()];
+    async start(env = {}, broker = {}) {
+      const [mosquitto, redis] = [await startMosquitto(broker), await startRedis()];
       const bridge = await startTestBridge({
         MQTT_URL: mosquitto.url,
         MQTT_PROTOCOL: protocol,
@@ -50,6 +52,7 @@ export function mosquittoAndRedis(protocol: "5" | "3.1.1"): SetupKind {
         bridge,
         brokerUrl: mosquitto.url,
         mosquitto,
+        redis,
         close: async () => {
           if (bridge.running) await bridge.stop();
           await mosquitto.stop();
