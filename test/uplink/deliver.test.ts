@@ -1,0 +1,145 @@
+/** One attempt: what is sent, and what follows from each answer. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bullmq";
+import { Webhook as Verifier } from "standardwebhooks";
+import { newId, toStored } from "../../src/message.ts";
+import { backoff, type DeliveryObservation, makeDeliver, RetryLater } from "../../src/uplink/deliver.ts";
+import type { DeliveryJob } from "../../src/uplink/delivery.ts";
+import type { AttemptResult } from "../../src/uplink/retry.ts";
+import type { Call } from "../../src/uplink/send.ts";
+import { newSecret } from "../../src/uplink/sign.ts";
+import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
+
+const webhook: Webhook = {
+  ...DEFAULTS,
+  v: 1,
+  id: "wh_1",
+  url: "https://example.com/hook",
+  topics: ["t"],
+  secret: newSecret(),
+  headers: { "x-tenant": "7" },
+  retry: { scheduleSeconds: [10, 20] },
+  createdAt: "",
+  updatedAt: "",
+};
+
+function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}) {
+  const calls: Call[] = [];
+  const observed: DeliveryObservation[] = [];
+  const rests: number[] = [];
+  const disabled: string[] = [];
+  const delayedTo: number[] = [];
+  const deliver = makeDeliver("wh_1", {
+    webhook: () => (changes ? { ...webhook, ...changes } : undefined),
+    async send(call) {
+      calls.push(call);
+      return result;
+    },
+    disable: async (_id, reason) => void disabled.push(reason),
+    observe: (observation) => observed.push(observation),
+    eventSource: "/causeway",
+  });
+  const run = (attemptsMade = 0) => {
+    const message = {
+      topic: "t",
+      payload: Buffer.from("1.10"),
+      qos: 1 as const,
+      retain: false,
+      receivedAt: Date.now(),
+    };
+    const job = {
+      id: newId("msg"),
+      attemptsMade,
+      data: toStored({ ...message, id: "" }),
+      moveToDelayed: async (at: number) => void delayedTo.push(at),
+    } as unknown as Job<DeliveryJob>;
+    return deliver(job, "token", { rest: async (ms) => void rests.push(ms) });
+  };
+  return { run, calls, observed, rests, disabled, delayedTo };
+}
+
+const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
+  statusCode,
+  durationMs: 3,
+  ...(retryAfter && { retryAfter }),
+  ...(statusCode >= 300 && { error: "http_error" }),
+});
+
+describe("a delivery attempt", () => {
+  it("signs what it sends, with the registration as it is now", async () => {
+    const { run, calls } = setup(answered(204));
+    const kept = await run();
+    const { url, headers, body, timeoutMs } = calls[0]!;
+    assert.equal(url, webhook.url);
+    assert.equal(timeoutMs, 15_000);
+    assert.equal(headers["x-tenant"], "7");
+    assert.equal(headers["causeway-attempt"], "1");
+    new Verifier(webhook.secret).verify(body.toString(), headers);
+    assert.match(body.toString(), /"data":1\.10\}$/);
+    assert.deepEqual({ ...kept, at: "" }, { at: "", statusCode: 204, error: null, durationMs: 3 });
+  });
+
+  it("is tried again after the time of the schedule, and the attempt is kept with the job", async () => {
+    const { run, rests } = setup(answered(500));
+    const error = await run(1).catch((caught: unknown) => caught);
+    assert.ok(error instanceof RetryLater);
+    assert.ok(Math.abs(error.delayMs - 20_000) <= 4_000);
+    assert.equal(backoff(2, "custom", error), error.delayMs);
+    assert.equal(JSON.parse(error.stack!).statusCode, 500);
+    assert.deepEqual(rests, [], "an answer of 500 slows nothing else down");
+  });
+
+  it("is a dead letter once the schedule is used up", async () => {
+    const { run } = setup(answered(404));
+    const error = await run(2).catch((caught: unknown) => caught);
+    assert.ok(error instanceof UnrecoverableError);
+    assert.equal(JSON.parse(error.message).statusCode, 404);
+  });
+
+  for (const [name, result] of [
+    ["502", answered(502)],
+    ["a time-out", { error: "timeout", durationMs: 1 } as const],
+  ] as const) {
+    it(`lets the endpoint rest after ${name}, longer each time`, async () => {
+      const { run, rests } = setup(result);
+      for (let i = 0; i < 7; i++) await assert.rejects(run());
+      assert.deepEqual(rests, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    });
+  }
+
+  it("makes the whole endpoint wait as Retry-After says, and consumes no attempt", async () => {
+    const { run, rests } = setup(answered(429, "7"));
+    await assert.rejects(run(), RateLimitError);
+    assert.deepEqual(rests, [7_000]);
+  });
+
+  it("disables the webhook on 410 and keeps the delivery", async () => {
+    const { run, disabled } = setup(answered(410));
+    await assert.rejects(run(), RateLimitError);
+    assert.deepEqual(disabled, ["the endpoint answered 410 Gone"]);
+  });
+
+  for (const [name, changes] of [
+    ["paused", { enabled: false }],
+    ["disabled", { disabled: { at: "", reason: "" } }],
+  ] as const) {
+    it(`is put off while the webhook is ${name}`, async () => {
+      const { run, calls, delayedTo } = setup(answered(204), changes);
+      await assert.rejects(run(), DelayedError);
+      assert.equal(calls.length, 0);
+      assert.equal(delayedTo.length, 1);
+    });
+  }
+
+  it("goes with a webhook that was removed", async () => {
+    const deliver = makeDeliver("wh_1", {
+      webhook: () => undefined,
+      send: () => assert.fail("called"),
+      disable: async () => {},
+      observe: () => {},
+      eventSource: "/causeway",
+    });
+    assert.equal(await deliver({} as Job<DeliveryJob>, undefined, { rest: async () => {} }), null);
+  });
+});
