@@ -35,23 +35,26 @@ export interface Bridge {
 
 /** Received and not yet durable: about ten flushes, and what a small machine can hold. */
 const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
-const DELIVERY_GRACE_MS = 10_000;
+/** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
+const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 8_000, rest: 250 };
 
 /** @param signal gives up waiting for a store that is not there */
 export async function startBridge(config: Config, apiKey: string, log: Log, signal?: AbortSignal): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
-  const closing: (() => Promise<unknown>)[] = [];
+  const closing: Closing[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= closeAll(closing, log));
+  const onStop = (part: string, close: () => Promise<unknown>, ms = STOP_MS.rest) =>
+    closing.unshift({ part, close, ms });
 
   try {
     // What must last.
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
-    closing.unshift(() => store.close());
+    onStop("store", () => store.close());
 
     // The broker: theirs, or our own.
     const embedded = mqtt.url ? undefined : await startEmbeddedBroker({ ...config.broker, dataDir, log });
-    if (embedded) closing.unshift(() => embedded.close());
+    if (embedded) onStop("broker", () => embedded.close());
     const broker = embedded
       ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url! };
@@ -64,7 +67,7 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
     // HTTP → MQTT.
     const suffix = randomUUID().slice(0, 8);
     const publisher = new Publisher({ broker, clientId: `${mqtt.clientId}-publish-${suffix}`, log });
-    closing.unshift(() => publisher.close());
+    onStop("publisher", () => publisher.close());
     const reader = retainedReader({
       broker,
       clientId: `${mqtt.clientId}-read-${suffix}`,
@@ -72,7 +75,7 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       outage: () =>
         publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet"),
     });
-    closing.unshift(() => reader.close());
+    onStop("reader", () => reader.close());
     const publish = async (message: OutgoingMessage): Promise<PublishResult> => {
       const startedAt = performance.now();
       const result = await publisher.publish(message);
@@ -83,7 +86,7 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
     // MQTT → HTTP.
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
     const sender = makeSender({ guard });
-    closing.unshift(() => sender.close(0));
+    onStop("sender", () => sender.close(0));
     const uplink = makeUplink<UplinkSession>({
       registry,
       assignments: store.records("subscriptions"),
@@ -104,12 +107,12 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       observe: observer,
     });
     await registry.start();
-    closing.unshift(() => registry.stop());
-    closing.unshift(() => uplink.stopDelivery(DELIVERY_GRACE_MS));
-    closing.unshift(() => uplink.stopIntake());
+    onStop("registry", () => registry.stop());
+    onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
+    onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
     await uplink.start();
     const canary = makeCanary(store.queues);
-    closing.unshift(() => canary.close());
+    onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
     const parts = { store, publisher, uplink, registry, canary };
@@ -138,7 +141,7 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       claims: store.claims,
       isClosing: () => stopping !== undefined,
     });
-    closing.unshift(() => app.close());
+    onStop("http", () => app.close(), STOP_MS.app);
     const address = await app.listen({ host: config.http.host, port: config.http.port });
     return {
       address,
@@ -165,9 +168,22 @@ function secretError(secret: string): string | undefined {
   }
 }
 
-/** The last opened goes first. One that fails must not keep the others open. */
-async function closeAll(closing: (() => Promise<unknown>)[], log: Log): Promise<void> {
-  for (const close of closing) {
-    await close().catch((error: Error) => log.warn({ error: error.message }, "close_failed"));
+interface Closing {
+  part: string;
+  close(): Promise<unknown>;
+  /** Milliseconds after which the next part is ended all the same. */
+  ms: number;
+}
+
+/** The last opened goes first. One that fails or hangs must not keep the others open. */
+async function closeAll(closing: Closing[], log: Log): Promise<void> {
+  for (const { part, close, ms } of closing) {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
+    });
+    await Promise.race([close(), late])
+      .catch((error: Error) => log.warn({ part, error: error.message }, "close_failed"))
+      .finally(() => clearTimeout(timer));
   }
 }

@@ -42,7 +42,7 @@ export interface SessionStatus {
 
 const ACK_MS = 10_000;
 const RETRY_MS = 1_000;
-const DRAIN_MS = 3_000;
+const DRAIN_MS = 2_000;
 /** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
 const PIPELINE = 64;
 

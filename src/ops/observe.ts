@@ -93,8 +93,12 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
       metrics.enqueueSeconds.observe(durationMs / 1_000);
     },
 
+    /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
       failuresInARow.delete(webhookId);
+      const { enqueued, delivered, failed, attemptSeconds, deliverySeconds } = metrics;
+      for (const metric of [enqueued, delivered, failed]) metric.remove({ webhook: webhookId });
+      for (const metric of [attemptSeconds, deliverySeconds]) metric.remove({ webhook: webhookId });
     },
   };
 }

@@ -125,9 +125,9 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       enqueuer.stop();
     },
 
-    /** Lets calls under way finish for at most `graceMs`. */
-    async stopDelivery(graceMs: number): Promise<void> {
-      await workers.stop(graceMs);
+    /** Lets calls under way finish; what the process ends before is called again. */
+    async stopDelivery(): Promise<void> {
+      await workers.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
     },
   };

@@ -45,12 +45,11 @@ export class Workers {
     return this.#workers.size;
   }
 
-  /** Lets calls under way finish for at most `graceMs`; what does not is called again by whoever takes it up. */
-  async stop(graceMs: number): Promise<void> {
+  /** Takes nothing up any more and lets calls under way finish, which takes as long as they do. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     for (const [id, worker] of this.#workers) this.#close(id, worker);
-    const late = new Promise((resolve) => setTimeout(resolve, graceMs).unref());
-    await Promise.race([Promise.allSettled(this.#closing), late]);
+    await Promise.allSettled(this.#closing);
   }
 
   #open(webhook: Webhook): Worker {
