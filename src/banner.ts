@@ -35,7 +35,7 @@ export function banner({ bridge, apiKey, config }: Started): string {
     "  1. Listen as a device:",
     `     mosquitto_sub ${mosquitto} -t 'demo/#' -v`,
     "  2. Send it a message over HTTP:",
-    `     curl ${address}/v1/topics/demo/hello ${auth} -d 'hello device'`,
+    `     curl ${address}/v1/topics/demo/hello ${auth} -H 'content-type: text/plain' -d 'hello device'`,
     "  3. Have what devices send to demo/up posted to a URL of yours:",
     `     curl ${address}/v1/webhooks ${auth} -H 'content-type: application/json' -d '{"url":"http://127.0.0.1:9000/","topics":["demo/up"]}'`,
     "",

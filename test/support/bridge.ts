@@ -1,9 +1,7 @@
 /** The bridge as a real process, and what tests say to it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "./directories.ts";
 import { freePort } from "./ports.ts";
 import { type Exit, startProcess, type TestProcess } from "./processes.ts";
 
@@ -26,6 +24,8 @@ export interface TestBridge {
   readonly output: string;
   readonly pid: number;
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** The first match in the output of this run, past or to come. */
+  waitForOutput(pattern: RegExp): Promise<RegExpExecArray>;
   /** Registers a webhook and waits until its filters are subscribed. */
   register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
   /** Resolves when `/readyz` says what is wanted. */
@@ -40,8 +40,7 @@ export interface TestBridge {
 
 /** Resolves once it is up; retry times are the tests' own affair. */
 export async function startTestBridge(env: Record<string, string | undefined> = {}): Promise<TestBridge> {
-  const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), "causeway-test-"));
-  process.on("exit", () => rmSync(dataDir, { recursive: true, force: true }));
+  const dataDir = env.DATA_DIR ?? temporaryDirectory("test");
   const [port, brokerPort] = [await freePort(), await freePort()];
   const settings = {
     PORT: String(port),
@@ -114,6 +113,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
       return !ended;
     },
     api,
+    waitForOutput: (pattern) => child.waitFor(pattern),
     async register(webhook) {
       const { status, body } = await api("POST", "/v1/webhooks", webhook);
       if (status !== 201) throw new Error(`registering answered ${status}: ${JSON.stringify(body)}`);
