@@ -1,8 +1,10 @@
 /** The composition root: the architecture on one page. It alone knows which part stands behind which port. */
 import { randomUUID } from "node:crypto";
+import type { FastifyBaseLogger } from "fastify";
 import type { Config } from "./config.ts";
 import { redactUrl } from "./config.ts";
 import type { OutgoingMessage, PublishResult } from "./downlink/publish.ts";
+import { Problem } from "./errors.ts";
 import { makeHandlers } from "./handlers.ts";
 import { buildApp } from "./http/app.ts";
 import { bearerCheck } from "./http/auth.ts";
@@ -35,11 +37,18 @@ export interface Bridge {
 
 /** Received and not yet durable: about ten flushes, and what a small machine can hold. */
 const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
+/** How long the start waits for the broker before it says that it is up. */
+const BROKER_WAIT_MS = 2_000;
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
 const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 8_000, rest: 250 };
 
 /** @param signal gives up waiting for a store that is not there */
-export async function startBridge(config: Config, apiKey: string, log: Log, signal?: AbortSignal): Promise<Bridge> {
+export async function startBridge(
+  config: Config,
+  apiKey: string,
+  log: FastifyBaseLogger,
+  signal?: AbortSignal,
+): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
   const closing: Closing[] = [];
   let stopping: Promise<void> | undefined;
@@ -139,10 +148,17 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
       authenticate: bearerCheck(apiKey),
       maxPayloadBytes,
       claims: store.claims,
+      explain: (error) => (store.isOutage(error) ? storeUnavailable(error) : undefined),
+      logger: log,
       isClosing: () => stopping !== undefined,
     });
     onStop("http", () => app.close(), STOP_MS.app);
     const address = await app.listen({ host: config.http.host, port: config.http.port });
+    // So that what a person tries first works; a broker that is away must not hold up the start.
+    const soon = AbortSignal.timeout(BROKER_WAIT_MS);
+    await publisher.connection
+      .untilConnected(soon)
+      .catch(() => log.warn({ broker: redactUrl(broker.url) }, "broker_away"));
     return {
       address,
       broker: {
@@ -157,6 +173,11 @@ export async function startBridge(config: Config, apiKey: string, log: Log, sign
     await stop();
     throw error;
   }
+}
+
+/** A store that is away is looked for at least every second. */
+function storeUnavailable(cause: Error): Problem {
+  return new Problem("store_unavailable", "the store cannot be used now", { headers: { "retry-after": "1" }, cause });
 }
 
 function secretError(secret: string): string | undefined {

@@ -7,7 +7,7 @@ import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import type { Claims } from "./idempotency.ts";
-import { handleClientError, handleError, sendProblem } from "./problems.ts";
+import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
 
 export interface AppOptions {
@@ -16,6 +16,8 @@ export interface AppOptions {
   /** The longest payload; the exact limit of raw bodies. */
   maxPayloadBytes: number;
   claims: Claims;
+  /** Tells what the errors of the parts behind the handlers mean, e.g. that the store is away. */
+  explain?: Explain;
   /** Absent or false: silence. */
   logger?: FastifyBaseLogger | false;
   /** True once the process is about to end: every request is then answered 503. */
@@ -33,6 +35,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     ...(options.logger ? { loggerInstance: options.logger } : { logger: false }),
     // We write our own line for each unit of work.
+    childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     // Longer topics than MQTT allows must reach the check that says so.
@@ -46,7 +49,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     closed = true;
     done();
   });
-  app.setErrorHandler(handleError);
+  app.setErrorHandler(errorHandler(options.explain));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
     done(admit(request) ?? (request.is404 ? notFound() : undefined));

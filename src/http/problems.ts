@@ -10,13 +10,18 @@ export function sendProblem(reply: FastifyReply, problem: Problem): void {
   reply.code(problem.status).headers(problem.headers).type("application/problem+json").send(JSON.stringify(problem));
 }
 
+/** The refusal behind an error that is not a {@link Problem}, if it is one. */
+export type Explain = (error: Error) => Problem | undefined;
+
 /** The app's error handler. What nobody foresaw is logged, and the client learns nothing about it. */
-export function handleError(error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = toProblem(error, request);
-  if (problem.code === "internal_error") {
-    request.log.error({ err: error, method: request.method, url: request.url }, "request_failed");
-  }
-  sendProblem(reply, problem);
+export function errorHandler(explain: Explain = () => undefined) {
+  return (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = explain(error) ?? toProblem(error, request);
+    if (problem.code === "internal_error") {
+      request.log.error({ err: error, method: request.method, url: request.url }, "request_failed");
+    }
+    sendProblem(reply, problem);
+  };
 }
 
 function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {

@@ -8,6 +8,8 @@ export interface Store {
   readonly kind: "redis" | "embedded";
   /** One round trip to the store; rejects while it cannot be used. */
   ping(): Promise<void>;
+  /** Whether an error of records, claims or queues means that the store cannot be used now. */
+  isOutage(error: unknown): boolean;
   /** A named set of durable JSON records. */
   records<T>(collection: string): Records<T>;
   readonly claims: Claims;

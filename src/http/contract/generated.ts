@@ -140,7 +140,7 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description The deliveries of a webhook, newest first. Succeeded ones are kept for a while, failed ones (the dead letters) for 14 days.
+         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Succeeded ones are kept for a while, failed ones (the dead letters) for 14 days.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -552,7 +552,7 @@ export interface components {
             topics: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
             /**
-             * @description A disabled webhook goes on collecting messages.
+             * @description `false` pauses it: messages go on collecting.
              * @default true
              */
             enabled: boolean;
@@ -578,7 +578,7 @@ export interface components {
             url?: components["schemas"]["WebhookUrl"];
             topics?: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
-            /** @description A disabled webhook goes on collecting messages. */
+            /** @description `false` pauses it: messages go on collecting. `true` also brings a disabled one back. */
             enabled?: boolean;
             qos?: components["schemas"]["Qos"];
             mode?: components["schemas"]["DeliveryMode"];
@@ -603,7 +603,7 @@ export interface components {
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
             /**
-             * @description `failing`: the last attempts failed; `disabled`: switched off by you, by 410 or after five days of failure.
+             * @description `paused`: by you, with `enabled: false`; `disabled`: the receiver answered 410; `failing`: the last ten attempts failed.
              * @enum {string}
              */
             state: "active" | "paused" | "disabled" | "failing";
@@ -1093,10 +1093,7 @@ export interface components {
         };
     };
     parameters: {
-        /**
-         * @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours.
-         * @example order-4711-attempt
-         */
+        /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
         IdempotencyKey: string;
         /**
          * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
@@ -1162,10 +1159,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours.
-                 * @example order-4711-attempt
-                 */
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1304,10 +1298,7 @@ export interface operations {
                 expirySeconds?: components["parameters"]["ExpirySeconds"];
             };
             header?: {
-                /**
-                 * @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours.
-                 * @example order-4711-attempt
-                 */
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -1439,10 +1430,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours.
-                 * @example order-4711-attempt
-                 */
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1520,7 +1508,7 @@ export interface operations {
                      *       "type": "urn:causeway:problem:too_many_webhooks",
                      *       "title": "The limit of webhooks is reached",
                      *       "status": 422,
-                     *       "detail": "at most 1000 webhooks",
+                     *       "detail": "there may be 10000 webhooks",
                      *       "code": "too_many_webhooks"
                      *     }
                      */

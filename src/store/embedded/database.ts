@@ -9,6 +9,11 @@ export interface Rows<R> {
 
 export type Release = () => void;
 
+/** No statement is run any more: the engine failed, or it was closed. */
+export class DatabaseGone extends Error {
+  override name = "DatabaseGone";
+}
+
 /** Statements between two rounds of housekeeping: some thousand jobs, or a second of full load in twenty. */
 const HOUSEKEEPING_EVERY = 20_000;
 
@@ -66,7 +71,7 @@ export class Database {
   /** A statement in a turn that the caller holds. Without parameters the text may hold several. */
   async run<R>(text: string, params: readonly unknown[] = []): Promise<Rows<R>> {
     if (this.#failure) throw this.#failure;
-    if (this.#closed) throw new Error("The embedded store is closed.");
+    if (this.#closed) throw new DatabaseGone("The embedded store is closed.");
     this.#statements += 1;
     try {
       const result =
@@ -101,7 +106,7 @@ export class Database {
   #judge(err: unknown): unknown {
     if (!isFatal(err)) return err;
     const why = err instanceof Error ? err.message : String(err);
-    this.#failure = new Error(`The embedded store has failed and needs a restart of the process: ${why}`, {
+    this.#failure = new DatabaseGone(`The embedded store has failed and needs a restart of the process: ${why}`, {
       cause: err,
     });
     this.#log.error({ err, store: "embedded" }, "store_lost");

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { StoreLog } from "../log.ts";
 import { type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
-import { Database } from "./database.ts";
+import { Database, DatabaseGone } from "./database.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
 import { embeddedRecords, RECORDS_TABLE, Watchers } from "./records.ts";
@@ -37,6 +37,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
   const store: Store = {
     kind: "embedded",
     ping: async () => void (await database.query("SELECT 1")),
+    isOutage: (error) => error instanceof DatabaseGone,
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
     queues,

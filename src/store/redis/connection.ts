@@ -43,6 +43,18 @@ export function subscriberClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null, autoResubscribe: false });
 }
 
+/** Replies of a Redis that is there and takes nothing: it starts, has no memory or disk left, or lost its master. */
+const UNABLE = /^-?(?:LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN)\b/;
+
+/** Whether a command failed because Redis cannot be used now, and not because of the command itself. */
+export function isOutage(err: unknown): boolean {
+  if (!(err instanceof Error)) return false;
+  if (err.name === "ReplyError") return UNABLE.test(err.message);
+  if (err.name === "MaxRetriesPerRequestError" || err.name === "AbortError") return true;
+  if ("syscall" in err) return true; // of the socket: ECONNREFUSED, ECONNRESET, …
+  return /^(?:Stream isn't writeable|Connection is closed|Socket timeout|connect ETIMEDOUT)/.test(err.message);
+}
+
 /** Where it is, without user and password. */
 export function redactedAddress(url: string): string {
   try {

@@ -4,7 +4,14 @@ import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { type Queues, type Store, StoreConfigError } from "../store.ts";
 import { redisClaims } from "./claims.ts";
-import { failFastClient, patientClient, redactedAddress, subscriberClient, untilReady } from "./connection.ts";
+import {
+  failFastClient,
+  isOutage,
+  patientClient,
+  redactedAddress,
+  subscriberClient,
+  untilReady,
+} from "./connection.ts";
 import { Notices } from "./notices.ts";
 import { redisRecords } from "./records.ts";
 import { checkServer, type ServerCheck } from "./server-check.ts";
@@ -51,6 +58,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     return {
       kind: "redis",
       ping: async () => void (await commands.ping()),
+      isOutage,
       records: (collection) => redisRecords(commands, notices, prefix, collection),
       claims: redisClaims(commands, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
