@@ -51,7 +51,7 @@ describe("package.json", () => {
 
   it("builds on `npm ci` and starts node without a shell in between, which would swallow SIGTERM", () => {
     assert.equal(scripts.prepare, "npm run build");
-    for (const name of ["start", "demo", "bench"]) assert.match(scripts[name], /^exec node /);
+    for (const name of ["start", "demo", "bench", "test"]) assert.match(scripts[name], /^exec node /);
   });
 });
 
