@@ -32,8 +32,9 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     publishMessage: (request) => publishMessage(request.body, request.rawJson, ports),
 
     getRetained: async (request, reply) => {
-      const { body, headers } = await getRetained(request.params.topic, ports.readRetained);
-      return reply.headers(headers).send(body);
+      const { topic } = request.params;
+      const { status, body, headers } = await getRetained(topic, request.headers["if-none-match"], ports.readRetained);
+      return reply.code(status).headers(headers).send(body);
     },
     publishToTopic: (request) =>
       publishToTopic(

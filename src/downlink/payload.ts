@@ -1,12 +1,14 @@
 /** The payload of a publish, from the JSON of the request. */
 import { fieldProblem } from "../errors.ts";
 
-/** Base64 with padding (RFC 4648 section 4); the URL-safe alphabet is taken as well. */
+/** Base64 (RFC 4648 section 4); the URL-safe alphabet is taken as well, and padding may be left out, but not be wrong. */
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
 /** @throws Problem naming the field when the text is not base64 */
 export function decodeBase64(text: string, path: string): Buffer {
-  if (!BASE64.test(text) || text.replace(/=+$/, "").length % 4 === 1) {
+  const digits = text.replace(/=+$/, "").length;
+  const wrongPadding = digits < text.length && text.length % 4 !== 0;
+  if (!BASE64.test(text) || wrongPadding || digits % 4 === 1) {
     throw fieldProblem("invalid_request", path, "is not base64");
   }
   return Buffer.from(text, "base64");

@@ -1,10 +1,10 @@
 /** `/v1/topics/{topic}`: a topic as a resource; its body is the payload. */
 import { createHash } from "node:crypto";
 import { Problem } from "../errors.ts";
-import { newId, type QoS } from "../message.ts";
+import { newId, type QoS, type UserProperties } from "../message.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
 import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
-import type { ReadRetained } from "./retained.ts";
+import type { ReadRetained, RetainedMessage } from "./retained.ts";
 
 export interface TopicPublish {
   topic: string;
@@ -35,35 +35,58 @@ export async function publishToTopic(
 }
 
 export interface RetainedReply {
-  body: Buffer;
-  headers: Record<string, string>;
+  status: 200 | 304;
+  body: Buffer | undefined;
+  headers: Record<string, string | string[]>;
 }
 
-/** The retained message as an HTTP answer. @throws Problem no_retained_message */
-export async function getRetained(topic: string, read: ReadRetained): Promise<RetainedReply> {
+/**
+ * The retained message as an HTTP answer.
+ * @param ifNoneMatch the header of that name
+ * @throws Problem no_retained_message
+ */
+export async function getRetained(
+  topic: string,
+  ifNoneMatch: string | undefined,
+  read: ReadRetained,
+): Promise<RetainedReply> {
   checkTopic(topic, "topic");
   const message = await read(topic);
   if (!message) throw new Problem("no_retained_message", `the topic ${topic} holds no retained message`);
   const { payload, contentType, qos, userProperties } = message;
-  const headers: Record<string, string> = {
+  const etag = etagOf(message);
+  if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag))
+    return { status: 304, body: undefined, headers: { etag } };
+  const headers: RetainedReply["headers"] = {
     "content-type": safeHeader(contentType) ?? "application/octet-stream",
-    etag: `"${createHash("sha256")
-      .update(payload)
-      .update(contentType ?? "")
-      .digest("base64url")
-      .slice(0, 22)}"`,
+    etag,
     "mqtt-qos": String(qos),
     "mqtt-retain": "true",
   };
-  // One header holds them all as JSON: names and values may be any text, which header fields may not.
-  if (userProperties) headers["mqtt-user-property"] = asciiJson(userProperties);
-  return { body: payload, headers };
+  if (userProperties) headers["mqtt-user-property"] = propertyLines(userProperties);
+  return { status: 200, body: payload, headers };
+}
+
+function etagOf({ payload, contentType, qos, userProperties }: RetainedMessage): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([contentType, qos, userProperties]))
+    .update(payload);
+  return `"${hash.digest("base64url").slice(0, 22)}"`;
+}
+
+/** RFC 9110 section 13.1.2: a list of tags, compared weakly, or `*`. */
+function matches(ifNoneMatch: string, etag: string): boolean {
+  const tags = ifNoneMatch.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes("*") || tags.includes(etag);
 }
 
 function safeHeader(value: string | undefined): string | undefined {
   return value !== undefined && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
 }
 
-function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+/** `name=value`, both percent-encoded: they may be any text, which header fields may not. */
+function propertyLines(properties: UserProperties): string[] {
+  return Object.entries(properties).flatMap(([name, value]) =>
+    [value].flat().map((text) => `${encodeURIComponent(name)}=${encodeURIComponent(text)}`),
+  );
 }

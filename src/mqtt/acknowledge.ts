@@ -25,6 +25,8 @@ export interface ReceiveLimits {
   maxPendingBytes: number;
 }
 
+const ACKNOWLEDGEMENTS = new Set(["puback", "pubrec", "pubcomp"]);
+
 type Sender = (packet: { cmd: string; messageId?: number }, callback?: () => void, ...rest: unknown[]) => void;
 
 interface Entry {
@@ -58,7 +60,7 @@ export class Acknowledger {
     return this.#pending;
   }
 
-  /** Reads the socket no further; resolves once everything taken is durable and acknowledged. */
+  /** Takes nothing more, for good; resolves once everything taken is durable and acknowledged. */
   async drain(): Promise<void> {
     this.#paused = true;
     if (this.#pending > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
@@ -69,6 +71,8 @@ export class Acknowledger {
     if (typeof internals._sendPacket !== "function") throw new Error("MQTT.js has no _sendPacket: pin its version");
     const send = internals._sendPacket.bind(client);
     internals._sendPacket = (packet, callback, ...rest) => {
+      // Without a connection MQTT.js would send it on the next one, where the identifier may mean another message.
+      if (!client.connected && ACKNOWLEDGEMENTS.has(packet.cmd)) return callback?.();
       const held = packet.cmd === "puback" || packet.cmd === "pubrec";
       const entry = held ? this.#entries.get(packet.messageId!) : undefined;
       if (!entry) return send(packet, callback, ...rest);
@@ -76,6 +80,7 @@ export class Acknowledger {
       this.#release();
       this.#goOn(callback);
     };
+    // What was read before the connection broke can no longer be acknowledged: the broker sends it again.
     client.handleMessage = (packet, callback) => {
       if (packet.qos === 0) {
         this.#take(packet, undefined);
@@ -83,17 +88,19 @@ export class Acknowledger {
         return;
       }
       // A QoS 2 message comes by here at PUBREL, long after it was taken.
-      if (packet.qos === 1) this.#takeOnce(packet);
+      if (packet.qos === 1 && client.connected) this.#takeOnce(packet);
       callback();
     };
     client.options.customHandleAcks = (_topic, _message, packet, callback) => {
-      if (packet.qos === 2) this.#takeOnce(packet);
+      if (this.#paused) return; // the first thing MQTT.js asks of QoS 1 and 2; it reads no further
+      if (packet.qos === 2 && client.connected) this.#takeOnce(packet);
       callback(0);
     };
+    client.on("close", () => this.#connectionLost());
   }
 
   /** The connection is gone, and with it the right to acknowledge on it: the broker sends those messages again. */
-  connectionLost(): void {
+  #connectionLost(): void {
     this.#line = [];
     for (const entry of this.#entries.values()) entry.send = undefined;
     for (const resume of this.#resume.splice(0)) resume();
@@ -102,9 +109,10 @@ export class Acknowledger {
   #takeOnce(packet: IPublishPacket): void {
     const id = packet.messageId!;
     const known = this.#entries.get(id);
-    // The same message again after a reconnect, while the first copy is still on its way: one receipt is enough.
+    // The same message again while the first copy is still on its way: one receipt is enough, and one place in the
+    // line, whether it comes after a reconnect or on the same connection (MQTT 3.1.1 brokers may retry there).
     if (known && packet.dup && isSameMessage(known.packet, packet)) {
-      this.#line.push(known);
+      if (!this.#line.includes(known)) this.#line.push(known);
       return;
     }
     const entry: Entry = { packet, durable: false, send: undefined };
@@ -171,8 +179,10 @@ export class Acknowledger {
           dup: false,
           messageId,
         }),
-      del: ({ messageId }: { messageId: number }, callback: Callback) => {
-        if (this.#entries.get(messageId)?.packet.qos === 2) this.#entries.delete(messageId);
+      // MQTT.js also deletes, by the bare identifier, when CONNACK says that the session is new. RSMB and ActiveMQ say
+      // so of a session they resume; and where it is true the next message with that identifier takes its place.
+      del: ({ messageId, cmd }: { messageId: number; cmd?: string }, callback: Callback) => {
+        if (cmd && this.#entries.get(messageId)?.packet.qos === 2) this.#entries.delete(messageId);
         callback(null);
       },
       createStream: () => undefined,

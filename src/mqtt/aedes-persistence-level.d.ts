@@ -9,8 +9,10 @@ declare module "aedes-persistence-level" {
   }
 
   /** The part of the persistence that is used here; Aedes itself takes all of it. */
-  interface LevelPersistence {
+  export interface LevelPersistence {
     createRetainedStream(pattern: string): AsyncIterable<RetainedPacket>;
+    /** Stores a message for the sessions of these subscriptions. */
+    outgoingEnqueueCombi(subscriptions: unknown, packet: { payload: Buffer }): Promise<unknown>;
   }
 
   export default function openPersistence(db: ClassicLevel<string, Buffer>): LevelPersistence;

@@ -143,10 +143,13 @@ export class Connection {
     if (this.#state === "closed") return;
     const wasConnected = this.connected;
     this.#state = "closed";
-    await Promise.race([
-      this.client.endAsync(!wasConnected).catch(() => undefined),
-      new Promise((resolve) => setTimeout(resolve, timeoutMs).unref()),
-    ]);
+    // It keeps the process alive: what is closed after this connection must get its turn.
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.client.endAsync(!wasConnected).catch(() => undefined), late]);
+    clearTimeout(timer);
     if (!this.client.stream?.destroyed) this.client.stream?.destroy();
   }
 

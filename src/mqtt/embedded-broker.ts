@@ -12,6 +12,7 @@ import openPersistence from "aedes-persistence-level";
 import { ClassicLevel } from "classic-level";
 import { v7 as uuidv7 } from "uuid";
 import type { RetainedMessage } from "../downlink/retained.ts";
+import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
 import type { Log } from "./connection.ts";
 
 export interface EmbeddedBrokerOptions {
@@ -50,6 +51,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     persistence,
     ...(options.password !== undefined && { authenticate: authenticator(options.username ?? "", options.password) }),
   });
+  acknowledgeWhenStored(aedes, persistence);
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: error.message }, "broker_client_error"),
   );

@@ -2,7 +2,8 @@
  * The connection that publishes. Nothing is kept in memory for a broker that is away: such a publish fails at once,
  * and one that was under way when the connection broke is sent again until its deadline.
  */
-import type { IClientPublishOptions, MqttClient } from "mqtt";
+import type { IClientPublishOptions, IConnackPacket, MqttClient } from "mqtt";
+import mqttPacket from "mqtt-packet";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
@@ -23,17 +24,26 @@ const MAX_WAITING = 10_000;
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
 
+/** A publish of QoS 1 or 2 between its PUBLISH and its end. */
+interface UnderWay {
+  /** Of PUBACK or PUBREC: MQTT.js does not hand it on, and "no matching subscribers" is not in PUBCOMP. */
+  reasonCode: number;
+  /** PUBREC has come: from now on PUBREL is sent again, and no longer the message. */
+  received: boolean;
+  startedAt: number;
+  giveUp(afterMs: number): void;
+}
+
 export class Publisher {
   readonly connection: Connection;
   readonly #ackTimeoutMs: number;
   #window = DEFAULT_WINDOW;
   #inFlight = 0;
   #waiting: (() => void)[] = [];
-  /**
-   * Reason codes other than 0 by packet identifier, at most 65,535: MQTT.js does not hand on that of a PUBACK, and
-   * "no matching subscribers" stands in PUBREC and not in PUBCOMP.
-   */
-  readonly #reasonCodes = new Map<number, number>();
+  /** By packet identifier. */
+  readonly #underWay = new Map<number, UnderWay>();
+  /** What the broker said at CONNACK that it does not take. */
+  #limits: NonNullable<IConnackPacket["properties"]> = {};
 
   constructor(options: PublisherOptions) {
     this.#ackTimeoutMs = options.ackTimeoutMs ?? ACK_TIMEOUT_MS;
@@ -43,10 +53,15 @@ export class Publisher {
       clientId: options.clientId,
       persistent: false,
       log: options.log,
-      prepare: (client) => this.#watchReasonCodes(client),
-      onConnect: (connack) => {
-        this.#window = Math.min(connack.properties?.receiveMaximum ?? DEFAULT_WINDOW, DEFAULT_WINDOW);
+      prepare: (client) => this.#watchAcknowledgements(client),
+      onConnect: ({ properties }) => {
+        this.#limits = properties ?? {};
+        this.#window = Math.min(properties?.receiveMaximum ?? DEFAULT_WINDOW, DEFAULT_WINDOW);
         this.#next();
+      },
+      onClose: () => {
+        // The session ends with the connection, and a broker may or may not have published what it only received.
+        this.#giveUp(({ received }) => received);
       },
     });
   }
@@ -54,6 +69,8 @@ export class Publisher {
   /** Publishes one message. Never rejects. */
   publish(message: OutgoingMessage): Promise<PublishResult> {
     if (!this.connection.connected) return Promise.resolve(this.#unavailable());
+    const refusal = this.#refusal(message);
+    if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
       if (message.qos === 0) this.#sendAtMostOnce(message, settle);
       else if (this.#inFlight < this.#window) this.#sendAcknowledged(message, settle);
@@ -62,12 +79,23 @@ export class Publisher {
     });
   }
 
-  close(): Promise<void> {
-    return this.connection.close();
+  async close(): Promise<void> {
+    await this.connection.close();
+    this.#giveUp(() => true);
+  }
+
+  #giveUp(which: (publish: UnderWay) => boolean): void {
+    for (const publish of this.#underWay.values()) if (which(publish)) publish.giveUp(Date.now() - publish.startedAt);
+    this.#next();
   }
 
   #sendAtMostOnce(message: OutgoingMessage, settle: Settle): void {
-    const done: Done = (error) => settle(error ? this.#failure(error) : { kind: "sent" });
+    // MQTT.js calls back once the socket takes more, and never when the connection breaks before.
+    const deadline = setTimeout(() => settle({ kind: "timeout", afterMs: this.#ackTimeoutMs }), this.#ackTimeoutMs);
+    const done: Done = (error) => {
+      clearTimeout(deadline);
+      settle(error ? this.#failure(error) : { kind: "sent" });
+    };
     this.connection.client.publish(message.topic, message.payload, this.#options(message), done);
   }
 
@@ -79,24 +107,33 @@ export class Publisher {
       if (settled) return;
       settled = true;
       clearTimeout(deadline);
+      if (this.#underWay.get(messageId) === underWay) this.#underWay.delete(messageId);
       this.#inFlight--;
       settle(result);
       this.#next();
     };
     const done: Done = (error) => {
-      const reasonCode = this.#reasonCodes.get(messageId) ?? 0;
-      if (reasonCode !== 0) this.#reasonCodes.delete(messageId);
-      const five = this.connection.protocol === 5;
-      finish(error ? this.#failure(error) : { kind: "acknowledged", reasonCode: five ? reasonCode : undefined });
+      const reasonCode = this.connection.protocol === 5 ? underWay.reasonCode : undefined;
+      finish(error ? this.#failure(error) : { kind: "acknowledged", reasonCode });
     };
-    const deadline = setTimeout(() => {
-      finish({ kind: "timeout", afterMs: this.#ackTimeoutMs });
-      // Not sent again at the next connect, after the caller was told that it failed.
-      client.removeOutgoingMessage(messageId);
-    }, this.#ackTimeoutMs);
+    const underWay: UnderWay = {
+      reasonCode: 0,
+      received: false,
+      startedAt: Date.now(),
+      giveUp: (afterMs) => {
+        finish({ kind: "timeout", afterMs });
+        // Not sent again at the next connect, after the caller was told that it failed. MQTT.js has closed its store,
+        // and would throw, once the connection has ended.
+        const { state } = this.connection;
+        if (state !== "closed" && state !== "taken_over") client.removeOutgoingMessage(messageId);
+      },
+    };
+    const deadline = setTimeout(underWay.giveUp, this.#ackTimeoutMs, this.#ackTimeoutMs);
     // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
-    const cbStorePut = () => {
+    const cbStorePut = (error?: Error) => {
+      if (error) return;
       messageId = client.getLastMessageId();
+      this.#underWay.set(messageId, underWay);
     };
     this.#inFlight++;
     client.publish(message.topic, message.payload, { ...this.#options(message), cbStorePut }, done);
@@ -124,10 +161,20 @@ export class Publisher {
     return this.connection.protocol === 5 ? { qos, retain, properties: propertiesOf(message) } : { qos, retain };
   }
 
+  /** What would end the connection if it were sent (MQTT 5 sections 3.2.2.3.4 to 3.2.2.3.6). */
+  #refusal(message: OutgoingMessage): PublishResult | undefined {
+    const { maximumQoS, retainAvailable, maximumPacketSize } = this.#limits;
+    if (maximumQoS !== undefined && message.qos > maximumQoS) return refused(0x9b, "QoS not supported");
+    if (retainAvailable === false && message.retain) return refused(0x9a, "Retain not supported");
+    if (maximumPacketSize === undefined) return undefined;
+    const { topic, payload } = message;
+    const packet = { cmd: "publish", topic, payload, messageId: 1, dup: false, ...this.#options(message) } as const;
+    const { length } = mqttPacket.generate(packet as mqttPacket.IPublishPacket, { protocolVersion: 5 });
+    return length > maximumPacketSize ? refused(0x95, "Packet too large") : undefined;
+  }
+
   #failure(error: Error & { code?: number | string }): PublishResult {
-    if (typeof error.code === "number" && error.code >= 0x80) {
-      return { kind: "refused", reasonCode: error.code, reason: error.message };
-    }
+    if (typeof error.code === "number" && error.code >= 0x80) return refused(error.code, error.message);
     return this.#unavailable();
   }
 
@@ -135,13 +182,19 @@ export class Publisher {
     return { kind: "unavailable", reason: this.connection.lastError ?? "there is no connection to the broker" };
   }
 
-  #watchReasonCodes(client: MqttClient): void {
+  #watchAcknowledgements(client: MqttClient): void {
     client.on("packetreceive", (packet) => {
-      if ((packet.cmd === "puback" || packet.cmd === "pubrec") && packet.reasonCode) {
-        this.#reasonCodes.set(packet.messageId!, packet.reasonCode);
-      }
+      if (packet.cmd !== "puback" && packet.cmd !== "pubrec") return;
+      const underWay = this.#underWay.get(packet.messageId!);
+      if (!underWay) return;
+      underWay.reasonCode = packet.reasonCode ?? 0;
+      underWay.received = packet.cmd === "pubrec";
     });
   }
+}
+
+function refused(reasonCode: number, reason: string): PublishResult {
+  return { kind: "refused", reasonCode, reason };
 }
 
 type Properties = NonNullable<IClientPublishOptions["properties"]>;

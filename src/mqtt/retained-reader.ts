@@ -97,8 +97,8 @@ export function retainedReader(options: {
 
 async function connected(connection: Connection): Promise<Connection> {
   if (connection.connected) return connection;
-  // The first read opens the connection and waits for it; later ones fail at once when it is down.
-  if (connection.state !== "connecting") throw unavailable(connection.lastError);
+  // The broker is there, or `outage` had said so: this connection is being opened, finds out the version, or comes back.
+  if (connection.state === "taken_over" || connection.state === "closed") throw unavailable(connection.lastError);
   await within(ANSWER_MS, connection.untilConnected());
   return connection;
 }

@@ -69,10 +69,7 @@ export class UplinkSession {
       client: this.#acknowledger.clientOptions,
       prepare: (client) => this.#acknowledger.attach(client),
       onConnect: (connack, protocol) => this.#connected(connack, protocol),
-      onClose: () => {
-        this.#granted.clear();
-        this.#acknowledger.connectionLost();
-      },
+      onClose: () => this.#granted.clear(),
     });
   }
 

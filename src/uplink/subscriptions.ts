@@ -49,6 +49,8 @@ export class Subscriptions<S extends Session> {
   #assigned = new Map<string, Assignment & { version: number }>();
   /** Filters that a session still has to give up, by session. */
   readonly #leaving = new Map<number, Set<string>>();
+  /** Those of them that the sessions were told of: the broker may have dropped them already. */
+  readonly #told = new Set<string>();
   #router = new Router([], new Map());
   /** The filters of each webhook as they stand in the present router, and whether that is one of transition. */
   #topics = new Map<string, string[]>();
@@ -159,7 +161,13 @@ export class Subscriptions<S extends Session> {
   async #follow(copiesCarryIds: boolean): Promise<void> {
     const webhooks = [...this.options.webhooks()];
     const wanted = wantedFilters(webhooks);
-    const { assignments, stale } = planSubscriptions([...wanted.keys()], this.#assigned, copiesCarryIds);
+    const past = copiesCarryIds ? this.#pastFor(wanted) : this.#assigned;
+    const { assignments, stale } = planSubscriptions([...wanted.keys()], past, copiesCarryIds);
+    // Before anything is awaited: an UNSUBACK that comes meanwhile must not strike out what is wanted again.
+    for (const [filter, { session }] of assignments) {
+      this.#leaving.get(session)?.delete(filter);
+      this.#told.delete(filter);
+    }
     await Promise.all([...assignments].map(([filter, assignment]) => this.#writeDown(filter, assignment)));
     for (const { filter, session } of stale) this.#leave(session, filter);
 
@@ -172,9 +180,17 @@ export class Subscriptions<S extends Session> {
     this.#open(highest);
     for (const [index, session] of this.sessions.entries()) {
       const here = [...assignments].filter(([, assignment]) => assignment.session === index);
-      for (const [filter] of here) this.#leaving.get(index)?.delete(filter);
       session.want(here.map(([filter, { id }]) => ({ filter, qos: wanted.get(filter)!, id })));
     }
+  }
+
+  /**
+   * The assignments without those that are wanted again while their UNSUBSCRIBE may be under way. They get new
+   * identifiers: with its old one such a filter would count as the oldest of its webhook, and what arrives for the
+   * others be taken for further copies, although the broker sends none for it until it is subscribed again.
+   */
+  #pastFor(wanted: ReadonlyMap<string, QoS>): ReadonlyMap<string, Assignment> {
+    return new Map([...this.#assigned].filter(([filter]) => !(wanted.has(filter) && this.#told.has(filter))));
   }
 
   #route(
@@ -195,7 +211,10 @@ export class Subscriptions<S extends Session> {
     if (!this.#inTransition || !this.sessions.every(({ settled }) => settled)) return;
     this.#inTransition = false;
     this.#route(this.options.webhooks(), this.#assigned, false);
-    for (const [index, filters] of this.#leaving) this.sessions[index]?.leave([...filters]);
+    for (const [index, filters] of this.#leaving) {
+      for (const filter of filters) this.#told.add(filter);
+      this.sessions[index]?.leave([...filters]);
+    }
     for (const look of this.#waiting) look();
   }
 
@@ -219,6 +238,7 @@ export class Subscriptions<S extends Session> {
     // It may have been assigned again meanwhile, or to another session: then its record stays.
     if (this.#assigned.get(filter)?.session !== session) return;
     this.#assigned.delete(filter);
+    this.#told.delete(filter);
     await this.options.records.remove(filter).catch((error: Error) => this.options.onError(error));
   }
 }

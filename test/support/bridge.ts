@@ -58,7 +58,10 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
 
   async function start(): Promise<void> {
     // In the data directory, where no .env file of a developer lies.
-    child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], { env: settings, cwd: dataDir });
+    child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+      env: settings,
+      cwd: dataDir,
+    });
     ended = false;
     void child.exited.then(() => {
       ended = true;
@@ -67,7 +70,12 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
     await child.waitFor(/Causeway is up/, { timeoutMs: 30_000 });
   }
 
-  async function api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async function api(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
     const response = await fetch(`${url}${path}`, {
       method,

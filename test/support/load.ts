@@ -14,7 +14,13 @@ export interface Load {
 /** Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`. */
 export function publishLoad(
   url: string,
-  { count, perSecond, qos = 1, topic = "load", window = 200 }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number },
+  {
+    count,
+    perSecond,
+    qos = 1,
+    topic = "load",
+    window = 200,
+  }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number },
 ): Load {
   // A persistent session, so that what was under way is sent again after a reconnect.
   const client: MqttClient = connect(url, {

@@ -1,11 +1,8 @@
 /** A real Mosquitto of a test's own, on a free loopback port. */
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "./ports.ts";
+import { temporaryDirectory } from "./directories.ts";
+import { acceptsConnections, freePort } from "./ports.ts";
 import { startProcess, type TestProcess } from "./processes.ts";
 import { findProgram } from "./requirements.ts";
 
@@ -46,7 +43,7 @@ export function mosquittoInstalled(): boolean {
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const program = findProgram("mosquitto");
   if (!program) throw new Error("mosquitto is not installed");
-  const dir = options.dir ?? temporaryDirectory();
+  const dir = options.dir ?? temporaryDirectory("mosquitto");
   const port = options.port ?? (await freePort());
   const configFile = join(dir, "mosquitto.conf");
   // Mosquitto 2.0.11 does not start with nothing but a WebSocket listener.
@@ -93,28 +90,6 @@ ${extraConfig}`;
 async function run(program: string, configFile: string, port: number): Promise<TestProcess> {
   const child = startProcess(program, ["-c", configFile]);
   await child.waitFor(/mosquitto version \S+ running/);
-  await accepts(port);
+  await acceptsConnections(port); // the WebSocket listener opens a moment later
   return child;
-}
-
-/** The WebSocket listener opens a moment after Mosquitto says that it runs. */
-async function accepts(port: number): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const socket = connect(port, "127.0.0.1");
-    try {
-      await once(socket, "connect");
-      return;
-    } catch (error) {
-      if (attempt === 100) throw error;
-      await delay(20);
-    } finally {
-      socket.destroy();
-    }
-  }
-}
-
-function temporaryDirectory(): string {
-  const dir = mkdtempSync(join(tmpdir(), "causeway-mosquitto-"));
-  process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
-  return dir;
 }

@@ -1,12 +1,40 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
-/** A loopback port that is free now. Another process may take it meanwhile: prefer port 0 where a program knows it. */
+/**
+ * A loopback port that is free now. Another process may take it meanwhile: prefer port 0 where a program knows it.
+ *
+ * Below the range (32768 and up) from which the system takes the ports of outgoing connections: else, while a server
+ * is stopped, one of the many connections of a test could be given its port, and hold it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // Taken.
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+}
+
+/** Resolves once something listens on the loopback port; gives up after about 2 s. */
+export async function acceptsConnections(port: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const socket = connect(port, "127.0.0.1");
+    try {
+      await once(socket, "connect");
+      return;
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await delay(20);
+    } finally {
+      socket.destroy();
+    }
+  }
 }

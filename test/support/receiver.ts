@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface ReceivedCall {
   path: string;
@@ -13,8 +14,14 @@ export interface ReceivedCall {
 export interface Receiver {
   readonly url: string;
   readonly calls: ReceivedCall[];
+  /** Every call as it came, whatever its answer. */
+  readonly attempts: ReceivedCall[];
   /** Decides the answer of each call; the default is 204. */
   answer: (call: ReceivedCall) => number | { status: number; headers?: Record<string, string>; body?: string };
+  /** Milliseconds until the answer. */
+  delayMs: number;
+  /** Resolves when this many calls came, answered or not. */
+  untilCalled(count: number, timeoutMs?: number): Promise<void>;
   /** Resolves when the condition holds; looks again at each call. */
   until(condition: (calls: ReceivedCall[]) => boolean, timeoutMs?: number): Promise<void>;
   close(): Promise<void>;
@@ -22,12 +29,16 @@ export interface Receiver {
 
 export async function startReceiver(port = 0): Promise<Receiver> {
   const calls: ReceivedCall[] = [];
+  const attempts: ReceivedCall[] = [];
   const changes = new EventEmitter().setMaxListeners(0);
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
+    request.on("end", async () => {
       const call = { path: request.url!, headers: request.headers, body: Buffer.concat(chunks), at: Date.now() };
+      attempts.push(call);
+      changes.emit("call");
+      if (receiver.delayMs > 0) await delay(receiver.delayMs);
       const answer = receiver.answer(call);
       const { status, headers = {}, body = "" } = typeof answer === "number" ? { status: answer } : answer;
       if (status >= 200 && status < 300) calls.push(call);
@@ -40,7 +51,10 @@ export async function startReceiver(port = 0): Promise<Receiver> {
   const receiver: Receiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    attempts,
     answer: () => 204,
+    delayMs: 0,
+    untilCalled: (count, timeoutMs) => receiver.until(() => attempts.length >= count, timeoutMs),
     until(condition, timeoutMs = 30_000) {
       return new Promise((resolve, reject) => {
         const finish = (error?: Error) => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { freePort } from "./ports.ts";
 
 /** Whether `redis-server` is on PATH. */
 export function redisInstalled(): boolean {
@@ -74,24 +74,5 @@ async function answersPing(port: number, child: ChildProcess): Promise<void> {
     ]);
   } finally {
     client.disconnect();
-  }
-}
-
-/**
- * Below the range (32768 and up) from which the system takes the ports of outgoing connections. A client that tries
- * again and again to reach a Redis that is away would some day be given that very port, and hold it.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    try {
-      await once(server, "listening");
-    } catch {
-      continue; // Taken.
-    }
-    server.close();
-    await once(server, "close");
-    return port;
   }
 }

@@ -1,8 +1,9 @@
 /** The two ways the bridge is run: with nothing beside it, and with Mosquitto and Redis. */
+
+import { startTestBridge, type TestBridge } from "./bridge.ts";
 import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
 import { requireOrSkip } from "./requirements.ts";
-import { startTestBridge, type TestBridge } from "./bridge.ts";
 
 export interface Setup {
   bridge: TestBridge;

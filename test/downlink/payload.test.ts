@@ -1,0 +1,119 @@
+/** A payload is cut out of the request's JSON as it stands there, to the byte. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { decodeBase64, rawMember } from "../../src/downlink/payload.ts";
+
+/** One way of many to write a JSON value: white space anywhere, escapes in strings, numbers as people write them. */
+interface Written {
+  text: string;
+}
+
+const space = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
+
+const writtenString: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: "grapheme", maxLength: 3 }).map((text) => JSON.stringify(text).slice(1, -1)),
+      fc.constantFrom(
+        '\\"',
+        "\\\\",
+        "\\/",
+        "\\u0022",
+        "\\u005c",
+        "\\u0000",
+        "\\ud83d\\ude00",
+        "\\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+      ),
+    ),
+    { maxLength: 4 },
+  )
+  .map((parts) => `"${parts.join("")}"`);
+
+const writtenNumber = fc.oneof(
+  fc.stringMatching(/^-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?$/),
+  fc.constantFrom("12345678901234567890", "1.10", "-0", "1E400"),
+);
+
+const { value } = fc.letrec<{ value: Written; array: Written; object: Written }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.oneof(writtenString, writtenNumber, fc.constantFrom("true", "false", "null")).map((text) => ({ text })),
+    tie("array"),
+    tie("object"),
+  ),
+  array: fc
+    .tuple(fc.array(tie("value"), { maxLength: 4 }), space, space)
+    .map(([items, a, b]) => ({ text: `[${items.length ? "" : a}${items.map(({ text }) => a + text + b).join(",")}]` })),
+  object: fc
+    .tuple(fc.array(fc.tuple(writtenString, tie("value")), { maxLength: 4 }), space, space)
+    .map(([members, a, b]) => ({
+      text: `{${members.length ? "" : a}${members.map(([name, { text }]) => `${a}${name}${b}:${a}${text}${b}`).join(",")}}`,
+    })),
+}));
+
+const payloadName = fc.constantFrom('"payload"', '"p\\u0061yload"', '"\\u0070ayload"');
+/** Names that must not be taken for it. */
+const otherName = fc.oneof(writtenString, fc.constantFrom('"Payload"', '"payload "', '"payloads"', '"\\"payload"'));
+
+describe("rawMember", () => {
+  it("finds the member's text, the last where it stands twice, in any document", () => {
+    const member = fc.tuple(fc.oneof(payloadName, otherName), value, space, space);
+    fc.assert(
+      fc.property(fc.array(member, { maxLength: 6 }), space, space, (members, before, after) => {
+        const body = members.map(([name, { text }, a, b]) => `${a}${name}${b}:${a}${text}${b}`).join(",");
+        const json = `${before}{${body}${members.length ? "" : before}}${after}`;
+        const parsed = JSON.parse(json) as Record<string, unknown>;
+        const last = members.findLast(([name]) => JSON.parse(name) === "payload");
+        const raw = rawMember(json, "payload");
+        assert.equal(raw, last?.[1].text);
+        if (raw !== undefined) assert.deepEqual(JSON.parse(raw), parsed.payload);
+        else assert.ok(!Object.hasOwn(parsed, "payload"));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  for (const [json, text] of [
+    ['{"payload":12345678901234567890}', "12345678901234567890"],
+    ['{"payload": 1.10 }', "1.10"],
+    ['{"payload":{"a" : 1.0,"b":[ ]}\n}', '{"a" : 1.0,"b":[ ]}'],
+    ['{"a":{"payload":1},"payload":2}', "2"],
+    ['{"a":"\\"payload\\":1"}', undefined],
+    ['{"payload":1,"payload":"}"}', '"}"'],
+    ['{"payload":"\\\\"}', '"\\\\"'],
+    ['{"__proto__":1,"payload":null}', "null"],
+    ["{}", undefined],
+  ] as const) {
+    it(`of ${JSON.stringify(json)} is ${text}`, () => assert.equal(rawMember(json, "payload"), text));
+  }
+});
+
+describe("decodeBase64", () => {
+  it("gives back any bytes, in both alphabets, with and without padding", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (array) => {
+        const bytes = Buffer.from(array);
+        const padded = bytes.toString("base64");
+        for (const text of [padded, padded.replace(/=+$/, ""), bytes.toString("base64url")]) {
+          assert.deepEqual(decodeBase64(text, "x"), bytes);
+        }
+      }),
+    );
+  });
+
+  for (const text of ["a", "abcde", "ab c", "ab\n", "a===", "=", "===", "ab=c", "ä", "YQ==YQ==", "\u0000"]) {
+    it(`refuses ${JSON.stringify(text)}, naming the field`, () => {
+      assert.throws(() => decodeBase64(text, "payloadBase64"), {
+        code: "invalid_request",
+        errors: [{ path: "payloadBase64", message: "is not base64" }],
+      });
+    });
+  }
+});

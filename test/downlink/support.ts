@@ -1,0 +1,44 @@
+/** The real app over the real downlink, with a broker that is a function. */
+import type { FastifyInstance } from "fastify";
+import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
+import type { RetainedMessage } from "../../src/downlink/retained.ts";
+import { type HandlerPorts, makeHandlers } from "../../src/handlers.ts";
+import { buildApp } from "../../src/http/app.ts";
+import { bearerCheck } from "../../src/http/auth.ts";
+import { MemoryClaims } from "../http/support.ts";
+
+export const AUTH = { authorization: "Bearer test-key" };
+export const MAX_PAYLOAD_BYTES = 20_000;
+
+export interface Downlink {
+  app: FastifyInstance;
+  /** What was published. */
+  published: OutgoingMessage[];
+  /** What the broker makes of a publish. */
+  outcome: PublishResult;
+  /** What topics hold; an Error is thrown. */
+  held: Map<string, Omit<RetainedMessage, "topic"> | Error>;
+}
+
+export async function startDownlink(): Promise<Downlink> {
+  const downlink: Omit<Downlink, "app"> = { published: [], outcome: { kind: "sent" }, held: new Map() };
+  const ports: Pick<HandlerPorts, "publish" | "readRetained" | "maxPayloadBytes"> = {
+    maxPayloadBytes: MAX_PAYLOAD_BYTES,
+    publish: async (message) => {
+      downlink.published.push(message);
+      return downlink.outcome;
+    },
+    readRetained: async (topic) => {
+      const message = downlink.held.get(topic);
+      if (message instanceof Error) throw message;
+      return message && { topic, ...message };
+    },
+  };
+  const app = await buildApp({
+    handlers: makeHandlers(ports as HandlerPorts),
+    authenticate: bearerCheck("test-key"),
+    maxPayloadBytes: MAX_PAYLOAD_BYTES,
+    claims: new MemoryClaims(),
+  });
+  return Object.assign(downlink, { app });
+}

@@ -1,0 +1,143 @@
+/** A broker that says what a test wants it to say, packet by packet, and remembers what it was told. */
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import mqttPacket, { type IConnectPacket, type Packet, type PacketCmd } from "mqtt-packet";
+
+/** What the broker does with a packet. */
+export type Behaviour = (packet: Packet, connection: FakeConnection) => void;
+
+export interface FakeBroker {
+  readonly url: string;
+  readonly port: number;
+  /** Every connection that has sent CONNECT, in order. */
+  readonly connections: FakeConnection[];
+  /** The connection of that number, from 1; waits for it. */
+  connection(number: number): Promise<FakeConnection>;
+  close(): Promise<void>;
+}
+
+export class FakeConnection {
+  readonly received: Packet[] = [];
+  readonly closed: Promise<unknown>;
+  readonly #arrived = new EventEmitter().setMaxListeners(0);
+
+  constructor(
+    readonly socket: Socket,
+    readonly connect: IConnectPacket,
+  ) {
+    this.closed = once(socket, "close");
+  }
+
+  get version(): number {
+    return this.connect.protocolVersion ?? 4;
+  }
+
+  send(...packets: Packet[]): void {
+    const bytes = packets.map((packet) => mqttPacket.generate(packet, { protocolVersion: this.version }));
+    this.socket.write(Buffer.concat(bytes));
+  }
+
+  took(packet: Packet): void {
+    this.received.push(packet);
+    this.#arrived.emit("packet");
+  }
+
+  /** The packets of a kind that have come so far. */
+  of<C extends PacketCmd>(cmd: C): Extract<Packet, { cmd: C }>[] {
+    return this.received.filter((packet): packet is Extract<Packet, { cmd: C }> => packet.cmd === cmd);
+  }
+
+  /** Resolves with the packets of a kind once there are so many. */
+  async until<C extends PacketCmd>(cmd: C, count = 1): Promise<Extract<Packet, { cmd: C }>[]> {
+    const signal = AbortSignal.timeout(8_000);
+    while (this.of(cmd).length < count) await once(this.#arrived, "packet", { signal });
+    return this.of(cmd);
+  }
+
+  breakOff(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Accepts and acknowledges everything. */
+export const polite: Behaviour = (packet, connection) => {
+  switch (packet.cmd) {
+    case "connect":
+      return accept(connection);
+    case "publish":
+      if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId! });
+      if (packet.qos === 2) connection.send({ cmd: "pubrec", messageId: packet.messageId! });
+      return;
+    case "pubrel":
+      return connection.send({ cmd: "pubcomp", messageId: packet.messageId! });
+    case "subscribe":
+      return connection.send({
+        cmd: "suback",
+        messageId: packet.messageId!,
+        granted: packet.subscriptions.map(({ qos }) => qos),
+      });
+    case "unsubscribe":
+      return connection.send({
+        cmd: "unsuback",
+        messageId: packet.messageId!,
+        granted: packet.unsubscriptions.map(() => 0),
+      });
+    case "pingreq":
+      return connection.send({ cmd: "pingresp" });
+  }
+};
+
+export function accept(connection: FakeConnection, properties: object = {}, sessionPresent = false): void {
+  connection.send({ cmd: "connack", returnCode: 0, reasonCode: 0, sessionPresent, properties });
+}
+
+export function refuse(connection: FakeConnection, code: number): void {
+  connection.send({ cmd: "connack", returnCode: code, reasonCode: code, sessionPresent: false });
+  connection.socket.end();
+}
+
+/** A polite broker but for the packets named. */
+export function politeBut(exceptions: Partial<Record<PacketCmd, Behaviour>>): Behaviour {
+  return (packet, connection) => (exceptions[packet.cmd] ?? polite)(packet, connection);
+}
+
+/** @param port 0 takes a free one */
+export async function startFakeBroker(behaviour: Behaviour = polite, port = 0): Promise<FakeBroker> {
+  const connections: FakeConnection[] = [];
+  const sockets = new Set<Socket>();
+  const arrived = new EventEmitter().setMaxListeners(0);
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {}); // the client may break off
+    let connection: FakeConnection | undefined;
+    const parser = mqttPacket.parser();
+    parser.on("packet", (packet) => {
+      if (packet.cmd === "connect") {
+        connection = new FakeConnection(socket, packet);
+        connections.push(connection);
+      }
+      connection!.took(packet);
+      behaviour(packet, connection!);
+      arrived.emit("packet");
+    });
+    socket.on("data", (bytes) => parser.parse(bytes));
+  }).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    port: bound,
+    url: `mqtt://127.0.0.1:${bound}`,
+    connections,
+    async connection(number) {
+      const signal = AbortSignal.timeout(15_000);
+      while (connections.length < number) await once(arrived, "packet", { signal });
+      return connections[number - 1]!;
+    },
+    async close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/** What the tests of this folder share. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { MqttClient } from "mqtt";
+import type { OutgoingMessage } from "../../src/downlink/publish.ts";
+import { Connection, type ConnectionOptions, type Log } from "../../src/mqtt/connection.ts";
+
+/** A log that is kept. */
+export function memoryLog(): Log & { lines: { level: string; message: string; fields: object }[] } {
+  const lines: { level: string; message: string; fields: object }[] = [];
+  const writer = (level: string) => (fields: object, message: string) => void lines.push({ level, message, fields });
+  return { lines, info: writer("info"), warn: writer("warn"), error: writer("error") };
+}
+
+export type ConnectionSettings = Partial<Omit<ConnectionOptions, "broker">> & {
+  broker: Partial<ConnectionOptions["broker"]> & { url: string };
+};
+
+/** A connection that ends with the test. */
+export function openConnection(t: TestContext, options: ConnectionSettings): Connection {
+  const broker = { protocol: "auto" as const, ...options.broker };
+  const base = { name: "test", clientId: uniqueId(), persistent: false, log: memoryLog() };
+  const connection = new Connection({ ...base, ...options, broker });
+  t.after(() => connection.close());
+  return connection;
+}
+
+let ids = 0;
+
+export function uniqueId(): string {
+  return `test-${process.pid}-${++ids}`;
+}
+
+export function connected(connection: Connection, ms = 10_000): Promise<void> {
+  return connection.untilConnected(AbortSignal.timeout(ms));
+}
+
+/** Resolves at the next event of the client. `once` of node:events would reject at the errors that belong to a test. */
+export function next(of: { client: MqttClient } | MqttClient, event: "close" | "connect", ms = 15_000): Promise<void> {
+  const client = "client" in of ? of.client : of;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${event} within ${ms} ms`)), ms);
+    client.once(event, () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** For what has no event: looks every few milliseconds. */
+export async function eventually(condition: () => boolean, what: string, ms = 8_000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`within ${ms} ms it did not come about that ${what}`);
+    await delay(5);
+  }
+}
+
+/** A message to publish, with what the test cares for. */
+export function message(
+  fields: Partial<Omit<OutgoingMessage, "payload">> & { payload?: string | Buffer },
+): OutgoingMessage {
+  const { payload = "x", ...rest } = fields;
+  return { id: "msg_1", topic: "t", qos: 1, retain: false, ...rest, payload: Buffer.from(payload) };
+}
+
+/** The path of a file that is gone when the process is. */
+export function temporaryFile(name: string, text: string): string {
+  const dir = mkdtempSync(join(tmpdir(), "causeway-test-"));
+  process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+  writeFileSync(join(dir, name), text, { mode: 0o644 });
+  return join(dir, name);
+}
