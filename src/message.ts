@@ -54,7 +54,8 @@ export function newId(prefix: IdPrefix): string {
     randomFillSync(pool);
     state.at = 0;
   }
-  const random = pool.subarray(state.at, (state.at += RANDOM_BYTES));
+  const random = pool.subarray(state.at, state.at + RANDOM_BYTES);
+  state.at += RANDOM_BYTES;
   const now = Date.now();
   if (now > state.msecs) {
     state.msecs = now;

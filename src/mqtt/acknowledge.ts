@@ -45,6 +45,7 @@ export class Acknowledger {
   #pendingBytes = 0;
   #resume: (() => void)[] = [];
   #paused = false;
+  #releasing = false;
   #drained: (() => void)[] = [];
 
   constructor(
@@ -77,7 +78,7 @@ export class Acknowledger {
       const entry = held ? this.#entries.get(packet.messageId!) : undefined;
       if (!entry) return send(packet, callback, ...rest);
       entry.send = () => send(packet);
-      this.#release();
+      if (entry.durable) this.#releaseSoon();
       this.#goOn(callback);
     };
     // What was read before the connection broke can no longer be acknowledged: the broker sends it again.
@@ -133,12 +134,25 @@ export class Acknowledger {
       this.#pendingBytes -= bytes;
       if (entry) {
         entry.durable = true;
-        this.#release();
+        this.#releaseSoon();
       }
-      if (this.#pending === 0) for (const drained of this.#drained.splice(0)) drained();
+      if (this.#pending === 0 && this.#drained.length > 0) {
+        this.#release();
+        for (const drained of this.#drained.splice(0)) drained();
+      }
       if (this.#resume.length > 0 && !this.#full()) for (const resume of this.#resume.splice(0)) resume();
     };
     this.receive({ packet, done });
+  }
+
+  /** Once for all messages of a batch, which become durable in the same turn. */
+  #releaseSoon(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    queueMicrotask(() => {
+      this.#releasing = false;
+      this.#release();
+    });
   }
 
   #release(): void {

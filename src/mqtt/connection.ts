@@ -3,8 +3,9 @@
  * ever, and says what state it is in. Policy for publishing and receiving lives in the files that use it.
  */
 import { connect, type IClientOptions, type IConnackPacket, type MqttClient, Store } from "mqtt";
+import { Negotiation, type ProtocolVersion } from "./negotiation.ts";
 
-export type ProtocolVersion = 4 | 5;
+export type { ProtocolVersion };
 
 /** Where the broker is and how to prove who we are. Certificates are PEM. */
 export interface BrokerAddress {
@@ -66,7 +67,7 @@ export class Connection {
   readonly client: MqttClient;
   #state: ConnectionState = "connecting";
   #lastError: string | undefined;
-  #proven: ProtocolVersion | undefined;
+  readonly #negotiation: Negotiation;
   #standDown: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #quickCloses = 0;
@@ -75,11 +76,12 @@ export class Connection {
 
   constructor(private readonly options: ConnectionOptions) {
     const { broker } = options;
+    this.#negotiation = new Negotiation(broker.protocol);
     this.client = connect(broker.url, {
       ...options.client,
       clientId: options.clientId,
       clean: !options.persistent,
-      protocolVersion: broker.protocol === "3.1.1" ? 4 : 5,
+      protocolVersion: this.#negotiation.version,
       properties: {
         receiveMaximum: RECEIVE_MAXIMUM,
         ...(options.persistent && { sessionExpiryInterval: SESSION_EXPIRY_SECONDS }),
@@ -114,7 +116,7 @@ export class Connection {
 
   /** The version of the current or last accepted connection. */
   get protocol(): ProtocolVersion | undefined {
-    return this.#proven;
+    return this.#negotiation.proven;
   }
 
   /** Why the connection is not up, for people. */
@@ -157,17 +159,15 @@ export class Connection {
     const { client, options } = this;
     client.on("connect", (connack) => {
       this.#attempt.answered = true;
-      this.#proven = client.options.protocolVersion as ProtocolVersion;
+      this.#negotiation.accepted();
+      const protocol = this.#negotiation.version;
       this.#connectedAt = Date.now();
       this.#lastError = undefined;
       client.options.connectTimeout = CONNECT_MS;
       this.#state = "connected";
       const { name, clientId } = options;
-      options.log.info(
-        { connection: name, client_id: clientId, protocol: protocolName(this.#proven) },
-        "mqtt_connected",
-      );
-      options.onConnect?.(connack, this.#proven);
+      options.log.info({ connection: name, client_id: clientId, protocol: protocolName(protocol) }, "mqtt_connected");
+      options.onConnect?.(connack, protocol);
     });
     client.on("error", (error) => this.#failed(error));
     client.on("disconnect", (packet) => {
@@ -197,32 +197,31 @@ export class Connection {
 
   #closed(): void {
     if (this.#state === "closed" || this.#state === "taken_over") return;
-    if (this.#state === "connected") {
-      this.#state = "offline";
-      const quick = Date.now() - this.#connectedAt < TAKEN_OVER_WITHIN_MS && this.options.persistent;
-      this.#quickCloses = quick ? this.#quickCloses + 1 : 0;
-      this.options.log.warn({ connection: this.options.name, error: this.#lastError }, "mqtt_disconnected");
-      this.options.onClose?.();
-      if (this.#quickCloses >= TAKEN_OVER_CLOSES) this.#stepBack();
-      return;
-    }
+    const wasConnected = this.#state === "connected";
     this.#state = "offline";
-    this.#chooseVersion();
+    if (wasConnected) this.#lost();
+    else this.#negotiation.failed(this.#attempt);
+    this.#useVersion();
   }
 
-  /** After an attempt without success: refusal of the version, a close or silence call for the other version. */
-  #chooseVersion(): void {
-    const { answered, transportFailed, refusedVersion } = this.#attempt;
-    if (this.options.broker.protocol !== "auto") return;
-    // A version that worked once is only given up when the broker itself refuses it.
-    const unheard = !answered && !transportFailed && this.#proven === undefined;
-    if (!refusedVersion && !unheard) return;
+  #lost(): void {
+    const { log, name, persistent } = this.options;
+    // On MQTT 5 as well: DISCONNECT may be lost on the way (Mosquitto 2.0 closes right behind it).
+    const quick = Date.now() - this.#connectedAt < TAKEN_OVER_WITHIN_MS && persistent;
+    this.#quickCloses = quick ? this.#quickCloses + 1 : 0;
+    log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
+    this.options.onClose?.();
+    if (this.#quickCloses >= TAKEN_OVER_CLOSES) this.#stepBack();
+    else this.#negotiation.lost();
+  }
+
+  #useVersion(): void {
     const { options } = this.client;
-    options.protocolVersion = options.protocolVersion === 5 ? 4 : 5;
-    this.options.log.info(
-      { connection: this.options.name, protocol: protocolName(options.protocolVersion) },
-      "mqtt_protocol_tried",
-    );
+    const { version, proven } = this.#negotiation;
+    if (options.protocolVersion === version) return;
+    options.protocolVersion = version;
+    if (!proven) options.connectTimeout = NEGOTIATE_MS;
+    this.options.log.info({ connection: this.options.name, protocol: protocolName(version) }, "mqtt_protocol_tried");
   }
 
   #stepBack(): void {

@@ -6,6 +6,7 @@ import type { IClientPublishOptions, IConnackPacket, MqttClient } from "mqtt";
 import mqttPacket from "mqtt-packet";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
+import { Deadlines } from "./deadlines.ts";
 
 export interface PublisherOptions {
   broker: BrokerAddress;
@@ -20,6 +21,9 @@ const ACK_TIMEOUT_MS = 10_000;
 const DEFAULT_WINDOW = 1_000;
 /** Publishes that wait for a place in the window. Beyond it callers are told to come back. */
 const MAX_WAITING = 10_000;
+
+/** More than PUBLISH needs beside topic and payload when it has no properties. */
+const HEADER_BYTES = 16;
 
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
@@ -42,11 +46,15 @@ export class Publisher {
   #waiting: (() => void)[] = [];
   /** By packet identifier. */
   readonly #underWay = new Map<number, UnderWay>();
+  readonly #deadlines: Deadlines;
+  /** The stream that is corked for the rest of this turn of the event loop. */
+  #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
   #limits: NonNullable<IConnackPacket["properties"]> = {};
 
   constructor(options: PublisherOptions) {
     this.#ackTimeoutMs = options.ackTimeoutMs ?? ACK_TIMEOUT_MS;
+    this.#deadlines = new Deadlines(this.#ackTimeoutMs);
     this.connection = new Connection({
       broker: options.broker,
       name: "publish",
@@ -91,12 +99,25 @@ export class Publisher {
 
   #sendAtMostOnce(message: OutgoingMessage, settle: Settle): void {
     // MQTT.js calls back once the socket takes more, and never when the connection breaks before.
-    const deadline = setTimeout(() => settle({ kind: "timeout", afterMs: this.#ackTimeoutMs }), this.#ackTimeoutMs);
+    const deadline = this.#deadlines.start(() => settle({ kind: "timeout", afterMs: this.#ackTimeoutMs }));
     const done: Done = (error) => {
-      clearTimeout(deadline);
+      deadline.met();
       settle(error ? this.#failure(error) : { kind: "sent" });
     };
+    this.#cork();
     this.connection.client.publish(message.topic, message.payload, this.#options(message), done);
+  }
+
+  /** What is published in one turn of the event loop goes out with one system call: each costs as much as the rest. */
+  #cork(): void {
+    if (this.#corked) return;
+    const { stream } = this.connection.client;
+    this.#corked = stream;
+    stream.cork();
+    setImmediate(() => {
+      this.#corked = undefined;
+      stream.uncork();
+    });
   }
 
   #sendAcknowledged(message: OutgoingMessage, settle: Settle): void {
@@ -106,7 +127,7 @@ export class Publisher {
     const finish: Settle = (result) => {
       if (settled) return;
       settled = true;
-      clearTimeout(deadline);
+      deadline.met();
       if (this.#underWay.get(messageId) === underWay) this.#underWay.delete(messageId);
       this.#inFlight--;
       settle(result);
@@ -128,7 +149,7 @@ export class Publisher {
         if (state !== "closed" && state !== "taken_over") client.removeOutgoingMessage(messageId);
       },
     };
-    const deadline = setTimeout(underWay.giveUp, this.#ackTimeoutMs, this.#ackTimeoutMs);
+    const deadline = this.#deadlines.start(() => underWay.giveUp(this.#ackTimeoutMs));
     // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
     const cbStorePut = (error?: Error) => {
       if (error) return;
@@ -136,6 +157,7 @@ export class Publisher {
       this.#underWay.set(messageId, underWay);
     };
     this.#inFlight++;
+    this.#cork();
     client.publish(message.topic, message.payload, { ...this.#options(message), cbStorePut }, done);
   }
 
@@ -158,7 +180,8 @@ export class Publisher {
   #options(message: OutgoingMessage): IClientPublishOptions {
     const { qos, retain } = message;
     // 3.1.1 has no properties: they are left out there rather than refused.
-    return this.connection.protocol === 5 ? { qos, retain, properties: propertiesOf(message) } : { qos, retain };
+    const properties = this.connection.protocol === 5 ? propertiesOf(message) : undefined;
+    return properties ? { qos, retain, properties } : { qos, retain };
   }
 
   /** What would end the connection if it were sent (MQTT 5 sections 3.2.2.3.4 to 3.2.2.3.6). */
@@ -168,6 +191,8 @@ export class Publisher {
     if (retainAvailable === false && message.retain) return refused(0x9a, "Retain not supported");
     if (maximumPacketSize === undefined) return undefined;
     const { topic, payload } = message;
+    const hasProperties = propertiesOf(message) !== undefined;
+    if (!hasProperties && payload.length + topic.length * 3 + HEADER_BYTES <= maximumPacketSize) return undefined;
     const packet = { cmd: "publish", topic, payload, messageId: 1, dup: false, ...this.#options(message) } as const;
     const { length } = mqttPacket.generate(packet as mqttPacket.IPublishPacket, { protocolVersion: 5 });
     return length > maximumPacketSize ? refused(0x95, "Packet too large") : undefined;
@@ -199,7 +224,7 @@ function refused(reasonCode: number, reason: string): PublishResult {
 
 type Properties = NonNullable<IClientPublishOptions["properties"]>;
 
-function propertiesOf(message: OutgoingMessage): Properties {
+function propertiesOf(message: OutgoingMessage): Properties | undefined {
   const { contentType, responseTopic, correlationData, userProperties, expirySeconds } = message;
   const properties: Properties = {};
   if (contentType !== undefined) properties.contentType = contentType;
@@ -207,5 +232,6 @@ function propertiesOf(message: OutgoingMessage): Properties {
   if (correlationData !== undefined) properties.correlationData = correlationData;
   if (userProperties !== undefined) properties.userProperties = userProperties;
   if (expirySeconds !== undefined) properties.messageExpiryInterval = expirySeconds;
-  return properties;
+  for (const _ in properties) return properties;
+  return undefined;
 }

@@ -29,14 +29,35 @@ export function makeMetrics() {
     delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", ["webhook"]),
     failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", ["webhook"]),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", ["outcome"]),
-    published: counter("messages_published_total", "Messages published for the API by what came of them", ["outcome"]),
+    published: plainCounter(
+      registry,
+      "messages_published_total",
+      "Messages published for the API by outcome",
+      "outcome",
+    ),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
     attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", ["webhook"]),
     deliverySeconds: histogram("delivery_latency_seconds", "From receiving a message to the 2xx of a webhook", [
       "webhook",
     ]),
-    publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement", ["qos"]),
+    publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement"),
   };
+}
+
+/** A counter for hot paths, with one label of few values: counts in a map and tells prom-client when it is asked. */
+function plainCounter(registry: Registry, name: string, help: string, label: string) {
+  const counts = new Map<string, number>();
+  new Counter({
+    name: `causeway_${name}`,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [value, count] of counts) this.inc({ [label]: value }, count);
+    },
+  });
+  return { count: (value: string) => counts.set(value, (counts.get(value) ?? 0) + 1) };
 }
 
 /** Gauges that are read when the page is: what waits and what is under way, and whether the parts are up. */

@@ -24,10 +24,13 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
     published(message: OutgoingMessage, result: PublishResult, startedAt: number): void {
       const { id, topic, qos, retain, payload } = message;
       const seconds = (performance.now() - startedAt) / 1_000;
-      metrics.published.inc({ outcome: result.kind });
-      metrics.publishSeconds.observe({ qos: String(qos) }, seconds);
-      const fields = { message_id: id, topic, qos, retain, bytes: payload.length, outcome: result.kind };
-      log.info({ ...fields, duration_ms: Math.round(seconds * 1e5) / 100 }, "message_published");
+      metrics.published.count(result.kind);
+      metrics.publishSeconds.observe(seconds);
+      const duration_ms = Math.round(seconds * 1e5) / 100;
+      log.info(
+        { message_id: id, topic, qos, retain, bytes: payload.length, outcome: result.kind, duration_ms },
+        "message_published",
+      );
     },
 
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void {
@@ -42,8 +45,8 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
         metrics.matched.inc();
         for (const webhook of webhookIds) metrics.enqueued.inc({ webhook: label(webhook) });
       } else metrics.unmatched.inc({ reason: outcome });
-      const fields = { message_id: id, topic, qos, bytes: payload.length, outcome, webhooks: webhookIds.length };
-      const line = { ...fields, duration_ms: Date.now() - receivedAt };
+      const [bytes, webhooks, duration_ms] = [payload.length, webhookIds.length, Date.now() - receivedAt];
+      const line = { message_id: id, topic, qos, bytes, outcome, webhooks, duration_ms };
       if (outcome === "too_large") log.warn(line, "message_received");
       else log.info(line, "message_received");
     },

@@ -1,0 +1,54 @@
+/** The log: JSON lines on stdout, written in the background and in large pieces. */
+import { type Logger, pino } from "pino";
+
+/** A line is cheap, a write is not: lines wait for company this long, or until there are enough of them. */
+const FLUSH_MS = 500;
+const FLUSH_BYTES = 32 * 1024;
+/** What a reader that has stopped reading may leave unwritten; lines beyond are dropped, the process goes on. */
+const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024;
+
+export interface Log {
+  logger: Logger;
+  /** Writes everything there is, now. */
+  flush(): void;
+  close(): void;
+}
+
+export function openLog(level: string): Log {
+  const stdout = pino.destination({ sync: false, maxLength: MAX_UNWRITTEN_BYTES });
+  let lines: string[] = [];
+  let bytes = 0;
+  const hand = () => {
+    if (lines.length === 0) return;
+    const text = lines.join("");
+    lines = [];
+    bytes = 0;
+    stdout.write(text);
+  };
+  const write = (line: string) => {
+    lines.push(line);
+    bytes += line.length;
+    if (bytes >= FLUSH_BYTES) hand();
+  };
+  const timer = setInterval(hand, FLUSH_MS).unref();
+  const flush = () => {
+    hand();
+    stdout.flushSync();
+  };
+  return {
+    logger: pino({ level, base: undefined, timestamp: isoTime }, { write }),
+    flush,
+    close: () => {
+      clearInterval(timer);
+      flush();
+    },
+  };
+}
+
+/** As pino's own `isoTime`, written once a millisecond and not once a line. */
+let written = { at: 0, text: "" };
+function isoTime(): string {
+  const at = Date.now();
+  if (at !== written.at) written = { at, text: `,"time":"${new Date(at).toISOString()}"` };
+  return written.text;
+}
