@@ -1,0 +1,45 @@
+/** A receiver of webhooks: plain node:http, counts what it is given. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { answer } from "./answer.ts";
+
+let status = 200;
+let readsData = false;
+let calls = 0;
+let lastAt = 0;
+let ids = new Set<string>();
+let signed = 0;
+let latencies: number[] = [];
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    lastAt = Date.now();
+    calls++;
+    ids.add(String(request.headers["webhook-id"]));
+    if (request.headers["webhook-signature"]) signed++;
+    if (readsData) {
+      const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
+      latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
+    }
+    response.writeHead(status, { "content-length": "0" }).end();
+  });
+});
+// Connections outlive a pause between two rounds.
+server.keepAliveTimeout = 60_000;
+await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+const { port } = server.address() as AddressInfo;
+
+answer({
+  url: () => `http://127.0.0.1:${port}/hook`,
+  reset(content) {
+    status = Number(content.status ?? 200);
+    readsData = content.readsData === true;
+    calls = signed = lastAt = 0;
+    ids = new Set();
+    latencies = [];
+  },
+  read: () => ({ calls, signed, distinct: ids.size, lastAt }),
+  latencies: () => latencies,
+});

@@ -1,0 +1,108 @@
+/**
+ * MQTT → queue: PUBLISH of QoS 1 → durable job → PUBACK, beside an MQTT.js session that awaits BullMQ for each message.
+ *
+ * The receiver is held by SIGSTOP while the messages are published, so that the publisher takes nothing from it
+ * afterwards. Far more messages wait than the Receive Maximum allows under way: all but the last of them can only
+ * have come because PUBACKs left.
+ */
+import { Queue } from "bullmq";
+import { RECEIVE_MAXIMUM } from "../src/mqtt/connection.ts";
+import { queueName } from "../src/uplink/delivery.ts";
+import { type Child, startModule } from "./support/children.ts";
+import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { connectDevice, type Device } from "./support/publish.ts";
+import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import { startMosquitto, startRedis } from "./support/servers.ts";
+import { untilAtLeast } from "./support/wait.ts";
+
+const BARE_TOPIC = "bench/intake/bare";
+const BRIDGE_TOPIC = "bench/intake/bridge";
+
+export const intake: Scenario = {
+  name: "intake",
+  title: "QoS 1 PUBLISH → durable in the queue → PUBACK, beside MQTT.js awaiting BullMQ add for each",
+  targets: [{ metric: "ratio", unit: "x", atLeast: 3 }],
+  maxSeconds: 120,
+  run: measure,
+};
+
+interface Side {
+  child: Child;
+  queue: Queue;
+  topic: string;
+  messages: number;
+}
+
+async function measure(context: Context): Promise<Outcome> {
+  const [broker, redis] = await Promise.all([startMosquitto(), startRedis()]);
+  const bareChild = startModule("bare-intake", {
+    MQTT_URL: broker.url,
+    REDIS_URL: redis.url,
+    QUEUE: "bare-intake",
+    TOPIC: BARE_TOPIC,
+    RECEIVE_MAXIMUM: String(RECEIVE_MAXIMUM),
+  });
+  await bareChild.ask("ready");
+  const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
+  // Not enabled: it collects, and no delivery runs beside the intake.
+  const webhook = await bridge.api<{ id: string }>("POST", "/v1/webhooks", {
+    url: "http://127.0.0.1:9/never-called",
+    topics: [BRIDGE_TOPIC],
+    enabled: false,
+  });
+
+  const { hostname, port } = new URL(redis.url);
+  const open = (name: string, prefix: string) =>
+    new Queue(name, { prefix, connection: { host: hostname, port: Number(port) } });
+  const sizes = context.quick ? { bridge: 10_000, bare: 3_000 } : { bridge: 30_000, bare: 8_000 };
+  const sides: Record<"bridge" | "bare", Side> = {
+    bare: { child: bareChild, queue: open("bare-intake", "bull"), topic: BARE_TOPIC, messages: sizes.bare },
+    bridge: {
+      child: bridge.child,
+      queue: open(queueName(webhook.id), "causeway:q"),
+      topic: BRIDGE_TOPIC,
+      messages: sizes.bridge,
+    },
+  };
+  const device = await connectDevice(broker.url);
+  try {
+    await subscribed(device, sides.bridge);
+    for (const side of [sides.bare, sides.bridge]) await drain(device, { ...side, messages: side.messages / 2 });
+    const rounds: { bridge: number; bare: number }[] = [];
+    for (let round = 1; round <= context.rounds; round++) {
+      const one = { bare: await drain(device, sides.bare), bridge: await drain(device, sides.bridge) };
+      rounds.push(one);
+      context.progress(`round ${round}: bridge ${perSecond(one.bridge)}, bare ${perSecond(one.bare)}`);
+    }
+    return {
+      measured: { ratio: medianRatio(rounds) },
+      figures: {
+        bridge: perSecond(median(rounds.map((round) => round.bridge))),
+        bare: perSecond(median(rounds.map((round) => round.bare))),
+      },
+      rounds,
+    };
+  } finally {
+    await Promise.all([device.close(), sides.bare.queue.close(), sides.bridge.queue.close()]);
+  }
+}
+
+/** The subscription follows the registration within moments: the first message that arrives shows that it stands. */
+async function subscribed(device: Device, { queue, topic }: Side): Promise<void> {
+  const read = async () => {
+    await device.flood(topic, 1);
+    return queue.getWaitingCount();
+  };
+  await untilAtLeast(1, { read, timeoutMs: 10_000, everyMs: 50 });
+}
+
+/** Messages a second from letting the receiver go to the last job in the queue. */
+async function drain(device: Device, { child, queue, topic, messages }: Side): Promise<number> {
+  const before = await queue.getWaitingCount();
+  child.process.kill("SIGSTOP");
+  await device.flood(topic, messages);
+  const startedAt = performance.now();
+  child.process.kill("SIGCONT");
+  await untilAtLeast(before + messages, { read: () => queue.getWaitingCount(), timeoutMs: 30_000 });
+  return messages / ((performance.now() - startedAt) / 1_000);
+}

@@ -1,0 +1,85 @@
+/** The bridge as it runs in production: the built program, its log on /dev/null. */
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { freePort } from "../../test/support/ports.ts";
+import { type Child, startProgram } from "./children.ts";
+import { temporaryDirectory } from "./servers.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const API_KEY = "cw_bench-key-that-is-long-enough-0123456789";
+
+export interface BridgeOptions {
+  /** Absent: the embedded broker. */
+  mqttUrl?: string;
+  /** Absent: the embedded store. */
+  storeUrl?: string;
+  logLevel: string;
+  /** Kept by the caller between restarts; absent: a new one. */
+  directory?: string;
+  /** A directory for a CPU profile, written when the bridge ends. */
+  profileTo?: string;
+}
+
+export interface Bridge {
+  child: Child;
+  address: string;
+  /** Milliseconds from starting the process to the first 200 of `/readyz`. */
+  readyMs: number;
+  headers: Record<string, string>;
+  /** Calls the API with a JSON body; throws unless it answers 2xx. */
+  api<T>(method: string, path: string, body?: object): Promise<T>;
+}
+
+const READY_MS = 60_000;
+
+/** Starts a bridge and waits until it is ready. */
+export async function startBridge(options: BridgeOptions): Promise<Bridge> {
+  const port = await freePort();
+  const directory = options.directory ?? temporaryDirectory("bridge");
+  const profile = options.profileTo ? ["--cpu-prof", `--cpu-prof-dir=${options.profileTo}`] : [];
+  const startedAt = performance.now();
+  const child = startProgram(process.execPath, ["--enable-source-maps", ...profile, MAIN], {
+    cwd: directory,
+    env: {
+      PORT: String(port),
+      API_KEY,
+      DATA_DIR: directory,
+      LOG_LEVEL: options.logLevel,
+      WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
+      ...(options.mqttUrl ? { MQTT_URL: options.mqttUrl } : { BROKER_PORT: String(await freePort()) }),
+      ...(options.storeUrl && { STORE_URL: options.storeUrl }),
+    },
+  });
+  const address = `http://127.0.0.1:${port}`;
+  await untilReady(address, child);
+  const readyMs = performance.now() - startedAt;
+  const headers = { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" };
+  return {
+    child,
+    address,
+    readyMs,
+    headers,
+    async api<T>(method: string, path: string, body?: object): Promise<T> {
+      const response = await fetch(address + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+      return (text ? JSON.parse(text) : undefined) as T;
+    },
+  };
+}
+
+async function untilReady(address: string, { process, errors }: Child): Promise<void> {
+  const until = performance.now() + READY_MS;
+  while (performance.now() < until && process.exitCode === null) {
+    const status = await fetch(`${address}/readyz`).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.status;
+      },
+      () => undefined,
+    );
+    if (status === 200) return;
+    await delay(20);
+  }
+  throw new Error(`the bridge did not become ready. ${errors()}`);
+}

@@ -1,0 +1,27 @@
+/** Small arithmetic on figures, and how they are written. */
+
+export function median(values: number[]): number {
+  return percentile(values, 50);
+}
+
+/** Nearest rank; NaN of nothing. */
+export function percentile(values: number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
+}
+
+export function perSecond(value: number): string {
+  return `${Math.round(value).toLocaleString("en")}/s`;
+}
+
+export function ms(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/**
+ * The median of the ratios of each round, not the ratio of the medians: the machine is shared, and what slowed down one
+ * side of a round most likely slowed down the other.
+ */
+export function medianRatio(rounds: { bridge: number; bare: number }[]): number {
+  return median(rounds.map(({ bridge, bare }) => bridge / bare));
+}

@@ -1,0 +1,67 @@
+/** Devices, as far as a broker can tell: they publish. */
+import { connectAsync, type MqttClient } from "mqtt";
+
+/** Every payload has this many bytes. */
+export const PAYLOAD_BYTES = 200;
+
+/** Publishes under way at once, over all of a device's messages. */
+const WINDOW = 1_000;
+
+export interface Device {
+  /** Publishes `count` messages of QoS 1 as fast as the broker takes them; resolves when it has them all. */
+  flood(topic: string, count: number): Promise<void>;
+  /** Publishes `perSecond` messages of QoS 1 for `seconds`, evenly, each with the time of its sending. */
+  tick(topic: string, rate: { perSecond: number; seconds: number }): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function connectDevice(url: string): Promise<Device> {
+  const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+  return {
+    flood: (topic, count) => flood(client, topic, count),
+    tick: (topic, rate) => tick(client, topic, rate),
+    close: () => client.endAsync(true),
+  };
+}
+
+function flood(client: MqttClient, topic: string, count: number): Promise<void> {
+  const payload = payloadOf({ temperature: 21.5 });
+  let [sent, acknowledged] = [0, 0];
+  return new Promise((resolve, reject) => {
+    const next = () => {
+      while (sent < count && sent - acknowledged < WINDOW) {
+        sent++;
+        client.publish(topic, payload, { qos: 1 }, (error) => {
+          if (error) return reject(error);
+          if (++acknowledged === count) resolve();
+          else if (sent - acknowledged <= WINDOW / 2) next();
+        });
+      }
+    };
+    next();
+  });
+}
+
+/** Timers are late by a millisecond or more: what is due by now is sent at each turn. */
+function tick(client: MqttClient, topic: string, rate: { perSecond: number; seconds: number }): Promise<number> {
+  const total = rate.perSecond * rate.seconds;
+  const startedAt = performance.now();
+  let sent = 0;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1_000) * rate.perSecond));
+      for (; sent < due; sent++) {
+        client.publish(topic, payloadOf({ sentAt: performance.timeOrigin + performance.now() }), { qos: 1 });
+      }
+      if (sent < total) return;
+      clearInterval(timer);
+      resolve(total);
+    }, 1);
+  });
+}
+
+/** A JSON object of exactly PAYLOAD_BYTES. */
+export function payloadOf(fields: object): string {
+  const bare = JSON.stringify({ ...fields, pad: "" }).length;
+  return JSON.stringify({ ...fields, pad: "x".repeat(PAYLOAD_BYTES - bare) });
+}
