@@ -43,7 +43,9 @@ for (const { kind, count, perSecond } of [
       }, 120_000);
 
       const { missing, sameId, otherId } = tally(receiver.calls, count);
-      t.diagnostic(`${count} sent, ${missing.length} missing, duplicates: ${sameId} same id, ${otherId} received again`);
+      t.diagnostic(
+        `${count} sent, ${missing.length} missing, duplicates: ${sameId} same id, ${otherId} received again`,
+      );
       assert.deepEqual(missing, []);
       assert.ok(sameId <= KILLS * CONCURRENCY, `${sameId} calls were made again, more than were under way`);
       const sentAgain = setup.mosquitto?.log.match(/Sending PUBLISH to causeway-uplink-0 \(d1/g)?.length;

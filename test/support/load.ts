@@ -38,6 +38,7 @@ export function publishLoad(
     const underWay = new Set<Promise<unknown>>();
     for (let i = 0; i < count; i++) {
       while (underWay.size >= window || !client.connected) {
+        if (closed) throw new Error("the load was closed before its end");
         await (client.connected ? Promise.race(underWay) : delay(20));
       }
       const ahead = i / perSecond - (Date.now() - start) / 1_000;
@@ -46,6 +47,7 @@ export function publishLoad(
         acknowledged++;
         underWay.delete(sent);
       });
+      sent.catch(() => {}); // awaited below, or given up when the load is closed
       underWay.add(sent);
     }
     await Promise.all(underWay);
@@ -64,11 +66,13 @@ export function publishLoad(
     }
   }
 
+  const done = run();
+  done.catch(() => {}); // whoever waits for it hears of it
   return {
     get acknowledged() {
       return acknowledged;
     },
-    done: run(),
+    done,
     close: () => {
       closed = true;
       return client.endAsync(true);
