@@ -71,3 +71,8 @@ export class Problem extends Error {
 export function fieldProblem(code: ProblemCode, path: string, message: string): Problem {
   return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });
 }
+
+/** The process cannot start as it is configured, or beside what already runs: starting again is of no use (exit 78). */
+export class CannotStartError extends Error {
+  override name = "CannotStartError";
+}

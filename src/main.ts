@@ -6,8 +6,8 @@ import { type ApiKey, resolveApiKey } from "./api-key.ts";
 import { banner } from "./banner.ts";
 import { type Bridge, startBridge } from "./bridge.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { CannotStartError } from "./errors.ts";
 import { openLog } from "./ops/log.ts";
-import { StoreConfigError } from "./store/store.ts";
 
 /** EX_CONFIG of sysexits.h: starting again without a change is of no use. */
 const EX_CONFIG = 78;
@@ -52,7 +52,7 @@ try {
   process.stdout.write(banner({ bridge, apiKey, config }));
 } catch (error) {
   if (!starting.signal.aborted) {
-    const isConfig = error instanceof StoreConfigError || (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    const isConfig = error instanceof CannotStartError || (error as NodeJS.ErrnoException).code === "EADDRINUSE";
     process.stderr.write(`Causeway cannot start: ${(error as Error).message}\n`);
     if (!isConfig) log.fatal({ err: error }, "start_failed");
     lines.flush();

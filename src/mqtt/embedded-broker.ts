@@ -12,6 +12,7 @@ import openPersistence from "aedes-persistence-level";
 import { ClassicLevel } from "classic-level";
 import { v7 as uuidv7 } from "uuid";
 import type { RetainedMessage } from "../downlink/retained.ts";
+import { CannotStartError } from "../errors.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
 import type { Log } from "./connection.ts";
 
@@ -41,8 +42,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { host, port, dataDir, log } = options;
   const location = join(dataDir, "broker");
   await mkdir(location, { recursive: true, mode: 0o700 });
-  const db = new ClassicLevel<string, Buffer>(location);
-  await db.open();
+  const db = await openDatabase(location);
   const persistence = openPersistence(db);
   // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
   // the messages of an earlier run before those of this one.
@@ -87,6 +87,19 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       await db.close();
     },
   };
+}
+
+/** LevelDB holds a lock that the kernel drops with the process, so that nothing is left over after kill -9. */
+async function openDatabase(location: string): Promise<ClassicLevel<string, Buffer>> {
+  const db = new ClassicLevel<string, Buffer>(location);
+  try {
+    await db.open();
+    return db;
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+    if (code !== "LEVEL_LOCKED") throw error;
+    throw new CannotStartError(`The embedded broker's data in ${location} is in use by another process: set DATA_DIR.`);
+  }
 }
 
 async function listen(server: Server, host: string, port: number): Promise<boolean> {

@@ -3,6 +3,7 @@
  * (`test/contracts/store.contract.ts`) runs against both.
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
+import { CannotStartError } from "../errors.ts";
 
 export interface Store {
   readonly kind: "redis" | "embedded";
@@ -72,6 +73,6 @@ export interface Queues {
 }
 
 /** The store cannot be opened as configured; the message says why and what to do. Ends the process with 78. */
-export class StoreConfigError extends Error {
+export class StoreConfigError extends CannotStartError {
   override name = "StoreConfigError";
 }

@@ -96,6 +96,12 @@ describe("the embedded broker", () => {
     await assert.rejects(client(t, url, { protocolVersion: 5 }), { code: 1 });
   });
 
+  it("does not share its data with another one", async (t) => {
+    const dataDir = await dataDirectory(t);
+    await start(t, { dataDir });
+    await assert.rejects(start(t, { dataDir }), { name: "CannotStartError", message: /in use by another process/ });
+  });
+
   it("closes with clients connected, and opens again on the same data", async (t) => {
     const dataDir = await dataDirectory(t);
     const first = await start(t, { dataDir });
