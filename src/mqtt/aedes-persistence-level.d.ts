@@ -8,11 +8,24 @@ declare module "aedes-persistence-level" {
     qos: QoS;
   }
 
+  export interface StoredSubscription {
+    clientId: string;
+    topic: string;
+    qos: QoS;
+  }
+
   /** The part of the persistence that is used here; Aedes itself takes all of it. */
   export interface LevelPersistence {
     createRetainedStream(pattern: string): AsyncIterable<RetainedPacket>;
     /** Stores a message for the sessions of these subscriptions. */
     outgoingEnqueueCombi(subscriptions: unknown, packet: { payload: Buffer }): Promise<unknown>;
+    subscriptionsByClient(client: { id: string }): Promise<Omit<StoredSubscription, "clientId">[]>;
+    subscriptionsByTopic(topic: string): Promise<StoredSubscription[]>;
+    addSubscriptions(client: { id: string }, subscriptions: Omit<StoredSubscription, "clientId">[]): Promise<void>;
+    removeSubscriptions(client: { id: string }, filters: string[]): Promise<void>;
+    cleanSubscriptions(client: { id: string }): Promise<void>;
+    /** Gives a stored message its packet identifier; rejects with "no such packet" when it was not stored. */
+    outgoingUpdate(client: { id: string }, packet: { cmd: string; payload: Buffer }): Promise<void>;
   }
 
   export default function openPersistence(db: ClassicLevel<string, Buffer>): LevelPersistence;

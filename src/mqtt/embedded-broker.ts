@@ -15,6 +15,8 @@ import type { RetainedMessage } from "../downlink/retained.ts";
 import { CannotStartError } from "../errors.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
 import type { Log } from "./connection.ts";
+import { deliverEachOnce } from "./each-once.ts";
+import { mendSubscriptions } from "./stored-subscriptions.ts";
 
 export interface EmbeddedBrokerOptions {
   host: string;
@@ -44,11 +46,16 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   await mkdir(location, { recursive: true, mode: 0o700 });
   const db = await openDatabase(location);
   const persistence = openPersistence(db);
+  await mendSubscriptions(persistence, db);
   // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
   // the messages of an earlier run before those of this one.
   const aedes = await Aedes.createBroker({
     id: uuidv7(),
     persistence,
+    preConnect: (client, _packet, callback) => {
+      deliverEachOnce(client);
+      callback(null, true);
+    },
     ...(options.password !== undefined && { authenticate: authenticator(options.username ?? "", options.password) }),
   });
   acknowledgeWhenStored(aedes, persistence);

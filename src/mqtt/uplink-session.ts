@@ -54,6 +54,8 @@ export class UplinkSession {
   /** What the broker granted on this connection. */
   #granted = new Map<string, Subscription>();
   #refused = new Map<string, string>();
+  /** SUBSCRIBEs under way by packet identifier. */
+  readonly #asked = new Map<number, Subscription>();
   #syncing = false;
   #dirty = false;
   #retry: NodeJS.Timeout | undefined;
@@ -67,9 +69,17 @@ export class UplinkSession {
       persistent: true,
       log: options.log,
       client: this.#acknowledger.clientOptions,
-      prepare: (client) => this.#acknowledger.attach(client),
+      prepare: (client) => {
+        this.#acknowledger.attach(client);
+        client.on("packetreceive", (packet) => {
+          if (packet.cmd === "suback") this.#subscribed(packet.messageId!, packet.granted[0] as number);
+        });
+      },
       onConnect: (connack, protocol) => this.#connected(connack, protocol),
-      onClose: () => this.#granted.clear(),
+      onClose: () => {
+        this.#granted.clear();
+        this.#asked.clear();
+      },
     });
   }
 
@@ -159,6 +169,18 @@ export class UplinkSession {
     });
   }
 
+  /**
+   * SUBACK, at its place in the line of packets: what comes behind it was sent with the subscription in force. MQTT.js
+   * calls back only some turns later.
+   */
+  #subscribed(messageId: number, granted: number): void {
+    const subscription = this.#asked.get(messageId);
+    this.#asked.delete(messageId);
+    if (!subscription || granted >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
+    this.#granted.set(subscription.filter, subscription);
+    if (this.#granted.size >= this.#wanted.size && this.settled) this.options.onSettled();
+  }
+
   /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
   async #subscribe(subscription: Subscription): Promise<boolean> {
     const { filter, qos, id } = subscription;
@@ -173,6 +195,7 @@ export class UplinkSession {
           ),
         )
       : this.#send((done) => this.#connection.client.subscribe(filter, { qos }, done));
+    this.#asked.set(this.#connection.client.getLastMessageId(), subscription);
     const { error, timedOut, granted } = await sent;
     if (timedOut) return false;
     const refusal = refusalOf(error, granted);

@@ -47,6 +47,17 @@ async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> 
   });
 }
 
+/** The next payloads a client receives. */
+async function payloads(mqtt: MqttClient, count: number): Promise<string[]> {
+  const got: string[] = [];
+  return new Promise((resolve) => {
+    mqtt.on("message", (_topic, payload) => {
+      got.push(payload.toString());
+      if (got.length === count) resolve(got);
+    });
+  });
+}
+
 describe("the embedded broker", () => {
   it("takes the port that is wanted", async (t) => {
     const port = await freePort();
@@ -94,6 +105,42 @@ describe("the embedded broker", () => {
   it("answers MQTT 5 with the refusal that makes clients fall back", async (t) => {
     const { url } = await start(t);
     await assert.rejects(client(t, url, { protocolVersion: 5 }), { code: 1 });
+  });
+
+  it("delivers every message once to a session that is there, also on overlapping filters", async (t) => {
+    const broker = await start(t);
+    const device = await client(t, broker.url, { clientId: uniqueId(), clean: false });
+    await device.subscribeAsync(["t/+", "t/#"], { qos: 1 });
+    const got: string[] = [];
+    const all = new Promise<void>((resolve) => {
+      device.on("message", (_topic, payload) => {
+        got.push(payload.toString());
+        if (payload.toString() === "end") resolve();
+      });
+    });
+    // Many at once are stored side by side, and come out of that in any order.
+    const sender = await client(t, broker.url);
+    const sent = Array.from({ length: 1_000 }, (_, i) => String(i));
+    await Promise.all(sent.map((payload) => sender.publishAsync("t/x", payload, { qos: 1 })));
+    await sender.publishAsync("t/x", "end", { qos: 1 });
+    await all;
+    assert.deepEqual(got.slice(0, -1).sort(), sent.sort());
+  });
+
+  it("goes on storing for a filter when one that overlaps it is unsubscribed", async (t) => {
+    const broker = await start(t);
+    const id = uniqueId();
+    const device = await client(t, broker.url, { clientId: id, clean: false });
+    await device.subscribeAsync("t/#", { qos: 1 });
+    await device.subscribeAsync("t/+", { qos: 1 });
+    await device.unsubscribeAsync("t/#");
+    await device.endAsync();
+    const sender = await client(t, broker.url);
+    await sender.publishAsync("t/x", "kept", { qos: 1 });
+    const back = connect(broker.url, { clientId: id, clean: false, reconnectPeriod: 0 });
+    t.after(() => back.endAsync(true));
+    const [, payload] = (await once(back as never, "message")) as [string, Buffer];
+    assert.equal(payload.toString(), "kept");
   });
 
   it("does not share its data with another one", async (t) => {
@@ -157,7 +204,14 @@ describe("kill -9 of the embedded broker", () => {
       // Nothing subscribes again: what comes, comes from the session.
       const back = connect(url, { ...session, reconnectPeriod: 0 });
       t.after(() => back.endAsync(true));
-      assert.deepEqual(await payloadsUntil(back, sent.at(-1)!), sent);
+      const got = await payloads(back, sent.length);
+      // At QoS 2 Aedes answers PUBCOMP before it has taken the message on: neighbours may change places, runs may not.
+      const run = (payload: string) => payload.split("-")[0];
+      if (qos === 2) {
+        assert.deepEqual(got.map(run), sent.map(run));
+        got.sort((a, b) => sent.indexOf(a) - sent.indexOf(b));
+      }
+      assert.deepEqual(got, sent);
 
       const reader = await client(t, url);
       const held = payloadsUntil(reader, "run 3");

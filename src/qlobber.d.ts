@@ -9,6 +9,7 @@ declare module "qlobber" {
   export class Qlobber<T> {
     constructor(options?: QlobberOptions);
     add(filter: string, value: T): this;
+    remove(filter: string, value: T): this;
     match(topic: string): T[];
   }
 }
