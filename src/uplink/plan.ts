@@ -30,15 +30,23 @@ export interface Plan {
  * @param filters what is wanted, without repetition
  * @param past what is subscribed, or was meant to be, by filter
  * @param copiesCarryIds whether subscription identifiers tell copies apart
+ * @param usedId the highest identifier that was ever used: none is used again, since copies may still carry it
  */
 export function planSubscriptions(
   filters: string[],
   past: ReadonlyMap<string, Assignment>,
   copiesCarryIds: boolean,
+  usedId = 0,
 ): Plan {
   const assignments = new Map<string, Assignment>();
+  // A filter that has to go is still there for a while: nothing that overlaps with it may join it.
   const sessions: string[][] = [];
-  let lastId = Math.max(0, ...[...past.values()].map(({ id }) => id));
+  const wanted = new Set(filters);
+  let lastId = usedId;
+  for (const [filter, { session, id }] of past) {
+    lastId = Math.max(lastId, id);
+    if (!wanted.has(filter)) put(sessions, session, filter);
+  }
 
   // Those that are assigned go first and keep their place if they can; then first fit, which is greedy colouring.
   const ordered = [...filters].sort((a, b) => Number(past.has(b)) - Number(past.has(a)));
@@ -46,14 +54,18 @@ export function planSubscriptions(
     const known = past.get(filter);
     const session = copiesCarryIds ? 0 : firstFit(sessions, filter, known?.session);
     assignments.set(filter, { session, id: known?.id ?? ++lastId });
-    sessions[session] ??= [];
-    sessions[session].push(filter);
+    put(sessions, session, filter);
   }
 
   const stale = [...past]
     .filter(([filter, { session }]) => assignments.get(filter)?.session !== session)
     .map(([filter, { session }]) => ({ filter, session }));
   return { assignments, stale };
+}
+
+function put(sessions: string[][], session: number, filter: string): void {
+  sessions[session] ??= [];
+  sessions[session].push(filter);
 }
 
 function firstFit(sessions: (string[] | undefined)[], filter: string, preferred: number | undefined): number {

@@ -7,6 +7,8 @@ export interface Route {
   webhookId: string;
   /** The webhook's filters. */
   topics: string[];
+  /** Filters it had before whose copies may still be on their way, and count as well: rather twice than not at all. */
+  leaving?: string[];
 }
 
 /** Where a copy of a message came from. */
@@ -19,6 +21,7 @@ export interface Copy {
 interface Entry extends Assignment {
   webhookId: string;
   leadingWildcard: boolean;
+  leaving: boolean;
 }
 
 /**
@@ -37,14 +40,17 @@ export class Router {
   });
 
   constructor(routes: Iterable<Route>, assignments: ReadonlyMap<string, Assignment>) {
-    for (const { webhookId, topics } of routes) {
-      for (const filter of topics) {
-        const assignment = assignments.get(filter);
-        // Not subscribed yet: nothing can arrive for it, and it must not claim what comes for another filter.
-        if (!assignment) continue;
-        this.#trie.add(filter, { webhookId, leadingWildcard: /^[+#]/.test(filter), ...assignment });
-      }
+    for (const { webhookId, topics, leaving = [] } of routes) {
+      for (const filter of topics) this.#add(filter, webhookId, false, assignments);
+      for (const filter of leaving) this.#add(filter, webhookId, true, assignments);
     }
+  }
+
+  #add(filter: string, webhookId: string, leaving: boolean, assignments: ReadonlyMap<string, Assignment>): void {
+    const assignment = assignments.get(filter);
+    // Not subscribed yet: nothing can arrive for it, and it must not claim what comes for another filter.
+    if (!assignment) return;
+    this.#trie.add(filter, { webhookId, leadingWildcard: /^[+#]/.test(filter), leaving, ...assignment });
   }
 
   /**
@@ -60,12 +66,12 @@ export class Router {
     const isHere = ids?.length ? (entry: Entry) => ids.includes(entry.id) : (entry: Entry) => entry.session === session;
     if (entries.length === 1) return isHere(only) ? [only.webhookId] : undefined;
 
-    const first = new Map<string, Entry>();
+    const oldest = new Map<string, Entry>();
     for (const entry of entries) {
-      const other = first.get(entry.webhookId);
-      if (!other || entry.id < other.id) first.set(entry.webhookId, entry);
+      const other = oldest.get(entry.webhookId);
+      if (!entry.leaving && (!other || entry.id < other.id)) oldest.set(entry.webhookId, entry);
     }
-    const here = [...first.values()].filter(isHere).map(({ webhookId }) => webhookId);
-    return here.length > 0 ? here : undefined;
+    const here = entries.filter((entry) => (entry.leaving || oldest.get(entry.webhookId) === entry) && isHere(entry));
+    return here.length > 0 ? [...new Set(here.map(({ webhookId }) => webhookId))] : undefined;
   }
 }

@@ -55,6 +55,10 @@ export class Subscriptions<S extends Session> {
   /** The filters of each webhook as they stand in the present router, and whether that is one of transition. */
   #topics = new Map<string, string[]>();
   #inTransition = false;
+  /** The highest subscription identifier that was ever used by this process. */
+  #usedId = 0;
+  /** Filters that webhooks had and that the broker may not have dropped yet. */
+  readonly #before = new Map<string, Set<string>>();
   readonly #waiting = new Set<() => void>();
   #copiesCarryIds: boolean | undefined;
   #dirty = false;
@@ -161,8 +165,9 @@ export class Subscriptions<S extends Session> {
   async #follow(copiesCarryIds: boolean): Promise<void> {
     const webhooks = [...this.options.webhooks()];
     const wanted = wantedFilters(webhooks);
-    const past = copiesCarryIds ? this.#pastFor(wanted) : this.#assigned;
-    const { assignments, stale } = planSubscriptions([...wanted.keys()], past, copiesCarryIds);
+    const past = this.#pastFor(wanted);
+    const { assignments, stale } = planSubscriptions([...wanted.keys()], past, copiesCarryIds, this.#usedId);
+    for (const { id } of assignments.values()) this.#usedId = Math.max(this.#usedId, id);
     // Before anything is awaited: an UNSUBACK that comes meanwhile must not strike out what is wanted again.
     for (const [filter, { session }] of assignments) {
       this.#leaving.get(session)?.delete(filter);
@@ -198,23 +203,35 @@ export class Subscriptions<S extends Session> {
     assignments: ReadonlyMap<string, Assignment>,
     keepOld: boolean,
   ): void {
-    const routes = [...webhooks].map(({ id, topics }) => ({
-      webhookId: id,
-      topics: keepOld ? [...new Set([...topics, ...(this.#topics.get(id) ?? [])])] : topics,
-    }));
+    const routes = [...webhooks].map(({ id, topics }) => {
+      const all = keepOld ? [...new Set([...topics, ...(this.#topics.get(id) ?? [])])] : topics;
+      return { webhookId: id, topics: all, leaving: this.#stillComing(id).filter((filter) => !all.includes(filter)) };
+    });
     this.#router = new Router(routes, assignments);
     this.#topics = new Map(routes.map(({ webhookId, topics }) => [webhookId, topics]));
+  }
+
+  /**
+   * Once everything is granted, every message further down the line of a session has its copy for the new filters.
+   * Where these are in another session, whose line may be ahead, an old filter counts until the broker has confirmed
+   * its end.
+   */
+  #stillComing(webhookId: string): string[] {
+    if (this.#copiesCarryIds) return [];
+    return [...(this.#before.get(webhookId) ?? [])].filter((filter) => this.#told.has(filter));
   }
 
   /** The broker has granted everything: the old filters of changed webhooks may go. */
   #settle(): void {
     if (!this.#inTransition || !this.sessions.every(({ settled }) => settled)) return;
     this.#inTransition = false;
-    this.#route(this.options.webhooks(), this.#assigned, false);
-    for (const [index, filters] of this.#leaving) {
-      for (const filter of filters) this.#told.add(filter);
-      this.sessions[index]?.leave([...filters]);
+    for (const filters of this.#leaving.values()) for (const filter of filters) this.#told.add(filter);
+    for (const [id, topics] of this.#topics) {
+      const coming = topics.filter((filter) => this.#told.has(filter));
+      if (coming.length > 0) this.#before.set(id, new Set([...(this.#before.get(id) ?? []), ...coming]));
     }
+    this.#route(this.options.webhooks(), this.#assigned, false);
+    for (const [index, filters] of this.#leaving) this.sessions[index]?.leave([...filters]);
     for (const look of this.#waiting) look();
   }
 
@@ -239,6 +256,8 @@ export class Subscriptions<S extends Session> {
     if (this.#assigned.get(filter)?.session !== session) return;
     this.#assigned.delete(filter);
     this.#told.delete(filter);
+    for (const [id, filters] of this.#before) if (filters.delete(filter) && filters.size === 0) this.#before.delete(id);
+    if (!this.#inTransition) this.#route(this.options.webhooks(), this.#assigned, false);
     await this.options.records.remove(filter).catch((error: Error) => this.options.onError(error));
   }
 }

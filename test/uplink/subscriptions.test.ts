@@ -158,6 +158,45 @@ describe("subscriptions", () => {
     );
   });
 
+  it("never uses an identifier again", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a"] };
+    const { subscriptions, change } = await setup(topics);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    for (const [filter, id] of [
+      ["b", 2],
+      ["c", 3],
+    ] as const) {
+      session!.grant();
+      topics.wh_1 = [filter];
+      await change();
+      assert.equal(session!.wanted.get(filter), id);
+      session!.grant();
+      session!.confirmLeft();
+      await turns();
+    }
+  });
+
+  it("keeps a filter that comes away from one it overlaps with and that has not gone yet", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    topics.wh_1 = ["a/#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [[], ["a/#"]],
+    );
+    for (const session of subscriptions.sessions) session.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 1 }), ["wh_1"]);
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"], "it may have been sent before");
+    subscriptions.sessions[0]!.confirmLeft();
+    assert.equal(subscriptions.route("a/b", { session: 0 }), undefined);
+  });
+
   it("tells when it is in step, and gives up waiting in time", async () => {
     const { subscriptions } = await setup({ wh_1: ["a"] });
     const [session] = subscriptions.sessions;
