@@ -1,0 +1,206 @@
+/** Each part goes away for a while under load: the bridge stays up, says what is wrong, and loses nothing. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { publishLoad, tally } from "../support/load.ts";
+import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const OUTAGE_MS = 20_000;
+const COUNT = 3_000;
+const PER_SECOND = 100;
+/** The load goes on this long before the outage and after it. */
+const BEFORE_MS = 3_000;
+const RECOVERY_MS = 5_000;
+const CONCURRENCY = 10;
+
+interface Parts {
+  bridge: TestBridge;
+  mosquitto: Mosquitto;
+  receiver: Receiver;
+  webhookId: string;
+  redis: { stop(): Promise<void>; kill(): Promise<void>; start(): Promise<void> };
+}
+
+interface Outage {
+  begin(parts: Parts): Promise<void>;
+  /** What is to be seen meanwhile. */
+  meanwhile(parts: Parts): Promise<void>;
+  end(parts: Parts): Promise<void>;
+  /** Bounds of what comes twice: the same call again, and the same message received again. */
+  again: { sameId: number; otherId: number };
+}
+
+describe("outages under load, Mosquitto and Redis", {
+  concurrency: true,
+  ...requireOrSkip("mosquitto", "redis-server"),
+}, () => {
+  for (const how of ["stop", "kill"] as const) {
+    it(`loses nothing when Redis is away (${how === "stop" ? "SIGTERM" : "SIGKILL"})`, { timeout: 120_000 }, (t) =>
+      survives(t, {
+        begin: ({ redis }) => redis[how](),
+        async meanwhile({ bridge, webhookId }) {
+          const checks = await failing(bridge);
+          assert.deepEqual(failed(checks), ["consumption", "store"]);
+          for (const [method, path, body] of [
+            ["POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: ["other"] }],
+            ["GET", "/v1/webhooks", undefined],
+            ["GET", `/v1/webhooks/${webhookId}`, undefined],
+            ["PATCH", `/v1/webhooks/${webhookId}`, { name: "load" }],
+            ["GET", `/v1/webhooks/${webhookId}/deliveries`, undefined],
+            ["DELETE", `/v1/webhooks/${webhookId}`, undefined],
+          ] as const) {
+            const startedAt = performance.now();
+            const answer = await bridge.api(method, path, body);
+            assert.equal(answer.status, 503, `${method} ${path}: ${answer.bytes}`);
+            assert.equal(answer.body.code, "store_unavailable");
+            assert.ok(answer.headers.get("retry-after"));
+            assert.ok(performance.now() - startedAt < 1_000, `${method} ${path} was answered at once`);
+          }
+          // The way to the devices does not need the store.
+          assert.equal((await bridge.api("POST", "/v1/topics/to/device", "hello")).status, 200);
+          assert.equal((await bridge.api("GET", "/healthz")).status, 200);
+          assert.equal((await bridge.api("GET", "/metrics")).status, 200);
+        },
+        end: ({ redis }) => redis.start(),
+        // What was delivered and could not be recorded is delivered again.
+        again: { sameId: CONCURRENCY, otherId: 0 },
+      }),
+    );
+  }
+
+  it("loses nothing when the broker is away", { timeout: 120_000 }, (t) =>
+    survives(t, {
+      begin: ({ mosquitto }) => mosquitto.stop(),
+      async meanwhile({ bridge }) {
+        assert.deepEqual(failed(await failing(bridge)), ["broker", "uplink"]);
+        for (let i = 0; i < 5; i++) {
+          const startedAt = performance.now();
+          const { status, body, headers } = await bridge.api("POST", "/v1/messages", {
+            topic: "to/device",
+            payload: i,
+          });
+          const took = performance.now() - startedAt;
+          assert.equal(status, 503);
+          assert.equal(body.code, "broker_unavailable");
+          assert.ok(headers.get("retry-after"));
+          assert.ok(took < 500, `refused after ${took} ms`);
+        }
+        const { status } = await bridge.api("POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: ["other"] });
+        assert.equal(status, 201, "webhooks can be registered without the broker");
+      },
+      end: ({ mosquitto }) => mosquitto.restart(),
+      // The broker sends again what it has no acknowledgement of: at most what it may have under way.
+      again: { sameId: 0, otherId: 1_000 },
+    }),
+  );
+
+  it("loses nothing when the receiver answers 500", { timeout: 120_000 }, (t) =>
+    survives(t, {
+      async begin({ receiver }) {
+        receiver.answer = () => 500;
+      },
+      async meanwhile({ bridge, webhookId }) {
+        const { status } = await bridge.api("GET", "/readyz");
+        assert.equal(status, 200, "a sick receiver is no trouble of the bridge");
+        const { body } = await bridge.api("GET", `/v1/webhooks/${webhookId}`);
+        assert.equal(body.state, "failing");
+        assert.ok(body.counts.retrying > 0);
+      },
+      async end({ receiver }) {
+        receiver.answer = () => 204;
+      },
+      again: { sameId: 0, otherId: 0 },
+    }),
+  );
+});
+
+async function survives(t: TestContext, outage: Outage): Promise<void> {
+  const parts = await startParts(t);
+  const { bridge, mosquitto, receiver } = parts;
+  const { pid } = bridge;
+  const load = publishLoad(mosquitto.url, { count: COUNT, perSecond: PER_SECOND });
+  t.after(() => load.close());
+
+  await receiver.until((calls) => calls.length >= (BEFORE_MS / 1_000) * PER_SECOND);
+  const began = Date.now();
+  await outage.begin(parts);
+  // In the middle, when everything has noticed, and at the end, when nothing may have given up.
+  await delay(OUTAGE_MS / 2);
+  await outage.meanwhile(parts);
+  await delay(OUTAGE_MS / 2 - (Date.now() - began - OUTAGE_MS / 2));
+  await outage.meanwhile(parts);
+  await outage.end(parts);
+  const ended = Date.now();
+  await bridge.readiness(200, RECOVERY_MS);
+  const ready = Date.now() - ended;
+
+  await load.done;
+  const seen = new Set<number>();
+  let looked = 0;
+  await receiver.until((calls) => {
+    for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
+    return seen.size === COUNT;
+  }, 60_000);
+
+  const { missing, sameId, otherId } = tally(receiver.calls, COUNT);
+  t.diagnostic(`ready ${ready} ms after, duplicates: ${sameId} same id, ${otherId} received again`);
+  assert.deepEqual(missing, []);
+  assert.ok(sameId <= outage.again.sameId, `${sameId} calls were made again`);
+  assert.ok(otherId <= outage.again.otherId, `${otherId} messages were received again`);
+  assert.ok(bridge.running);
+  assert.equal(bridge.pid, pid);
+  assert.equal((await bridge.api("POST", "/v1/topics/to/device", "hello")).status, 200);
+}
+
+async function startParts(t: TestContext): Promise<Parts> {
+  const dir = temporaryDirectory("redis");
+  const mosquitto = await startMosquitto({ persistence: true });
+  let redis: TestRedis = await startRedis({ dir });
+  const { port } = redis;
+  const bridge = await startTestBridge({ MQTT_URL: mosquitto.url, STORE_URL: redis.url });
+  const receiver = await startReceiver();
+  t.after(async () => {
+    if (bridge.running) await bridge.stop();
+    await receiver.close();
+    await mosquitto.stop();
+    await redis.stop();
+  });
+  const { id } = await bridge.register({
+    url: receiver.url,
+    topics: ["load/#"],
+    concurrency: CONCURRENCY,
+    retry: { scheduleSeconds: Array(50).fill(1) },
+  });
+  return {
+    bridge,
+    mosquitto,
+    receiver,
+    webhookId: id,
+    redis: {
+      stop: () => redis.stop(),
+      kill: () => redis.kill(),
+      start: async () => {
+        redis = await startRedis({ dir, port });
+      },
+    },
+  };
+}
+
+type Checks = Record<string, { ok: boolean; detail?: string }>;
+
+async function failing(bridge: TestBridge): Promise<Checks> {
+  const { body } = await bridge.readiness(503, 0);
+  for (const { ok, detail } of Object.values(body.checks as Checks)) assert.ok(ok || detail, "a failure says why");
+  return body.checks;
+}
+
+function failed(checks: Checks): string[] {
+  return Object.keys(checks)
+    .filter((name) => !checks[name]!.ok)
+    .sort();
+}
