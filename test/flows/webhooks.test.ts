@@ -1,6 +1,7 @@
 /** Webhooks over the real process: their API, and what becomes of messages when a webhook or its receiver changes. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
@@ -15,9 +16,11 @@ type Json = Record<string, unknown>;
 const NEVER_SOON = { scheduleSeconds: [3_600] };
 const withServers = mosquittoAndRedis("5");
 
-for (const { kind, perSecond } of [
-  { kind: embedded, perSecond: 100 },
-  { kind: withServers, perSecond: 500 },
+for (const { kind, perSecond, pauseMs } of [
+  // One change has to be through before the next: on 3.1.1 overlapping filters go from session to session, and on
+  // MQTT 5 a broker whose window towards us is full lets SUBACK overtake messages.
+  { kind: embedded, perSecond: 100, pauseMs: 300 },
+  { kind: withServers, perSecond: 200, pauseMs: 50 },
 ]) {
   describe(`webhooks: ${kind.name}`, kind.options, () => {
     let setup: Setup;
@@ -244,6 +247,7 @@ for (const { kind, perSecond } of [
       t.after(() => load.close());
       let changes = 0;
       while (load.acknowledged < count) {
+        if (pauseMs > 0) await delay(pauseMs);
         const topics = [["t/#"], ["t/+"], ["t/+", "t/#"], ["t/1", "+/+"], ["t/+"]][changes++ % 5];
         const { status, body } = await bridge.api("PATCH", `/v1/webhooks/${id}`, { topics });
         assert.deepEqual([status, body.topics], [200, topics]);
