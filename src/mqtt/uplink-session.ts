@@ -56,6 +56,7 @@ export class UplinkSession {
   #refused = new Map<string, string>();
   /** SUBSCRIBEs under way by packet identifier. */
   readonly #asked = new Map<number, Subscription>();
+  #announced = false;
   #syncing = false;
   #dirty = false;
   #retry: NodeJS.Timeout | undefined;
@@ -79,12 +80,14 @@ export class UplinkSession {
       onClose: () => {
         this.#granted.clear();
         this.#asked.clear();
+        this.#announced = false;
       },
     });
   }
 
   /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
   want(subscriptions: Subscription[]): void {
+    this.#announced = false;
     this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
     for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
     for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
@@ -157,7 +160,7 @@ export class UplinkSession {
         await inParallel(this.#toSubscribe().map((subscription) => () => this.#subscribe(subscription))),
         await inParallel([...this.#unwanted].map((filter) => () => this.#unsubscribe(filter))),
       ].includes(true);
-      if (this.settled) this.options.onSettled();
+      this.#announce();
       if (failed) this.#retry = setTimeout(() => this.#sync(), RETRY_MS).unref();
     }
   }
@@ -178,7 +181,14 @@ export class UplinkSession {
     this.#asked.delete(messageId);
     if (!subscription || granted >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
     this.#granted.set(subscription.filter, subscription);
-    if (this.#granted.size >= this.#wanted.size && this.settled) this.options.onSettled();
+    if (this.#granted.size >= this.#wanted.size) this.#announce();
+  }
+
+  /** Once after each change and each connect. */
+  #announce(): void {
+    if (this.#announced || !this.settled) return;
+    this.#announced = true;
+    this.options.onSettled();
   }
 
   /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
