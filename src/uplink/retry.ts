@@ -49,9 +49,6 @@ export type Decision =
   /** The schedule is used up: a dead letter. */
   | { kind: "dead" };
 
-/** 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h: ten attempts in about three days. */
-export const DEFAULT_SCHEDULE: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-
 /** ± 20 %, so that what failed together does not come back together. */
 const JITTER = 0.2;
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type AttemptResult, DEFAULT_SCHEDULE, decide, type ErrorKind, retryAfterMs } from "../../src/uplink/retry.ts";
+import { type AttemptResult, decide, type ErrorKind, retryAfterMs } from "../../src/uplink/retry.ts";
+import { DEFAULT_SCHEDULE_SECONDS } from "../../src/webhooks/webhook.ts";
 
 const now = Date.parse("2026-03-04T12:00:00Z");
 const HOUR = 3_600_000;
 const middle = () => 0.5;
-const first = { attemptsMade: 0, schedule: DEFAULT_SCHEDULE, now };
+const first = { attemptsMade: 0, schedule: DEFAULT_SCHEDULE_SECONDS, now };
 
 /** The answer in short, for a table: `again` and `again+slow` are retryAt without and with slowDown. */
 function verdict(result: Partial<AttemptResult>): string {
