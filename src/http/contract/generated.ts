@@ -1252,6 +1252,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["BrokerTimeout"];
         };
