@@ -14,7 +14,7 @@ import { retainedReader } from "./mqtt/retained-reader.ts";
 import { UplinkSession } from "./mqtt/uplink-session.ts";
 import { makeCanary, makeReadiness } from "./ops/health.ts";
 import { addGauges, makeMetrics } from "./ops/metrics.ts";
-import { type Log, makeObserver } from "./ops/observe.ts";
+import { type Log, makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
@@ -46,7 +46,7 @@ const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 8_000, rest:
 export async function startBridge(
   config: Config,
   apiKey: string,
-  log: FastifyBaseLogger,
+  { logger: log, wide }: { logger: FastifyBaseLogger; wide: WideLine },
   signal?: AbortSignal,
 ): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
@@ -71,7 +71,7 @@ export async function startBridge(
     // What is seen from outside.
     const registry = new WebhookRegistry(store.records("webhooks"), log);
     const metrics = makeMetrics();
-    const observer = makeObserver(log, metrics, () => registry.size);
+    const observer = makeObserver({ log, wide }, metrics, () => registry.size);
 
     // HTTP → MQTT.
     const suffix = randomUUID().slice(0, 8);
@@ -85,11 +85,12 @@ export async function startBridge(
         publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet"),
     });
     onStop("reader", () => reader.close());
-    const publish = async (message: OutgoingMessage): Promise<PublishResult> => {
+    const publish = (message: OutgoingMessage): Promise<PublishResult> => {
       const startedAt = performance.now();
-      const result = await publisher.publish(message);
-      observer.published(message, result, startedAt);
-      return result;
+      return publisher.publish(message).then((result) => {
+        observer.published(message, result, startedAt);
+        return result;
+      });
     };
 
     // MQTT → HTTP.

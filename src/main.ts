@@ -30,7 +30,8 @@ function readConfig(): Config {
 }
 
 const config = readConfig();
-const { logger: log, ...lines } = openLog(config.logLevel);
+const lines = openLog(config.logLevel);
+const log = lines.logger;
 const starting = new AbortController();
 let bridge: Bridge | undefined;
 
@@ -45,7 +46,7 @@ closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
 
 try {
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
-  bridge = await startBridge(config, apiKey.key, log, starting.signal);
+  bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;
   log.info({ address, broker: broker.url, store }, "started");
   lines.flush();

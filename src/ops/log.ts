@@ -1,5 +1,6 @@
 /** The log: JSON lines on stdout, written in the background and in large pieces. */
 import { type Logger, pino } from "pino";
+import type { WideLine } from "./observe.ts";
 
 /** A line is cheap, a write is not: lines wait for company this long, or until there are enough of them. */
 const FLUSH_MS = 500;
@@ -9,6 +10,8 @@ const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024;
 
 export interface Log {
   logger: Logger;
+  /** Writes an `info` line as `logger` would, at a fraction of the cost; for fields that are plain data. */
+  wide: WideLine;
   /** Writes everything there is, now. */
   flush(): void;
   close(): void;
@@ -35,8 +38,13 @@ export function openLog(level: string): Log {
     hand();
     stdout.flushSync();
   };
+  const logger = pino({ level, base: undefined, timestamp: isoTime }, { write });
   return {
-    logger: pino({ level, base: undefined, timestamp: isoTime }, { write }),
+    logger,
+    wide: logger.isLevelEnabled("info")
+      ? (fields, message) =>
+          write(`{"level":30${isoTime()},${JSON.stringify(fields).slice(1, -1)},"msg":${JSON.stringify(message)}}\n`)
+      : () => undefined,
     flush,
     close: () => {
       clearInterval(timer);

@@ -1,5 +1,6 @@
 /** The figures of `/metrics`, in Prometheus' words. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
 /** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */
 export const MAX_LABELLED_WEBHOOKS = 100;
@@ -10,54 +11,34 @@ export type Metrics = ReturnType<typeof makeMetrics>;
 
 export function makeMetrics() {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
-    new Counter<L>({ name: `causeway_${name}`, help, labelNames, registers });
-  const histogram = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
-    new Histogram<L>({ name: `causeway_${name}`, help, labelNames, buckets: LATENCY_SECONDS, registers });
+  const counter = (name: string, help: string, label?: string) =>
+    newCounter({ registry, name: `causeway_${name}`, help, ...(label && { label }) });
+  const histogram = (name: string, help: string, label?: string) =>
+    newHistogram({ registry, name: `causeway_${name}`, help, ...(label && { label }) }, LATENCY_SECONDS);
 
   return {
     registry,
     received: counter("messages_received_total", "Messages received from the broker"),
     receivedBytes: counter("messages_received_bytes_total", "Bytes of payload received from the broker"),
     matched: counter("messages_matched_total", "Messages that matched at least one webhook"),
-    unmatched: counter("messages_unmatched_total", "Messages that matched no webhook or were not taken", ["reason"]),
+    unmatched: counter("messages_unmatched_total", "Messages that matched no webhook or were not taken", "reason"),
     otherCopies: counter("message_copies_skipped_total", "Further copies of a message on overlapping filters"),
-    enqueued: counter("deliveries_enqueued_total", "Deliveries made durable, one a message and webhook", ["webhook"]),
+    enqueued: counter("deliveries_enqueued_total", "Deliveries made durable, one a message and webhook", "webhook"),
     flushFailures: counter("enqueue_failures_total", "Batches the store refused; each is tried again"),
-    delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", ["webhook"]),
-    failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", ["webhook"]),
-    attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", ["outcome"]),
-    published: plainCounter(
-      registry,
-      "messages_published_total",
-      "Messages published for the API by outcome",
-      "outcome",
-    ),
+    delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", "webhook"),
+    failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", "webhook"),
+    attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
+    published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
-    attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", ["webhook"]),
-    deliverySeconds: histogram("delivery_latency_seconds", "From receiving a message to the 2xx of a webhook", [
+    attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", "webhook"),
+    deliverySeconds: histogram(
+      "delivery_latency_seconds",
+      "From receiving a message to the 2xx of a webhook",
       "webhook",
-    ]),
+    ),
     publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement"),
   };
-}
-
-/** A counter for hot paths, with one label of few values: counts in a map and tells prom-client when it is asked. */
-function plainCounter(registry: Registry, name: string, help: string, label: string) {
-  const counts = new Map<string, number>();
-  new Counter({
-    name: `causeway_${name}`,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [value, count] of counts) this.inc({ [label]: value }, count);
-    },
-  });
-  return { count: (value: string) => counts.set(value, (counts.get(value) ?? 0) + 1) };
 }
 
 /** Gauges that are read when the page is: what waits and what is under way, and whether the parts are up. */

@@ -11,11 +11,18 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** One line at level `info` for a unit of work; its fields are plain data. */
+export type WideLine = (fields: object, message: string) => void;
+
 const COMPLAIN_MS = 10_000;
 
 export type Observer = ReturnType<typeof makeObserver>;
 
-export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => number) {
+export function makeObserver(
+  { log, wide }: { log: Log; wide: WideLine },
+  metrics: Metrics,
+  webhookCount: () => number,
+) {
   const label = (webhook: string) => (webhookCount() <= MAX_LABELLED_WEBHOOKS ? webhook : "");
   const failuresInARow = new Map<string, number>();
   const complainedAt = new Map<string, number>();
@@ -24,10 +31,10 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
     published(message: OutgoingMessage, result: PublishResult, startedAt: number): void {
       const { id, topic, qos, retain, payload } = message;
       const seconds = (performance.now() - startedAt) / 1_000;
-      metrics.published.count(result.kind);
+      metrics.published.inc(result.kind);
       metrics.publishSeconds.observe(seconds);
       const duration_ms = Math.round(seconds * 1e5) / 100;
-      log.info(
+      wide(
         { message_id: id, topic, qos, retain, bytes: payload.length, outcome: result.kind, duration_ms },
         "message_published",
       );
@@ -40,28 +47,28 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
         return;
       }
       metrics.received.inc();
-      metrics.receivedBytes.inc(payload.length);
+      metrics.receivedBytes.inc("", payload.length);
       if (outcome === "enqueued") {
         metrics.matched.inc();
-        for (const webhook of webhookIds) metrics.enqueued.inc({ webhook: label(webhook) });
-      } else metrics.unmatched.inc({ reason: outcome });
+        for (const webhook of webhookIds) metrics.enqueued.inc(label(webhook));
+      } else metrics.unmatched.inc(outcome);
       const [bytes, webhooks, duration_ms] = [payload.length, webhookIds.length, Date.now() - receivedAt];
       const line = { message_id: id, topic, qos, bytes, outcome, webhooks, duration_ms };
       if (outcome === "too_large") log.warn(line, "message_received");
-      else log.info(line, "message_received");
+      else wide(line, "message_received");
     },
 
     attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
       const { id } = webhook;
       const delivered = decision.kind === "delivered";
       failuresInARow.set(id, delivered ? 0 : (failuresInARow.get(id) ?? 0) + 1);
-      metrics.attempts.inc({ outcome: decision.kind });
-      metrics.attemptSeconds.observe({ webhook: label(id) }, result.durationMs / 1_000);
+      metrics.attempts.inc(decision.kind);
+      metrics.attemptSeconds.observe(result.durationMs / 1_000, label(id));
       if (delivered) {
-        metrics.delivered.inc({ webhook: label(id) });
-        metrics.deliverySeconds.observe({ webhook: label(id) }, (Date.now() - message.receivedAt) / 1_000);
-      } else if (decision.kind === "dead") metrics.failed.inc({ webhook: label(id) });
-      log.info(
+        metrics.delivered.inc(label(id));
+        metrics.deliverySeconds.observe((Date.now() - message.receivedAt) / 1_000, label(id));
+      } else if (decision.kind === "dead") metrics.failed.inc(label(id));
+      wide(
         {
           message_id: message.id,
           webhook_id: id,
@@ -100,8 +107,7 @@ export function makeObserver(log: Log, metrics: Metrics, webhookCount: () => num
     forget(webhookId: string): void {
       failuresInARow.delete(webhookId);
       const { enqueued, delivered, failed, attemptSeconds, deliverySeconds } = metrics;
-      for (const metric of [enqueued, delivered, failed]) metric.remove({ webhook: webhookId });
-      for (const metric of [attemptSeconds, deliverySeconds]) metric.remove({ webhook: webhookId });
+      for (const metric of [enqueued, delivered, failed, attemptSeconds, deliverySeconds]) metric.remove(webhookId);
     },
   };
 }

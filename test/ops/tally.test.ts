@@ -1,0 +1,69 @@
+/** Tallies give the page that prom-client would give. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { Counter, Histogram, Registry } from "prom-client";
+import { counter, histogram } from "../../src/ops/tally.ts";
+
+const BOUNDS = [0.1, 1, 5];
+
+describe("tallies", () => {
+  it("give the same histogram as prom-client", async () => {
+    const observation = fc.tuple(fc.constantFrom("a", 'b"\\\n', ""), fc.double({ min: 0, max: 10, noNaN: true }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(observation), async (observations) => {
+        const [ours, theirs] = [new Registry(), new Registry()];
+        const mine = histogram({ registry: ours, name: "n", help: "h", label: "webhook" }, BOUNDS);
+        const other = new Histogram({
+          name: "n",
+          help: "h",
+          labelNames: ["webhook"],
+          buckets: BOUNDS,
+          registers: [theirs],
+        });
+        for (const [webhook, seconds] of observations) {
+          mine.observe(seconds, webhook);
+          other.observe({ webhook }, seconds);
+        }
+        assert.deepEqual(lines(await ours.metrics()), lines(await theirs.metrics()));
+      }),
+    );
+  });
+
+  it("give the same counter as prom-client", async () => {
+    const [ours, theirs] = [new Registry(), new Registry()];
+    const mine = counter({ registry: ours, name: "n_total", help: "h", label: "outcome" });
+    const other = new Counter({ name: "n_total", help: "h", labelNames: ["outcome"], registers: [theirs] });
+    for (const [outcome, by] of [
+      ["sent", 1],
+      ["busy", 3],
+      ["sent", 2],
+    ] as const) {
+      mine.inc(outcome, by);
+      other.inc({ outcome }, by);
+    }
+    assert.deepEqual(lines(await ours.metrics()), lines(await theirs.metrics()));
+  });
+
+  it("start at nothing where there is no label, and forget a label's value", async () => {
+    const registry = new Registry();
+    counter({ registry, name: "a_total", help: "h" });
+    const labelled = counter({ registry, name: "b_total", help: "h", label: "webhook" });
+    const times = histogram({ registry, name: "c", help: "h", label: "webhook" }, BOUNDS);
+    labelled.inc("wh_1");
+    times.observe(1, "wh_1");
+    labelled.remove("wh_1");
+    times.remove("wh_1");
+    const text = await registry.metrics();
+    assert.match(text, /^a_total 0$/m);
+    assert.doesNotMatch(text, /wh_1/);
+  });
+});
+
+/** The order of labels and values means nothing; neither does that of their lines. */
+function lines(page: string): string[] {
+  return page
+    .split("\n")
+    .map((line) => line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(",").sort().join(",")}}`))
+    .sort();
+}
