@@ -38,7 +38,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const directory = options.directory ?? temporaryDirectory("bridge");
   const profile = options.profileTo ? ["--cpu-prof", `--cpu-prof-dir=${options.profileTo}`] : [];
   const startedAt = performance.now();
-  const child = startProgram(process.execPath, ["--enable-source-maps", ...profile, MAIN], {
+  const child = startProgram(process.execPath, ["--max-semi-space-size=32", "--enable-source-maps", ...profile, MAIN], {
     cwd: directory,
     env: {
       PORT: String(port),

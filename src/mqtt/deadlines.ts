@@ -6,43 +6,37 @@ export interface Deadline {
 
 interface Entry extends Deadline {
   at: number;
-  /** Absent once met, so that what it holds is free long before the time is up. */
-  expire: (() => void) | undefined;
+  expire(): void;
 }
 
 const STEPS = 40;
 
 export class Deadlines {
-  /** In the order of their ends, since all are equally long. */
-  #entries: Entry[] = [];
+  /**
+   * In the order of their ends, since all are equally long. What is met leaves at once: kept to its end it would
+   * outlive the young generation, and cost more to collect than to watch.
+   */
+  readonly #entries = new Set<Entry>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param ms their length; they end up to a fortieth of it late */
   constructor(private readonly ms: number) {}
 
   start(expire: () => void): Deadline {
-    const entry: Entry = {
-      at: Date.now() + this.ms,
-      expire,
-      met: () => {
-        entry.expire = undefined;
-      },
-    };
-    this.#entries.push(entry);
+    const entry: Entry = { at: Date.now() + this.ms, expire, met: () => this.#entries.delete(entry) };
+    this.#entries.add(entry);
     this.#timer ??= setInterval(() => this.#sweep(), Math.ceil(this.ms / STEPS));
     return entry;
   }
 
   #sweep(): void {
     const now = Date.now();
-    let over = 0;
-    for (const { at, expire } of this.#entries) {
-      if (expire && at > now) break;
-      over++;
-      expire?.();
+    for (const entry of this.#entries) {
+      if (entry.at > now) break;
+      this.#entries.delete(entry);
+      entry.expire();
     }
-    this.#entries.splice(0, over);
-    if (this.#entries.length > 0) return;
+    if (this.#entries.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

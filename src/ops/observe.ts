@@ -11,8 +11,10 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** One line at level `info` for a unit of work; its fields are plain data. */
-export type WideLine = (fields: object, message: string) => void;
+/** One line at level `info` for a unit of work. `members` is the inside of a JSON object. */
+export type WideLine = (members: string, message: string) => void;
+
+const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 
 const COMPLAIN_MS = 10_000;
 
@@ -33,9 +35,11 @@ export function makeObserver(
       const seconds = (performance.now() - startedAt) / 1_000;
       metrics.published.inc(result.kind);
       metrics.publishSeconds.observe(seconds);
-      const duration_ms = Math.round(seconds * 1e5) / 100;
+      const ms = Math.round(seconds * 1e5) / 100;
+      // Written by hand: on this path the line would cost a tenth of the whole request.
       wide(
-        { message_id: id, topic, qos, retain, bytes: payload.length, outcome: result.kind, duration_ms },
+        `"message_id":"${id}","topic":${JSON.stringify(topic)},"qos":${qos},"retain":${retain},` +
+          `"bytes":${payload.length},"outcome":"${result.kind}","duration_ms":${ms}`,
         "message_published",
       );
     },
@@ -55,7 +59,7 @@ export function makeObserver(
       const [bytes, webhooks, duration_ms] = [payload.length, webhookIds.length, Date.now() - receivedAt];
       const line = { message_id: id, topic, qos, bytes, outcome, webhooks, duration_ms };
       if (outcome === "too_large") log.warn(line, "message_received");
-      else wide(line, "message_received");
+      else wide(membersOf(line), "message_received");
     },
 
     attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
@@ -69,7 +73,7 @@ export function makeObserver(
         metrics.deliverySeconds.observe((Date.now() - message.receivedAt) / 1_000, label(id));
       } else if (decision.kind === "dead") metrics.failed.inc(label(id));
       wide(
-        {
+        membersOf({
           message_id: message.id,
           webhook_id: id,
           topic: message.topic,
@@ -80,7 +84,7 @@ export function makeObserver(
           detail: result.detail,
           duration_ms: Math.round(result.durationMs),
           ...("delayMs" in decision && { next_in_ms: decision.delayMs }),
-        },
+        }),
         "delivery_attempted",
       );
     },
