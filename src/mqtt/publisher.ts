@@ -28,14 +28,19 @@ const HEADER_BYTES = 16;
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
 
-/** A publish of QoS 1 or 2 between its PUBLISH and its end. */
+/** A publish between its call and its end. */
 interface UnderWay {
+  readonly qos: 0 | 1 | 2;
+  readonly settle: Settle;
+  readonly client: MqttClient;
+  readonly startedAt: number;
+  /** 0 until MQTT.js has given it one, and always at QoS 0. */
+  messageId: number;
   /** Of PUBACK or PUBREC: MQTT.js does not hand it on, and "no matching subscribers" is not in PUBCOMP. */
   reasonCode: number;
   /** PUBREC has come: from now on PUBREL is sent again, and no longer the message. */
   received: boolean;
-  startedAt: number;
-  giveUp(afterMs: number): void;
+  settled: boolean;
 }
 
 export class Publisher {
@@ -46,7 +51,7 @@ export class Publisher {
   #waiting: (() => void)[] = [];
   /** By packet identifier. */
   readonly #underWay = new Map<number, UnderWay>();
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: Deadlines<UnderWay>;
   /** The stream that is corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
@@ -54,7 +59,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#ackTimeoutMs = options.ackTimeoutMs ?? ACK_TIMEOUT_MS;
-    this.#deadlines = new Deadlines(this.#ackTimeoutMs);
+    this.#deadlines = new Deadlines(this.#ackTimeoutMs, (underWay) => this.#giveUp(underWay, this.#ackTimeoutMs));
     this.connection = new Connection({
       broker: options.broker,
       name: "publish",
@@ -69,7 +74,7 @@ export class Publisher {
       },
       onClose: () => {
         // The session ends with the connection, and a broker may or may not have published what it only received.
-        this.#giveUp(({ received }) => received);
+        this.#giveUpAll(({ received }) => received);
       },
     });
   }
@@ -80,8 +85,7 @@ export class Publisher {
     const refusal = this.#refusal(message);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
-      if (message.qos === 0) this.#sendAtMostOnce(message, settle);
-      else if (this.#inFlight < this.#window) this.#sendAcknowledged(message, settle);
+      if (message.qos === 0 || this.#inFlight < this.#window) this.#send(message, settle);
       else if (this.#waiting.length >= MAX_WAITING) settle({ kind: "busy" });
       else this.#enqueue(message, settle);
     });
@@ -89,23 +93,65 @@ export class Publisher {
 
   async close(): Promise<void> {
     await this.connection.close();
-    this.#giveUp(() => true);
+    this.#giveUpAll(() => true);
   }
 
-  #giveUp(which: (publish: UnderWay) => boolean): void {
-    for (const publish of this.#underWay.values()) if (which(publish)) publish.giveUp(Date.now() - publish.startedAt);
-    this.#next();
-  }
-
-  #sendAtMostOnce(message: OutgoingMessage, settle: Settle): void {
-    // MQTT.js calls back once the socket takes more, and never when the connection breaks before.
-    const deadline = this.#deadlines.start(() => settle({ kind: "timeout", afterMs: this.#ackTimeoutMs }));
-    const done: Done = (error) => {
-      deadline.met();
-      settle(error ? this.#failure(error) : { kind: "sent" });
-    };
+  #send(message: OutgoingMessage, settle: Settle): void {
+    const { qos } = message;
+    const startedAt = Date.now();
+    const { client } = this.connection;
+    const state = { messageId: 0, reasonCode: 0, received: false, settled: false };
+    const underWay: UnderWay = { qos, settle, client, startedAt, ...state };
+    const done: Done = (error) => this.#finish(underWay, error ? this.#failure(error) : this.#success(underWay));
+    // MQTT.js calls back once the socket takes more, and never when the connection breaks before: hence a deadline
+    // at QoS 0 too.
+    this.#deadlines.start(underWay);
     this.#cork();
-    this.connection.client.publish(message.topic, message.payload, this.#options(message), done);
+    const options = this.#options(message);
+    if (qos > 0) {
+      this.#inFlight++;
+      // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
+      options.cbStorePut = (error?: Error) => {
+        if (error) return;
+        underWay.messageId = client.getLastMessageId();
+        this.#underWay.set(underWay.messageId, underWay);
+      };
+    }
+    client.publish(message.topic, message.payload, options, done);
+  }
+
+  #success({ qos, reasonCode }: UnderWay): PublishResult {
+    if (qos === 0) return { kind: "sent" };
+    return { kind: "acknowledged", reasonCode: this.connection.protocol === 5 ? reasonCode : undefined };
+  }
+
+  #finish(underWay: UnderWay, result: PublishResult): void {
+    if (underWay.settled) return;
+    underWay.settled = true;
+    this.#deadlines.met(underWay);
+    if (underWay.qos > 0) {
+      if (this.#underWay.get(underWay.messageId) === underWay) this.#underWay.delete(underWay.messageId);
+      this.#inFlight--;
+    }
+    underWay.settle(result);
+    if (underWay.qos > 0) this.#next();
+  }
+
+  #giveUp(underWay: UnderWay, afterMs: number): void {
+    this.#finish(underWay, { kind: "timeout", afterMs });
+    // Not sent again at the next connect, after the caller was told that it failed. MQTT.js has closed its store, and
+    // would throw, once the connection has ended.
+    const { state } = this.connection;
+    if (underWay.qos > 0 && state !== "closed" && state !== "taken_over") {
+      underWay.client.removeOutgoingMessage(underWay.messageId);
+    }
+  }
+
+  #giveUpAll(which: (publish: UnderWay) => boolean): void {
+    for (const publish of this.#underWay.values()) {
+      if (which(publish)) this.#giveUp(publish, Date.now() - publish.startedAt);
+    }
+    this.#next();
   }
 
   /** What is published in one turn of the event loop goes out with one system call: each costs as much as the rest. */
@@ -120,54 +166,13 @@ export class Publisher {
     });
   }
 
-  #sendAcknowledged(message: OutgoingMessage, settle: Settle): void {
-    const { client } = this.connection;
-    let messageId = 0;
-    let settled = false;
-    const finish: Settle = (result) => {
-      if (settled) return;
-      settled = true;
-      deadline.met();
-      if (this.#underWay.get(messageId) === underWay) this.#underWay.delete(messageId);
-      this.#inFlight--;
-      settle(result);
-      this.#next();
-    };
-    const done: Done = (error) => {
-      const reasonCode = this.connection.protocol === 5 ? underWay.reasonCode : undefined;
-      finish(error ? this.#failure(error) : { kind: "acknowledged", reasonCode });
-    };
-    const underWay: UnderWay = {
-      reasonCode: 0,
-      received: false,
-      startedAt: Date.now(),
-      giveUp: (afterMs) => {
-        finish({ kind: "timeout", afterMs });
-        // Not sent again at the next connect, after the caller was told that it failed. MQTT.js has closed its store,
-        // and would throw, once the connection has ended.
-        const { state } = this.connection;
-        if (state !== "closed" && state !== "taken_over") client.removeOutgoingMessage(messageId);
-      },
-    };
-    const deadline = this.#deadlines.start(() => underWay.giveUp(this.#ackTimeoutMs));
-    // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
-    const cbStorePut = (error?: Error) => {
-      if (error) return;
-      messageId = client.getLastMessageId();
-      this.#underWay.set(messageId, underWay);
-    };
-    this.#inFlight++;
-    this.#cork();
-    client.publish(message.topic, message.payload, { ...this.#options(message), cbStorePut }, done);
-  }
-
   #enqueue(message: OutgoingMessage, settle: Settle): void {
     const since = Date.now();
     this.#waiting.push(() => {
       if (!this.connection.connected) settle(this.#unavailable());
       else if (Date.now() - since > this.#ackTimeoutMs)
         settle({ kind: "unavailable", reason: "the broker is too slow" });
-      else this.#sendAcknowledged(message, settle);
+      else this.#send(message, settle);
     });
   }
 
