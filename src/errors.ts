@@ -9,6 +9,7 @@ export const catalogue = {
   blocked_address: [400, "The address is not allowed"],
   unauthorized: [401, "A valid API key is required"],
   forbidden_topic: [403, "The key may not use this topic"],
+  insufficient_scope: [403, "The key may not do this"],
   not_found: [404, "Not found"],
   no_retained_message: [404, "The topic holds no retained message"],
   method_not_allowed: [405, "The method is not allowed here"],
@@ -18,6 +19,7 @@ export const catalogue = {
   unsupported_media_type: [415, "The content type is not supported"],
   idempotency_mismatch: [422, "The idempotency key was used for another request"],
   too_many_webhooks: [422, "The limit of webhooks is reached"],
+  too_many_keys: [422, "The limit of keys is reached"],
   rate_limited: [429, "Too many requests"],
   internal_error: [500, "Internal error"],
   broker_refused: [502, "The broker refused the message"],
@@ -25,6 +27,7 @@ export const catalogue = {
   store_unavailable: [503, "The store is not available"],
   shutting_down: [503, "The process is shutting down"],
   broker_timeout: [504, "The broker did not acknowledge in time"],
+  request_timeout: [504, "The device did not answer in time"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof catalogue;

@@ -4,6 +4,7 @@ import { publishMessage } from "./downlink/messages.ts";
 import type { Publish } from "./downlink/publish.ts";
 import type { ReadRetained } from "./downlink/retained.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
+import { Problem } from "./errors.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import type { Readiness } from "./ops/health.ts";
 import type { DeliveryPage, DeliveryStatus } from "./uplink/deliveries.ts";
@@ -24,6 +25,10 @@ export interface HandlerPorts {
   metrics(): Promise<{ contentType: string; text: string }>;
   maxPayloadBytes: number;
 }
+
+const soon = (): never => {
+  throw new Problem("internal_error", "not built yet");
+};
 
 export function makeHandlers(ports: HandlerPorts): Handlers {
   const { webhooks } = ports;
@@ -49,6 +54,17 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     // An empty retained message clears what the topic holds (MQTT 5 section 3.3.1.3).
     clearTopic: (request) =>
       publishToTopic({ ...request.params, ...request.query, retain: true, body: Buffer.alloc(0) }, ports),
+
+    publishBatch: soon,
+    getMessage: soon,
+    cancelMessage: soon,
+    listRetained: soon,
+    sendRequest: soon,
+    getRequest: soon,
+    openStream: soon,
+    createKey: soon,
+    listKeys: soon,
+    deleteKey: soon,
 
     createWebhook: async (request, reply) => {
       const webhook = await webhooks.create(request.body);

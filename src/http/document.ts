@@ -1,6 +1,7 @@
 /** The OpenAPI document: as text, as JSON, and in the form from which routes are made. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import type { Scope } from "../caller.ts";
 
 export interface Parameter {
   name: string;
@@ -19,6 +20,8 @@ export interface Operation {
   requestBody?: object;
   responses: Record<string, Response | Ref>;
   security?: unknown[];
+  /** What a key must be allowed to for this operation. */
+  "x-scope"?: Scope;
 }
 
 interface Ref {
@@ -96,12 +99,16 @@ export function routable(openapi: OpenApi): OpenApi {
 
 function lean(openapi: OpenApi, operation: Operation): Operation {
   const { operationId, parameters, requestBody, responses } = operation;
-  const status = String(successStatus(operation));
-  const json = resolve(openapi, responses[status]!).content?.["application/json"];
+  const successes = Object.keys(responses).filter((status) => status.startsWith("2"));
   return {
     operationId,
     ...(parameters && { parameters: parameters.filter((one) => resolve(openapi, one).in !== "header") }),
     ...(requestBody && !hasRawBody(openapi, operation) && { requestBody }),
-    responses: { [status]: { description: "", ...(json && { content: { "application/json": json } }) } },
+    responses: Object.fromEntries(successes.map((status) => [status, jsonOnly(resolve(openapi, responses[status]!))])),
   };
+}
+
+function jsonOnly({ content }: Response): Response {
+  const json = content?.["application/json"];
+  return { description: "", ...(json && { content: { "application/json": json } }) };
 }

@@ -17,7 +17,7 @@ const options: Options = {
  */
 export function schemaCompiler(): FastifySchemaCompiler<object> {
   const body = new Ajv2020(options);
-  const url = new Ajv2020({ ...options, coerceTypes: true });
+  const url = new Ajv2020({ ...options, coerceTypes: "array" });
   return ({ schema, httpPart }) => {
     if (httpPart === "body") return body.compile(schema);
     return url.compile(httpPart === "querystring" ? { ...schema, additionalProperties: false } : schema);

@@ -65,7 +65,7 @@ export class WebhookService<Page, Query> {
       createdAt: now,
       updatedAt: now,
     };
-    await registry.create(webhook);
+    await registry.create(webhook.id, webhook);
     await this.options.untilInStep(IN_STEP_MS);
     return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
   }

@@ -89,7 +89,7 @@ describe("requests and their refusals", () => {
     ["/v1/messages", { topic: "a", qos: "1" }, "qos"],
     ["/v1/messages", { topic: "a", qos: 3 }, "qos"],
     ["/v1/messages", { topic: "a", retain: 1 }, "retain"],
-    ["/v1/messages", { topic: "a", sendAt: "2030-01-01T00:00:00Z" }, "sendAt"],
+    ["/v1/messages", { topic: "a", sendAt: 5 }, "sendAt"],
     ["/v1/messages", { topic: "a", payload: 1, payloadBase64: "AA==" }, "payload"],
     ["/v1/messages", { topic: "a", payload: null, payloadBase64: "AA==" }, "payload"],
     ["/v1/messages", { topic: "a", payloadBase64: "AA=" }, "payloadBase64"],
@@ -152,10 +152,8 @@ describe("requests and their refusals", () => {
 
   it("is not harmed by __proto__", async () => {
     await refused(send("post", "/v1/messages", '{"topic":"a","__proto__":{"qos":2}}'), "invalid_request");
-    await refused(
-      send("post", "/v1/messages", '{"topic":"a","payload":{"constructor":{"prototype":{}}}}'),
-      "invalid_request",
-    );
+    const sent = await send("post", "/v1/messages", '{"topic":"a","payload":{"__proto__":{"qos":2}}}');
+    assert.equal(sent.status, 200);
     assert.equal(({} as { qos?: number }).qos, undefined);
   });
 

@@ -97,6 +97,16 @@ function fakeHandlers(seen: Seen[]): Handlers {
     publishToTopic: async (request) => note("publishToTopic", request, published(request.params.topic)),
     retainTopic: async (request) => note("retainTopic", request, published(request.params.topic)),
     clearTopic: async (request) => note("clearTopic", request, published(request.params.topic)),
+    publishBatch: (request) => note("publishBatch", request, { results: [] }),
+    getMessage: (_request, reply) => reply.code(404).send(),
+    cancelMessage: (request) => note("cancelMessage", request, undefined),
+    listRetained: (request) => note("listRetained", request, { items: [], nextCursor: null, truncated: false }),
+    sendRequest: (_request, reply) => reply.code(504).send(),
+    getRequest: (_request, reply) => reply.code(404).send(),
+    openStream: (request) => note("openStream", request, ": nothing\n\n"),
+    createKey: (_request, reply) => reply.code(422).send(),
+    listKeys: (request) => note("listKeys", request, { items: [], nextCursor: null }),
+    deleteKey: (request) => note("deleteKey", request, undefined),
     createWebhook: async (request, reply) => {
       reply.header("location", "/v1/webhooks/wh_1");
       return note("createWebhook", request, created);

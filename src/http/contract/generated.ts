@@ -18,8 +18,91 @@ export interface paths {
          * @description Publishes one message and answers when the broker has it. A `payload` that is a string is sent as it is; any
          *     other JSON value is sent as its JSON text, byte for byte as you wrote it. Give `payloadBase64` for binary
          *     payloads, or neither for an empty payload. With `retain: true` an empty payload clears the retained message.
+         *
+         *     With `Prefer: respond-async` the message is stored and the answer is 202 `queued`: it is published as soon as
+         *     the broker is there, also after a restart, in the order of acceptance. With `sendAt` it is `scheduled`. Such a
+         *     message is at `GET /v1/messages/{id}`, also a day after it was published. What `expirySeconds` outlives, counted
+         *     from its acceptance or from `sendAt`, is `expired` and never sent late.
          */
         post: operations["publishMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish many messages
+         * @description Publishes up to 1,000 messages at once; `results` are in the order of `messages`. Each item is a body of
+         *     `POST /v1/messages` and stands for itself: one that is refused has a problem as its result and does not spoil
+         *     the others. Read the `status` of each.
+         *
+         *     For more than a thousand send `Content-Type: application/x-ndjson`: one message a line, of any number. Results
+         *     come back as `application/x-ndjson` while you are still sending, a line each in the order of the messages. Read
+         *     them, or the bridge stops reading yours. Such a stream takes no `Idempotency-Key`.
+         */
+        post: operations["publishBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read the state of a stored publish
+         * @description What became of a message accepted with `Prefer: respond-async` or `sendAt`. Kept for a day after it was published, refused or expired.
+         */
+        get: operations["getMessage"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a stored publish
+         * @description Takes back a message that is still queued or scheduled. One that is published already answers 409.
+         */
+        delete: operations["cancelMessage"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List retained topics
+         * @description The topics under a filter that hold a retained message, sorted by topic, without the payloads. The broker is
+         *     asked each time; `truncated` says that it holds more under this filter than the bridge collects (10,000 topics,
+         *     5 seconds): then use a narrower filter.
+         */
+        get: operations["listRetained"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -60,6 +143,148 @@ export interface paths {
          * @description Publishes an empty retained message, which makes the broker forget the one it keeps. Clearing a topic that holds none is no error. Subscribers that are there now receive the empty message.
          */
         delete: operations["clearTopic"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a device
+         * @description Publishes a request and answers with the device's answer. `{requestId}` in `topic`, in `responseTopic` and in
+         *     the strings of `payload` is replaced by the id of the request.
+         *
+         *     Where the answer is expected, and how it is told from others (`match`):
+         *
+         *     - `topic`: the first message on `responseTopic`, which must hold `{requestId}`, so that each request has its
+         *       own. The way for MQTT 3.1.1 devices. Without a `responseTopic` the bridge uses
+         *       `causeway/responses/{requestId}`; MQTT 5 devices find it in the request's response topic property.
+         *     - `correlation`: the first message on `responseTopic` with the request's correlation data, which is the id of
+         *       the request unless you give `correlationData`. Needs MQTT 5.
+         *     - `first`: the first message on `responseTopic`, whatever it is.
+         *
+         *     Absent, it is `topic` where `responseTopic` is absent or holds `{requestId}`, else `correlation` on MQTT 5 and
+         *     `first` on 3.1.1. A user property `status` of the answer is handed on as `status`.
+         *
+         *     The answer is awaited for `timeoutSeconds`; then it is 504 `request_timeout`, and the message to the device
+         *     expires at the broker at the same time (MQTT 5), so that no stale command is carried out later.
+         *
+         *     With `Prefer: respond-async` the answer is 202 at once: the request is stored, published as soon as the broker
+         *     is there, and valid for `expirySeconds` (an hour unless you say otherwise, at most seven days). The device may
+         *     be offline now and answer later, also while the bridge restarts: see `GET /v1/requests/{id}`.
+         */
+        post: operations["sendRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The request's id.
+                 * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Read an asynchronous request
+         * @description Its state and the device's answer, until a day after the end of its validity.
+         */
+        get: operations["getRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch messages as they come
+         * @description Server-Sent Events: one event a message that matches one of the filters, each message once. `data` is the
+         *     message as a CloudEvent, as webhooks get it; `id` is the message's id. A comment comes every 15 seconds.
+         *
+         *     A stream shows what comes while it is open: nothing is stored, and what came before is not sent. Messages that
+         *     must not be missed need a webhook. Who reads so slowly that more than 1 MiB waits for him is disconnected.
+         */
+        get: operations["openStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List keys
+         * @description All keys but the first, in the order of their creation, without the keys themselves.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        /**
+         * Make a key
+         * @description Makes an API key. The answer holds the `key` itself: keep it, only a hash of it is stored. `publish` and `read`
+         *     are the topic filters the key may use; `{keyName}` in them is replaced by its `name`. A key without filters for
+         *     a scope may use no topic with it; `#` stands for all topics that do not begin with `$`.
+         */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The key's id.
+                 * @example key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw a key
+         * @description From now on, on every instance within a second, the key is refused. Its streams end.
+         */
+        delete: operations["deleteKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -528,6 +753,184 @@ export interface components {
             /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
             expirySeconds?: number;
             userProperties?: components["schemas"]["UserProperties"];
+            /**
+             * Format: date-time
+             * @description Store the message and publish it then, at most 30 days ahead; a time that has passed means as soon as possible.
+             */
+            sendAt?: string;
+        };
+        BatchInput: {
+            /** @description Each a `MessageInput`; they are checked one by one. */
+            messages: unknown[];
+        };
+        BatchResults: {
+            results: components["schemas"]["BatchResult"][];
+        };
+        /** @description The answer `POST /v1/messages` would have given, a `PublishResult`, a `StoredPublish` or a `Problem`. */
+        BatchResult: {
+            /** @description Its HTTP status. */
+            status: number;
+        } & {
+            [key: string]: unknown;
+        };
+        StoredPublish: {
+            /** @description The message id. */
+            id: string;
+            topic: string;
+            qos: components["schemas"]["Qos"];
+            retain: boolean;
+            /**
+             * @description `queued`: waits for the broker or for those before it. `scheduled`: waits for `sendAt`. `sent`, `acknowledged`: published, as in `PublishResult`. `expired`: `expirySeconds` passed first. `failed`: the broker refused it; `error` says why.
+             * @enum {string}
+             */
+            outcome: "queued" | "scheduled" | "sent" | "acknowledged" | "expired" | "failed";
+            /** Format: date-time */
+            acceptedAt: string;
+            /** Format: date-time */
+            sendAt: string | null;
+            /** Format: date-time */
+            expiresAt: string | null;
+            /** Format: date-time */
+            publishedAt: string | null;
+            noMatchingSubscribers: boolean | null;
+            error: string | null;
+        };
+        RetainedPage: {
+            items: components["schemas"]["RetainedTopic"][];
+            nextCursor: string | null;
+            /** @description The broker holds more under this filter than could be collected. */
+            truncated: boolean;
+        };
+        RetainedTopic: {
+            topic: string;
+            qos: components["schemas"]["Qos"];
+            /** @description Bytes. */
+            payloadSize: number;
+            contentType?: string;
+            /** @description As in `GET /v1/topics/{topic}`. */
+            etag: string;
+        };
+        RequestInput: {
+            /** @description The topic the device listens to. May hold `{requestId}`. */
+            topic: string;
+            /** @description A string is sent as it is, any other JSON value as its JSON text. Strings may hold `{requestId}`. Not with `payloadBase64`. */
+            payload?: unknown;
+            /**
+             * Format: byte
+             * @description The payload in base64. Not with `payload`.
+             */
+            payloadBase64?: string;
+            /** @default 1 */
+            qos: components["schemas"]["Qos"];
+            /** @description MQTT 5 content type. */
+            contentType?: string;
+            /** @description Where the device answers. May hold `{requestId}`. */
+            responseTopic?: string;
+            /**
+             * Format: byte
+             * @description MQTT 5 correlation data in base64; the request's id if absent.
+             */
+            correlationData?: string;
+            userProperties?: components["schemas"]["UserProperties"];
+            /**
+             * @description How the answer is told from other messages.
+             * @enum {string}
+             */
+            match?: "correlation" | "topic" | "first";
+            /**
+             * @description How long a synchronous request waits.
+             * @default 10
+             */
+            timeoutSeconds: number;
+            /** @description How long an asynchronous request is valid, 3600 if absent. For a synchronous one the MQTT 5 message expiry, `timeoutSeconds` if absent. */
+            expirySeconds?: number;
+        };
+        Responded: {
+            /** @description The request id. */
+            id: string;
+            /** @enum {string} */
+            outcome: "responded";
+            response: components["schemas"]["DeviceResponse"];
+            /** @description From the request to its answer. */
+            durationMs: number;
+        };
+        DeviceResponse: {
+            topic: string;
+            /** @description The inverse of a request's `payload`: a JSON object, array, number, boolean or null byte for byte as the device sent it, any other text as a string. Not with `payloadBase64`. */
+            payload?: unknown;
+            /** @description A payload that is not UTF-8 text. */
+            payloadBase64?: string;
+            /** @description The answer's user property `status`: how the device reports a failure. */
+            status?: string;
+            contentType?: string;
+            userProperties?: components["schemas"]["UserProperties"];
+            /** Format: date-time */
+            receivedAt: string;
+        };
+        RequestState: {
+            /** @description The request id. */
+            id: string;
+            /** @enum {string} */
+            outcome: "pending" | "responded" | "expired";
+            topic: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            response?: components["schemas"]["DeviceResponse"];
+        };
+        /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and the answers of requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
+        KeyScopes: ("publish" | "read" | "webhooks" | "admin")[];
+        /** @description For each instance of the bridge. */
+        RateLimit: {
+            /** @description Requests; each item of a batch counts as one. */
+            max: number;
+            perSeconds: number;
+        };
+        /**
+         * @description Topic filters; `{keyName}` stands for the key's name.
+         * @default []
+         */
+        KeyFilters: string[];
+        KeyInput: {
+            name: string;
+            scopes: components["schemas"]["KeyScopes"];
+            publish?: components["schemas"]["KeyFilters"];
+            read?: components["schemas"]["KeyFilters"];
+            rateLimit?: components["schemas"]["RateLimit"];
+            /**
+             * Format: date-time
+             * @description From then on the key is refused.
+             */
+            expiresAt?: string;
+        };
+        Key: {
+            id: string;
+            name: string;
+            scopes: components["schemas"]["KeyScopes"];
+            publish: string[];
+            read: string[];
+            rateLimit: {
+                max: number;
+                perSeconds: number;
+            } | null;
+            /** Format: date-time */
+            expiresAt: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             */
+            lastUsedAt: string | null;
+        };
+        CreatedKey: components["schemas"]["Key"] & {
+            /** @description The key itself. */
+            key: string;
+        };
+        KeyPage: {
+            items: components["schemas"]["Key"][];
+            nextCursor: string | null;
         };
         /** @description MQTT 5 user properties. A name with several values is repeated, in order. */
         UserProperties: {
@@ -772,7 +1175,7 @@ export interface components {
          * @description Stable; compare this one.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "not_found" | "no_retained_message" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, as in `topics[0]` or `query.limit`. */
             path: string;
@@ -891,7 +1294,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden_topic`: the key, or the bridge at the broker, may not use this topic. */
+        /** @description `forbidden_topic`: the key may not use this topic. `insufficient_scope`: it may not do this at all. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -909,7 +1312,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: no webhook has this id. */
+        /** @description `not_found`: nothing has this id, or nothing that the key may see. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -922,6 +1325,43 @@ export interface components {
                  *       "status": 404,
                  *       "detail": "no webhook wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                  *       "code": "not_found"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `conflict`: it is too late for this. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:causeway:problem:conflict",
+                 *       "title": "The resource changed meanwhile",
+                 *       "status": 409,
+                 *       "detail": "the message has been published already",
+                 *       "code": "conflict"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_limited`: too many of them at once. */
+        TooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:causeway:problem:rate_limited",
+                 *       "title": "Too many requests",
+                 *       "status": 429,
+                 *       "detail": "10000 requests wait for their answer",
+                 *       "code": "rate_limited"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1100,6 +1540,16 @@ export interface components {
          * @example devices/pi-7/config
          */
         Topic: string;
+        /**
+         * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+         * @example respond-async
+         */
+        Prefer: string;
+        /**
+         * @description The message's id.
+         * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+         */
+        MessageId: string;
         /** @description Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
         Qos: 0 | 1 | 2;
         /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
@@ -1161,6 +1611,11 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @example respond-async
+                 */
+                Prefer?: components["parameters"]["Prefer"];
             };
             path?: never;
             cookie?: never;
@@ -1172,6 +1627,32 @@ export interface operations {
         };
         responses: {
             200: components["responses"]["Published"];
+            /** @description Stored; it will be published. */
+            202: {
+                headers: {
+                    /** @description Where its state is. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "topic": "devices/pi-7/commands",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "queued",
+                     *       "acceptedAt": "2026-03-01T12:00:00.000Z",
+                     *       "sendAt": null,
+                     *       "expiresAt": null,
+                     *       "publishedAt": null,
+                     *       "noMatchingSubscribers": null,
+                     *       "error": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredPublish"];
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -1179,10 +1660,237 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    publishBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @example respond-async
+                 */
+                Prefer?: components["parameters"]["Prefer"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "messages": [
+                 *         {
+                 *           "topic": "devices/pi-7/commands",
+                 *           "payload": {
+                 *             "led": "on"
+                 *           }
+                 *         },
+                 *         {
+                 *           "topic": "devices/pi-8/commands",
+                 *           "payload": {
+                 *             "led": "on"
+                 *           },
+                 *           "qos": 0
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchInput"];
+                /**
+                 * @example {"topic":"devices/pi-7/commands","payload":{"led":"on"}}
+                 *     {"topic":"devices/pi-8/commands","payload":{"led":"on"},"qos":0}
+                 */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What became of each message. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "status": 200,
+                     *           "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "topic": "devices/pi-7/commands",
+                     *           "qos": 1,
+                     *           "retain": false,
+                     *           "outcome": "acknowledged",
+                     *           "noMatchingSubscribers": false
+                     *         },
+                     *         {
+                     *           "status": 400,
+                     *           "type": "urn:causeway:problem:invalid_topic",
+                     *           "title": "The topic name is not valid",
+                     *           "detail": "messages[1].topic: must not contain the wildcards + and #",
+                     *           "code": "invalid_topic",
+                     *           "errors": [
+                     *             {
+                     *               "path": "messages[1].topic",
+                     *               "message": "must not contain the wildcards + and #"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BatchResults"];
+                    /** @example {"status":200,"id":"msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90","topic":"devices/pi-7/commands","qos":1,"retain":false,"outcome":"acknowledged","noMatchingSubscribers":false} */
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "topic": "devices/pi-7/commands",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "queued",
+                     *       "acceptedAt": "2026-03-01T12:00:00.000Z",
+                     *       "sendAt": null,
+                     *       "expiresAt": null,
+                     *       "publishedAt": null,
+                     *       "noMatchingSubscribers": null,
+                     *       "error": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredPublish"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: components["parameters"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will not be published. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listRetained: {
+        parameters: {
+            query: {
+                /**
+                 * @description A topic filter.
+                 * @example devices/+/config
+                 */
+                filter: string;
+                /** @description The most items a page may have. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the page before. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of topics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "topic": "devices/pi-7/config",
+                     *           "qos": 1,
+                     *           "payloadSize": 11,
+                     *           "contentType": "text/plain",
+                     *           "etag": "\"5d41402abc4b2a76b9719d\""
+                     *         }
+                     *       ],
+                     *       "nextCursor": null,
+                     *       "truncated": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetainedPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getRetained: {
@@ -1251,6 +1959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
@@ -1282,6 +1991,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
@@ -1320,6 +2030,7 @@ export interface operations {
             409: components["responses"]["IdempotencyConflict"];
             413: components["responses"]["PayloadTooLarge"];
             422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
@@ -1348,10 +2059,356 @@ export interface operations {
             400: components["responses"]["InvalidTopic"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    sendRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @example respond-async
+                 */
+                Prefer?: components["parameters"]["Prefer"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestInput"];
+            };
+        };
+        responses: {
+            /** @description The device answered. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "outcome": "responded",
+                     *       "response": {
+                     *         "topic": "devices/pi-7/responses/req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *         "payload": {
+                     *           "temperature": 21.5
+                     *         },
+                     *         "contentType": "application/json",
+                     *         "receivedAt": "2026-03-01T12:00:00.042Z"
+                     *       },
+                     *       "durationMs": 42
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Responded"];
+                };
+            };
+            /** @description Stored; the answer will be at `Location`. */
+            202: {
+                headers: {
+                    /** @description Where the answer will be. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "outcome": "pending",
+                     *       "topic": "devices/pi-7/requests",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "expiresAt": "2026-03-01T13:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            /** @description `request_timeout`: the device did not answer in time. `broker_timeout`: the broker did not. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:request_timeout",
+                     *       "title": "The device did not answer in time",
+                     *       "status": 504,
+                     *       "detail": "no answer within 10 s",
+                     *       "code": "request_timeout"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The request's id.
+                 * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "outcome": "pending",
+                     *       "topic": "devices/pi-7/requests",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "expiresAt": "2026-03-01T13:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    openStream: {
+        parameters: {
+            query: {
+                /**
+                 * @description A topic filter; repeat it for several, at most 32.
+                 * @example [
+                 *       "devices/+/telemetry"
+                 *     ]
+                 */
+                topic: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, until you close the connection. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                     *     data: {"specversion":"1.0","id":"msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90","source":"/causeway","type":"mqtt.message","subject":"devices/pi-7/telemetry","time":"2026-03-01T12:00:00.000Z","datacontenttype":"application/json","data":{"temperature":21.5},"mqttqos":0,"mqttretain":false}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadWebhook"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: {
+                /** @description The most items a page may have. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the page before. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "name": "site-1",
+                     *           "scopes": [
+                     *             "publish",
+                     *             "read"
+                     *           ],
+                     *           "publish": [
+                     *             "site-1/+/commands"
+                     *           ],
+                     *           "read": [
+                     *             "site-1/#"
+                     *           ],
+                     *           "rateLimit": {
+                     *             "max": 100,
+                     *             "perSeconds": 1
+                     *           },
+                     *           "expiresAt": null,
+                     *           "createdAt": "2026-03-01T12:00:00.000Z",
+                     *           "lastUsedAt": "2026-03-02T08:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KeyPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyInput"];
+            };
+        };
+        responses: {
+            /** @description Made. The only answer that holds the key. */
+            201: {
+                headers: {
+                    /** @description The path of the new key. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "key": "cw_Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "name": "site-1",
+                     *       "scopes": [
+                     *         "publish",
+                     *         "read"
+                     *       ],
+                     *       "publish": [
+                     *         "site-1/+/commands"
+                     *       ],
+                     *       "read": [
+                     *         "site-1/#"
+                     *       ],
+                     *       "rateLimit": {
+                     *         "max": 100,
+                     *         "perSeconds": 1
+                     *       },
+                     *       "expiresAt": "2027-01-01T00:00:00.000Z",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "lastUsedAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `too_many_keys` or `idempotency_mismatch`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:too_many_keys",
+                     *       "title": "The limit of keys is reached",
+                     *       "status": 422,
+                     *       "detail": "there may be 10000 keys",
+                     *       "code": "too_many_keys"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The key's id.
+                 * @example key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listWebhooks: {
@@ -1423,6 +2480,8 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1495,6 +2554,7 @@ export interface operations {
             };
             400: components["responses"]["BadWebhook"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["IdempotencyConflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1516,6 +2576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1584,7 +2645,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1612,7 +2675,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1686,6 +2751,7 @@ export interface operations {
             };
             400: components["responses"]["BadWebhook"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             /** @description `conflict`: somebody else changed it at the same moment. Read it and try again. */
             409: {
@@ -1707,6 +2773,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1767,7 +2834,9 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1808,6 +2877,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1927,6 +2998,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ShuttingDown"];
         };

@@ -28,7 +28,7 @@ type BodyOf<O> = O extends { requestBody: { content: { "application/json": infer
 
 type JsonOf<R> = R extends { content: { "application/json": infer B } } ? B : never;
 
-type SuccessOf<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201)]> : never;
+type SuccessOf<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 202)]> : never;
 
 /** The JSON of the success answer, or, where that is not JSON, bytes, text or nothing. */
 type AnswerOf<O> = [SuccessOf<O>] extends [never] ? Buffer | string | undefined : SuccessOf<O>;
