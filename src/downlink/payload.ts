@@ -22,49 +22,71 @@ export function decodeBase64(text: string, path: string): Buffer {
 export function rawMember(json: string, name: string): string | undefined {
   let found: string | undefined;
   let at = skipSpace(json, json.indexOf("{") + 1);
-  while (json[at] === '"') {
+  while (json.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(json, at);
     const key = JSON.parse(json.slice(at, keyEnd)) as string;
     const start = skipSpace(json, json.indexOf(":", keyEnd) + 1);
     const end = endOfValue(json, start);
-    if (key === name) found = json.slice(start, end);
-    at = skipSpace(json, end);
-    if (json[at] !== ",") break;
-    at = skipSpace(json, at + 1);
+    if (key === name) found = json.slice(start, trimEnd(json, start, end));
+    if (json.charCodeAt(end) !== COMMA) break;
+    at = skipSpace(json, end + 1);
   }
   return found;
 }
 
+/**
+ * The text of each element of an array, in one pass.
+ * @param json a document that JSON.parse has accepted, an array
+ */
+export function rawElements(json: string): string[] {
+  const elements: string[] = [];
+  let at = skipSpace(json, json.indexOf("[") + 1);
+  if (json.charCodeAt(at) === CLOSE_BRACKET) return elements;
+  for (;;) {
+    const end = endOfValue(json, at);
+    elements.push(json.slice(at, trimEnd(json, at, end)));
+    if (json.charCodeAt(end) !== COMMA) return elements;
+    at = skipSpace(json, end + 1);
+  }
+}
+
+const [QUOTE, COMMA, BACKSLASH] = [0x22, 0x2c, 0x5c];
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
 function skipSpace(json: string, at: number): number {
-  while (json[at] === " " || json[at] === "\n" || json[at] === "\r" || json[at] === "\t") at++;
+  while (isSpace(json.charCodeAt(at))) at++;
   return at;
 }
 
 /** Just behind the string that begins at `at`. */
 function endOfString(json: string, at: number): number {
   for (let i = at + 1; i < json.length; i++) {
-    if (json[i] === "\\") i++;
-    else if (json[i] === '"') return i + 1;
+    const code = json.charCodeAt(i);
+    if (code === BACKSLASH) i++;
+    else if (code === QUOTE) return i + 1;
   }
   return json.length;
 }
 
+/** Where the comma or bracket behind the value stands, or the end of the document. */
 function endOfValue(json: string, at: number): number {
   let depth = 0;
   for (let i = at; i < json.length; i++) {
-    const c = json[i]!;
-    if (c === '"') {
-      i = endOfString(json, i) - 1;
-    } else if (c === "{" || c === "[") depth++;
-    else if (c === "}" || c === "]") {
-      if (depth === 0) return trimEnd(json, at, i);
-      depth--;
-    } else if (c === "," && depth === 0) return trimEnd(json, at, i);
+    const code = json.charCodeAt(i);
+    if (code === QUOTE) i = endOfString(json, i) - 1;
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      if (depth-- === 0) return i;
+    } else if (code === COMMA && depth === 0) return i;
   }
-  return trimEnd(json, at, json.length);
+  return json.length;
 }
 
 function trimEnd(json: string, start: number, end: number): number {
-  while (end > start && " \n\r\t".includes(json[end - 1]!)) end--;
+  while (end > start && isSpace(json.charCodeAt(end - 1))) end--;
   return end;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodeBase64, rawMember } from "../../src/downlink/payload.ts";
+import { decodeBase64, rawElements, rawMember } from "../../src/downlink/payload.ts";
 
 /** One way of many to write a JSON value: white space anywhere, escapes in strings, numbers as people write them. */
 interface Written {
@@ -93,6 +93,50 @@ describe("rawMember", () => {
   ] as const) {
     it(`of ${JSON.stringify(json)} is ${text}`, () => assert.equal(rawMember(json, "payload"), text));
   }
+});
+
+describe("rawElements", () => {
+  it("finds the text of every element of any array", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(value, space, space)), space, (items, around) => {
+        const body = items.map(([{ text }, a, b]) => a + text + b).join(",");
+        const json = `${around}[${items.length ? body : around}]${around}`;
+        const raw = rawElements(json);
+        assert.deepEqual(
+          raw,
+          items.map(([{ text }]) => text),
+        );
+        assert.deepEqual(
+          raw.map((text) => JSON.parse(text) as unknown),
+          JSON.parse(json),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("finds them in what JSON.stringify writes, indented or not", () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), fc.constantFrom(undefined, 1, "\t"), (items, indent) => {
+        const parsed = rawElements(JSON.stringify(items, null, indent)).map((text) => JSON.parse(text) as unknown);
+        assert.deepEqual(parsed, JSON.parse(JSON.stringify(items)));
+      }),
+    );
+  });
+
+  it("takes time in proportion to the text", () => {
+    const element = JSON.stringify({ topic: "a/b", payload: { text: "x".repeat(150), more: [1, '"', {}] } });
+    const ms = (count: number) => {
+      const json = `[${Array<string>(count).fill(element).join(",")}]`;
+      const startedAt = performance.now();
+      assert.equal(rawElements(json).length, count);
+      return performance.now() - startedAt;
+    };
+    ms(1_000);
+    // A hundred times as many would take ten thousand times as long if it were quadratic: minutes.
+    const [small, large] = [Math.min(ms(1_000), ms(1_000), ms(1_000)), ms(100_000)];
+    assert.ok(small < 20 && large < 2_000, `${small} ms, ${large} ms`);
+  });
 });
 
 describe("decodeBase64", () => {
