@@ -75,6 +75,12 @@ export function fieldProblem(code: ProblemCode, path: string, message: string): 
   return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });
 }
 
+/** A refusal that names every field that is wrong; an empty path is the body itself. */
+export function fieldsProblem(errors: FieldError[]): Problem {
+  const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
+  return new Problem("invalid_request", detail, { errors });
+}
+
 /** The process cannot start as it is configured, or beside what already runs: starting again is of no use (exit 78). */
 export class CannotStartError extends Error {
   override name = "CannotStartError";

@@ -1,5 +1,8 @@
 /** The operations of the API, each handed to its flow. The names are the contract's operationIds. */
+import { Readable } from "node:stream";
 import type { FastifyRequest } from "fastify";
+import { type BatchPorts, publishBatch, publishNow } from "./downlink/batch.ts";
+import { publishLines } from "./downlink/batch-stream.ts";
 import { publishMessage } from "./downlink/messages.ts";
 import type { Publish } from "./downlink/publish.ts";
 import type { ReadRetained } from "./downlink/retained.ts";
@@ -55,7 +58,17 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     clearTopic: (request) =>
       publishToTopic({ ...request.params, ...request.query, retain: true, body: Buffer.alloc(0) }, ports),
 
-    publishBatch: soon,
+    publishBatch: async (request, reply) => {
+      const { items } = request.routeOptions.config;
+      const batch = batchPorts(request, ports);
+      const body: unknown = request.body;
+      if (body instanceof Readable) {
+        const results = Readable.from(publishLines(body, items!.maxBytes, batch), { objectMode: false });
+        return reply.type("application/x-ndjson").send(results);
+      }
+      const answer = await publishBatch(request.body.messages, request.rawJson, batch);
+      return reply.type("application/json; charset=utf-8").send(answer);
+    },
     getMessage: soon,
     cancelMessage: soon,
     listRetained: soon,
@@ -90,5 +103,21 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       return reply.type(type).send(text);
     },
     getStatus: () => ports.status(),
+  };
+}
+
+/** What a batch may do and where its messages go. */
+function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
+  return {
+    faults: request.routeOptions.config.items!.faults,
+    publishOne: publishNow(ports),
+    // Every key may publish everything, and without a limit.
+    check: () => undefined,
+    take: () => undefined,
+    refusal: (error) => {
+      if (error instanceof Problem) return error;
+      request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");
+      return new Problem("internal_error", "the message could not be published", { cause: error });
+    },
   };
 }

@@ -38,6 +38,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     http: { maxHeaderSize: MAX_HEADER_BYTES },
+    // The default, and it must stay: a stream of messages takes as long as it takes.
+    requestTimeout: 0,
     // Longer topics than MQTT allows must reach the check that says so.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     // Our own answer is a problem; see the gate.

@@ -1,7 +1,8 @@
-/** How request bodies are read: JSON for most operations, bytes as sent for the topics. */
+/** How request bodies are read: JSON for most operations, bytes as sent for the topics, lines as they come. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, RouteShorthandOptions } from "fastify";
-import { Problem } from "../errors.ts";
+import { fieldProblem, Problem } from "../errors.ts";
+import { LINES } from "./document.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -11,6 +12,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The body is taken as bytes, whatever its content type. */
     rawBody?: boolean;
+    /** The body may be lines of JSON: it is then a stream, of any length. */
+    lines?: boolean;
   }
 }
 
@@ -32,10 +35,20 @@ export function readBodies(app: FastifyInstance): void {
       done(new Problem("invalid_request", "the body is not valid JSON"));
     }
   });
+  app.addContentTypeParser(LINES, (request, stream, done) => {
+    if (!request.routeOptions.config.lines) return done(wrongType());
+    // Neither is the body there to be compared, nor the answer to be kept.
+    if (request.headers["idempotency-key"] === undefined) return done(null, stream);
+    done(fieldProblem("invalid_request", "header.idempotency-key", `is not taken together with ${LINES}`));
+  });
   app.addContentTypeParser("*", { parseAs: "buffer" }, (request, bytes, done) => {
     if (request.routeOptions.config.rawBody) return done(null, bytes);
-    done(new Problem("unsupported_media_type", "send Content-Type: application/json"));
+    done(wrongType());
   });
+}
+
+function wrongType(): Problem {
+  return new Problem("unsupported_media_type", "send Content-Type: application/json");
 }
 
 /**

@@ -17,7 +17,7 @@ interface Response {
 export interface Operation {
   operationId: string;
   parameters?: (Parameter | Ref)[];
-  requestBody?: object;
+  requestBody?: { content: Record<string, object> } | Ref;
   responses: Record<string, Response | Ref>;
   security?: unknown[];
   /** What a key must be allowed to for this operation. */
@@ -47,6 +47,9 @@ type Method = (typeof METHODS)[number];
 /** The path whose last part holds slashes. */
 export const TOPIC_PATH = "/v1/topics/{topic}";
 
+/** Newline-delimited JSON: a body without an end in sight. */
+export const LINES = "application/x-ndjson";
+
 /** Reads `openapi/openapi.yaml`: two folders up, from `src/http` as well as from `dist/http`. */
 export function loadDocument(): { yaml: string; openapi: OpenApi } {
   const yaml = readFileSync(new URL("../../openapi/openapi.yaml", import.meta.url), "utf8");
@@ -75,8 +78,13 @@ export function successStatus(operation: Operation): number {
 /** Whether the body is taken as bytes: whatever is not JSON. */
 export function hasRawBody(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody) return false;
-  const body = resolve<{ content: object }>(openapi, operation.requestBody as Ref);
-  return !("application/json" in body.content);
+  return !("application/json" in resolve(openapi, operation.requestBody).content);
+}
+
+/** Whether the body may also be lines of JSON, read as they come. */
+export function hasLines(openapi: OpenApi, operation: Operation): boolean {
+  if (!operation.requestBody) return false;
+  return LINES in resolve(openapi, operation.requestBody).content;
 }
 
 /**
@@ -103,12 +111,12 @@ function lean(openapi: OpenApi, operation: Operation): Operation {
   return {
     operationId,
     ...(parameters && { parameters: parameters.filter((one) => resolve(openapi, one).in !== "header") }),
-    ...(requestBody && !hasRawBody(openapi, operation) && { requestBody }),
+    ...(requestBody && !hasRawBody(openapi, operation) && { requestBody: jsonOnly(resolve(openapi, requestBody)) }),
     responses: Object.fromEntries(successes.map((status) => [status, jsonOnly(resolve(openapi, responses[status]!))])),
   };
 }
 
-function jsonOnly({ content }: Response): Response {
+function jsonOnly({ content }: { content?: Record<string, object> }): Required<Response> {
   const json = content?.["application/json"];
-  return { description: "", ...(json && { content: { "application/json": json } }) };
+  return { description: "", content: json ? { "application/json": json } : {} };
 }

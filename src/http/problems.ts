@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { Problem } from "../errors.ts";
+import { fieldsProblem, Problem } from "../errors.ts";
 import { fieldErrors } from "./validation.ts";
 
 /** Writes the problem as the reply. */
@@ -27,9 +27,7 @@ export function errorHandler(explain: Explain = () => undefined) {
 function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error.validation) {
-    const errors = fieldErrors(error.validation, error.validationContext);
-    const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
-    return new Problem("invalid_request", detail, { errors });
+    return fieldsProblem(fieldErrors(error.validation, error.validationContext));
   }
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":

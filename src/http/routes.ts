@@ -1,17 +1,24 @@
 /** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
-import { Problem } from "../errors.ts";
+import { type FieldError, Problem } from "../errors.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
-import { hasRawBody, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
+import { hasLines, hasRawBody, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
 import { type Claims, idempotencyHooks } from "./idempotency.ts";
-import { schemaCompiler } from "./validation.ts";
+import { schemaCheck, schemaCompiler } from "./validation.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** Served without an API key. */
     open?: boolean;
+    /** Of a body that holds many messages: each is checked alone. */
+    items?: {
+      /** What is wrong with one by the contract; fills in the defaults. */
+      faults(item: unknown): FieldError[];
+      /** The longest line of a streamed body. */
+      maxBytes: number;
+    };
   }
 }
 
@@ -42,18 +49,30 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
   for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);
 }
 
+/** Of a body with many messages: a thousand of 32 KiB. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024;
+
 /** For each operation what glue does not know: handler, limits, hooks. */
 function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOptions) {
   const idempotency = idempotencyHooks(claims);
+  // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
+  const jsonLimit = maxPayloadBytes * 2 + 65_536;
   const settings = new Map<OperationId, Partial<RouteOptions>>();
   for (const { path, method, operation } of operationsOf(openapi)) {
     const id = operation.operationId as OperationId;
     const raw = hasRawBody(openapi, operation);
+    const lines = hasLines(openapi, operation);
     settings.set(id, {
       handler: withStatus(handlers[id] as RouteHandlerMethod, successStatus(operation)),
-      // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
-      bodyLimit: raw ? maxPayloadBytes : maxPayloadBytes * 2 + 65_536,
-      config: { open: operation.security?.length === 0, rawBody: raw },
+      bodyLimit: raw ? maxPayloadBytes : lines ? Math.max(jsonLimit, MAX_BATCH_BYTES) : jsonLimit,
+      config: {
+        open: operation.security?.length === 0,
+        rawBody: raw,
+        lines,
+        ...(lines && {
+          items: { faults: schemaCheck(openapi.components.schemas, "MessageInput"), maxBytes: jsonLimit },
+        }),
+      },
       ...(path.includes("{topic}") && { onRequest: nameTopic }),
       ...(raw && rawBodyHooks),
       ...(method === "post" && idempotency),

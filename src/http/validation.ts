@@ -24,6 +24,15 @@ export function schemaCompiler(): FastifySchemaCompiler<object> {
   };
 }
 
+/**
+ * A check of one of the contract's schemas, for what is not a whole body: what is wrong with a value, nothing when it is
+ * valid. Fills in the defaults. An empty path is the value itself.
+ */
+export function schemaCheck(schemas: unknown, name: string): (value: unknown) => FieldError[] {
+  const check = new Ajv2020(options).compile({ components: { schemas }, $ref: `#/components/schemas/${name}` });
+  return (value) => (check(value) ? [] : fieldErrors(check.errors as FastifySchemaValidationError[], undefined));
+}
+
 function isBase64(text: string): boolean {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }

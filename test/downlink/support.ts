@@ -16,6 +16,8 @@ export interface Downlink {
   published: OutgoingMessage[];
   /** What the broker makes of a publish. */
   outcome: PublishResult;
+  /** Decides in place of `outcome`. */
+  onPublish?: ((message: OutgoingMessage) => Promise<PublishResult>) | undefined;
   /** What topics hold; an Error is thrown. */
   held: Map<string, Omit<RetainedMessage, "topic"> | Error>;
 }
@@ -26,7 +28,7 @@ export async function startDownlink(): Promise<Downlink> {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     publish: async (message) => {
       downlink.published.push(message);
-      return downlink.outcome;
+      return downlink.onPublish?.(message) ?? downlink.outcome;
     },
     readRetained: async (topic) => {
       const message = downlink.held.get(topic);

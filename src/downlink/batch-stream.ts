@@ -1,0 +1,138 @@
+/**
+ * `POST /v1/messages/batch` as lines of JSON: read, published and answered while they come. What is held at once is
+ * bounded, and so is what the client may leave unread: then its lines are not read either.
+ */
+import { isUtf8 } from "node:buffer";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { fieldProblem, Problem } from "../errors.ts";
+import { type BatchPorts, publishItem, refusalOf } from "./batch.ts";
+import { type Line, Lines } from "./lines.ts";
+
+/** Messages whose results the client has not taken. */
+const MAX_HELD = 1_000;
+/** The same in bytes of their lines: a thousand of the longest would be half a gigabyte. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
+
+/** A message whose result waits for its own publish or for those before it. */
+interface Held {
+  bytes: number;
+  result?: string;
+}
+
+/**
+ * The results, a line each, in the order of the messages. Ends early, without an error, when the source breaks off:
+ * nobody is there to read them.
+ * @param maxLineBytes a longer line is refused, and the stream goes on behind it
+ */
+export async function* publishLines(
+  source: AsyncIterable<Buffer>,
+  maxLineBytes: number,
+  ports: BatchPorts,
+): AsyncGenerator<string> {
+  const lines = new Lines(maxLineBytes);
+  const chunks = source[Symbol.asyncIterator]();
+  const held: Held[] = [];
+  let heldBytes = 0;
+  let count = 0;
+  let [reading, ended, broken] = [false, false, false];
+  let wake: () => void = () => undefined;
+
+  const hasRoom = () => held.length < MAX_HELD && heldBytes < MAX_HELD_BYTES;
+
+  function start(line: Line): void {
+    const one: Held = { bytes: "bytes" in line ? line.bytes.length : 0 };
+    held.push(one);
+    heldBytes += one.bytes;
+    publishLine(line, count++, ports).then((result) => {
+      one.result = `${result}\n`;
+      if (one === held[0]) wake();
+    });
+  }
+
+  function startLines(): void {
+    while (!reading && hasRoom()) {
+      const line = lines.next();
+      if (!line) return;
+      start(line);
+    }
+  }
+
+  /** The results that are due: those with nothing before them that is under way. */
+  function takeResults(): string {
+    const due = held.findIndex(({ result }) => result === undefined);
+    const taken = held.splice(0, due === -1 ? held.length : due);
+    let text = "";
+    for (const { bytes, result } of taken) {
+      heldBytes -= bytes;
+      text += result;
+    }
+    return text;
+  }
+
+  async function read(): Promise<void> {
+    reading = true;
+    try {
+      const { done, value } = await chunks.next();
+      if (!done) lines.push(value);
+      else {
+        ended = true;
+        lines.end();
+      }
+    } catch {
+      broken = true;
+    }
+    reading = false;
+    wake();
+  }
+
+  try {
+    while (!broken) {
+      startLines();
+      const results = takeResults();
+      if (results !== "") {
+        yield results;
+        continue;
+      }
+      if (ended && held.length === 0) return;
+      if (!reading && !ended && hasRoom()) void read();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      // What else this turn of the event loop brings leaves in the same write.
+      await nextTurn();
+    }
+  } finally {
+    if (!ended) void chunks.return?.();
+  }
+}
+
+async function publishLine(line: Line, index: number, ports: BatchPorts): Promise<string> {
+  let text: string;
+  let item: unknown;
+  try {
+    text = textOf(line);
+    item = parse(text, line.number);
+    ports.take(1);
+  } catch (error) {
+    return refusalOf(ports.refusal(error), index);
+  }
+  return publishItem(item, text, index, ports);
+}
+
+function textOf(line: Line): string {
+  if ("tooLong" in line) {
+    const message = `line ${line.number} is too long`;
+    throw new Problem("payload_too_large", message, { errors: [{ path: "", message }] });
+  }
+  // Decoding would quietly replace what is not UTF-8, and so change the payload.
+  if (!isUtf8(line.bytes)) throw fieldProblem("invalid_request", "", `line ${line.number} is not valid UTF-8`);
+  return line.bytes.toString();
+}
+
+function parse(text: string, number: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw fieldProblem("invalid_request", "", `line ${number} is not valid JSON`);
+  }
+}

@@ -1,0 +1,98 @@
+/** `POST /v1/messages/batch`: many messages in one request, each of which stands for itself. */
+import { type FieldError, fieldProblem, fieldsProblem, Problem } from "../errors.ts";
+import { type MessageInput, publishMessage } from "./messages.ts";
+import { rawElements, rawMember } from "./payload.ts";
+import type { Publish } from "./publish.ts";
+
+/** An answer as `POST /v1/messages` gives it, beside its HTTP status. */
+export type Answer = { status: number };
+
+/**
+ * Publishes a message that is valid by the contract.
+ * @param rawJson the text of the message, from which a payload that is not a string is taken
+ * @throws Problem
+ */
+export type PublishOne = (input: MessageInput, rawJson: string) => Promise<Answer>;
+
+/** What a batch needs from outside. */
+export interface BatchPorts {
+  /** What is wrong with a message by the contract; fills in the defaults. */
+  faults(item: unknown): FieldError[];
+  publishOne: PublishOne;
+  /** Throws a Problem where the caller may not publish to this topic. */
+  check(topic: string, path: string): void;
+  /** Takes as much of the caller's rate limit; throws a Problem where it is used up. */
+  take(count: number): void;
+  /** The refusal to show for whatever was thrown. */
+  refusal(error: unknown): Problem;
+}
+
+/** Publishes at once; nothing is stored for later. */
+export function publishNow(ports: { publish: Publish; maxPayloadBytes: number }): PublishOne {
+  return async (input, rawJson) => {
+    if ("sendAt" in input) throw fieldProblem("invalid_request", "sendAt", "is not possible in a batch");
+    const { id, topic, qos, retain, outcome, noMatchingSubscribers } = await publishMessage(input, rawJson, ports);
+    return { status: 200, id, topic, qos, retain, outcome, noMatchingSubscribers };
+  };
+}
+
+/** Of one batch under way at once: few enough that no batch fails by its own size, whatever the broker's window. */
+const WINDOW = 500;
+
+/**
+ * The results, in the order of the messages, as the JSON text of the answer. The first {@link WINDOW} messages are
+ * published in one turn of the event loop, and so leave in one write.
+ * @param rawJson the text of the whole body
+ * @throws Problem rate_limited
+ */
+export async function publishBatch(messages: unknown[], rawJson: string, ports: BatchPorts): Promise<string> {
+  ports.take(messages.length);
+  const texts = messages.some(holdsJson) ? rawElements(rawMember(rawJson, "messages")!) : [];
+  const results = new Array<string>(messages.length);
+  let next = 0;
+  const publishInTurn = async () => {
+    while (next < messages.length) {
+      const i = next++;
+      results[i] = await publishItem(messages[i], texts[i] ?? "", i, ports);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(WINDOW, messages.length) }, publishInTurn));
+  return `{"results":[${results.join(",")}]}`;
+}
+
+/** Whether the payload has to be taken from the text. */
+function holdsJson(item: unknown): boolean {
+  const payload = (item as MessageInput | null)?.payload;
+  return payload !== undefined && typeof payload !== "string";
+}
+
+/** Publishes one of many. Never rejects: a refusal is a result, the JSON text of its problem. */
+export async function publishItem(
+  item: unknown,
+  rawJson: string,
+  index: number,
+  { faults, check, publishOne, refusal }: BatchPorts,
+): Promise<string> {
+  try {
+    const errors = faults(item);
+    if (errors.length > 0) throw fieldsProblem(errors);
+    const input = item as MessageInput;
+    check(input.topic, "topic");
+    return JSON.stringify(await publishOne(input, rawJson));
+  } catch (error) {
+    return refusalOf(refusal(error), index);
+  }
+}
+
+/** The problem as a result, its fields named from the outside: `messages[3].topic`. */
+export function refusalOf(problem: Problem, index: number): string {
+  if (!problem.errors) return JSON.stringify(problem);
+  const errors = problem.errors.map(({ path, message }) => ({ path: below(`messages[${index}]`, path), message }));
+  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return JSON.stringify(new Problem(problem.code, detail, { errors }));
+}
+
+function below(outer: string, path: string): string {
+  if (path === "" || path.startsWith("[")) return outer + path;
+  return `${outer}.${path}`;
+}

@@ -1,0 +1,72 @@
+/** Lines out of a stream of bytes, holding no more than one line and the piece that was put in last. */
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** A line without its end. `tooLong`: it was, and its bytes are gone. */
+export type Line = { number: number; bytes: Buffer } | { number: number; tooLong: true };
+
+export class Lines {
+  #chunk: Buffer = Buffer.alloc(0);
+  #at = 0;
+  /** The beginning of a line that goes on in the next chunk. */
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
+  #skipping = false;
+  #number = 0;
+  #ended = false;
+
+  /** @param maxBytes of a line, without its end */
+  constructor(private readonly maxBytes: number) {}
+
+  /** Puts in the next piece of the stream, once {@link next} has nothing more. */
+  push(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#at = 0;
+  }
+
+  /** The stream has ended: what is left is a line, too. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** The next line that is not empty; undefined when more of the stream is needed. */
+  next(): Line | undefined {
+    for (;;) {
+      const end = this.#chunk.indexOf(NEWLINE, this.#at);
+      if (end === -1) {
+        this.#keep(this.#chunk.subarray(this.#at));
+        this.#at = this.#chunk.length;
+        if (!this.#ended || (this.#begunBytes === 0 && !this.#skipping)) return undefined;
+      } else {
+        this.#keep(this.#chunk.subarray(this.#at, end));
+        this.#at = end + 1;
+      }
+      const line = this.#finish();
+      if (line) return line;
+    }
+  }
+
+  #keep(bytes: Buffer): void {
+    if (bytes.length === 0 || this.#skipping) return;
+    this.#begun.push(bytes);
+    this.#begunBytes += bytes.length;
+    // One byte more is the carriage return before the newline.
+    if (this.#begunBytes <= this.maxBytes + 1) return;
+    this.#begun = [];
+    this.#begunBytes = 0;
+    this.#skipping = true;
+  }
+
+  #finish(): Line | undefined {
+    const number = ++this.#number;
+    const skipped = this.#skipping;
+    const whole = this.#begun.length === 1 ? this.#begun[0]! : Buffer.concat(this.#begun);
+    this.#begun = [];
+    this.#begunBytes = 0;
+    this.#skipping = false;
+    const bytes = whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole;
+    if (skipped || bytes.length > this.maxBytes) return { number, tooLong: true };
+    return bytes.length > 0 ? { number, bytes } : undefined;
+  }
+}
