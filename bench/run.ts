@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
+import { batch } from "./batch.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
@@ -19,6 +20,7 @@ const SCENARIOS: Scenario[] = [
   publishScenario(0),
   publishScenario(1),
   publishTopics,
+  batch,
   intake,
   endToEnd,
   latency,
@@ -91,7 +93,7 @@ async function run(scenario: Scenario, context: Context): Promise<Result> {
   }
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   const { name, title } = scenario;
-  return { scenario: { name, title }, outcome, error, verdicts: judge(scenario.targets, outcome), seconds };
+  return { scenario: { name, title }, outcome, error, verdicts: judge(scenario, outcome), seconds };
 }
 
 async function main(): Promise<number> {

@@ -9,6 +9,8 @@ import type { Outcome, Scenario, Target } from "./scenario.ts";
 export interface Verdict extends Target {
   value: number;
   met: boolean;
+  /** Not reached, but another one of the scenario was, and that is enough. */
+  waived?: boolean;
 }
 
 export interface Result {
@@ -20,12 +22,14 @@ export interface Result {
 }
 
 /** A target without a figure is not met. */
-export function judge(targets: Target[], outcome: Outcome | undefined): Verdict[] {
-  return targets.map((target) => {
+export function judge({ targets, enough }: Pick<Scenario, "targets" | "enough">, outcome?: Outcome): Verdict[] {
+  const verdicts = targets.map((target) => {
     const value = outcome?.measured[target.metric] ?? Number.NaN;
     const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = target;
     return { ...target, value, met: value >= atLeast && value <= atMost };
   });
+  if (enough !== "any" || !verdicts.some(({ met }) => met)) return verdicts;
+  return verdicts.map((verdict) => (verdict.met ? verdict : { ...verdict, met: true, waived: true }));
 }
 
 export function allMet(results: Result[]): boolean {
@@ -45,7 +49,7 @@ export function table(results: Result[]): string {
       i === 0 ? scenario.name : "",
       `${verdict.metric} ${number(verdict.value)} ${verdict.unit}`,
       verdict.atLeast === undefined ? `≤ ${verdict.atMost}` : `≥ ${verdict.atLeast}`,
-      error ? "FAILED" : verdict.met ? "met" : "MISSED",
+      error ? "FAILED" : verdict.waived ? "waived" : verdict.met ? "met" : "MISSED",
       i === 0 ? figures : "",
     ]);
   });

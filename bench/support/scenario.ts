@@ -37,6 +37,8 @@ export interface Scenario {
   title: string;
   /** Empty: for information. */
   targets: Target[];
+  /** One target is enough, for instance a rate or else a ratio. Absent: all have to be reached. */
+  enough?: "any";
   /** After this it counts as failed. */
   maxSeconds: number;
   run(context: Context): Promise<Outcome>;

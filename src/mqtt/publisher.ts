@@ -7,6 +7,7 @@ import mqttPacket from "mqtt-packet";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
+import { Drains } from "./drains.ts";
 
 export interface PublisherOptions {
   broker: BrokerAddress;
@@ -52,6 +53,7 @@ export class Publisher {
   /** By packet identifier. */
   readonly #underWay = new Map<number, UnderWay>();
   readonly #deadlines: Deadlines<UnderWay>;
+  readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
   /** The stream that is corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
@@ -116,6 +118,10 @@ export class Publisher {
         underWay.messageId = client.getLastMessageId();
         this.#underWay.set(underWay.messageId, underWay);
       };
+    } else if (client.stream.writableNeedDrain && client.connected && !client.disconnecting) {
+      client.publish(message.topic, message.payload, options, client.noop);
+      this.#drains.wait(client.stream, underWay);
+      return;
     }
     client.publish(message.topic, message.payload, options, done);
   }
