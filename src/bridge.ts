@@ -8,8 +8,10 @@ import { Problem } from "./errors.ts";
 import { makeHandlers } from "./handlers.ts";
 import { buildApp } from "./http/app.ts";
 import { bearerCheck } from "./http/auth.ts";
+import { protocolName } from "./mqtt/connection.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
 import { Publisher } from "./mqtt/publisher.ts";
+import { retainedFinder } from "./mqtt/retained-finder.ts";
 import { retainedReader } from "./mqtt/retained-reader.ts";
 import { UplinkSession } from "./mqtt/uplink-session.ts";
 import { makeCanary, makeReadiness } from "./ops/health.ts";
@@ -77,12 +79,15 @@ export async function startBridge(
     const suffix = randomUUID().slice(0, 8);
     const publisher = new Publisher({ broker, clientId: `${mqtt.clientId}-publish-${suffix}`, log });
     onStop("publisher", () => publisher.close());
-    const reader = retainedReader({
+    const outage = () =>
+      publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet");
+    const reader = retainedReader({ broker, clientId: `${mqtt.clientId}-read-${suffix}`, log, outage });
+    const findRetained = retainedFinder({
       broker,
-      clientId: `${mqtt.clientId}-read-${suffix}`,
+      clientId: `${mqtt.clientId}-list-${suffix}`,
       log,
-      outage: () =>
-        publisher.connection.connected ? undefined : (publisher.connection.lastError ?? "not connected yet"),
+      outage,
+      protocol: () => protocolName(publisher.connection.protocol),
     });
     onStop("reader", () => reader.close());
     const publish = (message: OutgoingMessage): Promise<PublishResult> => {
@@ -134,6 +139,8 @@ export async function startBridge(
       handlers: makeHandlers({
         publish,
         readRetained: embedded ? embedded.retained : reader.read,
+        readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
+        findRetained: embedded ? embedded.findRetained : findRetained,
         webhooks: new WebhookService({
           registry,
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },

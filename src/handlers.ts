@@ -5,7 +5,8 @@ import { type BatchPorts, publishBatch, publishNow } from "./downlink/batch.ts";
 import { publishLines } from "./downlink/batch-stream.ts";
 import { publishMessage } from "./downlink/messages.ts";
 import type { Publish } from "./downlink/publish.ts";
-import type { ReadRetained } from "./downlink/retained.ts";
+import type { FindRetained, ReadRetained, ReadSeveral } from "./downlink/retained.ts";
+import { listRetained } from "./downlink/retained-list.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
 import { Problem } from "./errors.ts";
 import type { Handlers } from "./http/contract/index.ts";
@@ -22,6 +23,8 @@ export interface DeliveryQuery {
 export interface HandlerPorts {
   publish: Publish;
   readRetained: ReadRetained;
+  findRetained: FindRetained;
+  readSeveral: ReadSeveral;
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
   readiness(): Promise<Readiness>;
   status(): Promise<Record<string, unknown>>;
@@ -71,7 +74,9 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     },
     getMessage: soon,
     cancelMessage: soon,
-    listRetained: soon,
+    listRetained: (request) =>
+      // Every key may read everything.
+      listRetained(request.query, { ...ports, check: () => undefined }),
     sendRequest: soon,
     getRequest: soon,
     openStream: soon,

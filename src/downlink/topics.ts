@@ -1,10 +1,9 @@
 /** `/v1/topics/{topic}`: a topic as a resource; its body is the payload. */
-import { createHash } from "node:crypto";
 import { Problem } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
 import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
-import type { ReadRetained, RetainedMessage } from "./retained.ts";
+import { etagOf, type ReadRetained } from "./retained.ts";
 
 export interface TopicPublish {
   topic: string;
@@ -65,13 +64,6 @@ export async function getRetained(
   };
   if (userProperties) headers["mqtt-user-property"] = propertyLines(userProperties);
   return { status: 200, body: payload, headers };
-}
-
-function etagOf({ payload, contentType, qos, userProperties }: RetainedMessage): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([contentType, qos, userProperties]))
-    .update(payload);
-  return `"${hash.digest("base64url").slice(0, 22)}"`;
 }
 
 /** RFC 9110 section 13.1.2: a list of tags, compared weakly, or `*`. */

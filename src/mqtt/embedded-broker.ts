@@ -11,11 +11,12 @@ import { Aedes } from "aedes";
 import openPersistence from "aedes-persistence-level";
 import { ClassicLevel } from "classic-level";
 import { v7 as uuidv7 } from "uuid";
-import type { RetainedMessage } from "../downlink/retained.ts";
+import type { FindRetained, ReadSeveral, RetainedMessage } from "../downlink/retained.ts";
 import { CannotStartError } from "../errors.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
 import type { Log } from "./connection.ts";
 import { deliverEachOnce } from "./each-once.ts";
+import { retainedStore } from "./retained-store.ts";
 import { mendSubscriptions } from "./stored-subscriptions.ts";
 
 export interface EmbeddedBrokerOptions {
@@ -36,6 +37,9 @@ export interface EmbeddedBroker {
   wantedPort: boolean;
   /** The retained message of a topic, read from the store itself: exact, without asking over the network. */
   retained(topic: string): Promise<RetainedMessage | undefined>;
+  /** The same of every topic under a filter. */
+  findRetained: FindRetained;
+  readSeveral: ReadSeveral;
   close(): Promise<void>;
 }
 
@@ -79,14 +83,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     port: bound,
     url: `mqtt://${local}:${bound}`,
     wantedPort,
-    retained: async (topic) => {
-      for await (const packet of persistence.createRetainedStream(topic)) {
-        if (packet.topic === topic && packet.payload.length > 0) {
-          return { topic, payload: Buffer.from(packet.payload), qos: packet.qos };
-        }
-      }
-      return undefined;
-    },
+    ...retainedStore(persistence),
     close: async () => {
       server.close();
       await new Promise<void>((resolve) => aedes.close(() => resolve()));

@@ -6,18 +6,20 @@
  * once they have answered one more packet, and a short grace for those that look it up aside has passed, nothing comes.
  */
 
-import type { ReadRetained, RetainedMessage } from "../downlink/retained.ts";
-import { Problem } from "../errors.ts";
+import type { ReadRetained, ReadSeveral, RetainedMessage } from "../downlink/retained.ts";
 import type { QoS } from "../message.ts";
+import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./ask.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
-const ANSWER_MS = 5_000;
 const GRACE_MS = 50;
 /** Reads under way at once. */
 const MAX_READS = 500;
+/** Of several: no more than brokers have under way to one client, where more would come late (Mosquitto: 20). */
+const TOGETHER = 20;
 
 export interface RetainedReader {
   read: ReadRetained;
+  readSeveral: ReadSeveral;
   close(): Promise<void>;
 }
 
@@ -68,55 +70,32 @@ export function retainedReader(options: {
       nothing.catch(() => undefined); // the message may have won the race long before
       return await Promise.race([arrived, nothing]);
     } catch (error) {
-      if (error instanceof Problem) throw error;
-      const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];
-      if (refused !== undefined)
-        throw new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
-      throw unavailable((error as Error).message);
+      throw askingFailed(error);
     } finally {
       waiting.delete(topic);
       client.unsubscribe(topic, () => undefined);
     }
   }
 
+  const read: ReadRetained = async (topic) => {
+    const outage = options.outage();
+    if (outage !== undefined) throw unavailable(outage);
+    const running = reads.get(topic);
+    if (running) return running;
+    if (reads.size >= MAX_READS) throw tooMany("reads");
+    const started = readOnce(topic).finally(() => reads.delete(topic));
+    reads.set(topic, started);
+    return started;
+  };
+
   return {
-    read: async (topic) => {
-      const outage = options.outage();
-      if (outage !== undefined) throw unavailable(outage);
-      const running = reads.get(topic);
-      if (running) return running;
-      if (reads.size >= MAX_READS)
-        throw new Problem("rate_limited", "too many reads are under way", { headers: { "retry-after": "1" } });
-      const read = readOnce(topic).finally(() => reads.delete(topic));
-      reads.set(topic, read);
-      return read;
+    read,
+    async *readSeveral(topics) {
+      for (let i = 0; i < topics.length; i += TOGETHER) {
+        const found = await Promise.all(topics.slice(i, i + TOGETHER).map(read));
+        yield* found.filter((message) => message !== undefined);
+      }
     },
     close: async () => connection?.close(),
   };
-}
-
-async function connected(connection: Connection): Promise<Connection> {
-  if (connection.connected) return connection;
-  // The broker is there, or `outage` had said so: this connection is being opened, finds out the version, or comes back.
-  if (connection.state === "taken_over" || connection.state === "closed") throw unavailable(connection.lastError);
-  await within(ANSWER_MS, connection.untilConnected());
-  return connection;
-}
-
-function unavailable(reason: string | undefined): Problem {
-  return new Problem("broker_unavailable", reason ?? "there is no connection to the broker", {
-    headers: { "retry-after": "1" },
-  });
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(`the broker did not answer within ${ms / 1000} s`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

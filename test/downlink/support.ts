@@ -5,6 +5,7 @@ import type { RetainedMessage } from "../../src/downlink/retained.ts";
 import { type HandlerPorts, makeHandlers } from "../../src/handlers.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
+import { matches } from "../../src/topic.ts";
 import { MemoryClaims } from "../http/support.ts";
 
 export const AUTH = { authorization: "Bearer test-key" };
@@ -20,11 +21,18 @@ export interface Downlink {
   onPublish?: ((message: OutgoingMessage) => Promise<PublishResult>) | undefined;
   /** What topics hold; an Error is thrown. */
   held: Map<string, Omit<RetainedMessage, "topic"> | Error>;
+  /** Whether there is more than the broker tells. */
+  truncated: boolean;
 }
 
 export async function startDownlink(): Promise<Downlink> {
-  const downlink: Omit<Downlink, "app"> = { published: [], outcome: { kind: "sent" }, held: new Map() };
-  const ports: Pick<HandlerPorts, "publish" | "readRetained" | "maxPayloadBytes"> = {
+  const downlink: Omit<Downlink, "app"> = {
+    published: [],
+    outcome: { kind: "sent" },
+    held: new Map(),
+    truncated: false,
+  };
+  const ports: Pick<HandlerPorts, "publish" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"> = {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     publish: async (message) => {
       downlink.published.push(message);
@@ -34,6 +42,16 @@ export async function startDownlink(): Promise<Downlink> {
       const message = downlink.held.get(topic);
       if (message instanceof Error) throw message;
       return message && { topic, ...message };
+    },
+    findRetained: async (filter) => {
+      const topics = [...downlink.held.keys()].filter((topic) => matches(filter, topic));
+      return { topics, truncated: downlink.truncated };
+    },
+    async *readSeveral(topics) {
+      for (const topic of topics) {
+        const message = await ports.readRetained(topic);
+        if (message) yield message;
+      }
     },
   };
   const app = await buildApp({

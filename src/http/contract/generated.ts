@@ -44,11 +44,16 @@ export interface paths {
          * Publish many messages
          * @description Publishes up to 1,000 messages at once; `results` are in the order of `messages`. Each item is a body of
          *     `POST /v1/messages` and stands for itself: one that is refused has a problem as its result and does not spoil
-         *     the others. Read the `status` of each.
+         *     the others. Read the `status` of each. The body may have up to 32 MiB. `sendAt` is refused in an item. With an
+         *     `Idempotency-Key` the answer is kept with all its results: send what failed again in another batch, under
+         *     another key.
          *
          *     For more than a thousand send `Content-Type: application/x-ndjson`: one message a line, of any number. Results
          *     come back as `application/x-ndjson` while you are still sending, a line each in the order of the messages. Read
-         *     them, or the bridge stops reading yours. Such a stream takes no `Idempotency-Key`.
+         *     them while you send, or the bridge stops reading yours: it holds at most 1,000 messages. The fields of a refused
+         *     line are named `messages[n]`, counted from 0. A line that is broken, or longer than a body of
+         *     `POST /v1/messages` may be, is refused like any other and the stream goes on. Empty lines are skipped. A stream
+         *     may last as long as you like; it takes no `Idempotency-Key`.
          */
         post: operations["publishBatch"];
         delete?: never;
@@ -98,7 +103,8 @@ export interface paths {
          * List retained topics
          * @description The topics under a filter that hold a retained message, sorted by topic, without the payloads. The broker is
          *     asked each time; `truncated` says that it holds more under this filter than the bridge collects (10,000 topics,
-         *     5 seconds): then use a narrower filter.
+         *     5 seconds): then use a narrower filter. Pages are cut from what the broker says at that time: with a topic that
+         *     comes or goes in between nothing else is left out or listed twice.
          */
         get: operations["listRetained"];
         put?: never;
@@ -1851,8 +1857,8 @@ export interface operations {
                 filter: string;
                 /** @description The most items a page may have. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
-                after?: components["parameters"]["After"];
+                /** @description The `nextCursor` of the page before. It is as long as a topic. */
+                after?: string;
             };
             header?: never;
             path?: never;
