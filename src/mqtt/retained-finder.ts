@@ -5,7 +5,7 @@
  * It subscribes with QoS 0. With more, brokers put what exceeds their window in a queue, and silently drop what exceeds
  * that (Mosquitto: beyond 1,000). The price is that the QoS of a message is not seen; whoever needs it reads the topic.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { FoundTopics } from "../downlink/retained.ts";
 import { matches } from "../topic.ts";
 import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./ask.ts";
@@ -80,6 +80,8 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
       if (quietMs >= grace) return { topics: collected.topics, truncated: false };
       if (now - startedAt >= SEARCH_MS) break;
       await delay(Math.min(grace - quietMs, SEARCH_MS));
+      // A process that was held up reads first what came meanwhile.
+      await nextTurn();
     }
     return { topics: collected.topics, truncated: true };
   } catch (error) {
