@@ -38,7 +38,6 @@ const soon = (): never => {
 
 export function makeHandlers(ports: HandlerPorts): Handlers {
   const { webhooks } = ports;
-  const contentType = (request: FastifyRequest) => request.headers["content-type"];
   return {
     publishMessage: (request) => publishMessage(request.body, request.rawJson, ports),
 
@@ -47,19 +46,13 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       const { status, body, headers } = await getRetained(topic, request.headers["if-none-match"], ports.readRetained);
       return reply.code(status).headers(headers).send(body);
     },
-    publishToTopic: (request) =>
-      publishToTopic(
-        { ...request.params, ...request.query, body: request.body, contentType: contentType(request) },
-        ports,
-      ),
-    retainTopic: (request) =>
-      publishToTopic(
-        { ...request.params, ...request.query, retain: true, body: request.body, contentType: contentType(request) },
-        ports,
-      ),
+    publishToTopic: ({ params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) =>
+      publishToTopic({ topic, body, contentType: headers["content-type"], qos, retain, expirySeconds }, ports),
+    retainTopic: ({ params: { topic }, query: { qos, expirySeconds }, body, headers }) =>
+      publishToTopic({ topic, body, contentType: headers["content-type"], qos, retain: true, expirySeconds }, ports),
     // An empty retained message clears what the topic holds (MQTT 5 section 3.3.1.3).
-    clearTopic: (request) =>
-      publishToTopic({ ...request.params, ...request.query, retain: true, body: Buffer.alloc(0) }, ports),
+    clearTopic: ({ params: { topic }, query: { qos } }) =>
+      publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports),
 
     publishBatch: async (request, reply) => {
       const { items } = request.routeOptions.config;
