@@ -14,10 +14,15 @@ interface Response {
   content?: Record<string, object>;
 }
 
+interface RequestBody {
+  content: Record<string, object>;
+  required?: boolean;
+}
+
 export interface Operation {
   operationId: string;
   parameters?: (Parameter | Ref)[];
-  requestBody?: { content: Record<string, object> } | Ref;
+  requestBody?: RequestBody | Ref;
   responses: Record<string, Response | Ref>;
   security?: unknown[];
   /** What a key must be allowed to for this operation. */
@@ -79,6 +84,12 @@ export function successStatus(operation: Operation): number {
 export function hasRawBody(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody) return false;
   return !("application/json" in resolve(openapi, operation.requestBody).content);
+}
+
+/** Whether there must be a body, of JSON. */
+export function needsJson(openapi: OpenApi, operation: Operation): boolean {
+  if (!operation.requestBody || hasRawBody(openapi, operation)) return false;
+  return resolve(openapi, operation.requestBody).required === true;
 }
 
 /** Whether the body may also be lines of JSON, read as they come. */

@@ -1,10 +1,10 @@
 /** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
-import { type FieldError, Problem } from "../errors.ts";
+import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
-import { hasLines, hasRawBody, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
+import { hasLines, hasRawBody, needsJson, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
 import { type Claims, idempotencyHooks } from "./idempotency.ts";
 import { schemaCheck, schemaCompiler } from "./validation.ts";
 
@@ -75,6 +75,7 @@ function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOpt
       },
       ...(path.includes("{topic}") && { onRequest: nameTopic }),
       ...(raw && rawBodyHooks),
+      ...(needsJson(openapi, operation) && { preValidation: refuseNoBody }),
       ...(method === "post" && idempotency),
     });
   }
@@ -94,6 +95,12 @@ function withStatus(handler: RouteHandlerMethod, status: number): RouteHandlerMe
 const nameTopic: RouteOptions["onRequest"] = (request, _reply, done) => {
   request.params = { topic: (request.params as { "*": string })["*"] };
   done();
+};
+
+/** Fastify validates by content type, and so nothing where there is neither type nor body. */
+const refuseNoBody: RouteOptions["preValidation"] = (request, _reply, done) => {
+  const isMissing = request.body === undefined && request.headers["content-type"] === undefined;
+  done(isMissing ? fieldsProblem([{ path: "", message: "is required" }]) : undefined);
 };
 
 const METHODS: HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

@@ -56,6 +56,13 @@ describe("requests and their refusals", () => {
     assert.equal(rawJson, text);
   });
 
+  it("asks for a body where there is none, with and without a content type", async () => {
+    for (const url of ["/v1/messages", "/v1/messages/batch", "/v1/webhooks"]) {
+      await refused(send("post", url), "invalid_request", "");
+      await refused(send("post", url).type("application/json"), "invalid_request", "");
+    }
+  });
+
   it("leaves out of a change what was not given", async () => {
     await send("patch", "/v1/webhooks/wh_1", { name: "x" });
     assert.deepEqual(test.seen.at(-1)!.body, { name: "x" });
