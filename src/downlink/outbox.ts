@@ -29,6 +29,7 @@ export interface OutboxOptions extends Pick<LineOptions, "publish" | "broker" | 
   onAccepted(message: OutgoingMessage, stored: StoredPublish): void;
   /** For tests. */
   maxWaiting?: number;
+  maxKept?: number;
 }
 
 export interface Outbox {
@@ -46,8 +47,14 @@ export interface Outbox {
 }
 
 const QUEUE = "publish";
-/** A day, or fewer when there are many. */
-const KEEP = { age: 24 * 3600, count: 10_000 };
+/** How long what became of a message can be read, in seconds. */
+const KEEP = { age: 24 * 3600 };
+/**
+ * And of how many messages. Looked at every TRIM_EVERY messages: as a part of KEEP BullMQ's PostgreSQL backend would
+ * sort all of them each time one ends.
+ */
+const MAX_KEPT = 10_000;
+const TRIM_EVERY = 500;
 const MAX_WAITING = 100_000;
 /**
  * All have the same priority: BullMQ's PostgreSQL backend puts a job that is given back at the head of its priority,
@@ -66,10 +73,11 @@ const COUNT_MS = 1_000;
 const RETRY_AFTER = { "retry-after": "1" };
 
 export function makeOutbox(options: OutboxOptions): Outbox {
-  const { exclusive, maxWaiting = MAX_WAITING } = options;
+  const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
   const queue = options.openQueue(QUEUE);
   const line = new Line({ ...options, gates: options.gates ?? {}, lookUp });
   let worker: Worker<OutboxJob, Ending> | undefined;
+  let ended = 0;
   const count = cachedCount(queue);
 
   async function lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost"> {
@@ -106,6 +114,11 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     return stored;
   }
 
+  async function trim(): Promise<void> {
+    const { completed = 0 } = await queue.getJobCounts("completed");
+    if (completed > maxKept) await queue.clean(0, completed - maxKept, "completed");
+  }
+
   async function cancel(id: string): Promise<void> {
     const job = await find(id);
     if (isFinished(job)) throw tooLate();
@@ -135,7 +148,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
 
     async get(id) {
       const job = await find(id);
-      return toStoredPublish(id, job.data, endingOfJob(job), Date.now());
+      return toStoredPublish(id, job.data, progressOf(job), Date.now());
     },
 
     async start() {
@@ -150,6 +163,9 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         maxStalledCount: 1_000_000,
         removeOnComplete: KEEP,
         removeOnFail: KEEP,
+      });
+      worker.on("completed", () => {
+        if (++ended % TRIM_EVERY === 0) trim().catch(() => undefined); // the next time will do as well
       });
     },
 
@@ -170,8 +186,8 @@ function isFinished(job: Job): boolean {
   return job.finishedOn !== undefined;
 }
 
-function endingOfJob(job: Job<OutboxJob, Ending>): Ending | undefined {
-  if (!isFinished(job)) return undefined;
+function progressOf(job: Job<OutboxJob, Ending>): Ending | "begun" | undefined {
+  if (!isFinished(job)) return job.processedOn === undefined ? undefined : "begun";
   // The processor gives an ending to whatever happens; a reason is there when it failed itself.
   return job.returnvalue ?? { outcome: "failed", at: job.finishedOn!, error: job.failedReason };
 }

@@ -98,8 +98,14 @@ export function endingOf(result: PublishResult, now: number): Ending | undefined
   }
 }
 
-/** @param ending absent: it waits or is being published */
-export function toStoredPublish(id: string, job: OutboxJob, ending: Ending | undefined, now: number): StoredPublish {
+/** @param progress its ending, `begun` when it has been at the head of the line: then it may be on its way just now */
+export function toStoredPublish(
+  id: string,
+  job: OutboxJob,
+  progress: Ending | "begun" | undefined,
+  now: number,
+): StoredPublish {
+  const ending = progress === "begun" ? undefined : progress;
   const { topic, qos, retain, receivedAt, sendAt, expiresAt } = job;
   const published = ending?.outcome === "sent" || ending?.outcome === "acknowledged";
   return {
@@ -107,7 +113,7 @@ export function toStoredPublish(id: string, job: OutboxJob, ending: Ending | und
     topic,
     qos,
     retain,
-    outcome: ending && ending.outcome !== "cancelled" ? ending.outcome : waitingOutcome(job, now),
+    outcome: ending && ending.outcome !== "cancelled" ? ending.outcome : waitingOutcome(job, progress === "begun", now),
     acceptedAt: time(receivedAt),
     sendAt: time(sendAt),
     expiresAt: time(expiresAt),
@@ -117,8 +123,8 @@ export function toStoredPublish(id: string, job: OutboxJob, ending: Ending | und
   };
 }
 
-function waitingOutcome(job: OutboxJob, now: number): "queued" | "scheduled" | "expired" {
-  if (isExpired(job, now)) return "expired";
+function waitingOutcome(job: OutboxJob, begun: boolean, now: number): "queued" | "scheduled" | "expired" {
+  if (isExpired(job, now) && !begun) return "expired";
   return job.sendAt !== undefined && job.sendAt > now ? "scheduled" : "queued";
 }
 
