@@ -54,37 +54,51 @@ export function addGauges(
   }>,
 ): void {
   const registers = [registry];
+  let reading: Promise<void> | undefined;
+  // Every gauge waits for it: the page takes them all at once, and one that does not wait shows the last page's value.
+  const collect = () => {
+    reading ??= readAll().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
   const depth = new Gauge({
     name: "causeway_deliveries",
     help: "Deliveries in the queues by status",
     labelNames: ["webhook", "status"],
     registers,
+    collect,
   });
   const inFlight = new Gauge({
     name: "causeway_uplink_unacknowledged",
     help: "Messages received and not yet durable",
     registers,
+    collect,
   });
   const outbox = new Gauge({
     name: "causeway_outbox_waiting",
     help: "Stored messages that are not published yet, scheduled ones included",
     registers,
+    collect,
   });
-  const up = new Gauge({ name: "causeway_up", help: "1 when the part works", labelNames: ["part"], registers });
-  new Gauge({
-    name: "causeway_webhooks",
-    help: "Registered webhooks",
+  const up = new Gauge({
+    name: "causeway_up",
+    help: "1 when the part works",
+    labelNames: ["part"],
     registers,
-    async collect() {
-      const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks } = await read();
-      this.set(webhooks);
-      inFlight.set(uplinkPending);
-      outbox.set(outboxWaiting);
-      for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
-      depth.reset();
-      for (const { webhook, ...byStatus } of waiting) {
-        for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
-      }
-    },
+    collect,
   });
+  const registered = new Gauge({ name: "causeway_webhooks", help: "Registered webhooks", registers, collect });
+
+  async function readAll(): Promise<void> {
+    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks } = await read();
+    registered.set(webhooks);
+    inFlight.set(uplinkPending);
+    outbox.set(outboxWaiting);
+    for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
+    depth.reset();
+    for (const { webhook, ...byStatus } of waiting) {
+      for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
+    }
+  }
 }
