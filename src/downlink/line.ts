@@ -31,6 +31,10 @@ const BACKOFF_MS = [1_000, 5_000, 30_000, 60_000];
  * others for ever. With the pauses, five take two and a half minutes: a broker that is stuck is noticed before.
  */
 const MAX_TIMEOUTS = 5;
+/** Neither must one whose gate stays shut, a minute after the broker is there. */
+const MAX_SHUT = 12;
+/** The longest pause where nothing was sent: the reason may be over at any moment. */
+const SHORT_PAUSE_MS = 5_000;
 /** How often a message that waits for the broker is looked up in the store. */
 const LOOK_UP_MS = 1_000;
 /** How long a gate may take before it is asked again. */
@@ -43,6 +47,8 @@ interface Turn {
   /** Some time went by since the job was read: it may have been cancelled, or have passed into other hands. */
   stale: boolean;
   failures: number;
+  /** How often its gate was asked and stayed shut. */
+  shut: number;
   /** Publishes without an acknowledgement: the message may have been published. */
   timeouts: number;
   /** The gate has opened, and the connection stands since. */
@@ -80,7 +86,7 @@ export class Line {
   async publish(job: Job<OutboxJob>, token: string): Promise<Ending> {
     const id = job.id!;
     if (this.#last?.id === id) return this.#last.ending;
-    const turn: Turn = { job, token, stale: false, failures: 0, timeouts: 0, passed: false };
+    const turn: Turn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
     let ending: Ending | undefined;
     while (!ending) ending = await this.#step(turn);
     this.#last = { id, ending };
@@ -99,11 +105,11 @@ export class Line {
       const state = await this.#options.lookUp(job, token).catch(() => "unknown");
       if (state === "lost") throw new Error("the job has passed into other hands");
       if (state === "cancelled" && turn.timeouts === 0) return { outcome: "cancelled", at };
-      if (state === "unknown" && broker.connected()) return this.#again(turn, "the store is away");
+      if (state === "unknown" && broker.connected()) return this.#again(turn, "the store is away", LOOK_UP_MS);
       turn.stale = false;
     }
     if (!broker.connected()) {
-      turn.failures = 0;
+      turn.failures = turn.shut = 0;
       turn.passed = false;
       return this.#wait(turn, LOOK_UP_MS, (signal) => broker.untilConnected(signal));
     }
@@ -118,7 +124,7 @@ export class Line {
       return { outcome: "failed", at: Date.now(), error };
     }
     if (result.kind === "unavailable" && !broker.connected()) return undefined;
-    return this.#again(turn, result.kind);
+    return this.#again(turn, result.kind, result.kind === "timeout" ? Number.POSITIVE_INFINITY : SHORT_PAUSE_MS);
   }
 
   /** True when the message may pass; otherwise what to do with it instead. */
@@ -135,17 +141,18 @@ export class Line {
         (cause: Error) => (error = cause.message),
       );
     });
-    if (error !== undefined) return this.#again(turn, error);
+    if (error !== undefined && ++turn.shut === MAX_SHUT) return { outcome: "failed", at: Date.now(), error };
+    if (error !== undefined) return this.#again(turn, error, SHORT_PAUSE_MS);
     if (!turn.passed || Date.now() - since > LOOK_UP_MS) return undefined;
     turn.stale = false;
     return true;
   }
 
-  async #again(turn: Turn, error: string): Promise<undefined> {
+  async #again(turn: Turn, error: string, longestMs: number): Promise<undefined> {
     const { job } = turn;
     this.#options.onTrouble(fromJob(job.id!, job.data, Date.now()), error);
     const pause = this.#backoffMs[Math.min(turn.failures++, this.#backoffMs.length - 1)]!;
-    await this.#wait(turn, pause);
+    await this.#wait(turn, Math.min(pause, longestMs));
   }
 
   /** Until `what` has happened, but no longer than `ms`, the end of the message's time, or a call to look again. */

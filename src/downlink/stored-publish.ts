@@ -15,8 +15,8 @@ export interface AcceptOptions {
 export type Accept = (message: OutgoingMessage, options?: AcceptOptions) => Promise<StoredPublish>;
 
 /**
- * Resolves when what must stand before a publish stands. When it rejects the message is tried again later; nothing
- * behind it overtakes. The signal ends the wait.
+ * Resolves when what must stand before a publish stands; the signal ends the wait. When it rejects it is asked again
+ * after some seconds, and meanwhile nothing overtakes; after a dozen times the message is `failed` with its error.
  */
 export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
 

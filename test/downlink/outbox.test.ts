@@ -98,6 +98,22 @@ for (const kind of stores) {
       assert.deepEqual(broker.payloads, numbers(23));
     });
 
+    it("restarts in the middle of the line repeat nothing and skip nothing", async () => {
+      broker.answer = async () => {
+        await delay(1);
+        return { kind: "acknowledged", reasonCode: 0 };
+      };
+      let outbox = await started();
+      for (const n of numbers(120)) await outbox.accept(outgoing(n));
+      for (const done of [20, 50, 51, 90]) {
+        await broker.published.until(done);
+        await stop(outbox);
+        outbox = await started();
+      }
+      await broker.published.until(120);
+      assert.deepEqual(broker.payloads, numbers(120));
+    });
+
     it("nothing overtakes a message that is tried again", async () => {
       let tries = 0;
       broker.answer = ({ payload }) => {
@@ -240,6 +256,12 @@ for (const kind of stores) {
       assert.deepEqual([...new Set(asked)], [id]);
       assert.match((await settled(outbox, unknown.id)).error!, /no gate "other"/);
       assert.equal((await outbox.get(id)).outcome, "acknowledged");
+
+      open = false;
+      const shut = await outbox.accept(outgoing("shut"), { before: "answers" });
+      await outbox.accept(outgoing("passes"));
+      await broker.published.until(3);
+      assert.deepEqual([broker.payloads[2], (await outbox.get(shut.id)).error], ["passes", "not subscribed yet"]);
     });
 
     if (kind.shared) {
