@@ -17,6 +17,7 @@ import {
   toJob,
   toStoredPublish,
 } from "./stored-publish.ts";
+import { countWaiting } from "./waiting-count.ts";
 
 type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
 
@@ -69,7 +70,6 @@ const IDLE_SECONDS = 2;
 /** How long a cancellation waits to hear what became of a message that may be being published just then. */
 const CANCEL_MS = 3_000;
 const CANCEL_POLL_MS = 50;
-const COUNT_MS = 1_000;
 const RETRY_AFTER = { "retry-after": "1" };
 
 export function makeOutbox(options: OutboxOptions): Outbox {
@@ -78,7 +78,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   const line = new Line({ ...options, gates: options.gates ?? {}, lookUp });
   let worker: Worker<OutboxJob, Ending> | undefined;
   let ended = 0;
-  const count = cachedCount(queue);
+  const count = countWaiting(queue);
 
   async function lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost"> {
     if (!exclusive && (await job.extendLock(token, LOCK_MS)) === 0) return "lost";
@@ -190,37 +190,4 @@ function progressOf(job: Job<OutboxJob, Ending>): Ending | "begun" | undefined {
   if (!isFinished(job)) return job.processedOn === undefined ? undefined : "begun";
   // The processor gives an ending to whatever happens; a reason is there when it failed itself.
   return job.returnvalue ?? { outcome: "failed", at: job.finishedOn!, error: job.failedReason };
-}
-
-/** How many wait: asked of the store at most once in COUNT_MS, and what was added since is added. */
-function cachedCount(queue: Queue) {
-  let known = 0;
-  let added = 0;
-  let readAt = Number.NEGATIVE_INFINITY;
-  let reading: Promise<number> | undefined;
-
-  async function read(): Promise<number> {
-    const before = added;
-    const counts = await queue.getJobCounts("waiting", "prioritized", "delayed");
-    known = Object.values(counts).reduce((sum, each) => sum + each, 0);
-    added -= before;
-    readAt = Date.now();
-    return known;
-  }
-
-  function recent(): Promise<number> {
-    if (Date.now() - readAt < COUNT_MS) return Promise.resolve(known + added);
-    reading ??= read().finally(() => (reading = undefined));
-    return reading;
-  }
-
-  return {
-    recent,
-    add: () => void added++,
-    /** Without waiting; asks for a better one if this is old. */
-    estimate(): number {
-      recent().catch(() => undefined);
-      return known + added;
-    },
-  };
 }
