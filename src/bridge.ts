@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import type { Config } from "./config.ts";
 import { redactUrl } from "./config.ts";
+import { makeOutbox } from "./downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "./downlink/publish.ts";
 import { Problem } from "./errors.ts";
 import { makeHandlers } from "./handlers.ts";
@@ -42,7 +43,7 @@ const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
 /** How long the start waits for the broker before it says that it is up. */
 const BROKER_WAIT_MS = 2_000;
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
-const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 8_000, rest: 250 };
+const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, outbox: 500, rest: 250 };
 
 /** @param signal gives up waiting for a store that is not there */
 export async function startBridge(
@@ -98,6 +99,21 @@ export async function startBridge(
       });
     };
 
+    const outbox = makeOutbox({
+      openQueue: (name) => store.queues.queue(name),
+      openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+      exclusive: store.kind === "embedded",
+      publish,
+      broker: {
+        connected: () => publisher.connection.connected,
+        untilConnected: (signal) => publisher.connection.untilConnected(signal),
+      },
+      onAccepted: observer.accepted,
+      onTrouble: (_message, error) => observer.partFailed("outbox", new Error(error)),
+    });
+    onStop("outbox", () => outbox.stop(), STOP_MS.outbox);
+    await outbox.start();
+
     // MQTT → HTTP.
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
     const sender = makeSender({ guard });
@@ -130,7 +146,7 @@ export async function startBridge(
     onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
-    const parts = { store, publisher, uplink, registry, canary };
+    const parts = { store, publisher, uplink, registry, canary, outbox };
     const readiness = makeReadiness(makeProbes(parts));
     addGauges(metrics, () => queueDepths(parts));
 
@@ -138,6 +154,7 @@ export async function startBridge(
     const app = await buildApp({
       handlers: makeHandlers({
         publish,
+        outbox,
         readRetained: embedded ? embedded.retained : reader.read,
         readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
         findRetained: embedded ? embedded.findRetained : findRetained,

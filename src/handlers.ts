@@ -1,15 +1,17 @@
 /** The operations of the API, each handed to its flow. The names are the contract's operationIds. */
 import { Readable } from "node:stream";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { type BatchPorts, publishBatch, publishNow } from "./downlink/batch.ts";
 import { publishLines } from "./downlink/batch-stream.ts";
-import { publishMessage } from "./downlink/messages.ts";
+import { publishMessage, storeMessage } from "./downlink/messages.ts";
+import type { Outbox } from "./downlink/outbox.ts";
 import type { Publish } from "./downlink/publish.ts";
 import type { FindRetained, ReadRetained, ReadSeveral } from "./downlink/retained.ts";
 import { listRetained } from "./downlink/retained-list.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
 import { Problem } from "./errors.ts";
 import type { Handlers } from "./http/contract/index.ts";
+import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Readiness } from "./ops/health.ts";
 import type { DeliveryPage, DeliveryStatus } from "./uplink/deliveries.ts";
 import type { WebhookService } from "./webhooks/service.ts";
@@ -25,6 +27,7 @@ export interface HandlerPorts {
   readRetained: ReadRetained;
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
+  outbox: Pick<Outbox, "accept" | "get" | "cancel">;
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
   readiness(): Promise<Readiness>;
   status(): Promise<Record<string, unknown>>;
@@ -36,10 +39,29 @@ const soon = (): never => {
   throw new Problem("internal_error", "not built yet");
 };
 
+/** 202: the work will be done, and `location` says what becomes of it. */
+function accepted(reply: FastifyReply, location: string, preferred: boolean): void {
+  reply.code(202).header("location", location);
+  if (preferred) reply.header("preference-applied", RESPOND_ASYNC);
+}
+
 export function makeHandlers(ports: HandlerPorts): Handlers {
-  const { webhooks } = ports;
+  const { webhooks, outbox } = ports;
   return {
-    publishMessage: (request) => publishMessage(request.body, request.rawJson, ports),
+    publishMessage: async (request, reply) => {
+      const { body, rawJson } = request;
+      const async = prefersAsync(request.headers.prefer);
+      if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, ports);
+      const { maxPayloadBytes } = ports;
+      const stored = await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes });
+      accepted(reply, `/v1/messages/${stored.id}`, async);
+      return stored;
+    },
+    getMessage: (request) => outbox.get(request.params.id),
+    cancelMessage: async (request) => {
+      await outbox.cancel(request.params.id);
+      return undefined;
+    },
 
     getRetained: async (request, reply) => {
       const { topic } = request.params;
@@ -65,8 +87,6 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       const answer = await publishBatch(request.body.messages, request.rawJson, batch);
       return reply.type("application/json; charset=utf-8").send(answer);
     },
-    getMessage: soon,
-    cancelMessage: soon,
     listRetained: (request) =>
       // Every key may read everything.
       listRetained(request.query, { ...ports, check: () => undefined }),

@@ -4,6 +4,8 @@ import { newId, type QoS, type UserProperties } from "../message.ts";
 import { topicNameError } from "../topic.ts";
 import { decodeBase64, rawMember } from "./payload.ts";
 import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
+import { parseSendAt } from "./send-at.ts";
+import type { Accept, StoredPublish } from "./stored-publish.ts";
 
 /** The body, checked against the contract; defaults are in. */
 export interface MessageInput {
@@ -17,6 +19,7 @@ export interface MessageInput {
   correlationData?: string;
   expirySeconds?: number;
   userProperties?: UserProperties;
+  sendAt?: string;
 }
 
 /** The longest string and binary data MQTT can carry (MQTT 5 sections 1.5.4 and 1.5.6). */
@@ -31,9 +34,28 @@ export async function publishMessage(
   rawJson: string,
   { publish, maxPayloadBytes }: { publish: Publish; maxPayloadBytes: number },
 ): Promise<PublishAnswer> {
+  const message = checkedMessage(input, rawJson, maxPayloadBytes);
+  return answerTo(message, await publish(message));
+}
+
+/**
+ * Stores the message instead, to be published as soon as the broker is there, or at `sendAt`.
+ * @throws Problem
+ */
+export async function storeMessage(
+  input: MessageInput,
+  rawJson: string,
+  { accept, maxPayloadBytes }: { accept: Accept; maxPayloadBytes: number },
+): Promise<StoredPublish> {
+  const message = checkedMessage(input, rawJson, maxPayloadBytes);
+  if (input.sendAt === undefined) return accept(message);
+  return accept(message, { sendAt: parseSendAt(input.sendAt, Date.now()) });
+}
+
+function checkedMessage(input: MessageInput, rawJson: string, maxPayloadBytes: number): OutgoingMessage {
   const message = toMessage(input, rawJson);
   checkPayloadSize(message.payload, maxPayloadBytes, input.payloadBase64 === undefined ? "payload" : "payloadBase64");
-  return answerTo(message, await publish(message));
+  return message;
 }
 
 function toMessage(input: MessageInput, rawJson: string): OutgoingMessage {

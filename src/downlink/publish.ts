@@ -34,7 +34,7 @@ export interface PublishAnswer {
 }
 
 /** MQTT 5 reason code: the message was accepted, and nobody subscribes to its topic (section 3.4.2.1). */
-const NO_MATCHING_SUBSCRIBERS = 0x10;
+export const NO_MATCHING_SUBSCRIBERS = 0x10;
 /** A broker that is away is looked for at least every second. */
 const RETRY_AFTER = { "retry-after": "1" };
 

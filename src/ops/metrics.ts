@@ -30,6 +30,7 @@ export function makeMetrics() {
     failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", "webhook"),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
     published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
+    accepted: counter("messages_accepted_total", "Messages stored to be published later, by outcome", "outcome"),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
     attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", "webhook"),
     deliverySeconds: histogram(
@@ -47,36 +48,57 @@ export function addGauges(
   read: () => Promise<{
     waiting: { webhook: string; pending: number; retrying: number; active: number; failed: number }[];
     uplinkPending: number;
+    outboxWaiting: number;
     up: Record<string, boolean>;
     webhooks: number;
   }>,
 ): void {
   const registers = [registry];
+  let reading: Promise<void> | undefined;
+  // Every gauge waits for it: the page takes them all at once, and one that does not wait shows the last page's value.
+  const collect = () => {
+    reading ??= readAll().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
   const depth = new Gauge({
     name: "causeway_deliveries",
     help: "Deliveries in the queues by status",
     labelNames: ["webhook", "status"],
     registers,
+    collect,
   });
   const inFlight = new Gauge({
     name: "causeway_uplink_unacknowledged",
     help: "Messages received and not yet durable",
     registers,
+    collect,
   });
-  const up = new Gauge({ name: "causeway_up", help: "1 when the part works", labelNames: ["part"], registers });
-  new Gauge({
-    name: "causeway_webhooks",
-    help: "Registered webhooks",
+  const outbox = new Gauge({
+    name: "causeway_outbox_waiting",
+    help: "Stored messages that are not published yet, scheduled ones included",
     registers,
-    async collect() {
-      const { waiting, uplinkPending, up: parts, webhooks } = await read();
-      this.set(webhooks);
-      inFlight.set(uplinkPending);
-      for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
-      depth.reset();
-      for (const { webhook, ...byStatus } of waiting) {
-        for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
-      }
-    },
+    collect,
   });
+  const up = new Gauge({
+    name: "causeway_up",
+    help: "1 when the part works",
+    labelNames: ["part"],
+    registers,
+    collect,
+  });
+  const registered = new Gauge({ name: "causeway_webhooks", help: "Registered webhooks", registers, collect });
+
+  async function readAll(): Promise<void> {
+    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks } = await read();
+    registered.set(webhooks);
+    inFlight.set(uplinkPending);
+    outbox.set(outboxWaiting);
+    for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
+    depth.reset();
+    for (const { webhook, ...byStatus } of waiting) {
+      for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
+    }
+  }
 }

@@ -1,5 +1,6 @@
 /** What happens on the two flows, as one wide log line a unit of work and as figures. */
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
+import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
@@ -42,6 +43,12 @@ export function makeObserver(
           `"bytes":${payload.length},"outcome":"${result.kind}","duration_ms":${ms}`,
         "message_published",
       );
+    },
+
+    /** Made durable, to be published later. */
+    accepted({ payload }: OutgoingMessage, { id, topic, qos, retain, outcome }: StoredPublish): void {
+      metrics.accepted.inc(outcome);
+      wide(membersOf({ message_id: id, topic, qos, retain, bytes: payload.length, outcome }), "message_accepted");
     },
 
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void {
@@ -95,7 +102,7 @@ export function makeObserver(
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;

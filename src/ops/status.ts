@@ -1,5 +1,6 @@
 /** What the bridge says of itself: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
+import type { Outbox } from "../downlink/outbox.ts";
 import { protocolName } from "../mqtt/connection.ts";
 import type { Publisher } from "../mqtt/publisher.ts";
 import type { UplinkSession } from "../mqtt/uplink-session.ts";
@@ -18,6 +19,7 @@ export interface Parts {
   uplink: Uplink<UplinkSession>;
   registry: WebhookRegistry;
   canary: Canary;
+  outbox: Outbox;
 }
 
 /** A flush longer than this means that the store takes nothing. */
@@ -73,7 +75,7 @@ export function makeStatus(parts: Parts & { broker: { url: string; embedded: boo
 }
 
 /** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */
-export async function queueDepths({ uplink, registry, publisher, store }: Parts) {
+export async function queueDepths({ uplink, registry, publisher, store, outbox }: Parts) {
   const webhooks = registry.all().slice(0, MAX_LABELLED_WEBHOOKS);
   const few = registry.size <= MAX_LABELLED_WEBHOOKS;
   const counts = few ? await Promise.allSettled(webhooks.map(({ id }) => uplink.count(id))) : [];
@@ -86,6 +88,7 @@ export async function queueDepths({ uplink, registry, publisher, store }: Parts)
       result.status === "rejected" ? [] : [{ webhook: webhooks[i]!.id, ...pick(result.value) }],
     ),
     uplinkPending: uplink.sessions().reduce((sum, { pending }) => sum + pending, 0),
+    outboxWaiting: await outbox.waiting().catch(() => Number.NaN),
     up: { broker: publisher.connection.connected, store: storeUp },
     webhooks: registry.size,
   };

@@ -25,7 +25,8 @@ export interface Downlink {
   truncated: boolean;
 }
 
-export async function startDownlink(): Promise<Downlink> {
+/** @param more further ports, or others than the default ones */
+export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<Downlink> {
   const downlink: Omit<Downlink, "app"> = {
     published: [],
     outcome: { kind: "sent" },
@@ -55,7 +56,7 @@ export async function startDownlink(): Promise<Downlink> {
     },
   };
   const app = await buildApp({
-    handlers: makeHandlers(ports as HandlerPorts),
+    handlers: makeHandlers({ ...ports, ...more } as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     claims: new MemoryClaims(),

@@ -22,7 +22,8 @@ export interface paths {
          *     With `Prefer: respond-async` the message is stored and the answer is 202 `queued`: it is published as soon as
          *     the broker is there, also after a restart, in the order of acceptance. With `sendAt` it is `scheduled`. Such a
          *     message is at `GET /v1/messages/{id}`, also a day after it was published. What `expirySeconds` outlives, counted
-         *     from its acceptance or from `sendAt`, is `expired` and never sent late.
+         *     from its acceptance or from `sendAt`, is `expired` and never sent late. A crash in the moment between publishing
+         *     it and noting that may publish it twice. More than 100,000 waiting messages are answered 429.
          */
         post: operations["publishMessage"];
         delete?: never;
@@ -77,7 +78,7 @@ export interface paths {
         };
         /**
          * Read the state of a stored publish
-         * @description What became of a message accepted with `Prefer: respond-async` or `sendAt`. Kept for a day after it was published, refused or expired.
+         * @description What became of a message accepted with `Prefer: respond-async` or `sendAt`. Kept for a day after it was published, refused or expired, of the last 10,000 of these.
          */
         get: operations["getMessage"];
         put?: never;
@@ -786,7 +787,7 @@ export interface components {
             qos: components["schemas"]["Qos"];
             retain: boolean;
             /**
-             * @description `queued`: waits for the broker or for those before it. `scheduled`: waits for `sendAt`. `sent`, `acknowledged`: published, as in `PublishResult`. `expired`: `expirySeconds` passed first. `failed`: the broker refused it; `error` says why.
+             * @description `queued`: waits for the broker or for those before it. `scheduled`: waits for `sendAt`. `sent`, `acknowledged`: published, as in `PublishResult`. `expired`: `expirySeconds` passed first. `failed`: the broker refused it, or never acknowledged it; `error` says why.
              * @enum {string}
              */
             outcome: "queued" | "scheduled" | "sent" | "acknowledged" | "expired" | "failed";
@@ -1638,6 +1639,8 @@ export interface operations {
                 headers: {
                     /** @description Where its state is. */
                     Location?: string;
+                    /** @description `respond-async` when that was preferred. */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {

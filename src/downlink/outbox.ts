@@ -1,0 +1,193 @@
+/**
+ * The outbox: messages that are stored first and published when the broker is there, or when they are due. One line
+ * for all instances, in the order of acceptance: a queue of which one job at a time is taken up.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Job, Queue, Worker } from "bullmq";
+import { Problem } from "../errors.ts";
+import { Line, type LineOptions } from "./line.ts";
+import type { OutgoingMessage } from "./publish.ts";
+import {
+  type Accept,
+  type AcceptOptions,
+  type Ending,
+  type Gate,
+  type OutboxJob,
+  type StoredPublish,
+  toJob,
+  toStoredPublish,
+} from "./stored-publish.ts";
+import { countWaiting } from "./waiting-count.ts";
+
+type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
+
+export interface OutboxOptions extends Pick<LineOptions, "publish" | "broker" | "onTrouble" | "backoffMs"> {
+  openQueue(name: string): Queue<OutboxJob, Ending>;
+  openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
+  /** No other process uses this store: what is locked at the start was left behind. */
+  exclusive: boolean;
+  gates?: Record<string, Gate>;
+  onAccepted(message: OutgoingMessage, stored: StoredPublish): void;
+  /** For tests. */
+  maxWaiting?: number;
+  maxKept?: number;
+}
+
+export interface Outbox {
+  accept: Accept;
+  /** @throws Problem not_found */
+  get(id: string): Promise<StoredPublish>;
+  /** Takes a message back that has not been published. @throws Problem not_found, conflict */
+  cancel(id: string): Promise<void>;
+  /** How many wait, scheduled ones included; at most a second old. */
+  waiting(): Promise<number>;
+  /** Begins to publish. Rejects when the store is away. */
+  start(): Promise<void>;
+  /** Lets a publish under way finish, which may take as long as its acknowledgement. What waits goes back in line. */
+  stop(): Promise<void>;
+}
+
+const QUEUE = "publish";
+/** How long what became of a message can be read, in seconds. */
+const KEEP = { age: 24 * 3600 };
+/**
+ * And of how many messages. Looked at every TRIM_EVERY messages: as a part of KEEP BullMQ's PostgreSQL backend would
+ * sort all of them each time one ends.
+ */
+const MAX_KEPT = 10_000;
+const TRIM_EVERY = 500;
+const MAX_WAITING = 100_000;
+/**
+ * All have the same priority: BullMQ's PostgreSQL backend puts a job that is given back at the head of its priority,
+ * but one without any at the end of the line.
+ */
+const PRIORITY = 1;
+/** When a process dies its message is taken up again, before all others, after at most LOCK_MS and two look-outs. */
+const LOCK_MS = 10_000;
+const LOOK_OUT_MS = 2_500;
+/** How often an idle instance looks whether another one has left the line to it. */
+const IDLE_SECONDS = 2;
+/** How long a cancellation waits to hear what became of a message that may be being published just then. */
+const CANCEL_MS = 3_000;
+const CANCEL_POLL_MS = 50;
+const RETRY_AFTER = { "retry-after": "1" };
+
+export function makeOutbox(options: OutboxOptions): Outbox {
+  const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
+  const queue = options.openQueue(QUEUE);
+  const line = new Line({ ...options, gates: options.gates ?? {}, lookUp });
+  let worker: Worker<OutboxJob, Ending> | undefined;
+  let ended = 0;
+  const count = countWaiting(queue);
+
+  async function lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost"> {
+    if (!exclusive && (await job.extendLock(token, LOCK_MS)) === 0) return "lost";
+    const now = await queue.getJob(job.id!);
+    if (!now) return "lost";
+    return now.data.cancelled ? "cancelled" : "ours";
+  }
+
+  async function find(id: string): Promise<Job<OutboxJob, Ending>> {
+    // Other names might be those of keys that BullMQ uses itself.
+    const job = /^(msg|req)_[0-9a-f-]{36}$/.test(id) ? await queue.getJob(id) : undefined;
+    if (!job || job.data.cancelled) throw new Problem("not_found", `there is no stored message ${id}`);
+    return job;
+  }
+
+  async function accept(message: OutgoingMessage, wishes: AcceptOptions = {}): Promise<StoredPublish> {
+    const now = Date.now();
+    if (count.estimate() >= maxWaiting && (await count.recent()) >= maxWaiting) {
+      throw new Problem("rate_limited", `${maxWaiting} messages wait to be published`, { headers: RETRY_AFTER });
+    }
+    const data = toJob(message, wishes, now);
+    const due = Math.max(0, (data.sendAt ?? now) - now);
+    count.add();
+    await queue.add(QUEUE, data, {
+      jobId: message.id,
+      priority: PRIORITY,
+      ...(due > 0 && { delay: due }),
+      removeOnComplete: KEEP,
+      removeOnFail: KEEP,
+    });
+    const stored = toStoredPublish(message.id, data, undefined, now);
+    options.onAccepted(message, stored);
+    return stored;
+  }
+
+  async function trim(): Promise<void> {
+    const { completed = 0 } = await queue.getJobCounts("completed");
+    if (completed > maxKept) await queue.clean(0, completed - maxKept, "completed");
+  }
+
+  async function cancel(id: string): Promise<void> {
+    const job = await find(id);
+    if (isFinished(job)) throw tooLate();
+    // From here on whoever takes it up does not publish it; but somebody may have taken it up before.
+    const { data } = job;
+    await job.updateData({ ...data, cancelled: true });
+    const state = await job.getState();
+    if (state === "waiting" || state === "prioritized" || state === "delayed") {
+      // If it is locked by now, its processor has seen that it is cancelled.
+      await job.remove().catch(() => undefined);
+      return;
+    }
+    line.lookUp();
+    for (const end = Date.now() + CANCEL_MS; Date.now() < end; await delay(CANCEL_POLL_MS)) {
+      const now = await queue.getJob(id);
+      if (!now || now.returnvalue?.outcome === "cancelled") return;
+      if (isFinished(now)) break;
+    }
+    await job.updateData(data);
+    throw tooLate();
+  }
+
+  return {
+    accept,
+    cancel,
+    waiting: count.recent,
+
+    async get(id) {
+      const job = await find(id);
+      return toStoredPublish(id, job.data, progressOf(job), Date.now());
+    },
+
+    async start() {
+      if (exclusive) for (const job of await queue.getJobs(["active"])) await job.moveToWait("0");
+      else await queue.setGlobalConcurrency(1);
+      await count.recent();
+      worker = options.openWorker(QUEUE, (job, token) => line.publish(job, token!), {
+        concurrency: 1,
+        lockDuration: LOCK_MS,
+        // Nobody else could take over, and PostgreSQL's backend would put the message at the end of the line.
+        ...(exclusive ? { skipStalledCheck: true } : { stalledInterval: LOOK_OUT_MS, drainDelay: IDLE_SECONDS }),
+        maxStalledCount: 1_000_000,
+        removeOnComplete: KEEP,
+        removeOnFail: KEEP,
+      });
+      worker.on("completed", () => {
+        if (++ended % TRIM_EVERY === 0) trim().catch(() => undefined); // the next time will do as well
+      });
+    },
+
+    async stop() {
+      const closed = worker?.close();
+      line.stop();
+      await closed;
+      await queue.close();
+    },
+  };
+}
+
+function tooLate(): Problem {
+  return new Problem("conflict", "it has been published, or is being published now");
+}
+
+function isFinished(job: Job): boolean {
+  return job.finishedOn !== undefined;
+}
+
+function progressOf(job: Job<OutboxJob, Ending>): Ending | "begun" | undefined {
+  if (!isFinished(job)) return job.processedOn === undefined ? undefined : "begun";
+  // The processor gives an ending to whatever happens; a reason is there when it failed itself.
+  return job.returnvalue ?? { outcome: "failed", at: job.finishedOn!, error: job.failedReason };
+}

@@ -1,0 +1,115 @@
+/** What can be known of a stored message and done to it: its time, its end, taking it back. On both stores. */
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Problem } from "../../src/errors.ts";
+import { newId } from "../../src/message.ts";
+import { eachStore, numbers, outgoing } from "./outbox-support.ts";
+
+const problem = (code: string) => (error: unknown) => error instanceof Problem && error.code === code;
+
+eachStore("outbox, the states", (t) => {
+  const { started, settled } = t;
+
+  it("a scheduled message goes when it is due, and not before", async () => {
+    const outbox = await started();
+    const sendAt = Date.now() + 700;
+    const later = await outbox.accept(outgoing("later", { expirySeconds: 100 }), { sendAt });
+    const past = await outbox.accept(outgoing("now"), { sendAt: Date.now() - 1_000 });
+    assert.deepEqual([later.outcome, past.outcome], ["scheduled", "queued"]);
+    assert.equal(later.sendAt, new Date(sendAt).toISOString());
+    assert.equal(later.expiresAt, new Date(sendAt + 100_000).toISOString());
+    assert.equal((await outbox.get(later.id)).outcome, "scheduled");
+    await t.broker.published.until(2);
+    assert.deepEqual(t.broker.payloads, ["now", "later"]);
+    const publishedAt = Date.parse((await settled(outbox, later.id)).publishedAt!);
+    assert.ok(publishedAt >= sendAt && publishedAt < sendAt + 500, `${publishedAt - sendAt} ms late`);
+    assert.equal(t.broker.published.items[1]!.expirySeconds, 100);
+  });
+
+  it("what has expired is never sent, and what is left of the time goes with the message", async () => {
+    t.broker.away();
+    const outbox = await started();
+    const head = await outbox.accept(outgoing("head", { expirySeconds: 1 }));
+    const second = await outbox.accept(outgoing("second", { expirySeconds: 1 }));
+    const third = await outbox.accept(outgoing("third", { expirySeconds: 10 }), { expiresAt: Date.now() + 5_000 });
+    assert.equal(third.expiresAt, new Date(Date.parse(third.expiresAt!)).toISOString());
+    while ((await outbox.get(head.id)).outcome === "queued") await new Promise(setImmediate);
+    while ((await outbox.get(second.id)).outcome === "queued") await new Promise(setImmediate);
+    t.broker.back();
+    await settled(outbox, third.id);
+    assert.deepEqual(t.broker.payloads, ["third"]);
+    const { expirySeconds } = t.broker.published.items[0]!;
+    assert.ok(expirySeconds === 4 || expirySeconds === 5, `${expirySeconds} s`);
+    assert.equal((await outbox.get(head.id)).outcome, "expired");
+  });
+
+  it("takes back what waits, what is scheduled and what is at the head", async () => {
+    t.broker.away();
+    const outbox = await started();
+    const head = await outbox.accept(outgoing("head"));
+    const waits = await outbox.accept(outgoing("waits"));
+    const scheduled = await outbox.accept(outgoing("scheduled"), { sendAt: Date.now() + 500 });
+    const stays = await outbox.accept(outgoing("stays"));
+    for (const { id } of [waits, scheduled, head]) {
+      await outbox.cancel(id);
+      await assert.rejects(outbox.get(id), problem("not_found"));
+      await assert.rejects(outbox.cancel(id), problem("not_found"));
+    }
+    t.broker.back();
+    await settled(outbox, stays.id);
+    await assert.rejects(outbox.cancel(stays.id), problem("conflict"));
+    await outbox.accept(outgoing("end"), { sendAt: Date.parse(scheduled.sendAt!) + 1 });
+    await t.broker.published.until(2);
+    assert.deepEqual(t.broker.payloads, ["stays", "end"]);
+  });
+
+  it("does not take back what is being published", async () => {
+    let acknowledge = () => {};
+    const published = new Promise<void>((resolve) => {
+      t.broker.answer = async () => {
+        resolve();
+        await new Promise<void>((done) => (acknowledge = done));
+        return { kind: "sent" };
+      };
+    });
+    const outbox = await started();
+    const { id } = await outbox.accept(outgoing("x"));
+    await published;
+    const refused = assert.rejects(outbox.cancel(id), problem("conflict"));
+    await delay(100);
+    acknowledge();
+    await refused;
+    assert.equal((await settled(outbox, id)).outcome, "sent");
+  });
+
+  it("knows nothing of other ids", async () => {
+    const outbox = await started();
+    for (const id of [newId("msg"), "meta", "1", "msg_", "wait", "msg_:lock"]) {
+      await assert.rejects(outbox.get(id), problem("not_found"));
+      await assert.rejects(outbox.cancel(id), problem("not_found"));
+    }
+  });
+
+  it("refuses more than it may hold, and takes again when there is room", async () => {
+    t.broker.away();
+    const outbox = await started({ maxWaiting: 5 });
+    for (const n of numbers(5)) await outbox.accept(outgoing(n), { sendAt: Date.now() + 60_000 });
+    await assert.rejects(outbox.accept(outgoing("6")), (error: unknown) => {
+      return problem("rate_limited")(error) && (error as Problem).headers["retry-after"] === "1";
+    });
+    assert.equal(await outbox.waiting(), 5);
+  });
+
+  it("keeps a bounded number of what is over", async () => {
+    const outbox = await started({ maxKept: 10 });
+    const ids: string[] = [];
+    for (const n of numbers(500)) ids.push((await outbox.accept(outgoing(n))).id);
+    await t.broker.published.until(500);
+    const queue = t.opened.store.queues.queue("publish");
+    while ((await queue.getJobCounts("completed")).completed! > 10) await new Promise(setImmediate);
+    await queue.close();
+    await assert.rejects(outbox.get(ids[0]!), problem("not_found"));
+    assert.equal((await settled(outbox, ids.at(-1)!)).outcome, "acknowledged");
+  });
+});

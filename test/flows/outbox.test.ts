@@ -1,0 +1,194 @@
+/**
+ * Durable publishes with the real bridge process: what was accepted with 202 arrives once and in order, whatever is
+ * away or killed meanwhile, when it is due, and never after its time.
+ */
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import { Seen } from "../contracts/store-queue-tools.ts";
+import { startMosquitto } from "../support/mosquitto.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
+
+const ASYNC = { prefer: "respond-async" };
+const TOPICS = 7;
+
+/** A device that hears everything under `device/`, in a session of its own that outlives its connections. */
+class Device {
+  readonly arrivals = new Seen<{ topic: string; text: string; at: number }>();
+
+  private constructor(readonly client: MqttClient) {
+    client.on("error", () => {}); // it reconnects
+    client.on("message", (topic, payload) => this.arrivals.add({ topic, text: payload.toString(), at: Date.now() }));
+  }
+
+  static async connect(url: string): Promise<Device> {
+    const options = { clientId: "device", clean: false, protocolVersion: 4, reconnectPeriod: 50 } as const;
+    const client = await connectAsync(url, options);
+    const device = new Device(client);
+    await client.subscribeAsync("device/#", { qos: 2 });
+    return device;
+  }
+
+  get texts(): string[] {
+    return this.arrivals.items.map(({ text }) => text);
+  }
+
+  close(): Promise<void> {
+    return this.client.endAsync(true);
+  }
+}
+
+async function accept(setup: Setup, message: object) {
+  const { status, body } = await setup.bridge.api("POST", "/v1/messages", message, ASYNC);
+  assert.equal(status, 202, JSON.stringify(body));
+  return body;
+}
+
+/** Numbered messages, a few at a time over HTTP; those of one topic one after the other. */
+async function acceptMany(setup: Setup, count: number, qos = 1): Promise<void> {
+  const perTopic = Array.from({ length: TOPICS }, async (_, topic) => {
+    for (let i = topic; i < count; i += TOPICS) {
+      await accept(setup, { topic: `device/${topic}`, payload: String(i), qos });
+    }
+  });
+  await Promise.all(perTopic);
+}
+
+/** Each topic has had its numbers in ascending order, each once but for `repeated` of them. */
+function assertInOrder(device: Device, count: number, repeated = 0): void {
+  const numbers = device.texts.map(Number);
+  assert.equal(new Set(numbers).size, count, "some are missing");
+  assert.ok(numbers.length - count <= repeated, `${numbers.length - count} arrived twice`);
+  for (let topic = 0; topic < TOPICS; topic++) {
+    const heard = device.arrivals.items.filter((arrival) => arrival.topic === `device/${topic}`);
+    const order = heard.map(({ text }) => Number(text));
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+      `topic ${topic}`,
+    );
+  }
+}
+
+async function ended(setup: Setup, id: string) {
+  for (;;) {
+    const { body } = await setup.bridge.api("GET", `/v1/messages/${id}`);
+    if (body.outcome !== "queued" && body.outcome !== "scheduled") return body;
+    await new Promise(setImmediate);
+  }
+}
+
+/** The broker must outlive the bridge where that is killed: what it sends again is not the bridge's doing. */
+const mosquittoAndEmbeddedStore: SetupKind = {
+  name: "Mosquitto and the embedded store",
+  options: requireOrSkip("mosquitto"),
+  async start(env = {}) {
+    const mosquitto = await startMosquitto();
+    const setup = await embedded.start({ MQTT_URL: mosquitto.url, ...env });
+    const close = async () => {
+      await setup.close();
+      await mosquitto.stop();
+    };
+    return { ...setup, brokerUrl: mosquitto.url, mosquitto, close };
+  },
+};
+
+for (const { kind, count } of [
+  { kind: embedded, count: 0 },
+  { kind: mosquittoAndEmbeddedStore, count: 500 },
+  { kind: mosquittoAndRedis("5"), count: 1_000 },
+]) {
+  describe(`outbox: ${kind.name}`, { ...kind.options, timeout: 120_000 }, () => {
+    let setup: Setup;
+    let device: Device | undefined;
+    before(async () => {
+      setup = await kind.start();
+    });
+    after(() => setup?.close());
+    afterEach(async () => {
+      await device?.close();
+      device = undefined;
+    });
+
+    it("publishes a scheduled message when it is due", async () => {
+      device = await Device.connect(setup.brokerUrl);
+      const sendAt = Date.now() + 1_500;
+      const body = { topic: "device/x", payload: "later", sendAt: new Date(sendAt).toISOString() };
+      const { body: scheduled } = await setup.bridge.api("POST", "/v1/messages", body);
+      await accept(setup, { topic: "device/x", payload: "now" });
+      const { body: cancelled } = await setup.bridge.api("POST", "/v1/messages", { ...body, payload: "cancelled" });
+      assert.equal((await setup.bridge.api("DELETE", `/v1/messages/${cancelled.id}`)).status, 204);
+      await device.arrivals.until(2);
+      assert.deepEqual(device.texts, ["now", "later"]);
+      const late = device.arrivals.items[1]!.at - sendAt;
+      assert.ok(late >= 0 && late < 1_000, `${late} ms late`);
+      assert.equal((await ended(setup, scheduled.id)).outcome, "acknowledged");
+    });
+
+    if (kind === embedded) return;
+
+    it(`${count} messages survive kill -9 of the bridge in the middle of them`, async () => {
+      device = await Device.connect(setup.brokerUrl);
+      const accepted = acceptMany(setup, count);
+      await device.arrivals.until(20);
+      await accepted;
+      if (device.texts.length < count) await setup.bridge.kill();
+      else assert.fail("too fast for this test");
+      await setup.bridge.start();
+      const since = Date.now();
+      while (new Set(device.texts).size < count) await device.arrivals.until(device.texts.length + 1);
+      process.stderr.write(`# ${kind.name}: complete ${Date.now() - since} ms after the restart\n`);
+      // What was being published in that very moment may be published again.
+      assertInOrder(device, count, 1);
+    });
+
+    it(`${count} messages accepted while the broker is away arrive once and in order after kill -9`, async () => {
+      const { bridge } = setup;
+      const mosquitto = setup.mosquitto!;
+      await mosquitto.stop();
+      await bridge.readiness(503);
+      const since = Date.now();
+      await acceptMany(setup, count, 2);
+      const rate = Math.round((count * 1_000) / (Date.now() - since));
+      process.stderr.write(`# ${kind.name}: ${rate} accepted a second over HTTP, ${TOPICS} at a time\n`);
+      const { bytes } = await bridge.api("GET", "/metrics");
+      const [, waiting] = /^causeway_outbox_waiting (\S+)$/m.exec(bytes.toString())!;
+      assert.ok(Number(waiting) >= count - 1 && Number(waiting) <= count, `${waiting} are said to wait`);
+
+      await bridge.kill();
+      await mosquitto.restart();
+      device = await Device.connect(setup.brokerUrl);
+      await bridge.start();
+      const started = Date.now();
+      await device.arrivals.until(1);
+      const first = Date.now();
+      await device.arrivals.until(count);
+      const published = Math.round((count * 1_000) / (Date.now() - first));
+      process.stderr.write(`# ${kind.name}: first after ${first - started} ms, then ${published}/s at QoS 2\n`);
+      const { body } = await bridge.api("POST", "/v1/messages", { topic: "device/end", payload: String(count) });
+      assert.equal(body.outcome, "acknowledged");
+      await device.arrivals.until(count + 1);
+      assertInOrder(device, count + 1);
+    });
+
+    it("what has expired is never sent, and SIGTERM does not wait for the broker", async () => {
+      const { bridge } = setup;
+      const mosquitto = setup.mosquitto!;
+      await mosquitto.stop();
+      await bridge.readiness(503);
+      const short = await accept(setup, { topic: "device/x", payload: "late", expirySeconds: 1 });
+      const long = await accept(setup, { topic: "device/x", payload: "in time", expirySeconds: 600 });
+      const since = Date.now();
+      assert.equal((await bridge.stop()).code, 0);
+      assert.ok(Date.now() - since < 3_000, `SIGTERM took ${Date.now() - since} ms`);
+      await bridge.start();
+      assert.equal((await ended(setup, short.id)).outcome, "expired");
+      await mosquitto.restart();
+      device = await Device.connect(setup.brokerUrl);
+      assert.equal((await ended(setup, long.id)).outcome, "acknowledged");
+      await device.arrivals.until(1);
+      assert.deepEqual(device.texts, ["in time"]);
+    });
+  });
+}
