@@ -1,6 +1,7 @@
 /** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
+import type { Scope } from "../caller.ts";
 import { Problem } from "../errors.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
@@ -12,6 +13,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Served without an API key. */
     open?: boolean;
+    /** What the API key must be allowed to. */
+    scope?: Scope | undefined;
   }
 }
 
@@ -53,7 +56,7 @@ function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOpt
       handler: withStatus(handlers[id] as RouteHandlerMethod, successStatus(operation)),
       // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
       bodyLimit: raw ? maxPayloadBytes : maxPayloadBytes * 2 + 65_536,
-      config: { open: operation.security?.length === 0, rawBody: raw },
+      config: { open: operation.security?.length === 0, scope: operation["x-scope"], rawBody: raw },
       ...(path.includes("{topic}") && { onRequest: nameTopic }),
       ...(raw && rawBodyHooks),
       ...(method === "post" && idempotency),
