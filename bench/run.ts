@@ -6,7 +6,7 @@ import { backlog } from "./backlog.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
-import { publishScenario, publishTopics } from "./publish.ts";
+import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
 import { startup } from "./startup.ts";
 import { startBridge } from "./support/bridge.ts";
 import { killAll, stopAll } from "./support/children.ts";
@@ -19,6 +19,7 @@ const SCENARIOS: Scenario[] = [
   publishScenario(0),
   publishScenario(1),
   publishTopics,
+  publishAcl,
   intake,
   endToEnd,
   latency,
