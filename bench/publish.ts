@@ -58,7 +58,7 @@ export const publishAcl: Scenario = {
   async run(context) {
     const { bridge, duration } = await stage(context);
     // The last filter is the one that matches, and the limit is never reached.
-    const publish = Array.from({ length: FILTERS }, (_, i) => (i < FILTERS - 1 ? `bench/${i}/+` : "bench/publish"));
+    const publish = Array.from({ length: FILTERS }, (_, i) => (i < FILTERS - 1 ? `bench/+/${i}` : "bench/+"));
     const input = { name: "bench", scopes: ["publish"], publish, rateLimit: { max: 1_000_000, perSeconds: 1 } };
     const { key } = await bridge.api<{ key: string }>("POST", "/v1/keys", input);
     const body = JSON.stringify({ topic: "bench/publish", payload: payloadOf({}), qos: 0 });

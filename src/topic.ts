@@ -40,25 +40,31 @@ function stringError(value: string): string | undefined {
 
 /** Whether a valid filter matches a valid topic name. */
 export function matches(filter: string, topic: string): boolean {
-  return levelsMatch(filter.split("/"), topic.split("/"));
+  return levelsMatch(filter.split("/"), topic);
 }
 
 /** Whether one of these valid filters matches a valid topic name; made once for many names. */
 export function matcher(filters: readonly string[]): (topic: string) => boolean {
   const split = filters.map((filter) => filter.split("/"));
   return (topic) => {
-    const levels = topic.split("/");
-    return split.some((filter) => levelsMatch(filter, levels));
+    for (const levels of split) if (levelsMatch(levels, topic)) return true;
+    return false;
   };
 }
 
-function levelsMatch(filter: string[], topic: string[]): boolean {
-  if (avoids(filter[0]!, topic[0]!)) return false;
-  for (const [i, level] of filter.entries()) {
+/** Walks along the topic without cutting it up: this is done for every filter of a key with every publish. */
+function levelsMatch(filter: string[], topic: string): boolean {
+  if (avoids(filter[0]!, topic)) return false;
+  let at = 0; // where a level begins, and beyond the end when there are no more
+  for (const level of filter) {
     if (level === "#") return true; // also matches the parent level: section 4.7.1.2
-    if (i >= topic.length || (level !== "+" && level !== topic[i])) return false;
+    if (at > topic.length || (level !== "+" && !topic.startsWith(level, at))) return false;
+    const slash = level === "+" ? topic.indexOf("/", at) : at + level.length;
+    const end = slash === -1 ? topic.length : slash;
+    if (end < topic.length && topic[end] !== "/") return false;
+    at = end + 1;
   }
-  return filter.length === topic.length;
+  return at > topic.length;
 }
 
 /** [MQTT-4.7.2-1]: a leading wildcard does not match topics that start with $. */
