@@ -168,6 +168,21 @@ describe("webhooks", () => {
     }
   });
 
+  it("that get other topics meanwhile are not changed", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: ["x"] });
+    const { id } = (await register(["x"])).body;
+    let moved = false;
+    test.webhookRecords.beforeReplace = async () => {
+      if (moved) return;
+      moved = true;
+      await test.api("PATCH", `/v1/webhooks/${id}`, { topics: ["y"] });
+    };
+    const { status } = await test.api("PATCH", `/v1/webhooks/${id}`, { url: "https://example.org/" }, key);
+    assert.equal(status, 404);
+    const { body } = await test.api("GET", `/v1/webhooks/${id}`);
+    assert.deepEqual([body.topics, body.url], [["y"], HOOK.url]);
+  });
+
   for (const limit of [1, 2, 3, 4, 250]) {
     it(`that may be seen are listed without gaps, ${limit} a page`, async () => {
       const { key } = await test.make({ scopes: ["webhooks"], read: ["mine"] });

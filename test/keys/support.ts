@@ -98,6 +98,7 @@ export interface TestKeys {
   app: FastifyInstance;
   clock: Clock;
   records: MemoryRecords<KeyRecord>;
+  webhookRecords: MemoryRecords<Webhook>;
   keys: Keys;
   published: OutgoingMessage[];
   claims: MemoryClaims;
@@ -114,7 +115,8 @@ export async function startTestKeys(): Promise<TestKeys> {
   const clock = new Clock();
   const records = new MemoryRecords<KeyRecord>();
   const { keys, view } = await startKeys(records, clock);
-  const registry = new WebhookRegistry(new MemoryRecords<Webhook>(), log);
+  const webhookRecords = new MemoryRecords<Webhook>();
+  const registry = new WebhookRegistry(webhookRecords, log);
   await registry.start();
   const published: OutgoingMessage[] = [];
   const claims = new MemoryClaims();
@@ -164,6 +166,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     app,
     clock,
     records,
+    webhookRecords,
     keys,
     published,
     claims,
