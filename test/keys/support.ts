@@ -24,11 +24,14 @@ export class MemoryRecords<T> implements Records<T> {
   broken = false;
   /** How often a record was written. */
   writes = 0;
+  /** How often one was read. */
+  reads = 0;
   /** Called before each `replace`: what comes between reading and writing. */
   beforeReplace: () => Promise<unknown> = async () => undefined;
   readonly #watchers = new Set<(id: string | undefined) => void>();
 
   async get(id: string) {
+    this.reads++;
     this.#check();
     return structuredClone(this.stored.get(id));
   }
