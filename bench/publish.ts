@@ -9,6 +9,7 @@ import type { Context, Outcome, Scenario } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 
 const CONNECTIONS = 32;
+const FILTERS = 10;
 
 interface Shot {
   rate: number;
@@ -48,6 +49,41 @@ export const publishTopics: Scenario = {
   },
 };
 
+/** What a key with filters and a rate limit costs, beside the first key: the same publish on the same bridge. */
+export const publishAcl: Scenario = {
+  name: "publish-acl",
+  title: `POST /v1/messages, QoS 0, with a key of ${FILTERS} filters and a rate limit, beside the first key`,
+  targets: [{ metric: "cost", unit: "x", atMost: 0.1 }],
+  maxSeconds: 90,
+  async run(context) {
+    const { bridge, duration } = await stage(context);
+    // The last filter is the one that matches, and the limit is never reached.
+    const publish = Array.from({ length: FILTERS }, (_, i) => (i < FILTERS - 1 ? `bench/+/${i}` : "bench/+"));
+    const input = { name: "bench", scopes: ["publish"], publish, rateLimit: { max: 1_000_000, perSeconds: 1 } };
+    const { key } = await bridge.api<{ key: string }>("POST", "/v1/keys", input);
+    const body = JSON.stringify({ topic: "bench/publish", payload: payloadOf({}), qos: 0 });
+    const side = { pid: bridge.child.pid, url: `${bridge.address}/v1/messages`, headers: bridge.headers, body };
+    const sides = { first: side, limited: { ...side, headers: { ...side.headers, authorization: `Bearer ${key}` } } };
+    for (const one of [sides.first, sides.limited]) await shoot({ ...one, duration: 2 });
+
+    const shots: { first: Shot; limited: Shot }[] = [];
+    for (let round = 1; round <= context.rounds; round++) {
+      const limited = () => shoot({ ...sides.limited, duration });
+      // Each goes first in every other round: the second one meets a process that has just been busy.
+      const early = round % 2 === 1 ? await limited() : undefined;
+      const one = { first: await shoot({ ...sides.first, duration }), limited: early ?? (await limited()) };
+      shots.push(one);
+      context.progress(`round ${round}: limited ${perSecond(one.limited.rate)}, first ${perSecond(one.first.rate)}`);
+    }
+    const ratios = shots.map(({ first, limited }) => ({ bridge: limited.rate, bare: first.rate }));
+    return {
+      measured: { cost: 1 - medianRatio(ratios) },
+      figures: { limited: written(shots.map((shot) => shot.limited)), first: written(shots.map((shot) => shot.first)) },
+      rounds: shots.map(({ first, limited }) => ({ ...prefixed("limited", limited), ...prefixed("first", first) })),
+    };
+  },
+};
+
 async function alternate(context: Context, qos: 0 | 1): Promise<Outcome> {
   const { bridge, bare, duration } = await stage(context);
   const bareAddress = await bare.ask<string>("address");
@@ -64,18 +100,19 @@ async function alternate(context: Context, qos: 0 | 1): Promise<Outcome> {
     shots.push(one);
     context.progress(`round ${round}: bridge ${perSecond(one.bridge.rate)}, bare ${perSecond(one.bare.rate)}`);
   }
-  const written = (side: "bridge" | "bare") => {
-    const of = (key: keyof Shot) => median(shots.map((shot) => shot[side][key]));
-    return `${perSecond(of("rate"))}, p50 ${ms(of("p50"))}, p99 ${ms(of("p99"))}, ${Math.round(of("cpu"))} µs CPU each`;
-  };
   return {
     measured: { ratio: medianRatio(shots.map((shot) => ({ bridge: shot.bridge.rate, bare: shot.bare.rate }))) },
-    figures: { bridge: written("bridge"), bare: written("bare") },
+    figures: { bridge: written(shots.map((shot) => shot.bridge)), bare: written(shots.map((shot) => shot.bare)) },
     rounds: shots.map(({ bridge: mine, bare: theirs }) => ({
       ...prefixed("bridge", mine),
       ...prefixed("bare", theirs),
     })),
   };
+}
+
+function written(shots: Shot[]): string {
+  const of = (key: keyof Shot) => median(shots.map((shot) => shot[key]));
+  return `${perSecond(of("rate"))}, p50 ${ms(of("p50"))}, p99 ${ms(of("p99"))}, ${Math.round(of("cpu"))} µs CPU each`;
 }
 
 /** `{rate}` → `{"bridge rate"}`, so that a round is one flat record. */

@@ -7,7 +7,7 @@ import { batch } from "./batch.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
-import { publishScenario, publishTopics } from "./publish.ts";
+import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
 import { startup } from "./startup.ts";
 import { startBridge } from "./support/bridge.ts";
 import { killAll, stopAll } from "./support/children.ts";
@@ -21,6 +21,7 @@ const SCENARIOS: Scenario[] = [
   publishScenario(1),
   publishTopics,
   batch,
+  publishAcl,
   intake,
   endToEnd,
   latency,

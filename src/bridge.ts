@@ -9,6 +9,8 @@ import { Problem } from "./errors.ts";
 import { makeHandlers } from "./handlers.ts";
 import { buildApp } from "./http/app.ts";
 import { bearerCheck } from "./http/auth.ts";
+import type { KeyRecord } from "./keys/key.ts";
+import { Keys } from "./keys/keys.ts";
 import { protocolName } from "./mqtt/connection.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
 import { Publisher } from "./mqtt/publisher.ts";
@@ -25,6 +27,7 @@ import { headerError } from "./uplink/headers.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, parseSecret } from "./uplink/sign.ts";
 import { makeUplink } from "./uplink/uplink.ts";
+import { View } from "./view.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
 import { WebhookService } from "./webhooks/service.ts";
 
@@ -150,6 +153,13 @@ export async function startBridge(
     const readiness = makeReadiness(makeProbes(parts));
     addGauges(metrics, () => queueDepths(parts));
 
+    // Who may call.
+    const keyView = new View(store.records<KeyRecord>("keys"), log, "key");
+    const keys = new Keys({ view: keyView });
+    await keyView.start();
+    onStop("keys", () => keyView.stop());
+    const first = bearerCheck(apiKey);
+
     // The API.
     const app = await buildApp({
       handlers: makeHandlers({
@@ -165,12 +175,13 @@ export async function startBridge(
           deliveries: { ...uplink, isFailing: observer.isFailing },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
+        keys,
         readiness,
         status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),
         metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
         maxPayloadBytes,
       }),
-      authenticate: bearerCheck(apiKey),
+      authenticate: (bearer) => first(bearer) ?? keys.authenticate(bearer),
       maxPayloadBytes,
       claims: store.claims,
       explain: (error) => (store.isOutage(error) ? storeUnavailable(error) : undefined),

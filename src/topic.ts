@@ -40,23 +40,60 @@ function stringError(value: string): string | undefined {
 
 /** Whether a valid filter matches a valid topic name. */
 export function matches(filter: string, topic: string): boolean {
-  // [MQTT-4.7.2-1]: a filter that starts with a wildcard does not match topics that start with $.
-  if (topic.startsWith("$") && (filter.startsWith("+") || filter.startsWith("#"))) return false;
-  const f = filter.split("/");
-  const t = topic.split("/");
-  for (const [i, level] of f.entries()) {
+  return levelsMatch(filter.split("/"), topic);
+}
+
+/** Whether one of these valid filters matches a valid topic name; made once for many names. */
+export function matcher(filters: readonly string[]): (topic: string) => boolean {
+  const split = filters.map((filter) => filter.split("/"));
+  return (topic) => {
+    for (const levels of split) if (levelsMatch(levels, topic)) return true;
+    return false;
+  };
+}
+
+/** Walks along the topic without cutting it up: this is done for every filter of a key with every publish. */
+function levelsMatch(filter: string[], topic: string): boolean {
+  if (avoids(filter[0]!, topic)) return false;
+  let at = 0; // where a level begins, and beyond the end when there are no more
+  for (const level of filter) {
     if (level === "#") return true; // also matches the parent level: section 4.7.1.2
-    if (i >= t.length || (level !== "+" && level !== t[i])) return false;
+    if (at > topic.length || (level !== "+" && !topic.startsWith(level, at))) return false;
+    const slash = level === "+" ? topic.indexOf("/", at) : at + level.length;
+    const end = slash === -1 ? topic.length : slash;
+    if (end < topic.length && topic[end] !== "/") return false;
+    at = end + 1;
   }
-  return f.length === t.length;
+  return at > topic.length;
+}
+
+/** [MQTT-4.7.2-1]: a leading wildcard does not match topics that start with $. */
+function avoids(first: string, other: string): boolean {
+  return (first === "+" || first === "#") && other.startsWith("$");
+}
+
+/** Whether every topic name that the valid filter (or name) `requested` matches is matched by the valid `granted`. */
+export function covers(granted: string, requested: string): boolean {
+  const [g, r] = [granted.split("/"), withoutEmptyParent(requested).split("/")];
+  if (avoids(g[0]!, r[0]!)) return false;
+  for (const [i, level] of g.entries()) {
+    if (level === "#") return true;
+    // A # in `requested` stands for the parent level and for any number of levels, which only # does.
+    if (i >= r.length || r[i] === "#" || (level !== "+" && level !== r[i])) return false;
+  }
+  return g.length === r.length;
+}
+
+/** The parent of these two is the empty name, which no topic has [MQTT-4.7.3-1]: # then means one level or more. */
+function withoutEmptyParent(filter: string): string {
+  if (filter === "#") return "+/#";
+  return filter === "/#" ? "/+/#" : filter;
 }
 
 /** Whether some topic name is matched by both filters. */
 export function overlaps(a: string, b: string): boolean {
   const [fa, fb] = [a.split("/"), b.split("/")];
-  // A leading wildcard never meets a first level that starts with $ [MQTT-4.7.2-1].
-  const wild = (level: string | undefined) => level === "+" || level === "#";
-  if ((wild(fa[0]) && fb[0]?.startsWith("$")) || (wild(fb[0]) && fa[0]?.startsWith("$"))) return false;
+  if (avoids(fa[0]!, fb[0]!) || avoids(fb[0]!, fa[0]!)) return false;
   // All they share is the empty name above /#, which no topic has [MQTT-4.7.3-1].
   if ((a === "/#" && b === "+") || (a === "+" && b === "/#")) return false;
   for (let i = 0; ; i++) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { matches, overlaps, topicFilterError, topicNameError } from "../src/topic.ts";
+import { covers, matcher, matches, overlaps, topicFilterError, topicNameError } from "../src/topic.ts";
 
 /** MQTT 5 section 4.7, in its order; the quoted examples are the specification's own. */
 describe("4.7.1.2 multi-level wildcard", () => {
@@ -127,6 +127,7 @@ describe("4.7.3 topic semantic and usage", () => {
     assert.ok(matches("a/#", deep));
     assert.ok(matches(deep, deep));
     assert.ok(overlaps(deep, deep.replaceAll("a", "+")));
+    assert.ok(covers(deep.replaceAll("a", "+"), deep));
   });
 });
 
@@ -183,6 +184,52 @@ describe("overlaps", () => {
   }
 });
 
+describe("covers", () => {
+  const table: [granted: string, requested: string, expected: boolean][] = [
+    ["a/b", "a/b", true],
+    ["a/b", "a/c", false],
+    ["a/b", "a", false],
+    ["a", "a/b", false],
+    ["a/+", "a/b", true],
+    ["a/b", "a/+", false],
+    ["a/+", "a/+", true],
+    ["a/+", "a/", true],
+    ["a/+", "a/#", false],
+    ["a/+", "a/+/+", false],
+    ["a/#", "a", true],
+    ["a/#", "a/#", true],
+    ["a/#", "a/+/b/#", true],
+    ["a/#", "+/b", false],
+    ["a/#", "ab", false],
+    ["a/b/#", "a/#", false],
+    // The parent level counts.
+    ["a/+/#", "a/#", false],
+    ["a/+/#", "a/+", true],
+    ["#", "a/#", true],
+    ["#", "#", true],
+    ["#", "/#", true],
+    ["+/#", "#", true],
+    ["+", "#", false],
+    ["+", "+", true],
+    ["+/+", "#", false],
+    // The empty name above /# is no topic.
+    ["/+/#", "/#", true],
+    ["+/+/#", "/#", true],
+    ["/#", "/+", true],
+    ["/+", "/#", false],
+    // Topics that start with $ are asked for by name.
+    ["#", "$SYS", false],
+    ["#", "$SYS/#", false],
+    ["+/#", "$SYS/a", false],
+    ["$SYS/#", "$SYS/a", true],
+    ["$SYS/#", "#", false],
+    ["a/#", "a/$SYS", true],
+  ];
+  for (const [granted, requested, expected] of table) {
+    it(`${granted} covers ${requested}: ${expected}`, () => assert.equal(covers(granted, requested), expected));
+  }
+});
+
 /** The specification's words as recursion, written without a look at the code under test. */
 function reference(filter: string, topic: string): boolean {
   if (topic[0] === "$" && (filter[0] === "+" || filter[0] === "#")) return false;
@@ -203,12 +250,12 @@ const topicFilter = fc
   .map(([levels, hash]) => [...levels, ...(hash ? ["#"] : [])].join("/"))
   .filter((filter) => filter !== "");
 
-/** Every topic up to one level beyond both filters, over the levels they name and one they do not. */
-function* topicsFor(a: string, b: string): Generator<string> {
+/** Every topic as long as the longer filter, or `beyond` that, over the levels they name and one they do not. */
+function* topicsFor(a: string, b: string, beyond = 0): Generator<string> {
   const names = [...new Set([...a.split("/"), ...b.split("/"), "other"])].filter(
     (name) => name !== "+" && name !== "#",
   );
-  const longest = Math.max(a.split("/").length, b.split("/").length);
+  const longest = Math.max(a.split("/").length, b.split("/").length) + beyond;
   const grow = function* (prefix: string[]): Generator<string> {
     if (prefix.length > 0) yield prefix.join("/");
     if (prefix.length < longest) for (const name of names) yield* grow([...prefix, name]);
@@ -257,6 +304,60 @@ describe("properties", () => {
         assert.equal(overlaps(a, b), common !== undefined, `${a} | ${b} | ${common}`);
       }),
       { numRuns: 1_000 },
+    );
+  });
+
+  it("covers exactly when every topic that is asked for is granted", () => {
+    const short = topicFilter.filter((filter) => filter.split("/").length <= 3);
+    // Two at random hardly ever cover each other: the second is also made from the first.
+    const narrowed = short.chain((granted) =>
+      fc.tuple(
+        fc.constant(granted),
+        fc
+          .tuple(
+            ...granted.split("/").map((one) => (one === "+" ? fc.oneof(level, fc.constant("+")) : fc.constant(one))),
+          )
+          .map((levels) => levels.join("/"))
+          .filter((filter) => filter !== ""),
+      ),
+    );
+    let covered = 0;
+    fc.assert(
+      fc.property(fc.oneof(fc.tuple(short, short), narrowed), ([granted, requested]) => {
+        let missing: string | undefined;
+        for (const topic of topicsFor(granted, requested, 1)) {
+          if (topic !== "" && matches(requested, topic) && !matches(granted, topic)) {
+            missing = topic;
+            break;
+          }
+        }
+        assert.equal(covers(granted, requested), missing === undefined, `${granted} | ${requested} | ${missing}`);
+        if (missing === undefined) covered++;
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.ok(covered > 200, `only ${covered} of the pairs were covered`);
+  });
+
+  it("a name is covered exactly by the filters that match it, and by a matcher of them", () => {
+    fc.assert(
+      fc.property(fc.array(topicFilter), topicName, (filters, topic) => {
+        if (topic === "") return;
+        for (const filter of filters) assert.equal(covers(filter, topic), matches(filter, topic));
+        assert.equal(
+          matcher(filters)(topic),
+          filters.some((filter) => reference(filter, topic)),
+        );
+      }),
+    );
+  });
+
+  it("covers is reflexive and transitive", () => {
+    fc.assert(
+      fc.property(topicFilter, topicFilter, topicFilter, (a, b, c) => {
+        assert.ok(covers(a, a));
+        if (covers(a, b) && covers(b, c)) assert.ok(covers(a, c));
+      }),
     );
   });
 

@@ -112,7 +112,7 @@ async function publishLine(line: Line, index: number, ports: BatchPorts): Promis
   try {
     text = textOf(line);
     item = parse(text, line.number);
-    ports.take(1);
+    if (index > 0) ports.take(1); // the request itself has been counted as one
   } catch (error) {
     return refusalOf(ports.refusal(error), index);
   }

@@ -1,5 +1,5 @@
 /** `POST /v1/messages/batch`: many messages in one request, each of which stands for itself. */
-import { type FieldError, fieldProblem, fieldsProblem, Problem } from "../errors.ts";
+import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { type MessageInput, publishMessage } from "./messages.ts";
 import { rawElements, rawMember } from "./payload.ts";
 import type { Publish, PublishAnswer } from "./publish.ts";
@@ -20,18 +20,19 @@ export interface BatchPorts {
   publishOne: PublishOne;
   /** Throws a Problem where the caller may not publish to this topic. */
   check(topic: string, path: string): void;
-  /** Takes as much of the caller's rate limit; throws a Problem where it is used up. */
+  /** Takes as much more of the caller's rate limit; throws a Problem where it is used up. */
   take(count: number): void;
   /** The refusal to show for whatever was thrown. */
   refusal(error: unknown): Problem;
 }
 
 /** Publishes at once; nothing is stored for later. */
-export function publishNow(ports: { publish: Publish; maxPayloadBytes: number }): PublishOne {
-  return (input, rawJson) => {
-    if ("sendAt" in input) throw fieldProblem("invalid_request", "sendAt", "is not possible in a batch");
-    return publishMessage(input, rawJson, ports).then(published);
-  };
+export function publishNow(
+  input: MessageInput,
+  rawJson: string,
+  ports: { publish: Publish; maxPayloadBytes: number },
+): Promise<Answer> {
+  return publishMessage(input, rawJson, ports).then(published);
 }
 
 function published({ id, topic, qos, retain, outcome, noMatchingSubscribers }: PublishAnswer): Answer & PublishAnswer {
@@ -51,7 +52,8 @@ const WINDOW = 250;
  * @throws Problem rate_limited
  */
 export async function publishBatch(messages: unknown[], rawJson: string, ports: BatchPorts): Promise<string> {
-  ports.take(messages.length);
+  // The request itself has been counted as one.
+  if (messages.length > 1) ports.take(messages.length - 1);
   const texts = messages.some(holdsJson) ? rawElements(rawMember(rawJson, "messages")!) : [];
   const results = new Array<string>(messages.length);
   let [started, done] = [0, 0];

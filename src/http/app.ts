@@ -1,7 +1,14 @@
 /** The web edge: one Fastify app made from the contract, with authentication, problem replies and documents. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
+import { type Caller, rateHeaders, requireRate } from "../caller.ts";
 import { fieldProblem, Problem } from "../errors.ts";
-import { type Authenticate, authProblem } from "./auth.ts";
+import { type Authenticate, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
@@ -45,8 +52,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // Our own answer is a problem; see the gate.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
-    frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request) ?? badUrl(request)),
+    frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
+  // The gate sets it before any handler that needs it.
+  app.decorateRequest("caller", null as unknown as Caller);
   app.addHook("preClose", (done) => {
     closed = true;
     done();
@@ -54,7 +63,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler(errorHandler(options.explain));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
-    done(admit(request) ?? (request.is404 ? notFound() : undefined));
+    done(admit(request, reply) ?? (request.is404 ? notFound() : undefined));
   });
   // The hook above has answered already; without a handler of its own Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
@@ -67,11 +76,25 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
 /** Who may come in: the refusal of a request, decided before its body is read. */
 function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
-  return (request: FastifyRequest): Problem | undefined => {
+  return (request: FastifyRequest, reply: FastifyReply): Problem | undefined => {
     if (isClosing?.()) return shuttingDown();
+    const { open, scope } = request.routeOptions.config;
     // Unknown paths below /v1 are not told from known ones without a key.
-    const isOpen = request.is404 ? !request.url.startsWith("/v1") : request.routeOptions.config.open === true;
-    return isOpen ? undefined : authProblem(request, authenticate);
+    if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
+    try {
+      const caller = callerOf(request, authenticate);
+      // Before the scope is looked at: a program that asks for what it may not is held up as well.
+      const allowance = requireRate(caller, 1);
+      if (allowance) reply.headers(rateHeaders(allowance));
+      if (scope !== undefined && !caller.may(scope)) {
+        throw new Problem("insufficient_scope", `this takes a key with the scope ${scope}`);
+      }
+      request.caller = caller;
+      return undefined;
+    } catch (error) {
+      if (error instanceof Problem) return error;
+      throw error;
+    }
   };
 }
 

@@ -1,27 +1,36 @@
-/** Bearer authentication: reading the header, and comparing keys in constant time. */
+/** Bearer authentication: reading the header, and comparing the first key in constant time. */
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
+import { type Caller, ROOT } from "../caller.ts";
 import { Problem } from "../errors.ts";
 
-/** Whether a bearer token is good. */
-export type Authenticate = (bearer: string) => boolean;
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Whose key it is; null, whatever the type says, where no key is needed. */
+    caller: Caller;
+  }
+}
+
+/** Whose token it is, undefined when it is nobody's. */
+export type Authenticate = (bearer: string) => Caller | undefined;
 
 /** Accepts exactly `apiKey`, compared in constant time. Only its length can be timed, and that is no secret. */
 export function bearerCheck(apiKey: string): Authenticate {
   const expected = Buffer.from(apiKey);
   return (bearer) => {
     const given = Buffer.from(bearer);
-    return given.length === expected.length && timingSafeEqual(given, expected);
+    return given.length === expected.length && timingSafeEqual(given, expected) ? ROOT : undefined;
   };
 }
 
-/** The refusal of a request without a good token, or undefined when it may go on. */
-export function authProblem(request: FastifyRequest, authenticate: Authenticate): Problem | undefined {
+/** @throws Problem unauthorized */
+export function callerOf(request: FastifyRequest, authenticate: Authenticate): Caller {
   const header = request.headers.authorization;
   // The scheme is case-insensitive (RFC 9110 section 11.1).
   const isBearer = header !== undefined && header.slice(0, 7).toLowerCase() === "bearer ";
-  if (isBearer && authenticate(header.slice(7).trim())) return undefined;
-  return new Problem("unauthorized", "send the header Authorization: Bearer <API key>", {
+  const caller = isBearer ? authenticate(header.slice(7).trim()) : undefined;
+  if (caller) return caller;
+  throw new Problem("unauthorized", "send the header Authorization: Bearer <API key>", {
     headers: { "www-authenticate": "Bearer" },
   });
 }

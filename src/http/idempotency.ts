@@ -1,12 +1,12 @@
 /** `Idempotency-Key`: a POST that is sent again is answered again, and done once. */
-import { hash } from "node:crypto";
+import { createCipheriv, createDecipheriv, hash, randomBytes } from "node:crypto";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { fieldProblem, Problem } from "../errors.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Set while this request holds the claim of its idempotency key. */
-    idempotency: { claim: string; body: string } | null;
+    idempotency: { claim: string; body: string; secret: Buffer } | null;
   }
 }
 
@@ -18,10 +18,17 @@ export interface Claims {
   release(key: string): Promise<void>;
 }
 
-/** What stands under a claim: the digest of the request's body, and the answer once there is one. */
+/** What stands under a claim: the digest of the request's body, and the answer, sealed, once there is one. */
 interface Entry {
   body: string;
-  answer?: { status: number; contentType?: string; location?: string; payload: string };
+  answer?: string;
+}
+
+interface Answer {
+  status: number;
+  contentType?: string;
+  location?: string;
+  payload: string;
 }
 
 const KEPT_SECONDS = 24 * 3600;
@@ -33,8 +40,8 @@ const RUNNING_SECONDS = 60;
  * The hooks of a POST route. After validation, so that a request that was never carried out takes no key; requests
  * without the header pay one look at it.
  *
- * The answer of createWebhook holds the webhook's secret, and so does the entry in the store, for 24 hours. That is
- * accepted: the registration holds the secret in the same store for as long as it lives.
+ * The answers of createKey and createWebhook hold secrets. So answers are kept encrypted, under a key that is made from
+ * the caller's API key and so never in the store: who reads the store learns no API key.
  */
 export function idempotencyHooks(claims: Claims) {
   return {
@@ -55,20 +62,21 @@ export function idempotencyHooks(claims: Claims) {
 }
 
 /** Takes the claim, or gives the answer that is there already. */
-async function begin(claims: Claims, request: FastifyRequest, key: string): Promise<Entry["answer"]> {
+async function begin(claims: Claims, request: FastifyRequest, key: string): Promise<Answer | undefined> {
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw fieldProblem("invalid_request", "header.idempotency-key", "must be 1 to 255 printable ASCII characters");
   }
   const { authorization = "" } = request.headers;
   const scope = JSON.stringify([authorization, request.method, request.originalUrl, key]);
   const claim = `idempotency-${hash("sha256", scope)}`;
+  const secret = hash("sha256", `answer ${scope}`, "buffer");
   const body = bodyDigest(request);
   const found = await claims.claim(claim, JSON.stringify({ body } satisfies Entry), RUNNING_SECONDS).catch((cause) => {
     const headers = { "retry-after": "1" };
     throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
   });
   if (found === undefined) {
-    request.idempotency = { claim, body };
+    request.idempotency = { claim, body, secret };
     return undefined;
   }
   const entry: Entry = JSON.parse(found);
@@ -79,7 +87,26 @@ async function begin(claims: Claims, request: FastifyRequest, key: string): Prom
     const detail = "the first request with this Idempotency-Key has not been answered yet";
     throw new Problem("idempotency_in_progress", detail, { headers: { "retry-after": "1" } });
   }
-  return entry.answer;
+  return unseal(entry.answer, secret);
+}
+
+const CIPHER = "aes-256-gcm";
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+function seal(answer: Answer, secret: Buffer): string {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv(CIPHER, secret, iv);
+  const text = Buffer.concat([cipher.update(JSON.stringify(answer)), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64");
+}
+
+function unseal(sealed: string, secret: Buffer): Answer {
+  const bytes = Buffer.from(sealed, "base64");
+  const text = bytes.subarray(IV_BYTES + TAG_BYTES);
+  const cipher = createDecipheriv(CIPHER, secret, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+  cipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+  return JSON.parse(Buffer.concat([cipher.update(text), cipher.final()]).toString());
 }
 
 /** Bytes are published together with their content type, so there the two make the request. */
@@ -91,15 +118,18 @@ function bodyDigest(request: FastifyRequest): string {
 
 /** Keeps the answer, unless another try may end better: 5xx and 429. */
 function finish(claims: Claims, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
-  const { claim, body } = request.idempotency!;
+  const { claim, body, secret } = request.idempotency!;
   const status = reply.statusCode;
   if (status >= 500 || status === 429) return claims.release(claim);
-  const answer = {
-    status,
-    contentType: headerOf(reply, "content-type"),
-    location: headerOf(reply, "location"),
-    payload: typeof payload === "string" ? payload : "",
-  };
+  const answer = seal(
+    {
+      status,
+      contentType: headerOf(reply, "content-type"),
+      location: headerOf(reply, "location"),
+      payload: typeof payload === "string" ? payload : "",
+    },
+    secret,
+  );
   return claims.put(claim, JSON.stringify({ body, answer } satisfies Entry), KEPT_SECONDS);
 }
 
@@ -108,7 +138,7 @@ function headerOf(reply: FastifyReply, name: string): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-function replay(reply: FastifyReply, { status, contentType, location, payload }: NonNullable<Entry["answer"]>): void {
+function replay(reply: FastifyReply, { status, contentType, location, payload }: Answer): void {
   reply.code(status).header("idempotent-replayed", "true");
   if (contentType !== undefined) reply.header("content-type", contentType);
   if (location !== undefined) reply.header("location", location);

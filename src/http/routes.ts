@@ -1,6 +1,7 @@
 /** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
+import type { Scope } from "../caller.ts";
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
@@ -19,6 +20,8 @@ declare module "fastify" {
       /** The longest line of a streamed body. */
       maxBytes: number;
     };
+    /** What the API key must be allowed to. */
+    scope?: Scope | undefined;
   }
 }
 
@@ -67,6 +70,7 @@ function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOpt
       bodyLimit: raw ? maxPayloadBytes : lines ? Math.max(jsonLimit, MAX_BATCH_BYTES) : jsonLimit,
       config: {
         open: operation.security?.length === 0,
+        scope: operation["x-scope"],
         rawBody: raw,
         lines,
         ...(lines && {

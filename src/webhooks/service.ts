@@ -1,5 +1,7 @@
 /** What the API does with webhooks: create, list, read, change, remove, and what became of their deliveries. */
-import { fieldProblem, Problem } from "../errors.ts";
+import { type Caller, requireRead } from "../caller.ts";
+import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
+import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { checkWebhook, DEFAULTS, MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookRules } from "./webhook.ts";
@@ -48,8 +50,9 @@ export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
   /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
-  async create(input: WebhookInput): Promise<WebhookView> {
+  async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
     const { registry, rules, newSecret } = this.options;
+    requireTopics(caller, input.topics);
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
@@ -70,30 +73,34 @@ export class WebhookService<Page, Query> {
     return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
   }
 
-  async list({
-    limit,
-    after,
-  }: {
-    limit: number;
-    after?: string;
-  }): Promise<{ items: WebhookView[]; nextCursor: string | null }> {
-    const id = after === undefined ? undefined : decodeCursor(after);
-    const found = await this.options.registry.list({ limit: limit + 1, ...(id !== undefined && { after: id }) });
-    const items = await Promise.all(found.slice(0, limit).map((webhook) => this.#withCounts(webhook)));
-    const last = items.at(-1);
-    return { items, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
+  /** Those that the caller may see, in the order of their ids. */
+  async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<ListPage<WebhookView>> {
+    const found: Webhook[] = [];
+    let from = afterOf(after, "wh");
+    // What may not be seen makes no page shorter.
+    for (;;) {
+      const more = await this.options.registry.list({ limit: limit + 1, ...from });
+      found.push(...more.filter((webhook) => isVisible(webhook, caller)));
+      if (found.length > limit || more.length <= limit) break;
+      from = { after: more.at(-1)!.id };
+    }
+    const { items, nextCursor } = pageOf(found, limit);
+    return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
-  async get(id: string): Promise<WebhookView> {
-    return this.#withCounts(await this.options.registry.read(id));
+  async get(id: string, caller: Caller): Promise<WebhookView> {
+    return this.#withCounts(await this.#read(id, caller));
   }
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
-  async update(id: string, input: Partial<WebhookInput>): Promise<WebhookView> {
-    await this.options.registry.read(id);
+  async update(id: string, input: Partial<WebhookInput>, caller: Caller): Promise<WebhookView> {
+    await this.#read(id, caller);
+    requireTopics(caller, input.topics ?? []);
     await checkWebhook(input, this.options.rules);
     const changes = normalised(input);
     const webhook = await this.options.registry.update(id, (current) => {
+      // Again: another caller may have given it topics that this one may not read.
+      if (!isVisible(current, caller)) throw notFound(id);
       const { disabled, ...rest } = current;
       const keepDisabled = disabled && input.enabled !== true ? { disabled } : {};
       return { ...rest, ...changes, ...keepDisabled, updatedAt: new Date().toISOString() };
@@ -102,14 +109,22 @@ export class WebhookService<Page, Query> {
     return this.#withCounts(webhook);
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string, caller: Caller): Promise<void> {
+    await this.#read(id, caller);
     await this.options.registry.remove(id);
     await this.options.deliveries.drop(id);
   }
 
-  async listDeliveries(id: string, query: Query): Promise<Page> {
-    await this.options.registry.read(id);
+  async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
+    await this.#read(id, caller);
     return this.options.deliveries.list(id, query);
+  }
+
+  /** @throws Problem not_found, also where the caller may not know that it is there */
+  async #read(id: string, caller: Caller): Promise<Webhook> {
+    const webhook = await this.options.registry.read(id);
+    if (!isVisible(webhook, caller)) throw notFound(id);
+    return webhook;
   }
 
   async #withCounts(webhook: Webhook): Promise<WebhookView> {
@@ -129,13 +144,15 @@ function normalised(input: Partial<WebhookInput>): Partial<WebhookInput> {
   return input.topics ? { ...given, topics: [...new Set(input.topics)] } : given;
 }
 
-function encodeCursor(id: string): string {
-  return Buffer.from(id).toString("base64url");
+function isVisible(webhook: Webhook, caller: Caller): boolean {
+  return webhook.topics.every((filter) => caller.mayRead(filter));
 }
 
-function decodeCursor(cursor: string): string {
-  const id = Buffer.from(cursor, "base64url").toString();
-  if (!/^wh_[0-9a-f-]{36}$/.test(id))
-    throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
-  return id;
+function requireTopics(caller: Caller, topics: string[]): void {
+  for (const [i, filter] of topics.entries()) requireRead(caller, filter, `topics[${i}]`);
+}
+
+/** In the words of the registry, so that nobody can tell a webhook that is hidden from one that is not there. */
+function notFound(id: string): Problem {
+  return new Problem("not_found", `there is no webhook ${id}`);
 }

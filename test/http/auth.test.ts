@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import request from "supertest";
+import { type Caller, ROOT } from "../../src/caller.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import { AUTH, KEY, type TestApp, testApp } from "./support.ts";
@@ -65,6 +66,76 @@ describe("authentication", () => {
 
   it("compares whole keys", () => {
     const check = bearerCheck("secret");
-    assert.deepEqual(["secret", "secre", "secrets", "", "Secret"].map(check), [true, false, false, false, false]);
+    assert.equal(check("secret"), ROOT);
+    for (const wrong of ["secre", "secrets", "", "Secret"]) assert.equal(check(wrong), undefined, wrong);
+  });
+
+  it("refuses without the scope, with 403 and before the handler", async () => {
+    const caller: Caller = { ...ROOT, id: "key_1", may: (scope) => scope === "publish" };
+    const limited = await testApp({}, { authenticate: () => caller });
+    await limited.app.listen({ port: 0 });
+    const status = await request(limited.app.server).get("/v1/status").set(AUTH);
+    assert.deepEqual([status.status, status.body.code], [403, "insufficient_scope"]);
+    assert.match(status.headers["content-type"]!, /^application\/problem\+json/);
+    assert.equal(status.headers["www-authenticate"], undefined);
+    assert.equal((await request(limited.app.server).post("/v1/messages").set(AUTH).send({ topic: "a" })).status, 200);
+    await limited.app.close();
+  });
+
+  it("asks once whose key it is, and tells the handler", async () => {
+    const given: string[] = [];
+    const callers: Caller[] = [];
+    const asking = await testApp(
+      {
+        getStatus: (req) => {
+          callers.push(req.caller);
+          return { version: "1" };
+        },
+      },
+      {
+        authenticate: (bearer) => {
+          given.push(bearer);
+          return { ...ROOT, id: bearer };
+        },
+      },
+    );
+    await asking.app.listen({ port: 0 });
+    for (const key of ["one", "two"]) {
+      const { status } = await request(asking.app.server)
+        .get("/v1/status")
+        .set({ authorization: `Bearer ${key}` });
+      assert.equal(status, 200);
+    }
+    assert.equal((await request(asking.app.server).get("/healthz").set(AUTH)).status, 200);
+    assert.deepEqual(
+      callers.map(({ id }) => id),
+      ["one", "two"],
+    );
+    assert.deepEqual(given, ["one", "two"]);
+    await asking.app.close();
+  });
+
+  it("takes one of the rate limit for a request, and tells what is left of it", async () => {
+    const asked: number[] = [];
+    const caller: Caller = {
+      ...ROOT,
+      take: (count) => {
+        asked.push(count);
+        return { allowed: asked.length < 2, limit: 9, remaining: 9 - asked.length, resetSeconds: 5 };
+      },
+    };
+    const limited = await testApp({}, { authenticate: () => caller });
+    await limited.app.listen({ port: 0 });
+    const answers = [];
+    for (let i = 0; i < 2; i++) answers.push(await request(limited.app.server).get("/v1/status").set(AUTH));
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers["ratelimit-remaining"], headers["retry-after"]]),
+      [
+        [200, "8", undefined],
+        [429, "7", "5"],
+      ],
+    );
+    assert.deepEqual(asked, [1, 1]);
+    await limited.app.close();
   });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import request from "supertest";
+import { ROOT } from "../../src/caller.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Schemas } from "../../src/http/contract/index.ts";
 import { AUTH, type TestApp, testApp } from "./support.ts";
@@ -32,7 +33,7 @@ describe("Idempotency-Key", () => {
         publishMessage: (req) => publish(req.body.topic),
         publishToTopic: (req) => publish(req.params.topic),
       },
-      { authenticate: () => true },
+      { authenticate: () => ROOT },
     );
     await test.app.listen({ port: 0 });
   });

@@ -1,0 +1,116 @@
+/** An API key: its record in the store, and the rules for what may be made. */
+import { hash, randomBytes } from "node:crypto";
+import type { Scope } from "../caller.ts";
+import { parseDateTime } from "../date-time.ts";
+import { type FieldError, fieldProblem, Problem } from "../errors.ts";
+import { newId } from "../message.ts";
+import { topicFilterError } from "../topic.ts";
+import type { RateLimit } from "./limiter.ts";
+
+/** A key as it is stored. Only `lastUsedAt` ever changes. */
+export interface KeyRecord {
+  /** Version of this record's form; a newer bridge reads older ones. */
+  v: 1;
+  /** `key_…` */
+  id: string;
+  name: string;
+  /** Of the key's text, see {@link digestOf}. The text itself is stored nowhere. */
+  hash: string;
+  scopes: Scope[];
+  /** Topic filters it may publish to, without repetition. */
+  publish: string[];
+  /** Topic filters it may read, without repetition. */
+  read: string[];
+  rateLimit: RateLimit | null;
+  expiresAt: string | null;
+  createdAt: string;
+  /** To the minute. */
+  lastUsedAt: string | null;
+}
+
+/** What a caller may set. */
+export interface KeyInput {
+  name: string;
+  scopes: Scope[];
+  publish?: string[];
+  read?: string[];
+  rateLimit?: RateLimit;
+  expiresAt?: string;
+}
+
+export const MAX_KEYS = 10_000;
+
+const PREFIX = "cw_";
+const RANDOM_BYTES = 32;
+const KEY_LENGTH = PREFIX.length + Math.ceil((RANDOM_BYTES * 4) / 3);
+const KEY_NAME = "{keyName}";
+
+/** Whether a text may be a key at all: so that nothing long is hashed for a request that is refused anyway. */
+export function looksLikeKey(text: string): boolean {
+  return text.length === KEY_LENGTH && text.startsWith(PREFIX);
+}
+
+/** SHA-256 is enough for 256 random bits: a slow hash protects what people think up. */
+export function digestOf(key: string): string {
+  return hash("sha256", key, "base64url");
+}
+
+/**
+ * A new key: its record, and its text, which nobody can learn from the record.
+ * @param input its shape has been checked against the contract
+ * @param now milliseconds since the epoch
+ * @throws Problem naming the field
+ */
+export function makeKey(input: KeyInput, now: number): { record: KeyRecord; key: string } {
+  const { name, scopes, publish = [], read = [], rateLimit = null, expiresAt } = input;
+  checkName(name, [...publish, ...read]);
+  const filters = { publish: filtersFor(name, publish), read: filtersFor(name, read) };
+  checkFilters(filters);
+  const key = PREFIX + randomBytes(RANDOM_BYTES).toString("base64url");
+  const record: KeyRecord = {
+    v: 1,
+    id: newId("key"),
+    name,
+    hash: digestOf(key),
+    scopes: [...new Set(scopes)],
+    publish: [...new Set(filters.publish)],
+    read: [...new Set(filters.read)],
+    rateLimit,
+    expiresAt: expiresAt === undefined ? null : endOf(expiresAt, now),
+    createdAt: new Date(now).toISOString(),
+    lastUsedAt: null,
+  };
+  return { record, key };
+}
+
+/** A name must not reach beyond the level it is put into. */
+function checkName(name: string, filters: string[]): void {
+  if (!name.isWellFormed()) throw fieldProblem("invalid_request", "name", "must be well-formed Unicode");
+  if (/[/+#\0]/.test(name) && filters.some((filter) => filter.includes(KEY_NAME))) {
+    const message = `must not contain /, +, # or the null character, because ${KEY_NAME} stands in a filter`;
+    throw fieldProblem("invalid_request", "name", message);
+  }
+}
+
+function filtersFor(name: string, filters: string[]): string[] {
+  return filters.map((filter) => filter.replaceAll(KEY_NAME, () => name));
+}
+
+function checkFilters(filters: { publish: string[]; read: string[] }): void {
+  const errors: FieldError[] = Object.entries(filters).flatMap(([field, all]) =>
+    all.flatMap((filter, i) => {
+      const message = topicFilterError(filter);
+      return message === undefined ? [] : [{ path: `${field}[${i}]`, message }];
+    }),
+  );
+  if (errors.length === 0) return;
+  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  throw new Problem("invalid_topic_filter", detail, { errors });
+}
+
+function endOf(expiresAt: string, now: number): string {
+  const at = parseDateTime(expiresAt);
+  if (at === undefined) throw fieldProblem("invalid_request", "expiresAt", "must be an RFC 3339 date-time");
+  if (at <= now) throw fieldProblem("invalid_request", "expiresAt", "must be in the future");
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,153 @@
+/** The API keys but the first: made, listed, removed, and told who a request comes from. */
+import type { Allowance, Caller, Scope } from "../caller.ts";
+import { afterOf, type Page, pageOf } from "../cursor.ts";
+import { Problem } from "../errors.ts";
+import { covers, matcher } from "../topic.ts";
+import type { View } from "../view.ts";
+import { digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS, makeKey } from "./key.ts";
+import { Limiter } from "./limiter.ts";
+
+export type KeyView = Omit<KeyRecord, "v" | "hash">;
+
+/** How often the time of the last use is written. */
+const USE_NOTED_MS = 60_000;
+/** How many removed keys are remembered; far more than can be on their way at once. */
+const REMEMBERED = 1_000;
+
+export interface KeysOptions {
+  view: View<KeyRecord>;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Milliseconds of a clock that nobody sets, for the rate limits. */
+  monotonic?: () => number;
+}
+
+export class Keys {
+  readonly #view: View<KeyRecord>;
+  readonly #now: () => number;
+  readonly #monotonic: () => number;
+  readonly #byId = new Map<string, KeyCaller>();
+  readonly #byDigest = new Map<string, KeyCaller>();
+  /** Removed here: what was read before that and comes to the view after it must not let one in again. */
+  readonly #removed = new Set<string>();
+
+  /** Follows the view from here on: make it before the view starts. */
+  constructor({ view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
+    this.#view = view;
+    this.#now = now;
+    this.#monotonic = monotonic;
+    view.onChange((ids) => {
+      for (const id of ids) this.#follow(id);
+    });
+  }
+
+  /** Whose text this is; looks into memory only. An expired key is nobody's. */
+  authenticate(bearer: string): Caller | undefined {
+    if (!looksLikeKey(bearer)) return undefined;
+    // The time this takes tells at most something about a digest, from which nobody finds a text.
+    const caller = this.#byDigest.get(digestOf(bearer));
+    if (!caller) return undefined;
+    const now = this.#now();
+    if (now >= caller.expiresAt) return undefined;
+    if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
+    return caller;
+  }
+
+  /** The only answer that holds the key's text. @throws Problem */
+  async create(input: KeyInput): Promise<KeyView & { key: string }> {
+    if (this.#view.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
+    const { record, key } = makeKey(input, this.#now());
+    await this.#view.create(record.id, record);
+    return { ...shown(record), key };
+  }
+
+  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyView>> {
+    const found = await this.#view.list({ limit: limit + 1, ...afterOf(after, "key") });
+    return pageOf(found.map(shown), limit);
+  }
+
+  /** @throws Problem not_found */
+  async remove(id: string): Promise<void> {
+    await this.#view.remove(id);
+    this.#removed.add(id);
+    if (this.#removed.size > REMEMBERED) this.#removed.delete(this.#removed.values().next().value!);
+    this.#follow(id);
+  }
+
+  #follow(id: string): void {
+    const record = this.#removed.has(id) ? undefined : this.#view.get(id);
+    const known = this.#byId.get(id);
+    if (record && known) {
+      // Only the time of use changes. The caller stays, and with it what is left of its rate limit.
+      known.noted(record.lastUsedAt);
+    } else if (record) {
+      const caller = new KeyCaller(record, this.#monotonic);
+      this.#byId.set(id, caller);
+      this.#byDigest.set(record.hash, caller);
+    } else if (known) {
+      this.#byId.delete(id);
+      this.#byDigest.delete(known.hash);
+    }
+  }
+
+  /** In the background: no request waits for it, and none fails because of it. */
+  #noteUse(caller: KeyCaller, now: number): void {
+    caller.notedAt = now;
+    const lastUsedAt = new Date(now).toISOString();
+    this.#view
+      // Another instance may have written it meanwhile. Compare-and-set: a key that was removed does not come back.
+      .update(caller.id, (current) =>
+        timeOf(current.lastUsedAt) > now - USE_NOTED_MS ? undefined : { ...current, lastUsedAt },
+      )
+      // Removed, or the store is away, which it says itself: the next use after a minute tries again.
+      .catch(() => undefined);
+  }
+}
+
+class KeyCaller implements Caller {
+  readonly id: string;
+  readonly hash: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** When its use was last written, or tried to, by any instance: milliseconds since the epoch. */
+  notedAt: number;
+  readonly mayPublish: (topic: string) => boolean;
+  readonly #scopes: ReadonlySet<Scope>;
+  readonly #read: readonly string[];
+  readonly #limiter: Limiter | undefined;
+
+  constructor({ id, hash, scopes, publish, read, rateLimit, expiresAt, lastUsedAt }: KeyRecord, clock: () => number) {
+    this.id = id;
+    this.hash = hash;
+    this.expiresAt = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+    this.notedAt = timeOf(lastUsedAt);
+    this.mayPublish = matcher(publish);
+    this.#scopes = new Set(scopes);
+    this.#read = read;
+    this.#limiter = rateLimit ? new Limiter(rateLimit, clock) : undefined;
+  }
+
+  may(scope: Scope): boolean {
+    return this.#scopes.has(scope);
+  }
+
+  mayRead(filter: string): boolean {
+    return this.#read.some((granted) => covers(granted, filter));
+  }
+
+  take(count: number): Allowance | undefined {
+    return this.#limiter?.take(count);
+  }
+
+  noted(lastUsedAt: string | null): void {
+    this.notedAt = Math.max(this.notedAt, timeOf(lastUsedAt));
+  }
+}
+
+function timeOf(iso: string | null): number {
+  return iso === null ? Number.NEGATIVE_INFINITY : Date.parse(iso);
+}
+
+function shown({ v: _v, hash: _hash, ...rest }: KeyRecord): KeyView {
+  return rest;
+}

@@ -1,0 +1,297 @@
+/** What a key may do: every rule over HTTP, with what is allowed beside what is not. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { SCOPES, type Scope } from "../../src/caller.ts";
+import { loadDocument, operationsOf } from "../../src/http/document.ts";
+import { startTestKeys, type TestKeys } from "./support.ts";
+
+const HOOK = { url: "https://example.com/" };
+
+let test: TestKeys;
+beforeEach(async () => {
+  test = await startTestKeys();
+});
+afterEach(() => test.close());
+
+/** Refused with 403 forbidden_topic, naming the topic and the field, and nothing done. */
+function assertForbidden({ status, body }: { status: number; body: Problem }, topic: string, path: string): void {
+  assert.deepEqual([status, body.code, body.errors?.[0]?.path], [403, "forbidden_topic", path]);
+  assert.ok(body.detail.endsWith(` ${topic}`), body.detail);
+}
+interface Problem {
+  code: string;
+  detail: string;
+  errors?: { path: string }[];
+}
+
+describe("scopes", () => {
+  const operations = operationsOf(loadDocument().openapi).filter(({ operation }) => operation["x-scope"]);
+
+  for (const { path, method, operation } of operations) {
+    it(`${operation.operationId} takes ${operation["x-scope"]} and no other scope`, async () => {
+      const needed = operation["x-scope"]!;
+      const url = path.replace("{topic}", "a/b").replace("{id}", "x");
+      const others = SCOPES.filter((scope) => scope !== needed);
+      const [good, bad] = [await test.make({ scopes: [needed] }), await test.make({ scopes: others })];
+      const refusal = await test.api(method, url, undefined, bad.key);
+      assert.deepEqual([refusal.status, refusal.body.code], [403, "insufficient_scope"]);
+      assert.match(refusal.body.detail, new RegExp(needed));
+      const { body } = await test.api(method, url, undefined, good.key);
+      assert.ok(!["insufficient_scope", "unauthorized"].includes(body.code), body.code);
+    });
+  }
+
+  it("is refused before the body is read", async () => {
+    const { key } = await test.make({ scopes: ["read"] });
+    const { status } = await test.api("POST", "/v1/messages", "{not json", key, { "content-type": "application/json" });
+    assert.equal(status, 403);
+  });
+
+  it("admin gives no topics, and any scope gets at unknown paths as far as their 404 and 405", async () => {
+    const { key } = await test.make({ scopes: ["publish", "read", "admin"], publish: [], read: [] });
+    assertForbidden(await test.api("POST", "/v1/messages", { topic: "a" }, key), "a", "topic");
+    assertForbidden(await test.api("GET", "/v1/topics/a", undefined, key), "a", "topic");
+    const other = (await test.make({ scopes: ["webhooks"] })).key;
+    assert.equal((await test.api("GET", "/v1/nothing", undefined, other)).status, 404);
+    assert.equal((await test.api("PUT", "/v1/messages", undefined, other)).status, 405);
+  });
+});
+
+describe("publishing", () => {
+  const calls = {
+    publishMessage: (topic: string, key?: string) => test.api("POST", "/v1/messages", { topic, payload: "x" }, key),
+    publishToTopic: (topic: string, key?: string) => test.api("POST", `/v1/topics/${topic}`, undefined, key),
+    retainTopic: (topic: string, key?: string) => test.api("PUT", `/v1/topics/${topic}`, undefined, key),
+    clearTopic: (topic: string, key?: string) => test.api("DELETE", `/v1/topics/${topic}`, undefined, key),
+  };
+  for (const [operation, call] of Object.entries(calls)) {
+    it(`${operation} takes what a publish filter matches, and nothing else`, async () => {
+      const { key } = await test.make({ publish: ["site/+/commands", "x/#"], read: ["#"] });
+      for (const topic of ["site/1/commands", "x", "x/y/z"]) assert.equal((await call(topic, key)).status, 200, topic);
+      for (const topic of ["site/1", "site/1/2/commands", "xy", "$SYS/x"])
+        assertForbidden(await call(topic, key), topic, "topic");
+      assert.deepEqual(
+        test.published.map(({ topic }) => topic),
+        ["site/1/commands", "x", "x/y/z"],
+      );
+    });
+
+    it(`${operation}: the first key takes any topic, # all but those that start with $`, async () => {
+      const { key } = await test.make({ publish: ["#"], read: [] });
+      assert.equal((await call("any/thing", key)).status, 200);
+      assertForbidden(await call("$SYS/x", key), "$SYS/x", "topic");
+      assert.equal((await call("$SYS/x")).status, 200);
+    });
+  }
+
+  it("knows a topic as it will be published, however the path writes it", async () => {
+    const { key } = await test.make({ publish: ["a/b"] });
+    assert.equal((await test.api("POST", "/v1/topics/a%2Fb", undefined, key)).status, 200);
+    assertForbidden(await test.api("POST", "/v1/topics/a%2Fb%2Fc", undefined, key), "a/b/c", "topic");
+    assertForbidden(await test.api("POST", "/v1/topics/a//b", undefined, key), "a//b", "topic");
+  });
+});
+
+describe("reading what a topic holds", () => {
+  it("takes what a read filter matches, and nothing else", async () => {
+    const { key } = await test.make({ publish: ["#"], read: ["site/#"] });
+    for (const topic of ["site", "site/1"])
+      assert.equal((await test.api("GET", `/v1/topics/${topic}`, undefined, key)).status, 200);
+    assertForbidden(await test.api("GET", "/v1/topics/other", undefined, key), "other", "topic");
+    assert.equal((await test.api("GET", "/v1/topics/other")).status, 200);
+  });
+
+  it("says the same of a topic that holds something and one that does not", async () => {
+    const { key } = await test.make({ read: [] });
+    const [one, two] = [
+      await test.api("GET", "/v1/topics/a", undefined, key),
+      await test.api("GET", "/v1/topics/b", undefined, key),
+    ];
+    assert.equal(one.text.replaceAll(/\ba\b/g, "b").length, two.text.length);
+    assert.deepEqual([one.status, two.status], [403, 403]);
+  });
+});
+
+describe("webhooks", () => {
+  const register = (topics: string[], key?: string) => test.api("POST", "/v1/webhooks", { ...HOOK, topics }, key);
+
+  it("are registered on topics that the read filters cover, and on no others", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], publish: ["#"], read: ["site/+/data", "x/#"] });
+    assert.equal((await register(["site/+/data", "site/1/data", "x/#", "x/+/y"], key)).status, 201);
+    assertForbidden(await register(["x", "site/#"], key), "site/#", "topics[1]");
+    assertForbidden(await register(["#"], key), "#", "topics[0]");
+    assertForbidden(await register(["site/+/+"], key), "site/+/+", "topics[0]");
+    assert.equal((await test.api("GET", "/v1/webhooks")).body.items.length, 1);
+  });
+
+  it("with # are not for topics that start with $", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: ["#"] });
+    assertForbidden(await register(["$SYS/#"], key), "$SYS/#", "topics[0]");
+    assert.equal((await register(["$SYS/#"])).status, 201);
+    assert.equal((await register(["#"], key)).status, 201);
+  });
+
+  it("are changed to topics that the read filters cover, and to no others", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: ["x/#"] });
+    const { id } = (await register(["x/1"], key)).body;
+    const patch = (body: object) => test.api("PATCH", `/v1/webhooks/${id}`, body, key);
+    assert.equal((await patch({ topics: ["x/2", "x/+"] })).status, 200);
+    assertForbidden(await patch({ topics: ["x/3", "y"] }), "y", "topics[1]");
+    assert.equal((await patch({ name: "renamed" })).status, 200);
+    const { body } = await test.api("GET", `/v1/webhooks/${id}`);
+    assert.deepEqual([body.topics, body.name], [["x/2", "x/+"], "renamed"]);
+  });
+
+  it("on topics that the key may not read are not there, whatever it asks", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: ["x/#"] });
+    const hidden = (await register(["x/1", "y"])).body.id;
+    const shown = (await register(["x/1"])).body.id;
+    const calls: [method: string, path: string, body?: object][] = [
+      ["GET", ""],
+      ["PATCH", "", { enabled: false }],
+      ["PATCH", "", { topics: ["x/2"] }],
+      ["PATCH", "", { topics: ["z"] }],
+      ["DELETE", ""],
+      ["GET", "/deliveries"],
+    ];
+    for (const [method, path, body] of calls) {
+      const answer = await test.api(method, `/v1/webhooks/${hidden}${path}`, body, key);
+      const absent = await test.api(method, `/v1/webhooks/wh_none${path}`, body, key);
+      assert.deepEqual([answer.status, answer.body.code], [404, "not_found"], method);
+      assert.equal(answer.text, absent.text.replace("wh_none", hidden));
+    }
+    const { body } = await test.api("GET", `/v1/webhooks/${hidden}`);
+    assert.deepEqual([body.enabled, body.topics], [true, ["x/1", "y"]]);
+    for (const [method, path, ...rest] of [...calls.slice(0, 3), calls[5]!, calls[4]!]) {
+      const answer = await test.api(method, `/v1/webhooks/${shown}${path}`, rest[0], key);
+      assert.ok(answer.status < 300, `${method} ${path} ${answer.status}`);
+    }
+  });
+
+  it("that get other topics meanwhile are not changed", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: ["x"] });
+    const { id } = (await register(["x"])).body;
+    let moved = false;
+    test.webhookRecords.beforeReplace = async () => {
+      if (moved) return;
+      moved = true;
+      await test.api("PATCH", `/v1/webhooks/${id}`, { topics: ["y"] });
+    };
+    const { status } = await test.api("PATCH", `/v1/webhooks/${id}`, { url: "https://example.org/" }, key);
+    assert.equal(status, 404);
+    const { body } = await test.api("GET", `/v1/webhooks/${id}`);
+    assert.deepEqual([body.topics, body.url], [["y"], HOOK.url]);
+  });
+
+  for (const limit of [1, 2, 3, 4, 250]) {
+    it(`that may be seen are listed without gaps, ${limit} a page`, async () => {
+      const { key } = await test.make({ scopes: ["webhooks"], read: ["mine"] });
+      const mine: string[] = [];
+      // Long and short runs of either, at the start, in between and at the end.
+      for (const who of "ooommomooooooommmmoomooooo") {
+        const { id } = (await register([who === "m" ? "mine" : "others"])).body;
+        if (who === "m") mine.push(id);
+      }
+      const seen: string[] = [];
+      for (let after = ""; ; ) {
+        const { body } = await test.api("GET", `/v1/webhooks?limit=${limit}${after}`, undefined, key);
+        seen.push(...body.items.map(({ id }: { id: string }) => id));
+        if (body.nextCursor === null) break;
+        assert.equal(body.items.length, limit, "only the last page is shorter");
+        after = `&after=${body.nextCursor}`;
+      }
+      assert.deepEqual(seen, mine);
+      assert.equal((await test.api("GET", "/v1/webhooks?limit=250")).body.items.length, 26);
+    });
+  }
+
+  it("none of which may be seen make one empty page", async () => {
+    const { key } = await test.make({ scopes: ["webhooks"], read: [] });
+    for (let i = 0; i < 3; i++) await register(["a"]);
+    const { body } = await test.api("GET", "/v1/webhooks?limit=2", undefined, key);
+    assert.deepEqual(body, { items: [], nextCursor: null });
+  });
+});
+
+describe("rate limits", () => {
+  const rateHeaders = ({ headers }: { headers: Record<string, string> }) => [
+    headers["ratelimit-limit"],
+    headers["ratelimit-remaining"],
+    headers["ratelimit-reset"],
+    headers["retry-after"],
+  ];
+  const status = (key: string) => test.api("GET", "/v1/status", undefined, key);
+
+  it("are told with every answer, and end in 429 with the time to wait", async () => {
+    const { key } = await test.make({ rateLimit: { max: 2, perSeconds: 60 } });
+    const [one, two, three] = [await status(key), await status(key), await status(key)];
+    assert.deepEqual([one.status, ...rateHeaders(one)], [200, "2", "1", "30", undefined]);
+    assert.deepEqual([two.status, ...rateHeaders(two)], [200, "2", "0", "60", undefined]);
+    assert.deepEqual(
+      [three.status, three.body.code, ...rateHeaders(three)],
+      [429, "rate_limited", "2", "0", "30", "30"],
+    );
+    test.clock.ms += 30_000;
+    assert.deepEqual([(await status(key)).status, (await status(key)).status], [200, 429]);
+  });
+
+  it("count what is refused as well, and refuse before the body is read", async () => {
+    const { key } = await test.make({ scopes: ["publish"], publish: ["a"], rateLimit: { max: 4, perSeconds: 60 } });
+    const answers = [
+      await status(key),
+      await test.api("POST", "/v1/messages", { topic: "b" }, key),
+      await test.api("GET", "/v1/nothing", undefined, key),
+      await test.api("GET", "/v1/topics/%zz", undefined, key),
+      await test.api("POST", "/v1/messages", "{not json", key, { "content-type": "application/json" }),
+    ];
+    assert.deepEqual(
+      answers.map((answer) => [answer.status, answer.headers["ratelimit-remaining"]]),
+      [
+        [403, "3"],
+        [403, "2"],
+        [404, "1"],
+        [400, "0"],
+        [429, "0"],
+      ],
+    );
+  });
+
+  it("are each key's own, and there is none without one", async () => {
+    const [one, two] = [
+      await test.make({ rateLimit: { max: 1, perSeconds: 60 } }),
+      await test.make({ rateLimit: { max: 1, perSeconds: 60 } }),
+    ];
+    const free = await test.make({});
+    assert.deepEqual([(await status(one.key)).status, (await status(one.key)).status], [200, 429]);
+    assert.equal((await status(two.key)).status, 200);
+    for (const key of [free.key, "test-key"]) {
+      const answer = await status(key);
+      assert.deepEqual([answer.status, answer.headers["ratelimit-limit"]], [200, undefined]);
+    }
+  });
+
+  it("do not count what needs no key", async () => {
+    const { key } = await test.make({ rateLimit: { max: 1, perSeconds: 60 } });
+    for (let i = 0; i < 3; i++) assert.equal((await test.api("GET", "/healthz", undefined, key)).status, 200);
+    assert.equal((await status(key)).status, 200);
+  });
+
+  it("refuse a repeated request too, and its answer is there later", async () => {
+    const { key } = await test.make({ rateLimit: { max: 1, perSeconds: 60 } });
+    const send = () => test.api("POST", "/v1/messages", { topic: "a" }, key, { "idempotency-key": "k" });
+    const [first, refused] = [await send(), await send()];
+    test.clock.ms += 60_000;
+    const again = await send();
+    assert.deepEqual([first.status, refused.status, again.status, again.text], [200, 429, 200, first.text]);
+    assert.equal(test.published.length, 1);
+  });
+});
+
+it("an Idempotency-Key of one key is nothing to another", async () => {
+  const scopes: Scope[] = ["publish"];
+  const [one, two] = [await test.make({ scopes }), await test.make({ scopes, publish: ["b"] })];
+  const send = (topic: string, key: string) =>
+    test.api("POST", "/v1/messages", { topic }, key, { "idempotency-key": "k" });
+  assert.equal((await send("a", one.key)).status, 200);
+  assertForbidden(await send("a", two.key), "a", "topic");
+});

@@ -1,0 +1,190 @@
+/** The real app over real keys and webhooks, with a store and a broker that are functions. */
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+import request from "supertest";
+import type { OutgoingMessage } from "../../src/downlink/publish.ts";
+import { type HandlerPorts, makeHandlers } from "../../src/handlers.ts";
+import { buildApp } from "../../src/http/app.ts";
+import { bearerCheck } from "../../src/http/auth.ts";
+import type { KeyInput, KeyRecord } from "../../src/keys/key.ts";
+import { Keys } from "../../src/keys/keys.ts";
+import type { Records, Versioned } from "../../src/store/store.ts";
+import { View } from "../../src/view.ts";
+import { WebhookRegistry } from "../../src/webhooks/registry.ts";
+import { WebhookService } from "../../src/webhooks/service.ts";
+import type { Webhook } from "../../src/webhooks/webhook.ts";
+import { MemoryClaims } from "../http/support.ts";
+
+export const ROOT_KEY = "test-key";
+export const log = { info() {}, warn() {} };
+
+/** Records in memory, for any number of instances. A notice comes after the answer to the change, as from a store. */
+export class MemoryRecords<T> implements Records<T> {
+  readonly stored = new Map<string, Versioned<T>>();
+  broken = false;
+  /** How often a record was written. */
+  writes = 0;
+  /** How often one was read. */
+  reads = 0;
+  /** Called before each `replace`: what comes between reading and writing. */
+  beforeReplace: () => Promise<unknown> = async () => undefined;
+  readonly #watchers = new Set<(id: string | undefined) => void>();
+
+  async get(id: string) {
+    this.reads++;
+    this.#check();
+    return structuredClone(this.stored.get(id));
+  }
+  async list({ after = "", limit }: { after?: string; limit: number }) {
+    return (await this.all()).filter(({ id }) => id > after).slice(0, limit);
+  }
+  async all() {
+    this.#check();
+    return structuredClone([...this.stored.values()]).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+  async count() {
+    return this.stored.size;
+  }
+  async create(id: string, value: T) {
+    this.#check();
+    if (this.stored.has(id)) return false;
+    this.#write({ id, value, version: 1 });
+    return true;
+  }
+  async replace(id: string, value: T, version: number) {
+    await this.beforeReplace();
+    this.#check();
+    if (this.stored.get(id)?.version !== version) return false;
+    this.#write({ id, value, version: version + 1 });
+    return true;
+  }
+  async remove(id: string) {
+    this.#check();
+    if (!this.stored.delete(id)) return false;
+    this.#notify(id);
+    return true;
+  }
+  async watch(listener: (id: string | undefined) => void) {
+    this.#watchers.add(listener);
+    return async () => void this.#watchers.delete(listener);
+  }
+
+  #write(record: Versioned<T>): void {
+    this.writes++;
+    this.stored.set(record.id, structuredClone(record));
+    this.#notify(record.id);
+  }
+  #notify(id: string): void {
+    setImmediate(() => {
+      for (const watcher of this.#watchers) watcher(id);
+    });
+  }
+  #check(): void {
+    if (this.broken) throw new Error("the store is away");
+  }
+}
+
+/** A clock that stands still until it is told. */
+export class Clock {
+  ms = Date.parse("2026-03-01T12:00:00.000Z");
+  readonly now = () => this.ms;
+}
+
+export async function startKeys(records: Records<KeyRecord>, clock = new Clock()) {
+  const view = new View(records, log, "key");
+  const keys = new Keys({ view, now: clock.now, monotonic: clock.now });
+  await view.start();
+  return { keys, view };
+}
+
+export interface TestKeys {
+  app: FastifyInstance;
+  clock: Clock;
+  records: MemoryRecords<KeyRecord>;
+  webhookRecords: MemoryRecords<Webhook>;
+  keys: Keys;
+  published: OutgoingMessage[];
+  claims: MemoryClaims;
+  /** Every line of the log. */
+  logged: string[];
+  /** Calls the API; `key` is the text of an API key, the first one by default. */
+  api(method: string, path: string, body?: unknown, key?: string, headers?: Record<string, string>): request.Test;
+  /** Makes a key with everything but what is given. */
+  make(input: Partial<KeyInput>): Promise<{ id: string; key: string }>;
+  close(): Promise<void>;
+}
+
+export async function startTestKeys(): Promise<TestKeys> {
+  const clock = new Clock();
+  const records = new MemoryRecords<KeyRecord>();
+  const { keys, view } = await startKeys(records, clock);
+  const webhookRecords = new MemoryRecords<Webhook>();
+  const registry = new WebhookRegistry(webhookRecords, log);
+  await registry.start();
+  const published: OutgoingMessage[] = [];
+  const claims = new MemoryClaims();
+  const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 };
+  const ports: Partial<HandlerPorts> = {
+    maxPayloadBytes: 1_000,
+    publish: async (message) => {
+      published.push(message);
+      return { kind: "sent" };
+    },
+    readRetained: async (topic) => ({ topic, payload: Buffer.from("held"), qos: 1 }),
+    keys,
+    webhooks: new WebhookService({
+      registry,
+      rules: { urlError: async () => undefined, headerError: () => undefined, secretError: () => undefined },
+      newSecret: () => "whsec_c2VjcmV0",
+      deliveries: {
+        count: async () => counts,
+        list: async () => ({ items: [], nextCursor: null }),
+        drop: async () => undefined,
+        isFailing: () => false,
+      },
+      untilInStep: async () => true,
+    }),
+    status: async () => ({ version: "1" }),
+    metrics: async () => ({ contentType: "text/plain", text: "up 1\n" }),
+  };
+  const logged: string[] = [];
+  const logger = pino({ level: "trace" }, { write: (line) => void logged.push(line) });
+  const first = bearerCheck(ROOT_KEY);
+  const app = await buildApp({
+    handlers: makeHandlers(ports as HandlerPorts),
+    authenticate: (bearer) => first(bearer) ?? keys.authenticate(bearer),
+    maxPayloadBytes: 1_000,
+    claims,
+    logger,
+  });
+  await app.listen({ port: 0 });
+
+  const api: TestKeys["api"] = (method, path, body, key = ROOT_KEY, headers = {}) => {
+    const sent = request(app.server)
+      [method.toLowerCase() as "get"](path)
+      .set({ authorization: `Bearer ${key}`, ...headers });
+    return body === undefined ? sent : sent.send(body as object);
+  };
+  return {
+    app,
+    clock,
+    records,
+    webhookRecords,
+    keys,
+    published,
+    claims,
+    logged,
+    api,
+    async make(input) {
+      const everything = { scopes: ["publish", "read", "webhooks", "admin"], publish: ["#"], read: ["#"] };
+      const { status, body } = await api("POST", "/v1/keys", { name: "test", ...everything, ...input });
+      if (status !== 201) throw new Error(JSON.stringify(body));
+      return body;
+    },
+    close: async () => {
+      await app.close();
+      await view.stop();
+      await registry.stop();
+    },
+  };
+}
