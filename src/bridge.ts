@@ -5,12 +5,16 @@ import type { Config } from "./config.ts";
 import { redactUrl } from "./config.ts";
 import { makeOutbox } from "./downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "./downlink/publish.ts";
+import { PLACEHOLDER } from "./downlink/request.ts";
+import { Requests } from "./downlink/requests.ts";
+import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "./downlink/stored-requests.ts";
 import { Problem } from "./errors.ts";
 import { makeHandlers } from "./handlers.ts";
 import { buildApp } from "./http/app.ts";
-import { bearerCheck } from "./http/auth.ts";
+import { type Authenticate, bearerCheck, isGood } from "./http/auth.ts";
 import type { KeyRecord } from "./keys/key.ts";
 import { Keys } from "./keys/keys.ts";
+import { fromStored } from "./message.ts";
 import { protocolName } from "./mqtt/connection.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
 import { Publisher } from "./mqtt/publisher.ts";
@@ -23,10 +27,13 @@ import { type Log, makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
+import type { DeliveryJob } from "./uplink/delivery.ts";
+import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, parseSecret } from "./uplink/sign.ts";
-import { makeUplink } from "./uplink/uplink.ts";
+import { Streams } from "./uplink/stream.ts";
+import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
 import { WebhookService } from "./webhooks/service.ts";
@@ -43,6 +50,18 @@ export interface Bridge {
 
 /** Received and not yet durable: about ten flushes, and what a small machine can hold. */
 const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
+/** Answers of requests: written down at once, and again until that works. */
+const ANSWERS_WORKER = {
+  concurrency: 10,
+  lockDuration: 15_000,
+  stalledInterval: 10_000,
+  maxStalledCount: 1_000_000,
+  removeOnComplete: { count: 100 },
+  removeOnFail: { count: 100 },
+  settings: { backoffStrategy: () => 1_000 },
+};
+/** How long the outbox waits for a subscription before it looks at its message again. */
+const GATE_MS = 5_000;
 /** How long the start waits for the broker before it says that it is up. */
 const BROKER_WAIT_MS = 2_000;
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
@@ -111,11 +130,25 @@ export async function startBridge(
         connected: () => publisher.connection.connected,
         untilConnected: (signal) => publisher.connection.untilConnected(signal),
       },
+      gates: {
+        [ANSWERS_GATE]: async () => {
+          if (await uplink.untilInStep(GATE_MS)) return;
+          throw new Error("the subscription for the answer does not stand yet");
+        },
+      },
       onAccepted: observer.accepted,
       onTrouble: (_message, error) => observer.partFailed("outbox", new Error(error)),
     });
     onStop("outbox", () => outbox.stop(), STOP_MS.outbox);
-    await outbox.start();
+    const requestView = new View(store.records<RequestRecord>("requests"), log, "request");
+    const storedRequests = new StoredRequests({
+      view: requestView,
+      responses: store.records("responses"),
+      accept: outbox.accept,
+      onTopics: () => uplink.refresh(),
+      onLate: observer.lateAnswer,
+      maxPending: config.maxPendingRequests,
+    });
 
     // MQTT → HTTP.
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
@@ -130,6 +163,8 @@ export async function startBridge(
         new UplinkSession({
           broker,
           clientId: `${mqtt.clientId}-uplink-${index}`,
+          name: "uplink",
+          persistent: true,
           limits: RECEIVE_LIMITS,
           log,
           receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
@@ -137,6 +172,7 @@ export async function startBridge(
         }),
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
+      answerTopics: () => storedRequests.topics,
       maxPayloadBytes,
       observe: observer,
     });
@@ -144,7 +180,46 @@ export async function startBridge(
     onStop("registry", () => registry.stop());
     onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
     onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
+    await requestView.start();
+    onStop("requests", () => requestView.stop());
+    storedRequests.start();
     await uplink.start();
+    await outbox.start();
+    const answers = store.queues.worker<DeliveryJob>(
+      ANSWERS_QUEUE,
+      (job) => storedRequests.answered(fromStored(job.id!, job.data)),
+      ANSWERS_WORKER,
+    );
+    onStop("answers", async () => {
+      storedRequests.stop();
+      await answers.close();
+    });
+
+    // Messages as they come.
+    const feed = new Feed<UplinkSession>({
+      outage,
+      openSession: ({ index, ...callbacks }, receive) =>
+        new UplinkSession({
+          broker,
+          clientId: `${mqtt.clientId}-live-${suffix}-${index}`,
+          name: "live",
+          persistent: false,
+          limits: RECEIVE_LIMITS,
+          log,
+          receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
+          ...callbacks,
+        }),
+      onError: (error) => observer.partFailed("subscriptions", error),
+    });
+    onStop("feed", () => feed.close());
+    const listen: Feed<UplinkSession>["listen"] = (topics, onMessage) => feed.listen(topics, onMessage);
+    const streams = new Streams({ listen, eventSource: config.eventSource, onDropped: observer.streamDropped });
+    const requests = new Requests({
+      publish,
+      listen,
+      maxPending: config.maxPendingRequests,
+      onLate: observer.lateAnswer,
+    });
     const canary = makeCanary(store.queues);
     onStop("canary", () => canary.close(), STOP_MS.canary);
 
@@ -159,6 +234,7 @@ export async function startBridge(
     await keyView.start();
     onStop("keys", () => keyView.stop());
     const first = bearerCheck(apiKey);
+    const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
 
     // The API.
     const app = await buildApp({
@@ -176,12 +252,18 @@ export async function startBridge(
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         keys,
+        streams,
+        requests,
+        storedRequests,
+        isValid: (request) => isGood(request, authenticate),
+        protocol: () => protocolName(publisher.connection.protocol),
+        responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
         readiness,
         status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),
         metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
         maxPayloadBytes,
       }),
-      authenticate: (bearer) => first(bearer) ?? keys.authenticate(bearer),
+      authenticate,
       maxPayloadBytes,
       claims: store.claims,
       explain: (error) => (store.isOutage(error) ? storeUnavailable(error) : undefined),
@@ -189,6 +271,7 @@ export async function startBridge(
       isClosing: () => stopping !== undefined,
     });
     onStop("http", () => app.close(), STOP_MS.app);
+    onStop("streams", async () => streams.close());
     const address = await app.listen({ host: config.http.host, port: config.http.port });
     // So that what a person tries first works; a broker that is away must not hold up the start.
     const soon = AbortSignal.timeout(BROKER_WAIT_MS);

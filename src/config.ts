@@ -59,6 +59,8 @@ export interface Config {
   /** CIDRs; loopback is among them when broker and store are both embedded. */
   readonly webhookAllowNetworks: readonly string[];
   readonly maxPayloadBytes: number;
+  /** Requests that wait for their answer, in this process. */
+  readonly maxPendingRequests: number;
   readonly eventSource: string;
 }
 
@@ -222,6 +224,7 @@ function toConfig(v: Variables): Config {
     roles: [...ROLES],
     webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],
     maxPayloadBytes: v.MAX_PAYLOAD_BYTES,
+    maxPendingRequests: v.MAX_PENDING_REQUESTS,
     eventSource: v.EVENT_SOURCE,
   };
 }

@@ -1,4 +1,5 @@
 /** The operations of the API, each handed to its flow. The names are the contract's operationIds. */
+import type { OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Caller, requirePublish, requireRate, requireRead } from "./caller.ts";
@@ -7,16 +8,21 @@ import { publishLines } from "./downlink/batch-stream.ts";
 import { publishMessage, storeMessage } from "./downlink/messages.ts";
 import type { Outbox } from "./downlink/outbox.ts";
 import type { Publish } from "./downlink/publish.ts";
+import { PLACEHOLDER, prepareRequest } from "./downlink/request.ts";
+import type { Requests } from "./downlink/requests.ts";
 import type { FindRetained, ReadRetained, ReadSeveral } from "./downlink/retained.ts";
 import { listRetained } from "./downlink/retained-list.ts";
 import type { StoredPublish } from "./downlink/stored-publish.ts";
+import type { StoredRequests } from "./downlink/stored-requests.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
-import { Problem } from "./errors.ts";
+import { fieldProblem, Problem } from "./errors.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
 import type { Readiness } from "./ops/health.ts";
+import { topicFilterError } from "./topic.ts";
 import type { DeliveryPage, DeliveryStatus } from "./uplink/deliveries.ts";
+import type { Streams } from "./uplink/stream.ts";
 import type { WebhookService } from "./webhooks/service.ts";
 
 export interface DeliveryQuery {
@@ -33,15 +39,38 @@ export interface HandlerPorts {
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
   keys: Pick<Keys, "create" | "list" | "remove">;
+  streams: Pick<Streams, "open">;
+  requests: Pick<Requests, "ask">;
+  storedRequests: Pick<StoredRequests, "accept" | "get">;
+  /** What the broker speaks; undefined when it was never there. */
+  protocol(): "5" | "3.1.1" | undefined;
+  /** Where this instance expects answers that were given no topic. */
+  responseTopic: string;
+  /** Whether the key of a request is good, still. */
+  isValid(request: FastifyRequest): boolean;
   readiness(): Promise<Readiness>;
   status(): Promise<Record<string, unknown>>;
   metrics(): Promise<{ contentType: string; text: string }>;
   maxPayloadBytes: number;
 }
 
-const soon = (): never => {
-  throw new Problem("internal_error", "not built yet");
+const JSON_TYPE = "application/json; charset=utf-8";
+const STORED_RESPONSE_TOPIC = `causeway/responses/${PLACEHOLDER}`;
+/** Proxies must neither keep nor collect what is meant to be seen at once. */
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  "x-accel-buffering": "no",
 };
+
+/** Aborts when the client hangs up before it was answered. */
+function whenGone(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableEnded) gone.abort();
+  });
+  return gone.signal;
+}
 
 /** 202: the work will be done, and `location` says what becomes of it. */
 function accepted(reply: FastifyReply, location: string, preferred: boolean): void {
@@ -103,10 +132,45 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     },
     listRetained: ({ query, caller }) =>
       listRetained(query, { ...ports, check: (filter) => requireRead(caller, filter, "query.filter") }),
-    sendRequest: soon,
-    getRequest: soon,
-    openStream: soon,
-
+    sendRequest: async (request, reply) => {
+      const { body, rawJson, caller } = request;
+      const { protocol, maxPayloadBytes } = ports;
+      const async = prefersAsync(request.headers.prefer);
+      // A topic of this instance's own, so that no other hears the answer; a stored request may be any instance's.
+      const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
+      const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
+      requirePublish(caller, prepared.message.topic, "topic");
+      if (body.responseTopic !== undefined) requireRead(caller, prepared.responseTopic, "responseTopic");
+      reply.type(JSON_TYPE);
+      if (async) {
+        const state = await ports.storedRequests.accept(prepared, body.expirySeconds);
+        accepted(reply, `/v1/requests/${prepared.id}`, async);
+        return reply.send(state);
+      }
+      const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
+      prepared.message.expirySeconds = expirySeconds;
+      return reply.send(await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply)));
+    },
+    getRequest: async ({ params, caller }, reply) => {
+      const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
+      return reply.type(JSON_TYPE).send(state);
+    },
+    openStream: async (request, reply) => {
+      const { caller, query } = request;
+      const topics = [query.topic].flat();
+      for (const [i, topic] of topics.entries()) {
+        const wrong = topicFilterError(topic);
+        if (wrong) throw fieldProblem("invalid_topic_filter", `query.topic[${i}]`, wrong);
+        requireRead(caller, topic, `query.topic[${i}]`);
+      }
+      const start = () => {
+        reply.hijack();
+        const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as OutgoingHttpHeaders;
+        return reply.raw.writeHead(200, headers);
+      };
+      await ports.streams.open(topics, start, () => ports.isValid(request));
+      return reply;
+    },
     createKey: async (request, reply) => {
       const key = await keys.create(request.body);
       reply.header("location", `/v1/keys/${key.id}`);

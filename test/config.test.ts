@@ -49,6 +49,7 @@ describe("configuration", () => {
       roles: ["api", "uplink", "delivery"],
       webhookAllowNetworks: ["127.0.0.0/8", "::1/128"],
       maxPayloadBytes: 262_144,
+      maxPendingRequests: 10_000,
       eventSource: "/causeway",
     });
   });
@@ -95,6 +96,7 @@ describe("configuration", () => {
       roles: ["api", "uplink", "delivery"],
       webhookAllowNetworks: ["10.0.0.0/8", "fd00::/8"],
       maxPayloadBytes: 16_777_216,
+      maxPendingRequests: 10_000,
       eventSource: "urn:example:site-1",
     });
   });

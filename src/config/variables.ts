@@ -18,6 +18,7 @@
  * | `ROLES` | `api,uplink,delivery` | what this process does |
  * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
+ * | `MAX_PENDING_REQUESTS` | `10000` | requests that wait for their answer at once |
  * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
  */
 import ipaddr from "ipaddr.js";
@@ -50,6 +51,7 @@ export interface Variables {
   ROLES: string;
   WEBHOOK_ALLOW_NETWORKS?: string;
   MAX_PAYLOAD_BYTES: number;
+  MAX_PENDING_REQUESTS: number;
   EVENT_SOURCE: string;
 }
 
@@ -98,6 +100,7 @@ export const rules: Record<keyof Variables, Rule> = {
   }),
   WEBHOOK_ALLOW_NETWORKS: text("networks", "must be networks such as 10.0.0.0/8, separated by commas"),
   MAX_PAYLOAD_BYTES: integer(1, 16 * 1024 * 1024, 262_144),
+  MAX_PENDING_REQUESTS: integer(1, 1_000_000, 10_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
 };
 

@@ -52,7 +52,8 @@ export async function storeMessage(
   return accept(message, { sendAt: parseSendAt(input.sendAt, Date.now()) });
 }
 
-function checkedMessage(input: MessageInput, rawJson: string, maxPayloadBytes: number): OutgoingMessage {
+/** @throws Problem */
+export function checkedMessage(input: MessageInput, rawJson: string, maxPayloadBytes: number): OutgoingMessage {
   const message = toMessage(input, rawJson);
   checkPayloadSize(message.payload, maxPayloadBytes, input.payloadBase64 === undefined ? "payload" : "payloadBase64");
   return message;

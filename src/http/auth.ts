@@ -25,12 +25,21 @@ export function bearerCheck(apiKey: string): Authenticate {
 
 /** @throws Problem unauthorized */
 export function callerOf(request: FastifyRequest, authenticate: Authenticate): Caller {
-  const header = request.headers.authorization;
-  // The scheme is case-insensitive (RFC 9110 section 11.1).
-  const isBearer = header !== undefined && header.slice(0, 7).toLowerCase() === "bearer ";
-  const caller = isBearer ? authenticate(header.slice(7).trim()) : undefined;
+  const caller = callerBehind(request, authenticate);
   if (caller) return caller;
   throw new Problem("unauthorized", "send the header Authorization: Bearer <API key>", {
     headers: { "www-authenticate": "Bearer" },
   });
+}
+
+/** Whether the key of a request that was let in is good, still: a stream may outlive it. */
+export function isGood(request: FastifyRequest, authenticate: Authenticate): boolean {
+  return callerBehind(request, authenticate) !== undefined;
+}
+
+function callerBehind({ headers }: FastifyRequest, authenticate: Authenticate): Caller | undefined {
+  const header = headers.authorization;
+  // The scheme is case-insensitive (RFC 9110 section 11.1).
+  const isBearer = header !== undefined && header.slice(0, 7).toLowerCase() === "bearer ";
+  return isBearer ? authenticate(header.slice(7).trim()) : undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * One persistent session of the uplink: keeps its subscriptions as wanted, across reconnects, and hands on what
+ * One session that receives: keeps its subscriptions as wanted, across reconnects, and hands on what
  * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
  * resume a session and say they did not, and others the reverse.
  */
@@ -18,6 +18,10 @@ export interface Subscription {
 export interface UplinkSessionOptions {
   broker: BrokerAddress;
   clientId: string;
+  /** What it is for; stands in log lines. */
+  name: string;
+  /** False: the session, and what waits in it, ends with the connection. */
+  persistent: boolean;
   limits: ReceiveLimits;
   log: Log;
   receive(packet: IPublishPacket, done: () => void): void;
@@ -65,9 +69,9 @@ export class UplinkSession {
     this.#acknowledger = new Acknowledger(options.limits, ({ packet, done }: Receipt) => options.receive(packet, done));
     this.#connection = new Connection({
       broker: options.broker,
-      name: "uplink",
+      name: options.name,
       clientId: options.clientId,
-      persistent: true,
+      persistent: options.persistent,
       log: options.log,
       client: this.#acknowledger.clientOptions,
       prepare: (client) => {

@@ -31,6 +31,8 @@ export function makeMetrics() {
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
     published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
     accepted: counter("messages_accepted_total", "Messages stored to be published later, by outcome", "outcome"),
+    lateAnswers: counter("request_answers_late_total", "Answers of devices that no request waited for any more"),
+    streamsDropped: counter("streams_dropped_total", "Streams ended because their reader was too slow"),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
     attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", "webhook"),
     deliverySeconds: histogram(

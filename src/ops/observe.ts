@@ -96,6 +96,17 @@ export function makeObserver(
       );
     },
 
+    /** An answer that nobody waits for (any more). */
+    lateAnswer({ id, topic }: Message): void {
+      metrics.lateAnswers.inc();
+      log.info({ message_id: id, topic }, "request_answer_late");
+    },
+
+    streamDropped(): void {
+      metrics.streamsDropped.inc();
+      log.warn({}, "stream_dropped");
+    },
+
     /** Ten failures without a success between them, as this instance saw them. */
     isFailing(webhookId: string): boolean {
       return (failuresInARow.get(webhookId) ?? 0) >= 10;

@@ -46,7 +46,7 @@ export function makeIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeO
       observe("retained_skipped", message, []);
       return done();
     }
-    const webhookIds = route(packet.topic, { session, ids: identifiers(packet) });
+    const webhookIds = route(packet.topic, routedCopy(packet, session));
     if (!webhookIds || webhookIds.length === 0) {
       observe(webhookIds ? "unmatched" : "other_copy", message, []);
       return done();
@@ -58,12 +58,13 @@ export function makeIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeO
   };
 }
 
-function identifiers({ properties }: ReceivedPacket): number[] | undefined {
+/** Where the copy came from, for the router. */
+export function routedCopy({ properties }: ReceivedPacket, session: number): Copy {
   const ids = properties?.subscriptionIdentifier;
-  return typeof ids === "number" ? [ids] : ids;
+  return { session, ids: typeof ids === "number" ? [ids] : ids };
 }
 
-function toMessage(packet: ReceivedPacket): Message {
+export function toMessage(packet: ReceivedPacket): Message {
   const { topic, payload, qos, retain, properties } = packet;
   const message: Message = {
     id: newId("msg"),

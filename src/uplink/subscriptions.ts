@@ -93,9 +93,10 @@ export class Subscriptions<S extends Session> {
     });
   }
 
-  /** Whether the broker subscribes us to exactly what the registrations want. */
+  /** Whether the broker subscribes us to exactly what the registrations want; false while it is away. */
   get inStep(): boolean {
-    return !this.#dirty && !this.#running && !this.#inTransition;
+    const isDone = !this.#dirty && !this.#running && !this.#inTransition && this.#copiesCarryIds !== undefined;
+    return isDone && this.sessions.every(({ settled }) => settled);
   }
 
   /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
@@ -223,7 +224,12 @@ export class Subscriptions<S extends Session> {
 
   /** The broker has granted everything: the old filters of changed webhooks may go. */
   #settle(): void {
-    if (!this.#inTransition || !this.sessions.every(({ settled }) => settled)) return;
+    if (!this.sessions.every(({ settled }) => settled)) return;
+    if (this.#inTransition) this.#endTransition();
+    for (const look of this.#waiting) look();
+  }
+
+  #endTransition(): void {
     this.#inTransition = false;
     for (const filters of this.#leaving.values()) for (const filter of filters) this.#told.add(filter);
     for (const [id, topics] of this.#topics) {
@@ -232,7 +238,6 @@ export class Subscriptions<S extends Session> {
     }
     this.#route(this.options.webhooks(), this.#assigned, false);
     for (const [index, filters] of this.#leaving) this.sessions[index]?.leave([...filters]);
-    for (const look of this.#waiting) look();
   }
 
   async #writeDown(filter: string, assignment: Assignment): Promise<void> {

@@ -17,6 +17,8 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
   assignments: AssignmentRecords;
   openQueue(name: string): Queue<DeliveryJob>;
   openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
+  /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
+  answerTopics(): readonly string[];
   maxPayloadBytes: number;
   observe: {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
@@ -27,6 +29,11 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
     forget(webhookId: string): void;
   };
 }
+
+/** Stands for the requests among the webhooks: the same way, up to the queue. */
+const ANSWERS = "answers";
+export const ANSWERS_QUEUE = queueName(ANSWERS);
+const ANSWERS_QOS = 1;
 
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
@@ -48,7 +55,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
         jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
       );
     },
-    exists: (webhookId) => registry.get(webhookId) !== undefined,
+    exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
     onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
     onFailed: (error) => observe.partFailed("enqueue", error),
   });
@@ -61,7 +68,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   });
 
   const subscriptions: Subscriptions<S> = new Subscriptions<S>({
-    webhooks: () => registry.all(),
+    webhooks: () => {
+      const topics = [...options.answerTopics()];
+      return topics.length === 0 ? registry.all() : [...registry.all(), { id: ANSWERS, topics, qos: ANSWERS_QOS }];
+    },
     records: options.assignments,
     openSession: (callbacks) => options.openSession(callbacks, (packet, done) => intake(packet, callbacks.index, done)),
     onError: (error) => observe.partFailed("subscriptions", error),
@@ -98,6 +108,8 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       await subscriptions.start();
     },
 
+    /** The topics of answers have changed. */
+    refresh: () => subscriptions.refresh(),
     sessions: () => subscriptions.sessions,
     /** Whether the broker subscribes us to exactly what the registrations want. */
     inStep: () => subscriptions.inStep,

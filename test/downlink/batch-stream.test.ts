@@ -248,8 +248,8 @@ describe("publishLines", () => {
     assert.ok(text === "" || text === '{"status":200,"topic":"a"}\n');
   });
 
-  it("counts every line for the rate limit", async () => {
-    let left = 1;
+  it("counts every line but the first for the rate limit: the request is counted already", async () => {
+    let left = 0;
     const take = () => {
       if (left-- === 0) throw Object.assign(new Error(), { toJSON: () => ({ status: 429 }) });
     };

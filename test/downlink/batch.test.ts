@@ -184,6 +184,6 @@ describe("a batch of a caller who may not do everything", () => {
     const take = (count: number) => {
       throw new Problem("rate_limited", String(count));
     };
-    await assert.rejects(publishBatch([{}, {}], "", ports({ take })), { code: "rate_limited", detail: "2" });
+    await assert.rejects(publishBatch([{}, {}], "", ports({ take })), { code: "rate_limited", detail: "1" });
   });
 });

@@ -33,7 +33,10 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
     held: new Map(),
     truncated: false,
   };
-  const ports: Pick<HandlerPorts, "publish" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"> = {
+  const ports: Pick<
+    HandlerPorts,
+    "publish" | "outbox" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"
+  > = {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     publish: async (message) => {
       downlink.published.push(message);
@@ -44,6 +47,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
       if (message instanceof Error) throw message;
       return message && { topic, ...message };
     },
+    outbox: { accept: noOutbox, get: noOutbox, cancel: noOutbox },
     findRetained: async (filter) => {
       const topics = [...downlink.held.keys()].filter((topic) => matches(filter, topic));
       return { topics, truncated: downlink.truncated };
@@ -63,3 +67,5 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
   });
   return Object.assign(downlink, { app });
 }
+
+const noOutbox = () => Promise.reject(new Error("there is no outbox in this test"));

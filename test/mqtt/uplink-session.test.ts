@@ -20,6 +20,8 @@ interface Opened {
 function open(t: TestContext, url: string, protocol: "5" | "3.1.1" = "5", clientId = uniqueId()): Opened {
   const opened: Omit<Opened, "session"> = { events: [], received: [], log: memoryLog() };
   const session = new UplinkSession({
+    name: "uplink",
+    persistent: true,
     broker: { url, protocol },
     clientId,
     limits: { maxPending: 1_000, maxPendingBytes: 1 << 20 },

@@ -172,8 +172,8 @@ export interface paths {
          *     Where the answer is expected, and how it is told from others (`match`):
          *
          *     - `topic`: the first message on `responseTopic`, which must hold `{requestId}`, so that each request has its
-         *       own. The way for MQTT 3.1.1 devices. Without a `responseTopic` the bridge uses
-         *       `causeway/responses/{requestId}`; MQTT 5 devices find it in the request's response topic property.
+         *       own. The way for MQTT 3.1.1 devices. Without a `responseTopic` the bridge uses a topic of
+         *       its own below `causeway/responses/`; MQTT 5 devices find it in the request's response topic property.
          *     - `correlation`: the first message on `responseTopic` with the request's correlation data, which is the id of
          *       the request unless you give `correlationData`. Needs MQTT 5.
          *     - `first`: the first message on `responseTopic`, whatever it is.
@@ -210,7 +210,7 @@ export interface paths {
         };
         /**
          * Read an asynchronous request
-         * @description Its state and the device's answer, until a day after the end of its validity.
+         * @description Its state and the device's answer, until a day after the end of its validity; of those that are answered or expired the last 10,000.
          */
         get: operations["getRequest"];
         put?: never;
@@ -289,7 +289,7 @@ export interface paths {
         post?: never;
         /**
          * Withdraw a key
-         * @description From now on, on every instance within a second, the key is refused. Its streams end.
+         * @description From now on, on every instance within a second, the key is refused. Its streams end within 15 seconds.
          */
         delete: operations["deleteKey"];
         options?: never;

@@ -1,0 +1,141 @@
+/** A request to a device, prepared: what is published, where the answer is expected, and how it is told from others. */
+import { fieldProblem } from "../errors.ts";
+import { type Message, newId, type UserProperties, utf8Text } from "../message.ts";
+import { checkedMessage, type MessageInput } from "./messages.ts";
+import type { OutgoingMessage } from "./publish.ts";
+
+/** The body, checked against the contract; defaults are in. */
+export interface RequestInput extends Omit<MessageInput, "retain" | "sendAt"> {
+  match?: "correlation" | "topic" | "first";
+  timeoutSeconds?: number;
+}
+
+/**
+ * `topic`: the first message on a topic of its own. `correlation`: the first with its correlation data. `first`: the
+ * first on the topic. `either`: by correlation data, or where an answer carries none the first; for requests made
+ * while nobody knows which version the broker speaks.
+ */
+export type Match = "topic" | "correlation" | "first" | "either";
+
+export interface Prepared {
+  id: string;
+  message: OutgoingMessage;
+  responseTopic: string;
+  /** What to subscribe: one filter for all requests that are made alike. */
+  filter: string;
+  match: Match;
+  /** Base64. */
+  correlation: string;
+}
+
+export interface PrepareOptions {
+  maxPayloadBytes: number;
+  /** What the broker speaks; undefined when it was never there. */
+  protocol: "5" | "3.1.1" | undefined;
+  /** Where answers go that nobody gave a topic: a topic with {@link PLACEHOLDER}. */
+  responseTopic: string;
+}
+
+export const PLACEHOLDER = "{requestId}";
+
+/** @throws Problem */
+export function prepareRequest(input: RequestInput, rawJson: string, options: PrepareOptions): Prepared {
+  const id = newId("req");
+  const fill = (text: string) => text.replaceAll(PLACEHOLDER, id);
+  const template = input.responseTopic ?? options.responseTopic;
+  const match = matchOf(input.match, template, options.protocol);
+  const responseTopic = fill(template);
+  const { payload } = input;
+  const filled: MessageInput = {
+    ...input,
+    topic: fill(input.topic),
+    responseTopic,
+    ...(typeof payload === "string" && { payload: fill(payload) }),
+  };
+  // Braces stand in JSON text like this only within strings.
+  const message = checkedMessage(filled, fill(rawJson), options.maxPayloadBytes);
+  message.id = id;
+  message.correlationData ??= Buffer.from(id);
+  return {
+    id,
+    message,
+    responseTopic,
+    filter: filterOf(template),
+    match,
+    correlation: message.correlationData.toString("base64"),
+  };
+}
+
+function matchOf(wanted: RequestInput["match"], template: string, protocol: PrepareOptions["protocol"]): Match {
+  const own = template.includes(PLACEHOLDER);
+  if (own && template.split("/")[0]!.includes(PLACEHOLDER)) {
+    throw fieldProblem("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
+  }
+  if (wanted === "topic" && !own) {
+    throw fieldProblem("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
+  }
+  if (wanted === "correlation" && protocol === "3.1.1") {
+    throw fieldProblem("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
+  }
+  if (wanted) return wanted;
+  if (own) return "topic";
+  return protocol === "5" ? "correlation" : protocol === "3.1.1" ? "first" : "either";
+}
+
+function filterOf(template: string): string {
+  return template
+    .split("/")
+    .map((level) => (level.includes(PLACEHOLDER) ? "+" : level))
+    .join("/");
+}
+
+/** Whether a message on the request's response topic is its answer. */
+export function answers({ match, correlation }: Pick<Prepared, "match" | "correlation">, message: Message): boolean {
+  if (match === "topic" || match === "first") return true;
+  const { correlationData } = message;
+  if (correlationData === undefined) return match === "either";
+  return correlationData.toString("base64") === correlation;
+}
+
+/** Those that name their answer come before those that take whatever comes. */
+export function findAnswered<R extends Pick<Prepared, "match" | "correlation">>(
+  waiting: readonly R[],
+  message: Message,
+): R | undefined {
+  const named = waiting.find((one) => one.match !== "first" && answers(one, message));
+  return named ?? waiting.find((one) => answers(one, message));
+}
+
+/** The answer as JSON; a payload that is JSON and no string stands in it byte for byte. */
+export function responseJson(message: Message): string {
+  const { topic, payload, contentType, userProperties, receivedAt } = message;
+  const rest = {
+    ...statusOf(userProperties),
+    ...(contentType !== undefined && { contentType }),
+    ...(userProperties !== undefined && { userProperties }),
+    receivedAt: new Date(receivedAt).toISOString(),
+  };
+  return `{"topic":${JSON.stringify(topic)},${payloadMember(payload)},${JSON.stringify(rest).slice(1)}`;
+}
+
+function payloadMember(payload: Buffer): string {
+  const text = utf8Text(payload);
+  if (text === undefined) return `"payloadBase64":"${payload.toString("base64")}"`;
+  return `"payload":${isJsonButNoString(text) ? text : JSON.stringify(text)}`;
+}
+
+function isJsonButNoString(text: string): boolean {
+  if (!/^[ \t\r\n]*[{[\-0-9tfn]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How a device reports a failure: the user property `status`. */
+function statusOf(properties: UserProperties | undefined): { status?: string } {
+  const status = [properties?.status].flat()[0];
+  return status === undefined ? {} : { status };
+}

@@ -1,0 +1,213 @@
+/**
+ * `POST /v1/requests`, asynchronous: the request is stored, published when the broker is there, and its answer is
+ * received like any message from a device: durable before it is acknowledged, also when it comes while no instance
+ * runs. Any instance may take it up.
+ */
+import { Problem } from "../errors.ts";
+import type { Message } from "../message.ts";
+import type { View } from "../view.ts";
+import { findAnswered, type Match, type Prepared, responseJson } from "./request.ts";
+import type { Accept } from "./stored-publish.ts";
+
+/** What is known of a request; times are milliseconds since the epoch. */
+export interface RequestRecord {
+  v: 1;
+  id: string;
+  topic: string;
+  responseTopic: string;
+  filter: string;
+  match: Match;
+  correlation: string;
+  createdAt: number;
+  expiresAt: number;
+  respondedAt?: number;
+}
+
+/** The answer, apart from the record: it may be large, and records are held in memory. */
+export interface StoredResponse {
+  v: 1;
+  json: string;
+}
+
+/** The store of answers; see the store's `Records`. */
+export interface Responses {
+  create(id: string, response: StoredResponse): Promise<boolean>;
+  get(id: string): Promise<{ value: StoredResponse } | undefined>;
+  remove(id: string): Promise<boolean>;
+}
+
+export interface StoredRequestsOptions {
+  view: View<RequestRecord>;
+  responses: Responses;
+  accept: Accept;
+  /** The filters that {@link StoredRequests.topics} gives have changed. */
+  onTopics(): void;
+  onLate(message: Message): void;
+  maxPending: number;
+}
+
+/** The gate of the outbox that a request passes before it is published: its answer must find a subscription. */
+export const ANSWERS_GATE = "answers";
+
+const DEFAULT_EXPIRY_SECONDS = 3_600;
+/** A late answer is still received and counted for so long. */
+const LATE_MS = 60_000;
+/** How long a request can be read after the end of its validity, and how many that are answered or expired. */
+const KEEP_MS = 24 * 3_600_000;
+const MAX_KEPT = 10_000;
+/** With those: a burst that the sweep has not reached yet. */
+const MAX_RECORDS = 50_000;
+const SWEEP_MS = 10_000;
+
+export class StoredRequests {
+  /** Those without an answer, by response topic, in the order of their making. */
+  readonly #waiting = new Map<string, Map<string, RequestRecord>>();
+  /** Those that are valid, answered or not: their filters stay, or each request would subscribe anew. */
+  readonly #known = new Map<string, RequestRecord>();
+  #topics: string[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: StoredRequestsOptions) {}
+
+  /** The view must have been started. */
+  start(): void {
+    this.options.view.onChange((ids) => this.#follow(ids));
+    this.#follow(new Set(this.options.view.all().map(({ id }) => id)));
+    this.#sweep = setInterval(() => void this.#remove(), SWEEP_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep);
+  }
+
+  /** Where answers are expected. */
+  get topics(): readonly string[] {
+    return this.#topics;
+  }
+
+  /**
+   * @returns its state, as JSON
+   * @throws Problem rate_limited; whatever storing may bring
+   */
+  async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
+    const { view, accept, maxPending } = this.options;
+    if (this.pending >= maxPending || view.size >= MAX_RECORDS) {
+      const headers = { "retry-after": "10" };
+      throw new Problem("rate_limited", `${this.pending} requests wait for their answer`, { headers });
+    }
+    const { id, message, responseTopic, filter, match, correlation } = request;
+    const createdAt = Date.now();
+    const expiresAt = createdAt + expirySeconds * 1_000;
+    const { topic } = message;
+    const record: RequestRecord = { v: 1, id, topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
+    await view.create(id, record);
+    try {
+      await accept(message, { expiresAt, before: ANSWERS_GATE });
+    } catch (error) {
+      await view.remove(id).catch(() => undefined); // else it expires
+      throw error;
+    }
+    return stateJson(record, createdAt);
+  }
+
+  get pending(): number {
+    let count = 0;
+    for (const requests of this.#waiting.values()) count += requests.size;
+    return count;
+  }
+
+  /**
+   * The state of a request and its answer, as JSON.
+   * @param isVisible whether the caller may know of it
+   * @throws Problem not_found
+   */
+  async get(id: string, isVisible: (topic: string) => boolean): Promise<string> {
+    const record = await this.options.view.read(id);
+    if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
+    const response = record.respondedAt === undefined ? undefined : await this.options.responses.get(id);
+    return stateJson(record, Date.now(), response?.value.json);
+  }
+
+  /** A message that came where answers are expected. May be called again with the same one. */
+  async answered(message: Message): Promise<void> {
+    const { view, responses, onLate } = this.options;
+    const waiting = [...(this.#waiting.get(message.topic)?.values() ?? [])];
+    const found = findAnswered(
+      waiting.filter(({ expiresAt }) => message.receivedAt < expiresAt),
+      message,
+    );
+    if (!found) {
+      onLate(message);
+      return;
+    }
+    // The first answer counts, also when two instances take up one each.
+    await responses.create(found.id, { v: 1, json: responseJson(message) });
+    await view
+      .update(found.id, (current) =>
+        current.respondedAt === undefined ? { ...current, respondedAt: message.receivedAt } : undefined,
+      )
+      .catch(ignoreNotFound);
+  }
+
+  #follow(ids: ReadonlySet<string>): void {
+    for (const id of ids) {
+      const before = this.#known.get(id);
+      if (before) this.#unindex(before);
+      const now = this.options.view.get(id);
+      if (now && Date.now() < now.expiresAt + LATE_MS) this.#index(now);
+    }
+    this.#tellTopics();
+  }
+
+  #index(record: RequestRecord): void {
+    this.#known.set(record.id, record);
+    if (record.respondedAt !== undefined) return;
+    const requests = this.#waiting.get(record.responseTopic) ?? new Map<string, RequestRecord>();
+    this.#waiting.set(record.responseTopic, requests.set(record.id, record));
+  }
+
+  #unindex({ id, responseTopic }: RequestRecord): void {
+    this.#known.delete(id);
+    const requests = this.#waiting.get(responseTopic);
+    if (requests?.delete(id) && requests.size === 0) this.#waiting.delete(responseTopic);
+  }
+
+  #tellTopics(): void {
+    const topics = [...new Set([...this.#known.values()].map(({ filter }) => filter))].sort();
+    if (JSON.stringify(topics) === JSON.stringify(this.#topics)) return;
+    this.#topics = topics;
+    this.options.onTopics();
+  }
+
+  async #remove(): Promise<void> {
+    const now = Date.now();
+    for (const record of this.#known.values()) if (now >= record.expiresAt + LATE_MS) this.#unindex(record);
+    this.#tellTopics();
+    const { view, responses } = this.options;
+    const ended = view.all().filter(({ respondedAt, expiresAt }) => respondedAt !== undefined || now >= expiresAt);
+    const excess = ended.length - MAX_KEPT;
+    for (const [i, { id, expiresAt }] of ended.sort((a, b) => a.createdAt - b.createdAt).entries()) {
+      if (i >= excess && now < expiresAt + KEEP_MS) continue;
+      try {
+        await responses.remove(id);
+        await view.remove(id);
+      } catch {
+        return; // another instance was faster, or the store is away: at the next sweep
+      }
+    }
+  }
+}
+
+function stateJson(record: RequestRecord, now: number, response?: string): string {
+  const { id, topic, createdAt, expiresAt } = record;
+  const outcome = response !== undefined ? "responded" : now >= expiresAt ? "expired" : "pending";
+  const head = { id, outcome, topic, createdAt: time(createdAt), expiresAt: time(expiresAt) };
+  const text = JSON.stringify(head);
+  return response === undefined ? text : `${text.slice(0, -1)},"response":${response}}`;
+}
+
+const time = (ms: number) => new Date(ms).toISOString();
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof Problem && error.code === "not_found")) throw error;
+}

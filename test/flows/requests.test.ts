@@ -1,0 +1,193 @@
+/** Ask a device over HTTP and get its answer: synchronous and stored, on every kind of broker. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
+import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+
+for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
+  const five = kind.name.includes("MQTT 5");
+  describe(`requests: ${kind.name}`, kind.options, () => {
+    let setup: Setup;
+    let device: MqttClient;
+    /** What the device does with a request. */
+    let onRequest: (topic: string, payload: Buffer, packet: IPublishPacket) => void;
+
+    before(async () => {
+      setup = await kind.start();
+      device = await connectAsync(setup.brokerUrl, { protocolVersion: five ? 5 : 4 });
+      await device.subscribeAsync("devices/#", { qos: 1 });
+      device.on("message", (topic, payload, packet) => {
+        if (topic.includes("/requests")) onRequest(topic, payload, packet);
+      });
+      echo();
+    });
+    after(async () => {
+      await device.endAsync();
+      await setup.close();
+    });
+
+    /** Answers on the topic of the request's name, with what was asked. */
+    function echo() {
+      onRequest = (topic, payload) => device.publish(topic.replace("requests", "responses"), payload, { qos: 1 });
+    }
+    const ask = (body: object, headers: Record<string, string> = {}) =>
+      setup.bridge.api("POST", "/v1/requests", body, headers);
+    const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
+
+    it("answers with what the device answered", async () => {
+      const { status, body, bytes } = await ask({ ...OWN, payload: { n: 1, id: "{requestId}" } });
+      assert.equal(status, 200, bytes.toString());
+      assert.match(body.id, /^req_/);
+      assert.equal(body.outcome, "responded");
+      assert.equal(body.response.topic, `devices/7/responses/${body.id}`);
+      assert.deepEqual(body.response.payload, { n: 1, id: body.id });
+      assert.ok(body.durationMs > 0);
+    });
+
+    it("hands on payloads byte for byte", async () => {
+      for (const [payload, text] of [
+        ["1.10", '"payload":1.10,'],
+        ["plain", '"payload":"plain",'],
+        ['"quoted"', '"payload":"\\"quoted\\"",'],
+        ["", '"payload":"",'],
+      ]) {
+        const { bytes } = await ask({ ...OWN, payload });
+        assert.ok(bytes.toString().includes(text!), bytes.toString());
+      }
+      const { body } = await ask({ ...OWN, payloadBase64: "/wA=" });
+      assert.equal(body.response.payloadBase64, "/wA=");
+    });
+
+    it("gives each of 200 requests at once its own answer", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, (_, n) => ask({ ...OWN, payload: { n, id: "{requestId}" } })),
+      );
+      for (const [n, { status, body }] of answers.entries()) {
+        assert.equal(status, 200);
+        assert.deepEqual(body.response.payload, { n, id: body.id });
+      }
+    });
+
+    it("takes the first message where match is first", async () => {
+      onRequest = () => device.publish("devices/8/answers", "hello");
+      const asked = { topic: "devices/8/requests", responseTopic: "devices/8/answers", match: "first" };
+      const { status, body } = await ask(asked);
+      assert.equal(status, 200);
+      assert.equal(body.response.payload, "hello");
+      echo();
+    });
+
+    it("tells answers on one topic by their correlation data, on MQTT 5", async () => {
+      const asked = { topic: "devices/9/requests", responseTopic: "devices/9/answers", match: "correlation" };
+      if (!five) {
+        const { status, body } = await ask(asked);
+        assert.equal(status, 400);
+        assert.equal(body.errors[0].path, "match");
+        return;
+      }
+      const held: { payload: Buffer; packet: IPublishPacket }[] = [];
+      onRequest = (_topic, payload, packet) => {
+        held.push({ payload, packet });
+        if (held.length < 3) return;
+        // The last one first, and one that is nobody's.
+        device.publish("devices/9/answers", "?", { properties: { correlationData: Buffer.from("nobody") } });
+        for (const { payload: asked, packet } of held.reverse()) {
+          const { responseTopic, correlationData } = packet.properties!;
+          device.publish(responseTopic!, asked, {
+            qos: 1,
+            properties: { correlationData: correlationData!, userProperties: { status: "200" } },
+          });
+        }
+      };
+      const answers = await Promise.all(["a", "b", "c"].map((payload) => ask({ ...asked, payload })));
+      assert.deepEqual(
+        answers.map(({ body }) => body.response.payload),
+        ["a", "b", "c"],
+      );
+      assert.equal(answers[0]!.body.response.status, "200");
+      echo();
+    });
+
+    it("uses a topic of its own where none is given, on MQTT 5", async () => {
+      if (!five) return;
+      onRequest = (_topic, payload, { properties }) => device.publish(properties!.responseTopic!, payload);
+      const { status, body } = await ask({ topic: "devices/10/requests", payload: "x" });
+      assert.equal(status, 200);
+      assert.equal(body.response.payload, "x");
+      echo();
+    });
+
+    it("says 504 when the device does not answer, and counts the late answer", async () => {
+      let topic = "";
+      onRequest = (name) => {
+        topic = name;
+      };
+      const { status, body } = await ask({ ...OWN, timeoutSeconds: 0.3 });
+      assert.equal(status, 504);
+      assert.equal(body.code, "request_timeout");
+      await device.publishAsync(topic.replace("requests", "responses"), "late", { qos: 1 });
+      for (let late = 0; late < 1; ) {
+        const { bytes } = await setup.bridge.api("GET", "/metrics");
+        late = Number(/^causeway_request_answers_late_total (\d+)$/m.exec(bytes.toString())![1]);
+      }
+      echo();
+    });
+
+    it("refuses what cannot work, and names the field", async () => {
+      for (const [body, path] of [
+        [{ topic: "a/#" }, "topic"],
+        [{ topic: "a", responseTopic: "b/+" }, "responseTopic"],
+        [{ topic: "a", responseTopic: "b", match: "topic" }, "responseTopic"],
+        [{ topic: "a", responseTopic: "{requestId}/b" }, "responseTopic"],
+        [{ topic: "a", timeoutSeconds: 61 }, "timeoutSeconds"],
+        [{ topic: "a", expirySeconds: 604_801 }, "expirySeconds"],
+        [{ topic: "a", retain: true }, "retain"],
+      ] as const) {
+        const answer = await ask(body);
+        assert.equal(answer.status, 400, JSON.stringify(body));
+        assert.equal(answer.body.errors[0].path, path);
+      }
+    });
+
+    it("keeps an asynchronous request, and takes its answer while the bridge is down", async () => {
+      const stored = { ...OWN, payload: { id: "{requestId}" }, expirySeconds: 60 };
+      let topic = "";
+      const asked = new Promise<void>((resolve) => {
+        onRequest = (name) => {
+          topic = name;
+          resolve();
+        };
+      });
+      const { status, body, headers } = await ask(stored, { prefer: "respond-async" });
+      assert.equal(status, 202);
+      assert.equal(body.outcome, "pending");
+      assert.equal(headers.get("location"), `/v1/requests/${body.id}`);
+      await asked;
+      assert.equal((await setup.bridge.api("GET", `/v1/requests/${body.id}`)).body.outcome, "pending");
+      // The embedded broker ends with the bridge: there the device can only answer before.
+      if (kind !== embedded) await setup.bridge.kill();
+      await device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
+      if (kind !== embedded) await setup.bridge.start();
+      for (;;) {
+        const { body: state, bytes } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
+        if (state.outcome === "pending") continue;
+        assert.equal(state.outcome, "responded");
+        assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
+        break;
+      }
+      echo();
+    });
+
+    it("says expired, and 404 for what it does not know", async () => {
+      onRequest = () => undefined;
+      const { body } = await ask({ ...OWN, expirySeconds: 1 }, { prefer: "respond-async" });
+      for (;;) {
+        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
+        if (state.outcome === "expired") break;
+        assert.equal(state.outcome, "pending");
+      }
+      assert.equal((await setup.bridge.api("GET", "/v1/requests/req_none")).status, 404);
+      echo();
+    });
+  });
+}

@@ -1,0 +1,154 @@
+/** Server-Sent Events over the real process: each message once, one subscription however many listen. */
+import assert from "node:assert/strict";
+import http from "node:http";
+import { after, before, describe, it } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+
+interface Reader {
+  events: { id: string; event: { subject: string; data: unknown } }[];
+  status: number;
+  ended: Promise<void>;
+  until(count: number): Promise<void>;
+  close(): void;
+}
+
+const KEY = "Bearer test-key-0123456789abcdef";
+
+/** Resolves once the stream has begun. */
+function read(url: string, authorization = KEY): Promise<Reader> {
+  return new Promise((resolve, reject) => {
+    const request = http.get(url, { headers: { authorization }, agent: false }, (response) => {
+      let text = "";
+      let look = () => {};
+      const reader: Reader = {
+        events: [],
+        status: response.statusCode!,
+        ended: new Promise((end) => response.once("close", end)),
+        until: (count) =>
+          new Promise((enough) => {
+            look = () => {
+              if (reader.events.length >= count) enough();
+            };
+            look();
+          }),
+        close: () => request.destroy(),
+      };
+      response.on("error", () => undefined);
+      response.on("data", (chunk: Buffer) => {
+        text += chunk;
+        for (let end = text.indexOf("\n\n"); end !== -1; end = text.indexOf("\n\n")) {
+          const block = text.slice(0, end);
+          text = text.slice(end + 2);
+          if (block.startsWith(":")) {
+            resolve(reader);
+            continue;
+          }
+          const [id, ...data] = block.split("\n");
+          const json = data.map((line) => line.slice("data: ".length)).join("\n");
+          reader.events.push({ id: id!.slice("id: ".length), event: JSON.parse(json) });
+        }
+        look();
+      });
+      response.on("end", () => resolve(reader));
+    });
+    request.on("error", reject);
+  });
+}
+
+for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
+  describe(`streams: ${kind.name}`, kind.options, () => {
+    let setup: Setup;
+    let device: MqttClient;
+    const url = (...topics: string[]) =>
+      `${setup.bridge.url}/v1/stream?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&")}`;
+
+    before(async () => {
+      setup = await kind.start();
+      device = await connectAsync(setup.brokerUrl);
+    });
+    after(async () => {
+      await device.endAsync();
+      await setup.close();
+    });
+
+    it("shows each message once, however the filters overlap", async () => {
+      const [one, three] = await Promise.all([read(url("s/#")), read(url("s/#", "s/+/x", "s/a/+"))]);
+      for (const [i, topic] of ["s/a/x", "s/a/y", "s/b/x", "t/a/x", "s/end"].entries()) {
+        await device.publishAsync(topic, `{"i": ${i},\n"text":"a"}`, { qos: 1 });
+      }
+      for (const reader of [one, three]) {
+        await reader.until(4);
+        assert.deepEqual(
+          reader.events.map(({ event }) => event.subject),
+          ["s/a/x", "s/a/y", "s/b/x", "s/end"],
+        );
+        assert.deepEqual(reader.events[0]!.event.data, { i: 0, text: "a" });
+        assert.match(reader.events[0]!.id, /^msg_/);
+        reader.close();
+      }
+    });
+
+    it("does not replay what is retained", async () => {
+      await device.publishAsync("r/1", "old", { qos: 1, retain: true });
+      const reader = await read(url("r/#"));
+      await device.publishAsync("r/2", "new", { qos: 1 });
+      await reader.until(1);
+      assert.deepEqual(
+        reader.events.map(({ event }) => event.subject),
+        ["r/2"],
+      );
+      reader.close();
+    });
+
+    it("refuses filters that are none, and names them", async () => {
+      const { status, body } = await setup.bridge.api("GET", "/v1/stream?topic=a&topic=b%23");
+      assert.equal(status, 400);
+      assert.equal(body.code, "invalid_topic_filter");
+      assert.equal(body.errors[0].path, "query.topic[1]");
+      assert.equal((await setup.bridge.api("GET", "/v1/stream")).status, 400);
+    });
+
+    it("lets a key watch only what it may read", async () => {
+      const input = { name: "watcher", scopes: ["read"], read: ["k/#"] };
+      const { body: key } = await setup.bridge.api("POST", "/v1/keys", input);
+      const reader = await read(url("k/a/+"), `Bearer ${key.key}`);
+      assert.equal(reader.status, 200);
+      reader.close();
+      const refused = await setup.bridge.api("GET", "/v1/stream?topic=%23", undefined, {
+        authorization: `Bearer ${key.key}`,
+      });
+      assert.equal(refused.status, 403);
+    });
+
+    it("serves a thousand listeners with one subscription and little memory", async () => {
+      const memory = async () => {
+        const { bytes } = await setup.bridge.api("GET", "/metrics");
+        return Number(/^process_resident_memory_bytes (\d+)$/m.exec(bytes.toString())![1]) / 1024 / 1024;
+      };
+      const before = await memory();
+      const readers: Reader[] = [];
+      for (let i = 0; i < 10; i++)
+        readers.push(...(await Promise.all(Array.from({ length: 100 }, () => read(url("m/#"))))));
+      for (let i = 0; i < 20; i++) await device.publishAsync("m/1", `${i}`, { qos: 1 });
+      await Promise.all(readers.map((reader) => reader.until(20)));
+      const grown = (await memory()) - before;
+      for (const { events } of readers) {
+        assert.deepEqual(
+          events.map(({ event }) => event.data),
+          Array.from({ length: 20 }, (_, i) => i),
+        );
+      }
+      console.log(`# 1,000 listeners: ${Math.round(grown)} MB`);
+      assert.ok(grown <= 60, `${grown} MB`);
+      for (const reader of readers) reader.close();
+    });
+
+    it("ends the streams when the process stops", async () => {
+      const reader = await read(url("z"));
+      await setup.bridge.stop();
+      await reader.ended;
+      await setup.bridge.start();
+    });
+  });
+}
