@@ -33,8 +33,9 @@ interface Answer {
 
 const KEPT_SECONDS = 24 * 3600;
 
-/** A process that dies while it works blocks its keys this long. No operation takes longer: publishing ends at 10 s. */
-const RUNNING_SECONDS = 60;
+/** A process that dies while it works blocks its keys this long. The longest operation is a request to a device: 60 s,
+ * and some for its subscription and its publish. */
+const RUNNING_SECONDS = 90;
 
 /**
  * The hooks of a POST route. After validation, so that a request that was never carried out takes no key; requests

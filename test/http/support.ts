@@ -49,7 +49,7 @@ export class MemoryClaims implements Claims {
 
   /** Ends every claim that is not for the full 24 hours. */
   expire(): void {
-    for (const [key, { ttlSeconds }] of this.entries) if (ttlSeconds <= 60) this.entries.delete(key);
+    for (const [key, { ttlSeconds }] of this.entries) if (ttlSeconds < 24 * 3600) this.entries.delete(key);
   }
 }
 
