@@ -22,12 +22,16 @@ export interface KeysOptions {
   monotonic?: () => number;
 }
 
+const MAX_RECENT = 1_000;
+
 export class Keys {
   readonly #view: View<KeyRecord>;
   readonly #now: () => number;
   readonly #monotonic: () => number;
   readonly #byId = new Map<string, KeyCaller>();
   readonly #byDigest = new Map<string, KeyCaller>();
+  /** Digests of good keys seen lately, so that a busy one is not hashed with every request; at most MAX_RECENT. */
+  readonly #recent = new Map<string, string>();
   /** Removed here: what was read before that and comes to the view after it must not let one in again. */
   readonly #removed = new Set<string>();
 
@@ -44,13 +48,25 @@ export class Keys {
   /** Whose text this is; looks into memory only. An expired key is nobody's. */
   authenticate(bearer: string): Caller | undefined {
     if (!looksLikeKey(bearer)) return undefined;
-    // The time this takes tells at most something about a digest, from which nobody finds a text.
-    const caller = this.#byDigest.get(digestOf(bearer));
-    if (!caller) return undefined;
+    const known = this.#recent.get(bearer);
+    // The time this takes tells at most something about a digest, from which nobody finds a text. The map before it is
+    // keyed by a seeded hash, and holds what this process has been sent and found good.
+    const digest = known ?? digestOf(bearer);
+    const caller = this.#byDigest.get(digest);
+    if (!caller) {
+      this.#recent.delete(bearer); // withdrawn
+      return undefined;
+    }
+    if (known === undefined) this.#remember(bearer, digest);
     const now = this.#now();
     if (now >= caller.expiresAt) return undefined;
     if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
     return caller;
+  }
+
+  #remember(bearer: string, digest: string): void {
+    if (this.#recent.size >= MAX_RECENT) this.#recent.clear();
+    this.#recent.set(bearer, digest);
   }
 
   /** The only answer that holds the key's text. @throws Problem */
