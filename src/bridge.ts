@@ -1,6 +1,7 @@
 /** The composition root: the architecture on one page. It alone knows which part stands behind which port. */
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
+import { Closing } from "./closing.ts";
 import type { Config } from "./config.ts";
 import { redactUrl } from "./config.ts";
 import { makeOutbox } from "./downlink/outbox.ts";
@@ -23,7 +24,7 @@ import { retainedReader } from "./mqtt/retained-reader.ts";
 import { UplinkSession } from "./mqtt/uplink-session.ts";
 import { makeCanary, makeReadiness } from "./ops/health.ts";
 import { addGauges, makeMetrics } from "./ops/metrics.ts";
-import { type Log, makeObserver, type WideLine } from "./ops/observe.ts";
+import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
@@ -31,7 +32,7 @@ import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { makeSender } from "./uplink/send.ts";
-import { newSecret, parseSecret } from "./uplink/sign.ts";
+import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
@@ -64,6 +65,8 @@ const ANSWERS_WORKER = {
 const GATE_MS = 5_000;
 /** How long the start waits for the broker before it says that it is up. */
 const BROKER_WAIT_MS = 2_000;
+/** A store that is away is looked for at least every second. */
+const STORE_RETRY = { "retry-after": "1" };
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
 const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, outbox: 500, rest: 250 };
 
@@ -75,11 +78,9 @@ export async function startBridge(
   signal?: AbortSignal,
 ): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
-  const closing: Closing[] = [];
-  let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= closeAll(closing, log));
-  const onStop = (part: string, close: () => Promise<unknown>, ms = STOP_MS.rest) =>
-    closing.unshift({ part, close, ms });
+  const closing = new Closing(log, STOP_MS.rest);
+  const stop = () => closing.closeAll();
+  const onStop = closing.add.bind(closing);
 
   try {
     // What must last.
@@ -266,9 +267,12 @@ export async function startBridge(
       authenticate,
       maxPayloadBytes,
       claims: store.claims,
-      explain: (error) => (store.isOutage(error) ? storeUnavailable(error) : undefined),
+      explain: (error) =>
+        store.isOutage(error)
+          ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
+          : undefined,
       logger: log,
-      isClosing: () => stopping !== undefined,
+      isClosing: () => closing.begun,
     });
     onStop("http", () => app.close(), STOP_MS.app);
     onStop("streams", async () => streams.close());
@@ -291,39 +295,5 @@ export async function startBridge(
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/** A store that is away is looked for at least every second. */
-function storeUnavailable(cause: Error): Problem {
-  return new Problem("store_unavailable", "the store cannot be used now", { headers: { "retry-after": "1" }, cause });
-}
-
-function secretError(secret: string): string | undefined {
-  try {
-    parseSecret(secret);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-interface Closing {
-  part: string;
-  close(): Promise<unknown>;
-  /** Milliseconds after which the next part is ended all the same. */
-  ms: number;
-}
-
-/** The last opened goes first. One that fails or hangs must not keep the others open. */
-async function closeAll(closing: Closing[], log: Log): Promise<void> {
-  for (const { part, close, ms } of closing) {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
-    });
-    await Promise.race([close(), late])
-      .catch((error: Error) => log.warn({ part, error: error.message }, "close_failed"))
-      .finally(() => clearTimeout(timer));
   }
 }

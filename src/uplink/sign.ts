@@ -22,6 +22,16 @@ export function parseSecret(secret: string): Buffer {
   return key;
 }
 
+/** What is wrong with a secret; undefined when it is good. */
+export function secretError(secret: string): string | undefined {
+  try {
+    parseSecret(secret);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** `v1,<base64>` for the `webhook-signature` header. `timestampSeconds` is the value of `webhook-timestamp`. */
 export function sign(secretKey: Buffer, id: string, timestampSeconds: number, body: string | Buffer): string {
   const mac = createHmac("sha256", secretKey).update(`${id}.${timestampSeconds}.`).update(body);
