@@ -16,28 +16,20 @@ import type { StoredPublish } from "./downlink/stored-publish.ts";
 import type { StoredRequests } from "./downlink/stored-requests.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
 import { fieldProblem, Problem } from "./errors.ts";
+import { type WebhookPorts, webhookHandlers } from "./handlers/webhooks.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
 import type { Readiness } from "./ops/health.ts";
 import { topicFilterError } from "./topic.ts";
-import type { DeliveryPage, DeliveryStatus } from "./uplink/deliveries.ts";
 import type { Streams } from "./uplink/stream.ts";
-import type { WebhookService } from "./webhooks/service.ts";
 
-export interface DeliveryQuery {
-  status?: DeliveryStatus;
-  after?: string;
-  limit: number;
-}
-
-export interface HandlerPorts {
+export interface HandlerPorts extends WebhookPorts {
   publish: Publish;
   readRetained: ReadRetained;
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
-  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
   keys: Pick<Keys, "create" | "list" | "remove">;
   streams: Pick<Streams, "open">;
   requests: Pick<Requests, "ask">;
@@ -79,7 +71,7 @@ function accepted(reply: FastifyReply, location: string, preferred: boolean): vo
 }
 
 export function makeHandlers(ports: HandlerPorts): Handlers {
-  const { webhooks, keys, outbox } = ports;
+  const { keys, outbox } = ports;
   return {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
@@ -182,19 +174,7 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       return undefined;
     },
 
-    createWebhook: async (request, reply) => {
-      const webhook = await webhooks.create(request.body, request.caller);
-      reply.header("location", `/v1/webhooks/${webhook.id}`);
-      return webhook as typeof webhook & { secret: string };
-    },
-    listWebhooks: (request) => webhooks.list(request.query, request.caller),
-    getWebhook: (request) => webhooks.get(request.params.id, request.caller),
-    updateWebhook: (request) => webhooks.update(request.params.id, request.body, request.caller),
-    deleteWebhook: async (request) => {
-      await webhooks.remove(request.params.id, request.caller);
-      return undefined;
-    },
-    listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
+    ...webhookHandlers(ports),
 
     getHealth: () => ({ status: "ok" as const }),
     getReady: async (_request, reply) => {

@@ -1,25 +1,21 @@
-/** The way of a delivery: read the registration → build the request → sign → POST → decide. */
-import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bullmq";
-import { fromStored, type Message } from "../message.ts";
+/** The way of a delivery: read the registration → call → decide. */
+import { DelayedError, type Job, RateLimitError } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
-import type { Attempt, DeliveryJob } from "./delivery.ts";
-import { buildRequest } from "./event.ts";
+import { type CallOptions, makeCall } from "./call.ts";
+import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
+import { dead, RetryLater, toAttempt } from "./outcome.ts";
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
-import type { Sender } from "./send.ts";
-import { parseSecret, sign } from "./sign.ts";
 
-export interface DeliverOptions {
+export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;
-  send: Sender["send"];
   /** The endpoint said that it is gone for ever. */
   disable(webhookId: string, reason: string): Promise<void>;
   observe(observation: DeliveryObservation): void;
-  eventSource: string;
 }
 
 export interface DeliveryObservation {
   webhook: Webhook;
-  message: Message;
+  message: DeliveredMessage;
   /** 1 for the first call. */
   attempt: number;
   result: AttemptResult;
@@ -32,23 +28,6 @@ export interface Endpoint {
   rest(ms: number): Promise<void>;
 }
 
-/** A failed attempt that has another one to follow; carries the time to it into the queue's back-off. */
-export class RetryLater extends Error {
-  constructor(
-    readonly delayMs: number,
-    attempt: Attempt,
-  ) {
-    super(JSON.stringify(attempt));
-    // BullMQ keeps the stack of each failure: the attempt itself says more than where it was thrown.
-    this.stack = this.message;
-  }
-}
-
-/** The back-off strategy of the workers: the delay was decided with the answer at hand. */
-export function backoff(_attemptsMade: number, _type?: string, error?: Error): number {
-  return error instanceof RetryLater ? error.delayMs : 5_000;
-}
-
 /** While an endpoint is overloaded or unreachable: a rest after each failure, 1 s doubling to 30 s. */
 const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 30_000;
@@ -58,12 +37,7 @@ export type Deliver = (job: Job<DeliveryJob>, token: string | undefined, endpoin
 /** @returns the processor of one webhook's queue; the answer is kept with the succeeded job */
 export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver {
   let failuresInARow = 0;
-  let cachedSecret: { text: string; key: Buffer } | undefined;
-
-  function secretKey(text: string): Buffer {
-    if (cachedSecret?.text !== text) cachedSecret = { text, key: parseSecret(text) };
-    return cachedSecret.key;
-  }
+  const call = makeCall(options);
 
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
@@ -73,19 +47,10 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
       throw new DelayedError();
     }
 
-    const message = fromStored(job.id!, job.data);
+    const message = fromJob(job);
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
-    const { body, headers } = buildRequest(message, {
-      mode: webhook.mode,
-      source: options.eventSource,
-      webhookHeaders: webhook.headers,
-      attempt,
-      now,
-    });
-    headers["webhook-signature"] = sign(secretKey(webhook.secret), message.id, Math.floor(now / 1_000), body);
-
-    const result = await options.send({ url: webhook.url, headers, body, timeoutMs: webhook.timeoutMs });
+    const result = await call(webhook, message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     options.observe({ webhook, message, attempt, result, decision });
@@ -109,19 +74,4 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
         throw dead(kept);
     }
   };
-}
-
-function toAttempt(at: number, result: AttemptResult): Attempt {
-  return {
-    at: new Date(at).toISOString(),
-    statusCode: result.statusCode ?? null,
-    error: result.error ?? null,
-    durationMs: Math.round(result.durationMs),
-  };
-}
-
-function dead(attempt: Attempt): Error {
-  const error = new UnrecoverableError(JSON.stringify(attempt));
-  error.stack = error.message;
-  return error;
 }

@@ -18,7 +18,7 @@ export interface Delivery {
   lastAttempt: Attempt | null;
 }
 
-export type DeliveryCounts = Record<DeliveryStatus, number>;
+export type DeliveryCounts = Record<DeliveryStatus | "discarded", number>;
 
 /** BullMQ's states. A paused webhook has no worker; its queue is never paused, so that its jobs count alike on both backends. */
 const STATES: Record<DeliveryStatus, JobType[]> = {
@@ -33,7 +33,8 @@ const STATUSES = Object.keys(STATES) as DeliveryStatus[];
 export async function countDeliveries(queue: Queue): Promise<DeliveryCounts> {
   const counts = await queue.getJobCounts(...Object.values(STATES).flat());
   const sum = (status: DeliveryStatus) => STATES[status].reduce((total, state) => total + (counts[state] ?? 0), 0);
-  return Object.fromEntries(STATUSES.map((status) => [status, sum(status)])) as DeliveryCounts;
+  const byStatus = STATUSES.map((status) => [status, sum(status)]);
+  return { ...Object.fromEntries(byStatus), discarded: 0 } as DeliveryCounts;
 }
 
 export interface DeliveryPage {

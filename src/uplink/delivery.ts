@@ -1,5 +1,6 @@
 /** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
-import type { StoredMessage } from "../message.ts";
+import type { Job } from "bullmq";
+import { fromStored, type Message, type StoredMessage } from "../message.ts";
 
 /** The queue of a webhook. Queue names must not hold `:`. */
 export function queueName(webhookId: string): string {
@@ -7,7 +8,19 @@ export function queueName(webhookId: string): string {
 }
 
 /** A job's data; its id is the message's. */
-export type DeliveryJob = StoredMessage;
+export interface DeliveryJob extends StoredMessage {
+  /** CloudEvents `type` of what is not a message of a device, as `webhook.test`. */
+  type?: string;
+}
+
+/** What is delivered: a message, or an event of the bridge itself. */
+export interface DeliveredMessage extends Message {
+  type?: string;
+}
+
+export function fromJob(job: Job<DeliveryJob>): DeliveredMessage {
+  return fromStored(job.id!, job.data);
+}
 
 /** One call of a webhook, as kept. */
 export interface Attempt {

@@ -1,8 +1,9 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
 import type { Job, Worker } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
-import { backoff, type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
+import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
+import { backoff } from "./outcome.ts";
 
 type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 

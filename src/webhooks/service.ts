@@ -4,7 +4,15 @@ import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
 import type { WebhookRegistry } from "./registry.ts";
-import { checkWebhook, DEFAULTS, MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookRules } from "./webhook.ts";
+import { checkWebhook, requirePurpose, type WebhookRules } from "./rules.ts";
+import {
+  type AuthInput,
+  DEFAULTS,
+  MAX_WEBHOOKS,
+  type Webhook,
+  type WebhookInput,
+  type WebhookPatch,
+} from "./webhook.ts";
 
 export interface Counts {
   pending: number;
@@ -12,6 +20,8 @@ export interface Counts {
   retrying: number;
   succeeded: number;
   failed: number;
+  /** Dropped unsent since the registration: too old, or too many. */
+  discarded: number;
 }
 
 /** What the delivery side tells and does. */
@@ -26,11 +36,20 @@ export interface Deliveries<Page, Query> {
 
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
-export type WebhookView = Omit<Webhook, "v" | "secret" | "disabled"> & {
-  state: WebhookState;
-  counts: Counts;
-  secret?: string;
-};
+/** As it is shown: without secrets. */
+export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth"> &
+  Required<Pick<Webhook, "retained" | "ordering" | "events">> & {
+    state: WebhookState;
+    counts: Counts;
+    /** Since when every attempt has failed, while the state is `failing`. */
+    failingSince: string | null;
+    auth?: ShownAuth;
+    verification?: { state: "pending" | "verified"; at: string };
+    oldSecretUntil?: string;
+    secret?: string;
+  };
+
+type ShownAuth = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
 export interface WebhookServiceOptions<Page, Query> {
   registry: WebhookRegistry;
@@ -44,7 +63,7 @@ export interface WebhookServiceOptions<Page, Query> {
 /** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
 const IN_STEP_MS = 2_000;
 
-const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 };
+const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
 
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
@@ -53,6 +72,7 @@ export class WebhookService<Page, Query> {
   async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
     const { registry, rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
+    requirePurpose(input);
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
@@ -93,7 +113,7 @@ export class WebhookService<Page, Query> {
   }
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
-  async update(id: string, input: Partial<WebhookInput>, caller: Caller): Promise<WebhookView> {
+  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookView> {
     await this.#read(id, caller);
     requireTopics(caller, input.topics ?? []);
     await checkWebhook(input, this.options.rules);
@@ -101,9 +121,11 @@ export class WebhookService<Page, Query> {
     const webhook = await this.options.registry.update(id, (current) => {
       // Again: another caller may have given it topics that this one may not read.
       if (!isVisible(current, caller)) throw notFound(id);
-      const { disabled, ...rest } = current;
-      const keepDisabled = disabled && input.enabled !== true ? { disabled } : {};
-      return { ...rest, ...changes, ...keepDisabled, updatedAt: new Date().toISOString() };
+      const changed = { ...current, ...changes, updatedAt: new Date().toISOString() };
+      if (input.enabled === true) delete changed.disabled;
+      for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
+      requirePurpose(changed);
+      return changed;
     });
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
@@ -131,16 +153,34 @@ export class WebhookService<Page, Query> {
     return this.#view(webhook, await this.options.deliveries.count(webhook.id));
   }
 
-  #view({ v: _v, secret: _secret, disabled, ...shown }: Webhook, counts: Counts): WebhookView {
-    const failing = this.options.deliveries.isFailing(shown.id);
-    const state = disabled ? "disabled" : !shown.enabled ? "paused" : failing ? "failing" : "active";
-    return { ...shown, state, counts };
+  #view(webhook: Webhook, counts: Counts): WebhookView {
+    const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
+    const { id, disabled, enabled, retained = "skip", ordering = "none", events = [] } = webhook;
+    const failing = this.options.deliveries.isFailing(id);
+    const paused = !enabled || verification?.state === "pending";
+    return {
+      ...shown,
+      retained,
+      ordering,
+      events,
+      ...(auth && { auth: shownAuth(auth) }),
+      ...(verification && { verification: { state: verification.state, at: verification.at } }),
+      ...(oldSecret && { oldSecretUntil: oldSecret.until }),
+      state: disabled ? "disabled" : paused ? "paused" : failing ? "failing" : "active",
+      failingSince: null,
+      counts,
+    };
   }
 }
 
-/** Without fields that are not there, and with filters once each. */
-function normalised(input: Partial<WebhookInput>): Partial<WebhookInput> {
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+function shownAuth(auth: AuthInput): ShownAuth {
+  const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...shown } = auth;
+  return shown;
+}
+
+/** Without fields that are not there or taken away, and with filters once each. */
+function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
   return input.topics ? { ...given, topics: [...new Set(input.topics)] } : given;
 }
 

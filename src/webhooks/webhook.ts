@@ -1,9 +1,41 @@
-/** A webhook: its record in the store, and the rules for what may be registered. */
-import { type FieldError, Problem } from "../errors.ts";
+/** A webhook: its record in the store. */
 import type { QoS } from "../message.ts";
-import { topicFilterError } from "../topic.ts";
 
-export interface Webhook {
+/** What the bridge may tell about webhooks; CloudEvents `type`s. */
+export type WebhookEvent = "webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed";
+
+/** How the bridge proves itself to the receiver, besides the signature. */
+export type ReceiverAuth =
+  | { type: "basic"; username: string; password: string }
+  | { type: "bearer"; token: string }
+  | {
+      type: "oauth2";
+      tokenUrl: string;
+      clientId: string;
+      clientSecret: string;
+      scope?: string;
+      audience?: string;
+    }
+  | { type: "mtls"; cert: string; key: string };
+
+/** What a caller may set besides the fields that every webhook has. Absent: not wanted. */
+export interface WebhookExtras {
+  retained?: "skip" | "deliver";
+  /** JSONata over the CloudEvent. */
+  filter?: string;
+  /** JSONata over the CloudEvent; its result becomes the `data`. */
+  transform?: string;
+  batch?: { maxSize: number; maxWaitMs: number };
+  ordering?: "none" | "topic" | "strict";
+  rateLimit?: { max: number; perSeconds: number };
+  auth?: ReceiverAuth;
+  /** PEM. */
+  ca?: string;
+  replyTopic?: string;
+  events?: WebhookEvent[];
+}
+
+export interface Webhook extends WebhookExtras {
   /** Version of this record's form; a newer bridge reads older ones. */
   v: 1;
   id: string;
@@ -25,6 +57,10 @@ export interface Webhook {
   timeoutMs: number;
   /** Seconds to wait after each failed attempt; the number of retries is its length. */
   retry: { scheduleSeconds: number[] };
+  /** Signs as well until `until`, an RFC 3339 time. */
+  oldSecret?: { secret: string; until: string };
+  /** The ownership check; nothing is delivered while it is pending. `token` is what the callback URL holds. */
+  verification?: { state: "pending" | "verified"; at: string; token?: string };
   /** Set when the bridge itself stopped calling, e.g. after a 410. */
   disabled?: { at: string; reason: string };
   createdAt: string;
@@ -32,7 +68,7 @@ export interface Webhook {
 }
 
 /** What a caller may set. */
-export interface WebhookInput {
+export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   url: string;
   topics: string[];
   name?: string;
@@ -44,7 +80,31 @@ export interface WebhookInput {
   concurrency?: number;
   timeoutMs?: number;
   retry?: { scheduleSeconds: number[] };
+  batch?: { maxSize: number; maxWaitMs?: number };
+  auth?: AuthInput;
+  /** Ask the receiver first. */
+  verify?: boolean;
 }
+
+/** As the contract has it: which fields belong to which type is checked by hand, for clear errors. */
+export interface AuthInput {
+  type: ReceiverAuth["type"];
+  username?: string;
+  password?: string;
+  token?: string;
+  tokenUrl?: string;
+  clientId?: string;
+  clientSecret?: string;
+  scope?: string;
+  audience?: string;
+  cert?: string;
+  key?: string;
+}
+
+/** What may be changed: null takes a field away. */
+export type WebhookPatch = {
+  [K in keyof WebhookInput]?: WebhookInput[K] | (K extends keyof WebhookExtras ? null : never);
+};
 
 export const MAX_WEBHOOKS = 10_000;
 /** Levels of a filter; the broker's own limit is often lower. */
@@ -60,42 +120,3 @@ export const DEFAULTS = {
   timeoutMs: 15_000,
   retry: { scheduleSeconds: DEFAULT_SCHEDULE_SECONDS },
 } as const satisfies Partial<WebhookInput>;
-
-/** What decides about URLs, headers and secrets; the real ones come from the uplink. */
-export interface WebhookRules {
-  /** Why the URL may not be called, undefined when it may. */
-  urlError(url: string): Promise<{ code: "invalid_url" | "blocked_address"; message: string } | undefined>;
-  headerError(name: string, value: string): string | undefined;
-  secretError(secret: string): string | undefined;
-}
-
-/** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
-export async function checkWebhook(input: Partial<WebhookInput>, rules: WebhookRules): Promise<void> {
-  const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, filterError(filter)));
-  if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
-
-  const errors = [
-    ...Object.entries(input.headers ?? {}).flatMap(([name, value]) =>
-      fieldError(`headers.${name}`, rules.headerError(name, value)),
-    ),
-    ...(input.secret === undefined ? [] : fieldError("secret", rules.secretError(input.secret))),
-  ];
-  if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
-
-  const url = input.url === undefined ? undefined : await rules.urlError(input.url);
-  if (url) throw new Problem(url.code, `url: ${url.message}`, { errors: [{ path: "url", message: url.message }] });
-}
-
-function filterError(filter: string): string | undefined {
-  const levels = filter.split("/").length;
-  if (levels > MAX_FILTER_LEVELS) return `must not have more than ${MAX_FILTER_LEVELS} levels`;
-  return topicFilterError(filter);
-}
-
-function fieldError(path: string, message: string | undefined): FieldError[] {
-  return message === undefined ? [] : [{ path, message }];
-}
-
-function detail(errors: FieldError[]): string {
-  return errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
-}

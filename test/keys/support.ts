@@ -123,7 +123,7 @@ export async function startTestKeys(): Promise<TestKeys> {
   await registry.start();
   const published: OutgoingMessage[] = [];
   const claims = new MemoryClaims();
-  const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0 };
+  const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
   const ports: Partial<HandlerPorts> = {
     maxPayloadBytes: 1_000,
     publish: async (message) => {

@@ -357,6 +357,163 @@ export interface paths {
         patch: operations["updateWebhook"];
         trace?: never;
     };
+    "/v1/webhooks/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what would be sent
+         * @description Shows the request that a webhook would get for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Values of credentials are masked.
+         */
+        post: operations["previewWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a webhook
+         * @description Nothing is delivered until it is resumed; messages go on collecting. The same as `enabled: false`.
+         */
+        post: operations["pauseWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a webhook
+         * @description Goes on delivering. Also brings a webhook back that was disabled, and forgets the failures of its endpoint.
+         */
+        post: operations["resumeWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Sends an event of `type: webhook.test` through the ordinary way: queue, signature, retries and log. Filter and transform do not apply to it.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new signing secret
+         * @description Makes a new secret, or takes yours. For `graceSeconds` every request carries two signatures, one with the new and one with the old secret; after that only the new one counts.
+         */
+        post: operations["rotateSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/verification": {
+        parameters: {
+            query: {
+                /** @description As it stands in the callback URL that the receiver was given. */
+                token: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Agree to be called
+         * @description The callback URL of the ownership check (`WebHook-Request-Callback`, CloudEvents HTTP Webhook section 4.1): a receiver, or a person, that was asked with `OPTIONS` calls it to agree. Needs no API key but the token.
+         */
+        get: operations["confirmWebhook"];
+        put?: never;
+        /**
+         * Agree to be called, with POST
+         * @description The same as with GET, for receivers that answer with POST.
+         */
+        post: operations["confirmWebhookByPost"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/{id}/deliveries": {
         parameters: {
             query?: never;
@@ -372,12 +529,135 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Succeeded ones are kept for a while, failed ones (the dead letters) for 14 days.
+         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Of the succeeded ones the last 1,000 are kept for a day, of the failed ones (the dead letters) the last 10,000 for 14 days. With `topic`, `since` or `until` a page looks through a bounded number of deliveries and may be short or empty: go on while there is a `nextCursor`.
          */
         get: operations["listDeliveries"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries/{messageId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a delivery
+         * @description The delivery with its message and the log of all attempts.
+         */
+        get: operations["getDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries/{messageId}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver again
+         * @description Delivers again, now, whether it has failed, waits for another attempt or has succeeded, with the same `webhook-id` and the whole retry schedule before it. Ahead of what waits; `ordering` does not hold it back.
+         */
+        post: operations["retryDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver many again
+         * @description Delivers again, in the background and from the oldest to the newest, what has the status and was received in the time. Goes on after a restart. One replay of a webhook at a time.
+         */
+        post: operations["replayDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/replays/{replayId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The replay's id.
+                 * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                replayId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * How far a replay is
+         * @description Kept for a day after its end.
+         */
+        get: operations["getReplay"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a replay
+         * @description What was queued again already is delivered; the rest stays as it is.
+         */
+        delete: operations["cancelReplay"];
         options?: never;
         head?: never;
         patch?: never;
@@ -983,6 +1263,20 @@ export interface components {
              */
             timeoutMs: number;
             retry?: components["schemas"]["RetryPolicy"];
+            /** @default skip */
+            retained: components["schemas"]["RetainedMode"];
+            filter?: components["schemas"]["FilterExpression"];
+            transform?: components["schemas"]["TransformExpression"];
+            batch?: components["schemas"]["BatchPolicy"];
+            /** @default none */
+            ordering: components["schemas"]["Ordering"];
+            rateLimit?: components["schemas"]["WebhookRateLimit"];
+            auth?: components["schemas"]["ReceiverAuth"];
+            ca?: components["schemas"]["CertificateAuthority"];
+            replyTopic?: components["schemas"]["ReplyTopic"];
+            /** @default [] */
+            events: components["schemas"]["WebhookEvents"];
+            verify?: components["schemas"]["Verify"];
         };
         WebhookPatch: {
             url?: components["schemas"]["WebhookUrl"];
@@ -999,6 +1293,16 @@ export interface components {
             /** @description Limit of a whole call. */
             timeoutMs?: number;
             retry?: components["schemas"]["RetryPolicy"];
+            filter?: components["schemas"]["FilterExpression"] | null;
+            transform?: components["schemas"]["TransformExpression"] | null;
+            batch?: components["schemas"]["BatchPolicy"] | null;
+            ordering?: components["schemas"]["Ordering"];
+            rateLimit?: components["schemas"]["WebhookRateLimit"] | null;
+            auth?: components["schemas"]["ReceiverAuth"] | null;
+            ca?: components["schemas"]["CertificateAuthority"] | null;
+            replyTopic?: components["schemas"]["ReplyTopic"] | null;
+            events?: components["schemas"]["WebhookEvents"];
+            verify?: components["schemas"]["Verify"];
         };
         Webhook: {
             id: string;
@@ -1013,11 +1317,47 @@ export interface components {
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
             /**
-             * @description `paused`: by you, with `enabled: false`; `disabled`: the receiver answered 410; `failing`: the last ten attempts failed.
+             * @description `paused`: by you, with `enabled: false`, or the ownership check is pending; `disabled`: the receiver answered 410, or nothing but failures for five days; `failing`: the last ten attempts failed.
              * @enum {string}
              */
             state: "active" | "paused" | "disabled" | "failing";
             counts: components["schemas"]["DeliveryCounts"];
+            retained: components["schemas"]["RetainedMode"];
+            filter?: components["schemas"]["FilterExpression"];
+            transform?: components["schemas"]["TransformExpression"];
+            batch?: components["schemas"]["BatchPolicy"];
+            ordering: components["schemas"]["Ordering"];
+            rateLimit?: components["schemas"]["WebhookRateLimit"];
+            auth?: components["schemas"]["ShownAuth"];
+            ca?: components["schemas"]["CertificateAuthority"];
+            replyTopic?: components["schemas"]["ReplyTopic"];
+            events: components["schemas"]["WebhookEvents"];
+            /** @description The ownership check, when there is one. Nothing is delivered while it is `pending`. */
+            verification?: {
+                /** @enum {string} */
+                state: "pending" | "verified";
+                /**
+                 * Format: date-time
+                 * @description When it was asked or agreed.
+                 */
+                at: string;
+            };
+            /** @description Why and since when it is disabled. */
+            disabled?: {
+                /** Format: date-time */
+                at: string;
+                reason: string;
+            };
+            /**
+             * Format: date-time
+             * @description Since when every attempt has failed, while the state is `failing`.
+             */
+            failingSince?: string | null;
+            /**
+             * Format: date-time
+             * @description How long the secret before signs as well.
+             */
+            oldSecretUntil?: string;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
@@ -1054,6 +1394,163 @@ export interface components {
             /** @description Seconds to wait before the second, third, … attempt, each ± 20 %; an empty list means a single attempt. Default: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. */
             scheduleSeconds: number[];
         };
+        /**
+         * @description `deliver`: once, right after the registration, what the broker holds retained for the topics is delivered.
+         * @enum {string}
+         */
+        RetainedMode: "skip" | "deliver";
+        /**
+         * @description JSONata over the CloudEvent, as in `data.temperature > 30`. What it is not true for (as JSONata's `$boolean`) is not sent.
+         * @example data.temperature > 30
+         */
+        FilterExpression: string;
+        /**
+         * @description JSONata over the CloudEvent. Its result becomes the event's `data`, as `application/json`.
+         * @example { "celsius": data.temperature }
+         */
+        TransformExpression: string;
+        /** @description Several events in one request, as `application/cloudevents-batch+json`. Not together with `ordering` or `mode: binary`. */
+        BatchPolicy: {
+            /** @description The most events of a request. */
+            maxSize: number;
+            /**
+             * @description How long an event may wait for others.
+             * @default 1000
+             */
+            maxWaitMs: number;
+        };
+        /**
+         * @description `topic`: one topic's messages are delivered one after the other, as they came, also across retries; different topics in parallel. `strict`: all of them. What has not been delivered holds up what comes behind it until it is, or has failed for good. Events then carry a `sequence`.
+         * @enum {string}
+         */
+        Ordering: "none" | "topic" | "strict";
+        /** @description The most messages in a time. What is above waits and uses up no attempt. */
+        WebhookRateLimit: {
+            max: number;
+            perSeconds: number;
+        };
+        /**
+         * @description How the bridge proves itself to the receiver, besides the signature.
+         *
+         *     | type | fields |
+         *     | --- | --- |
+         *     | `basic` | `username`, `password` |
+         *     | `bearer` | `token` |
+         *     | `oauth2` | `tokenUrl`, `clientId`, `clientSecret`, optionally `scope` and `audience`: client credentials (RFC 6749 section 4.4) |
+         *     | `mtls` | `cert`, `key`: a client certificate with its key, PEM |
+         *
+         *     Secrets are never shown again.
+         * @example {
+         *       "type": "oauth2",
+         *       "tokenUrl": "https://login.example.com/token",
+         *       "clientId": "causeway",
+         *       "clientSecret": "…"
+         *     }
+         */
+        ReceiverAuth: {
+            /** @enum {string} */
+            type: "basic" | "bearer" | "oauth2" | "mtls";
+            username?: string;
+            password?: string;
+            token?: string;
+            tokenUrl?: components["schemas"]["WebhookUrl"];
+            clientId?: string;
+            clientSecret?: string;
+            scope?: string;
+            audience?: string;
+            cert?: string;
+            key?: string;
+        };
+        /** @description Without the secrets. */
+        ShownAuth: {
+            /** @enum {string} */
+            type: "basic" | "bearer" | "oauth2" | "mtls";
+            username?: string;
+            tokenUrl?: string;
+            clientId?: string;
+            scope?: string;
+            audience?: string;
+            cert?: string;
+        };
+        /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
+        CertificateAuthority: string;
+        /**
+         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data.
+         * @example {topic}/reply
+         */
+        ReplyTopic: string;
+        /** @description Events about webhooks (all that the key may see) that this one wants to get. `topics` may then be empty. */
+        WebhookEvents: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
+        /** @description Asks the receiver with `OPTIONS` whether it wants to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered before it agreed, in its answer or later through the callback URL. */
+        Verify: boolean;
+        SampleMessage: {
+            topic: string;
+            /** @description As in `POST /v1/messages`. */
+            payload?: unknown;
+            /** Format: byte */
+            payloadBase64?: string;
+            /** @default 1 */
+            qos: components["schemas"]["Qos"];
+            /** @default false */
+            retain: boolean;
+            contentType?: string;
+            responseTopic?: string;
+            /** Format: byte */
+            correlationData?: string;
+            userProperties?: components["schemas"]["UserProperties"];
+        };
+        Preview: {
+            /**
+             * @description `filtered`: the filter leaves it out. `failed`: an expression fails.
+             * @enum {string}
+             */
+            outcome: "sent" | "filtered" | "failed";
+            /** @description Why it would fail. */
+            error?: string;
+            request?: {
+                /** @enum {string} */
+                method: "POST";
+                url: string;
+                headers: {
+                    [key: string]: string;
+                };
+                /** @description The body, when it is text. */
+                body?: string;
+                /** @description The body, when it is not. */
+                bodyBase64?: string;
+            };
+        };
+        ReplayInput: {
+            /**
+             * @description Those that ended so.
+             * @enum {string}
+             */
+            status: "failed" | "succeeded";
+            /**
+             * Format: date-time
+             * @description Received at this time or later.
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description Received before this time.
+             */
+            until?: string;
+        };
+        Replay: {
+            id: string;
+            webhookId: string;
+            /** @enum {string} */
+            state: "running" | "finished" | "cancelled";
+            /** @description How many there were at the beginning. */
+            count: number;
+            /** @description How many are queued again, or were gone meanwhile. */
+            done: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            finishedAt: string | null;
+        };
         DeliveryCounts: {
             /** @description Waiting for the first attempt. */
             pending: number;
@@ -1061,10 +1558,12 @@ export interface components {
             active: number;
             /** @description Waiting for another attempt. */
             retrying: number;
-            /** @description Delivered. */
+            /** @description Delivered and still kept. */
             succeeded: number;
-            /** @description Given up; the dead letters. */
+            /** @description Given up; the dead letters that are kept. */
             failed: number;
+            /** @description Dropped unsent since the registration, being too old or too many. */
+            discarded: number;
         };
         /** @enum {string} */
         DeliveryStatus: "pending" | "active" | "retrying" | "succeeded" | "failed";
@@ -1073,14 +1572,44 @@ export interface components {
             at: string;
             /** @description What the receiver answered, `null` when it did not. */
             statusCode: number | null;
-            /** @description Why there was no answer, for instance a time-out. */
+            /** @description What went wrong: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`; `null` after a 2xx. */
             error: string | null;
             durationMs: number;
+        };
+        LoggedAttempt: components["schemas"]["Attempt"] & {
+            /** @description The first 1 KiB of the answer, as text. */
+            responseBody: string | null;
+        };
+        DeliveryDetail: components["schemas"]["Delivery"] & {
+            message: components["schemas"]["ReceivedMessage"];
+            /** @description Every attempt, the oldest first, those that used up no schedule included; at most the last 50. */
+            attemptLog: components["schemas"]["LoggedAttempt"][];
+        };
+        ReceivedMessage: {
+            topic: string;
+            /** @description The payload, when it is text. */
+            payload?: string;
+            /**
+             * Format: byte
+             * @description The payload, when it is not.
+             */
+            payloadBase64?: string;
+            qos: components["schemas"]["Qos"];
+            retain: boolean;
+            contentType?: string;
+            responseTopic?: string;
+            /** Format: byte */
+            correlationData?: string;
+            userProperties?: components["schemas"]["UserProperties"];
         };
         Delivery: {
             messageId: string;
             webhookId: string;
             topic: string;
+            /** @description `mqtt.message`, `webhook.test`, or an event about a webhook. */
+            type?: string;
+            /** @description True: the webhook's `filter` left it out, and nothing was sent. */
+            filtered?: boolean;
             status: components["schemas"]["DeliveryStatus"];
             /** @description Attempts that used up the schedule. */
             attempts: number;
@@ -1570,6 +2099,10 @@ export interface components {
         Limit: number;
         /** @description The `nextCursor` of the page before. */
         After: string;
+        /** @description Received at this time or later. */
+        Since: string;
+        /** @description Received before this time. */
+        Until: string;
         /**
          * @description The message id, the same at every attempt.
          * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
@@ -2469,13 +3002,17 @@ export interface operations {
                      *               86400
                      *             ]
                      *           },
+                     *           "retained": "skip",
+                     *           "ordering": "none",
+                     *           "events": [],
                      *           "state": "active",
                      *           "counts": {
                      *             "pending": 2,
                      *             "active": 1,
                      *             "retrying": 0,
                      *             "succeeded": 4711,
-                     *             "failed": 0
+                     *             "failed": 0,
+                     *             "discarded": 0
                      *           },
                      *           "createdAt": "2026-03-01T12:00:00.000Z",
                      *           "updatedAt": "2026-03-02T08:30:00.000Z"
@@ -2545,13 +3082,17 @@ export interface operations {
                      *           86400
                      *         ]
                      *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
                      *       "state": "active",
                      *       "counts": {
                      *         "pending": 0,
                      *         "active": 0,
                      *         "retrying": 0,
                      *         "succeeded": 0,
-                     *         "failed": 0
+                     *         "failed": 0,
+                     *         "discarded": 0
                      *       },
                      *       "createdAt": "2026-03-01T12:00:00.000Z",
                      *       "updatedAt": "2026-03-01T12:00:00.000Z",
@@ -2638,13 +3179,17 @@ export interface operations {
                      *           86400
                      *         ]
                      *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
                      *       "state": "active",
                      *       "counts": {
                      *         "pending": 2,
                      *         "active": 1,
                      *         "retrying": 0,
                      *         "succeeded": 4711,
-                     *         "failed": 0
+                     *         "failed": 0,
+                     *         "discarded": 0
                      *       },
                      *       "createdAt": "2026-03-01T12:00:00.000Z",
                      *       "updatedAt": "2026-03-02T08:30:00.000Z"
@@ -2743,13 +3288,17 @@ export interface operations {
                      *           86400
                      *         ]
                      *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
                      *       "state": "active",
                      *       "counts": {
                      *         "pending": 2,
                      *         "active": 1,
                      *         "retrying": 0,
                      *         "succeeded": 4711,
-                     *         "failed": 0
+                     *         "failed": 0,
+                     *         "discarded": 0
                      *       },
                      *       "createdAt": "2026-03-01T12:00:00.000Z",
                      *       "updatedAt": "2026-03-02T08:30:00.000Z"
@@ -2787,11 +3336,488 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    previewWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook": {
+                 *         "url": "https://example.com/hooks/hot",
+                 *         "topics": [
+                 *           "devices/+/telemetry"
+                 *         ],
+                 *         "filter": "data.temperature > 30",
+                 *         "transform": "{ \"device\": $split(subject, \"/\")[1], \"celsius\": data.temperature }"
+                 *       },
+                 *       "message": {
+                 *         "topic": "devices/pi-7/telemetry",
+                 *         "payload": {
+                 *           "temperature": 31.5
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    webhook: components["schemas"]["WebhookInput"];
+                    message: components["schemas"]["SampleMessage"];
+                };
+            };
+        };
+        responses: {
+            /** @description What would happen. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "outcome": "sent",
+                     *       "request": {
+                     *         "method": "POST",
+                     *         "url": "https://example.com/hooks/hot",
+                     *         "headers": {
+                     *           "content-type": "application/cloudevents+json",
+                     *           "webhook-id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "webhook-timestamp": "1772366400",
+                     *           "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="
+                     *         },
+                     *         "body": "{\"specversion\":\"1.0\",\"id\":\"msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90\",\"data\":{\"device\":\"pi-7\",\"celsius\":31.5}}"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            400: components["responses"]["BadWebhook"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    pauseWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "url": "https://example.com/hooks/telemetry",
+                     *       "topics": [
+                     *         "devices/+/telemetry"
+                     *       ],
+                     *       "name": "Telemetry",
+                     *       "enabled": true,
+                     *       "qos": 1,
+                     *       "mode": "structured",
+                     *       "headers": {},
+                     *       "concurrency": 10,
+                     *       "timeoutMs": 15000,
+                     *       "retry": {
+                     *         "scheduleSeconds": [
+                     *           5,
+                     *           300,
+                     *           1800,
+                     *           7200,
+                     *           18000,
+                     *           36000,
+                     *           50400,
+                     *           72000,
+                     *           86400
+                     *         ]
+                     *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
+                     *       "state": "active",
+                     *       "counts": {
+                     *         "pending": 2,
+                     *         "active": 1,
+                     *         "retrying": 0,
+                     *         "succeeded": 4711,
+                     *         "failed": 0,
+                     *         "discarded": 0
+                     *       },
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-02T08:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resumeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "url": "https://example.com/hooks/telemetry",
+                     *       "topics": [
+                     *         "devices/+/telemetry"
+                     *       ],
+                     *       "name": "Telemetry",
+                     *       "enabled": true,
+                     *       "qos": 1,
+                     *       "mode": "structured",
+                     *       "headers": {},
+                     *       "concurrency": 10,
+                     *       "timeoutMs": 15000,
+                     *       "retry": {
+                     *         "scheduleSeconds": [
+                     *           5,
+                     *           300,
+                     *           1800,
+                     *           7200,
+                     *           18000,
+                     *           36000,
+                     *           50400,
+                     *           72000,
+                     *           86400
+                     *         ]
+                     *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
+                     *       "state": "active",
+                     *       "counts": {
+                     *         "pending": 2,
+                     *         "active": 1,
+                     *         "retrying": 0,
+                     *         "succeeded": 4711,
+                     *         "failed": 0,
+                     *         "discarded": 0
+                     *       },
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-02T08:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Queued; the delivery can be read under this id. */
+            202: {
+                headers: {
+                    /** @description The path of the delivery. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90"
+                     *     }
+                     */
+                    "application/json": {
+                        messageId: string;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "graceSeconds": 3600
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description How long the old secret signs as well.
+                     * @default 86400
+                     */
+                    graceSeconds?: number;
+                    secret?: components["schemas"]["WebhookSecret"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook with its new secret. Keep it, it is not shown again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "url": "https://example.com/hooks/telemetry",
+                     *       "topics": [
+                     *         "devices/+/telemetry"
+                     *       ],
+                     *       "enabled": true,
+                     *       "qos": 1,
+                     *       "mode": "structured",
+                     *       "headers": {},
+                     *       "concurrency": 10,
+                     *       "timeoutMs": 15000,
+                     *       "retry": {
+                     *         "scheduleSeconds": [
+                     *           5,
+                     *           300,
+                     *           1800,
+                     *           7200,
+                     *           18000,
+                     *           36000,
+                     *           50400,
+                     *           72000,
+                     *           86400
+                     *         ]
+                     *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
+                     *       "state": "active",
+                     *       "counts": {
+                     *         "pending": 2,
+                     *         "active": 1,
+                     *         "retrying": 0,
+                     *         "succeeded": 4711,
+                     *         "failed": 0,
+                     *         "discarded": 0
+                     *       },
+                     *       "oldSecretUntil": "2026-03-02T13:00:00.000Z",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-02T12:00:00.000Z",
+                     *       "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    confirmWebhook: {
+        parameters: {
+            query: {
+                /** @description As it stands in the callback URL that the receiver was given. */
+                token: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Agreed; messages are delivered from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "state": "verified"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @enum {string} */
+                        state: "verified";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    confirmWebhookByPost: {
+        parameters: {
+            query: {
+                /** @description As it stands in the callback URL that the receiver was given. */
+                token: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Agreed; messages are delivered from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "state": "verified"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @enum {string} */
+                        state: "verified";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listDeliveries: {
         parameters: {
             query?: {
                 /** @description Only deliveries in this state. */
                 status?: components["schemas"]["DeliveryStatus"];
+                /** @description Only messages whose topic this filter matches. */
+                topic?: string;
+                /** @description Received at this time or later. */
+                since?: components["parameters"]["Since"];
+                /** @description Received before this time. */
+                until?: components["parameters"]["Until"];
                 /** @description The most items a page may have. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the page before. */
@@ -2830,7 +3856,7 @@ export interface operations {
                      *           "lastAttempt": {
                      *             "at": "2026-03-01T12:00:05.100Z",
                      *             "statusCode": 500,
-                     *             "error": null,
+                     *             "error": "http_error",
                      *             "durationMs": 83
                      *           }
                      *         }
@@ -2845,6 +3871,323 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "webhookId": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "topic": "devices/pi-7/telemetry",
+                     *       "status": "retrying",
+                     *       "attempts": 1,
+                     *       "receivedAt": "2026-03-01T12:00:00.000Z",
+                     *       "nextAttemptAt": "2026-03-01T12:05:04.000Z",
+                     *       "finishedAt": null,
+                     *       "lastAttempt": {
+                     *         "at": "2026-03-01T12:00:05.100Z",
+                     *         "statusCode": 500,
+                     *         "error": "http_error",
+                     *         "durationMs": 83
+                     *       },
+                     *       "message": {
+                     *         "topic": "devices/pi-7/telemetry",
+                     *         "payload": "{\"temperature\":21.5}",
+                     *         "qos": 1,
+                     *         "retain": false
+                     *       },
+                     *       "attemptLog": [
+                     *         {
+                     *           "at": "2026-03-01T12:00:05.100Z",
+                     *           "statusCode": 500,
+                     *           "error": "http_error",
+                     *           "durationMs": 83,
+                     *           "responseBody": "out of order"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retryDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The message's id.
+                 * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery, which waits to be sent. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "webhookId": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "topic": "devices/pi-7/telemetry",
+                     *       "status": "pending",
+                     *       "attempts": 0,
+                     *       "receivedAt": "2026-03-01T12:00:00.000Z",
+                     *       "nextAttemptAt": "2026-03-01T12:07:00.000Z",
+                     *       "finishedAt": null,
+                     *       "lastAttempt": {
+                     *         "at": "2026-03-01T12:00:05.100Z",
+                     *         "statusCode": 500,
+                     *         "error": "http_error",
+                     *         "durationMs": 83
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `conflict`: it is being sent just now, or waits for its first attempt. `idempotency_in_progress`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "the delivery is being sent just now",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayDeliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "status": "failed",
+                 *       "since": "2026-03-01T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplayInput"];
+            };
+        };
+        responses: {
+            /** @description Begun; read how far it is under `Location`. */
+            202: {
+                headers: {
+                    /** @description The path of the replay. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "webhookId": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "state": "running",
+                     *       "count": 1200,
+                     *       "done": 0,
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "finishedAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `conflict`: a replay of this webhook is under way. `idempotency_in_progress`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "a replay of this webhook is under way",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The replay's id.
+                 * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                replayId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The replay. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "webhookId": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "state": "running",
+                     *       "count": 1200,
+                     *       "done": 400,
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "finishedAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's id.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+                /**
+                 * @description The replay's id.
+                 * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                replayId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cancelled. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,0 +1,56 @@
+/** The operations about webhooks and their deliveries. */
+import type { Handlers } from "../http/contract/index.ts";
+import type { DeliveryPage, DeliveryStatus } from "../uplink/deliveries.ts";
+import type { WebhookService } from "../webhooks/service.ts";
+
+export interface DeliveryQuery {
+  status?: DeliveryStatus;
+  after?: string;
+  limit: number;
+}
+
+export interface WebhookPorts {
+  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+}
+
+type WebhookOperation =
+  | `${"create" | "get" | "update" | "delete" | "preview" | "pause" | "resume" | "test" | "confirm"}Webhook`
+  | "listWebhooks"
+  | "rotateSecret"
+  | "confirmWebhookByPost"
+  | `${"list" | "replay"}Deliveries`
+  | `${"get" | "retry"}Delivery`
+  | `${"get" | "cancel"}Replay`;
+
+export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, WebhookOperation> {
+  const notYet = () => {
+    throw new Error("not built yet");
+  };
+  return {
+    createWebhook: async (request, reply) => {
+      const webhook = await webhooks.create(request.body, request.caller);
+      reply.header("location", `/v1/webhooks/${webhook.id}`);
+      return webhook as typeof webhook & { secret: string };
+    },
+    listWebhooks: (request) => webhooks.list(request.query, request.caller),
+    getWebhook: (request) => webhooks.get(request.params.id, request.caller),
+    updateWebhook: (request) => webhooks.update(request.params.id, request.body, request.caller),
+    deleteWebhook: async (request) => {
+      await webhooks.remove(request.params.id, request.caller);
+      return undefined;
+    },
+    listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
+    previewWebhook: notYet,
+    pauseWebhook: notYet,
+    resumeWebhook: notYet,
+    testWebhook: notYet,
+    rotateSecret: notYet,
+    confirmWebhook: notYet,
+    confirmWebhookByPost: notYet,
+    getDelivery: notYet,
+    retryDelivery: notYet,
+    replayDeliveries: notYet,
+    getReplay: notYet,
+    cancelReplay: notYet,
+  };
+}

@@ -1,0 +1,38 @@
+/** How a decision becomes the end of a BullMQ job, and what an attempt leaves behind in it. */
+import { UnrecoverableError } from "bullmq";
+import type { Attempt } from "./delivery.ts";
+import type { AttemptResult } from "./retry.ts";
+
+/** A failed attempt that has another one to follow; carries the time to it into the queue's back-off. */
+export class RetryLater extends Error {
+  constructor(
+    readonly delayMs: number,
+    attempt: Attempt,
+  ) {
+    super(JSON.stringify(attempt));
+    // BullMQ keeps the stack of each failure: the attempt itself says more than where it was thrown.
+    this.stack = this.message;
+  }
+}
+
+/** The last attempt: the job becomes a dead letter. */
+export function dead(attempt: Attempt): Error {
+  const error = new UnrecoverableError(JSON.stringify(attempt));
+  error.stack = error.message;
+  return error;
+}
+
+/** The back-off strategy of the workers: the delay was decided with the answer at hand. */
+export function backoff(_attemptsMade: number, _type?: string, error?: Error): number {
+  return error instanceof RetryLater ? error.delayMs : 5_000;
+}
+
+/** @param at when the call began, in milliseconds since the epoch */
+export function toAttempt(at: number, result: AttemptResult): Attempt {
+  return {
+    at: new Date(at).toISOString(),
+    statusCode: result.statusCode ?? null,
+    error: result.error ?? null,
+    durationMs: Math.round(result.durationMs),
+  };
+}

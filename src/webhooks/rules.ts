@@ -1,0 +1,49 @@
+/** The rules for what may be registered. */
+import { type FieldError, fieldProblem, Problem } from "../errors.ts";
+import { topicFilterError } from "../topic.ts";
+import { MAX_FILTER_LEVELS, type Webhook, type WebhookPatch } from "./webhook.ts";
+
+/** What decides about URLs, headers and secrets; the real ones come from the uplink. */
+export interface WebhookRules {
+  /** Why the URL may not be called, undefined when it may. */
+  urlError(url: string): Promise<{ code: "invalid_url" | "blocked_address"; message: string } | undefined>;
+  headerError(name: string, value: string): string | undefined;
+  secretError(secret: string): string | undefined;
+}
+
+/** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
+export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Promise<void> {
+  const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, filterError(filter)));
+  if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
+
+  const errors = [
+    ...Object.entries(input.headers ?? {}).flatMap(([name, value]) =>
+      fieldError(`headers.${name}`, rules.headerError(name, value)),
+    ),
+    ...(input.secret === undefined ? [] : fieldError("secret", rules.secretError(input.secret))),
+  ];
+  if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
+
+  const url = input.url === undefined ? undefined : await rules.urlError(input.url);
+  if (url) throw new Problem(url.code, `url: ${url.message}`, { errors: [{ path: "url", message: url.message }] });
+}
+
+/** @throws Problem of a webhook that would never be called */
+export function requirePurpose({ topics, events }: Pick<Webhook, "topics" | "events">): void {
+  if (topics.length > 0 || (events && events.length > 0)) return;
+  throw fieldProblem("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
+}
+
+function filterError(filter: string): string | undefined {
+  const levels = filter.split("/").length;
+  if (levels > MAX_FILTER_LEVELS) return `must not have more than ${MAX_FILTER_LEVELS} levels`;
+  return topicFilterError(filter);
+}
+
+function fieldError(path: string, message: string | undefined): FieldError[] {
+  return message === undefined ? [] : [{ path, message }];
+}
+
+function detail(errors: FieldError[]): string {
+  return errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+}
