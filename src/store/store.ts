@@ -14,6 +14,7 @@ export interface Store {
   /** A named set of durable JSON records. */
   records<T>(collection: string): Records<T>;
   readonly claims: Claims;
+  readonly counters: Counters;
   readonly queues: Queues;
   /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
   readonly warnings: readonly string[];
@@ -57,6 +58,17 @@ export interface Claims {
   /** Overwrites, or makes, the value. */
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
   release(key: string): Promise<void>;
+  /** Releases the key if it holds this value; otherwise nothing happens. */
+  releaseIf(key: string, value: string): Promise<void>;
+}
+
+/** Whole numbers that last, in named groups. Exact up to 2^53. */
+export interface Counters {
+  /** Adds to the fields of a group, all or none, and answers their new values. */
+  add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
+  /** Every field that was ever added to. */
+  read(group: string): Promise<Record<string, number>>;
+  remove(group: string): Promise<void>;
 }
 
 /**

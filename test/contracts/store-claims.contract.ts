@@ -28,6 +28,10 @@ export function claimsContract({ store, other }: Subject): void {
       await claims.release("k3");
       assert.equal(await claims.claim("k3", "again", 60), undefined);
       await claims.release("never there");
+      await claims.releaseIf("k3", "another value");
+      assert.equal(await claims.claim("k3", "x", 60), "again");
+      await claims.releaseIf("k3", "again");
+      assert.equal(await claims.claim("k3", "x", 60), undefined);
       await claims.put("k4", "made", 60);
       assert.equal(await claims.claim("k4", "x", 60), "made");
     });

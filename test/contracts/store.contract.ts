@@ -1,6 +1,7 @@
 import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { claimsContract } from "./store-claims.contract.ts";
+import { countersContract } from "./store-counters.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
 import { recordsContract } from "./store-records.contract.ts";
@@ -45,6 +46,7 @@ export function storeContract(
     const subject: Subject = { store: () => opened.store, other: () => second?.store ?? opened.store };
     recordsContract(subject);
     claimsContract(subject);
+    countersContract(subject);
     queuesContract(subject);
     jobControlContract(subject);
   });

@@ -55,5 +55,8 @@ export function embeddedClaims(database: Database): Claims {
     async release(key) {
       await database.query("DELETE FROM causeway.claim WHERE key = $1", [key]);
     },
+    async releaseIf(key, value) {
+      await database.query("DELETE FROM causeway.claim WHERE key = $1 AND value = $2", [key, value]);
+    },
   };
 }

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { StoreLog } from "../log.ts";
 import { type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
+import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, DatabaseGone } from "./database.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
@@ -21,7 +22,7 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
   let database: Database | undefined;
   try {
     database = await Database.open(join(directory, "store"), log);
-    await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${RECORDS_TABLE}; ${CLAIMS_TABLE}`);
+    await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${RECORDS_TABLE}; ${CLAIMS_TABLE}; ${COUNTERS_TABLE}`);
     return await storeOn(database, { log, unlock });
   } catch (err) {
     await database?.close();
@@ -40,6 +41,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     isOutage: (error) => error instanceof DatabaseGone,
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
+    counters: embeddedCounters(database),
     queues,
     warnings: [],
     close() {

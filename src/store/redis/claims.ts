@@ -9,9 +9,14 @@ if there then return there end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return false`;
 
+const RELEASE_IF = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0`;
+
 export function redisClaims(client: Redis, prefix: string): Claims {
   const keyOf = (key: string) => `${prefix}:c:${key}`;
   const claim = script(client, "claim", 1, CLAIM);
+  const releaseIf = script(client, "release_if", 1, RELEASE_IF);
   return {
     async claim(key, value, ttlSeconds) {
       return ((await claim(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
@@ -21,6 +26,9 @@ export function redisClaims(client: Redis, prefix: string): Claims {
     },
     async release(key) {
       await client.del(keyOf(key));
+    },
+    async releaseIf(key, value) {
+      await releaseIf(keyOf(key), value);
     },
   };
 }
