@@ -202,6 +202,7 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
     },
     check: (topic, path) => requirePublish(caller, topic, path),
     take: (count) => void requireRate(caller, count),
+    once: request.onceALine,
     refusal: (error) => {
       if (error instanceof Problem) return error;
       request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");

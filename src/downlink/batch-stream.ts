@@ -113,10 +113,11 @@ async function publishLine(line: Line, index: number, ports: BatchPorts): Promis
     text = textOf(line);
     item = parse(text, line.number);
     if (index > 0) ports.take(1); // the request itself has been counted as one
+    const work = () => publishItem(item, text, index, ports);
+    return await (ports.once ? ports.once(index, text, work) : work());
   } catch (error) {
     return refusalOf(ports.refusal(error), index);
   }
-  return publishItem(item, text, index, ports);
 }
 
 function textOf(line: Line): string {

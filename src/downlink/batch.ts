@@ -22,6 +22,8 @@ export interface BatchPorts {
   check(topic: string, path: string): void;
   /** Takes as much more of the caller's rate limit; throws a Problem where it is used up. */
   take(count: number): void;
+  /** Does one of many, or gives the result it had under the same idempotency key. */
+  once?: ((index: number, rawJson: string, work: () => Promise<string>) => Promise<string>) | null;
   /** The refusal to show for whatever was thrown. */
   refusal(error: unknown): Problem;
 }

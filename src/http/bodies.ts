@@ -1,7 +1,7 @@
 /** How request bodies are read: JSON for most operations, bytes as sent for the topics, lines as they come. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, RouteShorthandOptions } from "fastify";
-import { fieldProblem, Problem } from "../errors.ts";
+import { Problem } from "../errors.ts";
 import { LINES } from "./document.ts";
 
 declare module "fastify" {
@@ -41,10 +41,8 @@ export function readBodies(app: FastifyInstance): void {
     }
   });
   app.addContentTypeParser(LINES, (request, stream, done) => {
-    if (!request.routeOptions.config.lines) return done(wrongType());
-    // Neither is the body there to be compared, nor the answer to be kept.
-    if (request.headers["idempotency-key"] === undefined) return done(null, stream);
-    done(fieldProblem("invalid_request", "header.idempotency-key", `is not taken together with ${LINES}`));
+    if (request.routeOptions.config.lines) return done(null, stream);
+    done(wrongType());
   });
   // By its name as well: what only the asterisk matches is looked up anew each time.
   app.addContentTypeParser([BYTES, "*"], { parseAs: "buffer" }, (request, bytes, done) => {

@@ -1,12 +1,15 @@
 /** `Idempotency-Key`: a POST that is sent again is answered again, and done once. */
 import { createCipheriv, createDecipheriv, hash, randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { fieldProblem, Problem } from "../errors.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Set while this request holds the claim of its idempotency key. */
-    idempotency: { claim: string; body: string; secret: Buffer } | null;
+    idempotency: Turn | null;
+    /** Set where the body is lines of JSON: each of them has a claim of its own. */
+    onceALine: OnceALine | null;
   }
 }
 
@@ -26,11 +29,27 @@ interface Entry {
 
 interface Answer {
   status: number;
-  contentType?: string;
-  location?: string;
+  contentType?: string | undefined;
+  location?: string | undefined;
   payload: string;
 }
 
+/** Who holds a claim, and what the answer is sealed with. */
+interface Turn {
+  claim: string;
+  body: string;
+  secret: Buffer;
+}
+
+/**
+ * Does the work of one line, or answers what it answered before. Rejects with a Problem where the key does not allow it.
+ * @param index counted from 0
+ * @param text of the line, which must be the same when it comes again
+ */
+export type OnceALine = (index: number, text: string, work: () => Promise<string>) => Promise<string>;
+
+/** Each line is a record for 24 hours: the number of them must have an end. */
+const MAX_KEYED_LINES = 100_000;
 const KEPT_SECONDS = 24 * 3600;
 
 /** A process that dies while it works blocks its keys this long. The longest operation is a request to a device: 60 s,
@@ -49,7 +68,12 @@ export function idempotencyHooks(claims: Claims) {
     preHandler(request, reply, done) {
       const key = request.headers["idempotency-key"];
       if (key === undefined) return done();
-      begin(claims, request, String(key)).then((answer) => (answer ? replay(reply, answer) : done()), done);
+      const scope = scopeOf(request, String(key));
+      if (request.body instanceof Readable) {
+        request.onceALine = onceALine(claims, scope);
+        return done();
+      }
+      begin(claims, request, scope).then((answer) => (answer ? replay(reply, answer) : done()), done);
     },
     onSend(request, reply, payload, done) {
       if (request.idempotency === null) return done(null, payload);
@@ -62,24 +86,47 @@ export function idempotencyHooks(claims: Claims) {
   } satisfies RouteShorthandOptions;
 }
 
-/** Takes the claim, or gives the answer that is there already. */
-async function begin(claims: Claims, request: FastifyRequest, key: string): Promise<Answer | undefined> {
+/** @throws Problem of a key that is none */
+function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string): unknown[] {
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw fieldProblem("invalid_request", "header.idempotency-key", "must be 1 to 255 printable ASCII characters");
   }
-  const { authorization = "" } = request.headers;
-  const scope = JSON.stringify([authorization, request.method, request.originalUrl, key]);
-  const claim = `idempotency-${hash("sha256", scope)}`;
-  const secret = hash("sha256", `answer ${scope}`, "buffer");
-  const body = bodyDigest(request);
+  return [headers.authorization ?? "", method, originalUrl, key];
+}
+
+async function begin(claims: Claims, request: FastifyRequest, scope: unknown[]): Promise<Answer | undefined> {
+  const begun = await take(claims, scope, bodyDigest(request));
+  if ("payload" in begun) return begun;
+  request.idempotency = begun;
+  return undefined;
+}
+
+function onceALine(claims: Claims, scope: unknown[]): OnceALine {
+  return async (index, text, work) => {
+    if (index >= MAX_KEYED_LINES) {
+      const message = `with an Idempotency-Key a stream may have ${MAX_KEYED_LINES} lines`;
+      throw fieldProblem("invalid_request", "", message);
+    }
+    const begun = await take(claims, [...scope, index], hash("sha256", text));
+    if ("payload" in begun) return begun.payload;
+    const payload = await work();
+    const { status } = JSON.parse(payload) as { status: number };
+    // In vain while the store is away: the work is done, and the result must be seen.
+    await keep(claims, begun, { status, payload }).catch(() => undefined);
+    return payload;
+  };
+}
+
+/** Takes the claim, or gives the answer that is there already. @throws Problem */
+async function take(claims: Claims, scope: unknown[], body: string): Promise<Turn | Answer> {
+  const text = JSON.stringify(scope);
+  const claim = `idempotency-${hash("sha256", text)}`;
+  const secret = hash("sha256", `answer ${text}`, "buffer");
   const found = await claims.claim(claim, JSON.stringify({ body } satisfies Entry), RUNNING_SECONDS).catch((cause) => {
     const headers = { "retry-after": "1" };
     throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
   });
-  if (found === undefined) {
-    request.idempotency = { claim, body, secret };
-    return undefined;
-  }
+  if (found === undefined) return { claim, body, secret };
   const entry: Entry = JSON.parse(found);
   if (entry.body !== body) {
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
@@ -117,21 +164,20 @@ function bodyDigest(request: FastifyRequest): string {
   return hash("sha256", Buffer.concat([contentType, request.body]));
 }
 
-/** Keeps the answer, unless another try may end better: 5xx and 429. */
 function finish(claims: Claims, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
-  const { claim, body, secret } = request.idempotency!;
-  const status = reply.statusCode;
-  if (status >= 500 || status === 429) return claims.release(claim);
-  const answer = seal(
-    {
-      status,
-      contentType: headerOf(reply, "content-type"),
-      location: headerOf(reply, "location"),
-      payload: typeof payload === "string" ? payload : "",
-    },
-    secret,
-  );
-  return claims.put(claim, JSON.stringify({ body, answer } satisfies Entry), KEPT_SECONDS);
+  return keep(claims, request.idempotency!, {
+    status: reply.statusCode,
+    contentType: headerOf(reply, "content-type"),
+    location: headerOf(reply, "location"),
+    payload: typeof payload === "string" ? payload : "",
+  });
+}
+
+/** Keeps the answer, unless another try may end better: 5xx and 429. */
+function keep(claims: Claims, { claim, body, secret }: Turn, answer: Answer): Promise<void> {
+  if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
+  const entry: Entry = { body, answer: seal(answer, secret) };
+  return claims.put(claim, JSON.stringify(entry), KEPT_SECONDS);
 }
 
 function headerOf(reply: FastifyReply, name: string): string | undefined {

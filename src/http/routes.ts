@@ -39,6 +39,7 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
   const served = new Map<string, HTTPMethods[]>();
   app.setValidatorCompiler(schemaCompiler());
   app.decorateRequest("idempotency", null);
+  app.decorateRequest("onceALine", null);
   app.addHook("onRoute", ({ url, method, schema }) => {
     served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
     // An operation without query parameters refuses all of them. Probes are spared: some add one against caches.

@@ -54,7 +54,8 @@ export interface paths {
          *     them while you send, or the bridge stops reading yours: it holds at most 1,000 messages. The fields of a refused
          *     line are named `messages[n]`, counted from 0. A line that is broken, or longer than a body of
          *     `POST /v1/messages` may be, is refused like any other and the stream goes on. Empty lines are skipped. A stream
-         *     may last as long as you like; it takes no `Idempotency-Key`.
+         *     may last as long as you like. With an `Idempotency-Key` each of its lines, at most 100,000, is done once: send
+         *     the whole stream again after it broke off, and what was done has the result it had.
          */
         post: operations["publishBatch"];
         delete?: never;
