@@ -2,6 +2,7 @@ import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
+import { leasesContract } from "./store-leases.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
 import { recordsContract } from "./store-records.contract.ts";
 
@@ -45,6 +46,7 @@ export function storeContract(
     const subject: Subject = { store: () => opened.store, other: () => second?.store ?? opened.store };
     recordsContract(subject);
     claimsContract(subject);
+    leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);
   });

@@ -4,6 +4,7 @@ import type { StoreLog } from "../log.ts";
 import { type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { Database, DatabaseGone } from "./database.ts";
+import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
 import { embeddedRecords, RECORDS_TABLE, Watchers } from "./records.ts";
@@ -40,6 +41,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     isOutage: (error) => error instanceof DatabaseGone,
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
+    leases: embeddedLeases(watchers),
     queues,
     warnings: [],
     close() {

@@ -12,6 +12,7 @@ import {
   subscriberClient,
   untilReady,
 } from "./connection.ts";
+import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
 import { redisRecords } from "./records.ts";
 import { checkServer, type ServerCheck } from "./server-check.ts";
@@ -61,6 +62,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       isOutage,
       records: (collection) => redisRecords(commands, notices, prefix, collection),
       claims: redisClaims(commands, prefix),
+      leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
       warnings: server.warnings,
       close,
