@@ -76,8 +76,9 @@ export class View<T> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }
 
+  /** @throws Problem conflict when it is there already */
   async create(id: string, value: T): Promise<void> {
-    await this.#records.create(id, value);
+    if (!(await this.#records.create(id, value))) throw new Problem("conflict", `there is a ${this.what} ${id}`);
     this.#apply(id, { value, version: 1 });
   }
 
