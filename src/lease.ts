@@ -84,6 +84,12 @@ export class Lease {
     return this.#attempting;
   }
 
+  /** Whether it is surely held, asking the store if need be. Never rejects. */
+  async confirm(): Promise<boolean> {
+    if (!this.isValid) await this.check();
+    return this.isValid;
+  }
+
   /** Gives it back: what it is for must have ended before. Never rejects. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -177,7 +177,7 @@ export class Connection {
     client.on("error", (error) => this.#failed(error));
     client.on("disconnect", (packet) => {
       this.#lastError = `the broker disconnected us (reason ${packet.reasonCode ?? 0})`;
-      if (packet.reasonCode === SESSION_TAKEN_OVER) this.#stepBack();
+      if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
     });
     client.on("close", () => this.#closed());
     // A new attempt begins: forget what the last one met.
@@ -207,7 +207,11 @@ export class Connection {
     if (wasConnected) this.#lost();
     else this.#negotiation.failed(this.#attempt);
     this.#useVersion();
-    if (this.#state === "offline" && this.options.mayConnect?.() === false) this.#holdBack();
+    if (this.#state === "offline" && !this.#mayConnect) this.#holdBack();
+  }
+
+  get #mayConnect(): boolean {
+    return this.options.mayConnect?.() ?? true;
   }
 
   #lost(): void {
@@ -217,7 +221,7 @@ export class Connection {
     this.#quickCloses = quick ? this.#quickCloses + 1 : 0;
     log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
     this.options.onClose?.();
-    if (this.#quickCloses >= TAKEN_OVER_CLOSES) this.#stepBack();
+    if (this.#quickCloses >= TAKEN_OVER_CLOSES && this.#mayConnect) this.#stepBack();
     else this.#negotiation.lost();
   }
 
@@ -252,7 +256,7 @@ export class Connection {
 
   #wait(ms: number): void {
     this.#waiting = setTimeout(() => {
-      if (this.options.mayConnect?.() === false) return this.#wait(RECONNECT_MS);
+      if (!this.#mayConnect) return this.#wait(RECONNECT_MS);
       this.#state = "connecting";
       const incomingStore = this.options.client?.incomingStore ?? new Store();
       this.client.reconnect({ incomingStore, outgoingStore: new Store() });

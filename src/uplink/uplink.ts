@@ -65,7 +65,6 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   }
 
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
-  const isSurelyHere = () => lane.lease.isValid;
 
   function openTenure(onChange: () => void): Tenure<S> {
     const enqueuer = new Enqueuer({
@@ -75,7 +74,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
         );
       },
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
-      mayWrite: isSurelyHere,
+      mayWrite: () => lane.lease.confirm(),
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
       onFailed: (error) => observe.partFailed("enqueue", error),
     });
@@ -89,7 +88,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       webhooks: wanted,
       records: options.assignments,
       openSession: (callbacks) =>
-        options.openSession({ ...callbacks, mayConnect: isSurelyHere }, (packet, done) =>
+        options.openSession({ ...callbacks, mayConnect: () => lane.lease.isValid }, (packet, done) =>
           intake(packet, callbacks.index, done),
         ),
       onError: subscriptionsFailed,

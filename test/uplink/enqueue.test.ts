@@ -17,7 +17,7 @@ function makeEnqueuer(
   const enqueuer = new Enqueuer({
     addJobs,
     exists,
-    mayWrite,
+    mayWrite: async () => mayWrite(),
     onFlushed: (deliveries) => flushed.push(deliveries),
     onFailed: (error) => failures.push(error),
   });
