@@ -1,7 +1,7 @@
 /** Two instances on one Redis: one receives, and the other takes over when it dies or stops. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Instances, laneOf, startInstances, untilHolds } from "../support/instances.ts";
+import { type Instances, laneOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { Receiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -9,16 +9,6 @@ import { requireOrSkip } from "../support/requirements.ts";
 const CONCURRENCY = 10;
 const TAKE_OVER_MS = 10_000;
 const HAND_OVER_MS = 2_000;
-
-/** Each number that came at least once. */
-function untilAll({ calls, until }: Receiver, count: number): Promise<void> {
-  const seen = new Set<number>();
-  let looked = 0;
-  return until(() => {
-    for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
-    return seen.size === count;
-  }, 60_000);
-}
 
 /** The longest time in which nothing was received, from the ids of the messages. */
 function longestGap({ calls }: Receiver): number {

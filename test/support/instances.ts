@@ -63,3 +63,13 @@ export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 
     await delay(10);
   }
 }
+
+/** Resolves when each of the numbered messages came at least once. */
+export function untilAll({ calls, until }: Receiver, count: number): Promise<void> {
+  const seen = new Set<number>();
+  let looked = 0;
+  return until(() => {
+    for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
+    return seen.size === count;
+  }, 60_000);
+}
