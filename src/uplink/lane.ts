@@ -13,7 +13,8 @@ import type { Tenure } from "./tenure.ts";
 import { Until } from "./until.ts";
 
 /** The one lane there is: the sessions `<client id>-uplink-<n>`. */
-export const LANE = "0";
+export const LANE = 0;
+const RECORD = String(LANE);
 
 /** What the holder of a lane tells the others. */
 export interface LaneRecord {
@@ -72,7 +73,7 @@ export class Lane<S extends Session> {
   get inStep(): boolean {
     if (this.#tenure) return this.#tenure.subscriptions.inStep;
     const { lease, options } = this;
-    const told = options.view.get(LANE);
+    const told = options.view.get(RECORD);
     return told !== undefined && told.holder === lease.holder && told.digest === digestOf(options.wanted());
   }
 
@@ -127,7 +128,11 @@ export class Lane<S extends Session> {
     this.#telling = true;
     clearTimeout(this.#retry);
     try {
-      for (let record = this.#record(); record && !isSame(record, this.options.view.get(LANE)); record = this.#record())
+      for (
+        let record = this.#record();
+        record && !isSame(record, this.options.view.get(RECORD));
+        record = this.#record()
+      )
         await this.#write(record);
     } catch (error) {
       this.options.onError(error as Error);
@@ -140,10 +145,10 @@ export class Lane<S extends Session> {
   async #write(record: LaneRecord): Promise<void> {
     const { view } = this.options;
     try {
-      await view.update(LANE, () => record);
+      await view.update(RECORD, () => record);
     } catch (error) {
       if (!(error instanceof Problem && error.code === "not_found")) throw error;
-      await view.create(LANE, record);
+      await view.create(RECORD, record);
     }
   }
 }

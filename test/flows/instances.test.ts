@@ -30,6 +30,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       const [a, b] = bridges as [Instances["bridges"][0], Instances["bridges"][0]];
       await a.readiness(200);
       const [laneA, laneB] = [await laneOf(a), await laneOf(b)];
+      assert.deepEqual([laneA.lane, laneB.lane], [0, 0]);
       assert.deepEqual([laneA.here, laneB.here], [true, false]);
       assert.equal(laneA.holder, laneB.holder);
       assert.equal((await a.api("GET", "/v1/status")).body.instance, laneA.holder);

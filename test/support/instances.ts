@@ -17,7 +17,7 @@ export interface Instances {
 }
 
 export interface Lane {
-  lane: string;
+  lane: number;
   holder: string | null;
   here: boolean;
   sessions: { clientId: string; state: string; granted: number }[];
