@@ -188,6 +188,7 @@ export async function startBridge(
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
+      reloadAnswerTopics: () => requestView.reload(),
       maxPayloadBytes,
       observe: observer,
     });

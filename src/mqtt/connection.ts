@@ -255,6 +255,7 @@ export class Connection {
   }
 
   #wait(ms: number): void {
+    clearTimeout(this.#waiting);
     this.#waiting = setTimeout(() => {
       if (!this.#mayConnect) return this.#wait(RECONNECT_MS);
       this.#state = "connecting";

@@ -41,6 +41,8 @@ export class Lane<S extends Session> {
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<unknown> = Promise.resolve();
   readonly #untilInStep = new Until(() => this.inStep);
+  /** Of what is wanted now; computed when it is asked for, since with thousands of filters it takes a while. */
+  #digest: string | undefined;
   #telling = false;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -62,6 +64,7 @@ export class Lane<S extends Session> {
 
   /** The registrations, or other things that say what is wanted, have changed. */
   refresh(): void {
+    this.#digest = undefined;
     this.#tenure?.subscriptions.refresh();
     this.#untilInStep.look();
   }
@@ -72,9 +75,13 @@ export class Lane<S extends Session> {
    */
   get inStep(): boolean {
     if (this.#tenure) return this.#tenure.subscriptions.inStep;
-    const { lease, options } = this;
-    const told = options.view.get(RECORD);
-    return told !== undefined && told.holder === lease.holder && told.digest === digestOf(options.wanted());
+    const told = this.options.view.get(RECORD);
+    return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
+  }
+
+  get #wantedDigest(): string {
+    this.#digest ??= digestOf(this.options.wanted());
+    return this.#digest;
   }
 
   /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
@@ -120,7 +127,7 @@ export class Lane<S extends Session> {
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
     const { inStep, connected } = this.#tenure.subscriptions;
     if (!inStep && connected) return undefined;
-    return { v: 1, holder: this.lease.holder!, digest: inStep ? digestOf(this.options.wanted()) : null };
+    return { v: 1, holder: this.lease.holder!, digest: inStep ? this.#wantedDigest : null };
   }
 
   async #tell(): Promise<void> {

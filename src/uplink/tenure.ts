@@ -14,14 +14,20 @@ export class Tenure<S extends Session> {
   constructor(
     readonly subscriptions: Subscriptions<S>,
     readonly enqueuer: Enqueuer,
+    /** Reads from the store what is wanted. */
+    private readonly catchUp: () => Promise<void>,
     private readonly onError: (error: Error) => void,
   ) {}
 
-  /** Resolves after the first try to open the sessions; tries again as long as the store cannot be read. */
+  /**
+   * Resolves after the first try to open the sessions; tries again as long as the store cannot be read. Catches up
+   * first: a registration that is not known here yet would count as gone, and its messages as nobody's.
+   */
   async start(): Promise<void> {
     if (this.#ended) return;
     try {
-      await this.subscriptions.start();
+      await this.catchUp();
+      if (!this.#ended) await this.subscriptions.start();
     } catch (error) {
       this.onError(error as Error);
       void delay(RETRY_MS, undefined, { ref: false }).then(() => this.start());

@@ -27,6 +27,8 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
     callbacks: SessionCallbacks & { mayConnect(): boolean },
     receive: (packet: ReceivedPacket, done: () => void) => void,
   ): S;
+  /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
+  reloadAnswerTopics(): Promise<void>;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
   maxPayloadBytes: number;
@@ -94,7 +96,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       onError: subscriptionsFailed,
       onChange,
     });
-    return new Tenure(subscriptions, enqueuer, subscriptionsFailed);
+    const catchUp = async () => {
+      await Promise.all([registry.reload(), options.reloadAnswerTopics()]);
+    };
+    return new Tenure(subscriptions, enqueuer, catchUp, subscriptionsFailed);
   }
 
   const lane: Lane<S> = new Lane<S>({
