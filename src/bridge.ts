@@ -1,5 +1,6 @@
 /** The composition root: the architecture on one page. It alone knows which part stands behind which port. */
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import type { FastifyBaseLogger } from "fastify";
 import { Closing } from "./closing.ts";
 import type { Config } from "./config.ts";
@@ -15,6 +16,7 @@ import { buildApp } from "./http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "./http/auth.ts";
 import type { KeyRecord } from "./keys/key.ts";
 import { Keys } from "./keys/keys.ts";
+import { Lease } from "./lease.ts";
 import { fromStored } from "./message.ts";
 import { protocolName } from "./mqtt/connection.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded-broker.ts";
@@ -31,6 +33,7 @@ import { makeAddressGuard } from "./uplink/address-guard.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
+import { LANE, type LaneRecord } from "./uplink/lane.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
@@ -101,6 +104,7 @@ export async function startBridge(
 
     // HTTP → MQTT.
     const suffix = randomUUID().slice(0, 8);
+    const instance = `${hostname()}-${suffix}`;
     const publisher = new Publisher({ broker, clientId: `${mqtt.clientId}-publish-${suffix}`, log });
     onStop("publisher", () => publisher.close());
     const outage = () =>
@@ -155,9 +159,19 @@ export async function startBridge(
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
     const sender = makeSender({ guard });
     onStop("sender", () => sender.close(0));
+    const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
     const uplink = makeUplink<UplinkSession>({
       registry,
       assignments: store.records("subscriptions"),
+      lanes,
+      openLease: (callbacks) =>
+        new Lease({
+          leases: store.leases,
+          name: `lane-${LANE}`,
+          holder: instance,
+          onError: (error) => observer.partFailed("lease", error),
+          ...callbacks,
+        }),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
       openSession: ({ index, ...callbacks }, receive) =>
@@ -174,11 +188,13 @@ export async function startBridge(
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
+      reloadAnswerTopics: () => requestView.reload(),
       maxPayloadBytes,
       observe: observer,
     });
-    await registry.start();
+    await Promise.all([registry.start(), lanes.start()]);
     onStop("registry", () => registry.stop());
+    onStop("lanes", () => lanes.stop());
     onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
     onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
     await requestView.start();
@@ -225,7 +241,7 @@ export async function startBridge(
     onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
-    const parts = { store, publisher, uplink, registry, canary, outbox };
+    const parts = { instance, store, publisher, uplink, registry, canary, outbox };
     const readiness = makeReadiness(makeProbes(parts));
     addGauges(metrics, () => queueDepths(parts));
 

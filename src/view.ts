@@ -21,6 +21,8 @@ export class View<T> {
   readonly #log: Log;
   #known = new Map<string, { value: T; version: number }>();
   #listeners = new Set<Listener>();
+  /** What changed while everything is being read again, for each such reading. */
+  readonly #reloads = new Set<Set<string>>();
   #stopWatching: (() => Promise<void>) | undefined;
   #reloadTimer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -38,13 +40,31 @@ export class View<T> {
   /** Reads every record and follows the changes from here on. */
   async start(): Promise<void> {
     this.#stopWatching = await this.#records.watch((id) => void this.#refresh(id));
-    await this.#reload();
+    await this.reload();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#reloadTimer);
     await this.#stopWatching?.();
+  }
+
+  /** Reads every record again: for whoever cannot wait for notices that may be on their way. */
+  async reload(): Promise<void> {
+    const meanwhile = new Set<string>();
+    this.#reloads.add(meanwhile);
+    const found = await this.#records.all().finally(() => this.#reloads.delete(meanwhile));
+    const before = this.#known;
+    const ids = new Set([...before.keys(), ...found.map(({ id }) => id)]);
+    this.#known = new Map(found.map(({ id, value, version }) => [id, { value, version }]));
+    // What was read may be older than what has come to be known since.
+    for (const id of meanwhile) {
+      const known = before.get(id);
+      if (!known) this.#known.delete(id);
+      else if (known.version > (this.#known.get(id)?.version ?? 0)) this.#known.set(id, known);
+    }
+    const changed = [...ids].filter((id) => before.get(id)?.version !== this.#known.get(id)?.version);
+    this.#notify(changed);
   }
 
   /** As this instance knows it. */
@@ -76,8 +96,9 @@ export class View<T> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }
 
+  /** @throws Problem conflict when it is there already */
   async create(id: string, value: T): Promise<void> {
-    await this.#records.create(id, value);
+    if (!(await this.#records.create(id, value))) throw new Problem("conflict", `there is a ${this.what} ${id}`);
     this.#apply(id, { value, version: 1 });
   }
 
@@ -108,7 +129,7 @@ export class View<T> {
   async #refresh(id: string | undefined): Promise<void> {
     if (this.#stopped) return;
     try {
-      if (id === undefined) await this.#reload();
+      if (id === undefined) await this.reload();
       else this.#apply(id, await this.#records.get(id));
     } catch (error) {
       // The notice came and the store went: read everything as soon as it is back.
@@ -118,16 +139,8 @@ export class View<T> {
     }
   }
 
-  async #reload(): Promise<void> {
-    const found = await this.#records.all();
-    const ids = new Set([...this.#known.keys(), ...found.map(({ id }) => id)]);
-    const before = this.#known;
-    this.#known = new Map(found.map(({ id, value, version }) => [id, { value, version }]));
-    const changed = [...ids].filter((id) => before.get(id)?.version !== this.#known.get(id)?.version);
-    this.#notify(changed);
-  }
-
   #apply(id: string, found: { value: T; version: number } | undefined): void {
+    for (const meanwhile of this.#reloads) meanwhile.add(id);
     const known = this.#known.get(id);
     if (known?.version === found?.version || (known && found && known.version > found.version)) return;
     if (found) this.#known.set(id, found);

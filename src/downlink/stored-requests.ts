@@ -58,6 +58,8 @@ const MAX_KEPT = 10_000;
 /** With those: a burst that the sweep has not reached yet. */
 const MAX_RECORDS = 50_000;
 const SWEEP_MS = 10_000;
+/** How long another instance may have known of a request before this one hears of it. */
+const NOTICE_MS = 2_000;
 
 export class StoredRequests {
   /** Those without an answer, by response topic, in the order of their making. */
@@ -73,11 +75,23 @@ export class StoredRequests {
   start(): void {
     this.options.view.onChange((ids) => this.#follow(ids));
     this.#follow(new Set(this.options.view.all().map(({ id }) => id)));
-    this.#sweep = setInterval(() => void this.#remove(), SWEEP_MS).unref();
+    this.#sweepNext();
   }
 
   stop(): void {
-    clearInterval(this.#sweep);
+    clearTimeout(this.#sweep);
+  }
+
+  /** By the clock: all instances drop a topic in the same moment, or they would not agree on what to subscribe. */
+  #sweepNext(): void {
+    const after = 10; // so that a timer that is early is not too early
+    this.#sweep = setTimeout(
+      () => {
+        this.#sweepNext();
+        void this.#remove();
+      },
+      SWEEP_MS - (Date.now() % SWEEP_MS) + after,
+    ).unref();
   }
 
   /** Where answers are expected. */
@@ -128,7 +142,10 @@ export class StoredRequests {
     return stateJson(record, Date.now(), response?.value.json);
   }
 
-  /** A message that came where answers are expected. May be called again with the same one. */
+  /**
+   * A message that came where answers are expected. Rejects when it has to be called again with the same one a little
+   * later: its request may have been made by another instance a moment ago.
+   */
   async answered(message: Message): Promise<void> {
     const { view, responses, onLate } = this.options;
     const waiting = [...(this.#waiting.get(message.topic)?.values() ?? [])];
@@ -137,6 +154,7 @@ export class StoredRequests {
       message,
     );
     if (!found) {
+      if (Date.now() - message.receivedAt < NOTICE_MS) throw new Error("no request waits for it yet");
       onLate(message);
       return;
     }
@@ -154,7 +172,7 @@ export class StoredRequests {
       const before = this.#known.get(id);
       if (before) this.#unindex(before);
       const now = this.options.view.get(id);
-      if (now && Date.now() < now.expiresAt + LATE_MS) this.#index(now);
+      if (now && Date.now() < dropAt(now)) this.#index(now);
     }
     this.#tellTopics();
   }
@@ -181,7 +199,7 @@ export class StoredRequests {
 
   async #remove(): Promise<void> {
     const now = Date.now();
-    for (const record of this.#known.values()) if (now >= record.expiresAt + LATE_MS) this.#unindex(record);
+    for (const record of this.#known.values()) if (now >= dropAt(record)) this.#unindex(record);
     this.#tellTopics();
     const { view, responses } = this.options;
     const ended = view.all().filter(({ respondedAt, expiresAt }) => respondedAt !== undefined || now >= expiresAt);
@@ -196,6 +214,11 @@ export class StoredRequests {
       }
     }
   }
+}
+
+/** When the topic of a request is no longer listened to. */
+function dropAt({ expiresAt }: RequestRecord): number {
+  return Math.ceil((expiresAt + LATE_MS) / SWEEP_MS) * SWEEP_MS;
 }
 
 function stateJson(record: RequestRecord, now: number, response?: string): string {

@@ -42,6 +42,11 @@ export interface ConnectionOptions {
   client?: IClientOptions;
   /** Called once with the MQTT.js client before it connects. */
   prepare?: (client: MqttClient) => void;
+  /**
+   * Asked whenever the connection is gone, and again before it is tried: while it answers false nobody connects.
+   * Absent: always true.
+   */
+  mayConnect?: (() => boolean) | undefined;
   /** After every CONNACK that accepted us. */
   onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
   onClose?: () => void;
@@ -68,7 +73,7 @@ export class Connection {
   #state: ConnectionState = "connecting";
   #lastError: string | undefined;
   readonly #negotiation: Negotiation;
-  #standDown: NodeJS.Timeout | undefined;
+  #waiting: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #quickCloses = 0;
   /** Whether this attempt got as far as an open transport, and whether CONNACK answered it. */
@@ -141,7 +146,7 @@ export class Connection {
 
   /** Disconnects for good, in at most `timeoutMs`. A persistent session stays at the broker. Idempotent. */
   async close(timeoutMs = 2_000): Promise<void> {
-    clearTimeout(this.#standDown);
+    clearTimeout(this.#waiting);
     if (this.#state === "closed") return;
     const wasConnected = this.connected;
     this.#state = "closed";
@@ -172,7 +177,7 @@ export class Connection {
     client.on("error", (error) => this.#failed(error));
     client.on("disconnect", (packet) => {
       this.#lastError = `the broker disconnected us (reason ${packet.reasonCode ?? 0})`;
-      if (packet.reasonCode === SESSION_TAKEN_OVER) this.#stepBack();
+      if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
     });
     client.on("close", () => this.#closed());
     // A new attempt begins: forget what the last one met.
@@ -202,6 +207,11 @@ export class Connection {
     if (wasConnected) this.#lost();
     else this.#negotiation.failed(this.#attempt);
     this.#useVersion();
+    if (this.#state === "offline" && !this.#mayConnect) this.#holdBack();
+  }
+
+  get #mayConnect(): boolean {
+    return this.options.mayConnect?.() ?? true;
   }
 
   #lost(): void {
@@ -211,7 +221,7 @@ export class Connection {
     this.#quickCloses = quick ? this.#quickCloses + 1 : 0;
     log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
     this.options.onClose?.();
-    if (this.#quickCloses >= TAKEN_OVER_CLOSES) this.#stepBack();
+    if (this.#quickCloses >= TAKEN_OVER_CLOSES && this.#mayConnect) this.#stepBack();
     else this.#negotiation.lost();
   }
 
@@ -235,12 +245,24 @@ export class Connection {
     );
     this.options.onClose?.();
     this.client.end(true);
-    this.#standDown = setTimeout(() => {
+    this.#wait(STAND_DOWN_MS);
+  }
+
+  #holdBack(): void {
+    this.#lastError = "another client may have the session by now; connecting again once that is known";
+    this.client.end(true);
+    this.#wait(RECONNECT_MS);
+  }
+
+  #wait(ms: number): void {
+    clearTimeout(this.#waiting);
+    this.#waiting = setTimeout(() => {
+      if (!this.#mayConnect) return this.#wait(RECONNECT_MS);
       this.#state = "connecting";
       const incomingStore = this.options.client?.incomingStore ?? new Store();
       this.client.reconnect({ incomingStore, outgoingStore: new Store() });
-    }, STAND_DOWN_MS);
-    this.#standDown.unref();
+    }, ms);
+    this.#waiting.unref();
   }
 }
 

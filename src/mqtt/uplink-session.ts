@@ -31,6 +31,9 @@ export interface UplinkSessionOptions {
   onSettled(): void;
   /** The broker confirmed that it no longer subscribes us to the filter. */
   onUnsubscribed(filter: string): void;
+  onClose(): void;
+  /** See {@link Connection}'s option of that name. */
+  mayConnect?: (() => boolean) | undefined;
 }
 
 export interface SessionStatus {
@@ -73,6 +76,7 @@ export class UplinkSession {
       clientId: options.clientId,
       persistent: options.persistent,
       log: options.log,
+      mayConnect: options.mayConnect,
       client: this.#acknowledger.clientOptions,
       prepare: (client) => {
         this.#acknowledger.attach(client);
@@ -85,6 +89,7 @@ export class UplinkSession {
         this.#granted.clear();
         this.#asked.clear();
         this.#announced = false;
+        options.onClose();
       },
     });
   }
@@ -102,6 +107,10 @@ export class UplinkSession {
   leave(filters: string[]): void {
     for (const filter of filters) if (!this.#wanted.has(filter)) this.#unwanted.add(filter);
     this.#sync();
+  }
+
+  get connected(): boolean {
+    return this.#connection.connected;
   }
 
   /** Everything wanted is granted on the present connection, or refused by the broker. */

@@ -113,7 +113,7 @@ export function makeObserver(
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "lease", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;

@@ -5,6 +5,7 @@ import { protocolName } from "../mqtt/connection.ts";
 import type { Publisher } from "../mqtt/publisher.ts";
 import type { UplinkSession } from "../mqtt/uplink-session.ts";
 import type { Store } from "../store/store.ts";
+import { LANE } from "../uplink/lane.ts";
 import type { Uplink } from "../uplink/uplink.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Canary, Check, Probes } from "./health.ts";
@@ -14,6 +15,8 @@ import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
 export interface Parts {
+  /** The name of this instance among those that share the store. */
+  instance: string;
   store: Store;
   publisher: Publisher;
   uplink: Uplink<UplinkSession>;
@@ -31,7 +34,7 @@ export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes 
       const { connected, lastError, state } = publisher.connection;
       return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
     },
-    uplink: () => uplinkCheck(uplink.sessions(), uplink.inStep()),
+    uplink: () => uplinkCheck(uplink),
     store: async () => {
       await store.ping();
       const stuck = uplink.oldestFlushMs();
@@ -43,22 +46,31 @@ export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes 
   };
 }
 
-function uplinkCheck(sessions: UplinkSession[], inStep: boolean): Check {
-  for (const { status } of sessions) {
+/** Where another instance receives, its own checks tell how well. */
+export function uplinkCheck({
+  holder,
+  sessions,
+  inStep,
+}: Pick<Parts["uplink"], "holder" | "sessions" | "inStep">): Check {
+  const { name, here } = holder();
+  if (name === undefined) return { ok: false, detail: "no instance is known to receive" };
+  if (!here) return { ok: true, detail: `held by ${name}` };
+  for (const { status } of sessions()) {
     const { clientId, state, error, wanted, granted, refused } = status;
     if (state !== "connected") return { ok: false, detail: `${clientId}: ${error ?? state}` };
     const [first] = refused;
     if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
     if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
   }
-  return inStep ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
+  return inStep() ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
 export function makeStatus(parts: Parts & { broker: { url: string; embedded: boolean } }) {
-  const { store, publisher, uplink, registry, broker } = parts;
+  const { instance, store, publisher, uplink, registry, broker } = parts;
   const startedAt = new Date();
   return async () => ({
     version,
+    instance,
     node: process.version,
     startedAt: startedAt.toISOString(),
     uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1_000),
@@ -69,9 +81,15 @@ export function makeStatus(parts: Parts & { broker: { url: string; embedded: boo
       error: publisher.connection.lastError ?? null,
     },
     store: { kind: store.kind, warnings: store.warnings },
-    lanes: uplink.sessions().map(({ status, pending }) => ({ ...status, pending })),
+    lanes: [laneStatus(uplink)],
     webhooks: registry.size,
   });
+}
+
+function laneStatus({ holder, sessions }: Parts["uplink"]) {
+  const { name = null, here } = holder();
+  const own = sessions().map(({ status, pending }) => ({ ...status, pending }));
+  return { lane: LANE, holder: name, here, sessions: own };
 }
 
 /** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */

@@ -9,12 +9,13 @@ export interface Store {
   readonly kind: "redis" | "embedded";
   /** One round trip to the store; rejects while it cannot be used. */
   ping(): Promise<void>;
-  /** Whether an error of records, claims or queues means that the store cannot be used now. */
+  /** Whether an error of records, claims, leases or queues means that the store cannot be used now. */
   isOutage(error: unknown): boolean;
   /** A named set of durable JSON records. */
   records<T>(collection: string): Records<T>;
   readonly claims: Claims;
   readonly counters: Counters;
+  readonly leases: Leases;
   readonly queues: Queues;
   /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
   readonly warnings: readonly string[];
@@ -69,6 +70,28 @@ export interface Counters {
   /** Every field that was ever added to. */
   read(group: string): Promise<Record<string, number>>;
   remove(group: string): Promise<void>;
+}
+
+/**
+ * What one instance alone does at a time. A lease ends by itself when it is not renewed, by the store's clock; all
+ * calls reject while the store cannot be used. `holder` names an instance, and nobody else has that name.
+ */
+export interface Leases {
+  /**
+   * Takes the lease if it is free, renews it if the asker has it, and otherwise leaves it as it is.
+   * @param ttlMs how long it is held from now on without being renewed, in whole milliseconds
+   * @returns who has it now: the asker or another one
+   */
+  acquire(name: string, holder: string, ttlMs: number): Promise<string>;
+  /** Ends it, if this holder has it. */
+  release(name: string, holder: string): Promise<void>;
+  /** Who has it now, without taking it. */
+  holder(name: string): Promise<string | undefined>;
+  /**
+   * Calls back with the name after each release by any instance; not when a lease runs out, and a notice may be
+   * missed. Resolves once listening; the result ends it.
+   */
+  watch(listener: (name: string) => void): Promise<() => Promise<void>>;
 }
 
 /**

@@ -12,6 +12,8 @@ export interface EnqueueOptions {
   addJobs: AddJobs;
   /** A webhook that is gone needs its messages no more. */
   exists(webhookId: string): boolean;
+  /** Whether this instance is surely the one that receives; while it is not, flushes wait. */
+  mayWrite(): Promise<boolean>;
   onFlushed(deliveries: number, durationMs: number): void;
   /** At each failed try of a flush. */
   onFailed(error: Error): void;
@@ -88,6 +90,7 @@ export class Enqueuer {
 
   /** Answers the groups that are not durable yet. */
   async #tryAll(groups: Group[]): Promise<Group[]> {
+    if (!(await this.options.mayWrite()) || this.#stopped) return groups;
     const results = await Promise.allSettled(
       groups.map(async ({ webhookId, jobs }) => {
         if (this.options.exists(webhookId)) await this.options.addJobs(webhookId, jobs);

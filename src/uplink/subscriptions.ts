@@ -6,16 +6,19 @@
 import type { QoS } from "../message.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./plan.ts";
 import { type Copy, Router } from "./router.ts";
+import { Until } from "./until.ts";
 
 /** One session at the broker. */
 export interface Session {
   /** Everything wanted is granted on the present connection, or refused by the broker. */
   readonly settled: boolean;
+  readonly connected: boolean;
   /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
   want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void;
-  close(): Promise<void>;
+  /** Ends the connection; what was taken is acknowledged first, as far as `drainMs` allows. */
+  close(drainMs?: number): Promise<void>;
 }
 
 export interface SessionCallbacks {
@@ -24,6 +27,8 @@ export interface SessionCallbacks {
   /** The session is {@link Session.settled settled}; called after each change and each connect. */
   onSettled(): void;
   onUnsubscribed(filter: string): void;
+  /** The connection is gone. */
+  onClose(): void;
 }
 
 /** The written-down assignments, by filter. */
@@ -39,6 +44,8 @@ export interface SubscriptionsOptions<S extends Session> {
   records: AssignmentRecords;
   openSession(callbacks: SessionCallbacks): S;
   onError(error: Error): void;
+  /** {@link Subscriptions.inStep} or {@link Subscriptions.connected} may have changed. */
+  onChange?(): void;
 }
 
 const RETRY_MS = 1_000;
@@ -59,7 +66,7 @@ export class Subscriptions<S extends Session> {
   #usedId = 0;
   /** Filters that webhooks had and that the broker may not have dropped yet. */
   readonly #before = new Map<string, Set<string>>();
-  readonly #waiting = new Set<() => void>();
+  readonly #untilInStep = new Until(() => this.inStep);
   #copiesCarryIds: boolean | undefined;
   #dirty = false;
   #running = false;
@@ -73,9 +80,8 @@ export class Subscriptions<S extends Session> {
    * right behind CONNACK.
    */
   async start(): Promise<void> {
-    for (const { id, value, version } of await this.options.records.all()) {
-      this.#assigned.set(id, { ...value, version });
-    }
+    await this.#read();
+    if (this.#stopped) return;
     this.#route(this.options.webhooks(), this.#assigned, false);
     this.#open([...this.#assigned.values()].reduce((max, { session }) => Math.max(max, session), 0));
     this.refresh();
@@ -89,8 +95,12 @@ export class Subscriptions<S extends Session> {
     void this.#reconcile().finally(() => {
       this.#running = false;
       if (this.#dirty && !this.#retry) this.refresh();
-      for (const look of this.#waiting) look();
+      this.#look();
     });
+  }
+
+  get connected(): boolean {
+    return this.sessions.length > 0 && this.sessions.every(({ connected }) => connected);
   }
 
   /** Whether the broker subscribes us to exactly what the registrations want; false while it is away. */
@@ -100,20 +110,8 @@ export class Subscriptions<S extends Session> {
   }
 
   /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
-  async untilInStep(timeoutMs: number): Promise<boolean> {
-    if (this.inStep) return true;
-    return new Promise((resolve) => {
-      const finish = (inStep: boolean) => {
-        clearTimeout(timer);
-        this.#waiting.delete(look);
-        resolve(inStep);
-      };
-      const look = () => {
-        if (this.inStep) finish(true);
-      };
-      const timer = setTimeout(() => finish(false), timeoutMs);
-      this.#waiting.add(look);
-    });
+  untilInStep(timeoutMs: number): Promise<boolean> {
+    return this.#untilInStep.within(timeoutMs);
   }
 
   /** See {@link Router.route}. */
@@ -121,10 +119,21 @@ export class Subscriptions<S extends Session> {
     return this.#router.route(topic, copy);
   }
 
-  async stop(): Promise<void> {
+  /** See {@link Session.close}. */
+  async stop(drainMs?: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    await Promise.all(this.sessions.map((session) => session.close()));
+    await Promise.all(this.sessions.map((session) => session.close(drainMs)));
+  }
+
+  #look(): void {
+    this.#untilInStep.look();
+    this.options.onChange?.();
+  }
+
+  async #read(): Promise<void> {
+    const records = await this.options.records.all();
+    this.#assigned = new Map(records.map(({ id, value, version }) => [id, { ...value, version }]));
   }
 
   #open(index: number): void {
@@ -140,6 +149,7 @@ export class Subscriptions<S extends Session> {
           },
           onSettled: () => this.#settle(),
           onUnsubscribed: (filter) => void this.#left(next, filter),
+          onClose: () => this.#look(),
         }),
       );
     }
@@ -226,7 +236,7 @@ export class Subscriptions<S extends Session> {
   #settle(): void {
     if (!this.sessions.every(({ settled }) => settled)) return;
     if (this.#inTransition) this.#endTransition();
-    for (const look of this.#waiting) look();
+    this.#look();
   }
 
   #endTransition(): void {
@@ -245,8 +255,14 @@ export class Subscriptions<S extends Session> {
     if (known && known.session === assignment.session && known.id === assignment.id) return;
     const { session, id } = assignment;
     const { records } = this.options;
-    if (known) await records.replace(filter, { session, id }, known.version);
-    else await records.create(filter, { session, id });
+    const written = known
+      ? await records.replace(filter, { session, id }, known.version)
+      : await records.create(filter, { session, id });
+    if (!written) {
+      // Somebody else held the lane in between, or still believes so: what is written down is what counts.
+      await this.#read();
+      throw new Error(`the assignment of ${filter} was changed by another instance`);
+    }
     this.#assigned.set(filter, { session, id, version: (known?.version ?? 0) + 1 });
   }
 
@@ -256,7 +272,7 @@ export class Subscriptions<S extends Session> {
   }
 
   async #left(session: number, filter: string): Promise<void> {
-    if (!this.#leaving.get(session)?.delete(filter)) return;
+    if (this.#stopped || !this.#leaving.get(session)?.delete(filter)) return;
     // It may have been assigned again meanwhile, or to another session: then its record stays.
     if (this.#assigned.get(filter)?.session !== session) return;
     this.#assigned.delete(filter);

@@ -4,19 +4,31 @@
  */
 import type { Queue } from "bullmq";
 import type { Message } from "../message.ts";
+import type { View } from "../view.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import { countDeliveries, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
+import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
+import { Tenure } from "./tenure.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
 export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
+  /** What the instance that receives tells the others; started. */
+  lanes: View<LaneRecord>;
+  openLease: LaneOptions<S>["openLease"];
   openQueue(name: string): Queue<DeliveryJob>;
-  openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
+  /** @param callbacks `mayConnect`: whether this instance is surely the one that receives */
+  openSession(
+    callbacks: SessionCallbacks & { mayConnect(): boolean },
+    receive: (packet: ReceivedPacket, done: () => void) => void,
+  ): S;
+  /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
+  reloadAnswerTopics(): Promise<void>;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
   maxPayloadBytes: number;
@@ -33,7 +45,7 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
 /** Stands for the requests among the webhooks: the same way, up to the queue. */
 const ANSWERS = "answers";
 export const ANSWERS_QUEUE = queueName(ANSWERS);
-const ANSWERS_QOS = 1;
+const ANSWERS_QOS = 1 as const;
 
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
@@ -49,32 +61,53 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     return queue;
   }
 
-  const enqueuer = new Enqueuer({
-    addJobs: async (webhookId, jobs) => {
-      await queueOf(webhookId).addBulk(
-        jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
-      );
-    },
-    exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
-    onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
-    onFailed: (error) => observe.partFailed("enqueue", error),
-  });
+  function wanted() {
+    const topics = [...options.answerTopics()];
+    return topics.length === 0 ? registry.all() : [...registry.all(), { id: ANSWERS, topics, qos: ANSWERS_QOS }];
+  }
 
-  const intake = makeIntake({
-    route: (topic, copy) => subscriptions.route(topic, copy),
-    enqueue: (message, webhookIds, done) => enqueuer.add(message, webhookIds, done),
-    maxPayloadBytes: options.maxPayloadBytes,
-    observe: observe.received,
-  });
+  const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
 
-  const subscriptions: Subscriptions<S> = new Subscriptions<S>({
-    webhooks: () => {
-      const topics = [...options.answerTopics()];
-      return topics.length === 0 ? registry.all() : [...registry.all(), { id: ANSWERS, topics, qos: ANSWERS_QOS }];
-    },
-    records: options.assignments,
-    openSession: (callbacks) => options.openSession(callbacks, (packet, done) => intake(packet, callbacks.index, done)),
-    onError: (error) => observe.partFailed("subscriptions", error),
+  function openTenure(onChange: () => void): Tenure<S> {
+    const enqueuer = new Enqueuer({
+      addJobs: async (webhookId, jobs) => {
+        await queueOf(webhookId).addBulk(
+          jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
+        );
+      },
+      exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
+      mayWrite: () => lane.lease.confirm(),
+      onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
+      onFailed: (error) => observe.partFailed("enqueue", error),
+    });
+    const intake = makeIntake({
+      route: (topic, copy) => subscriptions.route(topic, copy),
+      enqueue: (message, webhookIds, done) => enqueuer.add(message, webhookIds, done),
+      maxPayloadBytes: options.maxPayloadBytes,
+      observe: observe.received,
+    });
+    const subscriptions: Subscriptions<S> = new Subscriptions<S>({
+      webhooks: wanted,
+      records: options.assignments,
+      openSession: (callbacks) =>
+        options.openSession({ ...callbacks, mayConnect: () => lane.lease.isValid }, (packet, done) =>
+          intake(packet, callbacks.index, done),
+        ),
+      onError: subscriptionsFailed,
+      onChange,
+    });
+    const catchUp = async () => {
+      await Promise.all([registry.reload(), options.reloadAnswerTopics()]);
+    };
+    return new Tenure(subscriptions, enqueuer, catchUp, subscriptionsFailed);
+  }
+
+  const lane: Lane<S> = new Lane<S>({
+    openLease: options.openLease,
+    view: options.lanes,
+    wanted,
+    openTenure,
+    onError: subscriptionsFailed,
   });
 
   const workers = new Workers({
@@ -101,21 +134,24 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     async start(): Promise<void> {
       registry.onChange((changed) => {
         workers.refresh(changed);
-        subscriptions.refresh();
+        lane.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
       workers.refresh();
-      await subscriptions.start();
+      await lane.start();
     },
 
     /** The topics of answers have changed. */
-    refresh: () => subscriptions.refresh(),
-    sessions: () => subscriptions.sessions,
-    /** Whether the broker subscribes us to exactly what the registrations want. */
-    inStep: () => subscriptions.inStep,
-    untilInStep: (timeoutMs: number) => subscriptions.untilInStep(timeoutMs),
+    refresh: () => lane.refresh(),
+    /** The instance that receives, undefined while that is not known, and whether it is this one. */
+    holder: () => ({ name: lane.lease.holder, here: lane.lease.held }),
+    /** The sessions of this instance: none when another one receives. */
+    sessions: () => lane.tenure?.subscriptions.sessions ?? [],
+    /** Whether the broker subscribes the instance that receives to exactly what the registrations want. */
+    inStep: () => lane.inStep,
+    untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
     /** Milliseconds since the oldest batch under way began to be written. */
-    oldestFlushMs: () => enqueuer.oldestFlushMs,
+    oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
 
     count: (webhookId: string) => countDeliveries(queueOf(webhookId)),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
@@ -131,11 +167,8 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       }
     },
 
-    /** Stops the intake, acknowledging what is durable. */
-    async stopIntake(): Promise<void> {
-      await subscriptions.stop();
-      enqueuer.stop();
-    },
+    /** Stops the intake, acknowledging what is durable, and leaves it to another instance. */
+    stopIntake: () => lane.stop(),
 
     /** Lets calls under way finish; what the process ends before is called again. */
     async stopDelivery(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Store } from "../../src/store/store.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
+import { leasesContract } from "./store-leases.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
 import { recordsContract } from "./store-records.contract.ts";
 
@@ -47,6 +48,7 @@ export function storeContract(
     recordsContract(subject);
     claimsContract(subject);
     countersContract(subject);
+    leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);
   });

@@ -141,7 +141,11 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
       console.log(`# 1,000 listeners: ${Math.round(grown)} MB`);
       assert.ok(grown <= 60, `${grown} MB`);
+      // Mosquitto has a line for each subscription it takes.
+      const taken = setup.mosquitto?.log.match(/^\d+: causeway-live-\S+ 1 m\/#$/gm);
+      if (setup.mosquitto) assert.equal(taken?.length, 1, "one subscription at the broker");
       for (const reader of readers) reader.close();
+      await setup.mosquitto?.waitForLog(/^\d+: causeway-live-\S+ m\/#$/m); // and one for its end
     });
 
     it("ends the streams when the process stops", async () => {

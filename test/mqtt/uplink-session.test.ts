@@ -33,6 +33,7 @@ function open(t: TestContext, url: string, protocol: "5" | "3.1.1" = "5", client
     onConnect: (copiesCarryIds) => opened.events.push(`ids ${copiesCarryIds}`),
     onSettled: () => opened.events.push("settled"),
     onUnsubscribed: (filter) => opened.events.push(`left ${filter}`),
+    onClose: () => {},
   });
   t.after(() => session.close(0));
   return { ...opened, session };

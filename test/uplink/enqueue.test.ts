@@ -7,12 +7,17 @@ function message(payload: string): Message {
   return { id: newId("msg"), topic: "t", payload: Buffer.from(payload), qos: 1, retain: false, receivedAt: Date.now() };
 }
 
-function makeEnqueuer(addJobs: AddJobs, exists: (id: string) => boolean = () => true) {
+function makeEnqueuer(
+  addJobs: AddJobs,
+  exists: (id: string) => boolean = () => true,
+  mayWrite: () => boolean = () => true,
+) {
   const failures: Error[] = [];
   const flushed: number[] = [];
   const enqueuer = new Enqueuer({
     addJobs,
     exists,
+    mayWrite: async () => mayWrite(),
     onFlushed: (deliveries) => flushed.push(deliveries),
     onFailed: (error) => failures.push(error),
   });
@@ -93,6 +98,29 @@ describe("micro-batches", () => {
     );
     await add("x", ["wh_gone", "wh_1"]);
     assert.deepEqual(seen, ["wh_1"]);
+  });
+
+  it("writes nothing while another instance may receive, and nothing ever once it is stopped", async () => {
+    const seen: string[] = [];
+    let mayWrite = false;
+    const { add, enqueuer } = makeEnqueuer(
+      async (_id, jobs) => void seen.push(...jobs.map(({ data }) => data.payload!)),
+      undefined,
+      () => mayWrite,
+    );
+    const held = add("held");
+    await new Promise((resolve) => setTimeout(resolve, 100)); // after the first of its tries
+    assert.deepEqual(seen, []);
+    mayWrite = true;
+    await held;
+    assert.deepEqual(seen, ["held"]);
+    mayWrite = false;
+    void add("dropped");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    enqueuer.stop();
+    mayWrite = true;
+    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than until the next try
+    assert.deepEqual(seen, ["held"]);
   });
 
   it("tells how long the oldest flush takes", async () => {

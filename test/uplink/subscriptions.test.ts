@@ -16,6 +16,7 @@ class FakeSession implements Session {
   granted = new Map<string, number>();
   left: string[] = [];
   settled = false;
+  connected = true;
 
   constructor(readonly callbacks: SessionCallbacks) {}
 

@@ -713,7 +713,8 @@ export interface paths {
         };
         /**
          * Readiness
-         * @description Whether broker, store and consumption work, each as a named check.
+         * @description Whether broker, uplink, store and consumption work, each as a named check. Where several instances share a store
+         *     one of them receives; for the others `uplink` is all right as long as they know which one that is.
          */
         get: operations["getReady"];
         put?: never;
@@ -1650,6 +1651,8 @@ export interface components {
         Status: {
             /** @description The bridge's version. */
             version?: string;
+            /** @description The name of this instance among those that share the store. */
+            instance?: string;
             /** @description The version of Node.js. */
             node?: string;
             /** Format: date-time */
@@ -1660,6 +1663,21 @@ export interface components {
             store?: {
                 [key: string]: unknown;
             };
+            /** @description Who receives from the broker. */
+            lanes?: ({
+                /** @description 0, the only one there is. */
+                lane?: number;
+                /** @description The instance that receives; null while nobody is known to. */
+                holder?: string | null;
+                /** @description Whether that is this instance. */
+                here?: boolean;
+                /** @description The sessions at the broker; empty unless it is this instance. */
+                sessions?: {
+                    [key: string]: unknown;
+                }[];
+            } & {
+                [key: string]: unknown;
+            })[];
         } & {
             [key: string]: unknown;
         };
@@ -4212,6 +4230,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "version": "0.1.0",
+                     *       "instance": "bridge-1-3f9c2a41",
                      *       "node": "20.20.2",
                      *       "startedAt": "2026-03-01T12:00:00.000Z",
                      *       "broker": {
@@ -4223,7 +4242,15 @@ export interface operations {
                      *       "store": {
                      *         "kind": "embedded",
                      *         "warnings": []
-                     *       }
+                     *       },
+                     *       "lanes": [
+                     *         {
+                     *           "lane": 0,
+                     *           "holder": "bridge-1-3f9c2a41",
+                     *           "here": true,
+                     *           "sessions": []
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Status"];

@@ -5,6 +5,7 @@ import { type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, DatabaseGone } from "./database.ts";
+import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
 import { embeddedRecords, RECORDS_TABLE, Watchers } from "./records.ts";
@@ -42,6 +43,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
     counters: embeddedCounters(database),
+    leases: embeddedLeases(watchers),
     queues,
     warnings: [],
     close() {

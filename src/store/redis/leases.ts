@@ -1,0 +1,32 @@
+import type { Redis } from "ioredis";
+import type { Leases } from "../store.ts";
+import type { Notices } from "./notices.ts";
+import { script } from "./script.ts";
+
+const ACQUIRE = `
+local there = redis.call('GET', KEYS[1])
+if there and there ~= ARGV[1] then return there end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]`;
+
+const RELEASE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[2], ARGV[3])`;
+
+/** One key for each lease, which Redis ends; one notice channel for all of them. */
+export function redisLeases(client: Redis, notices: Notices, prefix: string): Leases {
+  const keyOf = (name: string) => `${prefix}:l:${name}`;
+  const channel = `${prefix}:l`;
+  const acquire = script(client, "leaseAcquire", 1, ACQUIRE);
+  const release = script(client, "leaseRelease", 1, RELEASE);
+  return {
+    acquire: async (name, holder, ttlMs) => (await acquire(keyOf(name), holder, ttlMs)) as string,
+    release: async (name, holder) => void (await release(keyOf(name), holder, channel, name)),
+    holder: async (name) => (await client.get(keyOf(name))) ?? undefined,
+    watch: (listener) =>
+      notices.watch(channel, (name) => {
+        if (name !== undefined) listener(name);
+      }),
+  };
+}

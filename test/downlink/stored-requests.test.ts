@@ -1,0 +1,108 @@
+/** Stored requests as several instances see them. */
+import assert from "node:assert/strict";
+import { after, before, describe, it, mock, type TestContext } from "node:test";
+import { type RequestRecord, StoredRequests } from "../../src/downlink/stored-requests.ts";
+import type { Message } from "../../src/message.ts";
+import { Database } from "../../src/store/embedded/database.ts";
+import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
+import { View } from "../../src/view.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+
+const log = { info() {}, warn() {}, error() {} };
+
+let database: Database;
+before(async () => {
+  database = await Database.open(temporaryDirectory("requests"), log);
+  await database.query(`CREATE SCHEMA causeway; ${RECORDS_TABLE}`);
+});
+after(() => database.close());
+
+/** Two instances on one store; what one of them writes the other one hears of when the test says so. */
+async function start(t: TestContext) {
+  await database.query("DELETE FROM causeway.record");
+  const instances = [new Watchers(log), new Watchers(log)].map((watchers) => {
+    const late: Message[] = [];
+    const topics: (readonly string[])[] = [];
+    const view = new View(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
+    const requests = new StoredRequests({
+      view,
+      responses: embeddedRecords(database, watchers, "responses"),
+      accept: async () => undefined as never,
+      onTopics: () => topics.push(requests.topics),
+      onLate: (message) => late.push(message),
+      maxPending: 10,
+    });
+    return { watchers, view, requests, late, topics };
+  });
+  for (const { view, requests } of instances) {
+    await view.start();
+    requests.start();
+  }
+  t.after(async () => {
+    for (const { view, requests } of instances) {
+      requests.stop();
+      await view.stop();
+    }
+  });
+  return instances as [(typeof instances)[0], (typeof instances)[0]];
+}
+
+const prepared = (id: string) => ({
+  id,
+  message: { id, topic: "q", payload: Buffer.from(""), qos: 1 as const, retain: false },
+  responseTopic: "r",
+  filter: "r",
+  match: "first" as const,
+  correlation: "",
+});
+const answer = (receivedAt: number): Message => ({
+  id: "msg_1",
+  topic: "r",
+  payload: Buffer.from("yes"),
+  qos: 1,
+  retain: false,
+  receivedAt,
+});
+
+describe("stored requests over several instances", () => {
+  it("take an answer that is there before the instance has heard of the request", async (t) => {
+    const [one, two] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    const receivedAt = Date.now();
+    await assert.rejects(two.requests.answered(answer(receivedAt)), /no request waits for it yet/);
+    const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
+    two.watchers.tell("requests", "req_1");
+    await heard;
+    await two.requests.answered(answer(receivedAt));
+    assert.match(await one.requests.get("req_1", () => true), /"outcome":"responded".*"payload":"yes"/);
+    assert.deepEqual(two.late, []);
+  });
+
+  it("count an answer as late when nobody has asked for a while", async (t) => {
+    const [one] = await start(t);
+    await one.requests.answered(answer(Date.now() - 3_000));
+    assert.equal(one.late.length, 1);
+  });
+
+  it("stop listening for an answer in the same moment everywhere", async (t) => {
+    const [one, two] = await start(t);
+    mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_003_000 });
+    t.after(() => mock.timers.reset());
+    // Their sweeps begin anew by the mocked clock, at different times.
+    for (const { requests } of [one, two]) {
+      requests.stop();
+      mock.timers.tick(1_500);
+      requests.start();
+    }
+    await one.requests.accept(prepared("req_1"), 5);
+    const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
+    two.watchers.tell("requests", "req_1");
+    await heard;
+    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    // 1,000,011 s and a minute for late answers: dropped at the next ten seconds, 1,000,080 s.
+    while (Date.now() < 1_000_080_000) mock.timers.tick(5); // within a tick the mocked clock stands at its end
+    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    for (let i = 0; i < 4; i++) mock.timers.tick(5);
+    assert.deepEqual([one.requests.topics, two.requests.topics], [[], []]);
+  });
+});

@@ -1,0 +1,111 @@
+/** Requests to devices over two instances: any of them asks, and the answer is known to all. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectAsync, type MqttClient } from "mqtt";
+import type { TestBridge } from "../support/bridge.ts";
+import { laneOf, startInstances } from "../support/instances.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
+const ASYNC = { prefer: "respond-async" };
+const VISIBLE_MS = 15_000;
+
+interface Parts {
+  /** Holds the lane. */
+  a: TestBridge;
+  b: TestBridge;
+  device: MqttClient;
+  /** Replaces what the device does with a request; at first it answers with what was asked. */
+  on(request: (topic: string, payload: Buffer) => void): void;
+}
+
+async function start(t: TestContext, protocol: "5" | "3.1.1"): Promise<Parts> {
+  const { bridges, mosquitto } = await startInstances(t, { protocol });
+  const device = await connectAsync(mosquitto.url, { protocolVersion: protocol === "5" ? 5 : 4 });
+  t.after(() => device.endAsync(true));
+  await device.subscribeAsync("devices/+/requests/+", { qos: 1 });
+  let act = (topic: string, payload: Buffer): void => {
+    device.publish(topic.replace("requests", "responses"), payload, { qos: 1 });
+  };
+  device.on("message", (topic, payload) => act(topic, payload));
+  const [a, b] = bridges as [TestBridge, TestBridge];
+  assert.equal((await laneOf(a)).here, true);
+  return {
+    a,
+    b,
+    device,
+    on: (request) => {
+      act = request;
+    },
+  };
+}
+
+async function answered(bridge: TestBridge, id: string): Promise<Record<string, unknown>> {
+  for (const end = Date.now() + VISIBLE_MS; ; await delay(10)) {
+    const { body } = await bridge.api("GET", `/v1/requests/${id}`);
+    if (body.outcome === "responded") return body;
+    assert.equal(body.outcome, "pending");
+    assert.ok(Date.now() < end, "it is answered in time");
+  }
+}
+
+for (const protocol of ["5", "3.1.1"] as const) {
+  describe(`requests over two instances, MQTT ${protocol}`, requireOrSkip("mosquitto", "redis-server"), () => {
+    it("gives each of many requests at once its own answer, whichever was asked", { timeout: 60_000 }, async (t) => {
+      const { a, b } = await start(t, protocol);
+      const asked = Array.from({ length: 100 }, (_, n) => ({ n, bridge: n % 2 ? a : b }));
+      const answers = await Promise.all(
+        asked.map(({ n, bridge }) =>
+          bridge.api("POST", "/v1/requests", { ...OWN, payload: { n, id: "{requestId}" }, timeoutSeconds: 20 }),
+        ),
+      );
+      for (const [n, { status, body }] of answers.entries()) {
+        assert.equal(status, 200);
+        assert.equal(body.response.topic, `devices/7/responses/${body.id}`);
+        assert.deepEqual(body.response.payload, { n, id: body.id });
+      }
+    });
+
+    it("shows the answer of a stored request on both, and publishes none before its answer is subscribed", {
+      timeout: 60_000,
+    }, async (t) => {
+      const { a, b } = await start(t, protocol);
+      // Filters of their own: each of them has to be subscribed by the one that receives, for the other one.
+      for (let i = 0; i < 10; i++) {
+        const [topic, responseTopic] = [`devices/${i}/requests/x`, `devices/${i}/responses/x`];
+        const { status, body } = await b.api(
+          "POST",
+          "/v1/requests",
+          { topic, responseTopic, match: "first", payload: { i } },
+          ASYNC,
+        );
+        assert.equal(status, 202);
+        for (const bridge of [b, a]) {
+          const { response } = (await answered(bridge, body.id)) as { response: { payload: unknown } };
+          assert.deepEqual(response.payload, { i });
+        }
+      }
+    });
+
+    it("shows the answer that came after the one that receives was killed", { timeout: 90_000 }, async (t) => {
+      const { a, b, device, on } = await start(t, protocol);
+      const reached = new Promise<string>((resolve) => on(resolve));
+      const { status, body } = await b.api("POST", "/v1/requests", { ...OWN, payload: "x" }, ASYNC);
+      assert.equal(status, 202);
+      const topic = await reached;
+      assert.equal(topic, `devices/7/requests/${body.id}`);
+      await a.kill();
+      await device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
+      const killed = performance.now();
+      assert.deepEqual((await answered(b, body.id)).response, {
+        ...((await answered(b, body.id)).response as object),
+        payload: { done: 1.1 },
+      });
+      t.diagnostic(`the answer was known ${Math.round(performance.now() - killed)} ms after the kill`);
+      await a.start();
+      assert.equal((await answered(a, body.id)).outcome, "responded");
+      assert.equal((await laneOf(b)).here, true);
+    });
+  });
+}

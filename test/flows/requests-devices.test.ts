@@ -1,0 +1,90 @@
+/** Requests to devices that listen in other ways: several that share a subscription, and one with wildcards. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
+
+const REQUESTS = 20;
+
+for (const protocol of ["5", "3.1.1"] as const) {
+  const kind = mosquittoAndRedis(protocol);
+  describe(`who answers a request, ${kind.name}`, kind.options, () => {
+    let setup: Setup;
+    const devices: MqttClient[] = [];
+    before(async () => {
+      setup = await kind.start();
+    });
+    after(async () => {
+      for (const device of devices) await device.endAsync();
+      await setup.close();
+    });
+
+    /** A device that answers with its name and counts what it answered. */
+    async function device(name: string, filter: string) {
+      const client = await connectAsync(setup.brokerUrl, { protocolVersion: protocol === "5" ? 5 : 4 });
+      devices.push(client);
+      const asked: string[] = [];
+      client.on("message", (topic, _payload, { properties }) => {
+        asked.push(topic);
+        const { responseTopic = topic.replace("requests", "responses"), correlationData } = properties ?? {};
+        client.publish(responseTopic, name, { qos: 1, ...(correlationData && { properties: { correlationData } }) });
+      });
+      const [granted] = await client.subscribeAsync(filter, { qos: 1 });
+      assert.equal(granted!.qos, 1);
+      return { asked };
+    }
+
+    const OWN = (device: string) => ({
+      topic: `devices/${device}/requests/{requestId}`,
+      responseTopic: `devices/${device}/responses/{requestId}`,
+    });
+    const ask = (body: object) => setup.bridge.api("POST", "/v1/requests", { payload: "?", ...body });
+
+    it("one of a group that shares a subscription", async () => {
+      const one = await device("one", "$share/g/devices/shared/requests/+");
+      const two = await device("two", "$share/g/devices/shared/requests/+");
+      // Without a response topic of its own: MQTT 5 needs no agreement on topics.
+      const bodies = [OWN("shared"), ...(protocol === "5" ? [{ topic: "devices/shared/requests/x" }] : [])];
+      for (const request of bodies) {
+        const answers = await Promise.all(Array.from({ length: REQUESTS }, () => ask(request)));
+        for (const { status, body } of answers) {
+          assert.equal(status, 200);
+          assert.equal(body.outcome, "responded");
+          assert.match(body.response.payload, /^(one|two)$/);
+        }
+      }
+      const all = [...one.asked, ...two.asked];
+      assert.equal(all.length, bodies.length * REQUESTS, "each request reached exactly one of them");
+      assert.ok(one.asked.length > 0 && two.asked.length > 0, "and both of them had some");
+      const { bytes } = await setup.bridge.api("GET", "/metrics");
+      assert.match(bytes.toString(), /^causeway_request_answers_late_total 0$/m, "no second answer came");
+    });
+
+    it("one of that group, when the request is stored", async () => {
+      const { status, body } = await setup.bridge.api(
+        "POST",
+        "/v1/requests",
+        { ...OWN("shared"), payload: "?" },
+        {
+          prefer: "respond-async",
+        },
+      );
+      assert.equal(status, 202);
+      for (;;) {
+        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
+        if (state.outcome === "pending") continue;
+        assert.equal(state.outcome, "responded");
+        assert.match(state.response.payload, /^(one|two)$/);
+        break;
+      }
+    });
+
+    it("a device that subscribed with wildcards", async () => {
+      const { asked } = await device("wild", "devices/+/requests/#");
+      const { status, body } = await ask(OWN("any"));
+      assert.equal(status, 200);
+      assert.deepEqual([body.outcome, body.response.payload], ["responded", "wild"]);
+      assert.deepEqual(asked, [`devices/any/requests/${body.id}`]);
+    });
+  });
+}

@@ -1,0 +1,51 @@
+/** The readiness of the uplink: of the instance that receives, and of those that do not. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { UplinkSession } from "../../src/mqtt/uplink-session.ts";
+import { uplinkCheck } from "../../src/ops/status.ts";
+
+type Status = UplinkSession["status"];
+
+const CONNECTED: Status = {
+  clientId: "c-uplink-0",
+  state: "connected",
+  protocol: "5",
+  error: undefined,
+  wanted: 2,
+  granted: 2,
+  refused: [],
+};
+
+function check(name: string | undefined, here: boolean, inStep: boolean, ...statuses: Partial<Status>[]) {
+  const sessions = statuses.map((status) => ({ status: { ...CONNECTED, ...status } }) as UplinkSession);
+  return uplinkCheck({ holder: () => ({ name, here }), sessions: () => sessions, inStep: () => inStep });
+}
+
+describe("the uplink check", () => {
+  it("is all right where this instance receives what is wanted", () => {
+    assert.deepEqual(check("a", true, true, {}), { ok: true });
+  });
+
+  it("says what keeps this instance from receiving", () => {
+    for (const [detail, inStep, status] of [
+      [/^c-uplink-0: refused$/, true, { state: "offline", error: "refused" }],
+      [/^c-uplink-0: offline$/, true, { state: "offline" }],
+      [/^c-uplink-0: a\/#: not authorised$/, true, { refused: [{ filter: "a/#", reason: "not authorised" }] }],
+      [/^c-uplink-0: 1 of 2 filters/, true, { granted: 1 }],
+      [/do not follow/, false, {}],
+    ] as const) {
+      const { ok, detail: said } = check("a", true, inStep, {}, status as Partial<Status>);
+      assert.equal(ok, false);
+      assert.match(said!, detail);
+    }
+    assert.equal(check("a", true, false).ok, false, "gained a moment ago, and no session yet");
+  });
+
+  it("is all right where another instance receives, and says which", () => {
+    assert.deepEqual(check("b", false, false), { ok: true, detail: "held by b" });
+  });
+
+  it("is not all right where nobody is known to receive", () => {
+    assert.deepEqual(check(undefined, false, false), { ok: false, detail: "no instance is known to receive" });
+  });
+});

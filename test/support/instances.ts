@@ -1,0 +1,75 @@
+/** Several bridges on one Redis and one Mosquitto. */
+
+import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { startTestBridge, type TestBridge } from "./bridge.ts";
+import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
+import { type Receiver, startReceiver } from "./receiver.ts";
+import { startRedis, type TestRedis } from "./redis.ts";
+
+export interface Instances {
+  bridges: TestBridge[];
+  mosquitto: Mosquitto;
+  redis: TestRedis;
+  receiver: Receiver;
+  /** Starts one more. */
+  add(): Promise<TestBridge>;
+}
+
+export interface Lane {
+  lane: number;
+  holder: string | null;
+  here: boolean;
+  sessions: { clientId: string; state: string; granted: number }[];
+}
+
+/** They end with the test. The first one holds the lane. */
+export async function startInstances(
+  t: TestContext,
+  { protocol = "5", count = 2, broker }: { protocol?: "5" | "3.1.1"; count?: number; broker?: MosquittoOptions } = {},
+): Promise<Instances> {
+  const [mosquitto, redis, receiver] = [await startMosquitto(broker), await startRedis(), await startReceiver()];
+  const bridges: TestBridge[] = [];
+  t.after(async () => {
+    await Promise.all(bridges.filter(({ running }) => running).map((bridge) => bridge.kill()));
+    await receiver.close();
+    await mosquitto.stop();
+    await redis.stop();
+  });
+  const add = async () => {
+    const bridge = await startTestBridge({
+      MQTT_URL: mosquitto.url,
+      MQTT_PROTOCOL: protocol,
+      STORE_URL: redis.url,
+    });
+    bridges.push(bridge);
+    return bridge;
+  };
+  for (let i = 0; i < count; i++) await add();
+  return { bridges, mosquitto, redis, receiver, add };
+}
+
+export async function laneOf(bridge: TestBridge): Promise<Lane> {
+  return (await bridge.api("GET", "/v1/status")).body.lanes[0];
+}
+
+/** Milliseconds until the bridge says that it holds the lane and is connected. */
+export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 15_000): Promise<number> {
+  for (;;) {
+    const { here, sessions } = await laneOf(bridge);
+    const took = performance.now() - since;
+    if (here && sessions.length > 0 && sessions.every(({ state }) => state === "connected")) return took;
+    if (took > timeoutMs) throw new Error(`it does not hold the lane after ${Math.round(took)} ms`);
+    await delay(10);
+  }
+}
+
+/** Resolves when each of the numbered messages came at least once. */
+export function untilAll({ calls, until }: Receiver, count: number): Promise<void> {
+  const seen = new Set<number>();
+  let looked = 0;
+  return until(() => {
+    for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
+    return seen.size === count;
+  }, 60_000);
+}
