@@ -137,7 +137,7 @@ export function isPem(value: string): boolean {
   return value.includes("-----BEGIN ");
 }
 
-/** IPv4 in four decimal parts only: `010.0.0.0/8` means different networks to different programs. */
+/** IPv4 in four decimal parts only: `010.0.0.0/8` means different networks to different programs. No zone ids. */
 function isNetwork(value: string): boolean {
-  return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || ipaddr.IPv6.isValidCIDR(value);
+  return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || (ipaddr.IPv6.isValidCIDR(value) && !value.includes("%"));
 }

@@ -4,7 +4,8 @@
  */
 import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { BLOCKED_V4, BLOCKED_V6, GLOBAL_UNICAST_V6, holds, parseAddress, parseNetwork } from "./addresses.ts";
+import { holds, parseAddress, parseNetwork } from "./addresses.ts";
+import { specialRule } from "./special-networks.ts";
 
 /** Why a URL cannot be registered. `code` is one of the catalogue in errors.ts. */
 export interface UrlRefusal {
@@ -13,7 +14,7 @@ export interface UrlRefusal {
 }
 
 export interface AddressGuard {
-  /** The rule the address falls under, e.g. `loopback 127.0.0.0/8`; undefined when it may be called. */
+  /** The rule the address falls under, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined when it may be called. */
   check(ip: string): string | undefined;
   /** What is wrong with a webhook's URL, as far as can be told without asking DNS. */
   checkUrl(url: string): UrlRefusal | undefined;
@@ -60,15 +61,20 @@ export function makeAddressGuard(options: AddressGuardOptions): AddressGuard {
   const allow = options.allow.map((cidr) => parseNetwork(cidr));
   const resolve = shareLookups(options.resolve ?? systemLookup);
 
+  const opened = (groups: readonly number[]) => allow.some((network) => holds(network, groups));
+
   function check(ip: string): string | undefined {
     const address = parseAddress(ip);
     if (!address) return "not an IP address";
-    const { v4, v6 } = address;
-    if (allow.some((network) => (v4 && holds(network, v4)) || (v6 && holds(network, v6)))) return undefined;
-    if (v4) return BLOCKED_V4.find((network) => holds(network, v4))?.rule;
-    if (!v6) return "not an IP address";
-    const blocked = BLOCKED_V6.find((network) => holds(network, v6));
-    return blocked?.rule ?? (holds(GLOBAL_UNICAST_V6, v6) ? undefined : "outside global unicast 2000::/3");
+    const { groups, carried } = address;
+    if (opened(groups)) return undefined;
+    const rule = specialRule(groups);
+    if (rule !== undefined) return rule;
+    // An interface named in an address that has but one meaning everywhere is an attempt to get around routing.
+    if (ip.includes("%")) return "zone id on a global address, RFC 4007";
+    if (!carried || opened(carried.v4)) return undefined;
+    const inner = specialRule(carried.v4);
+    return inner && `${inner}, carried by ${carried.by}`;
   }
 
   function checkUrl(text: string): UrlRefusal | undefined {

@@ -261,7 +261,7 @@ describe("send: blocked addresses", () => {
     for (const host of ["127.0.0.1", "2130706433", "0x7f.1", "0177.1", "[::ffff:127.0.0.1]", "[::1]", "0"]) {
       const result = await post(`http://${host}:${url.port}/`);
       assert.equal(result.error, "blocked_address", host);
-      assert.match(result.detail ?? "", /loopback|this network/);
+      assert.match(result.detail ?? "", /loopback|this host/);
     }
     assert.equal(connections, 0);
   });
@@ -273,7 +273,7 @@ describe("send: blocked addresses", () => {
     const result = await post(`http://innocent.example:${port}/`);
     assert.deepEqual(
       [result.error, result.detail],
-      ["blocked_address", "innocent.example → 127.0.0.1: loopback 127.0.0.0/8"],
+      ["blocked_address", "innocent.example → 127.0.0.1: loopback 127.0.0.0/8, RFC 1122"],
     );
     assert.equal(connections, 0);
   });

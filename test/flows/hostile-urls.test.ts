@@ -1,0 +1,126 @@
+/**
+ * A hundred thousand hostile URLs go through the check at registration and through the sender's real way of connecting.
+ * Two counters would notice a connection: one sees each attempt of this process, one listens on all local addresses.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { type AddressGuardOptions, makeAddressGuard } from "../../src/uplink/address-guard.ts";
+import { makeSender } from "../../src/uplink/send.ts";
+import { type ConnectionTap, tapConnections } from "../support/connection-tap.ts";
+import { GOOD, type HostileUrl, hostileUrls } from "../uplink/hostile-urls.ts";
+
+const SEED = 20_260_301;
+const AT_ONCE = 50;
+/** Nothing here waits for a time-out, however busy the machine is. */
+const NEVER_MS = 100_000;
+
+interface Outcome {
+  /** What the check at registration said. */
+  refused: string | undefined;
+  /** What a call came to, as if the check at registration had been got around. */
+  error: string | undefined;
+}
+
+describe("hostile URLs", () => {
+  let tap: ConnectionTap;
+  let accepted = 0;
+  const listener = createServer((socket) => {
+    accepted++;
+    socket.on("error", () => {}).destroy();
+  });
+  let port: number;
+
+  before(async () => {
+    // On :: it hears IPv4 as well.
+    listener.on("error", () => listener.listen(0, "0.0.0.0")).listen(0, "::");
+    await once(listener, "listening");
+    port = (listener.address() as AddressInfo).port;
+    tap = await tapConnections();
+  });
+  beforeEach(() => {
+    accepted = 0;
+    tap.clear();
+  });
+  after(() => {
+    tap.close();
+    listener.close();
+  });
+
+  /** Registers and calls each of them; yields what came of it. */
+  async function attack(
+    count: number,
+    allow: string[],
+    judge: (hostile: HostileUrl, outcome: Outcome) => void,
+  ): Promise<void> {
+    const answers = new Map<string, string[][]>();
+    const guard = makeAddressGuard({ allow, resolve: resolverOf(answers), resolveTimeoutMs: NEVER_MS });
+    const sender = makeSender({ guard, connectTimeoutMs: NEVER_MS });
+    async function one(hostile: HostileUrl): Promise<void> {
+      const hostname = URL.canParse(hostile.url) ? new URL(hostile.url).hostname : "";
+      if (hostile.answers.length > 0) answers.set(hostname, [...hostile.answers]);
+      const refused = (await guard.checkUrlResolved(hostile.url))?.code;
+      const { error } = await sender.send({ url: hostile.url, headers: {}, body: "{}", timeoutMs: NEVER_MS });
+      answers.delete(hostname);
+      judge(hostile, { refused, error });
+    }
+    const urls = hostileUrls(count, SEED, port);
+    const work = Array.from({ length: AT_ONCE }, async () => {
+      for (const hostile of urls) await one(hostile);
+    });
+    await Promise.all(work);
+    await sender.close(0);
+  }
+
+  it("a hundred thousand: none is connected to", { timeout: 120_000 }, async () => {
+    const startedWith = process.cpuUsage();
+    const count: Record<HostileUrl["kind"], number> = { literal: 0, name: 0, mixture: 0, rebinding: 0 };
+    await attack(100_000, [], ({ url, kind }, { refused, error }) => {
+      count[kind]++;
+      if (kind === "literal") {
+        assert.ok(refused === "blocked_address" || refused === "invalid_url", `registered: ${url}`);
+        assert.ok(error === "blocked_address" || (error === "network_error" && !URL.canParse(url)), `${error}: ${url}`);
+      } else if (kind === "name") {
+        assert.deepEqual([refused, error], ["blocked_address", "blocked_address"], url);
+      } else if (kind === "mixture") {
+        // The good address is tried, and the tap refuses it.
+        assert.deepEqual([refused, error], [undefined, "connection_refused"], url);
+      } else {
+        assert.deepEqual([refused, error], [undefined, "blocked_address"], url);
+      }
+    });
+    assert.ok(
+      Object.values(count).every((number) => number > 1_000),
+      JSON.stringify(count),
+    );
+    assert.equal(accepted, 0);
+    // Whatever a mixture held beside them, only good addresses were tried, and each once: the tap does notice.
+    const tried = [...tap.attempts.values()].reduce((sum, number) => sum + number, 0);
+    assert.deepEqual([[...tap.attempts.keys()].sort(), tried], [[...GOOD].sort(), count.mixture]);
+    // Of the processor's time: other tests run beside this one.
+    const { user, system } = process.cpuUsage(startedWith);
+    assert.ok(user + system < 20_000_000, `took ${(user + system) / 1_000_000} s`);
+  });
+
+  it("are noticed by both counters as soon as a single range is opened", async () => {
+    let reached = 0;
+    await attack(5_000, ["127.0.0.0/8"], (_, { error }) => {
+      if (error === "connection_reset" || error === "tls_error") reached++;
+    });
+    const loopback = [...tap.attempts].filter(([address]) => address.startsWith("127."));
+    assert.ok(loopback.length > 10 && reached > 20, `${loopback.length} addresses, ${reached} calls`);
+    assert.ok(accepted > 20, `${accepted} connections`);
+  });
+});
+
+/** Each look-up of a name takes its next answer. */
+function resolverOf(answers: Map<string, string[][]>): NonNullable<AddressGuardOptions["resolve"]> {
+  return (hostname, _options, done) => {
+    const rounds = answers.get(hostname) ?? [];
+    const [now = []] = rounds;
+    if (rounds.length > 1) rounds.push(rounds.shift()!);
+    const found = now.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+    setImmediate(done, null, found);
+  };
+}
