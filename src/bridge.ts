@@ -1,6 +1,5 @@
 /** The composition root: the architecture on one page. It alone knows which part stands behind which port. */
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import type { FastifyBaseLogger } from "fastify";
 import { Closing } from "./closing.ts";
 import type { Config } from "./config.ts";
@@ -28,6 +27,7 @@ import { makeCanary, makeReadiness } from "./ops/health.ts";
 import { addGauges, makeMetrics } from "./ops/metrics.ts";
 import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
+import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
@@ -86,7 +86,9 @@ export async function startBridge(
   const onStop = closing.add.bind(closing);
 
   try {
-    // What must last.
+    // What must last, and who we are among those who share it.
+    const instance = await claimInstance(dataDir);
+    onStop("instance", () => instance.release());
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
     onStop("store", () => store.close());
 
@@ -104,7 +106,6 @@ export async function startBridge(
 
     // HTTP → MQTT.
     const suffix = randomUUID().slice(0, 8);
-    const instance = `${hostname()}-${suffix}`;
     const publisher = new Publisher({ broker, clientId: `${mqtt.clientId}-publish-${suffix}`, log });
     onStop("publisher", () => publisher.close());
     const outage = () =>
@@ -168,7 +169,7 @@ export async function startBridge(
         new Lease({
           leases: store.leases,
           name: `lane-${LANE}`,
-          holder: instance,
+          holder: instance.name,
           onError: (error) => observer.partFailed("lease", error),
           ...callbacks,
         }),
@@ -241,7 +242,7 @@ export async function startBridge(
     onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
-    const parts = { instance, store, publisher, uplink, registry, canary, outbox };
+    const parts = { instance: instance.name, store, publisher, uplink, registry, canary, outbox };
     const readiness = makeReadiness(makeProbes(parts));
     addGauges(metrics, () => queueDepths(parts));
 

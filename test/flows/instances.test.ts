@@ -1,6 +1,7 @@
 /** Two instances on one Redis: one receives, and the other takes over when it dies or stops. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { TestBridge } from "../support/bridge.ts";
 import { type Instances, laneOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { Receiver } from "../support/receiver.ts";
@@ -9,6 +10,8 @@ import { requireOrSkip } from "../support/requirements.ts";
 const CONCURRENCY = 10;
 const TAKE_OVER_MS = 10_000;
 const HAND_OVER_MS = 2_000;
+/** Less than until a lease runs out. */
+const AT_ONCE_MS = 3_000;
 
 /** The longest time in which nothing was received, from the ids of the messages. */
 function longestGap({ calls }: Receiver): number {
@@ -27,7 +30,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
   }, () => {
     it("one receives, and both say which", { timeout: 60_000 }, async (t) => {
       const { bridges, mosquitto } = await startInstances(t, { protocol });
-      const [a, b] = bridges as [Instances["bridges"][0], Instances["bridges"][0]];
+      const [a, b] = bridges as [TestBridge, TestBridge];
       await a.readiness(200);
       const [laneA, laneB] = [await laneOf(a), await laneOf(b)];
       assert.deepEqual([laneA.lane, laneB.lane], [0, 0]);
@@ -53,7 +56,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
     it("the other takes over from one that is killed, and every message arrives", { timeout: 120_000 }, async (t) => {
       const instances = await startInstances(t, { protocol });
       const { bridges, mosquitto, receiver } = instances;
-      const [a, b] = bridges as [Instances["bridges"][0], Instances["bridges"][0]];
+      const [a, b] = bridges as [TestBridge, TestBridge];
       const count = 6_000;
       const perSecond = 300;
       const retry = { scheduleSeconds: Array(50).fill(1) };
@@ -84,10 +87,22 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.match((await b.readiness(200)).body.checks.uplink.detail ?? "", /^$/);
     });
 
+    it("one that is alone and killed receives again as soon as it is started again", { timeout: 60_000 }, async (t) => {
+      const { bridges } = await startInstances(t, { protocol, count: 1 });
+      const [a] = bridges as [TestBridge];
+      const { holder } = await laneOf(a);
+      await a.kill();
+      await a.start();
+      const took = await untilHolds(a, performance.now());
+      t.diagnostic(`it received ${Math.round(took)} ms after it was up`);
+      assert.ok(took <= AT_ONCE_MS, `${took} ms after it was up`);
+      assert.equal((await laneOf(a)).holder, holder);
+    });
+
     it("the other takes over at once from one that stops, and nothing comes twice", { timeout: 120_000 }, async (t) => {
       const instances = await startInstances(t, { protocol });
       const { bridges, mosquitto, receiver } = instances;
-      const [a, b] = bridges as [Instances["bridges"][0], Instances["bridges"][0]];
+      const [a, b] = bridges as [TestBridge, TestBridge];
       const count = 3_000;
       const perSecond = 300;
       await a.register({ url: receiver.url, topics: ["load/#"], concurrency: CONCURRENCY });
