@@ -1,4 +1,5 @@
 /** Drops deliveries that wait, the oldest first, and says exactly how many. */
+import { setImmediate } from "node:timers/promises";
 import { Job, type Queue } from "bullmq";
 import { lastAgain } from "./attempt-log.ts";
 import type { DeliveryJob } from "./delivery.ts";
@@ -6,6 +7,8 @@ import { timeOfId } from "./delivery-filter.ts";
 
 /** What is about to be dropped is put off so far first: then no worker can take it up. */
 const HOLD_MS = 3_600_000;
+/** Removed with one round trip to Redis. */
+const AT_ONCE = 20;
 
 /** At most `count` of those that wait, whether for the first attempt or for another one. @returns how many went */
 export async function discardOldest(queue: Queue<DeliveryJob>, count: number): Promise<number> {
@@ -47,15 +50,20 @@ async function lastInLine(queue: Queue<DeliveryJob>, count: number): Promise<str
 }
 
 async function removeDelayed(queue: Queue<DeliveryJob>, ids: string[]): Promise<number> {
-  const removed = await Promise.all(
-    ids.map(async (id) => {
-      const held = await jobOf(queue, id)
-        .changeDelay(HOLD_MS)
-        .then(() => true, ifGone);
-      return held ? remove(queue, id) : 0;
-    }),
-  );
-  return removed.reduce<number>((sum, each) => sum + each, 0);
+  const removeOne = async (id: string) => {
+    const held = await jobOf(queue, id)
+      .changeDelay(HOLD_MS)
+      .then(() => true, ifGone);
+    return held ? remove(queue, id) : 0;
+  };
+  let removed = 0;
+  for (let i = 0; i < ids.length; i += AT_ONCE) {
+    const counts = await Promise.all(ids.slice(i, i + AT_ONCE).map(removeOne));
+    for (const count of counts) removed += count;
+    // The embedded store works in this thread: let other things come in.
+    await setImmediate();
+  }
+  return removed;
 }
 
 /** 0 when it is being sent. */

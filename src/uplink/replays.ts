@@ -3,6 +3,7 @@
  * takes up, also after the one that had it died. What was made again and not yet written down is then looked at once
  * more: it has left the state that is replayed, or is made again a second time, which does no harm.
  */
+import { setImmediate } from "node:timers/promises";
 import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
 import { Problem } from "../errors.ts";
 import { enqueueAgain } from "./again.ts";
@@ -162,6 +163,8 @@ export class Replays {
     let made = 0;
     // One after the other, so that they stand in line as they were received.
     for (const job of jobs) {
+      // The embedded store works in this thread, and its answers alone would never let anything else come in.
+      await setImmediate();
       if (!job) made++;
       else if ((job.finishedOn ?? 0) > record.createdAt) continue;
       else if (await enqueueAgain(queue, job, stateOf(record), false)) made++;
