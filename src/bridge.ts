@@ -34,6 +34,7 @@ import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { LANE, type LaneRecord } from "./uplink/lane.ts";
+import { Replays } from "./uplink/replays.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
@@ -71,7 +72,7 @@ const BROKER_WAIT_MS = 2_000;
 /** A store that is away is looked for at least every second. */
 const STORE_RETRY = { "retry-after": "1" };
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
-const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, outbox: 500, rest: 250 };
+const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, replays: 500, outbox: 500, rest: 250 };
 
 /** @param signal gives up waiting for a store that is not there */
 export async function startBridge(
@@ -191,7 +192,18 @@ export async function startBridge(
       answerTopics: () => storedRequests.topics,
       reloadAnswerTopics: () => requestView.reload(),
       maxPayloadBytes,
+      maxWaiting: config.maxWaitingDeliveries,
+      claims: store.claims,
+      counters: store.counters,
       observe: observer,
+    });
+    const replays = new Replays({
+      records: store.records("replays"),
+      running: store.records("replays-running"),
+      openQueue: (name) => store.queues.queue(name),
+      openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+      queueOf: uplink.queueOf,
+      onFailed: (error) => observer.partFailed("replays", error),
     });
     await Promise.all([registry.start(), lanes.start()]);
     onStop("registry", () => registry.stop());
@@ -203,6 +215,8 @@ export async function startBridge(
     storedRequests.start();
     await uplink.start();
     await outbox.start();
+    replays.start();
+    onStop("replays", () => replays.stop(), STOP_MS.replays);
     const answers = store.queues.worker<DeliveryJob>(
       ANSWERS_QUEUE,
       (job) => storedRequests.answered(fromStored(job.id!, job.data)),
@@ -262,6 +276,8 @@ export async function startBridge(
         readRetained: embedded ? embedded.retained : reader.read,
         readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
         findRetained: embedded ? embedded.findRetained : findRetained,
+        deliveries: uplink,
+        replays,
         webhooks: new WebhookService({
           registry,
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },

@@ -61,6 +61,8 @@ export interface Config {
   readonly maxPayloadBytes: number;
   /** Requests that wait for their answer, in this process. */
   readonly maxPendingRequests: number;
+  /** Deliveries of a webhook that wait; beyond them the oldest are discarded. */
+  readonly maxWaitingDeliveries: number;
   readonly eventSource: string;
 }
 
@@ -225,6 +227,7 @@ function toConfig(v: Variables): Config {
     webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],
     maxPayloadBytes: v.MAX_PAYLOAD_BYTES,
     maxPendingRequests: v.MAX_PENDING_REQUESTS,
+    maxWaitingDeliveries: v.MAX_WAITING_DELIVERIES,
     eventSource: v.EVENT_SOURCE,
   };
 }

@@ -16,6 +16,7 @@ import type { StoredPublish } from "./downlink/stored-publish.ts";
 import type { StoredRequests } from "./downlink/stored-requests.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
 import { fieldProblem, Problem } from "./errors.ts";
+import { type DeliveryPorts, deliveryHandlers } from "./handlers/deliveries.ts";
 import { type WebhookPorts, webhookHandlers } from "./handlers/webhooks.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
@@ -24,7 +25,7 @@ import type { Readiness } from "./ops/health.ts";
 import { topicFilterError } from "./topic.ts";
 import type { Streams } from "./uplink/stream.ts";
 
-export interface HandlerPorts extends WebhookPorts {
+export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks"> {
   publish: Publish;
   readRetained: ReadRetained;
   findRetained: FindRetained;
@@ -175,6 +176,7 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     },
 
     ...webhookHandlers(ports),
+    ...deliveryHandlers(ports),
 
     getHealth: () => ({ status: "ok" as const }),
     getReady: async (_request, reply) => {

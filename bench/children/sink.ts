@@ -6,6 +6,7 @@ import { answer } from "./answer.ts";
 let status = 200;
 let readsData = false;
 let calls = 0;
+let firstAt = 0;
 let lastAt = 0;
 let ids = new Set<string>();
 let signed = 0;
@@ -16,6 +17,7 @@ const server = createServer((request, response) => {
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
     lastAt = Date.now();
+    firstAt ||= lastAt;
     calls++;
     ids.add(String(request.headers["webhook-id"]));
     if (request.headers["webhook-signature"]) signed++;
@@ -36,10 +38,10 @@ answer({
   reset(content) {
     status = Number(content.status ?? 200);
     readsData = content.readsData === true;
-    calls = signed = lastAt = 0;
+    calls = signed = firstAt = lastAt = 0;
     ids = new Set();
     latencies = [];
   },
-  read: () => ({ calls, signed, distinct: ids.size, lastAt }),
+  read: () => ({ calls, signed, distinct: ids.size, firstAt, lastAt }),
   latencies: () => latencies,
 });

@@ -15,6 +15,7 @@ export interface Received {
   /** Different message ids. */
   distinct: number;
   /** Milliseconds since the epoch. */
+  firstAt: number;
   lastAt: number;
 }
 

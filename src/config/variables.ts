@@ -19,6 +19,7 @@
  * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
  * | `MAX_PENDING_REQUESTS` | `10000` | requests that wait for their answer at once |
+ * | `MAX_WAITING_DELIVERIES` | `100000` | deliveries of a webhook that wait; beyond them the oldest are discarded |
  * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
  */
 import ipaddr from "ipaddr.js";
@@ -52,6 +53,7 @@ export interface Variables {
   WEBHOOK_ALLOW_NETWORKS?: string;
   MAX_PAYLOAD_BYTES: number;
   MAX_PENDING_REQUESTS: number;
+  MAX_WAITING_DELIVERIES: number;
   EVENT_SOURCE: string;
 }
 
@@ -101,6 +103,7 @@ export const rules: Record<keyof Variables, Rule> = {
   WEBHOOK_ALLOW_NETWORKS: text("networks", "must be networks such as 10.0.0.0/8, separated by commas"),
   MAX_PAYLOAD_BYTES: integer(1, 16 * 1024 * 1024, 262_144),
   MAX_PENDING_REQUESTS: integer(1, 1_000_000, 10_000),
+  MAX_WAITING_DELIVERIES: integer(1, 10_000_000, 100_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
 };
 

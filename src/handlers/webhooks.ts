@@ -1,13 +1,7 @@
 /** The operations about webhooks and their deliveries. */
 import type { Handlers } from "../http/contract/index.ts";
-import type { DeliveryPage, DeliveryStatus } from "../uplink/deliveries.ts";
+import type { DeliveryPage, DeliveryQuery } from "../uplink/deliveries.ts";
 import type { WebhookService } from "../webhooks/service.ts";
-
-export interface DeliveryQuery {
-  status?: DeliveryStatus;
-  after?: string;
-  limit: number;
-}
 
 export interface WebhookPorts {
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
@@ -18,9 +12,7 @@ type WebhookOperation =
   | "listWebhooks"
   | "rotateSecret"
   | "confirmWebhookByPost"
-  | `${"list" | "replay"}Deliveries`
-  | `${"get" | "retry"}Delivery`
-  | `${"get" | "cancel"}Replay`;
+  | "listDeliveries";
 
 export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, WebhookOperation> {
   const notYet = () => {
@@ -47,10 +39,5 @@ export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, Webh
     rotateSecret: notYet,
     confirmWebhook: notYet,
     confirmWebhookByPost: notYet,
-    getDelivery: notYet,
-    retryDelivery: notYet,
-    replayDeliveries: notYet,
-    getReplay: notYet,
-    cancelReplay: notYet,
   };
 }

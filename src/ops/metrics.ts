@@ -28,6 +28,7 @@ export function makeMetrics() {
     flushFailures: counter("enqueue_failures_total", "Batches the store refused; each is tried again"),
     delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", "webhook"),
     failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", "webhook"),
+    discarded: counter("deliveries_discarded_total", "Deliveries dropped unsent, too old or too many", "webhook"),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
     published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
     accepted: counter("messages_accepted_total", "Messages stored to be published later, by outcome", "outcome"),

@@ -112,8 +112,14 @@ export function makeObserver(
       return (failuresInARow.get(webhookId) ?? 0) >= 10;
     },
 
+    /** Deliveries that waited and were dropped unsent. */
+    discarded(webhook: string, count: number, reason: string): void {
+      metrics.discarded.inc(label(webhook), count);
+      log.warn({ webhook_id: webhook, count, reason }, "deliveries_discarded");
+    },
+
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "lease", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "lease" | "retention" | "replays", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;
@@ -128,8 +134,9 @@ export function makeObserver(
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
       failuresInARow.delete(webhookId);
-      const { enqueued, delivered, failed, attemptSeconds, deliverySeconds } = metrics;
-      for (const metric of [enqueued, delivered, failed, attemptSeconds, deliverySeconds]) metric.remove(webhookId);
+      const { enqueued, delivered, failed, discarded, attemptSeconds, deliverySeconds } = metrics;
+      for (const metric of [enqueued, delivered, failed, discarded, attemptSeconds, deliverySeconds])
+        metric.remove(webhookId);
     },
   };
 }

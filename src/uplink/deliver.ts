@@ -1,6 +1,7 @@
 /** The way of a delivery: read the registration → call → decide. */
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
+import { logAttempt } from "./attempt-log.ts";
 import { type CallOptions, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
@@ -64,9 +65,11 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
         if (decision.slowDown) await endpoint.rest(Math.min(REST_MIN_MS * 2 ** (failuresInARow - 1), REST_MAX_MS));
         throw new RetryLater(decision.delayMs, kept);
       case "throttled":
+        await logAttempt(job, kept);
         await endpoint.rest(decision.delayMs);
         throw new RateLimitError();
       case "gone":
+        await logAttempt(job, kept);
         await options.disable(webhookId, "the endpoint answered 410 Gone");
         await endpoint.rest(REST_MIN_MS);
         throw new RateLimitError();

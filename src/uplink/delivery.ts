@@ -29,15 +29,20 @@ export interface Attempt {
   /** `timeout`, `connection_refused`, …; null after a 2xx. */
   error: string | null;
   durationMs: number;
+  /** The first 1 KiB of the answer as text; absent when it was empty. */
+  responseBody?: string;
 }
 
-/** Retention of finished deliveries by age (seconds) and number. */
+/** Retention of finished deliveries by age (seconds) and number; the numbers are kept by `retention.ts`. */
 export const KEEP_SUCCEEDED = { age: 24 * 3600, count: 1_000 };
 /** The dead letters: 14 days. */
 export const KEEP_FAILED = { age: 14 * 24 * 3600, count: 10_000 };
+
+/** Rows in a job's log: BullMQ drops the oldest beyond them. */
+export const KEEP_LOGS = 30;
 
 /**
  * Options of every delivery. The bridge itself decides when to give up, since the schedule may change while a message
  * waits: `attempts` is only a bound that is never reached. Failed attempts are kept in the job's stack trace list.
  */
-export const JOB_OPTIONS = { attempts: 1_000, backoff: { type: "custom" }, stackTraceLimit: 20 };
+export const JOB_OPTIONS = { attempts: 1_000, backoff: { type: "custom" }, stackTraceLimit: 50, keepLogs: KEEP_LOGS };

@@ -1,5 +1,6 @@
 /** How a decision becomes the end of a BullMQ job, and what an attempt leaves behind in it. */
 import { UnrecoverableError } from "bullmq";
+import { withoutBody } from "./attempt-log.ts";
 import type { Attempt } from "./delivery.ts";
 import type { AttemptResult } from "./retry.ts";
 
@@ -9,16 +10,16 @@ export class RetryLater extends Error {
     readonly delayMs: number,
     attempt: Attempt,
   ) {
-    super(JSON.stringify(attempt));
+    super(JSON.stringify(withoutBody(attempt)));
     // BullMQ keeps the stack of each failure: the attempt itself says more than where it was thrown.
-    this.stack = this.message;
+    this.stack = JSON.stringify(attempt);
   }
 }
 
 /** The last attempt: the job becomes a dead letter. */
 export function dead(attempt: Attempt): Error {
-  const error = new UnrecoverableError(JSON.stringify(attempt));
-  error.stack = error.message;
+  const error = new UnrecoverableError(JSON.stringify(withoutBody(attempt)));
+  error.stack = JSON.stringify(attempt);
   return error;
 }
 
@@ -34,5 +35,6 @@ export function toAttempt(at: number, result: AttemptResult): Attempt {
     statusCode: result.statusCode ?? null,
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
+    ...(result.responseBody && { responseBody: result.responseBody }),
   };
 }

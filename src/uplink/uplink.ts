@@ -2,15 +2,18 @@
  * The uplink as one piece: registrations → subscriptions → intake → queues → workers. Everything it needs from outside
  * comes as a function or a narrow port.
  */
+import { randomUUID } from "node:crypto";
 import type { Queue } from "bullmq";
 import type { Message } from "../message.ts";
 import type { View } from "../view.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
-import { countDeliveries, listDeliveries } from "./deliveries.ts";
+import { retryDelivery } from "./again.ts";
+import { countDeliveries, getDelivery, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
 import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
+import { Retention, type RetentionOptions } from "./retention.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
@@ -32,20 +35,43 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
   maxPayloadBytes: number;
+  /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
+  maxWaiting: number;
+  /** Locks for what one instance at a time does. */
+  claims: {
+    claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+    releaseIf(key: string, value: string): Promise<void>;
+  };
+  /** Durable numbers of each webhook. */
+  counters: {
+    add(group: string, deltas: Record<string, number>): Promise<unknown>;
+    read(group: string): Promise<Record<string, number>>;
+    remove(group: string): Promise<void>;
+  };
   observe: {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
-    partFailed(part: "enqueue" | "subscriptions", error: Error): void;
+    partFailed(part: "enqueue" | "subscriptions" | "retention", error: Error): void;
+    discarded: RetentionObserver;
     forget(webhookId: string): void;
   };
 }
+
+type RetentionObserver = (...observed: Parameters<RetentionOptions["discarded"]>) => void;
 
 /** Stands for the requests among the webhooks: the same way, up to the queue. */
 const ANSWERS = "answers";
 export const ANSWERS_QUEUE = queueName(ANSWERS);
 const ANSWERS_QOS = 1 as const;
+/** An instance that dies while it drops deliveries holds the others up for so long. */
+const RETENTION_SECONDS = 60;
+
+/** Group of the counters of a webhook. */
+function countersOf(webhookId: string): string {
+  return `webhook-${webhookId}`;
+}
 
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
@@ -68,13 +94,32 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
 
+  async function addJobs(webhookId: string, jobs: { id: string; data: DeliveryJob }[]): Promise<void> {
+    await queueOf(webhookId).addBulk(
+      jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
+    );
+    if (webhookId !== ANSWERS) retention.changed(webhookId, jobs.length);
+  }
+
+  const retention = new Retention({
+    webhooks: () => registry.all().map(({ id }) => id),
+    queueOf: (id) => (registry.get(id) ? queueOf(id) : undefined),
+    claim: async (id) => {
+      const [key, holder] = [`retention-${id}`, randomUUID()];
+      if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
+      return () => options.claims.releaseIf(key, holder);
+    },
+    discarded: async (id, count, reason) => {
+      observe.discarded(id, count, reason);
+      await options.counters.add(countersOf(id), { discarded: count });
+    },
+    onFailed: (error) => observe.partFailed("retention", error),
+    maxWaiting: options.maxWaiting,
+  });
+
   function openTenure(onChange: () => void): Tenure<S> {
     const enqueuer = new Enqueuer({
-      addJobs: async (webhookId, jobs) => {
-        await queueOf(webhookId).addBulk(
-          jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
-        );
-      },
+      addJobs,
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
       mayWrite: () => lane.lease.confirm(),
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
@@ -117,6 +162,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     send: options.send,
     eventSource: options.eventSource,
     observe: observe.attempted,
+    ended: (id) => retention.changed(id, 1),
     disable: async (webhookId, reason) => {
       const at = new Date().toISOString();
       await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
@@ -138,6 +184,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
       workers.refresh();
+      retention.start();
       await lane.start();
     },
 
@@ -153,7 +200,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Milliseconds since the oldest batch under way began to be written. */
     oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
 
-    count: (webhookId: string) => countDeliveries(queueOf(webhookId)),
+    async count(webhookId: string) {
+      const { discarded = 0 } = await options.counters.read(countersOf(webhookId));
+      return countDeliveries(queueOf(webhookId), discarded);
+    },
+    get: (webhookId: string, messageId: string) => getDelivery(queueOf(webhookId), webhookId, messageId),
+    retry: (webhookId: string, messageId: string) => retryDelivery(queueOf(webhookId), webhookId, messageId),
+    /** Undefined when the webhook is gone. */
+    queueOf: (webhookId: string) => (registry.get(webhookId) ? queueOf(webhookId) : undefined),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
 
@@ -162,6 +216,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       const queue = options.openQueue(queueName(webhookId));
       try {
         await queue.obliterate({ force: true });
+        await options.counters.remove(countersOf(webhookId));
       } finally {
         await queue.close().catch(() => undefined);
       }
@@ -173,6 +228,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Lets calls under way finish; what the process ends before is called again. */
     async stopDelivery(): Promise<void> {
       await workers.stop();
+      await retention.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
     },
   };

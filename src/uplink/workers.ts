@@ -10,6 +10,8 @@ type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 export interface WorkersOptions extends DeliverOptions {
   webhooks(): Iterable<Webhook>;
   openWorker(name: string, processor: Processor, options: object): Worker;
+  /** A delivery has succeeded or failed for good. */
+  ended(webhookId: string): void;
 }
 
 /**
@@ -63,10 +65,12 @@ export class Workers {
       stalledInterval: LOOK_OUT_MS,
       // A job may be taken up again as often as processes die: giving up would lose it.
       maxStalledCount: 1_000_000,
-      removeOnComplete: KEEP_SUCCEEDED,
-      removeOnFail: KEEP_FAILED,
+      removeOnComplete: { age: KEEP_SUCCEEDED.age },
+      removeOnFail: { age: KEEP_FAILED.age },
       settings: { backoffStrategy: backoff },
     });
+    worker.on("completed", () => this.options.ended(webhook.id));
+    worker.on("failed", (job) => job?.finishedOn && this.options.ended(webhook.id));
     return worker;
   }
 

@@ -137,6 +137,11 @@ export class WebhookService<Page, Query> {
     await this.options.deliveries.drop(id);
   }
 
+  /** For what is done with its deliveries. @throws Problem not_found, also where the caller may not see it */
+  readable(id: string, caller: Caller): Promise<Webhook> {
+    return this.#read(id, caller);
+  }
+
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
     await this.#read(id, caller);
     return this.options.deliveries.list(id, query);

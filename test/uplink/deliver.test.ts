@@ -5,7 +5,7 @@ import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bull
 import { Webhook as Verifier } from "standardwebhooks";
 import { newId, toStored } from "../../src/message.ts";
 import { type DeliveryObservation, makeDeliver } from "../../src/uplink/deliver.ts";
-import type { DeliveryJob } from "../../src/uplink/delivery.ts";
+import type { Attempt, DeliveryJob } from "../../src/uplink/delivery.ts";
 import { backoff, RetryLater } from "../../src/uplink/outcome.ts";
 import type { AttemptResult } from "../../src/uplink/retry.ts";
 import type { Call } from "../../src/uplink/send.ts";
@@ -31,6 +31,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
   const rests: number[] = [];
   const disabled: string[] = [];
   const delayedTo: number[] = [];
+  const logged: Attempt[] = [];
   const deliver = makeDeliver("wh_1", {
     webhook: () => (changes ? { ...webhook, ...changes } : undefined),
     async send(call) {
@@ -54,10 +55,11 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
       attemptsMade,
       data: toStored({ ...message, id: "" }),
       moveToDelayed: async (at: number) => void delayedTo.push(at),
+      log: async (row: string) => logged.push(JSON.parse(row)),
     } as unknown as Job<DeliveryJob>;
     return deliver(job, "token", { rest: async (ms) => void rests.push(ms) });
   };
-  return { run, calls, observed, rests, disabled, delayedTo };
+  return { run, calls, observed, rests, disabled, delayedTo, logged };
 }
 
 const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
@@ -92,10 +94,13 @@ describe("a delivery attempt", () => {
   });
 
   it("is a dead letter once the schedule is used up", async () => {
-    const { run } = setup(answered(404));
+    const { run, logged } = setup({ ...answered(404), responseBody: "who?" });
     const error = await run(2).catch((caught: unknown) => caught);
     assert.ok(error instanceof UnrecoverableError);
     assert.equal(JSON.parse(error.message).statusCode, 404);
+    assert.equal(JSON.parse(error.stack!).responseBody, "who?");
+    assert.doesNotMatch(error.message, /who/, "the answer is kept once");
+    assert.deepEqual(logged, [], "no round trip for what is kept with the end of the job");
   });
 
   for (const [name, result] of [
@@ -110,14 +115,22 @@ describe("a delivery attempt", () => {
   }
 
   it("makes the whole endpoint wait as Retry-After says, and consumes no attempt", async () => {
-    const { run, rests } = setup(answered(429, "7"));
+    const { run, rests, logged } = setup({ ...answered(429, "7"), responseBody: "slow down" });
     await assert.rejects(run(), RateLimitError);
     assert.deepEqual(rests, [7_000]);
+    assert.deepEqual(
+      logged.map(({ statusCode, error, responseBody }) => [statusCode, error, responseBody]),
+      [[429, "http_error", "slow down"]],
+    );
   });
 
   it("disables the webhook on 410 and keeps the delivery", async () => {
-    const { run, disabled } = setup(answered(410));
+    const { run, disabled, logged } = setup(answered(410));
     await assert.rejects(run(), RateLimitError);
+    assert.deepEqual(
+      logged.map(({ statusCode }) => statusCode),
+      [410],
+    );
     assert.deepEqual(disabled, ["the endpoint answered 410 Gone"]);
   });
 

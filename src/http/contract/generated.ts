@@ -530,7 +530,7 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Of the succeeded ones the last 1,000 are kept for a day, of the failed ones (the dead letters) the last 10,000 for 14 days. With `topic`, `since` or `until` a page looks through a bounded number of deliveries and may be short or empty: go on while there is a `nextCursor`.
+         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Of the succeeded ones the last 1,000 are kept for a day, of the failed ones (the dead letters) the last 10,000 for 14 days. What waits is kept for 14 days, 100,000 of a webhook (`MAX_WAITING_DELIVERIES`): beyond that the oldest are discarded and counted. The numbers may be run over for a moment. With `topic`, `since` or `until` a page looks through a bounded number of deliveries and may be short or empty: go on while there is a `nextCursor`.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -594,7 +594,7 @@ export interface paths {
         put?: never;
         /**
          * Deliver again
-         * @description Delivers again, now, whether it has failed, waits for another attempt or has succeeded, with the same `webhook-id` and the whole retry schedule before it. Ahead of what waits; `ordering` does not hold it back.
+         * @description Delivers again, now, whether it has failed, waits for another attempt or has succeeded, with the same `webhook-id`. One that has ended has the whole retry schedule before it; one that waits goes on in its own. Ahead of what waits; `ordering` does not hold it back. Its attempts stay in the log.
          */
         post: operations["retryDelivery"];
         delete?: never;
