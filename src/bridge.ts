@@ -26,6 +26,7 @@ import { makeCanary, makeReadiness } from "./ops/health.ts";
 import { addGauges, makeMetrics } from "./ops/metrics.ts";
 import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
+import { openSecrets } from "./secrets-key.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
@@ -37,6 +38,7 @@ import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
+import { resealAll, type StoredWebhook, sealedRecords } from "./webhooks/sealed.ts";
 import { WebhookService } from "./webhooks/service.ts";
 
 export interface Bridge {
@@ -94,8 +96,18 @@ export async function startBridge(
       ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url! };
 
+    // What is secret in it.
+    const secrets = await openSecrets({
+      keys: config.secretsKeys,
+      ...(store.kind === "embedded" && { embeddedIn: dataDir }),
+    });
+    for (const warning of secrets.warnings) log.warn({ warning }, "store_warning");
+    const webhookRecords = store.records<StoredWebhook>("webhooks");
+    const resealed = await resealAll(webhookRecords, secrets.ring);
+    if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
+
     // What is seen from outside.
-    const registry = new WebhookRegistry(store.records("webhooks"), log);
+    const registry = new WebhookRegistry(sealedRecords(webhookRecords, secrets.ring), log);
     const metrics = makeMetrics();
     const observer = makeObserver({ log, wide }, metrics, () => registry.size);
 
@@ -260,7 +272,11 @@ export async function startBridge(
         protocol: () => protocolName(publisher.connection.protocol),
         responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
         readiness,
-        status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),
+        status: makeStatus({
+          ...parts,
+          warnings: secrets.warnings,
+          broker: { url: redactUrl(broker.url), embedded: embedded !== undefined },
+        }),
         metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
         maxPayloadBytes,
       }),

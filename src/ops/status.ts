@@ -54,7 +54,13 @@ function uplinkCheck(sessions: UplinkSession[], inStep: boolean): Check {
   return inStep ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
-export function makeStatus(parts: Parts & { broker: { url: string; embedded: boolean } }) {
+interface StatusParts extends Parts {
+  broker: { url: string; embedded: boolean };
+  /** What an operator should know, besides what the store itself says. */
+  warnings: readonly string[];
+}
+
+export function makeStatus(parts: StatusParts) {
   const { store, publisher, uplink, registry, broker } = parts;
   const startedAt = new Date();
   return async () => ({
@@ -68,7 +74,7 @@ export function makeStatus(parts: Parts & { broker: { url: string; embedded: boo
       protocol: protocolName(publisher.connection.protocol) ?? null,
       error: publisher.connection.lastError ?? null,
     },
-    store: { kind: store.kind, warnings: store.warnings },
+    store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
     lanes: uplink.sessions().map(({ status, pending }) => ({ ...status, pending })),
     webhooks: registry.size,
   });
