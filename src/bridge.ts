@@ -29,10 +29,12 @@ import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openSecrets } from "./secrets-key.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
+import { makeAuthorizedSend } from "./uplink/authorize.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
-import { makeSender } from "./uplink/send.ts";
+import { makeAsk, originName } from "./uplink/ownership.ts";
+import { makeSenders } from "./uplink/senders.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
@@ -165,8 +167,8 @@ export async function startBridge(
 
     // MQTT → HTTP.
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
-    const sender = makeSender({ guard });
-    onStop("sender", () => sender.close(0));
+    const senders = makeSenders({ guard });
+    onStop("sender", () => senders.close(0));
     const uplink = makeUplink<UplinkSession>({
       registry,
       assignments: store.records("subscriptions"),
@@ -183,7 +185,7 @@ export async function startBridge(
           receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
           ...callbacks,
         }),
-      send: (call) => sender.send(call),
+      send: makeAuthorizedSend(senders.send),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
       maxPayloadBytes,
@@ -262,6 +264,11 @@ export async function startBridge(
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
           newSecret,
           deliveries: { ...uplink, isFailing: observer.isFailing },
+          owner: {
+            origin: originName(config.publicUrl, config.eventSource),
+            ask: makeAsk({ send: senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
+          },
+          onResumed: observer.resumed,
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         keys,
