@@ -27,20 +27,24 @@ import { makeCanary, makeReadiness } from "./ops/health.ts";
 import { addGauges, makeMetrics } from "./ops/metrics.ts";
 import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
+import { openSecrets } from "./secrets-key.ts";
 import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
+import { makeAuthorizedSend } from "./uplink/authorize.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { LANE, type LaneRecord } from "./uplink/lane.ts";
+import { makeAsk, originName } from "./uplink/ownership.ts";
 import { Replays } from "./uplink/replays.ts";
-import { makeSender } from "./uplink/send.ts";
+import { makeSenders } from "./uplink/senders.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
+import { resealAll, type StoredWebhook, sealedRecords } from "./webhooks/sealed.ts";
 import { WebhookService } from "./webhooks/service.ts";
 
 export interface Bridge {
@@ -100,8 +104,18 @@ export async function startBridge(
       ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url! };
 
+    // What is secret in it.
+    const secrets = await openSecrets({
+      keys: config.secretsKeys,
+      ...(store.kind === "embedded" && { embeddedIn: dataDir }),
+    });
+    for (const warning of secrets.warnings) log.warn({ warning }, "store_warning");
+    const webhookRecords = store.records<StoredWebhook>("webhooks");
+    const resealed = await resealAll(webhookRecords, secrets.ring);
+    if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
+
     // What is seen from outside.
-    const registry = new WebhookRegistry(store.records("webhooks"), log);
+    const registry = new WebhookRegistry(sealedRecords(webhookRecords, secrets.ring), log);
     const metrics = makeMetrics();
     const observer = makeObserver({ log, wide }, metrics, () => registry.size);
 
@@ -159,8 +173,8 @@ export async function startBridge(
 
     // MQTT → HTTP.
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
-    const sender = makeSender({ guard });
-    onStop("sender", () => sender.close(0));
+    const senders = makeSenders({ guard });
+    onStop("sender", () => senders.close(0));
     const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
     const uplink = makeUplink<UplinkSession>({
       registry,
@@ -187,7 +201,7 @@ export async function startBridge(
           receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
           ...callbacks,
         }),
-      send: (call) => sender.send(call),
+      send: makeAuthorizedSend(senders.send),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
       reloadAnswerTopics: () => requestView.reload(),
@@ -283,6 +297,11 @@ export async function startBridge(
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
           newSecret,
           deliveries: { ...uplink, isFailing: observer.isFailing },
+          owner: {
+            origin: originName(config.publicUrl, config.eventSource),
+            ask: makeAsk({ send: senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
+          },
+          onResumed: observer.resumed,
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         keys,
@@ -293,7 +312,11 @@ export async function startBridge(
         protocol: () => protocolName(publisher.connection.protocol),
         responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
         readiness,
-        status: makeStatus({ ...parts, broker: { url: redactUrl(broker.url), embedded: embedded !== undefined } }),
+        status: makeStatus({
+          ...parts,
+          warnings: secrets.warnings,
+          broker: { url: redactUrl(broker.url), embedded: embedded !== undefined },
+        }),
         metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
         maxPayloadBytes,
       }),

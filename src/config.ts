@@ -55,6 +55,8 @@ export interface Config {
   };
   /** Absent: the embedded store. May hold a password: show it through {@link redactUrl} only. */
   readonly storeUrl?: string;
+  /** Encrypt secrets in the store: the first one; all of them decrypt. */
+  readonly secretsKeys: readonly string[];
   readonly roles: readonly Role[];
   /** CIDRs; loopback is among them when broker and store are both embedded. */
   readonly webhookAllowNetworks: readonly string[];
@@ -64,6 +66,8 @@ export interface Config {
   /** Deliveries of a webhook that wait; beyond them the oldest are discarded. */
   readonly maxWaitingDeliveries: number;
   readonly eventSource: string;
+  /** Where receivers reach the API; without a slash at its end. */
+  readonly publicUrl?: string;
 }
 
 /** Everything that is wrong with the configuration, at once. Ends the process with 78 (EX_CONFIG of sysexits.h). */
@@ -223,12 +227,14 @@ function toConfig(v: Variables): Config {
     },
     broker: { host: v.BROKER_HOST, port: v.BROKER_PORT, username: v.BROKER_USERNAME, password: v.BROKER_PASSWORD },
     storeUrl: v.STORE_URL,
+    secretsKeys: list(v.SECRETS_KEY ?? ""),
     roles: [...ROLES],
     webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],
     maxPayloadBytes: v.MAX_PAYLOAD_BYTES,
     maxPendingRequests: v.MAX_PENDING_REQUESTS,
     maxWaitingDeliveries: v.MAX_WAITING_DELIVERIES,
     eventSource: v.EVENT_SOURCE,
+    publicUrl: v.PUBLIC_URL?.replace(/\/+$/, ""),
   };
 }
 

@@ -46,11 +46,13 @@ describe("configuration", () => {
       },
       broker: { host: "127.0.0.1", port: 1883, username: undefined, password: undefined },
       storeUrl: undefined,
+      secretsKeys: [],
       roles: ["api", "uplink", "delivery"],
       webhookAllowNetworks: ["127.0.0.0/8", "::1/128"],
       maxPayloadBytes: 262_144,
       maxPendingRequests: 10_000,
       eventSource: "/causeway",
+      publicUrl: undefined,
     });
   });
 
@@ -71,10 +73,12 @@ describe("configuration", () => {
       BROKER_USERNAME: "device",
       BROKER_PASSWORD: "q",
       STORE_URL: "rediss://u:p@redis:6380/1",
+      SECRETS_KEY: `${"n".repeat(32)}, ${"o".repeat(44)}`,
       ROLES: " delivery, api,uplink ",
       WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8, fd00::/8",
       MAX_PAYLOAD_BYTES: "16777216",
       EVENT_SOURCE: "urn:example:site-1",
+      PUBLIC_URL: "https://example.com/causeway/",
     });
     assert.deepEqual(config, {
       http: { host: "::", port: 0 },
@@ -93,11 +97,13 @@ describe("configuration", () => {
       },
       broker: { host: "::1", port: 0, username: "device", password: "q" },
       storeUrl: "rediss://u:p@redis:6380/1",
+      secretsKeys: ["n".repeat(32), "o".repeat(44)],
       roles: ["api", "uplink", "delivery"],
       webhookAllowNetworks: ["10.0.0.0/8", "fd00::/8"],
       maxPayloadBytes: 16_777_216,
       maxPendingRequests: 10_000,
       eventSource: "urn:example:site-1",
+      publicUrl: "https://example.com/causeway",
     });
   });
 
@@ -165,6 +171,10 @@ describe("configuration", () => {
     [{ BROKER_PORT: "65536" }, "BROKER_PORT"],
     [{ STORE_URL: "postgres://h/db" }, "STORE_URL"],
     [{ STORE_URL: "redis://h/db" }, "STORE_URL"],
+    [{ SECRETS_KEY: "k".repeat(31) }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: `${"k".repeat(32)},short` }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: `${"k".repeat(20)} ${"k".repeat(20)}` }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: "," }, "SECRETS_KEY"],
     [{ ROLES: "api" }, "ROLES"],
     [{ ROLES: "api,uplink,delivery,broker" }, "ROLES"],
     [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.1" }, "WEBHOOK_ALLOW_NETWORKS"],
@@ -176,6 +186,9 @@ describe("configuration", () => {
     [{ MAX_PAYLOAD_BYTES: "16777217" }, "MAX_PAYLOAD_BYTES"],
     [{ EVENT_SOURCE: "two words" }, "EVENT_SOURCE"],
     [{ EVENT_SOURCE: "/100%" }, "EVENT_SOURCE"],
+    [{ PUBLIC_URL: "causeway.example.com" }, "PUBLIC_URL"],
+    [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
+    [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
   ];
   for (const [env, ...names] of refused) {
     it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
@@ -224,6 +237,8 @@ describe("configuration", () => {
         "MQTT_CERT",
         "MQTT_CA",
         "STORE_URL",
+        "SECRETS_KEY",
+        "PUBLIC_URL",
         "LOG_LEVEL",
         "PORT",
         "HOST",

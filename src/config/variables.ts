@@ -15,12 +15,14 @@
  * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
  * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | who may connect to it; required beyond loopback |
  * | `STORE_URL` | the embedded store | redis or rediss |
+ * | `SECRETS_KEY` | embedded store: made and kept beside it | encrypts secrets in the store; several: the first encrypts |
  * | `ROLES` | `api,uplink,delivery` | what this process does |
  * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
  * | `MAX_PENDING_REQUESTS` | `10000` | requests that wait for their answer at once |
  * | `MAX_WAITING_DELIVERIES` | `100000` | deliveries of a webhook that wait; beyond them the oldest are discarded |
  * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
+ * | `PUBLIC_URL` | none | where receivers reach this API, for the callback of the ownership check |
  */
 import ipaddr from "ipaddr.js";
 
@@ -49,12 +51,14 @@ export interface Variables {
   BROKER_USERNAME?: string;
   BROKER_PASSWORD?: string;
   STORE_URL?: string;
+  SECRETS_KEY?: string;
   ROLES: string;
   WEBHOOK_ALLOW_NETWORKS?: string;
   MAX_PAYLOAD_BYTES: number;
   MAX_PENDING_REQUESTS: number;
   MAX_WAITING_DELIVERIES: number;
   EVENT_SOURCE: string;
+  PUBLIC_URL?: string;
 }
 
 type Rule = { schema: Record<string, unknown>; expected: string };
@@ -97,6 +101,10 @@ export const rules: Record<keyof Variables, Rule> = {
   BROKER_USERNAME: credential,
   BROKER_PASSWORD: credential,
   STORE_URL: text("store-url", "must be a URL such as redis://host:6379/0, with the scheme redis or rediss"),
+  SECRETS_KEY: text(
+    "secrets-keys",
+    "must be at least 32 printable ASCII characters without white space, as from openssl rand -base64 32; several separated by commas",
+  ),
   ROLES: text("roles", "must name api, uplink and delivery: splitting them among processes is not supported yet", {
     default: ROLES.join(),
   }),
@@ -105,6 +113,7 @@ export const rules: Record<keyof Variables, Rule> = {
   MAX_PENDING_REQUESTS: integer(1, 1_000_000, 10_000),
   MAX_WAITING_DELIVERIES: integer(1, 10_000_000, 100_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
+  PUBLIC_URL: text("public-url", "must be a URL such as https://causeway.example.com, with the scheme http or https"),
 };
 
 export const formats: Record<string, (value: string) => boolean> = {
@@ -115,6 +124,9 @@ export const formats: Record<string, (value: string) => boolean> = {
   "client-id": (value) => /^[\w.-]{1,40}$/.test(value),
   "mqtt-url": (value) => hasScheme(value, ["mqtt:", "mqtts:", "ws:", "wss:"]),
   "store-url": (value) => hasScheme(value, ["redis:", "rediss:"]) && /^\/?\d*$/.test(new URL(value).pathname),
+  "secrets-keys": (value) => list(value).length > 0 && list(value).every((key) => /^[\x21-\x7e]{32,}$/.test(key)),
+  "public-url": (value) =>
+    hasScheme(value, ["http:", "https:"]) && !/[?#@]/.test(value) && /^[\x21-\x7e]+$/.test(value),
   roles: (value) => list(value).sort().join() === [...ROLES].sort().join(),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>

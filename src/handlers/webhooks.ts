@@ -1,7 +1,8 @@
 /** The operations about webhooks and their deliveries. */
-import type { Handlers } from "../http/contract/index.ts";
+import type { Handlers, OperationRequest } from "../http/contract/index.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/deliveries.ts";
 import type { WebhookService } from "../webhooks/service.ts";
+import { consentOf } from "../webhooks/verification.ts";
 
 export interface WebhookPorts {
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
@@ -18,6 +19,8 @@ export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, Webh
   const notYet = () => {
     throw new Error("not built yet");
   };
+  const confirm = ({ params, query, headers }: OperationRequest<"confirmWebhook">) =>
+    webhooks.confirm(params.id, query.token, consentOf(headers["webhook-allowed-rate"]?.toString()));
   return {
     createWebhook: async (request, reply) => {
       const webhook = await webhooks.create(request.body, request.caller);
@@ -33,11 +36,11 @@ export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, Webh
     },
     listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
     previewWebhook: notYet,
-    pauseWebhook: notYet,
-    resumeWebhook: notYet,
+    pauseWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: false }, caller),
+    resumeWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: true }, caller),
     testWebhook: notYet,
-    rotateSecret: notYet,
-    confirmWebhook: notYet,
-    confirmWebhookByPost: notYet,
+    rotateSecret: ({ params, body, caller }) => webhooks.rotateSecret(params.id, body ?? {}, caller),
+    confirmWebhook: confirm,
+    confirmWebhookByPost: confirm,
   };
 }

@@ -4,6 +4,8 @@ import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
+import type { AttemptResult } from "../uplink/retry.ts";
+import type { Webhook } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
 export interface Log {
@@ -129,6 +131,16 @@ export function makeObserver(
 
     flushed(durationMs: number): void {
       metrics.enqueueSeconds.observe(durationMs / 1_000);
+    },
+
+    /** The ownership check: `agreed` in the answer to it, or not (yet). */
+    askedOwner({ id }: Webhook, { statusCode, error, detail, durationMs }: AttemptResult, agreed: boolean): void {
+      const outcome = agreed ? "agreed" : "pending";
+      log.info({ webhook_id: id, outcome, status: statusCode, error, detail, duration_ms: durationMs }, "owner_asked");
+    },
+
+    resumed(webhookId: string): void {
+      failuresInARow.delete(webhookId);
     },
 
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */

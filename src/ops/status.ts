@@ -65,7 +65,13 @@ export function uplinkCheck({
   return inStep() ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
-export function makeStatus(parts: Parts & { broker: { url: string; embedded: boolean } }) {
+interface StatusParts extends Parts {
+  broker: { url: string; embedded: boolean };
+  /** What an operator should know, besides what the store itself says. */
+  warnings: readonly string[];
+}
+
+export function makeStatus(parts: StatusParts) {
   const { instance, store, publisher, uplink, registry, broker } = parts;
   const startedAt = new Date();
   return async () => ({
@@ -80,7 +86,7 @@ export function makeStatus(parts: Parts & { broker: { url: string; embedded: boo
       protocol: protocolName(publisher.connection.protocol) ?? null,
       error: publisher.connection.lastError ?? null,
     },
-    store: { kind: store.kind, warnings: store.warnings },
+    store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
     lanes: [laneStatus(uplink)],
     webhooks: registry.size,
   });

@@ -1,13 +1,14 @@
 /** One call of a webhook: build the request → sign → POST. */
+import { signingSecrets } from "../webhooks/rotation.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import { type AuthorizedCall, trustOf } from "./authorize.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { buildRequest } from "./event.ts";
 import type { AttemptResult } from "./retry.ts";
-import type { Sender } from "./send.ts";
-import { parseSecret, sign } from "./sign.ts";
+import { parseSecret, signAll } from "./sign.ts";
 
 export interface CallOptions {
-  send: Sender["send"];
+  send(call: AuthorizedCall): Promise<AttemptResult>;
   /** CloudEvents `source`. */
   eventSource: string;
 }
@@ -24,13 +25,15 @@ export type CallWebhook = (
   now: number,
 ) => Promise<AttemptResult>;
 
-/** For one webhook, whose secret is parsed once. */
+/** For one webhook, whose secrets are parsed once. */
 export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
-  let cachedSecret: { text: string; key: Buffer } | undefined;
+  let cached: { texts: string; keys: Buffer[] } | undefined;
 
-  function secretKey(text: string): Buffer {
-    if (cachedSecret?.text !== text) cachedSecret = { text, key: parseSecret(text) };
-    return cachedSecret.key;
+  function secretKeys(webhook: Webhook, now: number): Buffer[] {
+    const secrets = signingSecrets(webhook, now);
+    const texts = secrets.join();
+    if (cached?.texts !== texts) cached = { texts, keys: secrets.map(parseSecret) };
+    return cached.keys;
   }
 
   return (webhook, message, attempt, now) => {
@@ -42,7 +45,9 @@ export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
       attempt,
       now,
     });
-    headers["webhook-signature"] = sign(secretKey(webhook.secret), message.id, Math.floor(now / 1_000), body);
-    return send({ url: webhook.url, headers, body, timeoutMs: webhook.timeoutMs });
+    headers["webhook-signature"] = signAll(secretKeys(webhook, now), message.id, Math.floor(now / 1_000), body);
+    // CloudEvents HTTP Webhook section 4.1.2: who was allowed to call says so in each call.
+    if (webhook.verification) headers["webhook-request-origin"] = webhook.verification.origin;
+    return send({ url: webhook.url, headers, body, timeoutMs: webhook.timeoutMs, ...trustOf(webhook) });
   };
 }

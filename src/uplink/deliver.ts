@@ -1,6 +1,6 @@
 /** The way of a delivery: read the registration → call → decide. */
 import { DelayedError, type Job, RateLimitError } from "bullmq";
-import type { Webhook } from "../webhooks/webhook.ts";
+import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { logAttempt } from "./attempt-log.ts";
 import { type CallOptions, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
@@ -43,7 +43,7 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
     if (!webhook) return null; // removed meanwhile: what waited goes with it
-    if (!webhook.enabled || webhook.disabled) {
+    if (!isCallable(webhook)) {
       await job.moveToDelayed(Date.now() + REST_MIN_MS, token);
       throw new DelayedError();
     }

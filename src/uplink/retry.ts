@@ -10,6 +10,8 @@ export type ErrorKind =
   | "tls_error"
   | "redirect"
   | "blocked_address"
+  /** No OAuth 2 token: the receiver was not called. */
+  | "auth_error"
   | "http_error"
   | "network_error";
 
@@ -27,6 +29,8 @@ export interface AttemptResult {
   responseBody?: string;
   /** The answer was longer than what was kept, or broke off. */
   responseTruncated?: boolean;
+  /** Those that were asked for. */
+  headers?: Record<string, string>;
 }
 
 export interface AttemptState {
@@ -65,6 +69,7 @@ const UNREACHABLE: readonly ErrorKind[] = [
   "timeout",
   "tls_error",
   "network_error",
+  "auth_error",
 ];
 
 export function decide(result: AttemptResult, attempt: AttemptState, random: () => number = Math.random): Decision {

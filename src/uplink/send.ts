@@ -3,17 +3,25 @@ import { Agent, type Dispatcher } from "undici";
 import { type AddressGuard, BlockedAddressError, ipLiteral } from "./address-guard.ts";
 import type { AttemptResult, ErrorKind } from "./retry.ts";
 
+/** PEM: a private CA, and the client certificate of a webhook with mutual TLS. */
+export interface Tls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
 export interface SenderOptions {
   guard: Pick<AddressGuard, "check" | "lookup">;
   /** Milliseconds for DNS, TCP and TLS together. */
   connectTimeoutMs?: number;
   /** How much of an answer is kept, in bytes. */
   maxResponseBytes?: number;
-  /** PEM: a private CA, or the client certificate of a webhook with mutual TLS. */
-  tls?: { ca?: string; cert?: string; key?: string };
+  tls?: Tls;
 }
 
 export interface Call {
+  /** POST when absent. */
+  method?: "POST" | "OPTIONS";
   url: string;
   headers: Record<string, string>;
   body: string | Buffer;
@@ -21,6 +29,8 @@ export interface Call {
   timeoutMs: number;
   /** Overrides the sender's for this call, when the answer itself is wanted. */
   maxResponseBytes?: number;
+  /** Names, in lower case, of headers of the answer that are wanted. */
+  responseHeaders?: readonly string[];
 }
 
 export interface Sender {
@@ -73,13 +83,14 @@ export function makeSender(options: SenderOptions): Sender {
       if ("error" in target) return Promise.resolve({ ...target, durationMs: 0 });
       running++;
       return new Promise((done) => {
-        const exchange = new Exchange(call.timeoutMs, call.maxResponseBytes ?? maxResponseBytes, (result) => {
+        const { method = "POST", headers, body } = call;
+        const limits = { ...call, maxResponseBytes: call.maxResponseBytes ?? maxResponseBytes };
+        const exchange = new Exchange(limits, (result) => {
           done(result);
           if (--running === 0) idle();
         });
-        const { headers, body } = call;
         try {
-          agent.dispatch({ ...target, method: "POST", headers, body }, exchange);
+          agent.dispatch({ ...target, method, headers, body }, exchange);
         } catch (error) {
           exchange.onResponseError(undefined, error);
         }
@@ -128,18 +139,26 @@ function readTarget(text: string, guard: Pick<AddressGuard, "check">): Target {
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
+  readonly #maxResponseBytes: number;
+  readonly #wantedHeaders: readonly string[];
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
   #statusCode: number | undefined;
   #retryAfter: string | undefined;
+  #headers: Record<string, string> | undefined;
   #kept: Buffer[] = [];
   #received = 0;
 
   constructor(
-    timeoutMs: number,
-    readonly maxResponseBytes: number,
+    {
+      timeoutMs,
+      maxResponseBytes,
+      responseHeaders = [],
+    }: Omit<Call, "maxResponseBytes"> & { maxResponseBytes: number },
     readonly done: (result: AttemptResult) => void,
   ) {
+    this.#maxResponseBytes = maxResponseBytes;
+    this.#wantedHeaders = responseHeaders;
     this.#timer = setTimeout(() => this.#breakOff(`no complete answer within ${timeoutMs} ms`), timeoutMs);
   }
 
@@ -153,18 +172,22 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#statusCode = statusCode;
     const retryAfter = headers["retry-after"];
     if (typeof retryAfter === "string") this.#retryAfter = retryAfter;
+    for (const name of this.#wantedHeaders) {
+      const value = headers[name];
+      if (typeof value === "string") this.#headers = { ...this.#headers, [name]: value };
+    }
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = this.maxResponseBytes - this.#received;
+    const room = this.#maxResponseBytes - this.#received;
     // A copy, since undici goes on using the memory behind the chunk.
     if (room > 0) this.#kept.push(Buffer.from(chunk.subarray(0, room)));
     this.#received += chunk.length;
-    if (this.#received > Math.max(MAX_DRAIN_BYTES, this.maxResponseBytes)) this.#breakOff("the answer is too long");
+    if (this.#received > Math.max(MAX_DRAIN_BYTES, this.#maxResponseBytes)) this.#breakOff("the answer is too long");
   }
 
   onResponseEnd(): void {
-    this.#settle({}, this.#received > this.maxResponseBytes);
+    this.#settle({}, this.#received > this.#maxResponseBytes);
   }
 
   onResponseError(_: unknown, error: unknown): void {
@@ -190,6 +213,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       result.statusCode = this.#statusCode;
       if (this.#statusCode >= 300) result.error = this.#statusCode < 400 ? "redirect" : "http_error";
       if (this.#retryAfter !== undefined) result.retryAfter = this.#retryAfter;
+      if (this.#headers !== undefined) result.headers = this.#headers;
       if (this.#kept.length > 0) result.responseBody = readable(Buffer.concat(this.#kept));
       if (truncated) result.responseTruncated = true;
     }

@@ -1,6 +1,6 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
 import type { Job, Worker } from "bullmq";
-import type { Webhook } from "../webhooks/webhook.ts";
+import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
 import { backoff } from "./outcome.ts";
@@ -37,7 +37,7 @@ export class Workers {
     for (const id of ids) {
       const webhook = this.options.webhook(id);
       const worker = this.#workers.get(id);
-      const runs = webhook?.enabled && !webhook.disabled;
+      const runs = webhook && isCallable(webhook);
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
       else if (runs && worker) worker.concurrency = webhook.concurrency;
       else if (worker) this.#close(id, worker);

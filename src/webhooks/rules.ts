@@ -1,6 +1,7 @@
 /** The rules for what may be registered. */
 import { type FieldError, fieldProblem, Problem } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
+import { authErrors, caError } from "./auth-rules.ts";
 import { MAX_FILTER_LEVELS, type Webhook, type WebhookPatch } from "./webhook.ts";
 
 /** What decides about URLs, headers and secrets; the real ones come from the uplink. */
@@ -21,11 +22,18 @@ export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Pr
       fieldError(`headers.${name}`, rules.headerError(name, value)),
     ),
     ...(input.secret === undefined ? [] : fieldError("secret", rules.secretError(input.secret))),
+    ...(input.auth ? authErrors(input.auth) : []),
+    ...(input.ca ? fieldError("ca", caError(input.ca)) : []),
   ];
   if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
 
-  const url = input.url === undefined ? undefined : await rules.urlError(input.url);
-  if (url) throw new Problem(url.code, `url: ${url.message}`, { errors: [{ path: "url", message: url.message }] });
+  await requireUrl("url", input.url, rules);
+  await requireUrl("auth.tokenUrl", input.auth?.tokenUrl, rules);
+}
+
+async function requireUrl(path: string, url: string | undefined, rules: WebhookRules): Promise<void> {
+  const wrong = url === undefined ? undefined : await rules.urlError(url);
+  if (wrong) throw fieldProblem(wrong.code, path, wrong.message);
 }
 
 /** @throws Problem of a webhook that would never be called */

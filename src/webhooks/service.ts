@@ -3,11 +3,16 @@ import { type Caller, requireRead } from "../caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
+import { requireTrustFits } from "./auth-rules.ts";
+import { maskHeaders, unmaskHeaders } from "./masks.ts";
 import type { WebhookRegistry } from "./registry.ts";
+import { rotated } from "./rotation.ts";
 import { checkWebhook, requirePurpose, type WebhookRules } from "./rules.ts";
+import { agreed, type Consent, pendingCheck } from "./verification.ts";
 import {
   type AuthInput,
   DEFAULTS,
+  isCallable,
   MAX_WEBHOOKS,
   type Webhook,
   type WebhookInput,
@@ -55,13 +60,25 @@ export interface WebhookServiceOptions<Page, Query> {
   registry: WebhookRegistry;
   rules: WebhookRules;
   newSecret(): string;
+  /** The ownership check. */
+  owner: {
+    /** Who asks, as a DNS name. */
+    origin: string;
+    /** Asks the receiver; undefined when it did not agree (yet). Never rejects. */
+    ask(webhook: Webhook): Promise<Consent | undefined>;
+  };
   deliveries: Deliveries<Page, Query>;
   /** Resolves once the broker subscribes us to what the webhooks want; false when that takes too long. */
   untilInStep(timeoutMs: number): Promise<boolean>;
+  /** A person wants it to be called again: what its endpoint did before is forgotten. */
+  onResumed(webhookId: string): void;
 }
 
 /** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
 const IN_STEP_MS = 2_000;
+
+/** How long the old secret signs as well, unless the caller says otherwise. */
+const GRACE_SECONDS = 86_400;
 
 const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
 
@@ -85,12 +102,15 @@ export class WebhookService<Page, Query> {
       url: input.url,
       topics: [...new Set(input.topics)],
       secret: input.secret ?? newSecret(),
+      headers: unmaskHeaders(input.headers ?? {}, {}),
+      ...(input.verify && { verification: pendingCheck(this.options.owner.origin, new Date(now)) }),
       createdAt: now,
       updatedAt: now,
     };
+    requireTrustFits(webhook);
     await registry.create(webhook.id, webhook);
-    await this.options.untilInStep(IN_STEP_MS);
-    return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
+    const [created] = await Promise.all([this.#ask(webhook), this.options.untilInStep(IN_STEP_MS)]);
+    return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
   }
 
   /** Those that the caller may see, in the order of their ids. */
@@ -118,17 +138,59 @@ export class WebhookService<Page, Query> {
     requireTopics(caller, input.topics ?? []);
     await checkWebhook(input, this.options.rules);
     const changes = normalised(input);
-    const webhook = await this.options.registry.update(id, (current) => {
+    let webhook = await this.options.registry.update(id, (current) => {
       // Again: another caller may have given it topics that this one may not read.
       if (!isVisible(current, caller)) throw notFound(id);
       const changed = { ...current, ...changes, updatedAt: new Date().toISOString() };
       if (input.enabled === true) delete changed.disabled;
+      if (input.headers) changed.headers = unmaskHeaders(input.headers, current.headers);
+      if (input.secret !== undefined) delete changed.oldSecret;
+      if (input.verify === false) delete changed.verification;
+      // Whoever has agreed was asked about the URL that was.
+      const isMoved = changed.url !== current.url && changed.verification !== undefined;
+      if (input.verify || isMoved) changed.verification = pendingCheck(this.options.owner.origin, new Date());
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
+      requireTrustFits(changed);
       return changed;
     });
+    if (input.enabled === true) this.options.onResumed(id);
+    if (input.verify || input.url !== undefined) webhook = await this.#ask(webhook);
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
+  }
+
+  /** A new signing secret, shown in this answer; the old one signs as well for the grace. @throws Problem */
+  async rotateSecret(id: string, input: { secret?: string; graceSeconds?: number }, caller: Caller) {
+    await this.#read(id, caller);
+    const { secret = this.options.newSecret(), graceSeconds = GRACE_SECONDS } = input;
+    await checkWebhook({ secret }, this.options.rules);
+    const webhook = await this.options.registry.update(id, (current) =>
+      rotated(current, { secret, graceSeconds }, Date.now()),
+    );
+    return { ...(await this.#withCounts(webhook)), secret };
+  }
+
+  /**
+   * The receiver agrees through its callback URL, with the rate that it takes.
+   * @throws Problem not_found, whether the webhook or the token is not there
+   */
+  async confirm(id: string, token: string, consent: Consent): Promise<{ state: "verified" }> {
+    await this.options.registry.update(id, (current) => {
+      const changed = agreed(current, token, consent, new Date());
+      if (!changed) throw notFound(id);
+      return changed;
+    });
+    return { state: "verified" };
+  }
+
+  /** Asks the receiver of a webhook whose check is pending. @returns it as it is then */
+  async #ask(webhook: Webhook): Promise<Webhook> {
+    const { state, token = "" } = webhook.verification ?? {};
+    if (state !== "pending") return webhook;
+    const consent = await this.options.owner.ask(webhook);
+    if (!consent) return webhook;
+    return this.options.registry.update(webhook.id, (current) => agreed(current, token, consent, new Date()));
   }
 
   async remove(id: string, caller: Caller): Promise<void> {
@@ -160,18 +222,18 @@ export class WebhookService<Page, Query> {
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
     const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
-    const { id, disabled, enabled, retained = "skip", ordering = "none", events = [] } = webhook;
+    const { id, disabled, retained = "skip", ordering = "none", events = [] } = webhook;
     const failing = this.options.deliveries.isFailing(id);
-    const paused = !enabled || verification?.state === "pending";
     return {
       ...shown,
+      headers: maskHeaders(webhook.headers),
       retained,
       ordering,
       events,
       ...(auth && { auth: shownAuth(auth) }),
       ...(verification && { verification: { state: verification.state, at: verification.at } }),
-      ...(oldSecret && { oldSecretUntil: oldSecret.until }),
-      state: disabled ? "disabled" : paused ? "paused" : failing ? "failing" : "active",
+      ...(oldSecret && Date.parse(oldSecret.until) > Date.now() && { oldSecretUntil: oldSecret.until }),
+      state: disabled ? "disabled" : !isCallable(webhook) ? "paused" : failing ? "failing" : "active",
       failingSince: null,
       counts,
     };

@@ -59,12 +59,20 @@ export interface Webhook extends WebhookExtras {
   retry: { scheduleSeconds: number[] };
   /** Signs as well until `until`, an RFC 3339 time. */
   oldSecret?: { secret: string; until: string };
-  /** The ownership check; nothing is delivered while it is pending. `token` is what the callback URL holds. */
-  verification?: { state: "pending" | "verified"; at: string; token?: string };
+  /**
+   * The ownership check; nothing is delivered while it is pending. `origin` is who asked, and says so in every call;
+   * `token` is what the callback URL holds.
+   */
+  verification?: { state: "pending" | "verified"; at: string; origin: string; token?: string };
   /** Set when the bridge itself stopped calling, e.g. after a 410. */
   disabled?: { at: string; reason: string };
   createdAt: string;
   updatedAt: string;
+}
+
+/** Whether anything may be sent to it now; what it is not sent goes on waiting. */
+export function isCallable({ enabled, disabled, verification }: Webhook): boolean {
+  return enabled && !disabled && verification?.state !== "pending";
 }
 
 /** What a caller may set. */

@@ -142,6 +142,8 @@ export async function startTestKeys(): Promise<TestKeys> {
         drop: async () => undefined,
         isFailing: () => false,
       },
+      owner: { origin: "causeway", ask: async () => undefined },
+      onResumed: () => undefined,
       untilInStep: async () => true,
     }),
     status: async () => ({ version: "1" }),

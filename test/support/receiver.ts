@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface ReceivedCall {
+  method: string;
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
@@ -35,7 +36,8 @@ export async function startReceiver(port = 0): Promise<Receiver> {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", async () => {
-      const call = { path: request.url!, headers: request.headers, body: Buffer.concat(chunks), at: Date.now() };
+      const [method, path] = [request.method!, request.url!];
+      const call = { method, path, headers: request.headers, body: Buffer.concat(chunks), at: Date.now() };
       attempts.push(call);
       changes.emit("call");
       if (receiver.delayMs > 0) await delay(receiver.delayMs);

@@ -78,6 +78,7 @@ describe("decide: the answer table", () => {
     ["tls_error", "again+slow"],
     ["network_error", "again+slow"],
     ["blocked_address", "again"],
+    ["auth_error", "again+slow"],
   ];
   for (const [error, expected] of errors) {
     it(`${error}: ${expected}`, () => assert.equal(verdict({ error }), expected));

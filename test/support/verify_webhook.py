@@ -1,0 +1,23 @@
+"""A receiver in Python with nothing but the standard library: verifies a Standard Webhooks signature.
+
+Reads {"secret", "headers", "body" (base64)} as JSON; ends with 0 when a signature is right, and with 1 otherwise.
+"""
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import time
+
+call = json.load(sys.stdin)
+headers = call["headers"]
+key = base64.b64decode(call["secret"].removeprefix("whsec_"))
+if abs(time.time() - int(headers["webhook-timestamp"])) > 300:
+    sys.exit("too old")
+signed = f'{headers["webhook-id"]}.{headers["webhook-timestamp"]}.'.encode() + base64.b64decode(call["body"])
+expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+for signature in headers["webhook-signature"].split():
+    version, _, value = signature.partition(",")
+    if version == "v1" and hmac.compare_digest(value, expected):
+        sys.exit(0)
+sys.exit("no signature is right")

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { Problem } from "../../src/errors.ts";
+import { authErrors, caError, requireTrustFits } from "../../src/webhooks/auth-rules.ts";
+import type { AuthInput } from "../../src/webhooks/webhook.ts";
+import { makeAuthority, needsOpenssl } from "../support/certificates.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+
+const oauth2 = { type: "oauth2", tokenUrl: "https://login.example.com/t", clientId: "c", clientSecret: "s" } as const;
+const at = (path: string, message: string) => ({ path, message });
+
+describe("auth", () => {
+  const good: AuthInput[] = [
+    { type: "basic", username: "u", password: "pä ss:word" },
+    { type: "basic", username: "", password: "" },
+    { type: "bearer", token: "abc.def-~+/==" },
+    oauth2,
+    { ...oauth2, scope: "a:b https://x/y", audience: "https://api.example.com" },
+  ];
+  for (const auth of good) it(`takes ${JSON.stringify(auth)}`, () => assert.deepEqual(authErrors(auth), []));
+
+  const bad: [AuthInput, ...paths: string[]][] = [
+    [{ type: "basic", username: "a:b", password: "p" }, "auth.username"],
+    [{ type: "basic", username: "a", password: "line\nbreak" }, "auth.password"],
+    [{ type: "bearer", token: "two words" }, "auth.token"],
+    [{ type: "bearer", token: "schlüssel" }, "auth.token"],
+    [{ ...oauth2, clientSecret: "s\r\nx: y" }, "auth.clientSecret"],
+    [{ ...oauth2, scope: "a  b" }, "auth.scope"],
+    [{ type: "oauth2" }, "auth.tokenUrl", "auth.clientId", "auth.clientSecret"],
+    [{ type: "mtls" }, "auth.cert", "auth.key"],
+    [{ type: "mtls", cert: "x", key: "y" }, "auth.cert", "auth.key"],
+  ];
+  for (const [auth, ...paths] of bad) {
+    it(`refuses ${JSON.stringify(auth)}`, () =>
+      assert.deepEqual(
+        authErrors(auth).map(({ path }) => path),
+        paths,
+      ));
+  }
+
+  it("names what is missing and what belongs to another type", () => {
+    assert.deepEqual(authErrors({ type: "basic", username: "u", token: "t" }), [
+      at("auth.password", "is required with type basic"),
+      at("auth.token", "does not belong to type basic"),
+    ]);
+  });
+
+  it("never repeats a value", () => {
+    const everything = { username: "hunter2:", password: "hunter2\n", token: "hunter2 x", clientSecret: "hunter2\n" };
+    for (const type of ["basic", "bearer", "oauth2", "mtls"] as const) {
+      const errors = authErrors({ type, ...everything, cert: "hunter2", key: "hunter2" });
+      assert.ok(errors.length > 0 && !JSON.stringify(errors).includes("hunter2"), type);
+    }
+  });
+});
+
+describe("certificates", needsOpenssl, () => {
+  const authority = needsOpenssl.skip ? undefined! : makeAuthority("Test CA");
+  const client = needsOpenssl.skip ? undefined! : authority.issue("client");
+
+  it("come with their own key, and may bring their chain", () => {
+    assert.deepEqual(authErrors({ type: "mtls", ...client }), []);
+    assert.deepEqual(authErrors({ type: "mtls", cert: client.cert + authority.cert, key: client.key }), []);
+    assert.deepEqual(authErrors({ type: "mtls", cert: client.cert, key: authority.key }), [
+      at("auth.key", "is not the key of auth.cert"),
+    ]);
+    assert.deepEqual(
+      authErrors({ type: "mtls", cert: client.key, key: client.cert }).map(({ path }) => path),
+      ["auth.cert", "auth.key"],
+    );
+  });
+
+  it("want a key that needs no passphrase", () => {
+    const encrypted = execFileSync("openssl", ["pkey", "-aes256", "-passout", "pass:hunter2"], { input: client.key });
+    assert.deepEqual(authErrors({ type: "mtls", cert: client.cert, key: encrypted.toString() }), [
+      at("auth.key", "must be an unencrypted private key in PEM form"),
+    ]);
+  });
+
+  it("that OpenSSL would refuse at each call are refused at once", () => {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 512 });
+    const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const file = join(temporaryDirectory("weak"), "key.pem");
+    writeFileSync(file, key);
+    const cert = execFileSync("openssl", ["req", "-x509", "-new", "-key", file, "-subj", "/CN=weak"]).toString();
+    assert.deepEqual(authErrors({ type: "mtls", cert, key }), [at("auth.cert", "is refused by OpenSSL")]);
+  });
+
+  it("of authorities may be several, and nothing else", () => {
+    assert.equal(caError(authority.cert), undefined);
+    assert.equal(caError(`# ours\n${authority.cert}\n# theirs\n${makeAuthority("Other").cert}`), undefined);
+    const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (const ca of ["", "nothing", authority.key, authority.cert + authority.key, authority.cert + broken]) {
+      assert.match(caError(ca) ?? "", /^must hold certificates in PEM form/);
+    }
+  });
+});
+
+describe("trust as a whole", () => {
+  const webhook = { url: "https://example.com/", headers: {} };
+  const refused = (changes: object) => {
+    try {
+      requireTrustFits({ ...webhook, ...changes });
+      return [];
+    } catch (error) {
+      assert.ok(error instanceof Problem);
+      return error.errors!.map(({ path }) => path);
+    }
+  };
+
+  it("has one Authorization only", () => {
+    const headers = { AUTHORIZATION: "x" };
+    for (const auth of [{ type: "basic", username: "u", password: "p" }, { type: "bearer", token: "t" }, oauth2]) {
+      assert.deepEqual(refused({ headers, auth }), ["headers.AUTHORIZATION"]);
+    }
+    assert.deepEqual(refused({ headers }), []);
+    assert.deepEqual(refused({ headers, auth: { type: "mtls", cert: "", key: "" } }), []);
+  });
+
+  it("has certificates with https only", () => {
+    const url = "http://example.com/";
+    assert.deepEqual(refused({ url, ca: "x", auth: { type: "mtls", cert: "", key: "" } }), ["auth.type", "ca"]);
+    assert.deepEqual(refused({ url: "HTTPS://example.com/", ca: "x" }), []);
+  });
+});
