@@ -29,8 +29,10 @@ import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
+import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
+import { makePrepare } from "./uplink/prepare.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
@@ -155,6 +157,9 @@ export async function startBridge(
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
     const sender = makeSender({ guard });
     onStop("sender", () => sender.close(0));
+    const expressions = makeExpressions({ maxPayloadBytes });
+    onStop("expressions", () => expressions.close());
+    const prepare = makePrepare({ expressions, eventSource: config.eventSource });
     const uplink = makeUplink<UplinkSession>({
       registry,
       assignments: store.records("subscriptions"),
@@ -172,6 +177,7 @@ export async function startBridge(
           ...callbacks,
         }),
       send: (call) => sender.send(call),
+      prepare,
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
       maxPayloadBytes,
@@ -247,7 +253,12 @@ export async function startBridge(
         findRetained: embedded ? embedded.findRetained : findRetained,
         webhooks: new WebhookService({
           registry,
-          rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
+          rules: {
+            urlError: (url) => guard.checkUrlResolved(url),
+            headerError,
+            secretError,
+            expressionError: expressions.syntaxError,
+          },
           newSecret,
           deliveries: { ...uplink, isFailing: observer.isFailing },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),

@@ -4,6 +4,7 @@ import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
+import type { Webhook } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
 export interface Log {
@@ -96,6 +97,11 @@ export function makeObserver(
       );
     },
 
+    filtered({ id }: Webhook, message: Message): void {
+      metrics.filtered.inc(label(id));
+      wide(membersOf({ message_id: message.id, webhook_id: id, topic: message.topic }), "delivery_filtered");
+    },
+
     /** An answer that nobody waits for (any more). */
     lateAnswer({ id, topic }: Message): void {
       metrics.lateAnswers.inc();
@@ -128,8 +134,9 @@ export function makeObserver(
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
       failuresInARow.delete(webhookId);
-      const { enqueued, delivered, failed, attemptSeconds, deliverySeconds } = metrics;
-      for (const metric of [enqueued, delivered, failed, attemptSeconds, deliverySeconds]) metric.remove(webhookId);
+      const { enqueued, delivered, filtered, failed, attemptSeconds, deliverySeconds } = metrics;
+      const labelled = [enqueued, delivered, filtered, failed, attemptSeconds, deliverySeconds];
+      for (const metric of labelled) metric.remove(webhookId);
     },
   };
 }

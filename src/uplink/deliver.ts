@@ -2,15 +2,20 @@
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
 import { type CallOptions, makeCall } from "./call.ts";
-import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
+import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
+import type { Prepare } from "./prepare.ts";
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;
   /** The endpoint said that it is gone for ever. */
   disable(webhookId: string, reason: string): Promise<void>;
+  /** Filter and transform. */
+  prepare: Prepare;
   observe(observation: DeliveryObservation): void;
+  /** The webhook's filter leaves the message out. */
+  filtered(webhook: Webhook, message: DeliveredMessage): void;
 }
 
 export interface DeliveryObservation {
@@ -32,7 +37,11 @@ export interface Endpoint {
 const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 30_000;
 
-export type Deliver = (job: Job<DeliveryJob>, token: string | undefined, endpoint: Endpoint) => Promise<Attempt | null>;
+export type Deliver = (
+  job: Job<DeliveryJob>,
+  token: string | undefined,
+  endpoint: Endpoint,
+) => Promise<Attempt | Filtered | null>;
 
 /** @returns the processor of one webhook's queue; the answer is kept with the succeeded job */
 export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver {
@@ -48,9 +57,14 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
     }
 
     const message = fromJob(job);
+    const prepared = await options.prepare(webhook, message);
+    if (prepared.kind === "filtered") {
+      options.filtered(webhook, message);
+      return { filtered: true };
+    }
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
-    const result = await call(webhook, message, attempt, now);
+    const result = prepared.kind === "failed" ? prepared.result : await call(webhook, prepared.message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     options.observe({ webhook, message, attempt, result, decision });

@@ -1,7 +1,7 @@
 /** What became of the messages of a webhook, as the API shows it: read from its queue. */
 import type { Job, JobType, Queue } from "bullmq";
 import { Problem } from "../errors.ts";
-import type { Attempt, DeliveryJob } from "./delivery.ts";
+import type { Attempt, DeliveryJob, Filtered } from "./delivery.ts";
 
 export type DeliveryStatus = "pending" | "active" | "retrying" | "succeeded" | "failed";
 
@@ -85,7 +85,7 @@ function toDelivery(job: Job<DeliveryJob>, webhookId: string, status: DeliverySt
     webhookId,
     topic: job.data.topic,
     status,
-    attempts: attemptsMade,
+    attempts: isFiltered(job.returnvalue) ? 0 : attemptsMade,
     receivedAt: new Date(job.data.receivedAt).toISOString(),
     nextAttemptAt: time(nextAttemptAt),
     finishedAt: status === "succeeded" || status === "failed" ? time(finishedOn) : null,
@@ -94,11 +94,15 @@ function toDelivery(job: Job<DeliveryJob>, webhookId: string, status: DeliverySt
 }
 
 function lastAttempt(job: Job<DeliveryJob>): Attempt | null {
-  const succeeded = job.returnvalue as Attempt | null | undefined;
-  if (succeeded) return succeeded;
+  const succeeded = job.returnvalue as Attempt | Filtered | null | undefined;
+  if (succeeded) return isFiltered(succeeded) ? null : succeeded;
   const failures = job.stacktrace ?? [];
   const last = failures.at(-1) ?? job.failedReason;
   return last ? parseAttempt(last) : null;
+}
+
+function isFiltered(value: Attempt | Filtered | null | undefined): value is Filtered {
+  return value != null && "filtered" in value;
 }
 
 function parseAttempt(text: string): Attempt | null {

@@ -29,6 +29,13 @@ export interface Attempt {
   /** `timeout`, `connection_refused`, …; null after a 2xx. */
   error: string | null;
   durationMs: number;
+  /** What is wrong with the webhook's expression, where that is the error. */
+  detail?: string;
+}
+
+/** Kept in place of an attempt: the webhook's filter left the message out, and nobody was called. */
+export interface Filtered {
+  filtered: true;
 }
 
 /** Retention of finished deliveries by age (seconds) and number. */

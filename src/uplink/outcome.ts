@@ -34,5 +34,6 @@ export function toAttempt(at: number, result: AttemptResult): Attempt {
     statusCode: result.statusCode ?? null,
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
+    ...((result.error === "filter_error" || result.error === "transform_error") && { detail: result.detail }),
   };
 }

@@ -11,14 +11,19 @@ export type ErrorKind =
   | "redirect"
   | "blocked_address"
   | "http_error"
-  | "network_error";
+  | "network_error"
+  /** An expression of the webhook: nobody was called. */
+  | "filter_error"
+  | "transform_error"
+  /** The answer to a batch names the event. */
+  | "not_accepted";
 
 export interface AttemptResult {
   /** Absent when no answer came. */
   statusCode?: number;
   /** The `Retry-After` header as it came. */
   retryAfter?: string;
-  /** Absent on 2xx. */
+  /** Absent on 2xx, unless a batch was accepted without this event. */
   error?: ErrorKind;
   /** For people: what lies behind `error`. */
   detail?: string;
@@ -69,7 +74,11 @@ const UNREACHABLE: readonly ErrorKind[] = [
 
 export function decide(result: AttemptResult, attempt: AttemptState, random: () => number = Math.random): Decision {
   const { statusCode, retryAfter, error } = result;
-  if (statusCode !== undefined && statusCode >= 200 && statusCode < 300) return { kind: "delivered" };
+  if (statusCode !== undefined && statusCode >= 200 && statusCode < 300 && error !== "not_accepted") {
+    return { kind: "delivered" };
+  }
+  // It would fail again.
+  if (error === "filter_error" || error === "transform_error") return { kind: "dead" };
   if (statusCode === 410) return { kind: "gone" };
   if (statusCode === 429 || statusCode === 503) {
     const delayMs = retryAfterMs(retryAfter, attempt.now ?? Date.now());

@@ -12,7 +12,8 @@ import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   openQueue(name: string): Queue<DeliveryJob>;
@@ -23,6 +24,7 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
   observe: {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
+    filtered: WorkersOptions["filtered"];
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
     partFailed(part: "enqueue" | "subscriptions", error: Error): void;
@@ -83,7 +85,9 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
+    prepare: options.prepare,
     observe: observe.attempted,
+    filtered: observe.filtered,
     disable: async (webhookId, reason) => {
       const at = new Date().toISOString();
       await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));

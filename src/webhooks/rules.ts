@@ -9,6 +9,8 @@ export interface WebhookRules {
   urlError(url: string): Promise<{ code: "invalid_url" | "blocked_address"; message: string } | undefined>;
   headerError(name: string, value: string): string | undefined;
   secretError(secret: string): string | undefined;
+  /** What is wrong with the syntax of a JSONata expression. */
+  expressionError(expression: string): Promise<string | undefined>;
 }
 
 /** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
@@ -22,6 +24,10 @@ export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Pr
     ),
     ...(input.secret === undefined ? [] : fieldError("secret", rules.secretError(input.secret))),
   ];
+  for (const field of ["filter", "transform"] as const) {
+    const expression = input[field];
+    if (expression != null) errors.push(...fieldError(field, await rules.expressionError(expression)));
+  }
   if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
 
   const url = input.url === undefined ? undefined : await rules.urlError(input.url);

@@ -134,7 +134,12 @@ export async function startTestKeys(): Promise<TestKeys> {
     keys,
     webhooks: new WebhookService({
       registry,
-      rules: { urlError: async () => undefined, headerError: () => undefined, secretError: () => undefined },
+      rules: {
+        urlError: async () => undefined,
+        headerError: () => undefined,
+        secretError: () => undefined,
+        expressionError: async () => undefined,
+      },
       newSecret: () => "whsec_c2VjcmV0",
       deliveries: {
         count: async () => counts,

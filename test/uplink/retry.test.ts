@@ -78,6 +78,8 @@ describe("decide: the answer table", () => {
     ["tls_error", "again+slow"],
     ["network_error", "again+slow"],
     ["blocked_address", "again"],
+    ["filter_error", "dead"],
+    ["transform_error", "dead"],
   ];
   for (const [error, expected] of errors) {
     it(`${error}: ${expected}`, () => assert.equal(verdict({ error }), expected));
@@ -86,6 +88,7 @@ describe("decide: the answer table", () => {
   it("lets the status line decide, whatever happened to the body after it", () => {
     assert.equal(verdict({ statusCode: 200, error: "timeout" }), "delivered");
     assert.equal(verdict({ statusCode: 500, error: "timeout" }), "again");
+    assert.equal(verdict({ statusCode: 200, error: "not_accepted" }), "again", "the answer to a batch names the event");
   });
 });
 
