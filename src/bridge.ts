@@ -33,6 +33,7 @@ import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { makePrepare } from "./uplink/prepare.ts";
+import { makePreview } from "./uplink/preview.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
 import { Streams } from "./uplink/stream.ts";
@@ -263,6 +264,7 @@ export async function startBridge(
           deliveries: { ...uplink, isFailing: observer.isFailing },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
+        preview: makePreview({ prepare, eventSource: config.eventSource }),
         keys,
         streams,
         requests,

@@ -1,6 +1,10 @@
 /** The operations about webhooks and their deliveries. */
+import { checkedMessage } from "../downlink/messages.ts";
+import { rawMember } from "../downlink/payload.ts";
+import { Problem } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import type { DeliveryPage, DeliveryStatus } from "../uplink/deliveries.ts";
+import type { Preview } from "../uplink/preview.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 
 export interface DeliveryQuery {
@@ -11,6 +15,8 @@ export interface DeliveryQuery {
 
 export interface WebhookPorts {
   webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+  preview: Preview;
+  maxPayloadBytes: number;
 }
 
 type WebhookOperation =
@@ -22,7 +28,11 @@ type WebhookOperation =
   | `${"get" | "retry"}Delivery`
   | `${"get" | "cancel"}Replay`;
 
-export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, WebhookOperation> {
+export function webhookHandlers({
+  webhooks,
+  preview,
+  maxPayloadBytes,
+}: WebhookPorts): Pick<Handlers, WebhookOperation> {
   const notYet = () => {
     throw new Error("not built yet");
   };
@@ -40,10 +50,20 @@ export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, Webh
       return undefined;
     },
     listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
-    previewWebhook: notYet,
+    previewWebhook: async ({ body, rawJson, caller }) => {
+      const webhook = await below("webhook", () => webhooks.draft(body.webhook, caller));
+      const { expirySeconds: _, ...message } = await below("message", async () =>
+        checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes),
+      );
+      return preview(webhook, { ...message, receivedAt: Date.now() });
+    },
     pauseWebhook: notYet,
     resumeWebhook: notYet,
-    testWebhook: notYet,
+    testWebhook: async ({ params: { id }, caller }, reply) => {
+      const { messageId } = await webhooks.test(id, caller);
+      reply.header("location", `/v1/webhooks/${id}/deliveries/${messageId}`);
+      return { messageId };
+    },
     rotateSecret: notYet,
     confirmWebhook: notYet,
     confirmWebhookByPost: notYet,
@@ -53,4 +73,16 @@ export function webhookHandlers({ webhooks }: WebhookPorts): Pick<Handlers, Webh
     getReplay: notYet,
     cancelReplay: notYet,
   };
+}
+
+/** Names the fields of a refusal from the outside, as in `webhook.url`. */
+async function below<T>(outer: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Problem) || !error.errors) throw error;
+    const errors = error.errors.map(({ path, message }) => ({ path: `${outer}.${path}`, message }));
+    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+    throw new Problem(error.code, detail, { errors, cause: error });
+  }
 }

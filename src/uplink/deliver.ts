@@ -1,7 +1,7 @@
 /** The way of a delivery: read the registration → call → decide. */
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
-import { type CallOptions, makeCall } from "./call.ts";
+import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
 import type { Prepare } from "./prepare.ts";
@@ -43,8 +43,11 @@ export type Deliver = (
   endpoint: Endpoint,
 ) => Promise<Attempt | Filtered | null>;
 
-/** @returns the processor of one webhook's queue; the answer is kept with the succeeded job */
-export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver {
+/**
+ * @param callBatched calls a webhook with `batch`
+ * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
+ */
+export function makeDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
   let failuresInARow = 0;
   const call = makeCall(options);
 
@@ -64,13 +67,15 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
     }
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
-    const result = prepared.kind === "failed" ? prepared.result : await call(webhook, prepared.message, attempt, now);
+    const send = (webhook.batch && callBatched) || call;
+    const result = prepared.kind === "failed" ? prepared.result : await send(webhook, prepared.message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     options.observe({ webhook, message, attempt, result, decision });
 
-    const kept = toAttempt(now, result);
-    failuresInARow = decision.kind === "delivered" ? 0 : failuresInARow + 1;
+    const kept = toAttempt(result.at ?? now, result);
+    if (decision.kind === "delivered") failuresInARow = 0;
+    else if (result.batch?.leads !== false && prepared.kind === "send") failuresInARow++;
     switch (decision.kind) {
       case "delivered":
         return kept;

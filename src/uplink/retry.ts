@@ -28,6 +28,10 @@ export interface AttemptResult {
   /** For people: what lies behind `error`. */
   detail?: string;
   durationMs: number;
+  /** When the call began, in milliseconds since the epoch, where it waited for others. */
+  at?: number;
+  /** The call carried several events. One of them leads: what the endpoint did is counted with it, and only once. */
+  batch?: { id: string; events: number; leads: boolean };
   /** The first bytes of the answer as text. */
   responseBody?: string;
   /** The answer was longer than what was kept, or broke off. */

@@ -10,6 +10,7 @@ import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
+import { testEvent } from "./test-event.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
 export interface UplinkOptions<S extends Session>
@@ -25,6 +26,8 @@ export interface UplinkOptions<S extends Session>
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
     filtered: WorkersOptions["filtered"];
+    /** An event of the bridge itself was queued. */
+    added(webhookId: string): void;
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
     partFailed(part: "enqueue" | "subscriptions", error: Error): void;
@@ -124,6 +127,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     count: (webhookId: string) => countDeliveries(queueOf(webhookId)),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
+
+    /** Queues an event of the bridge itself. @returns its id */
+    async sendTest(webhookId: string): Promise<string> {
+      const { id, data } = testEvent(webhookId);
+      await queueOf(webhookId).add("message", data, { ...JOB_OPTIONS, jobId: id });
+      observe.added(webhookId);
+      return id;
+    },
 
     /** Drops everything that waits for a webhook that is gone. */
     async drop(webhookId: string): Promise<void> {

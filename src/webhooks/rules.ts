@@ -40,6 +40,14 @@ export function requirePurpose({ topics, events }: Pick<Webhook, "topics" | "eve
   throw fieldProblem("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
 }
 
+/** @throws Problem of fields that cannot go together, each of which may be right by itself */
+export function requireCombination({ batch, ordering, mode }: Pick<WebhookPatch, "batch" | "ordering" | "mode">): void {
+  if (!batch) return;
+  const refuse = (other: string) => fieldProblem("invalid_request", "batch", `cannot stand beside ${other}`);
+  if (ordering === "topic" || ordering === "strict") throw refuse(`ordering: ${ordering}`);
+  if (mode === "binary") throw refuse("mode: binary");
+}
+
 function filterError(filter: string): string | undefined {
   const levels = filter.split("/").length;
   if (levels > MAX_FILTER_LEVELS) return `must not have more than ${MAX_FILTER_LEVELS} levels`;

@@ -4,9 +4,10 @@ import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
 import type { WebhookRegistry } from "./registry.ts";
-import { checkWebhook, requirePurpose, type WebhookRules } from "./rules.ts";
+import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
 import {
   type AuthInput,
+  DEFAULT_BATCH_WAIT_MS,
   DEFAULTS,
   MAX_WEBHOOKS,
   type Webhook,
@@ -28,6 +29,8 @@ export interface Counts {
 export interface Deliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
+  /** Queues a test event and answers its id. */
+  sendTest(webhookId: string): Promise<string>;
   /** Drops everything that waits. */
   drop(webhookId: string): Promise<void>;
   /** Whether the last calls failed, as this instance saw them. */
@@ -70,13 +73,23 @@ export class WebhookService<Page, Query> {
 
   /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
   async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
-    const { registry, rules, newSecret } = this.options;
+    const { registry } = this.options;
+    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    const webhook = await this.draft(input, caller);
+    await registry.create(webhook.id, webhook);
+    await this.options.untilInStep(IN_STEP_MS);
+    return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
+  }
+
+  /** A webhook as it would be registered, not stored. @throws Problem */
+  async draft(input: WebhookInput, caller: Caller): Promise<Webhook> {
+    const { rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
     requirePurpose(input);
-    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    requireCombination(input);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
-    const webhook: Webhook = {
+    return {
       ...DEFAULTS,
       retry: { scheduleSeconds: [...DEFAULTS.retry.scheduleSeconds] },
       ...normalised(input),
@@ -88,9 +101,6 @@ export class WebhookService<Page, Query> {
       createdAt: now,
       updatedAt: now,
     };
-    await registry.create(webhook.id, webhook);
-    await this.options.untilInStep(IN_STEP_MS);
-    return { ...this.#view(webhook, NO_COUNTS), secret: webhook.secret };
   }
 
   /** Those that the caller may see, in the order of their ids. */
@@ -125,6 +135,7 @@ export class WebhookService<Page, Query> {
       if (input.enabled === true) delete changed.disabled;
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
+      requireCombination(changed);
       return changed;
     });
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
@@ -135,6 +146,12 @@ export class WebhookService<Page, Query> {
     await this.#read(id, caller);
     await this.options.registry.remove(id);
     await this.options.deliveries.drop(id);
+  }
+
+  /** Queues an event of the bridge itself, whatever the webhook's topics. @returns its id */
+  async test(id: string, caller: Caller): Promise<{ messageId: string }> {
+    await this.#read(id, caller);
+    return { messageId: await this.options.deliveries.sendTest(id) };
   }
 
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
@@ -181,7 +198,11 @@ function shownAuth(auth: AuthInput): ShownAuth {
 /** Without fields that are not there or taken away, and with filters once each. */
 function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
-  return input.topics ? { ...given, topics: [...new Set(input.topics)] } : given;
+  return {
+    ...given,
+    ...(input.topics && { topics: [...new Set(input.topics)] }),
+    ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
+  };
 }
 
 function isVisible(webhook: Webhook, caller: Caller): boolean {

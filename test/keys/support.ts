@@ -145,6 +145,7 @@ export async function startTestKeys(): Promise<TestKeys> {
         count: async () => counts,
         list: async () => ({ items: [], nextCursor: null }),
         drop: async () => undefined,
+        sendTest: () => Promise.reject(new Error("not here")),
         isFailing: () => false,
       },
       untilInStep: async () => true,

@@ -1,0 +1,52 @@
+/** What a webhook would get for a message: the way of a delivery up to the sending, which is left out. */
+import { newId, utf8Text } from "../message.ts";
+import type { Webhook } from "../webhooks/webhook.ts";
+import { makeRequests } from "./call.ts";
+import type { DeliveredMessage } from "./delivery.ts";
+import { eventJson } from "./event.ts";
+import { FROM_API } from "./expressions.ts";
+import type { Prepare } from "./prepare.ts";
+
+export interface PreviewResult {
+  outcome: "sent" | "filtered" | "failed";
+  /** Why an expression fails. */
+  error?: string;
+  request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
+}
+
+/** @param webhook as it would be registered */
+export type Preview = (webhook: Webhook, message: DeliveredMessage) => Promise<PreviewResult>;
+
+export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
+  return async (webhook, sample) => {
+    const prepared = await prepare(webhook, sample, FROM_API);
+    if (prepared.kind === "filtered") return { outcome: "filtered" };
+    if (prepared.kind === "failed") {
+      const { error, detail } = prepared.result;
+      return { outcome: "failed", error: `${error}: ${detail}` };
+    }
+    const { message } = prepared;
+    const requests = makeRequests(eventSource);
+    const now = Date.now();
+    const { headers, body } = webhook.batch
+      ? requests.batch(webhook, newId("batch"), [eventJson(message, { source: eventSource })], 1, now)
+      : requests.single(webhook, message, 1, now);
+    const text = utf8Text(body);
+    return {
+      outcome: "sent",
+      request: {
+        method: "POST",
+        url: webhook.url,
+        headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, masked(name, value)])),
+        ...(text === undefined ? { bodyBase64: body.toString("base64") } : { body: text }),
+      },
+    };
+  };
+}
+
+const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|token/;
+
+/** The signature is there to be looked at: it gives nothing away but that of this body. */
+function masked(name: string, value: string): string {
+  return CREDENTIAL.test(name) ? "***" : value;
+}
