@@ -21,7 +21,7 @@ const COMMON: RedisOptions = {
   // Above the 10 s that BullMQ blocks at most (`BZPOPMIN`), or idle workers would reconnect for ever.
   socketTimeout: 15_000,
   // Two commands less for each of a thousand connections.
-  disableClientInfo: true,
+  disableClientInfo: true, enableAutoPipelining: true,
 };
 
 /** For records, claims and producers: a command rejects at once while Redis is away instead of waiting for it. */
