@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { batch } from "./batch.ts";
+import { batches } from "./batches.ts";
 import { drain } from "./drain.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
@@ -26,6 +27,7 @@ const SCENARIOS: Scenario[] = [
   intake,
   endToEnd,
   latency,
+  batches,
   backlog,
   drain,
   webhooks1000,

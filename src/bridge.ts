@@ -33,10 +33,13 @@ import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import { makeAuthorizedSend } from "./uplink/authorize.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
+import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { LANE, type LaneRecord } from "./uplink/lane.ts";
 import { makeAsk, originName } from "./uplink/ownership.ts";
+import { makePrepare } from "./uplink/prepare.ts";
+import { makePreview } from "./uplink/preview.ts";
 import { Replays } from "./uplink/replays.ts";
 import { makeSenders } from "./uplink/senders.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
@@ -176,6 +179,9 @@ export async function startBridge(
     const senders = makeSenders({ guard });
     onStop("sender", () => senders.close(0));
     const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
+    const expressions = makeExpressions({ maxPayloadBytes });
+    onStop("expressions", () => expressions.close());
+    const prepare = makePrepare({ expressions, eventSource: config.eventSource });
     const uplink = makeUplink<UplinkSession>({
       registry,
       assignments: store.records("subscriptions"),
@@ -202,6 +208,7 @@ export async function startBridge(
           ...callbacks,
         }),
       send: makeAuthorizedSend(senders.send),
+      prepare,
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
       reloadAnswerTopics: () => requestView.reload(),
@@ -294,7 +301,12 @@ export async function startBridge(
         replays,
         webhooks: new WebhookService({
           registry,
-          rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
+          rules: {
+            urlError: (url) => guard.checkUrlResolved(url),
+            headerError,
+            secretError,
+            expressionError: expressions.syntaxError,
+          },
           newSecret,
           deliveries: { ...uplink, isFailing: observer.isFailing },
           owner: {
@@ -304,6 +316,7 @@ export async function startBridge(
           onResumed: observer.resumed,
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
+        preview: makePreview({ prepare, eventSource: config.eventSource }),
         keys,
         streams,
         requests,

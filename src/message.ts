@@ -41,7 +41,7 @@ export interface StoredMessage {
   userProperties?: UserProperties;
 }
 
-export type IdPrefix = "msg" | "wh" | "req" | "key" | "rpl";
+export type IdPrefix = "msg" | "wh" | "req" | "key" | "rpl" | "batch";
 
 /** Random bytes are fetched 256 ids at a time: one by one they would cost more than all the rest of a message. */
 const RANDOM_BYTES = 16;

@@ -27,6 +27,7 @@ export function makeMetrics() {
     enqueued: counter("deliveries_enqueued_total", "Deliveries made durable, one a message and webhook", "webhook"),
     flushFailures: counter("enqueue_failures_total", "Batches the store refused; each is tried again"),
     delivered: counter("deliveries_succeeded_total", "Deliveries answered with 2xx", "webhook"),
+    filtered: counter("deliveries_filtered_total", "Deliveries left out by the webhook's filter", "webhook"),
     failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", "webhook"),
     discarded: counter("deliveries_discarded_total", "Deliveries dropped unsent, too old or too many", "webhook"),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),

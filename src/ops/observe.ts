@@ -74,16 +74,21 @@ export function makeObserver(
     attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
       const { id } = webhook;
       const delivered = decision.kind === "delivered";
-      failuresInARow.set(id, delivered ? 0 : (failuresInARow.get(id) ?? 0) + 1);
+      const { leads = true, ...batch } = result.batch ?? {};
+      if (delivered) failuresInARow.delete(id);
+      else if (leads) failuresInARow.set(id, (failuresInARow.get(id) ?? 0) + 1);
       metrics.attempts.inc(decision.kind);
-      metrics.attemptSeconds.observe(result.durationMs / 1_000, label(id));
+      if (leads) metrics.attemptSeconds.observe(result.durationMs / 1_000, label(id));
       if (delivered) {
         metrics.delivered.inc(label(id));
         metrics.deliverySeconds.observe((Date.now() - message.receivedAt) / 1_000, label(id));
       } else if (decision.kind === "dead") metrics.failed.inc(label(id));
+      // The others that a batch delivered are told of with the one that leads.
+      if (delivered && !leads) return;
       wide(
         membersOf({
           message_id: message.id,
+          ...("id" in batch && { batch_id: batch.id, events: batch.events }),
           webhook_id: id,
           topic: message.topic,
           attempt,
@@ -96,6 +101,16 @@ export function makeObserver(
         }),
         "delivery_attempted",
       );
+    },
+
+    /** A delivery that no device caused. */
+    added(webhookId: string): void {
+      metrics.enqueued.inc(label(webhookId));
+    },
+
+    filtered({ id }: Webhook, message: Message): void {
+      metrics.filtered.inc(label(id));
+      wide(membersOf({ message_id: message.id, webhook_id: id, topic: message.topic }), "delivery_filtered");
     },
 
     /** An answer that nobody waits for (any more). */
@@ -146,9 +161,9 @@ export function makeObserver(
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
       failuresInARow.delete(webhookId);
-      const { enqueued, delivered, failed, discarded, attemptSeconds, deliverySeconds } = metrics;
-      for (const metric of [enqueued, delivered, failed, discarded, attemptSeconds, deliverySeconds])
-        metric.remove(webhookId);
+      const { enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds } = metrics;
+      const labelled = [enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds];
+      for (const metric of labelled) metric.remove(webhookId);
     },
   };
 }

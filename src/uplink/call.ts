@@ -3,7 +3,7 @@ import { signingSecrets } from "../webhooks/rotation.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import { type AuthorizedCall, trustOf } from "./authorize.ts";
 import type { DeliveredMessage } from "./delivery.ts";
-import { buildRequest } from "./event.ts";
+import { buildBatchRequest, buildRequest, type WebhookRequest } from "./event.ts";
 import type { AttemptResult } from "./retry.ts";
 import { parseSecret, signAll } from "./sign.ts";
 
@@ -27,6 +27,25 @@ export type CallWebhook = (
 
 /** For one webhook, whose secrets are parsed once. */
 export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
+  const requests = makeRequests(eventSource);
+  return (webhook, message, attempt, now) =>
+    send({
+      url: webhook.url,
+      timeoutMs: webhook.timeoutMs,
+      ...trustOf(webhook),
+      ...requests.single(webhook, message, attempt, now),
+    });
+}
+
+/** The requests as they are sent, with their signatures. The parameters are those of {@link CallWebhook}. */
+export interface Requests {
+  single(webhook: Webhook, message: DeliveredMessage, attempt: number, now: number): WebhookRequest;
+  /** @param id of the call; the events have their own */
+  batch(webhook: Webhook, id: string, events: readonly Buffer[], attempt: number, now: number): WebhookRequest;
+}
+
+/** For one webhook. */
+export function makeRequests(eventSource: string): Requests {
   let cached: { texts: string; keys: Buffer[] } | undefined;
 
   function secretKeys(webhook: Webhook, now: number): Buffer[] {
@@ -36,18 +55,29 @@ export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
     return cached.keys;
   }
 
-  return (webhook, message, attempt, now) => {
-    const { body, headers } = buildRequest(message, {
-      mode: webhook.mode,
-      source: eventSource,
-      ...(message.type !== undefined && { type: message.type }),
-      webhookHeaders: webhook.headers,
-      attempt,
-      now,
-    });
-    headers["webhook-signature"] = signAll(secretKeys(webhook, now), message.id, Math.floor(now / 1_000), body);
+  function signed(webhook: Webhook, id: string, now: number, request: WebhookRequest): WebhookRequest {
+    const { body, headers } = request;
+    headers["webhook-signature"] = signAll(secretKeys(webhook, now), id, Math.floor(now / 1_000), body);
     // CloudEvents HTTP Webhook section 4.1.2: who was allowed to call says so in each call.
     if (webhook.verification) headers["webhook-request-origin"] = webhook.verification.origin;
-    return send({ url: webhook.url, headers, body, timeoutMs: webhook.timeoutMs, ...trustOf(webhook) });
+    return request;
+  }
+
+  return {
+    single(webhook, message, attempt, now) {
+      const request = buildRequest(message, {
+        mode: webhook.mode,
+        source: eventSource,
+        ...(message.type !== undefined && { type: message.type }),
+        webhookHeaders: webhook.headers,
+        attempt,
+        now,
+      });
+      return signed(webhook, message.id, now, request);
+    },
+    batch(webhook, id, events, attempt, now) {
+      const request = buildBatchRequest(id, events, { webhookHeaders: webhook.headers, attempt, now });
+      return signed(webhook, id, now, request);
+    },
   };
 }

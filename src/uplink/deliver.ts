@@ -2,16 +2,21 @@
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { logAttempt } from "./attempt-log.ts";
-import { type CallOptions, makeCall } from "./call.ts";
-import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
+import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
+import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
+import type { Prepare } from "./prepare.ts";
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;
   /** The endpoint said that it is gone for ever. */
   disable(webhookId: string, reason: string): Promise<void>;
+  /** Filter and transform. */
+  prepare: Prepare;
   observe(observation: DeliveryObservation): void;
+  /** The webhook's filter leaves the message out. */
+  filtered(webhook: Webhook, message: DeliveredMessage): void;
 }
 
 export interface DeliveryObservation {
@@ -33,10 +38,17 @@ export interface Endpoint {
 const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 30_000;
 
-export type Deliver = (job: Job<DeliveryJob>, token: string | undefined, endpoint: Endpoint) => Promise<Attempt | null>;
+export type Deliver = (
+  job: Job<DeliveryJob>,
+  token: string | undefined,
+  endpoint: Endpoint,
+) => Promise<Attempt | Filtered | null>;
 
-/** @returns the processor of one webhook's queue; the answer is kept with the succeeded job */
-export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver {
+/**
+ * @param callBatched calls a webhook with `batch`
+ * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
+ */
+export function makeDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
   let failuresInARow = 0;
   const call = makeCall(options);
 
@@ -49,15 +61,22 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
     }
 
     const message = fromJob(job);
+    const prepared = await options.prepare(webhook, message);
+    if (prepared.kind === "filtered") {
+      options.filtered(webhook, message);
+      return { filtered: true };
+    }
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
-    const result = await call(webhook, message, attempt, now);
+    const send = (webhook.batch && callBatched) || call;
+    const result = prepared.kind === "failed" ? prepared.result : await send(webhook, prepared.message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     options.observe({ webhook, message, attempt, result, decision });
 
-    const kept = toAttempt(now, result);
-    failuresInARow = decision.kind === "delivered" ? 0 : failuresInARow + 1;
+    const kept = toAttempt(result.at ?? now, result);
+    if (decision.kind === "delivered") failuresInARow = 0;
+    else if (result.batch?.leads !== false && prepared.kind === "send") failuresInARow++;
     switch (decision.kind) {
       case "delivered":
         return kept;

@@ -171,7 +171,7 @@ export async function toDelivery(
     type: job.data.type ?? "mqtt.message",
     ...(filtered && { filtered }),
     status,
-    attempts: attemptsMade,
+    attempts: filtered ? 0 : attemptsMade,
     receivedAt: new Date(job.data.receivedAt).toISOString(),
     nextAttemptAt: time(nextAttemptAt),
     finishedAt: status === "succeeded" || status === "failed" ? time(finishedOn) : null,

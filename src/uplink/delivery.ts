@@ -31,6 +31,13 @@ export interface Attempt {
   durationMs: number;
   /** The first 1 KiB of the answer as text; absent when it was empty. */
   responseBody?: string;
+  /** What is wrong with the webhook's expression, where that is the error. */
+  detail?: string;
+}
+
+/** Kept in place of an attempt: the webhook's filter left the message out, and nobody was called. */
+export interface Filtered {
+  filtered: true;
 }
 
 /** Retention of finished deliveries by age (seconds) and number; the numbers are kept by `retention.ts`. */

@@ -12,14 +12,17 @@ export interface EventOrigin {
   type?: string;
 }
 
-export interface RequestOptions extends EventOrigin {
-  mode: "structured" | "binary";
+export interface CallHeaders {
   /** The registration's own headers. One that {@link headerError} refuses is left out. */
   webhookHeaders?: Record<string, string>;
   /** 1 at the first attempt. */
   attempt: number;
   /** Milliseconds since the epoch; becomes `webhook-timestamp`. */
   now: number;
+}
+
+export interface RequestOptions extends EventOrigin, CallHeaders {
+  mode: "structured" | "binary";
 }
 
 /** All but the signature, which is made over `body`, `webhook-id` and `webhook-timestamp`. Header names are lower case. */
@@ -29,11 +32,7 @@ export interface WebhookRequest {
 }
 
 export function buildRequest(message: Message, options: RequestOptions): WebhookRequest {
-  const headers = ownHeaders(options.webhookHeaders);
-  headers["user-agent"] = userAgent;
-  headers["webhook-id"] = percentEncode(message.id);
-  headers["webhook-timestamp"] = String(Math.floor(options.now / 1_000));
-  headers["causeway-attempt"] = String(options.attempt);
+  const headers = callHeaders(message.id, options);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) headers.traceparent = traceparent;
 
@@ -54,9 +53,29 @@ export function eventJson(message: Message, origin: EventOrigin): Buffer {
   return Buffer.from(`{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`, "utf8");
 }
 
-/** Several events in the JSON batch format (`application/cloudevents-batch+json`). */
-export function eventBatchJson(messages: readonly Message[], origin: EventOrigin): Buffer {
-  return Buffer.from(`[${messages.map((message) => eventJson(message, origin).toString("utf8")).join(",")}]`, "utf8");
+/** Several events in one request. @param events each as {@link eventJson} gives it */
+export function buildBatchRequest(id: string, events: readonly Buffer[], options: CallHeaders): WebhookRequest {
+  const headers = callHeaders(id, options);
+  headers["content-type"] = "application/cloudevents-batch+json";
+  return { body: batchJson(events), headers };
+}
+
+/** The JSON batch format. */
+export function batchJson(events: readonly Buffer[]): Buffer {
+  const parts = events.flatMap((event, i) => [i === 0 ? BRACKETS.open : BRACKETS.comma, event]);
+  return Buffer.concat(parts.length === 0 ? [Buffer.from("[]")] : [...parts, BRACKETS.close]);
+}
+
+const BRACKETS = { open: Buffer.from("["), comma: Buffer.from(","), close: Buffer.from("]") };
+
+/** Those that every call has. @param id becomes `webhook-id` */
+function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders): Record<string, string> {
+  const headers = ownHeaders(webhookHeaders);
+  headers["user-agent"] = userAgent;
+  headers["webhook-id"] = percentEncode(id);
+  headers["webhook-timestamp"] = String(Math.floor(now / 1_000));
+  headers["causeway-attempt"] = String(attempt);
+  return headers;
 }
 
 type Attribute = readonly [name: string, value: string | number | boolean];

@@ -36,5 +36,6 @@ export function toAttempt(at: number, result: AttemptResult): Attempt {
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
     ...(result.responseBody && { responseBody: result.responseBody }),
+    ...((result.error === "filter_error" || result.error === "transform_error") && { detail: result.detail }),
   };
 }

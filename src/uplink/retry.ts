@@ -13,18 +13,27 @@ export type ErrorKind =
   /** No OAuth 2 token: the receiver was not called. */
   | "auth_error"
   | "http_error"
-  | "network_error";
+  | "network_error"
+  /** An expression of the webhook: nobody was called. */
+  | "filter_error"
+  | "transform_error"
+  /** The answer to a batch names the event. */
+  | "not_accepted";
 
 export interface AttemptResult {
   /** Absent when no answer came. */
   statusCode?: number;
   /** The `Retry-After` header as it came. */
   retryAfter?: string;
-  /** Absent on 2xx. */
+  /** Absent on 2xx, unless a batch was accepted without this event. */
   error?: ErrorKind;
   /** For people: what lies behind `error`. */
   detail?: string;
   durationMs: number;
+  /** When the call began, in milliseconds since the epoch, where it waited for others. */
+  at?: number;
+  /** The call carried several events. One of them leads: what the endpoint did is counted with it, and only once. */
+  batch?: { id: string; events: number; leads: boolean };
   /** The first bytes of the answer as text. */
   responseBody?: string;
   /** The answer was longer than what was kept, or broke off. */
@@ -74,7 +83,11 @@ const UNREACHABLE: readonly ErrorKind[] = [
 
 export function decide(result: AttemptResult, attempt: AttemptState, random: () => number = Math.random): Decision {
   const { statusCode, retryAfter, error } = result;
-  if (statusCode !== undefined && statusCode >= 200 && statusCode < 300) return { kind: "delivered" };
+  if (statusCode !== undefined && statusCode >= 200 && statusCode < 300 && error !== "not_accepted") {
+    return { kind: "delivered" };
+  }
+  // It would fail again.
+  if (error === "filter_error" || error === "transform_error") return { kind: "dead" };
   if (statusCode === 410) return { kind: "gone" };
   if (statusCode === 429 || statusCode === 503) {
     const delayMs = retryAfterMs(retryAfter, attempt.now ?? Date.now());

@@ -16,9 +16,11 @@ import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
 import { Retention, type RetentionOptions } from "./retention.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
+import { testEvent } from "./test-event.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   /** What the instance that receives tells the others; started. */
@@ -51,6 +53,9 @@ export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "
   observe: {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
+    filtered: WorkersOptions["filtered"];
+    /** An event of the bridge itself was queued. */
+    added(webhookId: string): void;
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
     partFailed(part: "enqueue" | "subscriptions" | "retention", error: Error): void;
@@ -161,8 +166,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
+    prepare: options.prepare,
     observe: observe.attempted,
     ended: (id) => retention.changed(id, 1),
+    filtered: observe.filtered,
     disable: async (webhookId, reason) => {
       const at = new Date().toISOString();
       await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
@@ -210,6 +217,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     queueOf: (webhookId: string) => (registry.get(webhookId) ? queueOf(webhookId) : undefined),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
+
+    /** Queues an event of the bridge itself. @returns its id */
+    async sendTest(webhookId: string): Promise<string> {
+      const { id, data } = testEvent(webhookId);
+      await queueOf(webhookId).add("message", data, { ...JOB_OPTIONS, jobId: id });
+      observe.added(webhookId);
+      return id;
+    },
 
     /** Drops everything that waits for a webhook that is gone. */
     async drop(webhookId: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
 import type { Job, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
+import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
 import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
 import { backoff } from "./outcome.ts";
@@ -25,6 +26,7 @@ const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
 
 export class Workers {
   readonly #workers = new Map<string, Worker>();
+  readonly #batches = new Map<string, Batches>();
   readonly #closing = new Set<Promise<unknown>>();
   #stopped = false;
 
@@ -39,7 +41,7 @@ export class Workers {
       const worker = this.#workers.get(id);
       const runs = webhook && isCallable(webhook);
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
-      else if (runs && worker) worker.concurrency = webhook.concurrency;
+      else if (runs && worker) worker.concurrency = jobsAtOnce(webhook);
       else if (worker) this.#close(id, worker);
     }
   }
@@ -56,10 +58,23 @@ export class Workers {
   }
 
   #open(webhook: Webhook): Worker {
-    const deliver: Deliver = makeDeliver(webhook.id, this.options);
-    const endpoint = { rest: (ms: number) => worker.rateLimit(ms) };
+    const { send, eventSource } = this.options;
+    const batches = makeBatches({
+      send,
+      eventSource,
+      brake: (on) => {
+        worker.concurrency = on ? 1 : jobsAtOnce(this.options.webhook(webhook.id) ?? webhook);
+      },
+    });
+    this.#batches.set(webhook.id, batches);
+    const deliver: Deliver = makeDeliver(
+      webhook.id,
+      { ...this.options, disable: onceAtATime(this.options.disable) },
+      batches.call,
+    );
+    const endpoint = { rest: onceAtATime((ms: number) => worker.rateLimit(ms)) };
     const worker = this.options.openWorker(queueName(webhook.id), (job, token) => deliver(job, token, endpoint), {
-      concurrency: webhook.concurrency,
+      concurrency: jobsAtOnce(webhook),
       limiter: NO_LIMIT,
       lockDuration: LOCK_MS,
       stalledInterval: LOOK_OUT_MS,
@@ -76,8 +91,21 @@ export class Workers {
 
   #close(id: string, worker: Worker): void {
     this.#workers.delete(id);
+    this.#batches.get(id)?.drain();
+    this.#batches.delete(id);
     const closing = worker.close().catch(() => undefined);
     this.#closing.add(closing);
     void closing.finally(() => this.#closing.delete(closing));
   }
+}
+
+/** Who calls while a call is under way gets its answer: a whole batch wants the same. */
+function onceAtATime<A extends unknown[]>(run: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+  let running: Promise<void> | undefined;
+  return (...args) => {
+    running ??= run(...args).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
 }

@@ -1,8 +1,8 @@
 /** Header values that look like credentials are not shown; the mask that stands for one may be sent back. Pure. */
 import { type FieldError, fieldsProblem } from "../errors.ts";
 
-const MASK = "********";
-const CREDENTIAL = /auth|cookie|key|token|secret|password|signature/i;
+export const MASK = "********";
+const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
 
 type Headers = Record<string, string>;
 

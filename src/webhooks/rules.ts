@@ -10,6 +10,8 @@ export interface WebhookRules {
   urlError(url: string): Promise<{ code: "invalid_url" | "blocked_address"; message: string } | undefined>;
   headerError(name: string, value: string): string | undefined;
   secretError(secret: string): string | undefined;
+  /** What is wrong with the syntax of a JSONata expression. */
+  expressionError(expression: string): Promise<string | undefined>;
 }
 
 /** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
@@ -25,6 +27,10 @@ export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Pr
     ...(input.auth ? authErrors(input.auth) : []),
     ...(input.ca ? fieldError("ca", caError(input.ca)) : []),
   ];
+  for (const field of ["filter", "transform"] as const) {
+    const expression = input[field];
+    if (expression != null) errors.push(...fieldError(field, await rules.expressionError(expression)));
+  }
   if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
 
   await requireUrl("url", input.url, rules);
@@ -40,6 +46,14 @@ async function requireUrl(path: string, url: string | undefined, rules: WebhookR
 export function requirePurpose({ topics, events }: Pick<Webhook, "topics" | "events">): void {
   if (topics.length > 0 || (events && events.length > 0)) return;
   throw fieldProblem("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
+}
+
+/** @throws Problem of fields that cannot go together, each of which may be right by itself */
+export function requireCombination({ batch, ordering, mode }: Pick<WebhookPatch, "batch" | "ordering" | "mode">): void {
+  if (!batch) return;
+  const refuse = (other: string) => fieldProblem("invalid_request", "batch", `cannot stand beside ${other}`);
+  if (ordering === "topic" || ordering === "strict") throw refuse(`ordering: ${ordering}`);
+  if (mode === "binary") throw refuse("mode: binary");
 }
 
 function filterError(filter: string): string | undefined {

@@ -7,10 +7,11 @@ import { requireTrustFits } from "./auth-rules.ts";
 import { maskHeaders, unmaskHeaders } from "./masks.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { rotated } from "./rotation.ts";
-import { checkWebhook, requirePurpose, type WebhookRules } from "./rules.ts";
+import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
 import { agreed, type Consent, pendingCheck } from "./verification.ts";
 import {
   type AuthInput,
+  DEFAULT_BATCH_WAIT_MS,
   DEFAULTS,
   isCallable,
   MAX_WEBHOOKS,
@@ -33,6 +34,8 @@ export interface Counts {
 export interface Deliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
+  /** Queues a test event and answers its id. */
+  sendTest(webhookId: string): Promise<string>;
   /** Drops everything that waits. */
   drop(webhookId: string): Promise<void>;
   /** Whether the last calls failed, as this instance saw them. */
@@ -87,10 +90,20 @@ export class WebhookService<Page, Query> {
 
   /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
   async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
-    const { registry, rules, newSecret } = this.options;
+    const { registry } = this.options;
+    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    const webhook = await this.draft(input, caller);
+    await registry.create(webhook.id, webhook);
+    const [created] = await Promise.all([this.#ask(webhook), this.options.untilInStep(IN_STEP_MS)]);
+    return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
+  }
+
+  /** A webhook as it would be registered, not stored. @throws Problem */
+  async draft(input: WebhookInput, caller: Caller): Promise<Webhook> {
+    const { rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
     requirePurpose(input);
-    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    requireCombination(input);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
     const webhook: Webhook = {
@@ -108,9 +121,7 @@ export class WebhookService<Page, Query> {
       updatedAt: now,
     };
     requireTrustFits(webhook);
-    await registry.create(webhook.id, webhook);
-    const [created] = await Promise.all([this.#ask(webhook), this.options.untilInStep(IN_STEP_MS)]);
-    return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
+    return webhook;
   }
 
   /** Those that the caller may see, in the order of their ids. */
@@ -152,6 +163,7 @@ export class WebhookService<Page, Query> {
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
       requireTrustFits(changed);
+      requireCombination(changed);
       return changed;
     });
     if (input.enabled === true) this.options.onResumed(id);
@@ -204,6 +216,12 @@ export class WebhookService<Page, Query> {
     return this.#read(id, caller);
   }
 
+  /** Queues an event of the bridge itself, whatever the webhook's topics. @returns its id */
+  async test(id: string, caller: Caller): Promise<{ messageId: string }> {
+    await this.#read(id, caller);
+    return { messageId: await this.options.deliveries.sendTest(id) };
+  }
+
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
     await this.#read(id, caller);
     return this.options.deliveries.list(id, query);
@@ -248,7 +266,11 @@ function shownAuth(auth: AuthInput): ShownAuth {
 /** Without fields that are not there or taken away, and with filters once each. */
 function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
-  return input.topics ? { ...given, topics: [...new Set(input.topics)] } : given;
+  return {
+    ...given,
+    ...(input.topics && { topics: [...new Set(input.topics)] }),
+    ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
+  };
 }
 
 function isVisible(webhook: Webhook, caller: Caller): boolean {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Message, newId } from "../../src/message.ts";
-import { buildRequest, eventBatchJson } from "../../src/uplink/event.ts";
+import { batchJson, buildRequest, eventJson } from "../../src/uplink/event.ts";
 import { newSecret, parseSecret, sign, signAll } from "../../src/uplink/sign.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
@@ -113,7 +113,7 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
       const [id, seconds, body] = [
         `batch_${randomUUID()}`,
         Math.floor(Date.now() / 1_000),
-        eventBatchJson(messages, { source: "/test" }),
+        batchJson(messages.map((message) => eventJson(message, { source: "/test" }))),
       ];
       const signature = sign(key, id, seconds, body);
       const type = "application/cloudevents-batch+json";

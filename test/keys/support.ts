@@ -134,12 +134,18 @@ export async function startTestKeys(): Promise<TestKeys> {
     keys,
     webhooks: new WebhookService({
       registry,
-      rules: { urlError: async () => undefined, headerError: () => undefined, secretError: () => undefined },
+      rules: {
+        urlError: async () => undefined,
+        headerError: () => undefined,
+        secretError: () => undefined,
+        expressionError: async () => undefined,
+      },
       newSecret: () => "whsec_c2VjcmV0",
       deliveries: {
         count: async () => counts,
         list: async () => ({ items: [], nextCursor: null }),
         drop: async () => undefined,
+        sendTest: () => Promise.reject(new Error("not here")),
         isFailing: () => false,
       },
       owner: { origin: "causeway", ask: async () => undefined },

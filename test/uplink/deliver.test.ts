@@ -7,6 +7,7 @@ import { newId, toStored } from "../../src/message.ts";
 import { type DeliveryObservation, makeDeliver } from "../../src/uplink/deliver.ts";
 import type { Attempt, DeliveryJob } from "../../src/uplink/delivery.ts";
 import { backoff, RetryLater } from "../../src/uplink/outcome.ts";
+import type { Prepared } from "../../src/uplink/prepare.ts";
 import type { AttemptResult } from "../../src/uplink/retry.ts";
 import type { Call } from "../../src/uplink/send.ts";
 import { newSecret } from "../../src/uplink/sign.ts";
@@ -25,13 +26,14 @@ const webhook: Webhook = {
   updatedAt: "",
 };
 
-function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}) {
+function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared) {
   const calls: Call[] = [];
   const observed: DeliveryObservation[] = [];
   const rests: number[] = [];
   const disabled: string[] = [];
   const delayedTo: number[] = [];
   const logged: Attempt[] = [];
+  const filtered: string[] = [];
   const deliver = makeDeliver("wh_1", {
     webhook: () => (changes ? { ...webhook, ...changes } : undefined),
     async send(call) {
@@ -41,6 +43,8 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     disable: async (_id, reason) => void disabled.push(reason),
     observe: (observation) => observed.push(observation),
     eventSource: "/causeway",
+    prepare: (_webhook, message) => prepared ?? { kind: "send", message },
+    filtered: (_webhook, { id }) => void filtered.push(id),
   });
   const run = (attemptsMade = 0) => {
     const message = {
@@ -59,7 +63,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     } as unknown as Job<DeliveryJob>;
     return deliver(job, "token", { rest: async (ms) => void rests.push(ms) });
   };
-  return { run, calls, observed, rests, disabled, delayedTo, logged };
+  return { run, calls, observed, rests, disabled, delayedTo, logged, filtered };
 }
 
 const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
@@ -114,6 +118,22 @@ describe("a delivery attempt", () => {
     });
   }
 
+  it("calls nobody for what the filter leaves out", async () => {
+    const { run, calls, observed, filtered } = setup(answered(500), {}, { kind: "filtered" });
+    assert.deepEqual(await run(), { filtered: true });
+    assert.deepEqual([calls.length, observed.length, filtered.length], [0, 0, 1]);
+  });
+
+  it("is a dead letter at once, with the reason, where an expression fails", async () => {
+    const failure = { error: "transform_error", detail: "the result is nothing", durationMs: 1 } as const;
+    const { run, calls, rests, observed } = setup(answered(204), {}, { kind: "failed", result: failure });
+    const error = await run().catch((caught: unknown) => caught);
+    assert.ok(error instanceof UnrecoverableError);
+    const { statusCode, error: kind, detail } = JSON.parse(error.message);
+    assert.deepEqual([statusCode, kind, detail], [null, "transform_error", "the result is nothing"]);
+    assert.deepEqual([calls.length, rests.length, observed[0]!.decision.kind], [0, 0, "dead"]);
+  });
+
   it("makes the whole endpoint wait as Retry-After says, and consumes no attempt", async () => {
     const { run, rests, logged } = setup({ ...answered(429, "7"), responseBody: "slow down" });
     await assert.rejects(run(), RateLimitError);
@@ -153,6 +173,8 @@ describe("a delivery attempt", () => {
       disable: async () => {},
       observe: () => {},
       eventSource: "/causeway",
+      prepare: (_webhook, message) => ({ kind: "send", message }),
+      filtered: () => assert.fail("nothing is filtered"),
     });
     assert.equal(await deliver({} as Job<DeliveryJob>, undefined, { rest: async () => {} }), null);
   });

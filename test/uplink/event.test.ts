@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { type CloudEvent, HTTP } from "cloudevents";
 import fc from "fast-check";
 import type { Message } from "../../src/message.ts";
-import { buildRequest, eventBatchJson, eventJson } from "../../src/uplink/event.ts";
+import { batchJson, buildRequest, eventJson } from "../../src/uplink/event.ts";
 import { headerError, isJsonType, isMediaType, percentEncode } from "../../src/uplink/headers.ts";
 
 const id = "msg_0197a6a0-0000-7000-8000-000000000000";
@@ -75,9 +75,9 @@ describe("a structured event", () => {
   });
 
   it("goes into a batch as it is", () => {
-    const batch = eventBatchJson([message("1.10"), message("é")], origin).toString();
+    const batch = batchJson([message("1.10"), message("é")].map((one) => eventJson(one, origin))).toString();
     assert.equal(batch, `[${eventJson(message("1.10"), origin)},${eventJson(message("é"), origin)}]`);
-    assert.equal(eventBatchJson([], origin).toString(), "[]");
+    assert.equal(batchJson([]).toString(), "[]");
   });
 });
 

@@ -79,6 +79,8 @@ describe("decide: the answer table", () => {
     ["network_error", "again+slow"],
     ["blocked_address", "again"],
     ["auth_error", "again+slow"],
+    ["filter_error", "dead"],
+    ["transform_error", "dead"],
   ];
   for (const [error, expected] of errors) {
     it(`${error}: ${expected}`, () => assert.equal(verdict({ error }), expected));
@@ -87,6 +89,7 @@ describe("decide: the answer table", () => {
   it("lets the status line decide, whatever happened to the body after it", () => {
     assert.equal(verdict({ statusCode: 200, error: "timeout" }), "delivered");
     assert.equal(verdict({ statusCode: 500, error: "timeout" }), "again");
+    assert.equal(verdict({ statusCode: 200, error: "not_accepted" }), "again", "the answer to a batch names the event");
   });
 });
 

@@ -1574,9 +1574,11 @@ export interface components {
             at: string;
             /** @description What the receiver answered, `null` when it did not. */
             statusCode: number | null;
-            /** @description What went wrong: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`; `null` after a 2xx. */
+            /** @description What went wrong: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `not_accepted` (named in the answer to a batch); `null` after a 2xx. */
             error: string | null;
             durationMs: number;
+            /** @description What is wrong with the expression, after `filter_error` and `transform_error`. */
+            detail?: string;
         };
         LoggedAttempt: components["schemas"]["Attempt"] & {
             /** @description The first 1 KiB of the answer, as text. */

@@ -22,6 +22,7 @@ const COMMON: RedisOptions = {
   socketTimeout: 15_000,
   // Two commands less for each of a thousand connections.
   disableClientInfo: true,
+  enableAutoPipelining: true,
 };
 
 /** For records, claims and producers: a command rejects at once while Redis is away instead of waiting for it. */

@@ -1,0 +1,54 @@
+/** What a webhook would get for a message: the way of a delivery up to the sending, which is left out. */
+import { newId, utf8Text } from "../message.ts";
+import { MASK, maskHeaders } from "../webhooks/masks.ts";
+import type { Webhook } from "../webhooks/webhook.ts";
+import { makeRequests } from "./call.ts";
+import type { DeliveredMessage } from "./delivery.ts";
+import { eventJson } from "./event.ts";
+import { FROM_API } from "./expressions.ts";
+import type { Prepare } from "./prepare.ts";
+
+export interface PreviewResult {
+  outcome: "sent" | "filtered" | "failed";
+  /** Why an expression fails. */
+  error?: string;
+  request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
+}
+
+/** @param webhook as it would be registered */
+export type Preview = (webhook: Webhook, message: DeliveredMessage) => Promise<PreviewResult>;
+
+export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
+  return async (webhook, sample) => {
+    const prepared = await prepare(webhook, sample, FROM_API);
+    if (prepared.kind === "filtered") return { outcome: "filtered" };
+    if (prepared.kind === "failed") {
+      const { error, detail } = prepared.result;
+      return { outcome: "failed", error: `${error}: ${detail}` };
+    }
+    const { message } = prepared;
+    const requests = makeRequests(eventSource);
+    const now = Date.now();
+    const { headers, body } = webhook.batch
+      ? requests.batch(webhook, newId("batch"), [eventJson(message, { source: eventSource })], 1, now)
+      : requests.single(webhook, message, 1, now);
+    const text = utf8Text(body);
+    return {
+      outcome: "sent",
+      request: {
+        method: "POST",
+        url: webhook.url,
+        headers: masked(headers, webhook),
+        ...(text === undefined ? { bodyBase64: body.toString("base64") } : { body: text }),
+      },
+    };
+  };
+}
+
+/** The signature is there to be looked at: it gives nothing away but that of this body. */
+function masked(headers: Record<string, string>, { auth }: Webhook): Record<string, string> {
+  const signature = headers["webhook-signature"]!;
+  // A token is asked for only when something is sent.
+  const authorization = auth && auth.type !== "mtls" ? { authorization: MASK } : {};
+  return { ...maskHeaders(headers), ...authorization, "webhook-signature": signature };
+}
