@@ -28,6 +28,7 @@ import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
+import { BREAKER, type BreakerPolicy, type EndpointRecord } from "./uplink/breaker.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
@@ -70,12 +71,16 @@ const STORE_RETRY = { "retry-after": "1" };
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
 const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, outbox: 500, rest: 250 };
 
-/** @param signal gives up waiting for a store that is not there */
+/**
+ * @param signal gives up waiting for a store that is not there
+ * @param breaker for tests, which have no ten minutes
+ */
 export async function startBridge(
   config: Config,
   apiKey: string,
   { logger: log, wide }: { logger: FastifyBaseLogger; wide: WideLine },
   signal?: AbortSignal,
+  breaker: BreakerPolicy = BREAKER,
 ): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
   const closing = new Closing(log, STOP_MS.rest);
@@ -155,8 +160,12 @@ export async function startBridge(
     const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
     const sender = makeSender({ guard });
     onStop("sender", () => sender.close(0));
+    const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
     const uplink = makeUplink<UplinkSession>({
       registry,
+      endpoints,
+      breaker,
+      publishEvent: (event) => outbox.accept(event),
       assignments: store.records("subscriptions"),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
@@ -179,6 +188,8 @@ export async function startBridge(
     });
     await registry.start();
     onStop("registry", () => registry.stop());
+    await endpoints.start();
+    onStop("endpoints", () => endpoints.stop());
     onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
     onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
     await requestView.start();
@@ -249,7 +260,7 @@ export async function startBridge(
           registry,
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },
           newSecret,
-          deliveries: { ...uplink, isFailing: observer.isFailing },
+          deliveries: uplink,
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         keys,

@@ -76,9 +76,11 @@ export class View<T> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }
 
-  async create(id: string, value: T): Promise<void> {
-    await this.#records.create(id, value);
-    this.#apply(id, { value, version: 1 });
+  /** False, and no change, when the id exists. */
+  async create(id: string, value: T): Promise<boolean> {
+    const created = await this.#records.create(id, value);
+    if (created) this.#apply(id, { value, version: 1 });
+    return created;
   }
 
   /**

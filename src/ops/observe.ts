@@ -2,8 +2,10 @@
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
+import type { Notice } from "../uplink/breaker.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
+import type { WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
 export interface Log {
@@ -27,7 +29,6 @@ export function makeObserver(
   webhookCount: () => number,
 ) {
   const label = (webhook: string) => (webhookCount() <= MAX_LABELLED_WEBHOOKS ? webhook : "");
-  const failuresInARow = new Map<string, number>();
   const complainedAt = new Map<string, number>();
 
   return {
@@ -72,7 +73,6 @@ export function makeObserver(
     attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
       const { id } = webhook;
       const delivered = decision.kind === "delivered";
-      failuresInARow.set(id, delivered ? 0 : (failuresInARow.get(id) ?? 0) + 1);
       metrics.attempts.inc(decision.kind);
       metrics.attemptSeconds.observe(result.durationMs / 1_000, label(id));
       if (delivered) {
@@ -107,13 +107,27 @@ export function makeObserver(
       log.warn({}, "stream_dropped");
     },
 
-    /** Ten failures without a success between them, as this instance saw them. */
-    isFailing(webhookId: string): boolean {
-      return (failuresInARow.get(webhookId) ?? 0) >= 10;
+    /** The health of an endpoint changed; said once, by the instance that saw it. */
+    transition(webhookId: string, { id, type, reason, failingSince }: Notice): void {
+      metrics.transitions.inc(type);
+      const line = { webhook_id: webhookId, event_id: id, reason, failing_since: new Date(failingSince).toISOString() };
+      if (type === "webhook.recovered") log.info(line, "webhook_recovered");
+      else log.warn(line, type.replace(".", "_"));
+    },
+
+    /** An event of the bridge itself is durable for the webhooks that asked for it. */
+    announced(type: WebhookEvent, webhookIds: string[]): void {
+      metrics.events.inc(type);
+      for (const webhook of webhookIds) metrics.enqueued.inc(label(webhook));
+    },
+
+    /** A dead letter without an event of its own. */
+    suppressed(): void {
+      metrics.eventsSuppressed.inc();
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "health" | "events", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;
@@ -127,7 +141,6 @@ export function makeObserver(
 
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
-      failuresInARow.delete(webhookId);
       const { enqueued, delivered, failed, attemptSeconds, deliverySeconds } = metrics;
       for (const metric of [enqueued, delivered, failed, attemptSeconds, deliverySeconds]) metric.remove(webhookId);
     },

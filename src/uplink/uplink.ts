@@ -9,23 +9,28 @@ import { countDeliveries, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
+import { endRest } from "./rest.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
+import { makeWatch, type WatchObserver, type WatchOptions } from "./watch.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource">,
+    Pick<WatchOptions, "breaker" | "publishEvent"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
+  endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue(name: string): Queue<DeliveryJob>;
   openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
   maxPayloadBytes: number;
-  observe: {
+  observe: WatchObserver & {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
-    partFailed(part: "enqueue" | "subscriptions", error: Error): void;
+    partFailed(part: "enqueue" | "subscriptions" | "health" | "events", error: Error): void;
     forget(webhookId: string): void;
   };
 }
@@ -49,12 +54,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     return queue;
   }
 
+  async function addJobs(webhookId: string, jobs: { id: string; data: DeliveryJob }[]): Promise<void> {
+    await queueOf(webhookId).addBulk(
+      jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
+    );
+  }
+
   const enqueuer = new Enqueuer({
-    addJobs: async (webhookId, jobs) => {
-      await queueOf(webhookId).addBulk(
-        jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
-      );
-    },
+    addJobs,
     exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
     onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
     onFailed: (error) => observe.partFailed("enqueue", error),
@@ -77,17 +84,19 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     onError: (error) => observe.partFailed("subscriptions", error),
   });
 
+  const watch = makeWatch({ ...options, addJobs });
+  const { health } = watch;
+
   const workers = new Workers({
     webhooks: () => registry.all(),
     webhook: (id) => registry.get(id),
+    queue: queueOf,
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
     observe: observe.attempted,
-    disable: async (webhookId, reason) => {
-      const at = new Date().toISOString();
-      await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
-    },
+    health,
+    deadLetter: watch.deadLetter,
   });
 
   async function forget(webhookId: string): Promise<void> {
@@ -99,11 +108,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   return {
     async start(): Promise<void> {
+      options.endpoints.onChange((changed) => workers.refresh(changed));
       registry.onChange((changed) => {
+        for (const id of changed) watch.changed(id);
         workers.refresh(changed);
         subscriptions.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
+      health.start();
       workers.refresh();
       await subscriptions.start();
     },
@@ -121,11 +133,22 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
 
+    failingSince: (webhookId: string) => health.failingSince(webhookId),
+    /** How many endpoints are failing. */
+    failing: () => health.failing,
+
+    /** The endpoint is as new: called at once, whatever was held against it. Rejects when the store is away. */
+    async resetHealth(webhookId: string): Promise<void> {
+      await health.reset(webhookId);
+      await endRest(queueOf(webhookId));
+    },
+
     /** Drops everything that waits for a webhook that is gone. */
     async drop(webhookId: string): Promise<void> {
       const queue = options.openQueue(queueName(webhookId));
       try {
         await queue.obliterate({ force: true });
+        await queue.removeRateLimitKey();
       } finally {
         await queue.close().catch(() => undefined);
       }
@@ -140,6 +163,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Lets calls under way finish; what the process ends before is called again. */
     async stopDelivery(): Promise<void> {
       await workers.stop();
+      await watch.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
     },
   };

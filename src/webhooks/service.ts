@@ -10,6 +10,7 @@ import {
   DEFAULTS,
   MAX_WEBHOOKS,
   type Webhook,
+  type WebhookEvent,
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
@@ -30,8 +31,10 @@ export interface Deliveries<Page, Query> {
   list(webhookId: string, query: Query): Promise<Page>;
   /** Drops everything that waits. */
   drop(webhookId: string): Promise<void>;
-  /** Whether the last calls failed, as this instance saw them. */
-  isFailing(webhookId: string): boolean;
+  /** Since when every attempt has failed, in milliseconds; undefined when the endpoint is not failing. */
+  failingSince(webhookId: string): number | undefined;
+  /** Forgets what was held against the endpoint: it is called at once. */
+  resetHealth(webhookId: string): Promise<void>;
 }
 
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
@@ -72,6 +75,7 @@ export class WebhookService<Page, Query> {
   async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
     const { registry, rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
+    requireEvents(caller, input.events);
     requirePurpose(input);
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     await checkWebhook(input, rules);
@@ -114,8 +118,9 @@ export class WebhookService<Page, Query> {
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookView> {
-    await this.#read(id, caller);
+    const before = await this.#read(id, caller);
     requireTopics(caller, input.topics ?? []);
+    requireEvents(caller, input.events);
     await checkWebhook(input, this.options.rules);
     const changes = normalised(input);
     const webhook = await this.options.registry.update(id, (current) => {
@@ -127,6 +132,7 @@ export class WebhookService<Page, Query> {
       requirePurpose(changed);
       return changed;
     });
+    if (input.enabled === true || webhook.url !== before.url) await this.options.deliveries.resetHealth(id);
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
   }
@@ -156,8 +162,9 @@ export class WebhookService<Page, Query> {
   #view(webhook: Webhook, counts: Counts): WebhookView {
     const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
     const { id, disabled, enabled, retained = "skip", ordering = "none", events = [] } = webhook;
-    const failing = this.options.deliveries.isFailing(id);
+    const failingSince = this.options.deliveries.failingSince(id);
     const paused = !enabled || verification?.state === "pending";
+    const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
     return {
       ...shown,
       retained,
@@ -166,8 +173,8 @@ export class WebhookService<Page, Query> {
       ...(auth && { auth: shownAuth(auth) }),
       ...(verification && { verification: { state: verification.state, at: verification.at } }),
       ...(oldSecret && { oldSecretUntil: oldSecret.until }),
-      state: disabled ? "disabled" : paused ? "paused" : failing ? "failing" : "active",
-      failingSince: null,
+      state,
+      failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
       counts,
     };
   }
@@ -185,11 +192,16 @@ function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhoo
 }
 
 function isVisible(webhook: Webhook, caller: Caller): boolean {
-  return webhook.topics.every((filter) => caller.mayRead(filter));
+  return webhook.topics.every((filter) => caller.mayRead(filter)) && (!webhook.events?.length || caller.mayRead("#"));
 }
 
 function requireTopics(caller: Caller, topics: string[]): void {
   for (const [i, filter] of topics.entries()) requireRead(caller, filter, `topics[${i}]`);
+}
+
+/** Events tell of all webhooks, their topics among it: who may read everything may have them. */
+function requireEvents(caller: Caller, events: readonly WebhookEvent[] | null | undefined): void {
+  if (events?.length) requireRead(caller, "#", "events");
 }
 
 /** In the words of the registry, so that nobody can tell a webhook that is hidden from one that is not there. */
