@@ -7,6 +7,7 @@ import { batch } from "./batch.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
+import { neighbours } from "./neighbours.ts";
 import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
 import { startup } from "./startup.ts";
 import { startBridge } from "./support/bridge.ts";
@@ -25,6 +26,7 @@ const SCENARIOS: Scenario[] = [
   intake,
   endToEnd,
   latency,
+  neighbours,
   backlog,
   webhooks1000,
   startup,

@@ -5,6 +5,8 @@ import { answer } from "./answer.ts";
 
 let status = 200;
 let readsData = false;
+/** Takes the call and never answers. */
+let hangs = false;
 let calls = 0;
 let lastAt = 0;
 let ids = new Set<string>();
@@ -23,6 +25,7 @@ const server = createServer((request, response) => {
       const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
       latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
     }
+    if (hangs) return;
     response.writeHead(status, { "content-length": "0" }).end();
   });
 });
@@ -36,6 +39,7 @@ answer({
   reset(content) {
     status = Number(content.status ?? 200);
     readsData = content.readsData === true;
+    hangs = content.hangs === true;
     calls = signed = lastAt = 0;
     ids = new Set();
     latencies = [];
