@@ -46,6 +46,8 @@ export class EndpointHealth {
   readonly #endpoints: Endpoints;
   /** Rows of failures that are not written down; none of a healthy endpoint. */
   readonly #rows = new Map<string, Row>();
+  /** Breakers that are just being written down as open: what asks meanwhile waits for that. */
+  readonly #opening = new Map<string, Promise<unknown>>();
 
   constructor(private readonly options: HealthOptions) {
     this.#endpoints = new Endpoints(options);
@@ -76,6 +78,8 @@ export class EndpointHealth {
 
   /** Asked before every call; whoever gets the probe must {@link settle} it. Never throws. */
   async admit({ id, timeoutMs }: Webhook): Promise<Admission> {
+    const opening = this.#opening.get(id);
+    if (opening) await opening;
     if (!this.isOpen(id)) return CALL;
     try {
       // Another instance may just have closed it: a rest begun now would outlast the reason for it.
@@ -150,12 +154,22 @@ export class EndpointHealth {
     this.#rows.delete(id);
     const add = (current?: EndpointRecord) => failed(current, { id, row, now }, policy);
     const reason = `the last ${policy.threshold} attempts failed`;
-    const opened = await this.#endpoints.transition(id, { type: "webhook.failing", at: now, reason }, (current) =>
+    const opening = this.#endpoints.transition(id, { type: "webhook.failing", at: now, reason }, (current) =>
       !isOpen(current) && isOpen(add(current)) ? add(current) : undefined,
     );
-    if (opened) return policy.openMs;
+    if (await this.#meanwhile(id, opening)) return policy.openMs;
     await this.#endpoints.change(id, (current) => (isOpen(current) ? undefined : add(current)));
     return slowDown;
+  }
+
+  async #meanwhile<T>(id: string, opening: Promise<T>): Promise<T> {
+    const settled = opening.catch(() => undefined);
+    this.#opening.set(id, settled);
+    try {
+      return await opening;
+    } finally {
+      if (this.#opening.get(id) === settled) this.#opening.delete(id);
+    }
   }
 
   /** @returns how long the breaker stays open */
