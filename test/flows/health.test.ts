@@ -121,11 +121,6 @@ for (const { name, options, servers } of [
           reason: "the last 10 attempts failed",
         },
       );
-        "T",
-        at("/sick", receiver.attempts)
-          .map((c) => c.at - receiver.attempts[0]!.at)
-          .join(" "),
-      );
       await untilHeard("webhook.recovered", id);
       await receiver.until((calls) => at("/audit", calls).length >= 2);
       const told = at("/audit", receiver.calls).map((call) => readEvent(call, audit.secret));

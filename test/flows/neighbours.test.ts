@@ -8,6 +8,7 @@ import { mosquittoAndRedis } from "../support/setups.ts";
 const PER_SECOND = 200;
 const SECONDS = 4;
 const ROUNDS = 3;
+const TIMEOUT_MS = 2_000;
 
 const setup = mosquittoAndRedis("5");
 
@@ -21,7 +22,7 @@ describe("sick webhooks", setup.options, () => {
       await close();
       for (const receiver of [healthy, hanging, failing]) await receiver.close();
     });
-    hanging.delayMs = 600_000;
+    hanging.delayMs = TIMEOUT_MS + 500;
     failing.answer = () => 500;
     await bridge.register({ url: healthy.url, topics: ["n"] });
 
@@ -47,7 +48,7 @@ describe("sick webhooks", setup.options, () => {
       const ids: string[] = [];
       // New ones each time: ten calls hang to their time-out, ten are answered 500, and then their breakers are open.
       for (const { url } of [hanging, failing]) {
-        ids.push((await bridge.register({ url, topics: ["n"], timeoutMs: 2_000 })).id);
+        ids.push((await bridge.register({ url, topics: ["n"], timeoutMs: TIMEOUT_MS })).id);
       }
       beside.push(await p99());
       for (const id of ids) {
