@@ -9,6 +9,7 @@ import { drain } from "./drain.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
+import { neighbours } from "./neighbours.ts";
 import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
 import { startup } from "./startup.ts";
 import { startBridge } from "./support/bridge.ts";
@@ -28,6 +29,7 @@ const SCENARIOS: Scenario[] = [
   endToEnd,
   latency,
   batches,
+  neighbours,
   backlog,
   drain,
   webhooks1000,

@@ -32,6 +32,7 @@ import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import { makeAuthorizedSend } from "./uplink/authorize.ts";
+import { BREAKER, type BreakerPolicy, type EndpointRecord } from "./uplink/breaker.ts";
 import type { DeliveryJob } from "./uplink/delivery.ts";
 import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
@@ -81,12 +82,16 @@ const STORE_RETRY = { "retry-after": "1" };
 /** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
 const STOP_MS = { app: 1_500, canary: 500, intake: 3_000, delivery: 7_500, replays: 500, outbox: 500, rest: 250 };
 
-/** @param signal gives up waiting for a store that is not there */
+/**
+ * @param signal gives up waiting for a store that is not there
+ * @param breaker for tests, which have no ten minutes
+ */
 export async function startBridge(
   config: Config,
   apiKey: string,
   { logger: log, wide }: { logger: FastifyBaseLogger; wide: WideLine },
   signal?: AbortSignal,
+  breaker: BreakerPolicy = BREAKER,
 ): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt } = config;
   const closing = new Closing(log, STOP_MS.rest);
@@ -182,8 +187,12 @@ export async function startBridge(
     const expressions = makeExpressions({ maxPayloadBytes });
     onStop("expressions", () => expressions.close());
     const prepare = makePrepare({ expressions, eventSource: config.eventSource });
+    const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
     const uplink = makeUplink<UplinkSession>({
       registry,
+      endpoints,
+      breaker,
+      publishEvent: (event) => outbox.accept(event),
       assignments: store.records("subscriptions"),
       lanes,
       openLease: (callbacks) =>
@@ -229,6 +238,8 @@ export async function startBridge(
     await Promise.all([registry.start(), lanes.start()]);
     onStop("registry", () => registry.stop());
     onStop("lanes", () => lanes.stop());
+    await endpoints.start();
+    onStop("endpoints", () => endpoints.stop());
     onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
     onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
     await requestView.start();
@@ -308,12 +319,11 @@ export async function startBridge(
             expressionError: expressions.syntaxError,
           },
           newSecret,
-          deliveries: { ...uplink, isFailing: observer.isFailing },
+          deliveries: uplink,
           owner: {
             origin: originName(config.publicUrl, config.eventSource),
             ask: makeAsk({ send: senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
           },
-          onResumed: observer.resumed,
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
         }),
         preview: makePreview({ prepare, eventSource: config.eventSource }),

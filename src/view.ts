@@ -96,10 +96,11 @@ export class View<T> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }
 
-  /** @throws Problem conflict when it is there already */
-  async create(id: string, value: T): Promise<void> {
-    if (!(await this.#records.create(id, value))) throw new Problem("conflict", `there is a ${this.what} ${id}`);
-    this.#apply(id, { value, version: 1 });
+  /** False, and no change, when the id exists. */
+  async create(id: string, value: T): Promise<boolean> {
+    const created = await this.#records.create(id, value);
+    if (created) this.#apply(id, { value, version: 1 });
+    return created;
   }
 
   /**

@@ -7,6 +7,8 @@ let status = 200;
 let readsData = false;
 let readsEvents = false;
 let delayMs = 0;
+/** Takes the call and never answers. */
+let hangs = false;
 let calls = 0;
 let firstAt = 0;
 let lastAt = 0;
@@ -30,6 +32,7 @@ const server = createServer((request, response) => {
       const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
       latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
     }
+    if (hangs) return;
     const reply = () => response.writeHead(status, { "content-length": "0" }).end();
     if (delayMs > 0) setTimeout(reply, delayMs);
     else reply();
@@ -47,6 +50,7 @@ answer({
     readsData = content.readsData === true;
     readsEvents = content.readsEvents === true;
     delayMs = Number(content.delayMs ?? 0);
+    hangs = content.hangs === true;
     calls = signed = firstAt = lastAt = 0;
     ids = new Set();
     latencies = [];

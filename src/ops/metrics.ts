@@ -31,6 +31,12 @@ export function makeMetrics() {
     failed: counter("deliveries_failed_total", "Deliveries given up after the last retry", "webhook"),
     discarded: counter("deliveries_discarded_total", "Deliveries dropped unsent, too old or too many", "webhook"),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
+    transitions: counter("webhook_transitions_total", "Webhooks that began to fail, recovered, were disabled", "event"),
+    events: counter("events_total", "Events of the bridge itself that were stored to be told", "event"),
+    eventsSuppressed: counter(
+      "events_suppressed_total",
+      "Dead letters without an event of their own: too many a minute",
+    ),
     published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
     accepted: counter("messages_accepted_total", "Messages stored to be published later, by outcome", "outcome"),
     lateAnswers: counter("request_answers_late_total", "Answers of devices that no request waited for any more"),
@@ -55,6 +61,7 @@ export function addGauges(
     outboxWaiting: number;
     up: Record<string, boolean>;
     webhooks: number;
+    failing: number;
   }>,
 ): void {
   const registers = [registry];
@@ -93,10 +100,17 @@ export function addGauges(
     collect,
   });
   const registered = new Gauge({ name: "causeway_webhooks", help: "Registered webhooks", registers, collect });
+  const failing = new Gauge({
+    name: "causeway_webhooks_failing",
+    help: "Webhooks whose last ten attempts or more have failed",
+    registers,
+    collect,
+  });
 
   async function readAll(): Promise<void> {
-    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks } = await read();
+    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks, failing: sick } = await read();
     registered.set(webhooks);
+    failing.set(sick);
     inFlight.set(uplinkPending);
     outbox.set(outboxWaiting);
     for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);

@@ -2,10 +2,11 @@
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
+import type { Notice } from "../uplink/breaker.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
 import type { AttemptResult } from "../uplink/retry.ts";
-import type { Webhook } from "../webhooks/webhook.ts";
+import type { Webhook, WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
 export interface Log {
@@ -19,6 +20,9 @@ export type WideLine = (members: string, message: string) => void;
 
 const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 
+/** What is tried again by itself after it failed. */
+export type Part = "enqueue" | "subscriptions" | "outbox" | "lease" | "retention" | "replays" | "health" | "events";
+
 const COMPLAIN_MS = 10_000;
 
 export type Observer = ReturnType<typeof makeObserver>;
@@ -29,7 +33,6 @@ export function makeObserver(
   webhookCount: () => number,
 ) {
   const label = (webhook: string) => (webhookCount() <= MAX_LABELLED_WEBHOOKS ? webhook : "");
-  const failuresInARow = new Map<string, number>();
   const complainedAt = new Map<string, number>();
 
   return {
@@ -75,8 +78,6 @@ export function makeObserver(
       const { id } = webhook;
       const delivered = decision.kind === "delivered";
       const { leads = true, ...batch } = result.batch ?? {};
-      if (delivered) failuresInARow.delete(id);
-      else if (leads) failuresInARow.set(id, (failuresInARow.get(id) ?? 0) + 1);
       metrics.attempts.inc(decision.kind);
       if (leads) metrics.attemptSeconds.observe(result.durationMs / 1_000, label(id));
       if (delivered) {
@@ -124,9 +125,23 @@ export function makeObserver(
       log.warn({}, "stream_dropped");
     },
 
-    /** Ten failures without a success between them, as this instance saw them. */
-    isFailing(webhookId: string): boolean {
-      return (failuresInARow.get(webhookId) ?? 0) >= 10;
+    /** The health of an endpoint changed; said once, by the instance that saw it. */
+    transition(webhookId: string, { id, type, reason, failingSince }: Notice): void {
+      metrics.transitions.inc(type);
+      const line = { webhook_id: webhookId, event_id: id, reason, failing_since: new Date(failingSince).toISOString() };
+      if (type === "webhook.recovered") log.info(line, "webhook_recovered");
+      else log.warn(line, type.replace(".", "_"));
+    },
+
+    /** An event of the bridge itself is durable for the webhooks that asked for it. */
+    announced(type: WebhookEvent, webhookIds: string[]): void {
+      metrics.events.inc(type);
+      for (const webhook of webhookIds) metrics.enqueued.inc(label(webhook));
+    },
+
+    /** A dead letter without an event of its own. */
+    suppressed(): void {
+      metrics.eventsSuppressed.inc();
     },
 
     /** Deliveries that waited and were dropped unsent. */
@@ -136,7 +151,7 @@ export function makeObserver(
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "lease" | "retention" | "replays", error: Error): void {
+    partFailed(part: Part, error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;
@@ -154,13 +169,8 @@ export function makeObserver(
       log.info({ webhook_id: id, outcome, status: statusCode, error, detail, duration_ms: durationMs }, "owner_asked");
     },
 
-    resumed(webhookId: string): void {
-      failuresInARow.delete(webhookId);
-    },
-
     /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
     forget(webhookId: string): void {
-      failuresInARow.delete(webhookId);
       const { enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds } = metrics;
       const labelled = [enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds];
       for (const metric of labelled) metric.remove(webhookId);

@@ -115,6 +115,7 @@ export async function queueDepths({ uplink, registry, publisher, store, outbox }
     outboxWaiting: await outbox.waiting().catch(() => Number.NaN),
     up: { broker: publisher.connection.connected, store: storeUp },
     webhooks: registry.size,
+    failing: uplink.failing(),
   };
 }
 

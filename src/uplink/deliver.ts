@@ -1,17 +1,20 @@
-/** The way of a delivery: read the registration → call → decide. */
+/** The way of a delivery: read the registration → ask the breaker → call → decide. */
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { logAttempt } from "./attempt-log.ts";
+import { healthOf } from "./breaker.ts";
 import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
+import type { EndpointHealth } from "./health.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
 import type { Prepare } from "./prepare.ts";
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;
-  /** The endpoint said that it is gone for ever. */
-  disable(webhookId: string, reason: string): Promise<void>;
+  health: Pick<EndpointHealth, "admit" | "settle">;
+  /** Told before the delivery is given up. Never rejects. */
+  deadLetter(webhook: Webhook, message: DeliveredMessage, attempts: number, lastAttempt: Attempt): Promise<void>;
   /** Filter and transform. */
   prepare: Prepare;
   observe(observation: DeliveryObservation): void;
@@ -34,9 +37,8 @@ export interface Endpoint {
   rest(ms: number): Promise<void>;
 }
 
-/** While an endpoint is overloaded or unreachable: a rest after each failure, 1 s doubling to 30 s. */
-const REST_MIN_MS = 1_000;
-const REST_MAX_MS = 30_000;
+/** Until a webhook that is paused or disabled is looked at again; by then its worker is closed. */
+const CLOSING_MS = 1_000;
 
 export type Deliver = (
   job: Job<DeliveryJob>,
@@ -49,14 +51,13 @@ export type Deliver = (
  * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
  */
 export function makeDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
-  let failuresInARow = 0;
   const call = makeCall(options);
 
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
     if (!webhook) return null; // removed meanwhile: what waited goes with it
     if (!isCallable(webhook)) {
-      await job.moveToDelayed(Date.now() + REST_MIN_MS, token);
+      await job.moveToDelayed(Date.now() + CLOSING_MS, token);
       throw new DelayedError();
     }
 
@@ -66,6 +67,12 @@ export function makeDeliver(webhookId: string, options: DeliverOptions, callBatc
       options.filtered(webhook, message);
       return { filtered: true };
     }
+    const admitted = await options.health.admit(webhook);
+    if (admitted.kind === "wait") {
+      await endpoint.rest(admitted.ms);
+      throw new RateLimitError();
+    }
+
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
     const send = (webhook.batch && callBatched) || call;
@@ -75,24 +82,22 @@ export function makeDeliver(webhookId: string, options: DeliverOptions, callBatc
     options.observe({ webhook, message, attempt, result, decision });
 
     const kept = toAttempt(result.at ?? now, result);
-    if (decision.kind === "delivered") failuresInARow = 0;
-    else if (result.batch?.leads !== false && prepared.kind === "send") failuresInARow++;
+    // One call is one sign of the endpoint's health, however many events it carried.
+    const speaks = result.batch?.leads !== false || admitted.kind === "probe";
+    const health = speaks ? healthOf(result, decision) : "neutral";
+    const restMs = await options.health.settle(webhook, admitted, { health, decision });
+    if (restMs > 0) await endpoint.rest(restMs);
     switch (decision.kind) {
       case "delivered":
         return kept;
       case "retryAt":
-        if (decision.slowDown) await endpoint.rest(Math.min(REST_MIN_MS * 2 ** (failuresInARow - 1), REST_MAX_MS));
         throw new RetryLater(decision.delayMs, kept);
       case "throttled":
-        await logAttempt(job, kept);
-        await endpoint.rest(decision.delayMs);
-        throw new RateLimitError();
       case "gone":
         await logAttempt(job, kept);
-        await options.disable(webhookId, "the endpoint answered 410 Gone");
-        await endpoint.rest(REST_MIN_MS);
         throw new RateLimitError();
       case "dead":
+        await options.deadLetter(webhook, message, attempt, kept);
         throw dead(kept);
     }
   };

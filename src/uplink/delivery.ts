@@ -1,6 +1,6 @@
 /** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
 import type { Job } from "bullmq";
-import { fromStored, type Message, type StoredMessage } from "../message.ts";
+import { fromStored, type Message, type StoredMessage, toStored } from "../message.ts";
 
 /** The queue of a webhook. Queue names must not hold `:`. */
 export function queueName(webhookId: string): string {
@@ -20,6 +20,11 @@ export interface DeliveredMessage extends Message {
 
 export function fromJob(job: Job<DeliveryJob>): DeliveredMessage {
   return fromStored(job.id!, job.data);
+}
+
+/** The inverse of {@link fromJob}. */
+export function toJobData(message: DeliveredMessage): DeliveryJob {
+  return { ...toStored(message), ...(message.type !== undefined && { type: message.type }) };
 }
 
 /** One call of a webhook, as kept. */

@@ -8,7 +8,7 @@ import { userAgent } from "./user-agent.ts";
 export interface EventOrigin {
   /** CloudEvents `source`, a URI reference. */
   source: string;
-  /** CloudEvents `type`; `mqtt.message` by default. */
+  /** CloudEvents `type`; absent: `mqtt.message`. Any other is no MQTT message and has none of its extensions. */
   type?: string;
 }
 
@@ -81,18 +81,17 @@ function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders):
 type Attribute = readonly [name: string, value: string | number | boolean];
 
 /** Every context attribute but `datacontenttype`, which the two modes carry in different places. */
-function attributes(message: Message, { source, type = "mqtt.message" }: EventOrigin): Attribute[] {
+function attributes(message: Message, { source, type }: EventOrigin): Attribute[] {
   const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties } = message;
   const list: Attribute[] = [
     ["specversion", "1.0"],
     ["id", id],
     ["source", source],
-    ["type", type],
+    ["type", type ?? "mqtt.message"],
     ["subject", topic],
     ["time", new Date(receivedAt).toISOString()],
-    ["mqttqos", qos],
-    ["mqttretain", retain],
   ];
+  if (type === undefined) list.push(["mqttqos", qos], ["mqttretain", retain]);
   if (responseTopic !== undefined) list.push(["mqttresponsetopic", responseTopic]);
   if (correlationData !== undefined) list.push(["mqttcorrelationdata", correlationData.toString("base64")]);
   if (userProperties !== undefined) list.push(["mqttuserproperties", JSON.stringify(userProperties)]);

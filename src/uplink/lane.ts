@@ -155,7 +155,8 @@ export class Lane<S extends Session> {
       await view.update(RECORD, () => record);
     } catch (error) {
       if (!(error instanceof Problem && error.code === "not_found")) throw error;
-      await view.create(RECORD, record);
+      if (!(await view.create(RECORD, record)))
+        throw new Problem("conflict", "the lane's record is being changed by others");
     }
   }
 }

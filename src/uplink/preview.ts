@@ -49,6 +49,6 @@ export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventS
 function masked(headers: Record<string, string>, { auth }: Webhook): Record<string, string> {
   const signature = headers["webhook-signature"]!;
   // A token is asked for only when something is sent.
-  const authorization = auth && auth.type !== "mtls" ? { authorization: MASK } : {};
+  const authorization: Record<string, string> = auth && auth.type !== "mtls" ? { authorization: MASK } : {};
   return { ...maskHeaders(headers), ...authorization, "webhook-signature": signature };
 }

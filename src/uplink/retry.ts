@@ -95,9 +95,13 @@ export function decide(result: AttemptResult, attempt: AttemptState, random: () 
   }
   const seconds = attempt.schedule[attempt.attemptsMade];
   if (seconds === undefined) return { kind: "dead" };
-  const slowDown =
-    statusCode === undefined ? error !== undefined && UNREACHABLE.includes(error) : OVERLOADED.includes(statusCode);
+  const slowDown = statusCode === undefined ? isUnreachable(error) : OVERLOADED.includes(statusCode);
   return { kind: "retryAt", delayMs: jitter(seconds * 1_000, random), slowDown };
+}
+
+/** Whether the failure is the endpoint's, or lies between it and us. */
+export function isUnreachable(error: ErrorKind | undefined): boolean {
+  return error !== undefined && UNREACHABLE.includes(error);
 }
 
 function jitter(ms: number, random: () => number): number {

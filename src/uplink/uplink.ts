@@ -13,19 +13,23 @@ import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
 import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
+import { endRest } from "./rest.ts";
 import { Retention, type RetentionOptions } from "./retention.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { testEvent } from "./test-event.ts";
+import { makeWatch, type WatchObserver, type WatchOptions } from "./watch.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
 export interface UplinkOptions<S extends Session>
-  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare"> {
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare">,
+    Pick<WatchOptions, "breaker" | "publishEvent"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   /** What the instance that receives tells the others; started. */
   lanes: View<LaneRecord>;
   openLease: LaneOptions<S>["openLease"];
+  endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue(name: string): Queue<DeliveryJob>;
   /** @param callbacks `mayConnect`: whether this instance is surely the one that receives */
   openSession(
@@ -50,7 +54,7 @@ export interface UplinkOptions<S extends Session>
     read(group: string): Promise<Record<string, number>>;
     remove(group: string): Promise<void>;
   };
-  observe: {
+  observe: WatchObserver & {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
     filtered: WorkersOptions["filtered"];
@@ -58,7 +62,7 @@ export interface UplinkOptions<S extends Session>
     added(webhookId: string): void;
     flushed(durationMs: number): void;
     /** A part failed and is tried again by itself. */
-    partFailed(part: "enqueue" | "subscriptions" | "retention", error: Error): void;
+    partFailed(part: "enqueue" | "subscriptions" | "retention" | "health" | "events", error: Error): void;
     discarded: RetentionObserver;
     forget(webhookId: string): void;
   };
@@ -160,9 +164,13 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     onError: subscriptionsFailed,
   });
 
+  const watch = makeWatch({ ...options, addJobs });
+  const { health } = watch;
+
   const workers = new Workers({
     webhooks: () => registry.all(),
     webhook: (id) => registry.get(id),
+    queue: queueOf,
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
@@ -170,10 +178,8 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     observe: observe.attempted,
     ended: (id) => retention.changed(id, 1),
     filtered: observe.filtered,
-    disable: async (webhookId, reason) => {
-      const at = new Date().toISOString();
-      await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
-    },
+    health,
+    deadLetter: watch.deadLetter,
   });
 
   async function forget(webhookId: string): Promise<void> {
@@ -185,11 +191,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   return {
     async start(): Promise<void> {
+      options.endpoints.onChange((changed) => workers.refresh(changed));
       registry.onChange((changed) => {
+        for (const id of changed) watch.changed(id);
         workers.refresh(changed);
         lane.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
+      health.start();
       workers.refresh();
       retention.start();
       await lane.start();
@@ -226,12 +235,23 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       return id;
     },
 
+    failingSince: (webhookId: string) => health.failingSince(webhookId),
+    /** How many endpoints are failing. */
+    failing: () => health.failing,
+
+    /** The endpoint is as new: called at once, whatever was held against it. Rejects when the store is away. */
+    async resetHealth(webhookId: string): Promise<void> {
+      await health.reset(webhookId);
+      await endRest(queueOf(webhookId));
+    },
+
     /** Drops everything that waits for a webhook that is gone. */
     async drop(webhookId: string): Promise<void> {
       const queue = options.openQueue(queueName(webhookId));
       try {
         await queue.obliterate({ force: true });
         await options.counters.remove(countersOf(webhookId));
+        await queue.removeRateLimitKey();
       } finally {
         await queue.close().catch(() => undefined);
       }
@@ -244,6 +264,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     async stopDelivery(): Promise<void> {
       await workers.stop();
       await retention.stop();
+      await watch.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
     },
   };

@@ -1,15 +1,19 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
-import type { Job, Worker } from "bullmq";
+import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
 import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
+import type { EndpointHealth } from "./health.ts";
 import { backoff } from "./outcome.ts";
+import { limiterOf, rest } from "./rest.ts";
 
 type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 
 export interface WorkersOptions extends DeliverOptions {
   webhooks(): Iterable<Webhook>;
+  queue(webhookId: string): Queue;
+  health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
   openWorker(name: string, processor: Processor, options: object): Worker;
   /** A delivery has succeeded or failed for good. */
   ended(webhookId: string): void;
@@ -21,8 +25,8 @@ export interface WorkersOptions extends DeliverOptions {
  */
 const LOCK_MS = 15_000;
 const LOOK_OUT_MS = 10_000;
-/** Without a limiter `worker.rateLimit` does nothing; this one never limits by itself. */
-const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
+/** How soon a worker that rests notices that somebody has ended the rest. */
+const LONGEST_NAP_MS = 5_000;
 
 export class Workers {
   readonly #workers = new Map<string, Worker>();
@@ -41,7 +45,7 @@ export class Workers {
       const worker = this.#workers.get(id);
       const runs = webhook && isCallable(webhook);
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
-      else if (runs && worker) worker.concurrency = jobsAtOnce(webhook);
+      else if (runs && worker) this.#adjust(worker, webhook);
       else if (worker) this.#close(id, worker);
     }
   }
@@ -63,19 +67,19 @@ export class Workers {
       send,
       eventSource,
       brake: (on) => {
-        worker.concurrency = on ? 1 : jobsAtOnce(this.options.webhook(webhook.id) ?? webhook);
+        worker.concurrency = on ? 1 : this.#concurrency(this.options.webhook(webhook.id) ?? webhook);
       },
     });
     this.#batches.set(webhook.id, batches);
-    const deliver: Deliver = makeDeliver(
-      webhook.id,
-      { ...this.options, disable: onceAtATime(this.options.disable) },
-      batches.call,
-    );
-    const endpoint = { rest: onceAtATime((ms: number) => worker.rateLimit(ms)) };
+    const deliver: Deliver = makeDeliver(webhook.id, this.options, batches.call);
+    const queue = this.options.queue(webhook.id);
+    const endpoint = {
+      rest: onceAtATime((ms: number) => rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit)),
+    };
     const worker = this.options.openWorker(queueName(webhook.id), (job, token) => deliver(job, token, endpoint), {
-      concurrency: jobsAtOnce(webhook),
-      limiter: NO_LIMIT,
+      concurrency: this.#concurrency(webhook),
+      limiter: limiterOf(webhook.rateLimit),
+      maximumRateLimitDelay: LONGEST_NAP_MS,
       lockDuration: LOCK_MS,
       stalledInterval: LOOK_OUT_MS,
       // A job may be taken up again as often as processes die: giving up would lose it.
@@ -87,6 +91,17 @@ export class Workers {
     worker.on("completed", () => this.options.ended(webhook.id));
     worker.on("failed", (job) => job?.finishedOn && this.options.ended(webhook.id));
     return worker;
+  }
+
+  /** BullMQ reads both at each job that it takes: no worker has to be opened again, and no call is interrupted. */
+  #adjust(worker: Worker, webhook: Webhook): void {
+    worker.concurrency = this.#concurrency(webhook);
+    worker.opts.limiter = limiterOf(webhook.rateLimit);
+  }
+
+  /** All but the probe would be taken up in vain. */
+  #concurrency(webhook: Webhook): number {
+    return this.options.health.isOpen(webhook.id) ? 1 : jobsAtOnce(webhook);
   }
 
   #close(id: string, worker: Worker): void {

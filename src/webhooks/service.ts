@@ -16,6 +16,7 @@ import {
   isCallable,
   MAX_WEBHOOKS,
   type Webhook,
+  type WebhookEvent,
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
@@ -38,8 +39,10 @@ export interface Deliveries<Page, Query> {
   sendTest(webhookId: string): Promise<string>;
   /** Drops everything that waits. */
   drop(webhookId: string): Promise<void>;
-  /** Whether the last calls failed, as this instance saw them. */
-  isFailing(webhookId: string): boolean;
+  /** Since when every attempt has failed, in milliseconds; undefined when the endpoint is not failing. */
+  failingSince(webhookId: string): number | undefined;
+  /** Forgets what was held against the endpoint: it is called at once. */
+  resetHealth(webhookId: string): Promise<void>;
 }
 
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
@@ -73,8 +76,6 @@ export interface WebhookServiceOptions<Page, Query> {
   deliveries: Deliveries<Page, Query>;
   /** Resolves once the broker subscribes us to what the webhooks want; false when that takes too long. */
   untilInStep(timeoutMs: number): Promise<boolean>;
-  /** A person wants it to be called again: what its endpoint did before is forgotten. */
-  onResumed(webhookId: string): void;
 }
 
 /** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
@@ -102,6 +103,7 @@ export class WebhookService<Page, Query> {
   async draft(input: WebhookInput, caller: Caller): Promise<Webhook> {
     const { rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
+    requireEvents(caller, input.events);
     requirePurpose(input);
     requireCombination(input);
     await checkWebhook(input, rules);
@@ -145,8 +147,9 @@ export class WebhookService<Page, Query> {
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookView> {
-    await this.#read(id, caller);
+    const before = await this.#read(id, caller);
     requireTopics(caller, input.topics ?? []);
+    requireEvents(caller, input.events);
     await checkWebhook(input, this.options.rules);
     const changes = normalised(input);
     let webhook = await this.options.registry.update(id, (current) => {
@@ -166,7 +169,7 @@ export class WebhookService<Page, Query> {
       requireCombination(changed);
       return changed;
     });
-    if (input.enabled === true) this.options.onResumed(id);
+    if (input.enabled === true || webhook.url !== before.url) await this.options.deliveries.resetHealth(id);
     if (input.verify || input.url !== undefined) webhook = await this.#ask(webhook);
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
@@ -241,7 +244,9 @@ export class WebhookService<Page, Query> {
   #view(webhook: Webhook, counts: Counts): WebhookView {
     const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
     const { id, disabled, retained = "skip", ordering = "none", events = [] } = webhook;
-    const failing = this.options.deliveries.isFailing(id);
+    const failingSince = this.options.deliveries.failingSince(id);
+    const paused = !isCallable(webhook);
+    const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
     return {
       ...shown,
       headers: maskHeaders(webhook.headers),
@@ -251,8 +256,8 @@ export class WebhookService<Page, Query> {
       ...(auth && { auth: shownAuth(auth) }),
       ...(verification && { verification: { state: verification.state, at: verification.at } }),
       ...(oldSecret && Date.parse(oldSecret.until) > Date.now() && { oldSecretUntil: oldSecret.until }),
-      state: disabled ? "disabled" : !isCallable(webhook) ? "paused" : failing ? "failing" : "active",
-      failingSince: null,
+      state,
+      failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
       counts,
     };
   }
@@ -274,11 +279,16 @@ function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhoo
 }
 
 function isVisible(webhook: Webhook, caller: Caller): boolean {
-  return webhook.topics.every((filter) => caller.mayRead(filter));
+  return webhook.topics.every((filter) => caller.mayRead(filter)) && (!webhook.events?.length || caller.mayRead("#"));
 }
 
 function requireTopics(caller: Caller, topics: string[]): void {
   for (const [i, filter] of topics.entries()) requireRead(caller, filter, `topics[${i}]`);
+}
+
+/** Events tell of all webhooks, their topics among it: who may read everything may have them. */
+function requireEvents(caller: Caller, events: readonly WebhookEvent[] | null | undefined): void {
+  if (events?.length) requireRead(caller, "#", "events");
 }
 
 /** In the words of the registry, so that nobody can tell a webhook that is hidden from one that is not there. */

@@ -12,6 +12,7 @@ import type { AttemptResult } from "../../src/uplink/retry.ts";
 import type { Call } from "../../src/uplink/send.ts";
 import { newSecret } from "../../src/uplink/sign.ts";
 import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
+import { testHealth } from "./endpoints-support.ts";
 
 const webhook: Webhook = {
   ...DEFAULTS,
@@ -30,17 +31,20 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
   const calls: Call[] = [];
   const observed: DeliveryObservation[] = [];
   const rests: number[] = [];
-  const disabled: string[] = [];
+  const deadLetters: number[] = [];
   const delayedTo: number[] = [];
   const logged: Attempt[] = [];
   const filtered: string[] = [];
+  const registered = () => (changes ? { ...webhook, ...changes } : undefined);
+  const { health, disabled } = testHealth(registered);
   const deliver = makeDeliver("wh_1", {
-    webhook: () => (changes ? { ...webhook, ...changes } : undefined),
+    webhook: registered,
+    health,
+    deadLetter: async (_webhook, _message, attempts) => void deadLetters.push(attempts),
     async send(call) {
       calls.push(call);
       return result;
     },
-    disable: async (_id, reason) => void disabled.push(reason),
     observe: (observation) => observed.push(observation),
     eventSource: "/causeway",
     prepare: (_webhook, message) => prepared ?? { kind: "send", message },
@@ -63,7 +67,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     } as unknown as Job<DeliveryJob>;
     return deliver(job, "token", { rest: async (ms) => void rests.push(ms) });
   };
-  return { run, calls, observed, rests, disabled, delayedTo, logged, filtered };
+  return { run, calls, observed, rests, disabled, deadLetters, delayedTo, logged, filtered };
 }
 
 const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
@@ -98,13 +102,14 @@ describe("a delivery attempt", () => {
   });
 
   it("is a dead letter once the schedule is used up", async () => {
-    const { run, logged } = setup({ ...answered(404), responseBody: "who?" });
+    const { run, logged, deadLetters } = setup({ ...answered(404), responseBody: "who?" });
     const error = await run(2).catch((caught: unknown) => caught);
     assert.ok(error instanceof UnrecoverableError);
     assert.equal(JSON.parse(error.message).statusCode, 404);
     assert.equal(JSON.parse(error.stack!).responseBody, "who?");
     assert.doesNotMatch(error.message, /who/, "the answer is kept once");
     assert.deepEqual(logged, [], "no round trip for what is kept with the end of the job");
+    assert.deepEqual(deadLetters, [3]);
   });
 
   for (const [name, result] of [
@@ -166,11 +171,21 @@ describe("a delivery attempt", () => {
     });
   }
 
+  it("waits without being called while the breaker is open", async () => {
+    const { run, calls, rests } = setup(answered(500));
+    for (let i = 0; i < 10; i++) await assert.rejects(run(), RetryLater);
+    assert.deepEqual(rests, [30_000], "ten answers of 500 in a row open it");
+    await assert.rejects(run(), RateLimitError);
+    assert.equal(calls.length, 10);
+    assert.deepEqual(rests, [30_000, 30_000]);
+  });
+
   it("goes with a webhook that was removed", async () => {
     const deliver = makeDeliver("wh_1", {
       webhook: () => undefined,
       send: () => assert.fail("called"),
-      disable: async () => {},
+      health: testHealth(() => undefined).health,
+      deadLetter: async () => {},
       observe: () => {},
       eventSource: "/causeway",
       prepare: (_webhook, message) => ({ kind: "send", message }),

@@ -775,6 +775,10 @@ export interface webhooks {
          *     | 429, 502, 503, 504, a time-out or a connection error | tried again, and the endpoint is slowed down |
          *     | 3xx (never followed), any other 4xx or 5xx | tried again |
          *
+         *     After ten failures in a row, of whatever kind, the endpoint is left in peace for 30 s and its state is `failing`.
+         *     Then one delivery is tried: a 2xx ends it, another failure doubles the wait, up to 10 min. What waits uses up no
+         *     attempt. After five days of nothing but failures the webhook is disabled.
+         *
          *     The schedule of attempts is the webhook's `retry.scheduleSeconds`, each ± 20 %. When it is used up the delivery
          *     is `failed` and kept for 14 days.
          */
@@ -943,6 +947,124 @@ export interface webhooks {
             requestBody: {
                 content: {
                     "*/*": unknown;
+                };
+            };
+            responses: {
+                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                429: {
+                    headers: {
+                        "Retry-After": components["headers"]["RetryAfter"];
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Overloaded. Treated as 429. */
+                503: {
+                    headers: {
+                        "Retry-After": components["headers"]["RetryAfter"];
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Accepted. The delivery has succeeded; the body is ignored. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Never followed; tried again. */
+                "3XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Tried again. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Tried again. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    operationalEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An event about a webhook
+         * @description Sent to a webhook whose `events` names it, in the way of every delivery: signed, tried again, in its own queue.
+         *     The CloudEvent has no `mqtt…` attributes, and its `subject` is the id of the webhook that it is about. The same
+         *     event is published at the broker, on the topic `causeway/events/<type>/<webhook id>`, QoS 1, not retained.
+         *
+         *     | type | when |
+         *     | --- | --- |
+         *     | `webhook.failing` | ten attempts in a row failed, and the breaker opened |
+         *     | `webhook.recovered` | the first 2xx after that |
+         *     | `webhook.disabled` | it answered 410, or every attempt failed for five days |
+         *     | `delivery.failed` | a delivery was given up; ten a minute and webhook, `suppressed` counts the others |
+         *
+         *     Each comes at least once, with the same `id` if it comes again. A delivery of an event that is given up, or of a
+         *     message from `causeway/events/#`, has no `delivery.failed` of its own.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /**
+                     * @description The message id, the same at every attempt.
+                     * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                     */
+                    "webhook-id": components["parameters"]["ReceiverWebhookId"];
+                    /**
+                     * @description When this attempt was made, in seconds since 1970.
+                     * @example 1772366400
+                     */
+                    "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
+                    /**
+                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
+                     */
+                    "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
+                    /**
+                     * @description The number of this attempt, from 1.
+                     * @example 1
+                     */
+                    "causeway-attempt": components["parameters"]["ReceiverAttempt"];
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/cloudevents+json": components["schemas"]["OperationalEvent"];
                 };
             };
             responses: {
@@ -1319,7 +1441,7 @@ export interface components {
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
             /**
-             * @description `paused`: by you, with `enabled: false`, or the ownership check is pending; `disabled`: the receiver answered 410, or nothing but failures for five days; `failing`: the last ten attempts failed.
+             * @description `paused`: by you, with `enabled: false`, or the ownership check is pending; `disabled`: the receiver answered 410, or nothing but failures for five days; `failing`: the last ten attempts or more failed; it is called again after 30 s, then after twice as long each time, up to 10 min, by one attempt at a time until one succeeds.
              * @enum {string}
              */
             state: "active" | "paused" | "disabled" | "failing";
@@ -1426,7 +1548,7 @@ export interface components {
          * @enum {string}
          */
         Ordering: "none" | "topic" | "strict";
-        /** @description The most messages in a time. What is above waits and uses up no attempt. */
+        /** @description The most calls in a stretch of time, over all instances. What is above waits and uses up no attempt. Where two stretches touch, as many may come twice. */
         WebhookRateLimit: {
             max: number;
             perSeconds: number;
@@ -1481,7 +1603,7 @@ export interface components {
          * @example {topic}/reply
          */
         ReplyTopic: string;
-        /** @description Events about webhooks (all that the key may see) that this one wants to get. `topics` may then be empty. */
+        /** @description Events about all webhooks that this one wants to get. `topics` may then be empty. Asks for a key that may read `#`: other keys do not see a webhook with `events` either. */
         WebhookEvents: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
         /** @description Asks the receiver with `OPTIONS` whether it wants to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered before it agreed, in its answer or later through the callback URL. */
         Verify: boolean;
@@ -1716,6 +1838,44 @@ export interface components {
             mqttuserproperties?: string;
         } & {
             [key: string]: unknown;
+        };
+        OperationalEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description Equal to `webhook-id`. */
+            id: string;
+            /** @description The bridge (`EVENT_SOURCE`). */
+            source: string;
+            /** @enum {string} */
+            type: "webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed";
+            /** @description The id of the webhook that it is about. */
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            /** @constant */
+            datacontenttype: "application/json";
+            data: {
+                webhookId: string;
+                name: string | null;
+                /** @description Without its query. */
+                url: string;
+                /** @enum {string} */
+                state: "active" | "failing" | "disabled";
+                /**
+                 * Format: date-time
+                 * @description When the first of the failures was; with `webhook.recovered`: of those that are over.
+                 */
+                failingSince: string | null;
+                /** @description For people; may change. */
+                reason: string;
+                /** @description Of `delivery.failed`, as are all that follow. */
+                messageId?: string;
+                topic?: string;
+                attempts?: number;
+                lastAttempt?: components["schemas"]["Attempt"];
+                /** @description Further deliveries of this webhook that were given up and have no event. */
+                suppressed?: number;
+            };
         };
         /** @description RFC 9457 problem details. */
         Problem: {

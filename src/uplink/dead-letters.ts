@@ -1,0 +1,72 @@
+/** Ten thousand dead letters in a second must not become as many events: a bound for each webhook, and a count. */
+
+export interface DeadLettersOptions<T> {
+  /** Tells of one, and how many before it were not told of. Rejects when that did not work. */
+  tell(webhookId: string, letter: T, suppressed: number): Promise<void>;
+  onSuppressed(): void;
+  onError(error: Error): void;
+  /** For tests. */
+  maxAMinute?: number;
+  minuteMs?: number;
+}
+
+/** Events of a webhook in a minute, by one instance. */
+const MAX_A_MINUTE = 10;
+const MINUTE_MS = 60_000;
+
+interface Minute<T> {
+  told: number;
+  suppressed: number;
+  /** The latest that was not told of: it stands for the others when the minute is over. */
+  last?: T;
+  timer: NodeJS.Timeout;
+}
+
+export class DeadLetters<T> {
+  readonly #minutes = new Map<string, Minute<T>>();
+
+  constructor(private readonly options: DeadLettersOptions<T>) {}
+
+  /** Never rejects. Resolves when the event is durable, or was left out. */
+  async add(webhookId: string, letter: T): Promise<void> {
+    const { maxAMinute = MAX_A_MINUTE } = this.options;
+    const minute = this.#minutes.get(webhookId) ?? this.#begin(webhookId);
+    if (minute.told >= maxAMinute) {
+      minute.suppressed++;
+      minute.last = letter;
+      this.options.onSuppressed();
+      return;
+    }
+    minute.told++;
+    await this.#tell(webhookId, letter, 0);
+  }
+
+  /** The webhook is gone. */
+  forget(webhookId: string): void {
+    clearTimeout(this.#minutes.get(webhookId)?.timer);
+    this.#minutes.delete(webhookId);
+  }
+
+  /** Tells of what was left out so far. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#minutes.keys()].map((webhookId) => this.#end(webhookId)));
+  }
+
+  #begin(webhookId: string): Minute<T> {
+    const { minuteMs = MINUTE_MS } = this.options;
+    const timer = setTimeout(() => void this.#end(webhookId), minuteMs).unref();
+    const minute: Minute<T> = { told: 0, suppressed: 0, timer };
+    this.#minutes.set(webhookId, minute);
+    return minute;
+  }
+
+  async #end(webhookId: string): Promise<void> {
+    const { suppressed = 0, last } = this.#minutes.get(webhookId) ?? {};
+    this.forget(webhookId);
+    if (last !== undefined) await this.#tell(webhookId, last, suppressed - 1);
+  }
+
+  async #tell(webhookId: string, letter: T, suppressed: number): Promise<void> {
+    await this.options.tell(webhookId, letter, suppressed).catch((error: Error) => this.options.onError(error));
+  }
+}

@@ -1,0 +1,77 @@
+/** The bridge within the test's own process: for what has no setting, such as a breaker that does not take minutes. */
+import { connectAsync, type MqttClient } from "mqtt";
+import { pino } from "pino";
+import { type Bridge, startBridge } from "../../src/bridge.ts";
+import { loadConfig } from "../../src/config.ts";
+import { BREAKER, type BreakerPolicy } from "../../src/uplink/breaker.ts";
+import { temporaryDirectory } from "./directories.ts";
+import { freePort } from "./ports.ts";
+
+const API_KEY = "test-key-0123456789abcdef";
+
+export interface InProcess {
+  bridge: Bridge;
+  /** Lines of level `info` and above, parsed. */
+  log: Record<string, unknown>[];
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  api(method: string, path: string, body?: unknown, key?: string): Promise<{ status: number; body: any; text: string }>;
+  /** Registers a webhook. */
+  register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
+}
+
+export async function startInProcess(
+  env: Record<string, string> = {},
+  breaker: Partial<BreakerPolicy> = {},
+): Promise<InProcess> {
+  const config = loadConfig(
+    {
+      PORT: String(await freePort()),
+      BROKER_PORT: String(await freePort()),
+      DATA_DIR: temporaryDirectory("test"),
+      WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
+      ...env,
+    },
+    { envFile: false },
+  );
+  const log: Record<string, unknown>[] = [];
+  const write = (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>);
+  const logger = pino({ level: "info" }, { write });
+  const wide = (members: string, msg: string) => write(`{${members},"msg":"${msg}"}`);
+  const bridge = await startBridge(config, API_KEY, { logger, wide }, undefined, { ...BREAKER, ...breaker });
+
+  const api: InProcess["api"] = async (method, path, body, key = API_KEY) => {
+    const response = await fetch(bridge.address + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { "content-type": "application/json" }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get("content-type") ?? "");
+    return { status: response.status, body: isJson ? JSON.parse(text) : undefined, text };
+  };
+  return {
+    bridge,
+    log,
+    api,
+    async register(webhook) {
+      const { status, body, text } = await api("POST", "/v1/webhooks", webhook);
+      if (status !== 201) throw new Error(`registering answered ${status}: ${text}`);
+      return body;
+    },
+  };
+}
+
+/** A device, or somebody who listens at the broker. */
+export function connectTo(url: string, protocolVersion: 4 | 5 = 4): Promise<MqttClient> {
+  return connectAsync(url, { protocolVersion });
+}
+
+/** Asks again and again until the answer is what is wanted: for states that no event tells of. */
+export async function until<T>(ask: () => Promise<T> | T, wanted: (answer: T) => boolean, ms = 10_000): Promise<T> {
+  for (const end = Date.now() + ms; ; ) {
+    const answer = await ask();
+    if (wanted(answer)) return answer;
+    if (Date.now() > end) throw new Error(`after ${ms} ms it is still ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
