@@ -61,6 +61,8 @@ const ANSWERS_WORKER = {
   removeOnFail: { count: 100 },
   settings: { backoffStrategy: () => 1_000 },
 };
+/** Every instance runs the workers of ordered webhooks: slower with several of them, and in order all the same. */
+const ALWAYS = { mayRun: () => true, onChange: () => undefined };
 /** How long the outbox waits for a subscription before it looks at its message again. */
 const GATE_MS = 5_000;
 /** How long the start waits for the broker before it says that it is up. */
@@ -174,6 +176,9 @@ export async function startBridge(
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
+      tails: store.claims,
+      counters: store.counters,
+      ordered: ALWAYS,
       maxPayloadBytes,
       observe: observer,
     });

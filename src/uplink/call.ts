@@ -2,6 +2,7 @@
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { buildRequest } from "./event.ts";
+import { sequenceText } from "./order.ts";
 import type { AttemptResult } from "./retry.ts";
 import type { Sender } from "./send.ts";
 import { parseSecret, sign } from "./sign.ts";
@@ -38,6 +39,7 @@ export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
       mode: webhook.mode,
       source: eventSource,
       ...(message.type !== undefined && { type: message.type }),
+      ...(message.place && { sequence: sequenceText(message.place.sequence) }),
       webhookHeaders: webhook.headers,
       attempt,
       now,

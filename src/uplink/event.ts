@@ -10,6 +10,8 @@ export interface EventOrigin {
   source: string;
   /** CloudEvents `type`; `mqtt.message` by default. */
   type?: string;
+  /** CloudEvents `sequence`, of the extension of that name. */
+  sequence?: string;
 }
 
 export interface RequestOptions extends EventOrigin {
@@ -62,7 +64,7 @@ export function eventBatchJson(messages: readonly Message[], origin: EventOrigin
 type Attribute = readonly [name: string, value: string | number | boolean];
 
 /** Every context attribute but `datacontenttype`, which the two modes carry in different places. */
-function attributes(message: Message, { source, type = "mqtt.message" }: EventOrigin): Attribute[] {
+function attributes(message: Message, { source, type = "mqtt.message", sequence }: EventOrigin): Attribute[] {
   const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties } = message;
   const list: Attribute[] = [
     ["specversion", "1.0"],
@@ -77,6 +79,7 @@ function attributes(message: Message, { source, type = "mqtt.message" }: EventOr
   if (responseTopic !== undefined) list.push(["mqttresponsetopic", responseTopic]);
   if (correlationData !== undefined) list.push(["mqttcorrelationdata", correlationData.toString("base64")]);
   if (userProperties !== undefined) list.push(["mqttuserproperties", JSON.stringify(userProperties)]);
+  if (sequence !== undefined) list.push(["sequence", sequence]);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) list.push(["traceparent", traceparent]);
   return list;

@@ -9,16 +9,25 @@ import { countDeliveries, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
+import { OrderedAdder, type OrderedAdderOptions, type PlacedJob } from "./order-enqueue.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface UplinkOptions<S extends Session> extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource"> {
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "ordered"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   openQueue(name: string): Queue<DeliveryJob>;
   openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
+  /** The ends of the lines of ordered webhooks. */
+  tails: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
+  /** Numbers that last, in groups named `webhook-<id>`. */
+  counters: {
+    add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
+    remove(group: string): Promise<void>;
+  };
   maxPayloadBytes: number;
   observe: {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
@@ -35,6 +44,8 @@ const ANSWERS = "answers";
 export const ANSWERS_QUEUE = queueName(ANSWERS);
 const ANSWERS_QOS = 1;
 
+const countersOf = (webhookId: string) => `webhook-${webhookId}`;
+
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
 export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
@@ -49,12 +60,29 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     return queue;
   }
 
+  const addJobs = async (webhookId: string, jobs: PlacedJob[]) => {
+    await queueOf(webhookId).addBulk(
+      jobs.map(({ id, data, delay }) => ({
+        name: "message",
+        data,
+        opts: { ...JOB_OPTIONS, jobId: id, ...(delay && { delay }) },
+      })),
+    );
+  };
+  const ordering = (webhookId: string) => registry.get(webhookId)?.ordering ?? "none";
+  const ordered = new OrderedAdder({
+    ordering,
+    addJobs,
+    count: async (webhookId, sequence) => (await options.counters.add(countersOf(webhookId), { sequence })).sequence!,
+    isThere: async (webhookId, id) => (await queueOf(webhookId).getJobState(id)) !== "unknown",
+    tails: options.tails,
+  });
+
   const enqueuer = new Enqueuer({
-    addJobs: async (webhookId, jobs) => {
-      await queueOf(webhookId).addBulk(
-        jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
-      );
-    },
+    addJobs: (webhookId, jobs) =>
+      ordering(webhookId) === "none" && !ordered.isAdding(webhookId)
+        ? addJobs(webhookId, jobs)
+        : ordered.add(webhookId, jobs),
     exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
     onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
     onFailed: (error) => observe.partFailed("enqueue", error),
@@ -84,6 +112,9 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     send: options.send,
     eventSource: options.eventSource,
     observe: observe.attempted,
+    queue: queueOf,
+    releaseTail: ({ key, value }) => options.tails.releaseIf(key, value),
+    ordered: options.ordered,
     disable: async (webhookId, reason) => {
       const at = new Date().toISOString();
       await registry.update(webhookId, (webhook) => ({ ...webhook, disabled: { at, reason }, updatedAt: at }));
@@ -92,6 +123,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   async function forget(webhookId: string): Promise<void> {
     observe.forget(webhookId);
+    ordered.forget(webhookId);
     const queue = queues.get(webhookId);
     queues.delete(webhookId);
     await queue?.close().catch(() => undefined);
@@ -126,6 +158,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       const queue = options.openQueue(queueName(webhookId));
       try {
         await queue.obliterate({ force: true });
+        await options.counters.remove(countersOf(webhookId));
       } finally {
         await queue.close().catch(() => undefined);
       }

@@ -1,8 +1,10 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
-import type { Job, Worker } from "bullmq";
+import type { Job, Queue, Worker } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
-import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
+import { type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
+import type { Tail } from "./order.ts";
+import { OrderedDelivery } from "./order-deliver.ts";
 import { backoff } from "./outcome.ts";
 
 type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
@@ -10,6 +12,14 @@ type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 export interface WorkersOptions extends DeliverOptions {
   webhooks(): Iterable<Webhook>;
   openWorker(name: string, processor: Processor, options: object): Worker;
+  queue(webhookId: string): Queue<DeliveryJob>;
+  /** Takes back the end of a line, if it still holds this value. */
+  releaseTail(tail: Tail): Promise<void>;
+  /**
+   * Whether this instance runs the workers of ordered webhooks. Several that do keep the order too, but look often at
+   * what the others have under way.
+   */
+  ordered: { mayRun(): boolean; onChange(listener: () => void): void };
 }
 
 /**
@@ -26,7 +36,9 @@ export class Workers {
   readonly #closing = new Set<Promise<unknown>>();
   #stopped = false;
 
-  constructor(private readonly options: WorkersOptions) {}
+  constructor(private readonly options: WorkersOptions) {
+    options.ordered.onChange(() => this.refresh());
+  }
 
   /** Starts, stops and adjusts the workers after registrations changed. */
   refresh(changed?: ReadonlySet<string>): void {
@@ -35,7 +47,7 @@ export class Workers {
     for (const id of ids) {
       const webhook = this.options.webhook(id);
       const worker = this.#workers.get(id);
-      const runs = webhook?.enabled && !webhook.disabled;
+      const runs = webhook?.enabled && !webhook.disabled && (!isOrdered(webhook) || this.options.ordered.mayRun());
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
       else if (runs && worker) worker.concurrency = webhook.concurrency;
       else if (worker) this.#close(id, worker);
@@ -54,9 +66,15 @@ export class Workers {
   }
 
   #open(webhook: Webhook): Worker {
-    const deliver: Deliver = makeDeliver(webhook.id, this.options);
+    const { id } = webhook;
+    const ordered = new OrderedDelivery({
+      deliver: makeDeliver(id, this.options),
+      queue: () => this.options.queue(id),
+      isOrdered: () => isOrdered(this.options.webhook(id)),
+      release: this.options.releaseTail,
+    });
     const endpoint = { rest: (ms: number) => worker.rateLimit(ms) };
-    const worker = this.options.openWorker(queueName(webhook.id), (job, token) => deliver(job, token, endpoint), {
+    const worker = this.options.openWorker(queueName(id), (job, token) => ordered.deliver(job, token, endpoint), {
       concurrency: webhook.concurrency,
       limiter: NO_LIMIT,
       lockDuration: LOCK_MS,
@@ -67,6 +85,9 @@ export class Workers {
       removeOnFail: KEEP_FAILED,
       settings: { backoffStrategy: backoff },
     });
+    worker.on("completed", (job) => ordered.settled(job));
+    worker.on("failed", (job) => job && ordered.settled(job));
+    worker.on("closing", () => ordered.stop());
     return worker;
   }
 
@@ -76,4 +97,8 @@ export class Workers {
     this.#closing.add(closing);
     void closing.finally(() => this.#closing.delete(closing));
   }
+}
+
+function isOrdered(webhook: Webhook | undefined): boolean {
+  return webhook?.ordering !== undefined && webhook.ordering !== "none";
 }

@@ -932,6 +932,8 @@ export interface webhooks {
                     "ce-mqttresponsetopic"?: string;
                     /** @description MQTT 5 correlation data, base64. */
                     "ce-mqttcorrelationdata"?: string;
+                    /** @description With `ordering`: counts the events of the webhook, and sorts as text. */
+                    "ce-sequence"?: string;
                     /** @description MQTT 5 user properties as JSON text. */
                     "ce-mqttuserproperties"?: string;
                 };
@@ -1693,6 +1695,8 @@ export interface components {
             mqttcorrelationdata?: string;
             /** @description The user properties as JSON text. */
             mqttuserproperties?: string;
+            /** @description With `ordering`: counts the events of the webhook, and sorts as text (the CloudEvents extension of that name). Gaps are possible. */
+            sequence?: string;
         } & {
             [key: string]: unknown;
         };
