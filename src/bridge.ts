@@ -176,6 +176,7 @@ export async function startBridge(
       send: (call) => sender.send(call),
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
+      acceptReply: async (reply) => void (await outbox.accept({ ...reply, qos: 1, retain: false })),
       tails: store.claims,
       counters: store.counters,
       ordered: ALWAYS,

@@ -4,6 +4,7 @@ import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
+import type { NoReply } from "../uplink/reply.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
 export interface Log {
@@ -102,6 +103,15 @@ export function makeObserver(
       log.info({ message_id: id, topic }, "request_answer_late");
     },
 
+    /** An answer that was not published, although the webhook has a `replyTopic`. */
+    notReplied(webhook_id: string, message_id: string, reason: NoReply): void {
+      log.info({ webhook_id, message_id, reason }, "reply_not_published");
+    },
+
+    replyFailed(error: Error): void {
+      this.partFailed("reply", error);
+    },
+
     streamDropped(): void {
       metrics.streamsDropped.inc();
       log.warn({}, "stream_dropped");
@@ -113,7 +123,7 @@ export function makeObserver(
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "reply", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;

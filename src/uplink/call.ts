@@ -11,7 +11,12 @@ export interface CallOptions {
   send: Sender["send"];
   /** CloudEvents `source`. */
   eventSource: string;
+  /** How much of an answer is taken as a reply, in bytes. */
+  maxPayloadBytes: number;
 }
+
+/** How much of an answer is kept for people where all of it was read, in characters. */
+const SHOWN_LENGTH = 1_024;
 
 /**
  * Never throws: what goes wrong is a result.
@@ -26,7 +31,7 @@ export type CallWebhook = (
 ) => Promise<AttemptResult>;
 
 /** For one webhook, whose secret is parsed once. */
-export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
+export function makeCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   let cachedSecret: { text: string; key: Buffer } | undefined;
 
   function secretKey(text: string): Buffer {
@@ -34,7 +39,7 @@ export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
     return cachedSecret.key;
   }
 
-  return (webhook, message, attempt, now) => {
+  return async (webhook, message, attempt, now) => {
     const { body, headers } = buildRequest(message, {
       mode: webhook.mode,
       source: eventSource,
@@ -45,6 +50,10 @@ export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
       now,
     });
     headers["webhook-signature"] = sign(secretKey(webhook.secret), message.id, Math.floor(now / 1_000), body);
-    return send({ url: webhook.url, headers, body, timeoutMs: webhook.timeoutMs });
+    const { url, timeoutMs } = webhook;
+    if (webhook.replyTopic === undefined) return send({ url, headers, body, timeoutMs });
+    const result = await send({ url, headers, body, timeoutMs, maxResponseBytes: maxPayloadBytes, keepBody: true });
+    if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
+    return result;
   };
 }

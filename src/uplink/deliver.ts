@@ -4,6 +4,7 @@ import type { Webhook } from "../webhooks/webhook.ts";
 import { type CallOptions, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, fromJob } from "./delivery.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
+import type { SendReply } from "./reply.ts";
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
@@ -11,6 +12,7 @@ export interface DeliverOptions extends CallOptions {
   /** The endpoint said that it is gone for ever. */
   disable(webhookId: string, reason: string): Promise<void>;
   observe(observation: DeliveryObservation): void;
+  reply: SendReply;
 }
 
 export interface DeliveryObservation {
@@ -31,6 +33,8 @@ export interface Endpoint {
 /** While an endpoint is overloaded or unreachable: a rest after each failure, 1 s doubling to 30 s. */
 const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 30_000;
+/** Until a delivery whose reply could not be stored is tried again, without using up an attempt. */
+const REPLY_AGAIN_MS = 5_000;
 
 export type Deliver = (job: Job<DeliveryJob>, token: string | undefined, endpoint: Endpoint) => Promise<Attempt | null>;
 
@@ -51,6 +55,10 @@ export function makeDeliver(webhookId: string, options: DeliverOptions): Deliver
     const attempt = job.attemptsMade + 1;
     const now = Date.now();
     const result = await call(webhook, message, attempt, now);
+    if (!(await options.reply(webhook, message, result))) {
+      await job.moveToDelayed(Date.now() + REPLY_AGAIN_MS, token);
+      throw new DelayedError();
+    }
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     options.observe({ webhook, message, attempt, result, decision });

@@ -21,6 +21,8 @@ export interface Call {
   timeoutMs: number;
   /** Overrides the sender's for this call, when the answer itself is wanted. */
   maxResponseBytes?: number;
+  /** The answer is wanted as bytes as well, with its content type. */
+  keepBody?: boolean;
 }
 
 export interface Sender {
@@ -73,7 +75,7 @@ export function makeSender(options: SenderOptions): Sender {
       if ("error" in target) return Promise.resolve({ ...target, durationMs: 0 });
       running++;
       return new Promise((done) => {
-        const exchange = new Exchange(call.timeoutMs, call.maxResponseBytes ?? maxResponseBytes, (result) => {
+        const exchange = new Exchange(call, call.maxResponseBytes ?? maxResponseBytes, (result) => {
           done(result);
           if (--running === 0) idle();
         });
@@ -132,14 +134,16 @@ class Exchange implements Dispatcher.DispatchHandler {
   #settled = false;
   #statusCode: number | undefined;
   #retryAfter: string | undefined;
+  #type: string | undefined;
   #kept: Buffer[] = [];
   #received = 0;
 
   constructor(
-    timeoutMs: number,
+    readonly call: Pick<Call, "timeoutMs" | "keepBody">,
     readonly maxResponseBytes: number,
     readonly done: (result: AttemptResult) => void,
   ) {
+    const { timeoutMs } = call;
     this.#timer = setTimeout(() => this.#breakOff(`no complete answer within ${timeoutMs} ms`), timeoutMs);
   }
 
@@ -153,6 +157,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#statusCode = statusCode;
     const retryAfter = headers["retry-after"];
     if (typeof retryAfter === "string") this.#retryAfter = retryAfter;
+    const type = headers["content-type"];
+    if (typeof type === "string") this.#type = type;
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -190,10 +196,17 @@ class Exchange implements Dispatcher.DispatchHandler {
       result.statusCode = this.#statusCode;
       if (this.#statusCode >= 300) result.error = this.#statusCode < 400 ? "redirect" : "http_error";
       if (this.#retryAfter !== undefined) result.retryAfter = this.#retryAfter;
-      if (this.#kept.length > 0) result.responseBody = readable(Buffer.concat(this.#kept));
+      if (this.#kept.length > 0) this.#addBody(result, Buffer.concat(this.#kept));
       if (truncated) result.responseTruncated = true;
     }
     this.done(result);
+  }
+
+  #addBody(result: AttemptResult, body: Buffer): void {
+    result.responseBody = readable(body);
+    if (!this.call.keepBody) return;
+    result.body = body;
+    if (this.#type !== undefined) result.bodyType = this.#type;
   }
 }
 

@@ -10,6 +10,7 @@ import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
 import { OrderedAdder, type OrderedAdderOptions, type PlacedJob } from "./order-enqueue.ts";
+import { makeReply, type ReplyOptions } from "./reply.ts";
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
@@ -29,7 +30,9 @@ export interface UplinkOptions<S extends Session>
     remove(group: string): Promise<void>;
   };
   maxPayloadBytes: number;
-  observe: {
+  /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
+  acceptReply: ReplyOptions["accept"];
+  observe: ReplyOptions["observe"] & {
     received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
     attempted: WorkersOptions["observe"];
     flushed(durationMs: number): void;
@@ -111,6 +114,8 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
+    maxPayloadBytes: options.maxPayloadBytes,
+    reply: makeReply({ accept: options.acceptReply, observe }),
     observe: observe.attempted,
     queue: queueOf,
     releaseTail: ({ key, value }) => options.tails.releaseIf(key, value),

@@ -4,6 +4,7 @@ import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
 import type { WebhookRegistry } from "./registry.ts";
+import { checkReplyTopic } from "./reply-topic.ts";
 import { checkWebhook, requirePurpose, type WebhookRules } from "./rules.ts";
 import {
   type AuthInput,
@@ -73,6 +74,7 @@ export class WebhookService<Page, Query> {
     const { registry, rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
     requirePurpose(input);
+    checkReplyTopic(input, caller);
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
@@ -125,6 +127,7 @@ export class WebhookService<Page, Query> {
       if (input.enabled === true) delete changed.disabled;
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
+      if (input.topics || input.replyTopic) checkReplyTopic(changed, caller);
       return changed;
     });
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);

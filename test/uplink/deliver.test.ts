@@ -25,7 +25,7 @@ const webhook: Webhook = {
   updatedAt: "",
 };
 
-function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}) {
+function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, replies = true) {
   const calls: Call[] = [];
   const observed: DeliveryObservation[] = [];
   const rests: number[] = [];
@@ -40,6 +40,8 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     disable: async (_id, reason) => void disabled.push(reason),
     observe: (observation) => observed.push(observation),
     eventSource: "/causeway",
+    maxPayloadBytes: 1_000,
+    reply: async () => replies,
   });
   const run = (attemptsMade = 0) => {
     const message = {
@@ -133,6 +135,13 @@ describe("a delivery attempt", () => {
     });
   }
 
+  it("delivers again, without using up an attempt, when the reply could not be stored", async () => {
+    const { run, observed, delayedTo } = setup({ statusCode: 200, durationMs: 1 }, {}, false);
+    await assert.rejects(run(), DelayedError);
+    assert.equal(delayedTo.length, 1);
+    assert.deepEqual(observed, []);
+  });
+
   it("goes with a webhook that was removed", async () => {
     const deliver = makeDeliver("wh_1", {
       webhook: () => undefined,
@@ -140,6 +149,8 @@ describe("a delivery attempt", () => {
       disable: async () => {},
       observe: () => {},
       eventSource: "/causeway",
+      maxPayloadBytes: 1_000,
+      reply: async () => true,
     });
     assert.equal(await deliver({} as Job<DeliveryJob>, undefined, { rest: async () => {} }), null);
   });

@@ -1477,7 +1477,7 @@ export interface components {
         /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
         CertificateAuthority: string;
         /**
-         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data.
+         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), and none may be among the webhook's own topics. Not for deliveries in a `batch`.
          * @example {topic}/reply
          */
         ReplyTopic: string;
