@@ -38,6 +38,7 @@ import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { LANE, type LaneRecord } from "./uplink/lane.ts";
+import { Ordered } from "./uplink/ordered.ts";
 import { makeAsk, originName } from "./uplink/ownership.ts";
 import { makePrepare } from "./uplink/prepare.ts";
 import { makePreview } from "./uplink/preview.ts";
@@ -188,6 +189,15 @@ export async function startBridge(
     onStop("expressions", () => expressions.close());
     const prepare = makePrepare({ expressions, eventSource: config.eventSource });
     const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
+    const openLease = (name: string) => (callbacks: { onGained(): void; onLost(): void }) =>
+      new Lease({
+        leases: store.leases,
+        name,
+        holder: instance.name,
+        onError: (error) => observer.partFailed("lease", error),
+        ...callbacks,
+      });
+    const ordered = new Ordered(openLease("ordered"));
     const uplink = makeUplink<UplinkSession>({
       registry,
       endpoints,
@@ -195,14 +205,7 @@ export async function startBridge(
       publishEvent: (event) => outbox.accept(event),
       assignments: store.records("subscriptions"),
       lanes,
-      openLease: (callbacks) =>
-        new Lease({
-          leases: store.leases,
-          name: `lane-${LANE}`,
-          holder: instance.name,
-          onError: (error) => observer.partFailed("lease", error),
-          ...callbacks,
-        }),
+      openLease: openLease(`lane-${LANE}`),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
       openSession: ({ index, ...callbacks }, receive) =>
@@ -221,6 +224,9 @@ export async function startBridge(
       eventSource: config.eventSource,
       answerTopics: () => storedRequests.topics,
       reloadAnswerTopics: () => requestView.reload(),
+      acceptReply: async (reply) => void (await outbox.accept({ ...reply, qos: 1, retain: false })),
+      tails: store.claims,
+      ordered,
       maxPayloadBytes,
       maxWaiting: config.maxWaitingDeliveries,
       claims: store.claims,
@@ -240,12 +246,14 @@ export async function startBridge(
     onStop("lanes", () => lanes.stop());
     await endpoints.start();
     onStop("endpoints", () => endpoints.stop());
+    onStop("ordered", () => ordered.stop());
     onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
     onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
     await requestView.start();
     onStop("requests", () => requestView.stop());
     storedRequests.start();
     await uplink.start();
+    await ordered.start();
     await outbox.start();
     replays.start();
     onStop("replays", () => replays.stop(), STOP_MS.replays);

@@ -21,6 +21,8 @@ export interface Caller {
   may(scope: Scope): boolean;
   /** Whether it may publish to this topic name. */
   mayPublish(topic: string): boolean;
+  /** Whether it may publish to everything this topic filter (or topic name) matches. */
+  mayPublishAll(filter: string): boolean;
   /** Whether it may read everything this topic filter (or topic name) matches. */
   mayRead(filter: string): boolean;
   /** Takes `count` of its rate limit, or nothing when there is not room for all; undefined where there is no limit. */
@@ -32,6 +34,7 @@ export const ROOT: Caller = {
   id: "root",
   may: () => true,
   mayPublish: () => true,
+  mayPublishAll: () => true,
   mayRead: () => true,
   take: () => undefined,
 };
@@ -42,6 +45,15 @@ export const ROOT: Caller = {
  */
 export function requirePublish(caller: Caller, topic: string, path: string): void {
   if (!caller.mayPublish(topic)) throw forbiddenTopic(`the key may not publish to ${topic}`, path);
+}
+
+/**
+ * @param filter a topic filter, or a topic name
+ * @param path the field from which it comes
+ * @throws Problem forbidden_topic
+ */
+export function requirePublishAll(caller: Caller, filter: string, path: string): void {
+  if (!caller.mayPublishAll(filter)) throw forbiddenTopic(`the key may not publish to ${filter}`, path);
 }
 
 /**

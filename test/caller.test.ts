@@ -7,6 +7,7 @@ const nobody: Caller = {
   id: "key_1",
   may: () => false,
   mayPublish: (topic) => topic === "mine",
+  mayPublishAll: (filter) => filter === "mine",
   mayRead: (filter) => filter === "mine/#",
   take: () => undefined,
 };

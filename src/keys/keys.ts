@@ -129,6 +129,7 @@ class KeyCaller implements Caller {
   notedAt: number;
   readonly mayPublish: (topic: string) => boolean;
   readonly #scopes: ReadonlySet<Scope>;
+  readonly #publish: readonly string[];
   readonly #read: readonly string[];
   readonly #limiter: Limiter | undefined;
 
@@ -139,12 +140,17 @@ class KeyCaller implements Caller {
     this.notedAt = timeOf(lastUsedAt);
     this.mayPublish = matcher(publish);
     this.#scopes = new Set(scopes);
+    this.#publish = publish;
     this.#read = read;
     this.#limiter = rateLimit ? new Limiter(rateLimit, clock) : undefined;
   }
 
   may(scope: Scope): boolean {
     return this.#scopes.has(scope);
+  }
+
+  mayPublishAll(filter: string): boolean {
+    return this.#publish.some((granted) => covers(granted, filter));
   }
 
   mayRead(filter: string): boolean {

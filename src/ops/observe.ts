@@ -5,6 +5,7 @@ import type { Message } from "../message.ts";
 import type { Notice } from "../uplink/breaker.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
+import type { NoReply } from "../uplink/reply.ts";
 import type { AttemptResult } from "../uplink/retry.ts";
 import type { Webhook, WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
@@ -21,7 +22,16 @@ export type WideLine = (members: string, message: string) => void;
 const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 
 /** What is tried again by itself after it failed. */
-export type Part = "enqueue" | "subscriptions" | "outbox" | "lease" | "retention" | "replays" | "health" | "events";
+export type Part =
+  | "enqueue"
+  | "subscriptions"
+  | "outbox"
+  | "lease"
+  | "retention"
+  | "replays"
+  | "health"
+  | "events"
+  | "reply";
 
 const COMPLAIN_MS = 10_000;
 
@@ -118,6 +128,15 @@ export function makeObserver(
     lateAnswer({ id, topic }: Message): void {
       metrics.lateAnswers.inc();
       log.info({ message_id: id, topic }, "request_answer_late");
+    },
+
+    /** An answer that was not published, although the webhook has a `replyTopic`. */
+    notReplied(webhook_id: string, message_id: string, reason: NoReply): void {
+      log.info({ webhook_id, message_id, reason }, "reply_not_published");
+    },
+
+    replyFailed(error: Error): void {
+      this.partFailed("reply", error);
     },
 
     streamDropped(): void {

@@ -40,7 +40,7 @@ export interface Batches {
   drain(): void;
 }
 
-export interface BatchesOptions extends CallOptions {
+export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
   /** Whether the jobs at hand are so heavy that no more should be taken up. */
   brake(on: boolean): void;
 }

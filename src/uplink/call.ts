@@ -4,6 +4,7 @@ import type { Webhook } from "../webhooks/webhook.ts";
 import { type AuthorizedCall, trustOf } from "./authorize.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { buildBatchRequest, buildRequest, type WebhookRequest } from "./event.ts";
+import { sequenceText } from "./order.ts";
 import type { AttemptResult } from "./retry.ts";
 import { parseSecret, signAll } from "./sign.ts";
 
@@ -11,7 +12,12 @@ export interface CallOptions {
   send(call: AuthorizedCall): Promise<AttemptResult>;
   /** CloudEvents `source`. */
   eventSource: string;
+  /** How much of an answer is taken as a reply, in bytes. */
+  maxPayloadBytes: number;
 }
+
+/** How much of an answer is kept for people where all of it was read, in characters. */
+const SHOWN_LENGTH = 1_024;
 
 /**
  * Never throws: what goes wrong is a result.
@@ -26,15 +32,16 @@ export type CallWebhook = (
 ) => Promise<AttemptResult>;
 
 /** For one webhook, whose secrets are parsed once. */
-export function makeCall({ send, eventSource }: CallOptions): CallWebhook {
+export function makeCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   const requests = makeRequests(eventSource);
-  return (webhook, message, attempt, now) =>
-    send({
-      url: webhook.url,
-      timeoutMs: webhook.timeoutMs,
-      ...trustOf(webhook),
-      ...requests.single(webhook, message, attempt, now),
-    });
+  return async (webhook, message, attempt, now) => {
+    const { url, timeoutMs, replyTopic } = webhook;
+    const call = { url, timeoutMs, ...trustOf(webhook), ...requests.single(webhook, message, attempt, now) };
+    if (replyTopic === undefined) return send(call);
+    const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
+    if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
+    return result;
+  };
 }
 
 /** The requests as they are sent, with their signatures. The parameters are those of {@link CallWebhook}. */
@@ -69,6 +76,7 @@ export function makeRequests(eventSource: string): Requests {
         mode: webhook.mode,
         source: eventSource,
         ...(message.type !== undefined && { type: message.type }),
+        ...(message.place && { sequence: sequenceText(message.place.sequence) }),
         webhookHeaders: webhook.headers,
         attempt,
         now,

@@ -7,7 +7,11 @@ import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
 import type { EndpointHealth } from "./health.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
+
 import type { Prepare } from "./prepare.ts";
+
+import type { SendReply } from "./reply.ts";
+
 import { type AttemptResult, type Decision, decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
@@ -20,6 +24,7 @@ export interface DeliverOptions extends CallOptions {
   observe(observation: DeliveryObservation): void;
   /** The webhook's filter leaves the message out. */
   filtered(webhook: Webhook, message: DeliveredMessage): void;
+  reply: SendReply;
 }
 
 export interface DeliveryObservation {
@@ -39,6 +44,8 @@ export interface Endpoint {
 
 /** Until a webhook that is paused or disabled is looked at again; by then its worker is closed. */
 const CLOSING_MS = 1_000;
+/** Until a delivery whose reply could not be stored is tried again, without using up an attempt. */
+const REPLY_AGAIN_MS = 5_000;
 
 export type Deliver = (
   job: Job<DeliveryJob>,
@@ -79,14 +86,17 @@ export function makeDeliver(webhookId: string, options: DeliverOptions, callBatc
     const result = prepared.kind === "failed" ? prepared.result : await send(webhook, prepared.message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
-    options.observe({ webhook, message, attempt, result, decision });
-
     const kept = toAttempt(result.at ?? now, result);
     // One call is one sign of the endpoint's health, however many events it carried.
     const speaks = result.batch?.leads !== false || admitted.kind === "probe";
     const health = speaks ? healthOf(result, decision) : "neutral";
     const restMs = await options.health.settle(webhook, admitted, { health, decision });
     if (restMs > 0) await endpoint.rest(restMs);
+    if (decision.kind === "delivered" && !(await options.reply(webhook, message, result))) {
+      await job.moveToDelayed(Date.now() + REPLY_AGAIN_MS, token);
+      throw new DelayedError();
+    }
+    options.observe({ webhook, message, attempt, result, decision });
     switch (decision.kind) {
       case "delivered":
         return kept;

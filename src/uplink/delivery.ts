@@ -1,6 +1,7 @@
 /** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
 import type { Job } from "bullmq";
 import { fromStored, type Message, type StoredMessage, toStored } from "../message.ts";
+import type { Place } from "./order.ts";
 
 /** The queue of a webhook. Queue names must not hold `:`. */
 export function queueName(webhookId: string): string {
@@ -11,11 +12,14 @@ export function queueName(webhookId: string): string {
 export interface DeliveryJob extends StoredMessage {
   /** CloudEvents `type` of what is not a message of a device, as `webhook.test`. */
   type?: string;
+  /** Its place in its line, where the webhook wants an order. */
+  place?: Place;
 }
 
 /** What is delivered: a message, or an event of the bridge itself. */
 export interface DeliveredMessage extends Message {
   type?: string;
+  place?: Place;
 }
 
 export function fromJob(job: Job<DeliveryJob>): DeliveredMessage {

@@ -10,6 +10,8 @@ export interface EventOrigin {
   source: string;
   /** CloudEvents `type`; absent: `mqtt.message`. Any other is no MQTT message and has none of its extensions. */
   type?: string;
+  /** CloudEvents `sequence`, of the extension of that name. */
+  sequence?: string;
 }
 
 export interface CallHeaders {
@@ -81,7 +83,7 @@ function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders):
 type Attribute = readonly [name: string, value: string | number | boolean];
 
 /** Every context attribute but `datacontenttype`, which the two modes carry in different places. */
-function attributes(message: Message, { source, type }: EventOrigin): Attribute[] {
+function attributes(message: Message, { source, type, sequence }: EventOrigin): Attribute[] {
   const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties } = message;
   const list: Attribute[] = [
     ["specversion", "1.0"],
@@ -95,6 +97,7 @@ function attributes(message: Message, { source, type }: EventOrigin): Attribute[
   if (responseTopic !== undefined) list.push(["mqttresponsetopic", responseTopic]);
   if (correlationData !== undefined) list.push(["mqttcorrelationdata", correlationData.toString("base64")]);
   if (userProperties !== undefined) list.push(["mqttuserproperties", JSON.stringify(userProperties)]);
+  if (sequence !== undefined) list.push(["sequence", sequence]);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) list.push(["traceparent", traceparent]);
   return list;

@@ -36,6 +36,9 @@ export interface AttemptResult {
   batch?: { id: string; events: number; leads: boolean };
   /** The first bytes of the answer as text. */
   responseBody?: string;
+  /** The answer as it came, where it is wanted itself, and its content type. */
+  body?: Buffer;
+  bodyType?: string;
   /** The answer was longer than what was kept, or broke off. */
   responseTruncated?: boolean;
   /** Those that were asked for. */

@@ -31,6 +31,8 @@ export interface Call {
   maxResponseBytes?: number;
   /** Names, in lower case, of headers of the answer that are wanted. */
   responseHeaders?: readonly string[];
+  /** The answer is wanted as bytes as well, with its content type. */
+  keepBody?: boolean;
 }
 
 export interface Sender {
@@ -141,11 +143,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #timer: NodeJS.Timeout;
   readonly #maxResponseBytes: number;
   readonly #wantedHeaders: readonly string[];
+  readonly #keepBody: boolean;
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
   #statusCode: number | undefined;
   #retryAfter: string | undefined;
   #headers: Record<string, string> | undefined;
+  #type: string | undefined;
   #kept: Buffer[] = [];
   #received = 0;
 
@@ -154,12 +158,14 @@ class Exchange implements Dispatcher.DispatchHandler {
       timeoutMs,
       maxResponseBytes,
       responseHeaders = [],
+      keepBody = false,
     }: Omit<Call, "maxResponseBytes"> & { maxResponseBytes: number },
     readonly done: (result: AttemptResult) => void,
   ) {
     this.#maxResponseBytes = maxResponseBytes;
     this.#wantedHeaders = responseHeaders;
-    this.#timer = setTimeout(() => this.#breakOff(`no complete answer within ${timeoutMs} ms`), timeoutMs);
+    this.#keepBody = keepBody;
+    this.#timer = setTimeout(() => this.#breakOff(`no complete answer within $timeoutMsms`), timeoutMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -176,6 +182,8 @@ class Exchange implements Dispatcher.DispatchHandler {
       const value = headers[name];
       if (typeof value === "string") this.#headers = { ...this.#headers, [name]: value };
     }
+    const type = headers["content-type"];
+    if (typeof type === "string") this.#type = type;
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -214,10 +222,17 @@ class Exchange implements Dispatcher.DispatchHandler {
       if (this.#statusCode >= 300) result.error = this.#statusCode < 400 ? "redirect" : "http_error";
       if (this.#retryAfter !== undefined) result.retryAfter = this.#retryAfter;
       if (this.#headers !== undefined) result.headers = this.#headers;
-      if (this.#kept.length > 0) result.responseBody = readable(Buffer.concat(this.#kept));
+      if (this.#kept.length > 0) this.#addBody(result, Buffer.concat(this.#kept));
       if (truncated) result.responseTruncated = true;
     }
     this.done(result);
+  }
+
+  #addBody(result: AttemptResult, body: Buffer): void {
+    result.responseBody = readable(body);
+    if (!this.#keepBody) return;
+    result.body = body;
+    if (this.#type !== undefined) result.bodyType = this.#type;
   }
 }
 
@@ -242,7 +257,7 @@ const DNS_CODE = /^(?:EAI_|ENODATA$|ESERVFAIL$)/;
 
 function classify(error: unknown): { error: ErrorKind; detail: string } {
   if (error instanceof BlockedAddressError) {
-    return { error: "blocked_address", detail: `${error.host}: ${error.rule}` };
+    return { error: "blocked_address", detail: `$error.host: $error.rule` };
   }
   const code = codeOf(error);
   const kind = KINDS[code] ?? (TLS_CODE.test(code) ? "tls_error" : DNS_CODE.test(code) ? "dns_error" : "network_error");

@@ -12,9 +12,14 @@ import { countDeliveries, getDelivery, listDeliveries } from "./deliveries.ts";
 import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
+
 import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
+
+import { OrderedAdder, type OrderedAdderOptions, type PlacedJob } from "./order-enqueue.ts";
+import { makeReply, type ReplyOptions } from "./reply.ts";
 import { endRest } from "./rest.ts";
 import { Retention, type RetentionOptions } from "./retention.ts";
+
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { testEvent } from "./test-event.ts";
@@ -22,7 +27,7 @@ import { makeWatch, type WatchObserver, type WatchOptions } from "./watch.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
 export interface UplinkOptions<S extends Session>
-  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare">,
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare" | "ordered">,
     Pick<WatchOptions, "breaker" | "publishEvent"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
@@ -40,6 +45,8 @@ export interface UplinkOptions<S extends Session>
   reloadAnswerTopics(): Promise<void>;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
   answerTopics(): readonly string[];
+  /** The ends of the lines of ordered webhooks. */
+  tails: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
   maxPayloadBytes: number;
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;
@@ -48,24 +55,27 @@ export interface UplinkOptions<S extends Session>
     claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
     releaseIf(key: string, value: string): Promise<void>;
   };
-  /** Durable numbers of each webhook. */
+  /** Numbers that last, in groups named `webhook-<id>`. */
   counters: {
-    add(group: string, deltas: Record<string, number>): Promise<unknown>;
+    add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
     read(group: string): Promise<Record<string, number>>;
     remove(group: string): Promise<void>;
   };
-  observe: WatchObserver & {
-    received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
-    attempted: WorkersOptions["observe"];
-    filtered: WorkersOptions["filtered"];
-    /** An event of the bridge itself was queued. */
-    added(webhookId: string): void;
-    flushed(durationMs: number): void;
-    /** A part failed and is tried again by itself. */
-    partFailed(part: "enqueue" | "subscriptions" | "retention" | "health" | "events", error: Error): void;
-    discarded: RetentionObserver;
-    forget(webhookId: string): void;
-  };
+  /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
+  acceptReply: ReplyOptions["accept"];
+  observe: WatchObserver &
+    ReplyOptions["observe"] & {
+      received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
+      attempted: WorkersOptions["observe"];
+      filtered: WorkersOptions["filtered"];
+      /** An event of the bridge itself was queued. */
+      added(webhookId: string): void;
+      flushed(durationMs: number): void;
+      /** A part failed and is tried again by itself. */
+      partFailed(part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply", error: Error): void;
+      discarded: RetentionObserver;
+      forget(webhookId: string): void;
+    };
 }
 
 type RetentionObserver = (...observed: Parameters<RetentionOptions["discarded"]>) => void;
@@ -103,12 +113,25 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
 
-  async function addJobs(webhookId: string, jobs: { id: string; data: DeliveryJob }[]): Promise<void> {
+  async function addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void> {
     await queueOf(webhookId).addBulk(
-      jobs.map(({ id, data }) => ({ name: "message", data, opts: { ...JOB_OPTIONS, jobId: id } })),
+      jobs.map(({ id, data, delay }) => ({
+        name: "message",
+        data,
+        opts: { ...JOB_OPTIONS, jobId: id, ...(delay && { delay }) },
+      })),
     );
     if (webhookId !== ANSWERS) retention.changed(webhookId, jobs.length);
   }
+
+  const ordering = (webhookId: string) => registry.get(webhookId)?.ordering ?? "none";
+  const ordered = new OrderedAdder({
+    ordering,
+    addJobs,
+    count: async (webhookId, sequence) => (await options.counters.add(countersOf(webhookId), { sequence })).sequence!,
+    isThere: async (webhookId, id) => (await queueOf(webhookId).getJobState(id)) !== "unknown",
+    tails: options.tails,
+  });
 
   const retention = new Retention({
     webhooks: () => registry.all().map(({ id }) => id),
@@ -128,7 +151,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   function openTenure(onChange: () => void): Tenure<S> {
     const enqueuer = new Enqueuer({
-      addJobs,
+      addJobs: (webhookId, jobs) =>
+        ordering(webhookId) === "none" && !ordered.isAdding(webhookId)
+          ? addJobs(webhookId, jobs)
+          : ordered.add(webhookId, jobs),
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
       mayWrite: () => lane.lease.confirm(),
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
@@ -180,10 +206,15 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     filtered: observe.filtered,
     health,
     deadLetter: watch.deadLetter,
+    maxPayloadBytes: options.maxPayloadBytes,
+    reply: makeReply({ accept: options.acceptReply, observe }),
+    releaseTail: ({ key, value }) => options.tails.releaseIf(key, value),
+    ordered: options.ordered,
   });
 
   async function forget(webhookId: string): Promise<void> {
     observe.forget(webhookId);
+    ordered.forget(webhookId);
     const queue = queues.get(webhookId);
     queues.delete(webhookId);
     await queue?.close().catch(() => undefined);

@@ -2,9 +2,11 @@
 import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
-import { type Deliver, type DeliverOptions, makeDeliver } from "./deliver.ts";
+import { type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
 import type { EndpointHealth } from "./health.ts";
+import type { Tail } from "./order.ts";
+import { OrderedDelivery } from "./order-deliver.ts";
 import { backoff } from "./outcome.ts";
 import { limiterOf, rest } from "./rest.ts";
 
@@ -12,11 +14,18 @@ type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 
 export interface WorkersOptions extends DeliverOptions {
   webhooks(): Iterable<Webhook>;
-  queue(webhookId: string): Queue;
+  queue(webhookId: string): Queue<DeliveryJob>;
   health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
   openWorker(name: string, processor: Processor, options: object): Worker;
   /** A delivery has succeeded or failed for good. */
   ended(webhookId: string): void;
+  /** Takes back the end of a line, if it still holds this value. */
+  releaseTail(tail: Tail): Promise<void>;
+  /**
+   * Whether this instance runs the workers of ordered webhooks. Several that do keep the order too, but look often at
+   * what the others have under way.
+   */
+  ordered: { mayRun(): boolean; onChange(listener: () => void): void };
 }
 
 /**
@@ -34,7 +43,9 @@ export class Workers {
   readonly #closing = new Set<Promise<unknown>>();
   #stopped = false;
 
-  constructor(private readonly options: WorkersOptions) {}
+  constructor(private readonly options: WorkersOptions) {
+    options.ordered.onChange(() => this.refresh());
+  }
 
   /** Starts, stops and adjusts the workers after registrations changed. */
   refresh(changed?: ReadonlySet<string>): void {
@@ -43,7 +54,7 @@ export class Workers {
     for (const id of ids) {
       const webhook = this.options.webhook(id);
       const worker = this.#workers.get(id);
-      const runs = webhook && isCallable(webhook);
+      const runs = webhook && isCallable(webhook) && (!isOrdered(webhook) || this.options.ordered.mayRun());
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
       else if (runs && worker) this.#adjust(worker, webhook);
       else if (worker) this.#close(id, worker);
@@ -71,25 +82,42 @@ export class Workers {
       },
     });
     this.#batches.set(webhook.id, batches);
-    const deliver: Deliver = makeDeliver(webhook.id, this.options, batches.call);
+    const ordered = new OrderedDelivery({
+      deliver: makeDeliver(webhook.id, this.options, batches.call),
+      queue: () => this.options.queue(webhook.id),
+      isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
+      release: this.options.releaseTail,
+    });
     const queue = this.options.queue(webhook.id);
     const endpoint = {
       rest: onceAtATime((ms: number) => rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit)),
     };
-    const worker = this.options.openWorker(queueName(webhook.id), (job, token) => deliver(job, token, endpoint), {
-      concurrency: this.#concurrency(webhook),
-      limiter: limiterOf(webhook.rateLimit),
-      maximumRateLimitDelay: LONGEST_NAP_MS,
-      lockDuration: LOCK_MS,
-      stalledInterval: LOOK_OUT_MS,
-      // A job may be taken up again as often as processes die: giving up would lose it.
-      maxStalledCount: 1_000_000,
-      removeOnComplete: { age: KEEP_SUCCEEDED.age },
-      removeOnFail: { age: KEEP_FAILED.age },
-      settings: { backoffStrategy: backoff },
+    const worker = this.options.openWorker(
+      queueName(webhook.id),
+      (job, token) => ordered.deliver(job, token, endpoint),
+      {
+        concurrency: this.#concurrency(webhook),
+        limiter: limiterOf(webhook.rateLimit),
+        maximumRateLimitDelay: LONGEST_NAP_MS,
+        lockDuration: LOCK_MS,
+        stalledInterval: LOOK_OUT_MS,
+        // A job may be taken up again as often as processes die: giving up would lose it.
+        maxStalledCount: 1_000_000,
+        removeOnComplete: { age: KEEP_SUCCEEDED.age },
+        removeOnFail: { age: KEEP_FAILED.age },
+        settings: { backoffStrategy: backoff },
+      },
+    );
+    worker.on("completed", (job) => {
+      ordered.settled(job);
+      this.options.ended(webhook.id);
     });
-    worker.on("completed", () => this.options.ended(webhook.id));
-    worker.on("failed", (job) => job?.finishedOn && this.options.ended(webhook.id));
+    worker.on("failed", (job) => {
+      if (!job) return;
+      ordered.settled(job);
+      if (job.finishedOn) this.options.ended(webhook.id);
+    });
+    worker.on("closing", () => ordered.stop());
     return worker;
   }
 
@@ -123,4 +151,8 @@ function onceAtATime<A extends unknown[]>(run: (...args: A) => Promise<void>): (
     });
     return running;
   };
+}
+
+function isOrdered(webhook: Webhook | undefined): boolean {
+  return webhook?.ordering !== undefined && webhook.ordering !== "none";
 }

@@ -6,9 +6,12 @@ import { newId } from "../message.ts";
 import { requireTrustFits } from "./auth-rules.ts";
 import { maskHeaders, unmaskHeaders } from "./masks.ts";
 import type { WebhookRegistry } from "./registry.ts";
+
+import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
 import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
 import { agreed, type Consent, pendingCheck } from "./verification.ts";
+
 import {
   type AuthInput,
   DEFAULT_BATCH_WAIT_MS,
@@ -106,6 +109,7 @@ export class WebhookService<Page, Query> {
     requireEvents(caller, input.events);
     requirePurpose(input);
     requireCombination(input);
+    checkReplyTopic(input, caller);
     await checkWebhook(input, rules);
     const now = new Date().toISOString();
     const webhook: Webhook = {
@@ -167,6 +171,7 @@ export class WebhookService<Page, Query> {
       requirePurpose(changed);
       requireTrustFits(changed);
       requireCombination(changed);
+      if (input.topics || input.replyTopic) checkReplyTopic(changed, caller);
       return changed;
     });
     if (input.enabled === true || webhook.url !== before.url) await this.options.deliveries.resetHealth(id);

@@ -85,6 +85,31 @@ describe("redis store", { skip }, () => {
     });
   });
 
+  test("jobs added at once are seen by others all together", async () => {
+    await withRedis([], async ({ url }) => {
+      const [store, other] = [await openRedisStore({ url, log: quiet }), await openRedisStore({ url, log: quiet })];
+      const [queue, watched] = [store.queues.queue("together"), other.queues.queue("together")];
+      const jobs = Array.from({ length: 2_000 }, (_, i) => ({
+        name: "x",
+        data: "x".repeat(1_000),
+        opts: { jobId: `b-${i}` },
+      }));
+      let added = false;
+      const adding = queue.addBulk(jobs).finally(() => {
+        added = true;
+      });
+      const seen = new Set<number>();
+      while (!added) seen.add(await watched.getWaitingCount());
+      await adding;
+      assert.deepEqual(
+        [...seen].filter((count) => count !== 0 && count !== 2_000),
+        [],
+      );
+      await Promise.all([queue.close(), watched.close()]);
+      await Promise.all([store.close(), other.close()]);
+    });
+  });
+
   test("an evicting policy is refused, with what to do", async () => {
     await withRedis(["--maxmemory-policy", "allkeys-lru"], async ({ url }) => {
       await assert.rejects(openRedisStore({ url, log: quiet }), (err: unknown) => {

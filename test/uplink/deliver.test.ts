@@ -27,7 +27,7 @@ const webhook: Webhook = {
   updatedAt: "",
 };
 
-function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared) {
+function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared, replies = true) {
   const calls: Call[] = [];
   const observed: DeliveryObservation[] = [];
   const rests: number[] = [];
@@ -49,6 +49,8 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     eventSource: "/causeway",
     prepare: (_webhook, message) => prepared ?? { kind: "send", message },
     filtered: (_webhook, { id }) => void filtered.push(id),
+    maxPayloadBytes: 1_000,
+    reply: async () => replies,
   });
   const run = (attemptsMade = 0) => {
     const message = {
@@ -180,6 +182,13 @@ describe("a delivery attempt", () => {
     assert.deepEqual(rests, [30_000, 30_000]);
   });
 
+  it("delivers again, without using up an attempt, when the reply could not be stored", async () => {
+    const { run, observed, delayedTo } = setup({ statusCode: 200, durationMs: 1 }, {}, undefined, false);
+    await assert.rejects(run(), DelayedError);
+    assert.equal(delayedTo.length, 1);
+    assert.deepEqual(observed, []);
+  });
+
   it("goes with a webhook that was removed", async () => {
     const deliver = makeDeliver("wh_1", {
       webhook: () => undefined,
@@ -190,6 +199,8 @@ describe("a delivery attempt", () => {
       eventSource: "/causeway",
       prepare: (_webhook, message) => ({ kind: "send", message }),
       filtered: () => assert.fail("nothing is filtered"),
+      maxPayloadBytes: 1_000,
+      reply: async () => true,
     });
     assert.equal(await deliver({} as Job<DeliveryJob>, undefined, { rest: async () => {} }), null);
   });

@@ -938,6 +938,8 @@ export interface webhooks {
                     "ce-mqttresponsetopic"?: string;
                     /** @description MQTT 5 correlation data, base64. */
                     "ce-mqttcorrelationdata"?: string;
+                    /** @description With `ordering`: counts the events of the webhook, and sorts as text. */
+                    "ce-sequence"?: string;
                     /** @description MQTT 5 user properties as JSON text. */
                     "ce-mqttuserproperties"?: string;
                 };
@@ -1599,7 +1601,7 @@ export interface components {
         /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
         CertificateAuthority: string;
         /**
-         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data.
+         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), and none may be among the webhook's own topics. Not for deliveries in a `batch`.
          * @example {topic}/reply
          */
         ReplyTopic: string;
@@ -1836,6 +1838,8 @@ export interface components {
             mqttcorrelationdata?: string;
             /** @description The user properties as JSON text. */
             mqttuserproperties?: string;
+            /** @description With `ordering`: counts the events of the webhook, and sorts as text (the CloudEvents extension of that name). Gaps are possible. */
+            sequence?: string;
         } & {
             [key: string]: unknown;
         };

@@ -106,6 +106,7 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
       const backend = createRedisBackend(name, opts, kind);
       // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
       if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
+      backend.addJobs = (entries) => addTogether(backend, entries);
       return backend;
     },
     queueOptions: {
@@ -130,5 +131,25 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
         if (outage.count === outages) digest.report(err, queue);
       }, OUTAGE_NOTICED_MS).unref();
     },
+  });
+}
+
+/**
+ * Adds jobs all or none. BullMQ's own way on Redis is a pipeline, of which a crash leaves a part behind, and of which
+ * a worker sees the first jobs before the last are there.
+ */
+async function addTogether(
+  backend: RedisQueueBackend,
+  entries: Parameters<RedisQueueBackend["addJobs"]>[0],
+): Promise<string[]> {
+  const transaction = (await backend.connection.client).multi();
+  for (const { job, jobId, parentKeyOpts } of entries) {
+    void backend.addJobToTransaction(transaction, job, jobId, parentKeyOpts);
+  }
+  const results = await transaction.exec();
+  if (!results) throw new Error("the transaction was discarded");
+  return results.map(([error, id]) => {
+    if (error) throw error;
+    return id as string;
   });
 }

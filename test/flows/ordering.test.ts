@@ -1,0 +1,168 @@
+/** `ordering`: each line's messages one after the other, through retries, kills and several instances. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { connectAsync } from "mqtt";
+import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { startMosquitto } from "../support/mosquitto.ts";
+import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
+import { startRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+import { embedded, mosquittoAndRedis } from "../support/setups.ts";
+
+const RETRY = { scheduleSeconds: Array(50).fill(0.1) };
+
+/** Publishes 0, 1, 2, … to each of the topics `o/0`, `o/1`, …, round after round; resolves when all are acknowledged. */
+async function publish(url: string, topics: number, each: number): Promise<void> {
+  const client = await connectAsync(url, { reconnectPeriod: 200 });
+  for (let n = 0; n < each; n++) {
+    const round = Array.from({ length: topics }, (_, t) => client.publishAsync(`o/${t}`, `${n}`, { qos: 1 }));
+    await Promise.all(round);
+  }
+  await client.endAsync();
+}
+
+/** Answers 500 to a share of the calls. */
+function failSome(receiver: Receiver, share: number): void {
+  receiver.answer = () => (Math.random() < share ? 500 : 204);
+}
+
+interface Event {
+  subject: string;
+  data: number;
+  sequence: string;
+  id: string;
+}
+
+/** Resolves when every message was accepted; what was accepted, by topic, in that order. */
+async function accepted(receiver: Receiver, topics: number, each: number, timeoutMs: number) {
+  const seen = new Set<string>();
+  let looked = 0;
+  await receiver.until((calls) => {
+    for (; looked < calls.length; looked++) {
+      const { subject, data } = JSON.parse(calls[looked]!.body.toString()) as Event;
+      seen.add(`${subject} ${data}`);
+    }
+    return seen.size === topics * each;
+  }, timeoutMs);
+  return { events: eventsOf(receiver.calls), attempts: eventsOf(receiver.attempts) };
+}
+
+function eventsOf(calls: ReceivedCall[]): Event[] {
+  return calls.map(({ body }) => JSON.parse(body.toString()) as Event);
+}
+
+/** In each topic every number, and none after a later one: a repetition may only be of the last. */
+function assertInOrder(events: Event[], topics: number, each: number): void {
+  const numbers = new Map<string, number[]>();
+  for (const { subject, data } of events) numbers.set(subject, [...(numbers.get(subject) ?? []), data]);
+  assert.equal(numbers.size, topics);
+  for (const [topic, list] of numbers) {
+    const steps = list.filter((n, i) => n !== list[i - 1]);
+    assert.deepEqual(steps, [...Array(each).keys()], `${topic}: ${list.join(" ")}`);
+  }
+}
+
+/**
+ * After a kill the publisher and the broker send again what had not been acknowledged, as messages of their own, and
+ * what was under way is called again: runs of what was there already. What comes for the first time is in order, and so
+ * is each run.
+ */
+function assertNoneOvertaken(events: Event[], topics: number, each: number): void {
+  const firsts: Event[] = [];
+  const seen = new Set<string>();
+  for (const event of events) {
+    const key = `${event.subject} ${event.data}`;
+    if (!seen.has(key)) firsts.push(event);
+    seen.add(key);
+  }
+  assertInOrder(firsts, topics, each);
+  // As they were received by the bridge: the deliveries themselves, by their sequence, never go back.
+  const last = new Map<string, string>();
+  for (const { subject, sequence } of events) {
+    assert.ok(sequence >= (last.get(subject) ?? ""), `${subject}: ${sequence} came after ${last.get(subject)}`);
+    last.set(subject, sequence);
+  }
+}
+
+describe("ordering", () => {
+  for (const kind of [embedded, mosquittoAndRedis("5")]) {
+    describe(kind.name, kind.options, () => {
+      for (const { ordering, topics, each } of [
+        { ordering: "topic", topics: 20, each: 30 },
+        { ordering: "strict", topics: 4, each: 25 },
+      ]) {
+        it(`${ordering}: ${topics} topics × ${each}, a tenth of the calls failing`, { timeout: 120_000 }, async (t) => {
+          const setup = await kind.start();
+          const receiver = await startReceiver();
+          t.after(async () => {
+            await setup.close();
+            await receiver.close();
+          });
+          failSome(receiver, 0.1);
+          await setup.bridge.register({ url: receiver.url, topics: ["o/#"], ordering, retry: RETRY });
+          await publish(setup.brokerUrl, topics, each);
+          const { events, attempts } = await accepted(receiver, topics, each, 100_000);
+          assert.equal(events.length, topics * each, "each accepted once");
+          assertInOrder(events, topics, each);
+          assertInOrder(attempts, topics, each);
+          assert.ok(attempts.length > events.length, "some failed");
+          const sequences = events.map(({ sequence }) => sequence);
+          assert.ok(sequences.every((sequence) => /^\d{16}$/.test(sequence)));
+          if (ordering === "strict") assert.deepEqual(sequences, [...sequences].sort());
+        });
+      }
+    });
+  }
+
+  const both = requireOrSkip("mosquitto", "redis-server");
+  it("two instances deliver from one Redis: 100 topics × 100", { ...both, timeout: 280_000 }, async (t) => {
+    const [mosquitto, other, redis] = [await startMosquitto(), await startMosquitto(), await startRedis()];
+    const receiver = await startReceiver();
+    const bridges: TestBridge[] = [];
+    t.after(async () => {
+      for (const bridge of bridges) await bridge.stop();
+      await receiver.close();
+      for (const server of [mosquitto, other, redis]) await server.stop();
+    });
+    // The second one has nothing to receive: it only takes part in the deliveries.
+    for (const { url } of [mosquitto, other]) {
+      bridges.push(await startTestBridge({ MQTT_URL: url, MQTT_PROTOCOL: "5", STORE_URL: redis.url }));
+    }
+    failSome(receiver, 0.1);
+    const webhook = { url: receiver.url, topics: ["o/#"], ordering: "topic", retry: RETRY, concurrency: 50 };
+    await bridges[0]!.register(webhook);
+    const began = Date.now();
+    await publish(mosquitto.url, 100, 100);
+    const { events, attempts } = await accepted(receiver, 100, 100, 240_000);
+    t.diagnostic(`${events.length} accepted in ${Date.now() - began} ms`);
+    assert.equal(events.length, 10_000, "each accepted once");
+    assertInOrder(events, 100, 100);
+    assertInOrder(attempts, 100, 100);
+  });
+
+  for (const { kind, topics, each } of [
+    { kind: mosquittoAndRedis("5"), topics: 30, each: 60 },
+    { kind: embedded, topics: 10, each: 40 },
+  ]) {
+    it(`SIGKILL in the middle: ${kind.name}`, { ...kind.options, timeout: 200_000 }, async (t) => {
+      const setup = await kind.start();
+      const receiver = await startReceiver();
+      t.after(async () => {
+        await setup.close();
+        await receiver.close();
+      });
+      failSome(receiver, 0.1);
+      receiver.delayMs = 5;
+      await setup.bridge.register({ url: receiver.url, topics: ["o/#"], ordering: "topic", retry: RETRY });
+      const published = publish(setup.brokerUrl, topics, each);
+      for (const part of [0.2, 0.6]) {
+        await receiver.until((calls) => calls.length > topics * each * part, 60_000);
+        await setup.bridge.kill();
+        await setup.bridge.start();
+      }
+      await published;
+      const { events } = await accepted(receiver, topics, each, 120_000);
+      assertNoneOvertaken(events, topics, each);
+    });
+  }
+});

@@ -1,0 +1,52 @@
+/** `replyTopic`: what a receiver answers is published, through outages too. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { connectAsync } from "mqtt";
+import { startReceiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis } from "../support/setups.ts";
+
+for (const kind of [embedded, mosquittoAndRedis("5")]) {
+  describe(`replies: ${kind.name}`, kind.options, () => {
+    it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
+      const setup = await kind.start();
+      const receiver = await startReceiver();
+      const withMqtt5 = setup.mosquitto !== undefined;
+      const device = await connectAsync(setup.brokerUrl, { protocolVersion: withMqtt5 ? 5 : 4 });
+      t.after(async () => {
+        await device.endAsync();
+        await setup.close();
+        await receiver.close();
+      });
+      receiver.answer = () => ({ status: 200, headers: { "content-type": "application/json" }, body: '{"ok":1.10}' });
+      const { bridge } = setup;
+      await bridge.register({ url: receiver.url, topics: ["ask/+"], replyTopic: "{topic}/reply" });
+      if (withMqtt5) await bridge.register({ url: receiver.url, topics: ["call/+"], replyTopic: "{responseTopic}" });
+      await device.subscribeAsync(["ask/+/reply", "answers/#"], { qos: 1 });
+
+      const next = async () =>
+        (await once(device, "message")) as [string, Buffer, { qos: number; properties?: object }];
+      const first = next();
+      await device.publishAsync("ask/1", "?", { qos: 1 });
+      const [topic, payload, { qos, properties }] = await first;
+      assert.deepEqual([topic, payload.toString(), qos], ["ask/1/reply", '{"ok":1.10}', 1]);
+      if (!withMqtt5) return;
+      assert.deepEqual({ ...properties }, { contentType: "application/json" });
+
+      const second = next();
+      const correlationData = Buffer.from([1, 2]);
+      await device.publishAsync("call/1", "?", { qos: 1, properties: { responseTopic: "answers/7", correlationData } });
+      const [answeredTo, , packet] = await second;
+      assert.equal(answeredTo, "answers/7");
+      assert.deepEqual({ ...packet.properties }, { contentType: "application/json", correlationData });
+
+      // The broker goes away between the message and the answer: the reply comes when it is back.
+      const waiting = next();
+      receiver.delayMs = 500;
+      await device.publishAsync("ask/2", "?", { qos: 1 });
+      await receiver.untilCalled(3);
+      await setup.mosquitto!.restart();
+      assert.equal((await waiting)[0], "ask/2/reply");
+    });
+  });
+}
