@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
@@ -20,6 +21,8 @@ export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
   const level = new ClassicLevel(join(dataDir, "instance"));
   try {
+    // Readable by its owner alone: the embedded store may come here next.
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await level.open();
     const known = await level.get("id");
     const id = known ?? newId();

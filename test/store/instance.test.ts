@@ -1,6 +1,6 @@
 /** The name of an instance: its own as long as it lives, and the same again after a restart. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -19,6 +19,16 @@ describe("the name of an instance", () => {
     const again = await claimInstance(mine);
     assert.equal(again.name, first.name);
     for (const one of [again, other]) await one.release();
+  });
+
+  it("makes the directory if need be, for its owner alone", async () => {
+    const dir = join(temporaryDirectory("instance"), "made", "here");
+    const first = await claimInstance(dir);
+    assert.equal(statSync(dir).mode & 0o777, 0o700);
+    await first.release();
+    const again = await claimInstance(dir);
+    assert.equal(again.name, first.name);
+    await again.release();
   });
 
   it("is a new one where nothing can be kept", async () => {
