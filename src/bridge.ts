@@ -28,7 +28,7 @@ import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
-import type { DeliveryJob } from "./uplink/delivery.ts";
+import { type DeliveryJob, queueName } from "./uplink/delivery.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { Replays } from "./uplink/replays.ts";
@@ -186,7 +186,8 @@ export async function startBridge(
       running: store.records("replays-running"),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
-      queueOf: uplink.queueOf,
+      exists: (webhookId) => registry.get(webhookId) !== undefined,
+      openDeliveries: (webhookId) => store.queues.queue(queueName(webhookId)),
       onFailed: (error) => observer.partFailed("replays", error),
     });
     await registry.start();

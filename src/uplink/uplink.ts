@@ -136,6 +136,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   async function forget(webhookId: string): Promise<void> {
     observe.forget(webhookId);
+    retention.forget(webhookId);
     const queue = queues.get(webhookId);
     queues.delete(webhookId);
     await queue?.close().catch(() => undefined);
@@ -168,8 +169,6 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     },
     get: (webhookId: string, messageId: string) => getDelivery(queueOf(webhookId), webhookId, messageId),
     retry: (webhookId: string, messageId: string) => retryDelivery(queueOf(webhookId), webhookId, messageId),
-    /** Undefined when the webhook is gone. */
-    queueOf: (webhookId: string) => (registry.get(webhookId) ? queueOf(webhookId) : undefined),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
 
