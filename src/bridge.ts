@@ -33,7 +33,7 @@ import { openStore } from "./store/open.ts";
 import { makeAddressGuard } from "./uplink/address-guard.ts";
 import { makeAuthorizedSend } from "./uplink/authorize.ts";
 import { BREAKER, type BreakerPolicy, type EndpointRecord } from "./uplink/breaker.ts";
-import type { DeliveryJob } from "./uplink/delivery.ts";
+import { type DeliveryJob, queueName } from "./uplink/delivery.ts";
 import { makeExpressions } from "./uplink/expressions.ts";
 import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
@@ -238,7 +238,8 @@ export async function startBridge(
       running: store.records("replays-running"),
       openQueue: (name) => store.queues.queue(name),
       openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
-      queueOf: uplink.queueOf,
+      exists: (webhookId) => registry.get(webhookId) !== undefined,
+      openDeliveries: (webhookId) => store.queues.queue(queueName(webhookId)),
       onFailed: (error) => observer.partFailed("replays", error),
     });
     await Promise.all([registry.start(), lanes.start()]);

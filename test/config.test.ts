@@ -51,6 +51,7 @@ describe("configuration", () => {
       webhookAllowNetworks: ["127.0.0.0/8", "::1/128"],
       maxPayloadBytes: 262_144,
       maxPendingRequests: 10_000,
+      maxWaitingDeliveries: 100_000,
       eventSource: "/causeway",
       publicUrl: undefined,
     });
@@ -102,6 +103,7 @@ describe("configuration", () => {
       webhookAllowNetworks: ["10.0.0.0/8", "fd00::/8"],
       maxPayloadBytes: 16_777_216,
       maxPendingRequests: 10_000,
+      maxWaitingDeliveries: 100_000,
       eventSource: "urn:example:site-1",
       publicUrl: "https://example.com/causeway",
     });

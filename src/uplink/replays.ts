@@ -42,8 +42,9 @@ export interface ReplaysOptions {
   running: ReplayRecords<{ replayId: string }>;
   openQueue(name: string): Queue<object>;
   openWorker(name: string, processor: (job: Job<object>, token?: string) => Promise<unknown>, options: object): Worker;
-  /** Undefined when the webhook is gone. */
-  queueOf(webhookId: string): Queue<DeliveryJob> | undefined;
+  exists(webhookId: string): boolean;
+  /** Of one's own: BullMQ's calls on a queue that somebody else closes may never answer. */
+  openDeliveries(webhookId: string): Queue<DeliveryJob>;
   onFailed(error: Error): void;
   /** For tests. */
   step?: number;
@@ -99,7 +100,7 @@ export class Replays {
   async begin(webhookId: string, input: ReplayInput): Promise<Replay> {
     const { records, running } = this.options;
     const { id, record } = newReplay(webhookId, input, Date.now());
-    record.count = leftToDo(await this.#idsOf(record), record).length;
+    record.count = await this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
     // In this order: what is left behind by a crash is then a record, which the sweep finds.
     await records.create(id, record);
     if (!(await running.create(webhookId, { replayId: id }))) {
@@ -132,6 +133,11 @@ export class Replays {
   }
 
   async #run(job: Job<object>, token: string | undefined): Promise<void> {
+    const found = await this.options.records.get(job.id!);
+    if (found) await this.#withQueue(found.value, (queue) => this.#runOn(queue, job, token));
+  }
+
+  async #runOn(queue: Queue<DeliveryJob>, job: Job<object>, token: string | undefined): Promise<void> {
     const { records } = this.options;
     const id = job.id!;
     // Read once: what ends while the replay runs is no part of it.
@@ -144,8 +150,8 @@ export class Replays {
       const found = await records.get(id);
       if (!found) return;
       const { value: record, version } = found;
-      ids ??= leftToDo(await this.#idsOf(record), record);
-      const next = record.state === "running" ? await this.#advance(record, ids) : record;
+      ids ??= await idsIn(queue, record);
+      const next = record.state === "running" ? await this.#advance(queue, record, ids) : record;
       // If it does not work it was cancelled meanwhile, or another instance has it too: look again.
       if (next !== record && !(await records.replace(id, next, version))) continue;
       if (next.state === "running") continue;
@@ -154,9 +160,8 @@ export class Replays {
     }
   }
 
-  async #advance(record: ReplayRecord, all: string[]): Promise<ReplayRecord> {
-    const queue = this.options.queueOf(record.webhookId);
-    if (!queue) return cancel(record, Date.now());
+  async #advance(queue: Queue<DeliveryJob>, record: ReplayRecord, all: string[]): Promise<ReplayRecord> {
+    if (!this.options.exists(record.webhookId)) return cancel(record, Date.now());
     const ids = leftToDo(all, record).slice(0, this.#step);
     if (ids.length === 0) return finish(record, Date.now());
     const jobs = await Promise.all(ids.map((id) => queue.getJob(id)));
@@ -172,8 +177,13 @@ export class Replays {
     return advance(record, ids, made);
   }
 
-  async #idsOf(record: ReplayRecord): Promise<string[]> {
-    return (await this.options.queueOf(record.webhookId)?.getRanges([stateOf(record)], 0, -1)) ?? [];
+  async #withQueue<T>({ webhookId }: ReplayRecord, use: (queue: Queue<DeliveryJob>) => Promise<T>): Promise<T> {
+    const queue = this.options.openDeliveries(webhookId);
+    try {
+      return await use(queue);
+    } finally {
+      await queue.close().catch(() => undefined);
+    }
   }
 
   /** Harmless when it is there already. */
@@ -208,4 +218,9 @@ export class Replays {
       if (i < ended.length - MAX_KEPT || now - value.finishedAt! > KEEP_MS) await records.remove(id);
     }
   }
+}
+
+/** What is left to do of a replay. */
+async function idsIn(queue: Queue<DeliveryJob>, record: ReplayRecord): Promise<string[]> {
+  return leftToDo(await queue.getRanges([stateOf(record)], 0, -1), record);
 }

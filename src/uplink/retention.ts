@@ -69,6 +69,12 @@ export class Retention {
     if (changes >= Math.max(1, Math.min(BURST, maxWaiting / 20))) void this.#look(webhookId, false);
   }
 
+  /** It is gone, and its queue closed: what is under way there may never answer. */
+  forget(webhookId: string): void {
+    this.#changes.delete(webhookId);
+    this.#looking.delete(webhookId);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);

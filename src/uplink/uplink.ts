@@ -215,6 +215,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   async function forget(webhookId: string): Promise<void> {
     observe.forget(webhookId);
     ordered.forget(webhookId);
+    retention.forget(webhookId);
     const queue = queues.get(webhookId);
     queues.delete(webhookId);
     await queue?.close().catch(() => undefined);
@@ -253,8 +254,6 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     },
     get: (webhookId: string, messageId: string) => getDelivery(queueOf(webhookId), webhookId, messageId),
     retry: (webhookId: string, messageId: string) => retryDelivery(queueOf(webhookId), webhookId, messageId),
-    /** Undefined when the webhook is gone. */
-    queueOf: (webhookId: string) => (registry.get(webhookId) ? queueOf(webhookId) : undefined),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queueOf(webhookId), webhookId, query),
 
