@@ -109,7 +109,8 @@ describe("outages under load, Mosquitto and Redis", {
         assert.equal(status, 200, "a sick receiver is no trouble of the bridge");
         const { body } = await bridge.api("GET", `/v1/webhooks/${webhookId}`);
         assert.equal(body.state, "failing");
-        assert.ok(body.counts.retrying > 0);
+        // What failed is due again meanwhile, and waits with the others for the breaker.
+        assert.ok(body.counts.retrying + body.counts.pending > 0);
       },
       async end({ receiver }) {
         receiver.answer = () => 204;
