@@ -109,7 +109,9 @@ export class WebhookService<Page, Query> {
     };
     requireTrustFits(webhook);
     await registry.create(webhook.id, webhook);
-    const [created] = await Promise.all([this.#ask(webhook), this.options.untilInStep(IN_STEP_MS)]);
+    // It is registered: its secret must not be lost because a consent could not be written down.
+    const asked = this.#ask(webhook).catch(() => webhook);
+    const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
     return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
   }
 
