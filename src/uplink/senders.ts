@@ -28,7 +28,6 @@ export function makeSenders({ maxIdentities = 500, idleMs = 60_000, ...options }
   const usual = makeSender(options);
   /** By what makes them different; the least recently used first. */
   const special = new Map<string, { sender: Sender; usedAt: number }>();
-  const closing = new Set<Promise<void>>();
   const timer = setInterval(closeIdle, Math.max(1, idleMs / 2)).unref();
 
   function senderFor(tls: Tls | undefined): Sender {
@@ -52,8 +51,7 @@ export function makeSenders({ maxIdentities = 500, idleMs = 60_000, ...options }
   function drop(key: string): void {
     const { sender } = special.get(key)!;
     special.delete(key);
-    const end = sender.close(MAX_CALL_MS).finally(() => closing.delete(end));
-    closing.add(end);
+    void sender.close(MAX_CALL_MS);
   }
 
   return {

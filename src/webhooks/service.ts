@@ -98,7 +98,9 @@ export class WebhookService<Page, Query> {
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     const webhook = await this.draft(input, caller);
     await registry.create(webhook.id, webhook);
-    const [created] = await Promise.all([this.#ask(webhook), this.options.untilInStep(IN_STEP_MS)]);
+    // It is registered: its secret must not be lost because a consent could not be written down.
+    const asked = this.#ask(webhook).catch(() => webhook);
+    const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
     return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
   }
 

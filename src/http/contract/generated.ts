@@ -500,7 +500,7 @@ export interface paths {
         };
         /**
          * Agree to be called
-         * @description The callback URL of the ownership check (`WebHook-Request-Callback`, CloudEvents HTTP Webhook section 4.1): a receiver, or a person, that was asked with `OPTIONS` calls it to agree. Needs no API key but the token.
+         * @description The callback URL of the ownership check (`WebHook-Request-Callback`, CloudEvents HTTP Webhook section 4.1): a receiver, or a person, that was asked with `OPTIONS` calls it to agree. Needs no API key but the token, which works once and is lost when the receiver is asked again. `WebHook-Allowed-Rate` is taken as in the answer.
          */
         get: operations["confirmWebhook"];
         put?: never;
@@ -873,6 +873,90 @@ export interface webhooks {
         };
         delete?: never;
         options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    ownershipCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        /**
+         * May we call you?
+         * @description Sent to the url of a webhook with `verify: true` before anything is delivered, and again when its url changes
+         *     (CloudEvents HTTP Webhook section 4). Agree with 200 or 204 and `WebHook-Allowed-Origin`, or later by calling
+         *     the URL in `WebHook-Request-Callback`. Whatever else is answered is no consent: messages go on collecting.
+         *     No credentials and no signature are sent; a client certificate is shown to a receiver that demands one.
+         *     Once agreed, every delivery carries the same `WebHook-Request-Origin`.
+         */
+        options: {
+            parameters: {
+                query?: never;
+                header: {
+                    /**
+                     * @description Who wants to call; the host name of `PUBLIC_URL` or of `EVENT_SOURCE`, else `causeway`.
+                     * @example causeway.example.com
+                     */
+                    "WebHook-Request-Origin": string;
+                    /**
+                     * @description GET or POST it to agree later. Only where the bridge has a `PUBLIC_URL`.
+                     * @example https://causeway.example.com/v1/webhooks/wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11/verification?token=r4nd0m
+                     */
+                    "WebHook-Request-Callback"?: string;
+                    /**
+                     * @description Calls a minute, when the webhook has a `rateLimit`.
+                     * @example 120
+                     */
+                    "WebHook-Request-Rate"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Agreed, if the header says so. */
+                200: {
+                    headers: {
+                        /**
+                         * @description The origin that asked, or `*`.
+                         * @example causeway.example.com
+                         */
+                        "WebHook-Allowed-Origin"?: string;
+                        /**
+                         * @description Calls a minute at most, or `*`. Taken as the webhook's `rateLimit` where that is higher or absent.
+                         * @example 120
+                         */
+                        "WebHook-Allowed-Rate"?: string;
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Agreed, if the header says so. */
+                204: {
+                    headers: {
+                        /**
+                         * @description The origin that asked, or `*`.
+                         * @example causeway.example.com
+                         */
+                        "WebHook-Allowed-Origin"?: string;
+                        /**
+                         * @description Calls a minute at most, or `*`. Taken as the webhook's `rateLimit` where that is higher or absent.
+                         * @example 120
+                         */
+                        "WebHook-Allowed-Rate"?: string;
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         head?: never;
         patch?: never;
         trace?: never;
@@ -1510,7 +1594,7 @@ export interface components {
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Further headers of every call, for instance an authorization of the receiver. */
+        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value. */
         WebhookHeaders: {
             [key: string]: string;
         };
@@ -1565,7 +1649,8 @@ export interface components {
          *     | `oauth2` | `tokenUrl`, `clientId`, `clientSecret`, optionally `scope` and `audience`: client credentials (RFC 6749 section 4.4) |
          *     | `mtls` | `cert`, `key`: a client certificate with its key, PEM |
          *
-         *     Secrets are never shown again.
+         *     Secrets are never shown again. A change replaces `auth` as a whole. `basic`, `bearer` and `oauth2` send
+         *     `Authorization`, which then may not stand in `headers` too; `mtls` needs a url with https.
          * @example {
          *       "type": "oauth2",
          *       "tokenUrl": "https://login.example.com/token",
@@ -1607,7 +1692,7 @@ export interface components {
         ReplyTopic: string;
         /** @description Events about all webhooks that this one wants to get. `topics` may then be empty. Asks for a key that may read `#`: other keys do not see a webhook with `events` either. */
         WebhookEvents: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
-        /** @description Asks the receiver with `OPTIONS` whether it wants to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered before it agreed, in its answer or later through the callback URL. */
+        /** @description Asks the receiver with `OPTIONS` whether it wants to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered before it agreed, in its answer or later through the callback URL. Another `url` is asked again. A `WebHook-Allowed-Rate` below `rateLimit` takes its place. In a change, `false` gives the check up. */
         Verify: boolean;
         SampleMessage: {
             topic: string;
