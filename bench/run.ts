@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { batch } from "./batch.ts";
+import { batches } from "./batches.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
@@ -25,6 +26,7 @@ const SCENARIOS: Scenario[] = [
   intake,
   endToEnd,
   latency,
+  batches,
   backlog,
   webhooks1000,
   startup,

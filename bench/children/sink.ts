@@ -5,6 +5,8 @@ import { answer } from "./answer.ts";
 
 let status = 200;
 let readsData = false;
+let readsEvents = false;
+let delayMs = 0;
 let calls = 0;
 let lastAt = 0;
 let ids = new Set<string>();
@@ -17,13 +19,18 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     lastAt = Date.now();
     calls++;
-    ids.add(String(request.headers["webhook-id"]));
+    if (readsEvents) {
+      const events = [JSON.parse(Buffer.concat(chunks).toString()) as { id: string }].flat();
+      for (const { id } of events) ids.add(id);
+    } else ids.add(String(request.headers["webhook-id"]));
     if (request.headers["webhook-signature"]) signed++;
     if (readsData) {
       const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
       latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
     }
-    response.writeHead(status, { "content-length": "0" }).end();
+    const reply = () => response.writeHead(status, { "content-length": "0" }).end();
+    if (delayMs > 0) setTimeout(reply, delayMs);
+    else reply();
   });
 });
 // Connections outlive a pause between two rounds.
@@ -36,6 +43,8 @@ answer({
   reset(content) {
     status = Number(content.status ?? 200);
     readsData = content.readsData === true;
+    readsEvents = content.readsEvents === true;
+    delayMs = Number(content.delayMs ?? 0);
     calls = signed = lastAt = 0;
     ids = new Set();
     latencies = [];
