@@ -1,0 +1,173 @@
+/** What a delivery looks like, over the real process: filter, transform, preview, test event. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import type { TestBridge } from "../support/bridge.ts";
+import { readEvent } from "../support/events.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+
+type Json = Record<string, unknown>;
+const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
+
+for (const kind of [embedded, mosquittoAndRedis("5")]) {
+  describe(`expressions, previews and test events: ${kind.name}`, kind.options, () => {
+    let setup: Setup;
+    let bridge: TestBridge;
+    let receiver: Receiver;
+    let device: MqttClient;
+
+    before(async () => {
+      setup = await kind.start();
+      bridge = setup.bridge;
+      receiver = await startReceiver();
+      device = await connectAsync(setup.brokerUrl);
+    });
+    after(async () => {
+      await device.endAsync();
+      await setup.close();
+      await receiver.close();
+    });
+
+    const register = (topic: string, fields: Json) =>
+      bridge.register({ url: `${receiver.url}/${topic}`, topics: [topic], ...fields });
+    const publish = (topic: string, payload: string) => device.publishAsync(topic, payload, { qos: 1 });
+    const calls = (topic: string) => receiver.calls.filter(({ path }) => path === `/${topic}`);
+    const deliveries = async (id: string, status: string): Promise<Json[]> =>
+      (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?status=${status}`)).body.items;
+    /** Asks until there are as many: nothing else tells when a delivery ends without a call. */
+    const untilThere = async (id: string, status: string, count: number) => {
+      for (const end = Date.now() + 20_000; ; ) {
+        const items = await deliveries(id, status);
+        if (items.length >= count) return items;
+        assert.ok(Date.now() < end, `there are ${items.length} ${status}`);
+      }
+    };
+
+    it("sends what the filter is true for, and the transform's result as data", async () => {
+      const { id, secret } = await register("hot", {
+        filter: "data.temperature > 30",
+        transform: '{ "device": subject, "celsius": data.temperature }',
+      });
+      await publish("hot", '{"temperature":20.5}');
+      await publish("hot", '{"temperature":31.5}');
+      await receiver.until(() => calls("hot").length === 1);
+      const event = readEvent(calls("hot")[0]!, secret);
+      assert.deepEqual([event.subject, event.datacontenttype], ["hot", "application/json"]);
+      assert.deepEqual(event.data, { device: "hot", celsius: 31.5 });
+
+      const items = await untilThere(id, "succeeded", 2);
+      const filtered = items.find(({ lastAttempt }) => lastAttempt === null)!;
+      assert.deepEqual([filtered.status, filtered.attempts, filtered.nextAttemptAt], ["succeeded", 0, null]);
+      const { bytes } = await bridge.api("GET", "/metrics");
+      assert.match(bytes.toString(), new RegExp(`^causeway_deliveries_filtered_total{webhook="${id}"} 1$`, "m"));
+
+      await bridge.api("PATCH", `/v1/webhooks/${id}`, { mode: "binary", filter: null });
+      await publish("hot", '{"temperature":1}');
+      await receiver.until(() => calls("hot").length === 2);
+      const [, binary] = calls("hot");
+      assert.deepEqual(readEvent(binary!, secret).data, { device: "hot", celsius: 1 });
+      assert.equal(binary!.body.toString(), '{"device":"hot","celsius":1}');
+      assert.equal(binary!.headers["content-type"], "application/json");
+    });
+
+    it("makes a dead letter at once of what an expression fails for, and holds up nobody else", async () => {
+      const bad = await register("bad", { filter: CATASTROPHIC });
+      const wrong = await register("wrong", { transform: "data.nothing" });
+      await register("good", { filter: "data > 0" });
+      for (let i = 0; i < 3; i++) await publish("bad", "x");
+      await publish("wrong", "{}");
+      for (let i = 1; i <= 50; i++) await publish("good", String(i));
+      await receiver.until(() => calls("good").length === 50);
+      for (const { attempts, lastAttempt } of await untilThere(bad.id, "failed", 3)) {
+        const { statusCode, error, detail } = lastAttempt as Json;
+        assert.deepEqual([attempts, statusCode, error], [1, null, "filter_error"]);
+        assert.equal(detail, "the expression took too long");
+      }
+      const [failed] = await untilThere(wrong.id, "failed", 1);
+      const { error, detail } = failed!.lastAttempt as Json;
+      assert.deepEqual([error, detail], ["transform_error", "the result is nothing"]);
+      assert.deepEqual([calls("bad").length, calls("wrong").length], [0, 0]);
+    });
+
+    it("refuses an expression that is none, naming the field and the place", async () => {
+      const url = receiver.url;
+      for (const field of ["filter", "transform"]) {
+        const created = await bridge.api("POST", "/v1/webhooks", { url, topics: ["a"], [field]: "data.a >" });
+        const { id } = await register("syntax", {});
+        const patched = await bridge.api("PATCH", `/v1/webhooks/${id}`, { [field]: "data.a >" });
+        for (const { status, body } of [created, patched]) {
+          assert.deepEqual([status, body.code, body.errors[0].path], [400, "invalid_request", field]);
+          assert.match(body.errors[0].message, /\(at character 8\)$/);
+        }
+      }
+    });
+
+    it("shows what would be sent, byte for byte, and sends nothing", async () => {
+      const secret = `whsec_${Buffer.alloc(32, "s").toString("base64")}`;
+      const headers = { authorization: "Bearer hidden", "x-tenant": "7" };
+      const webhook = { url: `${receiver.url}/preview`, topics: ["p"], secret, headers };
+      const preview = (changes: Json, message: string) =>
+        bridge.api(
+          "POST",
+          "/v1/webhooks/preview",
+          `{"message":${message},"webhook":${JSON.stringify({ ...webhook, ...changes })}}`,
+          { "content-type": "application/json" },
+        );
+      const message = '{"topic":"p","payload":{"n":12345678901234567890, "x" : 1.10},"qos":0}';
+      const { status, body } = await preview({}, message);
+      assert.deepEqual([status, body.outcome], [200, "sent"]);
+      assert.ok(body.request.body.includes('"data":{"n":12345678901234567890, "x" : 1.10}'), body.request.body);
+      assert.deepEqual([body.request.headers.authorization, body.request.headers["x-tenant"]], ["***", "7"]);
+      const call = { path: "", at: 0, headers: body.request.headers, body: Buffer.from(body.request.body) };
+      assert.equal(readEvent(call, secret).subject, "p");
+
+      const outcome = async (changes: Json, text = message) => (await preview(changes, text)).body;
+      assert.deepEqual(await outcome({ filter: "data.x > 2" }), { outcome: "filtered" });
+      const failed = await outcome({ transform: "data.y" });
+      assert.deepEqual(failed, { outcome: "failed", error: "transform_error: the result is nothing" });
+      const binary = await outcome({ mode: "binary" }, '{"topic":"p","payloadBase64":"AAEC/w=="}');
+      assert.equal(binary.request.bodyBase64, "AAEC/w==");
+      const batch = await outcome({ batch: { maxSize: 10 } });
+      assert.equal(JSON.parse(batch.request.body).length, 1);
+      assert.match(batch.request.headers["webhook-id"], /^batch_/);
+
+      for (const [changes, text, path] of [
+        [{ url: "http://10.0.0.1/" }, message, "webhook.url"],
+        [{ filter: "data." }, message, "webhook.filter"],
+        [{ headers: { host: "x" } }, message, "webhook.headers.host"],
+        [{ mode: "binary", batch: { maxSize: 2 } }, message, "webhook.batch"],
+        [{}, '{"topic":"a/+"}', "message.topic"],
+        [{}, '{"topic":"a","payload":1,"payloadBase64":""}', "message.payloadBase64"],
+      ] as const) {
+        const refused = await preview(changes, text);
+        assert.deepEqual([refused.status, refused.body.errors?.[0].path], [400, path]);
+      }
+      const { body: all } = await bridge.api("GET", "/v1/webhooks?limit=250");
+      assert.ok(all.items.every(({ url }: Json) => !String(url).endsWith("/preview")));
+      assert.deepEqual(calls("preview"), []);
+    });
+
+    it("sends a test event through the queue, past the expressions, once the webhook is not paused", async () => {
+      const { id, secret } = await register("test", { topics: [], events: ["webhook.failing"], filter: "false" });
+      const sent = await bridge.api("POST", `/v1/webhooks/${id}/test`);
+      const { messageId } = sent.body;
+      assert.deepEqual(
+        [sent.status, sent.headers.get("location")],
+        [202, `/v1/webhooks/${id}/deliveries/${messageId}`],
+      );
+      await receiver.until(() => calls("test").length === 1);
+      const event = readEvent(calls("test")[0]!, secret);
+      assert.deepEqual([event.id, event.type, event.subject], [messageId, "webhook.test", "causeway/test"]);
+      assert.deepEqual(event.data, { webhook: id, message: "This is a test." });
+
+      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
+      const { body } = await bridge.api("POST", `/v1/webhooks/${id}/test`);
+      const [waiting] = await untilThere(id, "pending", 1);
+      assert.equal(waiting!.messageId, body.messageId);
+      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      await receiver.until(() => calls("test").length === 2);
+      assert.equal((await bridge.api("POST", "/v1/webhooks/wh_none/test")).status, 404);
+    });
+  });
+}
