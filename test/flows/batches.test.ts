@@ -93,7 +93,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     });
 
     it("takes any other answer for all: 429 and 410 as well", async () => {
-      const { id } = await register("all", { batch: { maxSize: 3, maxWaitMs: 50 }, retry: { scheduleSeconds: [] } });
+      const { id } = await register("all", { batch: { maxSize: 3, maxWaitMs: 2_000 }, retry: { scheduleSeconds: [] } });
       answers.set("/all", () =>
         attempts("all").length === 1 ? { status: 429, headers: { "retry-after": "1" } } : 410,
       );
