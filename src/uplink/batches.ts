@@ -7,7 +7,7 @@ import type { Webhook } from "../webhooks/webhook.ts";
 import { trustOf } from "./authorize.ts";
 import { type CallOptions, type CallWebhook, makeRequests } from "./call.ts";
 import { eventJson } from "./event.ts";
-import type { AttemptResult } from "./retry.ts";
+import { type AttemptResult, decide } from "./retry.ts";
 
 /** A body becomes no longer than this, unless it is a single event's. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
@@ -116,7 +116,18 @@ export function makeBatches({ send, eventSource, brake }: BatchesOptions): Batch
       const batch = { id, events: items.length, leads: item === leader };
       item.done({ ...shared, batch, ...(failed?.has(item.id) && { error: "not_accepted" }) });
     }
+    if (wantsNoMore(result)) turnBack({ ...shared, batch: { id, events: items.length, leads: false } });
     sendDue();
+  }
+
+  /** What has not left yet does not leave now: the answer is for the whole endpoint, and uses up no attempt. */
+  function turnBack(result: AttemptResult): void {
+    const items = waiting.splice(0);
+    waitingBytes = 0;
+    for (const { event, done } of items) {
+      hold(-event.length);
+      done(result);
+    }
   }
 
   return {
@@ -138,6 +149,11 @@ export function makeBatches({ send, eventSource, brake }: BatchesOptions): Batch
       if (waiting.length > 0) sendDue();
     },
   };
+}
+
+function wantsNoMore(result: AttemptResult): boolean {
+  const { kind } = decide(result, { attemptsMade: 0, schedule: [1] });
+  return kind === "throttled" || kind === "gone";
 }
 
 /** The events that a receiver took no charge of: `200 {"failed": [<id>…]}`. Any other answer speaks of all. */

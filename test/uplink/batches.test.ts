@@ -158,6 +158,15 @@ describe("a batch", () => {
     });
   }
 
+  for (const reply of [{ statusCode: 429, retryAfter: "60" }, { statusCode: 410 }]) {
+    it(`turns back what has not left, after ${reply.statusCode}, since that uses up no attempt`, async () => {
+      const { add, calls } = setup(() => ({ ...reply, error: "http_error" }));
+      const events = [add(), add(), add(), add(), add()];
+      for (const { result } of events) assert.equal((await result).statusCode, reply.statusCode);
+      assert.equal(calls.length, 1);
+    });
+  }
+
   it("keeps the first 1 KiB of a long answer with each event", async () => {
     const { add } = setup(() => ({ statusCode: 500, error: "http_error", responseBody: "x".repeat(2_000) }));
     const [first] = await Promise.all([add(), add(), add()].map(({ result }) => result));

@@ -1213,6 +1213,153 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Several messages, batch
+         * @description Sent to a webhook with `batch`: a JSON array of CloudEvents, each as in the structured mode. A request leaves
+         *     when it has `maxSize` events or about 8 MiB, or when its first event has waited for `maxWaitMs`.
+         *
+         *     `webhook-id` is new with every request: handle each event once by its own `id`, which stays the same at every
+         *     attempt. `causeway-attempt` is the highest of the events'. Each event has its own attempts and schedule.
+         *
+         *     `200` with `{"failed": ["<id>", …]}` accepts all but the events named; those are tried again. Ids that are not
+         *     in the request are ignored. Any other answer, as in the structured mode, is for all of them.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description Of this request: `batch_` and a UUID. */
+                    "webhook-id": string;
+                    /**
+                     * @description When this attempt was made, in seconds since 1970.
+                     * @example 1772366400
+                     */
+                    "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
+                    /**
+                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
+                     */
+                    "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
+                    /**
+                     * @description The number of this attempt, from 1.
+                     * @example 1
+                     */
+                    "causeway-attempt": components["parameters"]["ReceiverAttempt"];
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "specversion": "1.0",
+                     *         "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *         "source": "/causeway",
+                     *         "type": "mqtt.message",
+                     *         "subject": "devices/pi-7/telemetry",
+                     *         "time": "2026-03-01T12:00:00.000Z",
+                     *         "datacontenttype": "application/json",
+                     *         "data": {
+                     *           "temperature": 21.5
+                     *         },
+                     *         "mqttqos": 1,
+                     *         "mqttretain": false
+                     *       }
+                     *     ]
+                     */
+                    "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
+                };
+            };
+            responses: {
+                /** @description Accepted, but for the events that `failed` names. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        /**
+                         * @example {
+                         *       "failed": [
+                         *         "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90"
+                         *       ]
+                         *     }
+                         */
+                        "application/json": {
+                            /** @description Ids of the events to try again. */
+                            failed?: string[];
+                        };
+                    };
+                };
+                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                429: {
+                    headers: {
+                        "Retry-After": components["headers"]["RetryAfter"];
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Overloaded. Treated as 429. */
+                503: {
+                    headers: {
+                        "Retry-After": components["headers"]["RetryAfter"];
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Accepted. The delivery has succeeded; the body is ignored. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Never followed; tried again. */
+                "3XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Tried again. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description Tried again. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface components {
     schemas: {
@@ -1899,7 +2046,7 @@ export interface components {
             id: string;
             /** @description The bridge (`EVENT_SOURCE`). */
             source: string;
-            /** @description `mqtt.message`. */
+            /** @description `mqtt.message`, or `webhook.test` for a test event. */
             type: string;
             /** @description The topic. */
             subject: string;
