@@ -33,6 +33,7 @@ import { Feed } from "./uplink/feed.ts";
 import { headerError } from "./uplink/headers.ts";
 import { makeSender } from "./uplink/send.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
+import { Snapshots } from "./uplink/snapshot.ts";
 import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
@@ -191,6 +192,20 @@ export async function startBridge(
     onStop("requests", () => requestView.stop());
     storedRequests.start();
     await uplink.start();
+    const { findRetained: find, readSeveral } = embedded ?? { findRetained, readSeveral: reader.readSeveral };
+    const snapshots = new Snapshots({
+      webhooks: () => registry.all(),
+      findRetained: find,
+      readSeveral,
+      ...uplink,
+      done: async (id) => void (await registry.update(id, (webhook) => ({ ...webhook, snapshot: "done" }))),
+      claims: store.claims,
+      maxPayloadBytes,
+      observe: observer,
+    });
+    registry.onChange(() => snapshots.refresh());
+    snapshots.refresh();
+    onStop("snapshots", async () => snapshots.stop());
     await outbox.start();
     const answers = store.queues.worker<DeliveryJob>(
       ANSWERS_QUEUE,
@@ -249,8 +264,8 @@ export async function startBridge(
         publish,
         outbox,
         readRetained: embedded ? embedded.retained : reader.read,
-        readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
-        findRetained: embedded ? embedded.findRetained : findRetained,
+        readSeveral,
+        findRetained: find,
         webhooks: new WebhookService({
           registry,
           rules: { urlError: (url) => guard.checkUrlResolved(url), headerError, secretError },

@@ -112,6 +112,17 @@ export function makeObserver(
       this.partFailed("reply", error);
     },
 
+    /** The retained messages that a webhook wanted once. */
+    snapshotTaken(webhook_id: string, found: { topics: number; tooLarge: number; truncated: boolean }): void {
+      const { topics, tooLarge: too_large, truncated } = found;
+      const level = truncated || too_large > 0 ? "warn" : "info";
+      log[level]({ webhook_id, topics, too_large, truncated }, "retained_delivered");
+    },
+
+    snapshotFailed(error: Error): void {
+      this.partFailed("snapshot", error);
+    },
+
     streamDropped(): void {
       metrics.streamsDropped.inc();
       log.warn({}, "stream_dropped");
@@ -123,7 +134,7 @@ export function makeObserver(
     },
 
     /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
-    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "reply", error: Error): void {
+    partFailed(part: "enqueue" | "subscriptions" | "outbox" | "reply" | "snapshot", error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;

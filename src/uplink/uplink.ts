@@ -73,11 +73,12 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     );
   };
   const ordering = (webhookId: string) => registry.get(webhookId)?.ordering ?? "none";
+  const isThere = async (webhookId: string, id: string) => (await queueOf(webhookId).getJobState(id)) !== "unknown";
   const ordered = new OrderedAdder({
     ordering,
     addJobs,
     count: async (webhookId, sequence) => (await options.counters.add(countersOf(webhookId), { sequence })).sequence!,
-    isThere: async (webhookId, id) => (await queueOf(webhookId).getJobState(id)) !== "unknown",
+    isThere,
     tails: options.tails,
   });
 
@@ -151,6 +152,17 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Whether the broker subscribes us to exactly what the registrations want. */
     inStep: () => subscriptions.inStep,
     untilInStep: (timeoutMs: number) => subscriptions.untilInStep(timeoutMs),
+    /** Resolves once the delivery is durable. */
+    enqueue(message: Message, webhookId: string): Promise<void> {
+      return new Promise((resolve) =>
+        enqueuer.add(message, [webhookId], () => {
+          observe.received("enqueued", message, [webhookId]);
+          resolve();
+        }),
+      );
+    },
+    /** Whether there is a delivery with this id, in whatever state. */
+    isThere,
     /** Milliseconds since the oldest batch under way began to be written. */
     oldestFlushMs: () => enqueuer.oldestFlushMs,
 

@@ -38,7 +38,7 @@ export interface Deliveries<Page, Query> {
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 /** As it is shown: without secrets. */
-export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth"> &
+export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth" | "snapshot"> &
   Required<Pick<Webhook, "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
@@ -87,6 +87,7 @@ export class WebhookService<Page, Query> {
       url: input.url,
       topics: [...new Set(input.topics)],
       secret: input.secret ?? newSecret(),
+      ...(input.retained === "deliver" && { snapshot: "pending" as const }),
       createdAt: now,
       updatedAt: now,
     };
@@ -157,7 +158,7 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
-    const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
+    const { v: _v, secret: _secret, oldSecret, verification, auth, snapshot: _snapshot, ...shown } = webhook;
     const { id, disabled, enabled, retained = "skip", ordering = "none", events = [] } = webhook;
     const failing = this.options.deliveries.isFailing(id);
     const paused = !enabled || verification?.state === "pending";

@@ -61,6 +61,8 @@ export interface Webhook extends WebhookExtras {
   oldSecret?: { secret: string; until: string };
   /** The ownership check; nothing is delivered while it is pending. `token` is what the callback URL holds. */
   verification?: { state: "pending" | "verified"; at: string; token?: string };
+  /** Whether the retained messages have been taken that it wanted once (`retained: "deliver"`). */
+  snapshot?: "pending" | "done";
   /** Set when the bridge itself stopped calling, e.g. after a 410. */
   disabled?: { at: string; reason: string };
   createdAt: string;

@@ -23,8 +23,10 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       if (withMqtt5) await bridge.register({ url: receiver.url, topics: ["call/+"], replyTopic: "{responseTopic}" });
       await device.subscribeAsync(["ask/+/reply", "answers/#"], { qos: 1 });
 
-      const next = async () =>
-        (await once(device, "message")) as [string, Buffer, { qos: number; properties?: object }];
+      const next = () =>
+        new Promise<[string, Buffer, IPublishPacket]>((resolve) => {
+          device.once("message", (...received) => resolve(received));
+        });
       const first = next();
       await device.publishAsync("ask/1", "?", { qos: 1 });
       const [topic, payload, { qos, properties }] = await first;
