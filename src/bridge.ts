@@ -45,6 +45,7 @@ import { makePreview } from "./uplink/preview.ts";
 import { Replays } from "./uplink/replays.ts";
 import { makeSenders } from "./uplink/senders.ts";
 import { newSecret, secretError } from "./uplink/sign.ts";
+import { Snapshots } from "./uplink/snapshot.ts";
 import { Streams } from "./uplink/stream.ts";
 import { ANSWERS_QUEUE, makeUplink } from "./uplink/uplink.ts";
 import { View } from "./view.ts";
@@ -255,6 +256,20 @@ export async function startBridge(
     storedRequests.start();
     await uplink.start();
     await ordered.start();
+    const { findRetained: find, readSeveral } = embedded ?? { findRetained, readSeveral: reader.readSeveral };
+    const snapshots = new Snapshots({
+      webhooks: () => registry.all(),
+      findRetained: find,
+      readSeveral,
+      ...uplink,
+      done: async (id) => void (await registry.update(id, (webhook) => ({ ...webhook, snapshot: "done" }))),
+      claims: store.claims,
+      maxPayloadBytes,
+      observe: observer,
+    });
+    registry.onChange(() => snapshots.refresh());
+    snapshots.refresh();
+    onStop("snapshots", async () => snapshots.stop());
     await outbox.start();
     replays.start();
     onStop("replays", () => replays.stop(), STOP_MS.replays);
@@ -315,8 +330,8 @@ export async function startBridge(
         publish,
         outbox,
         readRetained: embedded ? embedded.retained : reader.read,
-        readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
-        findRetained: embedded ? embedded.findRetained : findRetained,
+        readSeveral,
+        findRetained: find,
         deliveries: uplink,
         replays,
         webhooks: new WebhookService({

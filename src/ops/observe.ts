@@ -31,7 +31,8 @@ export type Part =
   | "replays"
   | "health"
   | "events"
-  | "reply";
+  | "reply"
+  | "snapshot";
 
 const COMPLAIN_MS = 10_000;
 
@@ -137,6 +138,17 @@ export function makeObserver(
 
     replyFailed(error: Error): void {
       this.partFailed("reply", error);
+    },
+
+    /** The retained messages that a webhook wanted once. */
+    snapshotTaken(webhook_id: string, found: { topics: number; tooLarge: number; truncated: boolean }): void {
+      const { topics, tooLarge: too_large, truncated } = found;
+      const level = truncated || too_large > 0 ? "warn" : "info";
+      log[level]({ webhook_id, topics, too_large, truncated }, "retained_delivered");
+    },
+
+    snapshotFailed(error: Error): void {
+      this.partFailed("snapshot", error);
     },
 
     streamDropped(): void {

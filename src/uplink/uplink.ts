@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Queue } from "bullmq";
-import type { Message } from "../message.ts";
+import { type Message, toStored } from "../message.ts";
 import type { View } from "../view.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import { retryDelivery } from "./again.ts";
@@ -125,11 +125,12 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   }
 
   const ordering = (webhookId: string) => registry.get(webhookId)?.ordering ?? "none";
+  const isThere = async (webhookId: string, id: string) => (await queueOf(webhookId).getJobState(id)) !== "unknown";
   const ordered = new OrderedAdder({
     ordering,
     addJobs,
     count: async (webhookId, sequence) => (await options.counters.add(countersOf(webhookId), { sequence })).sequence!,
-    isThere: async (webhookId, id) => (await queueOf(webhookId).getJobState(id)) !== "unknown",
+    isThere,
     tails: options.tails,
   });
 
@@ -245,6 +246,13 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Whether the broker subscribes the instance that receives to exactly what the registrations want. */
     inStep: () => lane.inStep,
     untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
+    /** Resolves once the delivery is durable, in no order with others. Rejects when the store is away. */
+    async enqueue(message: Message, webhookId: string): Promise<void> {
+      await addJobs(webhookId, [{ id: message.id, data: toStored(message) }]);
+      observe.received("enqueued", message, [webhookId]);
+    },
+    /** Whether there is a delivery with this id, in whatever state. */
+    isThere,
     /** Milliseconds since the oldest batch under way began to be written. */
     oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
 

@@ -51,7 +51,7 @@ export interface Deliveries<Page, Query> {
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 /** As it is shown: without secrets. */
-export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth"> &
+export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth" | "snapshot"> &
   Required<Pick<Webhook, "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
@@ -125,6 +125,7 @@ export class WebhookService<Page, Query> {
       secret: input.secret ?? newSecret(),
       headers: unmaskHeaders(input.headers ?? {}, {}),
       ...(input.verify && { verification: pendingCheck(this.options.owner.origin, new Date(now)) }),
+      ...(input.retained === "deliver" && { snapshot: "pending" as const }),
       createdAt: now,
       updatedAt: now,
     };
@@ -249,7 +250,7 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
-    const { v: _v, secret: _secret, oldSecret, verification, auth, ...shown } = webhook;
+    const { v: _v, secret: _secret, oldSecret, verification, auth, snapshot: _snapshot, ...shown } = webhook;
     const { id, disabled, retained = "skip", ordering = "none", events = [] } = webhook;
     const failingSince = this.options.deliveries.failingSince(id);
     const paused = !isCallable(webhook);

@@ -64,6 +64,8 @@ export interface Webhook extends WebhookExtras {
    * `token` is what the callback URL holds.
    */
   verification?: { state: "pending" | "verified"; at: string; origin: string; token?: string };
+  /** Whether the retained messages have been taken that it wanted once (`retained: "deliver"`). */
+  snapshot?: "pending" | "done";
   /** Set when the bridge itself stopped calling, e.g. after a 410. */
   disabled?: { at: string; reason: string };
   createdAt: string;

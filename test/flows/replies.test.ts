@@ -1,18 +1,23 @@
 /** `replyTopic`: what a receiver answers is published, through outages too. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, it } from "node:test";
-import { connectAsync } from "mqtt";
+import { connectAsync, type IPublishPacket } from "mqtt";
 import { startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`replies: ${kind.name}`, kind.options, () => {
     it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
-      const setup = await kind.start();
+      const setup = await kind.start({}, { persistence: true });
       const receiver = await startReceiver();
       const withMqtt5 = setup.mosquitto !== undefined;
-      const device = await connectAsync(setup.brokerUrl, { protocolVersion: withMqtt5 ? 5 : 4 });
+      const device = await connectAsync(setup.brokerUrl, {
+        protocolVersion: withMqtt5 ? 5 : 4,
+        // What comes while it is away is kept for it.
+        clientId: "device",
+        clean: false,
+        ...(withMqtt5 && { properties: { sessionExpiryInterval: 300 } }),
+      });
       t.after(async () => {
         await device.endAsync();
         await setup.close();
@@ -24,8 +29,10 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       if (withMqtt5) await bridge.register({ url: receiver.url, topics: ["call/+"], replyTopic: "{responseTopic}" });
       await device.subscribeAsync(["ask/+/reply", "answers/#"], { qos: 1 });
 
-      const next = async () =>
-        (await once(device, "message")) as [string, Buffer, { qos: number; properties?: object }];
+      const next = () =>
+        new Promise<[string, Buffer, IPublishPacket]>((resolve) => {
+          device.once("message", (...received) => resolve(received));
+        });
       const first = next();
       await device.publishAsync("ask/1", "?", { qos: 1 });
       const [topic, payload, { qos, properties }] = await first;
