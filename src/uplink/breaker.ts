@@ -80,11 +80,16 @@ export function isOver({ failures, openings, notices }: EndpointRecord): boolean
   return failures === 0 && openings === 0 && notices.length === 0;
 }
 
+/** While another one's probe is under way. */
+const LOOK_AT_PROBE_MS = 1_000;
+
 /** What a delivery may do now: call, call as the only one, or wait. */
 export function admission(record: EndpointRecord | undefined, now: number): "call" | "probe" | { waitMs: number } {
   if (!isOpen(record)) return "call";
-  const until = Math.max(record.openUntil, record.probe?.until ?? 0);
-  return until > now ? { waitMs: until - now } : "probe";
+  if (record.openUntil > now) return { waitMs: record.openUntil - now };
+  // Mostly it is answered long before it counts as lost, and then nobody shall rest any more.
+  const left = (record.probe?.until ?? 0) - now;
+  return left > 0 ? { waitMs: Math.min(left, LOOK_AT_PROBE_MS) } : "probe";
 }
 
 /** Adds failures to a closed breaker, which they may open. */

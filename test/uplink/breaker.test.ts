@@ -93,6 +93,11 @@ describe("the breaker", () => {
     ["open", record(), { waitMs: 30_000 }],
     ["over", record({ openUntil: NOW }), "probe"],
     ["over, with a probe under way", record({ openUntil: NOW, probe: { id: "p", until: NOW + 9 } }), { waitMs: 9 }],
+    [
+      "over, with a probe that may take long",
+      record({ openUntil: NOW, probe: { id: "p", until: NOW + 30_000 } }),
+      { waitMs: 1_000 },
+    ],
     ["over, with a probe that was lost", record({ openUntil: NOW, probe: { id: "p", until: NOW } }), "probe"],
     ["recovered", healthy(record()), "call"],
   ] as const) {
