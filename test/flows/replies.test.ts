@@ -8,10 +8,16 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`replies: ${kind.name}`, kind.options, () => {
     it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
-      const setup = await kind.start();
+      const setup = await kind.start({}, { persistence: true });
       const receiver = await startReceiver();
       const withMqtt5 = setup.mosquitto !== undefined;
-      const device = await connectAsync(setup.brokerUrl, { protocolVersion: withMqtt5 ? 5 : 4 });
+      const device = await connectAsync(setup.brokerUrl, {
+        protocolVersion: withMqtt5 ? 5 : 4,
+        // What comes while it is away is kept for it.
+        clientId: "device",
+        clean: false,
+        ...(withMqtt5 && { properties: { sessionExpiryInterval: 300 } }),
+      });
       t.after(async () => {
         await device.endAsync();
         await setup.close();
