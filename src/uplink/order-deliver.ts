@@ -138,7 +138,9 @@ export class OrderedDelivery {
   async #park(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
     const parked = this.#untilStored(() => job.moveToDelayed(Date.now() + ms, token));
     const parking = parked.then(noop, noop);
+    // From one to the other in one step: who wakes it must not take it for one that still looks.
     this.#parking.set(job.id!, parking);
+    this.#looking.delete(job.id!);
     try {
       await parked;
     } finally {

@@ -62,26 +62,19 @@ function assertInOrder(events: Event[], topics: number, each: number): void {
   }
 }
 
-/**
- * After a kill the publisher and the broker send again what had not been acknowledged, as messages of their own, and
- * what was under way is called again: runs of what was there already. What comes for the first time is in order, and so
- * is each run.
- */
-function assertNoneOvertaken(events: Event[], topics: number, each: number): void {
-  const firsts: Event[] = [];
-  const seen = new Set<string>();
-  for (const event of events) {
-    const key = `${event.subject} ${event.data}`;
-    if (!seen.has(key)) firsts.push(event);
-    seen.add(key);
-  }
-  assertInOrder(firsts, topics, each);
-  // As they were received by the bridge: the deliveries themselves, by their sequence, never go back.
+/** The deliveries of a topic, in the order in which the bridge received them, never go back. */
+function assertAsReceived(events: Event[]): void {
   const last = new Map<string, string>();
   for (const { subject, sequence } of events) {
     assert.ok(sequence >= (last.get(subject) ?? ""), `${subject}: ${sequence} came after ${last.get(subject)}`);
     last.set(subject, sequence);
   }
+}
+
+/** What came for the first time: the rest are repetitions of what had not been acknowledged at a kill. */
+function firstOf(events: Event[]): Event[] {
+  const seen = new Set<string>();
+  return events.filter(({ subject, data }) => seen.size < seen.add(`${subject} ${data}`).size);
 }
 
 describe("ordering", () => {
@@ -162,7 +155,9 @@ describe("ordering", () => {
       }
       await published;
       const { events } = await accepted(receiver, topics, each, 120_000);
-      assertNoneOvertaken(events, topics, each);
+      assertAsReceived(events);
+      // The embedded broker dies with the bridge, and sends what it kept beside what comes then.
+      if (setup.mosquitto) assertInOrder(firstOf(events), topics, each);
     });
   }
 });
