@@ -19,10 +19,10 @@ export interface Instance {
  */
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
+  // Readable by its owner alone: the embedded store may come here next. Before the database, which opens by itself.
+  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch(() => undefined);
   const level = new ClassicLevel(join(dataDir, "instance"));
   try {
-    // Readable by its owner alone: the embedded store may come here next.
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await level.open();
     const known = await level.get("id");
     const id = known ?? newId();

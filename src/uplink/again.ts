@@ -21,6 +21,7 @@ export async function enqueueAgain(
 ): Promise<boolean> {
   return unlessChanged(async () => {
     await rememberAttempts(queue, job, Date.now());
+    await leaveLine(job);
     // Read from the job at hand by both backends, and not kept.
     job.opts.lifo = ahead;
     await job.retry(state, { resetAttemptsMade: true });
@@ -51,9 +52,20 @@ export async function retryDelivery(
   };
 }
 
+/** What a person wants again is not held back by the order of its webhook. */
+async function leaveLine(job: Job<DeliveryJob>): Promise<void> {
+  const { place, ...data } = job.data;
+  if (place?.previous === undefined) return;
+  const { previous: _previous, ...rest } = place;
+  await job.updateData({ ...data, place: rest });
+}
+
 /** Its attempt now, ahead of what waits. The schedule goes on from there. */
 async function promote(job: Job<DeliveryJob>): Promise<boolean> {
-  const promoted = await unlessChanged(() => job.promote());
+  const promoted = await unlessChanged(async () => {
+    await leaveLine(job);
+    await job.promote();
+  });
   // Only its place in the line: it may have been taken up by now.
   if (promoted) await unlessChanged(() => job.changePriority({ priority: 0, lifo: true }));
   return promoted;

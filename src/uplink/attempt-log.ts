@@ -56,12 +56,12 @@ export async function lastAgain(queue: Queue<DeliveryJob>, jobId: string): Promi
   return last && "again" in last ? Date.parse(last.again) : undefined;
 }
 
-export function toLogged({ at, statusCode, error, durationMs, responseBody }: Attempt): LoggedAttempt {
-  return { at, statusCode, error, durationMs, responseBody: responseBody ?? null };
+export function toLogged({ responseBody, ...rest }: Attempt): LoggedAttempt {
+  return { ...rest, responseBody: responseBody ?? null };
 }
 
-export function withoutBody({ at, statusCode, error, durationMs }: Attempt): Attempt {
-  return { at, statusCode, error, durationMs };
+export function withoutBody({ responseBody: _responseBody, ...rest }: Attempt): Attempt {
+  return rest;
 }
 
 function attemptsInJob(job: Job<DeliveryJob>): Attempt[] {

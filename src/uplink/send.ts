@@ -165,7 +165,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#maxResponseBytes = maxResponseBytes;
     this.#wantedHeaders = responseHeaders;
     this.#keepBody = keepBody;
-    this.#timer = setTimeout(() => this.#breakOff(`no complete answer within $timeoutMsms`), timeoutMs);
+    this.#timer = setTimeout(() => this.#breakOff(`no complete answer within ${timeoutMs} ms`), timeoutMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -257,7 +257,7 @@ const DNS_CODE = /^(?:EAI_|ENODATA$|ESERVFAIL$)/;
 
 function classify(error: unknown): { error: ErrorKind; detail: string } {
   if (error instanceof BlockedAddressError) {
-    return { error: "blocked_address", detail: `$error.host: $error.rule` };
+    return { error: "blocked_address", detail: `${error.host}: ${error.rule}` };
   }
   const code = codeOf(error);
   const kind = KINDS[code] ?? (TLS_CODE.test(code) ? "tls_error" : DNS_CODE.test(code) ? "dns_error" : "network_error");
