@@ -12,7 +12,7 @@ import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { freePort } from "../support/ports.ts";
 import { startProcess, type TestProcess } from "../support/processes.ts";
-import { findProgram, requireOrSkip } from "../support/requirements.ts";
+import { requireOrSkip } from "../support/requirements.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PAGE = readFileSync(join(ROOT, "docs/receivers.md"), "utf8");
@@ -54,7 +54,7 @@ const LANGUAGES: Language[] = [
       '\tif event.Subject == "d/broken" {\n\t\treturn errors.New("broken")\n\t}\n',
     ],
     // Not asked of CI: the compiler is large, and no other test needs it.
-    options: { skip: findProgram("go") ? false : "not installed: go" },
+    options: requireOrSkip("go"),
   },
 ];
 
