@@ -1,0 +1,87 @@
+/** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
+import { makeOutbox } from "../downlink/outbox.ts";
+import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
+import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "../downlink/stored-requests.ts";
+import { protocolName } from "../mqtt/connection.ts";
+import { Publisher } from "../mqtt/publisher.ts";
+import { retainedFinder } from "../mqtt/retained-finder.ts";
+import { retainedReader } from "../mqtt/retained-reader.ts";
+import { View } from "../view.ts";
+import { type Parts, STOP_MS } from "./parts.ts";
+
+/** How long the outbox waits for a subscription before it looks at its message again. */
+const GATE_MS = 5_000;
+
+/** What the downlink asks of the uplink: that answers of devices can arrive. */
+export interface Answers {
+  /** Whether the broker sends us what is expected; false after `timeoutMs`. */
+  untilInStep(timeoutMs: number): Promise<boolean>;
+  /** Other answers are expected than before. */
+  refresh(): void;
+}
+
+export type DownlinkParts = ReturnType<typeof wireDownlink>;
+
+export function wireDownlink(parts: Parts, answers: Answers) {
+  const { config, log, store, broker, embedded, observer, suffix, onStop } = parts;
+  const { clientId } = config.mqtt;
+  const publisher = new Publisher({ broker, clientId: `${clientId}-publish-${suffix}`, log });
+  onStop("publisher", () => publisher.close());
+  const { connection } = publisher;
+  const protocol = () => protocolName(connection.protocol);
+  const outage = () => (connection.connected ? undefined : (connection.lastError ?? "not connected yet"));
+  const reader = retainedReader({ broker, clientId: `${clientId}-read-${suffix}`, log, outage });
+  onStop("reader", () => reader.close());
+  const finder = retainedFinder({ broker, clientId: `${clientId}-list-${suffix}`, log, outage, protocol });
+
+  const publish = (message: OutgoingMessage): Promise<PublishResult> => {
+    const startedAt = performance.now();
+    return publisher.publish(message).then((result) => {
+      observer.published(message, result, startedAt);
+      return result;
+    });
+  };
+
+  const outbox = makeOutbox({
+    openQueue: (name) => store.queues.queue(name),
+    openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+    exclusive: store.kind === "embedded",
+    publish,
+    broker: {
+      connected: () => connection.connected,
+      untilConnected: (signal) => connection.untilConnected(signal),
+    },
+    gates: {
+      [ANSWERS_GATE]: async () => {
+        if (await answers.untilInStep(GATE_MS)) return;
+        throw new Error("the subscription for the answer does not stand yet");
+      },
+    },
+    onAccepted: observer.accepted,
+    onTrouble: (_message, error) => observer.partFailed("outbox", new Error(error)),
+  });
+  onStop("outbox", () => outbox.stop(), STOP_MS.outbox);
+
+  const requestView = new View(store.records<RequestRecord>("requests"), log, "request");
+  const storedRequests = new StoredRequests({
+    view: requestView,
+    responses: store.records("responses"),
+    accept: outbox.accept,
+    onTopics: () => answers.refresh(),
+    onLate: observer.lateAnswer,
+    maxPending: config.maxPendingRequests,
+  });
+
+  return {
+    publisher,
+    publish,
+    outage,
+    protocol,
+    readRetained: embedded ? embedded.retained : reader.read,
+    readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
+    findRetained: embedded ? embedded.findRetained : finder,
+    outbox,
+    requestView,
+    storedRequests,
+  };
+}

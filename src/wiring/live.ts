@@ -1,0 +1,37 @@
+/** Messages as they come, to this instance alone: streams, and requests whose caller waits. */
+import { Requests } from "../downlink/requests.ts";
+import { UplinkSession } from "../mqtt/uplink-session.ts";
+import { Feed } from "../uplink/feed.ts";
+import { Streams } from "../uplink/stream.ts";
+import type { DownlinkParts } from "./downlink.ts";
+import { type Parts, RECEIVE_LIMITS } from "./parts.ts";
+
+export function wireLive(parts: Parts, { outage, publish }: Pick<DownlinkParts, "outage" | "publish">) {
+  const { config, log, broker, observer, suffix, onStop } = parts;
+  const feed = new Feed<UplinkSession>({
+    outage,
+    openSession: ({ index, ...callbacks }, receive) =>
+      new UplinkSession({
+        broker,
+        clientId: `${config.mqtt.clientId}-live-${suffix}-${index}`,
+        name: "live",
+        persistent: false,
+        limits: RECEIVE_LIMITS,
+        log,
+        receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
+        ...callbacks,
+      }),
+    onError: (error) => observer.partFailed("subscriptions", error),
+  });
+  onStop("feed", () => feed.close());
+  const listen: Feed<UplinkSession>["listen"] = (topics, onMessage) => feed.listen(topics, onMessage);
+  return {
+    streams: new Streams({ listen, eventSource: config.eventSource, onDropped: observer.streamDropped }),
+    requests: new Requests({
+      publish,
+      listen,
+      maxPending: config.maxPendingRequests,
+      onLate: observer.lateAnswer,
+    }),
+  };
+}

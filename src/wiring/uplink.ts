@@ -1,0 +1,118 @@
+/** MQTT → HTTP: what receives, calls webhooks, and knows how they are. */
+import { Lease } from "../lease.ts";
+import { UplinkSession } from "../mqtt/uplink-session.ts";
+import { makeAddressGuard } from "../uplink/address-guard.ts";
+import { makeAuthorizedSend } from "../uplink/authorize.ts";
+import type { BreakerPolicy, EndpointRecord } from "../uplink/breaker.ts";
+import { queueName } from "../uplink/delivery.ts";
+import { makeExpressions } from "../uplink/expressions.ts";
+import { LANE, type LaneRecord } from "../uplink/lane.ts";
+import { Ordered } from "../uplink/ordered.ts";
+import { makePrepare } from "../uplink/prepare.ts";
+import { Replays } from "../uplink/replays.ts";
+import { makeSenders } from "../uplink/senders.ts";
+import { Snapshots } from "../uplink/snapshot.ts";
+import { makeUplink } from "../uplink/uplink.ts";
+import { View } from "../view.ts";
+import type { DownlinkParts } from "./downlink.ts";
+import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./parts.ts";
+
+export type UplinkParts = ReturnType<typeof wireUplink>;
+
+export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: BreakerPolicy) {
+  const { config, log, store, broker, registry, observer, onStop } = parts;
+  const { eventSource, maxPayloadBytes } = config;
+  const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
+  const senders = makeSenders({ guard });
+  onStop("sender", () => senders.close(0));
+  const expressions = makeExpressions({ maxPayloadBytes });
+  onStop("expressions", () => expressions.close());
+  const prepare = makePrepare({ expressions, eventSource });
+
+  const openLease = (name: string) => (callbacks: { onGained(): void; onLost(): void }) =>
+    new Lease({
+      leases: store.leases,
+      name,
+      holder: parts.instance.name,
+      onError: (error) => observer.partFailed("lease", error),
+      ...callbacks,
+    });
+  const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
+  const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
+  const ordered = new Ordered(openLease("ordered"));
+  const queues: Pick<Parameters<typeof makeUplink>[0], "openQueue" | "openWorker"> = {
+    openQueue: (name) => store.queues.queue(name),
+    openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+  };
+  const uplink = makeUplink<UplinkSession>({
+    ...queues,
+    registry,
+    endpoints,
+    breaker,
+    publishEvent: (event) => downlink.outbox.accept(event),
+    assignments: store.records("subscriptions"),
+    lanes,
+    openLease: openLease(`lane-${LANE}`),
+    openSession: ({ index, ...callbacks }, receive) =>
+      new UplinkSession({
+        broker,
+        clientId: `${config.mqtt.clientId}-uplink-${index}`,
+        name: "uplink",
+        persistent: true,
+        limits: RECEIVE_LIMITS,
+        log,
+        receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
+        ...callbacks,
+      }),
+    send: makeAuthorizedSend(senders.send),
+    prepare,
+    eventSource,
+    answerTopics: () => downlink.storedRequests.topics,
+    reloadAnswerTopics: () => downlink.requestView.reload(),
+    acceptReply: async (reply) => void (await downlink.outbox.accept({ ...reply, qos: 1, retain: false })),
+    tails: store.claims,
+    ordered,
+    maxPayloadBytes,
+    maxWaiting: config.maxWaitingDeliveries,
+    claims: store.claims,
+    counters: store.counters,
+    observe: observer,
+  });
+  const replays = new Replays({
+    records: store.records("replays"),
+    running: store.records("replays-running"),
+    openQueue: (name) => store.queues.queue(name),
+    openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+    exists: (webhookId) => registry.get(webhookId) !== undefined,
+    openDeliveries: (webhookId) => store.queues.queue(queueName(webhookId)),
+    onFailed: (error) => observer.partFailed("replays", error),
+  });
+  const snapshots = new Snapshots({
+    ...uplink,
+    webhooks: () => registry.all(),
+    findRetained: downlink.findRetained,
+    readSeveral: downlink.readSeveral,
+    done: async (id) => void (await registry.update(id, (webhook) => ({ ...webhook, snapshot: "done" }))),
+    claims: store.claims,
+    maxPayloadBytes,
+    observe: observer,
+  });
+
+  /** Rejects when the store is away. */
+  async function start(): Promise<void> {
+    await Promise.all([registry.start(), lanes.start(), endpoints.start()]);
+    for (const view of [registry, lanes, endpoints]) onStop("views", () => view.stop());
+    onStop("ordered", () => ordered.stop());
+    onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
+    onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
+    await uplink.start();
+    await ordered.start();
+    registry.onChange(() => snapshots.refresh());
+    snapshots.refresh();
+    onStop("snapshots", async () => snapshots.stop());
+    replays.start();
+    onStop("replays", () => replays.stop(), STOP_MS.replays);
+  }
+
+  return { uplink, guard, senders, expressions, prepare, replays, start };
+}
