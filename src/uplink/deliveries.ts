@@ -162,7 +162,10 @@ export async function toDelivery(
   const last = lastInJob(job) ?? (job.attemptsStarted > 0 ? (await readAttempts(queue, job)).at(-1) : undefined);
   // The delay counts from the end of the attempt that failed.
   const since = last ? Date.parse(last.at) + last.durationMs : timestamp;
-  const nextAttemptAt = status === "pending" ? timestamp : status === "retrying" ? since + (delay ?? 0) : undefined;
+  // Behind another one of its line: when that one ends, whatever its own delay says.
+  const isParked = status === "retrying" && !last && job.data.place?.previous !== undefined;
+  const due = status === "pending" ? timestamp : status === "retrying" ? since + (delay ?? 0) : undefined;
+  const nextAttemptAt = isParked ? undefined : due;
   const filtered = (job.returnvalue as { filtered?: unknown } | null | undefined)?.filtered === true;
   return {
     messageId: job.id!,

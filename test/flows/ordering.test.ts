@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
+import { startInstances } from "../support/instances.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
-import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
@@ -108,22 +106,12 @@ describe("ordering", () => {
   }
 
   const both = requireOrSkip("mosquitto", "redis-server");
-  it("two instances deliver from one Redis: 100 topics × 100", { ...both, timeout: 280_000 }, async (t) => {
-    const [mosquitto, other, redis] = [await startMosquitto(), await startMosquitto(), await startRedis()];
-    const receiver = await startReceiver();
-    const bridges: TestBridge[] = [];
-    t.after(async () => {
-      for (const bridge of bridges) await bridge.stop();
-      await receiver.close();
-      for (const server of [mosquitto, other, redis]) await server.stop();
-    });
-    // The second one has nothing to receive: it only takes part in the deliveries.
-    for (const { url } of [mosquitto, other]) {
-      bridges.push(await startTestBridge({ MQTT_URL: url, MQTT_PROTOCOL: "5", STORE_URL: redis.url }));
-    }
+  const HOOK = { topics: ["o/#"], ordering: "topic", retry: RETRY, concurrency: 50 };
+
+  it("two instances: 100 topics × 100, a tenth of the calls failing", { ...both, timeout: 280_000 }, async (t) => {
+    const { bridges, mosquitto, receiver } = await startInstances(t);
     failSome(receiver, 0.1);
-    const webhook = { url: receiver.url, topics: ["o/#"], ordering: "topic", retry: RETRY, concurrency: 50 };
-    await bridges[0]!.register(webhook);
+    await bridges[1]!.register({ url: receiver.url, ...HOOK });
     const began = Date.now();
     await publish(mosquitto.url, 100, 100);
     const { events, attempts } = await accepted(receiver, 100, 100, 240_000);
@@ -131,6 +119,19 @@ describe("ordering", () => {
     assert.equal(events.length, 10_000, "each accepted once");
     assertInOrder(events, 100, 100);
     assertInOrder(attempts, 100, 100);
+  });
+
+  it("two instances, the one that delivers is killed", { ...both, timeout: 200_000 }, async (t) => {
+    const { bridges, mosquitto, receiver } = await startInstances(t);
+    failSome(receiver, 0.1);
+    await bridges[1]!.register({ url: receiver.url, ...HOOK });
+    const published = publish(mosquitto.url, 20, 100);
+    await receiver.until((calls) => calls.length > 500, 60_000);
+    await bridges[0]!.kill();
+    await published;
+    const { events, attempts } = await accepted(receiver, 20, 100, 120_000);
+    assertInOrder(firstOf(events), 20, 100);
+    assertAsReceived(attempts);
   });
 
   for (const { kind, topics, each } of [

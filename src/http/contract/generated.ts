@@ -1975,7 +1975,10 @@ export interface components {
             attempts: number;
             /** Format: date-time */
             receivedAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it is tried next; `null` for one that has ended, and with `ordering` for one that waits behind another (its status is then `retrying` without a `lastAttempt`).
+             */
             nextAttemptAt: string | null;
             /** Format: date-time */
             finishedAt: string | null;
