@@ -194,6 +194,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const busy = await retry(id, messageId);
       assert.deepEqual([busy.status, busy.body.code], [409, "conflict"]);
       slow.delayMs = 0;
+      await untilStatus(id, "succeeded");
       const seen = new Set<number>();
       for (let i = 0; i < 30; i++) {
         const answers = await Promise.all([1, 2, 3].map(() => retry(id, messageId)));
