@@ -92,6 +92,11 @@ export class View<T> {
     return found.value;
   }
 
+  /** Has the record in memory as it is in the store, if the notice of its change is still on its way. */
+  async learn(id: string): Promise<void> {
+    if (!this.#known.has(id)) this.#apply(id, await this.#records.get(id));
+  }
+
   async list(page: { after?: string; limit: number }): Promise<T[]> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }

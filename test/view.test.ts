@@ -42,6 +42,17 @@ describe("a view", () => {
     assert.deepEqual(changed.sort(), ["changed", "elsewhere", "removed"]);
   });
 
+  it("learns one record before its notice has come, and tells its listeners", async () => {
+    const { records, view } = await started();
+    records.silent = true;
+    const changed: string[] = [];
+    view.onChange((ids) => changed.push(...ids));
+    await records.create("elsewhere", "new");
+    await view.learn("elsewhere");
+    await view.learn("nowhere");
+    assert.deepEqual([view.get("elsewhere"), view.get("nowhere"), changed], ["new", undefined, ["elsewhere"]]);
+  });
+
   it("refuses to create what is there", async () => {
     const { records, view } = await started();
     records.silent = true;

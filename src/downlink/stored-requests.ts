@@ -94,6 +94,11 @@ export class StoredRequests {
     ).unref();
   }
 
+  /** Where the answer is expected is among the {@link topics}, also when another instance has just accepted it. */
+  async learn(id: string): Promise<void> {
+    await this.options.view.learn(id);
+  }
+
   /** Where answers are expected. */
   get topics(): readonly string[] {
     return this.#topics;

@@ -52,7 +52,9 @@ export function wireDownlink(parts: Parts, answers: Answers) {
       untilConnected: (signal) => connection.untilConnected(signal),
     },
     gates: {
-      [ANSWERS_GATE]: async () => {
+      [ANSWERS_GATE]: async ({ id }) => {
+        // In step with what this instance knows, and it may be the other one that has accepted the request.
+        await storedRequests.learn(id);
         if (await answers.untilInStep(GATE_MS)) return;
         throw new Error("the subscription for the answer does not stand yet");
       },
