@@ -53,10 +53,9 @@ for (const { kind, many } of [
         assert.ok(Date.now() < end, `still ${JSON.stringify(value)}`);
       }
     }
-    /** So many that have failed. */
+    /** So many that have failed, at an expression: failing calls would open the breaker. */
     async function failed(name: string, count: number, webhook: Json = {}): Promise<string> {
-      answers.set(`/${name}`, 500);
-      const id = await register(name, webhook);
+      const id = await register(name, { transform: "$error('not yet')", ...webhook });
       const load = publishLoad(setup.brokerUrl, { count, perSecond: 2_000, topic: name });
       await load.done;
       await until(
@@ -64,17 +63,17 @@ for (const { kind, many } of [
         (now) => now.failed === count,
         60_000,
       );
+      await bridge.api("PATCH", `/v1/webhooks/${id}`, { transform: null });
       return id;
     }
 
     it("makes the failed ones of a time again, in their order and with their ids", async () => {
       const id = await failed("some", 40, { concurrency: 1 });
-      const first = idsAt("/some");
       const { items } = (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?limit=250`)).body;
+      const first: string[] = items.map(({ messageId }: Json) => messageId);
       const received = items.map(({ receivedAt }: Json) => String(receivedAt)).sort();
       const since = received[10];
       const wanted = items.filter(({ receivedAt }: Json) => String(receivedAt) >= since).length;
-      answers.set("/some", 204);
       const { status, body, headers } = await replay(id, { status: "failed", since });
       assert.equal(status, 202);
       assert.match(body.id, /^rpl_/);
@@ -90,7 +89,7 @@ for (const { kind, many } of [
         () => counts(id),
         (now) => now.succeeded >= body.count && now.pending + now.active === 0,
       );
-      const again = idsAt("/some").slice(40);
+      const again = idsAt("/some");
       assert.deepEqual(again, [...first].sort().slice(-again.length));
       assert.equal((await counts(id)).failed, 40 - again.length);
 
@@ -157,9 +156,6 @@ for (const { kind, many } of [
 
     it("loses none when the process is killed in the middle", { timeout: 150_000 }, async (t) => {
       const id = await failed("killed", many, { concurrency: 50 });
-      answers.set("/killed", 204);
-      const before = new Set(idsAt("/killed"));
-      assert.equal(before.size, many);
       const called = receiver.attempts.length;
       const { body } = await replay(id, { status: "failed" });
       await until(
@@ -184,7 +180,7 @@ for (const { kind, many } of [
         (now) => now.pending + now.active + now.retrying === 0,
         RESTARTED_MS,
       );
-      assert.deepEqual([...new Set(idsAt("/killed").slice(many))].sort(), [...before].sort());
+      assert.equal(new Set(idsAt("/killed")).size, many);
       const now = await counts(id);
       assert.equal(now.failed, 0);
     });
