@@ -58,6 +58,7 @@ for (const { kind, many } of [
       const id = await register(name, { transform: "$error('not yet')", ...webhook });
       const load = publishLoad(setup.brokerUrl, { count, perSecond: 2_000, topic: name });
       await load.done;
+      await load.close();
       await until(
         () => counts(id),
         (now) => now.failed === count,
@@ -190,6 +191,7 @@ for (const { kind, many } of [
       const total = many + MAX_WAITING + 150;
       const load = publishLoad(setup.brokerUrl, { count: total, perSecond: 3_000, topic: "books" });
       await load.done;
+      await load.close();
       const sum = (now: Record<string, number>) => Object.values(now).reduce((all, each) => all + each, 0);
       const waiting = await until(
         () => counts(id),
