@@ -14,6 +14,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The body is taken as bytes, whatever its content type. */
     rawBody?: boolean;
+    /** There may be a body of JSON, and none means an empty object. */
+    optionalJson?: boolean;
     /** The body may be lines of JSON: it is then a stream, of any length. */
     lines?: boolean;
   }
@@ -28,7 +30,7 @@ export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
     // Clients send the header with an empty body, for instance on DELETE. Where a body is needed validation says so.
-    if (bytes.length === 0) return done(null, undefined);
+    if (bytes.length === 0) return done(null, request.routeOptions.config.optionalJson ? {} : undefined);
     // Decoding would quietly replace what is not UTF-8, and so change the payload.
     if (!isUtf8(bytes as Buffer)) return done(new Problem("invalid_request", "the body is not valid UTF-8"));
     request.rawJson = bytes.toString("utf8");

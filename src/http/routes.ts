@@ -73,6 +73,7 @@ function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOpt
         open: operation.security?.length === 0,
         scope: operation["x-scope"],
         rawBody: raw,
+        optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
         lines,
         ...(lines && {
           items: { faults: schemaCheck(openapi.components.schemas, "MessageInput"), maxBytes: jsonLimit },

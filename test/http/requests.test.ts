@@ -213,6 +213,12 @@ describe("requests and their refusals", () => {
     assert.match(String((logged[0] as { err: Error }).err), /hunter2/);
   });
 
+  it("takes an empty body of JSON where there may be none, and refuses it where there must be one", async () => {
+    assert.equal((await send("post", "/v1/webhooks/wh_1/rotate-secret")).status, 200);
+    assert.equal((await send("post", "/v1/webhooks/wh_1/rotate-secret", "")).status, 200);
+    await refused(send("post", "/v1/webhooks", ""), "invalid_request");
+  });
+
   it("answers 503 while it is closing", async () => {
     let closing = false;
     const { app } = await testApp({}, { isClosing: () => closing });
