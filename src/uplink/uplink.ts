@@ -268,7 +268,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Queues an event of the bridge itself. @returns its id */
     async sendTest(webhookId: string): Promise<string> {
       const { id, data } = testEvent(webhookId);
-      await queueOf(webhookId).add("message", data, { ...JOB_OPTIONS, jobId: id });
+      await addJobs(webhookId, [{ id, data }]);
       observe.added(webhookId);
       return id;
     },
