@@ -4,6 +4,7 @@
  */
 import { startModule } from "./support/children.ts";
 import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { cpuMicroseconds } from "./support/proc.ts";
 import { connectDevice, payloadOf } from "./support/publish.ts";
 import type { Context, Outcome, Scenario } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
@@ -36,15 +37,17 @@ async function measure(context: Context): Promise<Outcome> {
   const throughBridge = async (count: number) => {
     await sink.child.ask("reset");
     const startedAt = Date.now();
+    const used = cpuMicroseconds(bridge.child.pid);
     await device.flood(TOPIC, count);
-    return (await rate(sink, count, startedAt)).perSecond;
+    const found = await rateOf(sink, count, startedAt);
+    return { rate: found.perSecond, cpu: (cpuMicroseconds(bridge.child.pid) - used) / count };
   };
   const throughBare = async (count: number) => {
     await sink.child.ask("reset");
     await bare.ask("fill", { count, payload: payloadOf({ temperature: 21.5 }) });
     const startedAt = Date.now();
     await bare.ask("run");
-    const found = await rate(sink, count, startedAt);
+    const found = await rateOf(sink, count, startedAt);
     await bare.ask("rest");
     return found.perSecond;
   };
@@ -52,9 +55,11 @@ async function measure(context: Context): Promise<Outcome> {
   await untilSubscribed(sink, device, TOPIC);
   await throughBare(messages / 4);
   await throughBridge(messages / 4);
-  const rounds: { bridge: number; bare: number }[] = [];
+  const rounds: { bridge: number; bare: number; cpu: number }[] = [];
   for (let round = 1; round <= context.rounds; round++) {
-    const one = { bare: await throughBare(messages), bridge: await throughBridge(messages) };
+    const bareRate = await throughBare(messages);
+    const { rate, cpu } = await throughBridge(messages);
+    const one = { bare: bareRate, bridge: rate, cpu };
     rounds.push(one);
     context.progress(`round ${round}: bridge ${perSecond(one.bridge)}, bare ${perSecond(one.bare)}`);
   }
@@ -62,7 +67,7 @@ async function measure(context: Context): Promise<Outcome> {
   return {
     measured: { ratio: medianRatio(rounds) },
     figures: {
-      bridge: perSecond(median(rounds.map((round) => round.bridge))),
+      bridge: `${perSecond(median(rounds.map((round) => round.bridge)))}, ${median(rounds.map(({ cpu }) => cpu)).toFixed(0)} µs CPU each`,
       bare: perSecond(median(rounds.map((round) => round.bare))),
     },
     rounds,
@@ -70,7 +75,7 @@ async function measure(context: Context): Promise<Outcome> {
 }
 
 /** Waits for the last of `count` different messages. */
-async function rate(sink: Sink, count: number, startedAt: number): Promise<{ perSecond: number }> {
+async function rateOf(sink: Sink, count: number, startedAt: number): Promise<{ perSecond: number }> {
   await untilAtLeast(count, { read: async () => (await readSink(sink)).distinct, timeoutMs: 45_000, everyMs: 50 });
   const { lastAt } = await readSink(sink);
   return { perSecond: count / ((lastAt - startedAt) / 1_000) };

@@ -45,6 +45,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       API_KEY,
       DATA_DIR: directory,
       LOG_LEVEL: options.logLevel,
+      // The rounds of a scenario pile up more than the default keeps of a webhook.
+      MAX_WAITING_DELIVERIES: "1000000",
       WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
       ...(options.mqttUrl ? { MQTT_URL: options.mqttUrl } : { BROKER_PORT: String(await freePort()) }),
       ...(options.storeUrl && { STORE_URL: options.storeUrl }),

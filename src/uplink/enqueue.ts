@@ -25,7 +25,8 @@ interface Item {
   done: () => void;
 }
 
-const MAX_BATCH = 500;
+/** A flush is one step of the store: while it takes it, the ends of running deliveries wait. */
+const MAX_BATCH = 100;
 const MAX_FLUSHES = 2;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1_000;

@@ -22,18 +22,24 @@ const COMMON: RedisOptions = {
   socketTimeout: 15_000,
   // Two commands less for each of a thousand connections.
   disableClientInfo: true,
-  enableAutoPipelining: true,
 };
 
 /** For records, claims and producers: a command rejects at once while Redis is away instead of waiting for it. */
 export function failFastClient(url: string): Redis {
   // Nothing blocks on it, so a Redis that is silent for that long is as good as away.
-  return new Redis(url, { ...COMMON, socketTimeout: 5_000, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+  return new Redis(url, {
+    ...COMMON,
+    socketTimeout: 5_000,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    enableAutoPipelining: true,
+  });
 }
 
 /**
  * For workers, and for the blocking connection BullMQ duplicates from it for each of them. It waits out an outage, so
- * a delivery that ended while Redis was away is still recorded.
+ * a delivery that ended while Redis was away is still recorded. Without auto-pipelining, which costs a delivery more
+ * than the writes it saves (6 % of the CPU time, measured).
  */
 export function patientClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null });
