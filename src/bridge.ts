@@ -84,10 +84,12 @@ export async function startBridge(
     onStop("store", () => store.close());
 
     // The broker: theirs, or our own.
-    const embedded = mqtt.url ? undefined : await startEmbeddedBroker({ ...config.broker, dataDir, log });
+    const embedded = mqtt.url
+      ? undefined
+      : await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log });
     if (embedded) onStop("broker", () => embedded.close());
     const broker = embedded
-      ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
+      ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url! };
 
     // What is secret in it.
