@@ -105,7 +105,7 @@ export async function startBridge(
     // What is seen from outside.
     const registry = new WebhookRegistry(sealedRecords(webhookRecords, secrets.ring), log);
     const metrics = makeMetrics();
-    const observer = makeObserver({ log, wide }, metrics, () => registry.size);
+    const observer = makeObserver({ log, wide }, metrics, registry);
 
     const suffix = randomUUID().slice(0, 8);
     const shared: Parts = { config, log, instance, store, broker, embedded, registry, observer, suffix, onStop };
