@@ -84,10 +84,12 @@ export async function startBridge(
     onStop("store", () => store.close());
 
     // The broker: theirs, or our own.
-    const embedded = mqtt.url ? undefined : await startEmbeddedBroker({ ...config.broker, dataDir, log });
+    const embedded = mqtt.url
+      ? undefined
+      : await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log });
     if (embedded) onStop("broker", () => embedded.close());
     const broker = embedded
-      ? { ...config.broker, url: embedded.url, protocol: "3.1.1" as const }
+      ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url! };
 
     // What is secret in it.
@@ -103,7 +105,7 @@ export async function startBridge(
     // What is seen from outside.
     const registry = new WebhookRegistry(sealedRecords(webhookRecords, secrets.ring), log);
     const metrics = makeMetrics();
-    const observer = makeObserver({ log, wide }, metrics, () => registry.size);
+    const observer = makeObserver({ log, wide }, metrics, registry);
 
     const suffix = randomUUID().slice(0, 8);
     const shared: Parts = { config, log, instance, store, broker, embedded, registry, observer, suffix, onStop };

@@ -13,6 +13,7 @@ export const catalogue = {
   not_found: [404, "Not found"],
   no_retained_message: [404, "The topic holds no retained message"],
   method_not_allowed: [405, "The method is not allowed here"],
+  slow_request: [408, "The request took too long"],
   conflict: [409, "The resource changed meanwhile"],
   idempotency_in_progress: [409, "A request with this idempotency key is still running"],
   payload_too_large: [413, "The payload is too large"],

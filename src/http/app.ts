@@ -14,6 +14,7 @@ import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import type { Claims } from "./idempotency.ts";
+import { limitPatience, PATIENCE, type Patience } from "./patience.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
 
@@ -29,6 +30,8 @@ export interface AppOptions {
   logger?: FastifyBaseLogger | false;
   /** True once the process is about to end: every request is then answered 503. */
   isClosing?: () => boolean;
+  /** For tests, which have no two minutes. */
+  patience?: Partial<Patience>;
 }
 
 /** A topic has up to 65,535 bytes, each of which may be percent-encoded, and the request has other headers too. */
@@ -37,6 +40,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 /** Builds the app; it does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = loadDocument();
+  const patience = { ...PATIENCE, ...options.patience };
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -44,8 +48,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // We write our own line for each unit of work.
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
-    // The default, and it must stay: a stream of messages takes as long as it takes.
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: patience.headersMs,
+      connectionsCheckingInterval: patience.lookMs,
+    },
+    // The default, and it must stay: a stream of messages takes as long as it takes. See limitPatience.
     requestTimeout: 0,
     // Longer topics than MQTT allows must reach the check that says so.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
@@ -54,6 +62,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
+  limitPatience(app.server, patience);
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
   app.addHook("preClose", (done) => {

@@ -43,20 +43,26 @@ function toProblem(error: FastifyError | Problem, request: FastifyRequest): Prob
   return new Problem("internal_error", "the request could not be completed", { cause: error });
 }
 
-const unreadable: Record<string, string> = {
-  HPE_HEADER_OVERFLOW: "the request line and the headers are too long",
+const unreadable: Record<string, Problem> = {
+  HPE_HEADER_OVERFLOW: new Problem("invalid_request", "the request line and the headers are too long"),
   // curl, for one, sends a topic such as küche as it was typed.
-  HPE_INVALID_URL: "the path must be percent-encoded",
+  HPE_INVALID_URL: new Problem("invalid_request", "the path must be percent-encoded"),
+  ERR_HTTP_REQUEST_TIMEOUT: new Problem("slow_request", "the request did not come in time"),
 };
+const INVALID = new Problem("invalid_request", "this is not a valid HTTP request");
+/** Until a client that goes on sending, or never hangs up, is cut off: at once it could miss the answer. */
+const LINGER_MS = 1_000;
 
-/** What Node could not read as a request at all; there is no reply object yet. */
+/** What Node could not read as a request at all, or not in time; there is no reply object. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
   }
-  const detail = unreadable[error.code ?? ""] ?? "this is not a valid HTTP request";
-  const body = JSON.stringify(new Problem("invalid_request", detail));
-  const head = ["HTTP/1.1 400 Bad Request", "Content-Type: application/problem+json", "Connection: close"];
+  const problem = unreadable[error.code ?? ""] ?? INVALID;
+  const body = JSON.stringify(problem);
+  const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`;
+  const head = [status, "Content-Type: application/problem+json", "Connection: close"];
   socket.end([...head, `Content-Length: ${Buffer.byteLength(body)}`, "", body].join("\r\n"));
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -2,7 +2,7 @@
  * The embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that
  * a first try needs nothing but Node. kill -9 loses nothing that was acknowledged.
  */
-import { timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -14,6 +14,15 @@ import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../downlink/retained.ts";
 import { CannotStartError } from "../errors.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
+import {
+  CONNECT_MS,
+  handleWithin,
+  MAX_CONNECTIONS,
+  maxPacketBytes,
+  Strangers,
+  UNREAD_MS,
+  waitFor,
+} from "./broker-limits.ts";
 import type { Log } from "./connection.ts";
 import { deliverEachOnce } from "./each-once.ts";
 import { retainedStore } from "./retained-store.ts";
@@ -26,6 +35,8 @@ export interface EmbeddedBrokerOptions {
   username?: string;
   password?: string;
   dataDir: string;
+  /** Of the bridge; devices may send each other payloads of 1 MiB in any case. */
+  maxPayloadBytes?: number;
   log: Log;
 }
 
@@ -33,6 +44,8 @@ export interface EmbeddedBroker {
   port: number;
   /** Where local clients reach it. */
   url: string;
+  /** What the bridge connects with, so that the broker knows it from its other clients. */
+  own: { username: string; password: string };
   /** False when the wanted port was taken and a free one is used instead. */
   wantedPort: boolean;
   /** The retained message of a topic, read from the store itself: exact, without asking over the network. */
@@ -45,7 +58,7 @@ export interface EmbeddedBroker {
 
 /** Opens the broker's store and listens. Falls back to a free port when the wanted one is taken. */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const { host, port, dataDir, log } = options;
+  const { host, port, dataDir, maxPayloadBytes = 0, log } = options;
   const location = join(dataDir, "broker");
   await mkdir(location, { recursive: true, mode: 0o700 });
   const db = await openDatabase(location);
@@ -53,14 +66,19 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   await mendSubscriptions(persistence, db);
   // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
   // the messages of an earlier run before those of this one.
+  const strangers = new Strangers();
+  const own = { username: "causeway", password: randomBytes(32).toString("base64url") };
   const aedes = await Aedes.createBroker({
     id: uuidv7(),
     persistence,
+    connectTimeout: CONNECT_MS,
+    drainTimeout: UNREAD_MS,
     preConnect: (client, _packet, callback) => {
+      strangers.delete(client.conn as Socket);
       deliverEachOnce(client);
       callback(null, true);
     },
-    ...(options.password !== undefined && { authenticate: authenticator(options.username ?? "", options.password) }),
+    authenticate: authenticator(own, options.username ?? "", options.password),
   });
   acknowledgeWhenStored(aedes, persistence);
   aedes.on("clientError", (client, error) =>
@@ -73,8 +91,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("close", () => sockets.delete(socket));
-    aedes.handle(socket);
+    handleWithin(aedes, socket, strangers, maxPacketBytes(maxPayloadBytes));
   });
+  server.maxConnections = MAX_CONNECTIONS;
   const wantedPort = await listen(server, host, port);
   const bound = (server.address() as AddressInfo).port;
   const local = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
@@ -82,6 +101,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   return {
     port: bound,
     url: `mqtt://${local}:${bound}`,
+    own,
     wantedPort,
     ...retainedStore(persistence),
     close: async () => {
@@ -123,10 +143,15 @@ async function listen(server: Server, host: string, port: number): Promise<boole
 
 type Authenticate = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
 
-function authenticator(username: string, password: string): Authenticate {
-  return (_client, givenUser, givenPassword, done) => {
-    const ok = same(givenUser ?? "", username) && same(givenPassword?.toString() ?? "", password);
-    if (ok) return done(null, true);
+/** @param password undefined: anybody may connect */
+function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): Authenticate {
+  return (client, givenUser, givenPassword, done) => {
+    const given = givenPassword?.toString() ?? "";
+    const isOwn = same(given, own.password);
+    if (isOwn) waitFor(client);
+    if (isOwn || password === undefined || (same(givenUser ?? "", username) && same(given, password))) {
+      return done(null, true);
+    }
     // CONNACK return code 4: bad user name or password (MQTT 3.1.1 section 3.2.2.3).
     done(Object.assign(new Error("bad user name or password"), { returnCode: 4 }) as never, false);
   };

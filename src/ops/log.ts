@@ -8,6 +8,11 @@ const FLUSH_BYTES = 32 * 1024;
 /** What a reader that has stopped reading may leave unwritten; lines beyond are dropped, the process goes on. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024;
 
+/** The longest line, in characters. A topic alone may have 65,535 bytes, and six characters for each of them. */
+const MAX_LINE = 16 * 1024;
+/** What is left of each text in a line that would be longer. */
+const MAX_TEXT = 1024;
+
 export interface Log {
   logger: Logger;
   /** Writes an `info` line as `logger` would, at a fraction of the cost. */
@@ -28,7 +33,8 @@ export function openLog(level: string): Log {
     bytes = 0;
     stdout.write(text);
   };
-  const write = (line: string) => {
+  const write = (written: string) => {
+    const line = written.length > MAX_LINE ? shortened(written) : written;
     lines.push(line);
     bytes += line.length;
     if (bytes >= FLUSH_BYTES) hand();
@@ -50,6 +56,17 @@ export function openLog(level: string): Log {
       flush();
     },
   };
+}
+
+/** A line of JSON whose texts are cut, and if that is not enough all of it but what it is about. */
+export function shortened(line: string): string {
+  const cut = JSON.parse(line, (_key, value: unknown) =>
+    typeof value === "string" && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT).toWellFormed()}…` : value,
+  ) as Record<string, unknown>;
+  const text = `${JSON.stringify({ ...cut, shortened: true })}\n`;
+  if (text.length <= MAX_LINE) return text;
+  const { level, time, msg } = cut;
+  return `${JSON.stringify({ level, time, msg, shortened: true })}\n`;
 }
 
 /** As pino's own `isoTime`, written once a millisecond and not once a line. */

@@ -41,9 +41,10 @@ export type Observer = ReturnType<typeof makeObserver>;
 export function makeObserver(
   { log, wide }: { log: Log; wide: WideLine },
   metrics: Metrics,
-  webhookCount: () => number,
+  webhooks: { readonly size: number; get(id: string): unknown },
 ) {
-  const label = (webhook: string) => (webhookCount() <= MAX_LABELLED_WEBHOOKS ? webhook : "");
+  /** A call that ends after its webhook was removed must not bring the label back. */
+  const label = (id: string) => (webhooks.size <= MAX_LABELLED_WEBHOOKS && webhooks.get(id) !== undefined ? id : "");
   const complainedAt = new Map<string, number>();
 
   return {

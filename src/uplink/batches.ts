@@ -107,7 +107,7 @@ export function makeBatches({ send, eventSource, brake }: BatchesOptions): Batch
       ...requests.batch(webhook, id, events, attempt, at),
     });
     running--;
-    const failed = failedIds(result);
+    const failed = failedIds(result, items);
     const responseBody = result.responseBody?.slice(0, KEPT_ANSWER);
     const shared: AttemptResult = { ...result, at, ...(responseBody !== undefined && { responseBody }) };
     const leader = items.find((item) => !failed?.has(item.id)) ?? items[0];
@@ -156,9 +156,17 @@ function wantsNoMore(result: AttemptResult): boolean {
   return kind === "throttled" || kind === "gone";
 }
 
-/** The events that a receiver took no charge of: `200 {"failed": [<id>…]}`. Any other answer speaks of all. */
-function failedIds({ statusCode, responseBody = "" }: AttemptResult): Set<unknown> | undefined {
+/**
+ * The events that a receiver took no charge of: `200 {"failed": [<id>…]}`. Any other answer speaks of all. One too long
+ * to be read to its end may name each of them, and an event is rather delivered twice than not at all.
+ */
+function failedIds(
+  { statusCode, responseBody = "", responseTruncated }: AttemptResult,
+  items: Item[],
+): Set<unknown> | undefined {
   if (statusCode !== 200 || !responseBody.includes('"failed"')) return undefined;
+  if (responseTruncated)
+    return responseBody.trimStart().startsWith("{") ? new Set(items.map(({ id }) => id)) : undefined;
   try {
     const { failed } = JSON.parse(responseBody) as { failed?: unknown };
     return Array.isArray(failed) ? new Set(failed) : undefined;

@@ -144,6 +144,16 @@ describe("a batch", () => {
   for (const [what, reply, error] of [
     ["is no JSON", { statusCode: 200, responseBody: '"failed": [' }, undefined],
     ["names nothing", { statusCode: 200, responseBody: '{"failed": "all"}' }, undefined],
+    [
+      "is long and speaks of failed ones",
+      { statusCode: 200, responseBody: '<p>"failed"', responseTruncated: true },
+      undefined,
+    ],
+    [
+      "names more than was read",
+      { statusCode: 200, responseBody: ' {"failed":["msg_', responseTruncated: true },
+      "not_accepted",
+    ],
     ["is 500", { statusCode: 500, error: "http_error", responseBody: "{}" }, "http_error"],
     ["never came", { error: "timeout" }, "timeout"],
   ] as const) {

@@ -2131,7 +2131,7 @@ export interface components {
          * @description Stable; compare this one.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, as in `topics[0]` or `query.limit`. */
             path: string;
