@@ -48,7 +48,7 @@ try {
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;
-  log.info({ address, broker: broker.url, store }, "started");
+  log.info({ address, broker: broker.url, store, roles: config.roles }, "started");
   lines.flush();
   process.stdout.write(banner({ bridge, apiKey, config }));
 } catch (error) {

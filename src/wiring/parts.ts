@@ -7,9 +7,12 @@ import type { Observer } from "../ops/observe.ts";
 import type { Instance } from "../store/instance.ts";
 import type { Store } from "../store/store.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
+import type { Running } from "./roles.ts";
 
 export interface Parts {
   config: Config;
+  /** What this process does. */
+  runs: Running;
   log: FastifyBaseLogger;
   instance: Instance;
   store: Store;
