@@ -206,7 +206,10 @@ export async function startBridge(
       isClosing: () => closing.begun,
     });
     onStop("http", () => app.close(), STOP_MS.app);
-    onStop("streams", async () => streams.close());
+    onStop("live", async () => {
+      streams.close();
+      requests.close();
+    });
     const address = await app.listen({ host: config.http.host, port: config.http.port });
     // So that what a person tries first works; a broker that is away must not hold up the start.
     const soon = AbortSignal.timeout(BROKER_WAIT_MS);

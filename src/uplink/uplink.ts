@@ -301,9 +301,11 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Stops the intake, acknowledging what is durable, and leaves it to another instance. */
     stopIntake: () => lane.stop(),
 
-    /** Lets calls under way finish; what the process ends before is called again. */
-    async stopDelivery(): Promise<void> {
-      await workers.stop();
+    /** Takes up no delivery any more and lets calls under way finish; what the process ends before is called again. */
+    stopWorkers: () => workers.stop(),
+
+    /** After intake and workers: nothing needs the queues then. */
+    async close(): Promise<void> {
       await retention.stop();
       await watch.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));

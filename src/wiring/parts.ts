@@ -34,8 +34,8 @@ export const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 
 export const STOP_MS = {
   app: 1_500,
   canary: 500,
-  intake: 3_000,
-  delivery: 7_500,
+  /** Calls under way finish, and what was received becomes durable and is acknowledged. */
+  flow: 9_000,
   replays: 500,
   outbox: 500,
   rest: 250,

@@ -102,10 +102,11 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
   /** Rejects when the store is away. */
   async function start(): Promise<void> {
     await Promise.all([registry.start(), lanes.start(), endpoints.start()]);
-    for (const view of [registry, lanes, endpoints]) onStop("views", () => view.stop());
+    onStop("views", () => Promise.all([registry, lanes, endpoints].map((view) => view.stop())));
     onStop("ordered", () => ordered.stop());
-    onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
-    onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
+    onStop("queues", () => uplink.close());
+    // Together: a store or broker that does not answer must not take from the time of the calls under way.
+    onStop("flow", () => Promise.all([uplink.stopIntake(), uplink.stopWorkers()]), STOP_MS.flow);
     await uplink.start(runs);
     if (runs.workers) await ordered.start();
     if (runs.snapshots) {
