@@ -9,8 +9,10 @@ interface Started {
   config: Config;
 }
 
-export function banner({ bridge, apiKey, config }: Started): string {
+export function banner(started: Started): string {
+  const { bridge, apiKey, config } = started;
   const { address, broker, store } = bridge;
+  if (!config.roles.includes("api")) return withoutApi(started);
   const { port, hostname } = new URL(broker.url);
   const mosquitto = `-h ${hostname} -p ${port || "1883"}`;
   const auth = `-H "Authorization: Bearer ${apiKey.file ? `$(cat ${shellQuote(apiKey.file)})` : "$API_KEY"}"`;
@@ -38,6 +40,23 @@ export function banner({ bridge, apiKey, config }: Started): string {
     `     curl ${address}/v1/topics/demo/hello ${auth} -H 'content-type: text/plain' -d 'hello device'`,
     "  3. Have what devices send to demo/up posted to a URL of yours:",
     `     curl ${address}/v1/webhooks ${auth} -H 'content-type: application/json' -d '{"url":"http://127.0.0.1:9000/","topics":["demo/up"]}'`,
+    "",
+    "",
+  ];
+  return lines.join("\n");
+}
+
+/** Of a process that people have no business with, but those who run it. */
+function withoutApi({ bridge: { address, broker }, apiKey, config }: Started): string {
+  const lines = [
+    "",
+    "  Causeway is up.",
+    "",
+    `  Roles      ${config.roles.join(", ")}   (the API is served by processes with the role api)`,
+    `  Health     ${address}/readyz`,
+    `  API key    ${keyLine(apiKey)}`,
+    `  Broker     ${broker.url}`,
+    "  Store      Redis",
     "",
     "",
   ];

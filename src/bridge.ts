@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { redactUrl } from "./config.ts";
 import { PLACEHOLDER } from "./downlink/request.ts";
 import { Problem } from "./errors.ts";
+import { operationsHandlers } from "./handlers/operations.ts";
 import { makeHandlers } from "./handlers.ts";
 import { buildApp } from "./http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "./http/auth.ts";
@@ -34,12 +35,13 @@ import { WebhookService } from "./webhooks/service.ts";
 import { wireDownlink } from "./wiring/downlink.ts";
 import { wireLive } from "./wiring/live.ts";
 import { type Parts, STOP_MS } from "./wiring/parts.ts";
+import { partsOf } from "./wiring/roles.ts";
 import { wireUplink } from "./wiring/uplink.ts";
 
 export interface Bridge {
   /** Where the API listens, e.g. `http://127.0.0.1:8080`. */
   address: string;
-  /** The broker's address, without credentials. */
+  /** The broker's address, without credentials; `none` where the roles need no broker. */
   broker: { url: string; embedded: boolean; wantedPort: boolean };
   store: "redis" | "embedded";
   /** Ends everything in order; at most about 15 s. Idempotent. */
@@ -56,6 +58,8 @@ const ANSWERS_WORKER = {
   removeOnFail: { count: 100 },
   settings: { backoffStrategy: () => 1_000 },
 };
+/** In the place of a URL where nothing connects. */
+const NO_BROKER = "mqtt://localhost";
 /** How long the start waits for the broker before it says that it is up. */
 const BROKER_WAIT_MS = 2_000;
 /** A store that is away is looked for at least every second. */
@@ -71,7 +75,8 @@ export async function startBridge(
   signal?: AbortSignal,
   breaker: BreakerPolicy = BREAKER,
 ): Promise<Bridge> {
-  const { dataDir, maxPayloadBytes, mqtt } = config;
+  const { dataDir, maxPayloadBytes, mqtt, roles } = config;
+  const runs = partsOf(roles);
   const closing = new Closing(log, STOP_MS.rest);
   const stop = () => closing.closeAll();
   const onStop = closing.add.bind(closing);
@@ -83,14 +88,15 @@ export async function startBridge(
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
     onStop("store", () => store.close());
 
-    // The broker: theirs, or our own.
-    const embedded = mqtt.url
-      ? undefined
-      : await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log });
+    // The broker: theirs, or our own, or none.
+    const embedded =
+      mqtt.url || !runs.connection
+        ? undefined
+        : await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log });
     if (embedded) onStop("broker", () => embedded.close());
     const broker = embedded
       ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" as const }
-      : { ...mqtt, url: mqtt.url! };
+      : { ...mqtt, url: mqtt.url ?? NO_BROKER };
 
     // What is secret in it.
     const secrets = await openSecrets({
@@ -108,7 +114,7 @@ export async function startBridge(
     const observer = makeObserver({ log, wide }, metrics, registry);
 
     const suffix = randomUUID().slice(0, 8);
-    const shared: Parts = { config, log, instance, store, broker, embedded, registry, observer, suffix, onStop };
+    const shared: Parts = { config, runs, log, instance, store, broker, embedded, registry, observer, suffix, onStop };
     const down = wireDownlink(shared, {
       untilInStep: (ms) => uplink.untilInStep(ms),
       refresh: () => uplink.refresh(),
@@ -116,27 +122,36 @@ export async function startBridge(
     const up = wireUplink(shared, down, breaker);
     const { publisher, outbox, storedRequests } = down;
     const { uplink } = up;
-    await down.requestView.start();
-    onStop("requests", () => down.requestView.stop());
-    storedRequests.start();
+    if (runs.requests) {
+      await down.requestView.start();
+      onStop("requests", () => down.requestView.stop());
+      storedRequests.start();
+      onStop("stored_requests", async () => storedRequests.stop());
+    }
     await up.start();
-    await outbox.start();
-    const answers = store.queues.worker<DeliveryJob>(
-      ANSWERS_QUEUE,
-      (job) => storedRequests.answered(fromStored(job.id!, job.data)),
-      ANSWERS_WORKER,
-    );
-    onStop("answers", async () => {
-      storedRequests.stop();
-      await answers.close();
-    });
-    const { streams, requests } = wireLive(shared, down);
-    const canary = makeCanary(store.queues);
-    onStop("canary", () => canary.close(), STOP_MS.canary);
+    if (runs.outbox) await outbox.start();
+    if (runs.answers) {
+      const answers = store.queues.worker<DeliveryJob>(
+        ANSWERS_QUEUE,
+        (job) => storedRequests.answered(fromStored(job.id!, job.data)),
+        ANSWERS_WORKER,
+      );
+      onStop("answers", () => answers.close());
+    }
+    const canary = runs.canary ? makeCanary(store.queues) : undefined;
+    if (canary) onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
-    const parts = { instance: instance.name, store, publisher, uplink, registry, canary, outbox };
-    const readiness = makeReadiness(makeProbes(parts));
+    const parts = { instance: instance.name, store, publisher, uplink, registry, runs, canary, outbox };
+    const status = {
+      warnings: secrets.warnings,
+      broker: { url: redactUrl(broker.url), embedded: embedded !== undefined },
+    };
+    const operations = {
+      readiness: makeReadiness(makeProbes(parts)),
+      status: makeStatus({ ...parts, ...status, roles }),
+      metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    };
     addGauges(metrics, () => queueDepths(parts));
 
     // Who may call.
@@ -148,9 +163,11 @@ export async function startBridge(
     const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
 
     // The API.
-    const app = await buildApp({
-      handlers: makeHandlers({
+    const { streams, requests } = wireLive(shared, down);
+    const serveAll = () =>
+      makeHandlers({
         ...down,
+        ...operations,
         deliveries: uplink,
         replays: up.replays,
         webhooks: new WebhookService({
@@ -175,15 +192,11 @@ export async function startBridge(
         requests,
         isValid: (request) => isGood(request, authenticate),
         responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
-        readiness,
-        status: makeStatus({
-          ...parts,
-          warnings: secrets.warnings,
-          broker: { url: redactUrl(broker.url), embedded: embedded !== undefined },
-        }),
-        metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
         maxPayloadBytes,
-      }),
+      });
+    const app = await buildApp({
+      handlers: runs.api ? serveAll() : operationsHandlers(operations),
+      absent: runs.api ? undefined : `this process has ROLES=${roles.join()}; the API is served by those with api`,
       authenticate,
       maxPayloadBytes,
       claims: store.claims,
@@ -195,17 +208,21 @@ export async function startBridge(
       isClosing: () => closing.begun,
     });
     onStop("http", () => app.close(), STOP_MS.app);
-    onStop("streams", async () => streams.close());
+    onStop("live", async () => {
+      streams.close();
+      requests.close();
+    });
     const address = await app.listen({ host: config.http.host, port: config.http.port });
     // So that what a person tries first works; a broker that is away must not hold up the start.
     const soon = AbortSignal.timeout(BROKER_WAIT_MS);
-    await publisher.connection
-      .untilConnected(soon)
-      .catch(() => log.warn({ broker: redactUrl(broker.url) }, "broker_away"));
+    if (runs.connection)
+      await publisher.connection
+        .untilConnected(soon)
+        .catch(() => log.warn({ broker: redactUrl(broker.url) }, "broker_away"));
     return {
       address,
       broker: {
-        url: redactUrl(broker.url),
+        url: runs.connection ? redactUrl(broker.url) : "none",
         embedded: embedded !== undefined,
         wantedPort: embedded?.wantedPort ?? true,
       },

@@ -19,8 +19,8 @@ import {
   type LogLevel,
   list,
   type MqttProtocol,
-  ROLES,
   type Role,
+  rolesOf,
   rules,
   schema,
   type Variables,
@@ -57,6 +57,7 @@ export interface Config {
   readonly storeUrl?: string;
   /** Encrypt secrets in the store: the first one; all of them decrypt. */
   readonly secretsKeys: readonly string[];
+  /** What this process does, each once. */
   readonly roles: readonly Role[];
   /** CIDRs; loopback is among them when broker and store are both embedded. */
   readonly webhookAllowNetworks: readonly string[];
@@ -149,10 +150,25 @@ function checkTogether(raw: Raw, mistakes: Mistakes): void {
     need("BROKER_HOST", "BROKER_USERNAME", why);
     need("BROKER_HOST", "BROKER_PASSWORD", why);
   }
+  checkRoles(raw, mistakes);
   for (const name of PEMS) {
     if (raw[name] && !hasScheme(raw.MQTT_URL ?? "", ["mqtts:", "wss:"])) {
       mistakes.set(name, "is only used with TLS: MQTT_URL must have the scheme mqtts or wss");
     }
+  }
+}
+
+/** What is embedded belongs to one process, so that whoever splits the roles needs a server for all of them. */
+function checkRoles(raw: Raw, mistakes: Mistakes): void {
+  if (!raw.ROLES || !formats.roles!(raw.ROLES)) return;
+  const roles = rolesOf(raw.ROLES);
+  const all = rolesOf();
+  if (roles.length < all.length && !raw.STORE_URL) {
+    const why = "the embedded store is one process's, and processes that share the work need STORE_URL";
+    mistakes.set("ROLES", `must be ${all.join()} without STORE_URL: ${why}`);
+  } else if (roles.includes("api") !== roles.includes("uplink") && !raw.MQTT_URL) {
+    const why = "the embedded broker is one process's, and api and uplink in two need MQTT_URL";
+    mistakes.set("ROLES", `must name both api and uplink, or neither, without MQTT_URL: ${why}`);
   }
 }
 
@@ -228,7 +244,7 @@ function toConfig(v: Variables): Config {
     broker: { host: v.BROKER_HOST, port: v.BROKER_PORT, username: v.BROKER_USERNAME, password: v.BROKER_PASSWORD },
     storeUrl: v.STORE_URL,
     secretsKeys: list(v.SECRETS_KEY ?? ""),
-    roles: [...ROLES],
+    roles: rolesOf(v.ROLES),
     webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],
     maxPayloadBytes: v.MAX_PAYLOAD_BYTES,
     maxPendingRequests: v.MAX_PENDING_REQUESTS,

@@ -17,15 +17,15 @@ import type { StoredRequests } from "./downlink/stored-requests.ts";
 import { getRetained, publishToTopic } from "./downlink/topics.ts";
 import { fieldProblem, Problem } from "./errors.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./handlers/deliveries.ts";
+import { type OperationsPorts, operationsHandlers } from "./handlers/operations.ts";
 import { type WebhookPorts, webhookHandlers } from "./handlers/webhooks.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
-import type { Readiness } from "./ops/health.ts";
 import { topicFilterError } from "./topic.ts";
 import type { Streams } from "./uplink/stream.ts";
 
-export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks"> {
+export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks">, OperationsPorts {
   publish: Publish;
   readRetained: ReadRetained;
   findRetained: FindRetained;
@@ -41,9 +41,6 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   responseTopic: string;
   /** Whether the key of a request is good, still. */
   isValid(request: FastifyRequest): boolean;
-  readiness(): Promise<Readiness>;
-  status(): Promise<Record<string, unknown>>;
-  metrics(): Promise<{ contentType: string; text: string }>;
   maxPayloadBytes: number;
 }
 
@@ -178,16 +175,7 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
 
-    getHealth: () => ({ status: "ok" as const }),
-    getReady: async (_request, reply) => {
-      const readiness = await ports.readiness();
-      return reply.code(readiness.status === "ready" ? 200 : 503).send(readiness);
-    },
-    getMetrics: async (_request, reply) => {
-      const { contentType: type, text } = await ports.metrics();
-      return reply.type(type).send(text);
-    },
-    getStatus: () => ports.status(),
+    ...operationsHandlers(ports),
   };
 }
 

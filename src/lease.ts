@@ -14,6 +14,8 @@ export interface LeaseOptions {
   name: string;
   /** This instance; a name that nobody else has. */
   holder: string;
+  /** Never takes it, and only knows who has it. */
+  watchOnly?: boolean;
   /** It is ours. Comes again only after {@link LeaseOptions.onLost}. */
   onGained(): void;
   /** The store said that another one has it. Not called at {@link Lease.stop}. */
@@ -120,13 +122,16 @@ export class Lease {
   }
 
   async #ask(): Promise<boolean> {
-    const { leases, name, holder } = this.options;
+    const { leases, name, holder, watchOnly = false } = this.options;
     const askedAt = performance.now();
-    const has = await leases.acquire(name, holder, Math.ceil(TTL_MS / this.#speed));
+    const has = watchOnly
+      ? await leases.holder(name)
+      : await leases.acquire(name, holder, Math.ceil(TTL_MS / this.#speed));
     const before = this.#held;
-    this.#held = has === holder;
+    // An earlier life of this instance may have left it behind, and had other roles.
+    this.#held = !watchOnly && has === holder;
     if (this.#held) this.#validUntil = askedAt + VALID_MS / this.#speed;
-    else this.#other = { name: has, until: performance.now() + TTL_MS / this.#speed };
+    else this.#other = has === undefined ? undefined : { name: has, until: performance.now() + TTL_MS / this.#speed };
     if (this.#stopped) return this.#held;
     if (this.#held && !before) this.options.onGained();
     if (!this.#held && before) this.options.onLost();

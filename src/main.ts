@@ -11,7 +11,7 @@ import { openLog } from "./ops/log.ts";
 
 /** EX_CONFIG of sysexits.h: starting again without a change is of no use. */
 const EX_CONFIG = 78;
-/** Deliveries get 10 s to finish, everything else the rest. */
+/** Deliveries get 9 s to finish, everything else the rest. */
 const STOP_MS = 15_000;
 
 // A burst of messages leaves garbage in the old space, and V8 lets the heap double before it collects: with this the
@@ -48,7 +48,7 @@ try {
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;
-  log.info({ address, broker: broker.url, store }, "started");
+  log.info({ address, broker: broker.url, store, roles: config.roles }, "started");
   lines.flush();
   process.stdout.write(banner({ bridge, apiKey, config }));
 } catch (error) {

@@ -178,6 +178,12 @@ describe("configuration", () => {
     [{ SECRETS_KEY: `${"k".repeat(20)} ${"k".repeat(20)}` }, "SECRETS_KEY"],
     [{ SECRETS_KEY: "," }, "SECRETS_KEY"],
     [{ ROLES: "api" }, "ROLES"],
+    [{ ROLES: "api,uplink" }, "ROLES"],
+    [{ ROLES: "delivery", MQTT_URL: "mqtt://h" }, "ROLES"],
+    [{ ROLES: "uplink", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: "api,delivery", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: ",", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: "API", STORE_URL: "redis://h" }, "ROLES"],
     [{ ROLES: "api,uplink,delivery,broker" }, "ROLES"],
     [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.1" }, "WEBHOOK_ALLOW_NETWORKS"],
     [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/33" }, "WEBHOOK_ALLOW_NETWORKS"],
@@ -196,6 +202,24 @@ describe("configuration", () => {
     it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
   }
 
+  it("takes any of the roles, each once, where store and broker are of several processes", () => {
+    for (const [ROLES, roles, servers] of [
+      ["delivery", ["delivery"], { STORE_URL: "redis://h" }],
+      ["uplink , api", ["api", "uplink"], { STORE_URL: "redis://h" }],
+      ["uplink,uplink", ["uplink"], { STORE_URL: "redis://h", MQTT_URL: "mqtt://h" }],
+      ["delivery,api", ["api", "delivery"], { STORE_URL: "redis://h", MQTT_URL: "mqtt://h" }],
+      ["delivery,api,uplink", ["api", "uplink", "delivery"], {}],
+    ] as const) {
+      assert.deepEqual(load({ ROLES, ...servers }).roles, roles);
+    }
+  });
+
+  it("says what splitting the roles needs", () => {
+    const message = (env: Env) => mistakesOf(env)[0]!.message;
+    assert.match(message({ ROLES: "api" }), /must be api,uplink,delivery without STORE_URL: .* need STORE_URL$/);
+    assert.match(message({ ROLES: "api", STORE_URL: "redis://h" }), /without MQTT_URL: .* need MQTT_URL$/);
+  });
+
   it("lists every mistake at once, in the order of the table, each with what is expected", () => {
     const mistakes = mistakesOf({
       EVENT_SOURCE: " ",
@@ -206,7 +230,7 @@ describe("configuration", () => {
       MQTT_CA: join(dir, "missing.pem"),
       MQTT_PROTOCOL: "6",
       STORE_URL: "localhost",
-      ROLES: "uplink",
+      ROLES: "downlink",
     });
     assert.deepEqual(
       mistakes.map(({ name }) => name),

@@ -16,7 +16,7 @@
  * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | who may connect to it; required beyond loopback |
  * | `STORE_URL` | the embedded store | redis or rediss |
  * | `SECRETS_KEY` | embedded store: made and kept beside it | encrypts secrets in the store; several: the first encrypts |
- * | `ROLES` | `api,uplink,delivery` | what this process does |
+ * | `ROLES` | `api,uplink,delivery` | what this process does; fewer than all only with `STORE_URL` |
  * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
  * | `MAX_PENDING_REQUESTS` | `10000` | requests that wait for their answer at once |
@@ -105,7 +105,7 @@ export const rules: Record<keyof Variables, Rule> = {
     "secrets-keys",
     "must be at least 32 printable ASCII characters without white space, as from openssl rand -base64 32; several separated by commas",
   ),
-  ROLES: text("roles", "must name api, uplink and delivery: splitting them among processes is not supported yet", {
+  ROLES: text("roles", "must name one or more of api, uplink and delivery, separated by commas", {
     default: ROLES.join(),
   }),
   WEBHOOK_ALLOW_NETWORKS: text("networks", "must be networks such as 10.0.0.0/8, separated by commas"),
@@ -127,7 +127,7 @@ export const formats: Record<string, (value: string) => boolean> = {
   "secrets-keys": (value) => list(value).length > 0 && list(value).every((key) => /^[\x21-\x7e]{32,}$/.test(key)),
   "public-url": (value) =>
     hasScheme(value, ["http:", "https:"]) && !/[?#@]/.test(value) && /^[\x21-\x7e]+$/.test(value),
-  roles: (value) => list(value).sort().join() === [...ROLES].sort().join(),
+  roles: (value) => list(value).length > 0 && list(value).every((role) => (ROLES as readonly string[]).includes(role)),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>
     /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),
@@ -137,6 +137,12 @@ export const schema = {
   type: "object",
   properties: Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.schema])),
 };
+
+/** In one order, each once. @param value valid, or absent for all of them */
+export function rolesOf(value: string = ROLES.join()): Role[] {
+  const named = list(value);
+  return ROLES.filter((role) => named.includes(role));
+}
 
 export function list(value: string): string[] {
   return value.split(",").flatMap((item) => item.trim() || []);

@@ -31,6 +31,8 @@ export class Requests {
   /** In the order of asking, by response topic. */
   readonly #waiting = new Map<string, Waiter[]>();
   readonly #shared = new Map<string, Shared>();
+  /** What ends a wait before its time, for each caller that waits. */
+  readonly #ends = new Set<(problem: Problem) => void>();
   #pending = 0;
 
   constructor(private readonly options: RequestsOptions) {}
@@ -42,7 +44,7 @@ export class Requests {
   /**
    * @param signal the caller has gone: nobody waits any more
    * @returns the answer of the API as JSON
-   * @throws Problem request_timeout, rate_limited, and whatever publishing may bring
+   * @throws Problem request_timeout, rate_limited, shutting_down, and whatever publishing may bring
    */
   async ask(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
     const { maxPending } = this.options;
@@ -63,13 +65,22 @@ export class Requests {
     }
   }
 
+  /** Whoever still waits is told so, and not left with a broken connection. */
+  close(): void {
+    const detail = "this instance stops and hears no answer any more; the device may have got the request";
+    for (const end of this.#ends) end(new Problem("shutting_down", detail));
+  }
+
   async #exchange(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
     const startedAt = performance.now();
     let unheard = false;
     let timer: NodeJS.Timeout | undefined;
+    let end: (problem: Problem) => void;
     const wait = this.#expect(request);
     try {
       const late = new Promise<never>((_, reject) => {
+        end = reject;
+        this.#ends.add(end);
         timer = setTimeout(() => reject(timeout(timeoutMs, unheard)), timeoutMs);
         signal.addEventListener("abort", () => reject(new Problem("request_timeout", "the caller has gone")));
       });
@@ -84,6 +95,7 @@ export class Requests {
       return `{"id":"${id}","outcome":"responded","response":${responseJson(answer)},"durationMs":${durationMs}}`;
     } finally {
       clearTimeout(timer);
+      this.#ends.delete(end!);
       wait.end();
     }
   }

@@ -19,7 +19,10 @@ import { type Explain, errorHandler, handleClientError, sendProblem } from "./pr
 import { registerRoutes } from "./routes.ts";
 
 export interface AppOptions {
-  handlers: Handlers;
+  /** All of the contract's, unless {@link AppOptions.absent} says why not. */
+  handlers: Partial<Handlers>;
+  /** Why this process does not serve the API, for people: every path that has no handler is answered so. */
+  absent?: string | undefined;
   authenticate: Authenticate;
   /** The longest payload; the exact limit of raw bodies. */
   maxPayloadBytes: number;
@@ -72,13 +75,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler(errorHandler(options.explain));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
-    done(admit(request, reply) ?? (request.is404 ? notFound() : undefined));
+    done(admit(request, reply) ?? (request.is404 ? notFound(options.absent) : undefined));
   });
   // The hook above has answered already; without a handler of its own Fastify would not run hooks on unknown paths.
-  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
   readBodies(app);
   await app.register((scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
-  await app.register((scope) => serveDocs(scope, document));
+  if (options.absent === undefined) await app.register((scope) => serveDocs(scope, document));
   await app.ready();
   return app;
 }
@@ -114,8 +117,8 @@ function badUrl(request: FastifyRequest): Problem {
   return fieldProblem("invalid_request", "path", message);
 }
 
-function notFound(): Problem {
-  return new Problem("not_found", "there is nothing at this path");
+function notFound(detail = "there is nothing at this path"): Problem {
+  return new Problem("not_found", detail);
 }
 
 function shuttingDown(): Problem {

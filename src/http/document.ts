@@ -75,6 +75,17 @@ export function operationsOf(openapi: OpenApi): { path: string; method: Method; 
   );
 }
 
+/** The document with only the operations that are wanted. */
+export function withOperations(openapi: OpenApi, isWanted: (operationId: string) => boolean): OpenApi {
+  const paths: Record<string, PathItem> = {};
+  for (const { path, method, operation } of operationsOf(openapi)) {
+    if (!isWanted(operation.operationId)) continue;
+    const { parameters } = openapi.paths[path]!;
+    paths[path] = { ...(parameters && { parameters }), ...paths[path], [method]: operation };
+  }
+  return { ...openapi, paths };
+}
+
 /** The status of the success answer. */
 export function successStatus(operation: Operation): number {
   return Number(Object.keys(operation.responses).find((status) => status.startsWith("2")));

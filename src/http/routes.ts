@@ -5,7 +5,16 @@ import type { Scope } from "../caller.ts";
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
-import { hasLines, hasRawBody, needsJson, type OpenApi, operationsOf, routable, successStatus } from "./document.ts";
+import {
+  hasLines,
+  hasRawBody,
+  needsJson,
+  type OpenApi,
+  operationsOf,
+  routable,
+  successStatus,
+  withOperations,
+} from "./document.ts";
 import { type Claims, idempotencyHooks } from "./idempotency.ts";
 import { schemaCheck, schemaCompiler } from "./validation.ts";
 
@@ -27,14 +36,15 @@ declare module "fastify" {
 
 export interface RoutesOptions {
   openapi: OpenApi;
-  handlers: Handlers;
+  /** An operation without one is not served. */
+  handlers: Partial<Handlers>;
   claims: Claims;
   maxPayloadBytes: number;
 }
 
-/** Registers every operation, and a 405 for each other method of its path. */
+/** Registers every operation that has a handler, and a 405 for each other method of its path. */
 export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
-  const { openapi } = options;
+  const openapi = withOperations(options.openapi, (id) => id in options.handlers);
   const specification = routable(openapi);
   const served = new Map<string, HTTPMethods[]>();
   app.setValidatorCompiler(schemaCompiler());
@@ -45,7 +55,7 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
     // An operation without query parameters refuses all of them. Probes are spared: some add one against caches.
     if (schema && url.startsWith("/v1/")) schema.querystring ??= { type: "object", properties: {} };
   });
-  const settings = routeSettings(options);
+  const settings = routeSettings({ ...options, openapi });
   await app.register(glue, {
     specification,
     operationResolver: (operationId: string) => settings.get(operationId as OperationId) as RouteOptions,

@@ -47,6 +47,8 @@ export interface ConnectionOptions {
    * Absent: always true.
    */
   mayConnect?: (() => boolean) | undefined;
+  /** Never connects, as if it were closed: for a process that needs no broker. */
+  idle?: boolean | undefined;
   /** After every CONNACK that accepted us. */
   onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
   onClose?: () => void;
@@ -108,7 +110,8 @@ export class Connection {
     this.client.setMaxListeners(0);
     this.#listen();
     options.prepare?.(this.client);
-    this.client.connect();
+    if (options.idle) this.#state = "closed";
+    else this.client.connect();
   }
 
   get state(): ConnectionState {

@@ -15,6 +15,8 @@ export interface PublisherOptions {
   log: Log;
   /** Milliseconds to wait for PUBACK or PUBCOMP. */
   ackTimeoutMs?: number;
+  /** See {@link Connection}'s option of that name. */
+  idle?: boolean;
 }
 
 const ACK_TIMEOUT_MS = 10_000;
@@ -68,6 +70,7 @@ export class Publisher {
       clientId: options.clientId,
       persistent: false,
       log: options.log,
+      idle: options.idle,
       prepare: (client) => this.#watchAcknowledgements(client),
       onConnect: ({ properties }) => {
         this.#limits = properties ?? {};

@@ -11,6 +11,14 @@ import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Canary, Check, Probes } from "./health.ts";
 import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
 
+/** Of what a process may do: as far as it shows. */
+interface Running {
+  /** Connected to the broker. */
+  connection: boolean;
+  /** May receive. */
+  lane: boolean;
+}
+
 /** package.json is two folders up both from src/ops and from dist/ops. */
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
@@ -21,20 +29,24 @@ export interface Parts {
   publisher: Publisher;
   uplink: Uplink<UplinkSession>;
   registry: WebhookRegistry;
-  canary: Canary;
+  runs: Running;
+  /** Absent where nothing consumes. */
+  canary?: Canary | undefined;
   outbox: Outbox;
 }
 
 /** A flush longer than this means that the store takes nothing. */
 const STUCK_FLUSH_MS = 5_000;
 
-export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes {
+export function makeProbes({ store, publisher, uplink, runs, canary }: Parts): Probes {
   return {
-    broker: () => {
-      const { connected, lastError, state } = publisher.connection;
-      return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
-    },
-    uplink: () => uplinkCheck(uplink),
+    ...(runs.connection && {
+      broker: () => {
+        const { connected, lastError, state } = publisher.connection;
+        return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
+      },
+    }),
+    ...(runs.lane && { uplink: () => uplinkCheck(uplink) }),
     store: async () => {
       await store.ping();
       const stuck = uplink.oldestFlushMs();
@@ -42,7 +54,7 @@ export function makeProbes({ store, publisher, uplink, canary }: Parts): Probes 
         ? { ok: false, detail: `a batch waits for ${Math.round(stuck / 1000)} s` }
         : { ok: true };
     },
-    consumption: () => canary.probe(),
+    ...(canary && { consumption: () => canary.probe() }),
   };
 }
 
@@ -66,26 +78,30 @@ export function uplinkCheck({
 }
 
 interface StatusParts extends Parts {
+  roles: readonly string[];
   broker: { url: string; embedded: boolean };
   /** What an operator should know, besides what the store itself says. */
   warnings: readonly string[];
 }
 
 export function makeStatus(parts: StatusParts) {
-  const { instance, store, publisher, uplink, registry, broker } = parts;
+  const { instance, store, publisher, uplink, registry, runs, roles, broker } = parts;
   const startedAt = new Date();
   return async () => ({
     version,
     instance,
+    roles,
     node: process.version,
     startedAt: startedAt.toISOString(),
     uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1_000),
-    broker: {
-      ...broker,
-      connected: publisher.connection.connected,
-      protocol: protocolName(publisher.connection.protocol) ?? null,
-      error: publisher.connection.lastError ?? null,
-    },
+    broker: runs.connection
+      ? {
+          ...broker,
+          connected: publisher.connection.connected,
+          protocol: protocolName(publisher.connection.protocol) ?? null,
+          error: publisher.connection.lastError ?? null,
+        }
+      : null,
     store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
     lanes: [laneStatus(uplink)],
     webhooks: registry.size,
@@ -99,7 +115,7 @@ function laneStatus({ holder, sessions }: Parts["uplink"]) {
 }
 
 /** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */
-export async function queueDepths({ uplink, registry, publisher, store, outbox }: Parts) {
+export async function queueDepths({ uplink, registry, publisher, store, outbox, runs }: Parts) {
   const webhooks = registry.all().slice(0, MAX_LABELLED_WEBHOOKS);
   const few = registry.size <= MAX_LABELLED_WEBHOOKS;
   const counts = few ? await Promise.allSettled(webhooks.map(({ id }) => uplink.count(id))) : [];
@@ -113,7 +129,7 @@ export async function queueDepths({ uplink, registry, publisher, store, outbox }
     ),
     uplinkPending: uplink.sessions().reduce((sum, { pending }) => sum + pending, 0),
     outboxWaiting: await outbox.waiting().catch(() => Number.NaN),
-    up: { broker: publisher.connection.connected, store: storeUp },
+    up: { ...(runs.connection && { broker: publisher.connection.connected }), store: storeUp },
     webhooks: registry.size,
     failing: uplink.failing(),
   };

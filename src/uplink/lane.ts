@@ -117,6 +117,9 @@ export class Lane<S extends Session> {
   #changed(): void {
     // A connection that broke may be the first sign of another holder.
     if (this.#tenure && !this.#tenure.subscriptions.connected) void this.lease.check();
+    // Nor does this instance know yet who has written the record.
+    else if (this.options.view.get(RECORD)?.holder !== this.lease.holder)
+      void this.lease.check().then(() => this.#untilInStep.look());
     this.#untilInStep.look();
     void this.#tell();
   }

@@ -80,9 +80,11 @@ export class Replays {
     this.#step = options.step ?? STEP;
   }
 
-  start(): void {
+  /** @param work false: they can be begun, asked for and cancelled here, and other instances make them */
+  start(work = true): void {
     const { openQueue, openWorker, onFailed } = this.options;
     this.#queue = openQueue(QUEUE);
+    if (!work) return;
     this.#worker = openWorker(QUEUE, (job, token) => this.#run(job, token), WORKER);
     this.#worker.on("failed", (_job, error) => onFailed(error));
     this.#timer = setInterval(() => void this.#sweep().catch(onFailed), SWEEP_MS).unref();

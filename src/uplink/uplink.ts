@@ -223,17 +223,20 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   }
 
   return {
-    async start(): Promise<void> {
-      options.endpoints.onChange((changed) => workers.refresh(changed));
+    /** @param runs what of it this process does; whether it receives is the lease's affair */
+    async start(runs: { workers: boolean; retention: boolean }): Promise<void> {
       registry.onChange((changed) => {
         for (const id of changed) watch.changed(id);
-        workers.refresh(changed);
+        if (runs.workers) workers.refresh(changed);
         lane.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
-      health.start();
-      workers.refresh();
-      retention.start();
+      if (runs.workers) {
+        options.endpoints.onChange((changed) => workers.refresh(changed));
+        health.start();
+        workers.refresh();
+      }
+      if (runs.retention) retention.start();
       await lane.start();
     },
 
@@ -298,9 +301,11 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Stops the intake, acknowledging what is durable, and leaves it to another instance. */
     stopIntake: () => lane.stop(),
 
-    /** Lets calls under way finish; what the process ends before is called again. */
-    async stopDelivery(): Promise<void> {
-      await workers.stop();
+    /** Takes up no delivery any more and lets calls under way finish; what the process ends before is called again. */
+    stopWorkers: () => workers.stop(),
+
+    /** After intake and workers: nothing needs the queues then. */
+    async close(): Promise<void> {
       await retention.stop();
       await watch.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));

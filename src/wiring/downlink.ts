@@ -23,9 +23,9 @@ export interface Answers {
 export type DownlinkParts = ReturnType<typeof wireDownlink>;
 
 export function wireDownlink(parts: Parts, answers: Answers) {
-  const { config, log, store, broker, embedded, observer, suffix, onStop } = parts;
+  const { config, runs, log, store, broker, embedded, observer, suffix, onStop } = parts;
   const { clientId } = config.mqtt;
-  const publisher = new Publisher({ broker, clientId: `${clientId}-publish-${suffix}`, log });
+  const publisher = new Publisher({ broker, clientId: `${clientId}-publish-${suffix}`, log, idle: !runs.connection });
   onStop("publisher", () => publisher.close());
   const { connection } = publisher;
   const protocol = () => protocolName(connection.protocol);

@@ -7,9 +7,12 @@ import type { Observer } from "../ops/observe.ts";
 import type { Instance } from "../store/instance.ts";
 import type { Store } from "../store/store.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
+import type { Running } from "./roles.ts";
 
 export interface Parts {
   config: Config;
+  /** What this process does. */
+  runs: Running;
   log: FastifyBaseLogger;
   instance: Instance;
   store: Store;
@@ -31,8 +34,8 @@ export const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 
 export const STOP_MS = {
   app: 1_500,
   canary: 500,
-  intake: 3_000,
-  delivery: 7_500,
+  /** Calls under way finish, and what was received becomes durable and is acknowledged. */
+  flow: 9_000,
   replays: 500,
   outbox: 500,
   rest: 250,

@@ -20,7 +20,7 @@ import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./parts.ts";
 export type UplinkParts = ReturnType<typeof wireUplink>;
 
 export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: BreakerPolicy) {
-  const { config, log, store, broker, registry, observer, onStop } = parts;
+  const { config, runs, log, store, broker, registry, observer, onStop } = parts;
   const { eventSource, maxPayloadBytes } = config;
   const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
   const senders = makeSenders({ guard });
@@ -29,17 +29,18 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
   onStop("expressions", () => expressions.close());
   const prepare = makePrepare({ expressions, eventSource });
 
-  const openLease = (name: string) => (callbacks: { onGained(): void; onLost(): void }) =>
+  const openLease = (name: string, watchOnly: boolean) => (callbacks: { onGained(): void; onLost(): void }) =>
     new Lease({
       leases: store.leases,
       name,
+      watchOnly,
       holder: parts.instance.name,
       onError: (error) => observer.partFailed("lease", error),
       ...callbacks,
     });
   const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
   const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
-  const ordered = new Ordered(openLease("ordered"));
+  const ordered = new Ordered(openLease("ordered", !runs.workers));
   const queues: Pick<Parameters<typeof makeUplink>[0], "openQueue" | "openWorker"> = {
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
@@ -52,7 +53,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     publishEvent: (event) => downlink.outbox.accept(event),
     assignments: store.records("subscriptions"),
     lanes,
-    openLease: openLease(`lane-${LANE}`),
+    openLease: openLease(`lane-${LANE}`, !runs.lane),
     openSession: ({ index, ...callbacks }, receive) =>
       new UplinkSession({
         broker,
@@ -101,16 +102,19 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
   /** Rejects when the store is away. */
   async function start(): Promise<void> {
     await Promise.all([registry.start(), lanes.start(), endpoints.start()]);
-    for (const view of [registry, lanes, endpoints]) onStop("views", () => view.stop());
+    onStop("views", () => Promise.all([registry, lanes, endpoints].map((view) => view.stop())));
     onStop("ordered", () => ordered.stop());
-    onStop("delivery", () => uplink.stopDelivery(), STOP_MS.delivery);
-    onStop("intake", () => uplink.stopIntake(), STOP_MS.intake);
-    await uplink.start();
-    await ordered.start();
-    registry.onChange(() => snapshots.refresh());
-    snapshots.refresh();
-    onStop("snapshots", async () => snapshots.stop());
-    replays.start();
+    onStop("queues", () => uplink.close());
+    // Together: a store or broker that does not answer must not take from the time of the calls under way.
+    onStop("flow", () => Promise.all([uplink.stopIntake(), uplink.stopWorkers()]), STOP_MS.flow);
+    await uplink.start(runs);
+    if (runs.workers) await ordered.start();
+    if (runs.snapshots) {
+      registry.onChange(() => snapshots.refresh());
+      snapshots.refresh();
+      onStop("snapshots", async () => snapshots.stop());
+    }
+    replays.start(runs.replays);
     onStop("replays", () => replays.stop(), STOP_MS.replays);
   }
 

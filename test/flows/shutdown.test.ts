@@ -1,4 +1,4 @@
-/** SIGTERM: an orderly end in time, whatever is away, and nothing lost; and starts that must not happen. */
+/** SIGTERM: an orderly end in time, and nothing lost; and starts that must not happen. What is away then: shutdown-faults. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const STOP_MS = 15_000;
-const STOPS = 3;
+const STOPS = 2;
 const CONCURRENCY = 10;
 const withServers = mosquittoAndRedis("5");
 
@@ -22,7 +22,7 @@ describe("SIGTERM under load", () => {
     { kind: embedded, perSecond: 100 },
   ]) {
     it(`loses nothing and receives nothing twice: ${kind.name}`, { timeout: 120_000, ...kind.options }, async (t) => {
-      const count = perSecond * 6;
+      const count = perSecond * 4;
       const setup = await kind.start();
       const receiver = await startReceiver();
       t.after(async () => {
@@ -88,30 +88,7 @@ describe("SIGTERM under load", () => {
   });
 });
 
-describe("SIGTERM while a part is away", { concurrency: 2, ...withServers.options }, () => {
-  for (const away of ["redis", "mosquitto", "both"] as const) {
-    it(`ends in time with exit code 0: ${away}`, { timeout: 60_000 }, async (t) => {
-      const { bridge, brokerUrl, redis, mosquitto, close } = await withServers.start();
-      const receiver = await startReceiver();
-      t.after(async () => {
-        await close();
-        await receiver.close();
-      });
-      await bridge.register({ url: receiver.url, topics: ["load/#"] });
-      const load = publishLoad(brokerUrl, { count: 100_000, perSecond: 200 });
-      t.after(() => load.close());
-      await receiver.until((calls) => calls.length >= 50);
-
-      if (away !== "mosquitto") await redis!.kill();
-      if (away !== "redis") await mosquitto!.kill();
-      await bridge.readiness(503);
-      const { exit, took } = await timed(() => bridge.stop());
-      t.diagnostic(`it took ${took} ms`);
-      assert.deepEqual(exit, { code: 0, signal: null });
-      assert.ok(took < STOP_MS, `it took ${took} ms`);
-    });
-  }
-
+describe("SIGTERM at the start", withServers.options, () => {
   it("ends promptly while it waits for Redis at the start", { timeout: 60_000 }, async () => {
     const port = await freePort();
     const bridge = start({ STORE_URL: `redis://127.0.0.1:${port}`, MQTT_URL: "mqtt://127.0.0.1:9" });

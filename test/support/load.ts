@@ -8,6 +8,8 @@ export interface Load {
   readonly acknowledged: number;
   /** Resolves when every message is acknowledged. */
   readonly done: Promise<void>;
+  /** Publishes no more than what it has begun, waits until that is acknowledged, and answers how many there were. */
+  finish(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -32,17 +34,20 @@ export function publishLoad(
   client.on("error", () => {}); // it reconnects
   let acknowledged = 0;
   let closed = false;
+  let finishing = false;
+  let begun = 0;
 
   async function run(): Promise<void> {
     const start = Date.now();
     const underWay = new Set<Promise<unknown>>();
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count && !finishing; i++) {
       while (underWay.size >= window || !client.connected) {
         if (closed) throw new Error("the load was closed before its end");
         await (client.connected ? Promise.race(underWay) : delay(20));
       }
       const ahead = i / perSecond - (Date.now() - start) / 1_000;
       if (ahead > 0.01) await delay(ahead * 1_000);
+      begun++;
       const sent = publish(i).then(() => {
         acknowledged++;
         underWay.delete(sent);
@@ -73,6 +78,11 @@ export function publishLoad(
       return acknowledged;
     },
     done,
+    finish: async () => {
+      finishing = true;
+      await done;
+      return begun;
+    },
     close: () => {
       closed = true;
       return client.endAsync(true);

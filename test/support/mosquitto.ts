@@ -31,6 +31,8 @@ export interface Mosquitto {
   stop(): Promise<void>;
   /** `kill -9`. */
   kill(): Promise<void>;
+  /** E.g. SIGSTOP and SIGCONT, for a broker that is there and does not answer. */
+  signal(signal: NodeJS.Signals): void;
   /** Starts it again on the same port and directory, after `stop` or `kill` if it still runs. */
   restart(how?: "stop" | "kill"): Promise<void>;
 }
@@ -62,6 +64,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     waitForLog: (pattern, wait) => child.waitFor(pattern, wait),
     stop: async () => void (await child.stop()),
     kill: async () => void (await child.kill()),
+    signal: (signal) => void child.child.kill(signal),
     restart: async (how = "stop") => {
       await child[how]();
       earlierLog += child.output;

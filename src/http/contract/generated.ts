@@ -714,7 +714,8 @@ export interface paths {
         /**
          * Readiness
          * @description Whether broker, uplink, store and consumption work, each as a named check. Where several instances share a store
-         *     one of them receives; for the others `uplink` is all right as long as they know which one that is.
+         *     one of them receives; for the others `uplink` is all right as long as they know which one that is. A process
+         *     with fewer than all roles has only the checks that these need.
          */
         get: operations["getReady"];
         put?: never;
@@ -2014,13 +2015,16 @@ export interface components {
             version?: string;
             /** @description The name of this instance among those that share the store. */
             instance?: string;
+            /** @description What this process does (`ROLES`). */
+            roles?: ("api" | "uplink" | "delivery")[];
             /** @description The version of Node.js. */
             node?: string;
             /** Format: date-time */
             startedAt?: string;
+            /** @description The connection that publishes; null in a process that has neither the role api nor uplink. */
             broker?: {
                 [key: string]: unknown;
-            };
+            } | null;
             store?: {
                 [key: string]: unknown;
             };
@@ -4632,6 +4636,11 @@ export interface operations {
                      * @example {
                      *       "version": "0.1.0",
                      *       "instance": "bridge-1-3f9c2a41",
+                     *       "roles": [
+                     *         "api",
+                     *         "uplink",
+                     *         "delivery"
+                     *       ],
                      *       "node": "20.20.2",
                      *       "startedAt": "2026-03-01T12:00:00.000Z",
                      *       "broker": {
