@@ -82,7 +82,7 @@ function luaPattern(text: string): string {
 
 const COLUMNS = ["enqueued", "succeeded", "failed", "waiting", "discarded"] as const;
 
-/** One queue after the other, and what is closed: 2 ms of Redis for a thousand. */
+/** One queue after the other, and what is closed: 6 ms of Redis for a thousand, measured. */
 const SUM = `
 local sum = { enqueued = 0, succeeded = 0, failed = 0, waiting = 0, discarded = 0 }
 local function add(key)
