@@ -129,11 +129,9 @@ describe("books of two instances", requireOrSkip("mosquitto", "redis-server"), (
     await a.kill();
     await a.start();
     await load.done;
-    const books = await assertBooksClose(b);
+    const books = await assertBooksClose(b, { receiver });
     assert.deepEqual(await assertBooksClose(a), books);
     const { enqueued } = books.deliveries;
-    const calls = new Set(receiver.attempts.map(({ path, headers }) => `${path} ${headers["webhook-id"]}`)).size;
-    assert.deepEqual(books.deliveries, { enqueued: calls, succeeded: calls, failed: 0, waiting: 0, discarded: 0 });
     assert.ok(enqueued >= 2 * count && books.messages.received >= count, JSON.stringify(books));
 
     // One goes while messages for it arrive.

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Books } from "../../src/uplink/books.ts";
 import type { TestBridge } from "./bridge.ts";
+import type { Receiver } from "./receiver.ts";
 
 /** As the bridge tells them now. */
 export async function booksOf(bridge: TestBridge): Promise<Books> {
@@ -26,11 +27,12 @@ async function waitingOf(bridge: TestBridge): Promise<number> {
 /**
  * Waits until everything is at rest, with `waiting` deliveries that wait for something that does not happen, and asserts
  * that both equations hold and that the webhooks' own queues hold what the books say.
+ * @param receiver got every delivery that was ever made durable, and has accepted each
  * @returns the books
  */
 export async function assertBooksClose(
   bridge: TestBridge,
-  { waiting = 0, timeoutMs = 30_000 }: { waiting?: number; timeoutMs?: number } = {},
+  { waiting = 0, timeoutMs = 30_000, receiver }: { waiting?: number; timeoutMs?: number; receiver?: Receiver } = {},
 ): Promise<Books> {
   let books = await booksOf(bridge);
   for (const end = Date.now() + timeoutMs; ; ) {
@@ -49,5 +51,10 @@ export async function assertBooksClose(
     assert.ok(Number.isSafeInteger(each) && each >= 0, JSON.stringify(books));
   }
   assert.equal(await waitingOf(bridge), waiting, "what waits in the queues of the webhooks");
+  if (receiver) {
+    const calls = receiver.attempts.map(({ path, headers }) => `${path} ${headers["webhook-id"]}`);
+    const sent = new Set(calls).size;
+    assert.deepEqual(deliveries, { enqueued: sent, succeeded: sent, failed: 0, waiting: 0, discarded: 0 });
+  }
   return books;
 }
