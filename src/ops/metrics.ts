@@ -1,5 +1,6 @@
 /** The figures of `/metrics`, in Prometheus' words. */
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { Books } from "../uplink/books.ts";
 import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
 /** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */
@@ -62,6 +63,7 @@ export function addGauges(
     up: Record<string, boolean>;
     webhooks: number;
     failing: number;
+    books: Books | undefined;
   }>,
 ): void {
   const registers = [registry];
@@ -107,8 +109,27 @@ export function addGauges(
     collect,
   });
 
+  const book = (name: string, help: string) =>
+    new Gauge({ name: `causeway_books_${name}`, help, labelNames: ["column"], registers, collect });
+  const messages = book(
+    "messages",
+    "Messages since the store began, of all instances: received = unmatched + enqueued",
+  );
+  const deliveries = book(
+    "deliveries",
+    "Deliveries since the store began, of all instances: enqueued = succeeded + failed + waiting + discarded",
+  );
+
   async function readAll(): Promise<void> {
-    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks, failing: sick } = await read();
+    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks, failing: sick, books } = await read();
+    // Without the store there are no lines, rather than old ones.
+    messages.reset();
+    deliveries.reset();
+    if (books) {
+      const { received, unmatched, enqueued } = books.messages;
+      for (const [column, n] of Object.entries({ received, unmatched, enqueued })) messages.set({ column }, n);
+      for (const [column, n] of Object.entries(books.deliveries)) deliveries.set({ column }, n);
+    }
     registered.set(webhooks);
     failing.set(sick);
     inFlight.set(uplinkPending);

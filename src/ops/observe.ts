@@ -32,7 +32,8 @@ export type Part =
   | "health"
   | "events"
   | "reply"
-  | "snapshot";
+  | "snapshot"
+  | "books";
 
 const COMPLAIN_MS = 10_000;
 

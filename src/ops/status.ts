@@ -105,6 +105,8 @@ export function makeStatus(parts: StatusParts) {
     store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
     lanes: [laneStatus(uplink)],
     webhooks: registry.size,
+    // Null while the store cannot be asked: the rest is worth knowing just then.
+    books: await uplink.books().catch(() => null),
   });
 }
 
@@ -132,6 +134,7 @@ export async function queueDepths({ uplink, registry, publisher, store, outbox, 
     up: { ...(runs.connection && { broker: publisher.connection.connected }), store: storeUp },
     webhooks: registry.size,
     failing: uplink.failing(),
+    books: await uplink.books().catch(() => undefined),
   };
 }
 

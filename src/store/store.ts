@@ -15,6 +15,7 @@ export interface Store {
   records<T>(collection: string): Records<T>;
   readonly claims: Claims;
   readonly counters: Counters;
+  readonly books: Books;
   readonly leases: Leases;
   readonly queues: Queues;
   /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
@@ -70,6 +71,41 @@ export interface Counters {
   /** Every field that was ever added to. */
   read(group: string): Promise<Record<string, number>>;
   remove(group: string): Promise<void>;
+}
+
+/** The queues of which there are books: those whose names begin so. */
+export const BOOKED_QUEUES = "deliver-wh_";
+
+/**
+ * What became of the jobs of queues since they began. `enqueued` is counted when a job is added, and is the sum of the
+ * others at every moment. A job that is made again is `waiting` again.
+ */
+export interface Book {
+  /** Ids added; adding one that is there does not count. */
+  enqueued: number;
+  /** Completed, those removed since included. */
+  succeeded: number;
+  /** Failed for good, those removed since included. */
+  failed: number;
+  /** Neither ended nor removed. */
+  waiting: number;
+  /** Removed before they ended. */
+  discarded: number;
+}
+
+/** Kept in the very steps that add and remove jobs of {@link BOOKED_QUEUES}. All calls reject while the store is away. */
+export interface Books {
+  /** Of all queues, those that are gone included; at one moment. */
+  total(): Promise<Book>;
+  /** Of one queue that is not gone; zeros when nothing was ever added to it. */
+  of(queue: string): Promise<Book>;
+  /** The queues that are not gone. */
+  queues(): Promise<string[]>;
+  /**
+   * A queue that was obliterated is gone: its book is added to that of all those before it.
+   * @returns false when there are jobs in it again
+   */
+  close(queue: string): Promise<boolean>;
 }
 
 /**

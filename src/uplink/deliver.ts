@@ -62,8 +62,8 @@ export function makeDeliver(webhookId: string, options: DeliverOptions, callBatc
 
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
-    if (!webhook) return null; // removed meanwhile: what waited goes with it
-    if (!isCallable(webhook)) {
+    // If it was removed, what waits is about to go with it, and must not count as delivered.
+    if (!webhook || !isCallable(webhook)) {
       await job.moveToDelayed(Date.now() + CLOSING_MS, token);
       throw new DelayedError();
     }

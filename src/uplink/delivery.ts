@@ -8,6 +8,11 @@ export function queueName(webhookId: string): string {
   return `deliver-${webhookId}`;
 }
 
+/** The inverse of {@link queueName}. */
+export function webhookOfQueue(name: string): string {
+  return name.slice(queueName("").length);
+}
+
 /** A job's data; its id is the message's. */
 export interface DeliveryJob extends StoredMessage {
   /** CloudEvents `type` of what is not a message of a device, as `webhook.test`. */
@@ -49,7 +54,7 @@ export interface Filtered {
   filtered: true;
 }
 
-/** Retention of finished deliveries by age (seconds) and number; the numbers are kept by `retention.ts`. */
+/** Retention of finished deliveries by age (seconds) and number, kept by `retention.ts`. */
 export const KEEP_SUCCEEDED = { age: 24 * 3600, count: 1_000 };
 /** The dead letters: 14 days. */
 export const KEEP_FAILED = { age: 14 * 24 * 3600, count: 10_000 };

@@ -10,6 +10,8 @@ export type AddJobs = (webhookId: string, jobs: { id: string; data: StoredMessag
 
 export interface EnqueueOptions {
   addJobs: AddJobs;
+  /** Writes into the books that these messages become deliveries; rejects when the store is away. */
+  book(messages: number): Promise<void>;
   /** A webhook that is gone needs its messages no more. */
   exists(webhookId: string): boolean;
   /** Whether this instance is surely the one that receives; while it is not, flushes wait. */
@@ -72,7 +74,7 @@ export class Enqueuer {
     const start = { at: Date.now() };
     this.#started.add(start);
     try {
-      let waiting = groupByWebhook(batch);
+      let waiting = this.#steps(batch);
       for (let delay = RETRY_MIN_MS; waiting.length > 0; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
         waiting = await this.#tryAll(waiting);
         if (waiting.length === 0) break;
@@ -89,21 +91,28 @@ export class Enqueuer {
     );
   }
 
-  /** Answers the groups that are not durable yet. */
-  async #tryAll(groups: Group[]): Promise<Group[]> {
-    if (!(await this.options.mayWrite()) || this.#stopped) return groups;
-    const results = await Promise.allSettled(
-      groups.map(async ({ webhookId, jobs }) => {
-        if (this.options.exists(webhookId)) await this.options.addJobs(webhookId, jobs);
-      }),
-    );
-    return groups.filter((_, i) => {
+  /** What a flush consists of: sent at once, so that what is written into the books costs no time of its own. */
+  #steps(batch: Item[]): Step[] {
+    const { addJobs, book, exists } = this.options;
+    const adds = groupByWebhook(batch).map(({ webhookId, jobs }) => async () => {
+      if (exists(webhookId)) await addJobs(webhookId, jobs);
+    });
+    return [...adds, () => book(batch.length)];
+  }
+
+  /** Answers the steps that are still to be done. */
+  async #tryAll(steps: Step[]): Promise<Step[]> {
+    if (!(await this.options.mayWrite()) || this.#stopped) return steps;
+    const results = await Promise.allSettled(steps.map((step) => step()));
+    return steps.filter((_, i) => {
       const result = results[i]!;
       if (result.status === "rejected") this.options.onFailed(result.reason as Error);
       return result.status === "rejected";
     });
   }
 }
+
+type Step = () => Promise<void>;
 
 interface Group {
   webhookId: string;

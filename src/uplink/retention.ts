@@ -1,7 +1,7 @@
 /**
  * What is kept of each webhook, by number and age. Looked at soon after something changed and, since time alone makes
- * deliveries too old, once an hour for every webhook. BullMQ itself removes finished jobs by age when another one ends;
- * their number is not left to it, as its PostgreSQL backend would sort all of them each time.
+ * deliveries too old, once an hour for every webhook. Nothing is left to BullMQ's workers: on PostgreSQL they would sort
+ * all finished jobs each time, and the books could not be kept by the steps that remove.
  */
 import type { Queue } from "bullmq";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED } from "./delivery.ts";
@@ -14,8 +14,8 @@ export interface RetentionOptions {
   queueOf(webhookId: string): Queue<DeliveryJob> | undefined;
   /** Whether this instance alone may look at the webhook now; the function ends that. */
   claim(webhookId: string): Promise<(() => Promise<void>) | undefined>;
-  /** Once for each delivery; rejects when the store is away. */
-  discarded(webhookId: string, count: number, reason: DiscardReason): Promise<void>;
+  /** Once for each delivery. */
+  discarded(webhookId: string, count: number, reason: DiscardReason): void;
   onFailed(error: Error): void;
   /** Waiting deliveries of a webhook, those that wait for another attempt included. */
   maxWaiting: number;
@@ -138,7 +138,7 @@ export class Retention {
     while (!this.#stopped) {
       const count = await step();
       if (count === 0) return;
-      await this.#options.discarded(webhookId, count, reason);
+      this.#options.discarded(webhookId, count, reason);
     }
   }
 

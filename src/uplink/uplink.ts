@@ -8,18 +8,17 @@ import { type Message, toStored } from "../message.ts";
 import type { View } from "../view.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import { retryDelivery } from "./again.ts";
+import { type Books, type DeliveriesBook, MessageBook } from "./books.ts";
 import { countDeliveries, getDelivery, listDeliveries } from "./deliveries.ts";
-import { type DeliveryJob, JOB_OPTIONS, queueName } from "./delivery.ts";
+import { type DeliveryJob, JOB_OPTIONS, queueName, webhookOfQueue } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
 import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
-
 import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
-
 import { OrderedAdder, type OrderedAdderOptions, type PlacedJob } from "./order-enqueue.ts";
+import { Orphans } from "./orphans.ts";
 import { makeReply, type ReplyOptions } from "./reply.ts";
 import { endRest } from "./rest.ts";
 import { Retention, type RetentionOptions } from "./retention.ts";
-
 import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { testEvent } from "./test-event.ts";
@@ -61,6 +60,15 @@ export interface UplinkOptions<S extends Session>
     read(group: string): Promise<Record<string, number>>;
     remove(group: string): Promise<void>;
   };
+  /** What became of deliveries, by the names of queues; see the store's `Books`. */
+  books: {
+    total(): Promise<DeliveriesBook>;
+    of(queue: string): Promise<DeliveriesBook>;
+    queues(): Promise<string[]>;
+    close(queue: string): Promise<boolean>;
+  };
+  /** Whether there is a registration in the store, be it one that cannot be read. */
+  isStored(webhookId: string): Promise<boolean>;
   /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
   acceptReply: ReplyOptions["accept"];
   observe: WatchObserver &
@@ -72,13 +80,14 @@ export interface UplinkOptions<S extends Session>
       added(webhookId: string): void;
       flushed(durationMs: number): void;
       /** A part failed and is tried again by itself. */
-      partFailed(part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply", error: Error): void;
-      discarded: RetentionObserver;
+      partFailed(
+        part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply" | "books",
+        error: Error,
+      ): void;
+      discarded: RetentionOptions["discarded"];
       forget(webhookId: string): void;
     };
 }
-
-type RetentionObserver = (...observed: Parameters<RetentionOptions["discarded"]>) => void;
 
 /** Stands for the requests among the webhooks: the same way, up to the queue. */
 const ANSWERS = "answers";
@@ -142,12 +151,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
       return () => options.claims.releaseIf(key, holder);
     },
-    discarded: async (id, count, reason) => {
-      observe.discarded(id, count, reason);
-      await options.counters.add(countersOf(id), { discarded: count });
-    },
+    discarded: observe.discarded,
     onFailed: (error) => observe.partFailed("retention", error),
     maxWaiting: options.maxWaiting,
+  });
+
+  const messages = new MessageBook({
+    counters: options.counters,
+    onFailed: (error) => observe.partFailed("books", error),
   });
 
   function openTenure(onChange: () => void): Tenure<S> {
@@ -156,6 +167,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
         ordering(webhookId) === "none" && !ordered.isAdding(webhookId)
           ? addJobs(webhookId, jobs)
           : ordered.add(webhookId, jobs),
+      book: (count) => messages.enqueued(count),
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
       mayWrite: () => lane.lease.confirm(),
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
@@ -165,7 +177,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       route: (topic, copy) => subscriptions.route(topic, copy),
       enqueue: (message, webhookIds, done) => enqueuer.add(message, webhookIds, done),
       maxPayloadBytes: options.maxPayloadBytes,
-      observe: observe.received,
+      observe: (outcome, message, webhookIds) => {
+        if (outcome !== "enqueued" && outcome !== "other_copy") messages.note(outcome);
+        observe.received(outcome, message, webhookIds);
+      },
     });
     const subscriptions: Subscriptions<S> = new Subscriptions<S>({
       webhooks: wanted,
@@ -213,6 +228,28 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     ordered: options.ordered,
   });
 
+  async function drop(webhookId: string): Promise<void> {
+    const name = queueName(webhookId);
+    const queue = options.openQueue(name);
+    try {
+      // Again where somebody who had not heard of its end yet added something meanwhile.
+      do await queue.obliterate({ force: true });
+      while (!(await options.books.close(name)));
+      await options.counters.remove(countersOf(webhookId));
+      await queue.removeRateLimitKey();
+    } finally {
+      await queue.close().catch(() => undefined);
+    }
+  }
+
+  const orphans = new Orphans({
+    queued: async () => (await options.books.queues()).map(webhookOfQueue),
+    isKnown: (id) => registry.get(id) !== undefined,
+    isStored: options.isStored,
+    drop,
+    onFailed: (error) => observe.partFailed("books", error),
+  });
+
   async function forget(webhookId: string): Promise<void> {
     observe.forget(webhookId);
     ordered.forget(webhookId);
@@ -236,7 +273,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
         health.start();
         workers.refresh();
       }
-      if (runs.retention) retention.start();
+      if (runs.retention) {
+        retention.start();
+        orphans.start();
+      }
       await lane.start();
     },
 
@@ -252,6 +292,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Resolves once the delivery is durable, in no order with others. Rejects when the store is away. */
     async enqueue(message: Message, webhookId: string): Promise<void> {
       await addJobs(webhookId, [{ id: message.id, data: toStored(message) }]);
+      messages.note("enqueued");
       observe.received("enqueued", message, [webhookId]);
     },
     /** Whether there is a delivery with this id, in whatever state. */
@@ -260,7 +301,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
-      const { discarded = 0 } = await options.counters.read(countersOf(webhookId));
+      const { discarded } = await options.books.of(queueName(webhookId));
       return countDeliveries(queueOf(webhookId), discarded);
     },
     get: (webhookId: string, messageId: string) => getDelivery(queueOf(webhookId), webhookId, messageId),
@@ -287,19 +328,19 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     },
 
     /** Drops everything that waits for a webhook that is gone. */
-    async drop(webhookId: string): Promise<void> {
-      const queue = options.openQueue(queueName(webhookId));
-      try {
-        await queue.obliterate({ force: true });
-        await options.counters.remove(countersOf(webhookId));
-        await queue.removeRateLimitKey();
-      } finally {
-        await queue.close().catch(() => undefined);
-      }
+    drop,
+
+    /** Of all instances that share the store. Rejects when the store is away. */
+    async books(): Promise<Books> {
+      const [book, deliveries] = await Promise.all([messages.read(), options.books.total()]);
+      return { messages: book, deliveries };
     },
 
     /** Stops the intake, acknowledging what is durable, and leaves it to another instance. */
-    stopIntake: () => lane.stop(),
+    async stopIntake(): Promise<void> {
+      await lane.stop();
+      await messages.stop();
+    },
 
     /** Takes up no delivery any more and lets calls under way finish; what the process ends before is called again. */
     stopWorkers: () => workers.stop(),
@@ -307,6 +348,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** After intake and workers: nothing needs the queues then. */
     async close(): Promise<void> {
       await retention.stop();
+      await orphans.stop();
       await watch.stop();
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
     },

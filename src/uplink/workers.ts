@@ -3,7 +3,7 @@ import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
 import { type DeliverOptions, makeDeliver } from "./deliver.ts";
-import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED, queueName } from "./delivery.ts";
+import { type DeliveryJob, queueName } from "./delivery.ts";
 import type { EndpointHealth } from "./health.ts";
 import type { Tail } from "./order.ts";
 import { OrderedDelivery } from "./order-deliver.ts";
@@ -103,8 +103,6 @@ export class Workers {
         stalledInterval: LOOK_OUT_MS,
         // A job may be taken up again as often as processes die: giving up would lose it.
         maxStalledCount: 1_000_000,
-        removeOnComplete: { age: KEEP_SUCCEEDED.age },
-        removeOnFail: { age: KEEP_FAILED.age },
         settings: { backoffStrategy: backoff },
       },
     );

@@ -77,6 +77,8 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     maxWaiting: config.maxWaitingDeliveries,
     claims: store.claims,
     counters: store.counters,
+    books: store.books,
+    isStored: async (id) => (await store.records("webhooks").get(id)) !== undefined,
     observe: observer,
   });
   const replays = new Replays({

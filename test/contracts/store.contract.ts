@@ -1,5 +1,6 @@
 import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
+import { booksContract } from "./store-books.contract.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
@@ -48,6 +49,7 @@ export function storeContract(
     recordsContract(subject);
     claimsContract(subject);
     countersContract(subject);
+    booksContract(subject);
     leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);

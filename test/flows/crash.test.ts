@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { assertBooksClose } from "../support/books.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
@@ -51,6 +52,7 @@ for (const { kind, count, perSecond } of [
       const sentAgain = setup.mosquitto?.log.match(/Sending PUBLISH to causeway-uplink-0 \(d1/g)?.length;
       const unacknowledged = setup.mosquitto ? (sentAgain ?? 0) : KILLS * UNACKNOWLEDGED;
       assert.ok(otherId <= unacknowledged, `${otherId} messages came again, and ${unacknowledged} were unacknowledged`);
+      await assertBooksClose(setup.bridge, { receiver });
     });
   });
 }

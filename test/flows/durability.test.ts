@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect, connectAsync, type MqttClient } from "mqtt";
+import { assertBooksClose } from "../support/books.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { freePort } from "../support/ports.ts";
 import { startProcess } from "../support/processes.ts";
@@ -98,6 +99,7 @@ describe("kill -9, embedded broker and store", () => {
     const [call] = callsOf("/retrying");
     assert.equal(call!.headers["webhook-id"], first!.headers["webhook-id"]);
     assert.ok(Number(call!.headers["causeway-attempt"]) > 2);
+    await assertBooksClose(bridge, { receiver });
   });
 
   it("keeps retained messages, and that one was cleared", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { type Instances, laneOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
@@ -53,6 +54,7 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
       assert.deepEqual(missing, []);
       assert.ok(sameId <= CONCURRENCY, `${sameId} calls were made again`);
       assert.ok(otherId <= sentAgain(instances), `${otherId} messages came again`);
+      await assertBooksClose(a, { receiver });
     });
   }
 
@@ -80,6 +82,7 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
     assert.ok(sameId <= 2 * CONCURRENCY, `${sameId} calls were made again`);
     assert.deepEqual([(await laneOf(a)).here, (await laneOf(b)).here], [true, false]);
     assert.equal(connects(instances), 1);
+    await assertBooksClose(b, { receiver });
   });
 
   it("a session that breaks while the store is away comes back when the store does", {
@@ -108,5 +111,6 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
     assert.ok(otherId <= sentAgain(instances));
     assert.equal(connects(instances), 2);
     await a.readiness(200);
+    await assertBooksClose(a, { receiver });
   });
 });

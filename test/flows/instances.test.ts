@@ -1,6 +1,7 @@
 /** Two instances on one Redis: one receives, and the other takes over when it dies or stops. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { type Instances, laneOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
@@ -85,6 +86,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
         `${otherId} came again, and ${sentAgain(instances)} were unacknowledged`,
       );
       assert.match((await b.readiness(200)).body.checks.uplink.detail ?? "", /^$/);
+      await assertBooksClose(b, { receiver });
     });
 
     it("one that is alone and killed receives again as soon as it is started again", { timeout: 60_000 }, async (t) => {
@@ -123,6 +125,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.deepEqual({ missing, sameId, otherId }, { missing: [], sameId: 0, otherId: 0 });
       assert.ok(took <= HAND_OVER_MS, `after ${took} ms`);
       assert.ok(gap <= HAND_OVER_MS, `nothing was received for ${gap} ms`);
+      await assertBooksClose(b, { receiver });
 
       // And back again, to one that comes anew.
       const c = await instances.add();

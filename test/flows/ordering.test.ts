@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
+import { assertBooksClose } from "../support/books.ts";
 import { startInstances } from "../support/instances.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -132,6 +133,7 @@ describe("ordering", () => {
     const { events, attempts } = await accepted(receiver, 20, 100, 120_000);
     assertInOrder(firstOf(events), 20, 100);
     assertAsReceived(attempts);
+    await assertBooksClose(bridges[1]!, { receiver });
   });
 
   for (const { kind, topics, each } of [
@@ -159,6 +161,7 @@ describe("ordering", () => {
       assertAsReceived(events);
       // The embedded broker dies with the bridge, and sends what it kept beside what comes then.
       if (setup.mosquitto) assertInOrder(firstOf(events), topics, each);
+      await assertBooksClose(setup.bridge, { receiver });
     });
   }
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { assertBooksClose } from "../support/books.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { publishLoad, tally } from "../support/load.ts";
@@ -156,6 +157,7 @@ async function survives(t: TestContext, outage: Outage): Promise<void> {
   assert.ok(bridge.running);
   assert.equal(bridge.pid, pid);
   assert.equal((await bridge.api("POST", "/v1/topics/to/device", "hello")).status, 200);
+  await assertBooksClose(bridge, { receiver });
 }
 
 async function startParts(t: TestContext): Promise<Parts> {

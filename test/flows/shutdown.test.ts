@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { assertBooksClose } from "../support/books.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { freePort } from "../support/ports.ts";
@@ -56,6 +57,7 @@ describe("SIGTERM under load", () => {
       assert.equal(sameId, 0, "calls under way were waited for");
       // What the embedded broker's publisher had under way itself is published again by it.
       if (setup.mosquitto) assert.equal(otherId, 0, "what was received was acknowledged");
+      await assertBooksClose(setup.bridge, { receiver });
     });
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { Redis } from "ioredis";
 import { openStore } from "../../src/store/open.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { StoreConfigError } from "../../src/store/store.ts";
@@ -109,6 +110,27 @@ describe("redis store", { skip }, () => {
       await Promise.all([store.close(), other.close()]);
     });
   });
+
+  test("a queue from before there were books begins with what is in it", () =>
+    withRedis([], async (redis) => {
+      const store = await openRedisStore({ url: redis.url, log: quiet });
+      const queue = store.queues.queue("deliver-wh_old");
+      const raw = new Redis(redis.url);
+      try {
+        await queue.addBulk([1, 2, 3].map((n) => ({ name: "m", data: {}, opts: { jobId: `old-${n}` } })));
+        await raw.del("causeway:q:deliver-wh_old:books", "causeway:b:queues");
+        const none = { enqueued: 0, succeeded: 0, failed: 0, waiting: 0, discarded: 0 };
+        await queue.remove("old-1");
+        assert.deepEqual(await store.books.total(), none, "not begun yet");
+        await queue.add("m", {}, { jobId: "new" });
+        await queue.remove("old-2");
+        assert.deepEqual(await store.books.total(), { ...none, enqueued: 3, waiting: 2, discarded: 1 });
+      } finally {
+        await raw.quit();
+        await queue.close();
+        await store.close();
+      }
+    }));
 
   test("an evicting policy is refused, with what to do", async () => {
     await withRedis(["--maxmemory-policy", "allkeys-lru"], async ({ url }) => {

@@ -189,7 +189,9 @@ describe("a delivery attempt", () => {
     assert.deepEqual(observed, []);
   });
 
-  it("goes with a webhook that was removed", async () => {
+  it("does not end when its webhook was removed: it goes with what waits", async () => {
+    const delayedTo: number[] = [];
+    const job = { moveToDelayed: async (at: number) => void delayedTo.push(at) } as unknown as Job<DeliveryJob>;
     const deliver = makeDeliver("wh_1", {
       webhook: () => undefined,
       send: () => assert.fail("called"),
@@ -202,6 +204,7 @@ describe("a delivery attempt", () => {
       maxPayloadBytes: 1_000,
       reply: async () => true,
     });
-    assert.equal(await deliver({} as Job<DeliveryJob>, undefined, { rest: async () => {} }), null);
+    await assert.rejects(deliver(job, undefined, { rest: async () => {} }), DelayedError);
+    assert.equal(delayedTo.length, 1);
   });
 });

@@ -14,8 +14,14 @@ function makeEnqueuer(
 ) {
   const failures: Error[] = [];
   const flushed: number[] = [];
+  const booked: number[] = [];
+  const failing = { book: 0 };
   const enqueuer = new Enqueuer({
     addJobs,
+    book: async (count) => {
+      if (failing.book-- > 0) throw new Error("store away");
+      booked.push(count);
+    },
     exists,
     mayWrite: async () => mayWrite(),
     onFlushed: (deliveries) => flushed.push(deliveries),
@@ -23,7 +29,7 @@ function makeEnqueuer(
   });
   const add = (text: string, webhooks = ["wh_1"]) =>
     new Promise<void>((resolve) => enqueuer.add(message(text), webhooks, resolve));
-  return { enqueuer, add, failures, flushed };
+  return { enqueuer, add, failures, flushed, booked, failing };
 }
 
 /** A store whose answers are given by hand. */
@@ -88,6 +94,23 @@ describe("micro-batches", () => {
     assert.equal(two.length, 3);
     assert.equal(new Set(two).size, 1);
     assert.equal(failures.length, 2);
+  });
+
+  it("writes each message into the books once, before it is acknowledged, whatever else fails", async () => {
+    let fail = 2;
+    const { add, booked } = makeEnqueuer(async () => {
+      if (fail-- > 0) throw new Error("store away");
+    });
+    await Promise.all([add("x", ["wh_1", "wh_2"]), add("y")]);
+    assert.deepEqual(booked, [2]);
+  });
+
+  it("acknowledges nothing until it stands in the books", async () => {
+    let adds = 0;
+    const { add, booked, failing, failures } = makeEnqueuer(async () => void adds++);
+    failing.book = 2;
+    await add("x");
+    assert.deepEqual([adds, booked, failures.length], [1, [1], 2]);
   });
 
   it("does not write for a webhook that is gone", async () => {

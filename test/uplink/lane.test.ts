@@ -104,6 +104,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
         }),
         new Enqueuer({
           addJobs: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)),
+          book: async () => {},
           exists: () => true,
           mayWrite: () => lane.lease.confirm(),
           onFlushed: () => {},

@@ -84,7 +84,7 @@ for (const kind of ["redis", "embedded"] as const) {
           if (await store.claims.claim(key, holder, 60)) return undefined;
           return () => store.claims.releaseIf(key, holder);
         },
-        async discarded(_id, count, reason) {
+        discarded(_id, count, reason) {
           discarded[reason] = (discarded[reason] ?? 0) + count;
           told();
         },

@@ -2043,6 +2043,52 @@ export interface components {
             } & {
                 [key: string]: unknown;
             })[];
+            /** @description Registered webhooks. */
+            webhooks?: number;
+            /** @description Null while the store cannot be used. */
+            books?: components["schemas"]["Books"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What became of everything since the store began, of all instances that share it, kept across restarts and crashes. What does not add up was lost. */
+        Books: {
+            /** @description `received = unmatched + enqueued`. A message that the broker sends again, because the bridge died before it acknowledged it, is received again. */
+            messages: {
+                /** @description Messages taken from the broker. */
+                received: number;
+                /** @description Not made into deliveries; written down within a second. */
+                unmatched: number;
+                /** @description The reasons of `unmatched`. */
+                unmatchedBy: {
+                    /** @description No webhook has a filter for the topic. */
+                    noWebhook: number;
+                    /** @description Larger than `MAX_PAYLOAD_BYTES`. */
+                    tooLarge: number;
+                    /** @description Retained before the bridge subscribed. */
+                    retainedSkipped: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                /** @description Made into deliveries, one for each webhook, or answers of requests. */
+                enqueued: number;
+            } & {
+                [key: string]: unknown;
+            };
+            /** @description `enqueued = succeeded + failed + waiting + discarded`, at every moment. */
+            deliveries: {
+                /** @description Deliveries made durable: one for each message and webhook, test events and events of the bridge. */
+                enqueued: number;
+                /** @description Answered with 2xx, or left out by the webhook's filter. */
+                succeeded: number;
+                /** @description Given up after the last retry. */
+                failed: number;
+                /** @description Pending, retrying or active; again, too, where a person or a replay makes it again. */
+                waiting: number;
+                /** @description Dropped unsent: too many, too old, or with their webhook. */
+                discarded: number;
+            } & {
+                [key: string]: unknown;
+            };
         } & {
             [key: string]: unknown;
         };

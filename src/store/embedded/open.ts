@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { StoreLog } from "../log.ts";
 import { type Store, StoreConfigError } from "../store.ts";
+import { embeddedBooks } from "./books.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, DatabaseGone } from "./database.ts";
@@ -35,6 +36,7 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
 async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unlock: () => Promise<void> }) {
   const watchers = new Watchers(log);
   const queues = await embeddedQueues(database, log);
+  const books = await embeddedBooks(database);
   let closing: Promise<void> | undefined;
   const store: Store = {
     kind: "embedded",
@@ -43,6 +45,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
     counters: embeddedCounters(database),
+    books,
     leases: embeddedLeases(watchers),
     queues,
     warnings: [],

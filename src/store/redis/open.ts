@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { type Queues, type Store, StoreConfigError } from "../store.ts";
+import { keepBooks, redisBooks } from "./books.ts";
 import { redisClaims } from "./claims.ts";
 import {
   failFastClient,
@@ -39,6 +40,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   };
 
   const commands = open(failFastClient(url));
+  keepBooks(commands, prefix);
   commands.on("ready", () => outage.back());
   commands.on("close", () => {
     if (!closed) outage.lost(new Error("The connection to Redis was closed."));
@@ -64,6 +66,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       records: (collection) => redisRecords(commands, notices, prefix, collection),
       claims: redisClaims(commands, prefix),
       counters: redisCounters(commands, prefix),
+      books: redisBooks(commands, prefix),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
       warnings: server.warnings,

@@ -1,0 +1,60 @@
+/** Whether the books close: nothing that came in is unaccounted for. */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import type { Books } from "../../src/uplink/books.ts";
+import type { TestBridge } from "./bridge.ts";
+import type { Receiver } from "./receiver.ts";
+
+/** As the bridge tells them now. */
+export async function booksOf(bridge: TestBridge): Promise<Books> {
+  const { status, body } = await bridge.api("GET", "/v1/status");
+  assert.equal(status, 200);
+  return body.books;
+}
+
+/** What waits, counted webhook by webhook. */
+async function waitingOf(bridge: TestBridge): Promise<number> {
+  let waiting = 0;
+  for (let after: string | null = ""; after !== null; ) {
+    const { body } = await bridge.api("GET", `/v1/webhooks?limit=250${after && `&after=${after}`}`);
+    for (const { counts } of body.items) waiting += counts.pending + counts.retrying + counts.active;
+    after = body.nextCursor;
+  }
+  return waiting;
+}
+
+/**
+ * Waits until everything is at rest, with `waiting` deliveries that wait for something that does not happen, and asserts
+ * that both equations hold and that the webhooks' own queues hold what the books say.
+ * @param receiver got every delivery that was ever made durable, and has accepted each
+ * @returns the books
+ */
+export async function assertBooksClose(
+  bridge: TestBridge,
+  { waiting = 0, timeoutMs = 30_000, receiver }: { waiting?: number; timeoutMs?: number; receiver?: Receiver } = {},
+): Promise<Books> {
+  let books = await booksOf(bridge);
+  for (const end = Date.now() + timeoutMs; ; ) {
+    await delay(50);
+    const now = await booksOf(bridge);
+    // Null while the store is away.
+    if (now && now.deliveries.waiting === waiting && isDeepStrictEqual(now, books)) break;
+    assert.ok(Date.now() < end, `not at rest with ${waiting} deliveries that wait: ${JSON.stringify(now)}`);
+    books = now;
+  }
+  const { messages, deliveries } = books;
+  const { enqueued, succeeded, failed, discarded } = deliveries;
+  assert.equal(messages.received, messages.unmatched + messages.enqueued, `messages: ${JSON.stringify(messages)}`);
+  assert.equal(enqueued, succeeded + failed + waiting + discarded, `deliveries: ${JSON.stringify(deliveries)}`);
+  for (const each of [...Object.values(deliveries), messages.received, messages.unmatched, messages.enqueued]) {
+    assert.ok(Number.isSafeInteger(each) && each >= 0, JSON.stringify(books));
+  }
+  assert.equal(await waitingOf(bridge), waiting, "what waits in the queues of the webhooks");
+  if (receiver) {
+    const calls = receiver.attempts.map(({ path, headers }) => `${path} ${headers["webhook-id"]}`);
+    const sent = new Set(calls).size;
+    assert.deepEqual(deliveries, { enqueued: sent, succeeded: sent, failed: 0, waiting: 0, discarded: 0 });
+  }
+  return books;
+}
