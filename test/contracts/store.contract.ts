@@ -2,6 +2,7 @@ import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
+import { incomingContract } from "./store-incoming.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
 import { leasesContract } from "./store-leases.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
@@ -48,6 +49,7 @@ export function storeContract(
     recordsContract(subject);
     claimsContract(subject);
     countersContract(subject);
+    incomingContract(subject);
     leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);
