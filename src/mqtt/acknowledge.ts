@@ -8,12 +8,15 @@
  *
  * QoS 2 follows the specification's second method (section 4.3.3): the message is passed on at PUBLISH, and only its
  * packet identifier is remembered until PUBREL. A PUBLISH that comes again with the same identifier is the same message.
+ * What has to outlast the process for that, and holds PUBCOMP back, stands in `incoming.ts`.
  */
 import type { IClientOptions, IPublishPacket, IStore, MqttClient } from "mqtt";
+import type { Identity, Incoming } from "./incoming.ts";
 
 /** One received message and its way to the acknowledgement. */
 export interface Receipt {
-  packet: IPublishPacket;
+  /** `identity`: of a QoS 2 message of a session whose incoming messages are stored. */
+  packet: IPublishPacket & { identity?: Identity };
   /** Call once what became of the message is durable. Never throws; calling it twice does no harm. */
   done(): void;
 }
@@ -44,6 +47,8 @@ export class Acknowledger {
   #pending = 0;
   #pendingBytes = 0;
   #resume: (() => void)[] = [];
+  /** Counts the connections that ended: what waits for the store acknowledges only on its own. */
+  #ended = 0;
   #paused = false;
   #releasing = false;
   #drained: (() => void)[] = [];
@@ -51,6 +56,8 @@ export class Acknowledger {
   constructor(
     private readonly limits: ReceiveLimits,
     private readonly receive: (receipt: Receipt) => void,
+    /** Absent: QoS 2 messages that a process left incomplete come again as new ones. */
+    private readonly incoming?: Incoming,
   ) {}
 
   /** MQTT.js options this needs: a store that never makes the parser wait. */
@@ -74,6 +81,13 @@ export class Acknowledger {
     internals._sendPacket = (packet, callback, ...rest) => {
       // Without a connection MQTT.js would send it on the next one, where the identifier may mean another message.
       if (!client.connected && ACKNOWLEDGEMENTS.has(packet.cmd)) return callback?.();
+      if (packet.cmd === "pubcomp" && this.incoming) {
+        const ended = this.#ended;
+        this.incoming.release(packet.messageId!, () => {
+          if (ended === this.#ended && client.connected) send(packet);
+        });
+        return this.#goOn(callback);
+      }
       const held = packet.cmd === "puback" || packet.cmd === "pubrec";
       const entry = held ? this.#entries.get(packet.messageId!) : undefined;
       if (!entry) return send(packet, callback, ...rest);
@@ -97,11 +111,16 @@ export class Acknowledger {
       if (packet.qos === 2 && client.connected) this.#takeOnce(packet);
       callback(0);
     };
+    // Not at "connect", which MQTT.js emits some turns later: what was sent right behind CONNACK would come before it.
+    client.on("packetreceive", (packet) => {
+      if (packet.cmd === "connack") this.incoming?.connected(packet.sessionPresent);
+    });
     client.on("close", () => this.#connectionLost());
   }
 
   /** The connection is gone, and with it the right to acknowledge on it: the broker sends those messages again. */
   #connectionLost(): void {
+    this.#ended++;
     this.#line = [];
     for (const entry of this.#entries.values()) entry.send = undefined;
     for (const resume of this.#resume.splice(0)) resume();
@@ -142,7 +161,11 @@ export class Acknowledger {
       }
       if (this.#resume.length > 0 && !this.#full()) for (const resume of this.#resume.splice(0)) resume();
     };
-    this.receive({ packet, done });
+    if (packet.qos !== 2 || !this.incoming) this.receive({ packet, done });
+    else
+      this.incoming.publish(packet, ({ id, receivedAt }) =>
+        this.receive({ packet: { ...packet, identity: { id, receivedAt } }, done }),
+      );
   }
 
   /** Once for all messages of a batch, which become durable in the same turn. */

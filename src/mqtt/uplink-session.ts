@@ -3,10 +3,11 @@
  * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
  * resume a session and say they did not, and others the reverse.
  */
-import type { IConnackPacket, IPublishPacket } from "mqtt";
+import type { IConnackPacket } from "mqtt";
 import type { QoS } from "../message.ts";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledge.ts";
 import { type BrokerAddress, Connection, type Log, type ProtocolVersion, protocolName } from "./connection.ts";
+import { Incoming, type IncomingOptions } from "./incoming.ts";
 
 export interface Subscription {
   filter: string;
@@ -23,8 +24,10 @@ export interface UplinkSessionOptions {
   /** False: the session, and what waits in it, ends with the connection. */
   persistent: boolean;
   limits: ReceiveLimits;
+  /** Where QoS 2 messages are remembered; without it those that a process left incomplete come again as new ones. */
+  incoming?: IncomingOptions;
   log: Log;
-  receive(packet: IPublishPacket, done: () => void): void;
+  receive(packet: Receipt["packet"], done: () => void): void;
   /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
   onConnect(copiesCarryIds: boolean): void;
   /** The session is {@link UplinkSession.settled settled}; called after each change and each connect. */
@@ -56,6 +59,7 @@ const PIPELINE = 64;
 export class UplinkSession {
   readonly #connection: Connection;
   readonly #acknowledger: Acknowledger;
+  readonly #incoming: Incoming | undefined;
   #wanted = new Map<string, Subscription>();
   readonly #unwanted = new Set<string>();
   /** What the broker granted on this connection. */
@@ -69,7 +73,9 @@ export class UplinkSession {
   #retry: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: UplinkSessionOptions) {
-    this.#acknowledger = new Acknowledger(options.limits, ({ packet, done }: Receipt) => options.receive(packet, done));
+    this.#incoming = options.incoming && new Incoming(options.incoming);
+    const receive = ({ packet, done }: Receipt) => options.receive(packet, done);
+    this.#acknowledger = new Acknowledger(options.limits, receive, this.#incoming);
     this.#connection = new Connection({
       broker: options.broker,
       name: options.name,
@@ -143,6 +149,7 @@ export class UplinkSession {
     clearTimeout(this.#retry);
     const late = new Promise((resolve) => setTimeout(resolve, drainMs).unref());
     await Promise.race([this.#acknowledger.drain(), late]);
+    this.#incoming?.stop();
     await this.#connection.close();
   }
 

@@ -16,6 +16,8 @@ export interface Store {
   readonly claims: Claims;
   readonly counters: Counters;
   readonly books: Books;
+  /** The incomplete QoS 2 messages of a session at the broker. @param lane the session's client id */
+  incoming(lane: string): Incoming;
   readonly leases: Leases;
   readonly queues: Queues;
   /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
@@ -106,6 +108,27 @@ export interface Books {
    * @returns false when there are jobs in it again
    */
   close(queue: string): Promise<boolean>;
+}
+
+/** What a packet identifier stands for until PUBREL. */
+export interface IncomingEntry {
+  /** Of the message: `msg_…`. */
+  id: string;
+  /** Milliseconds since the epoch. */
+  receivedAt: number;
+  /** Of what the message holds. */
+  digest: string;
+}
+
+/**
+ * QoS 2 messages between PUBLISH and PUBREL by packet identifier, 1 to 65,535. Exclusive: only the instance that has
+ * the lane calls this. Both calls reject while the store cannot be used, and may then be made again: a write that was
+ * refused is there in whole, in part or not at all.
+ */
+export interface Incoming {
+  all(): Promise<Map<number, IncomingEntry>>;
+  /** Puts entries in place of what is there, and removes others, which may be absent. Durable when it resolves. */
+  write(entries: ReadonlyMap<number, IncomingEntry>, removed: readonly number[]): Promise<void>;
 }
 
 /**

@@ -16,6 +16,8 @@ export interface ReceivedPacket {
     userProperties?: UserProperties;
     subscriptionIdentifier?: number | number[];
   };
+  /** Who it is, where that is remembered because it may come again; absent: a new message, received now. */
+  identity?: { id: string; receivedAt: number };
 }
 
 /**
@@ -65,14 +67,14 @@ export function routedCopy({ properties }: ReceivedPacket, session: number): Cop
 }
 
 export function toMessage(packet: ReceivedPacket): Message {
-  const { topic, payload, qos, retain, properties } = packet;
+  const { topic, payload, qos, retain, properties, identity } = packet;
   const message: Message = {
-    id: newId("msg"),
+    id: identity?.id ?? newId("msg"),
     topic,
     payload: typeof payload === "string" ? Buffer.from(payload) : payload,
     qos,
     retain,
-    receivedAt: Date.now(),
+    receivedAt: identity?.receivedAt ?? Date.now(),
   };
   if (properties) {
     const { contentType, responseTopic, correlationData, userProperties } = properties;

@@ -35,9 +35,9 @@ export interface UplinkOptions<S extends Session>
   openLease: LaneOptions<S>["openLease"];
   endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue(name: string): Queue<DeliveryJob>;
-  /** @param callbacks `mayConnect`: whether this instance is surely the one that receives */
+  /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */
   openSession(
-    callbacks: SessionCallbacks & { mayConnect(): boolean },
+    callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
     receive: (packet: ReceivedPacket, done: () => void) => void,
   ): S;
   /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
@@ -162,6 +162,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   });
 
   function openTenure(onChange: () => void): Tenure<S> {
+    const mayWrite = () => lane.lease.confirm();
     const enqueuer = new Enqueuer({
       addJobs: (webhookId, jobs) =>
         ordering(webhookId) === "none" && !ordered.isAdding(webhookId)
@@ -169,7 +170,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
           : ordered.add(webhookId, jobs),
       book: (count) => messages.enqueued(count),
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
-      mayWrite: () => lane.lease.confirm(),
+      mayWrite,
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
       onFailed: (error) => observe.partFailed("enqueue", error),
     });
@@ -186,7 +187,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       webhooks: wanted,
       records: options.assignments,
       openSession: (callbacks) =>
-        options.openSession({ ...callbacks, mayConnect: () => lane.lease.isValid }, (packet, done) =>
+        options.openSession({ ...callbacks, mayConnect: () => lane.lease.isValid, mayWrite }, (packet, done) =>
           intake(packet, callbacks.index, done),
         ),
       onError: subscriptionsFailed,

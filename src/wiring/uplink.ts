@@ -54,17 +54,21 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     assignments: store.records("subscriptions"),
     lanes,
     openLease: openLease(`lane-${LANE}`, !runs.lane),
-    openSession: ({ index, ...callbacks }, receive) =>
-      new UplinkSession({
+    openSession: ({ index, mayWrite, ...callbacks }, receive) => {
+      const clientId = `${config.mqtt.clientId}-uplink-${index}`;
+      const onFailed = (error: Error) => observer.partFailed("enqueue", error);
+      return new UplinkSession({
         broker,
-        clientId: `${config.mqtt.clientId}-uplink-${index}`,
+        clientId,
         name: "uplink",
         persistent: true,
         limits: RECEIVE_LIMITS,
+        incoming: { entries: store.incoming(clientId), mayWrite, onFailed },
         log,
         receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
         ...callbacks,
-      }),
+      });
+    },
     send: makeAuthorizedSend(senders.send),
     prepare,
     eventSource,

@@ -3,6 +3,7 @@ import type { Store } from "../../src/store/store.ts";
 import { booksContract } from "./store-books.contract.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
+import { incomingContract } from "./store-incoming.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
 import { leasesContract } from "./store-leases.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
@@ -50,6 +51,7 @@ export function storeContract(
     claimsContract(subject);
     countersContract(subject);
     booksContract(subject);
+    incomingContract(subject);
     leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);

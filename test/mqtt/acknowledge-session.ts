@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { connect, type MqttClient } from "mqtt";
 import type { IPublishPacket } from "mqtt-packet";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "../../src/mqtt/acknowledge.ts";
+import { Incoming, type IncomingOptions } from "../../src/mqtt/incoming.ts";
 import { accept, type FakeBroker, type FakeConnection, politeBut, startFakeBroker } from "./fake-broker.ts";
 import { eventually, next, uniqueId } from "./support.ts";
 
@@ -10,6 +11,7 @@ export interface Session {
   broker: FakeBroker;
   client: MqttClient;
   acknowledger: Acknowledger;
+  incoming: Incoming | undefined;
   receipts: Receipt[];
   link: FakeConnection;
   taken(count: number): Promise<void>;
@@ -22,13 +24,20 @@ interface Setting {
   version?: 4 | 5;
   limits?: Partial<ReceiveLimits>;
   sessionPresent?: boolean;
+  incoming?: IncomingOptions;
 }
 
-export async function openSession(t: TestContext, { version = 5, limits, sessionPresent = true }: Setting = {}) {
+export async function openSession(
+  t: TestContext,
+  { version = 5, limits, sessionPresent = true, incoming: options }: Setting = {},
+) {
   const broker = await startFakeBroker(politeBut({ connect: (_, link) => accept(link, {}, sessionPresent) }));
   const receipts: Receipt[] = [];
-  const acknowledger = new Acknowledger({ maxPending: 10_000, maxPendingBytes: 1 << 30, ...limits }, (receipt) =>
-    receipts.push(receipt),
+  const incoming = options && new Incoming(options);
+  const acknowledger = new Acknowledger(
+    { maxPending: 10_000, maxPendingBytes: 1 << 30, ...limits },
+    (receipt) => receipts.push(receipt),
+    incoming,
   );
   const client = connect(broker.url, {
     ...acknowledger.clientOptions,
@@ -51,6 +60,7 @@ export async function openSession(t: TestContext, { version = 5, limits, session
     broker,
     client,
     acknowledger,
+    incoming,
     receipts,
     link: await broker.connection(1),
     taken: (count) => eventually(() => receipts.length >= count, `${count} messages are taken`),

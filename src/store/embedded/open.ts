@@ -6,6 +6,7 @@ import { embeddedBooks } from "./books.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, DatabaseGone } from "./database.ts";
+import { embeddedIncoming, INCOMING_TABLE } from "./incoming.ts";
 import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
@@ -24,7 +25,8 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
   let database: Database | undefined;
   try {
     database = await Database.open(join(directory, "store"), log);
-    await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${RECORDS_TABLE}; ${CLAIMS_TABLE}; ${COUNTERS_TABLE}`);
+    const tables = [RECORDS_TABLE, CLAIMS_TABLE, COUNTERS_TABLE, INCOMING_TABLE];
+    await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${tables.join("; ")}`);
     return await storeOn(database, { log, unlock });
   } catch (err) {
     await database?.close();
@@ -46,6 +48,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     claims: embeddedClaims(database),
     counters: embeddedCounters(database),
     books,
+    incoming: (lane) => embeddedIncoming(database, lane),
     leases: embeddedLeases(watchers),
     queues,
     warnings: [],

@@ -14,6 +14,7 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
+import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
 import { redisRecords } from "./records.ts";
@@ -67,6 +68,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       claims: redisClaims(commands, prefix),
       counters: redisCounters(commands, prefix),
       books: redisBooks(commands, prefix),
+      incoming: (lane) => redisIncoming(commands, prefix, lane),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
       warnings: server.warnings,
