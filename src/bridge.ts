@@ -19,6 +19,7 @@ import { addGauges, makeMetrics } from "./ops/metrics.ts";
 import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openSecrets } from "./secrets-key.ts";
+import { enterStore, type NewerDataError } from "./store/format.ts";
 import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/breaker.ts";
@@ -44,6 +45,8 @@ export interface Bridge {
   /** The broker's address, without credentials; `none` where the roles need no broker. */
   broker: { url: string; embedded: boolean; wantedPort: boolean };
   store: "redis" | "embedded";
+  /** Resolves when a newer bridge has closed the store to this one, which has to be stopped then. */
+  outdated: Promise<NewerDataError>;
   /** Ends everything in order; at most about 15 s. Idempotent. */
   stop(): Promise<void>;
 }
@@ -87,6 +90,9 @@ export async function startBridge(
     onStop("instance", () => instance.release());
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
     onStop("store", () => store.close());
+    const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
+    const entered = await enterStore(store, { place, holder: instance.name });
+    onStop("format", () => entered.stop());
 
     // The broker: theirs, or our own, or none.
     const embedded =
@@ -227,6 +233,7 @@ export async function startBridge(
         wantedPort: embedded?.wantedPort ?? true,
       },
       store: store.kind,
+      outdated: entered.outdated,
       stop,
     };
   } catch (error) {

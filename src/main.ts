@@ -6,6 +6,7 @@ import { type ApiKey, resolveApiKey } from "./api-key.ts";
 import { banner } from "./banner.ts";
 import { type Bridge, startBridge } from "./bridge.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { enterDataDir } from "./data-dir.ts";
 import { CannotStartError } from "./errors.ts";
 import { openLog } from "./ops/log.ts";
 
@@ -34,23 +35,31 @@ const lines = openLog(config.logLevel);
 const log = lines.logger;
 const starting = new AbortController();
 let bridge: Bridge | undefined;
+let outdated: Error | undefined;
 
-closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
+const grace = closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
   if (err) log.fatal({ err }, "crashed");
   else log.info({ signal }, "stopping");
   starting.abort(new Error("stopped while starting"));
   await bridge?.stop();
   log.info("stopped");
   lines.close();
+  if (outdated) process.exit(EX_CONFIG);
 });
 
 try {
+  await enterDataDir(config.dataDir);
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;
   log.info({ address, broker: broker.url, store, roles: config.roles }, "started");
   lines.flush();
   process.stdout.write(banner({ bridge, apiKey, config }));
+  void bridge.outdated.then((error) => {
+    outdated = error;
+    process.stderr.write(`Causeway cannot go on: ${error.message}\n`);
+    grace.close();
+  });
 } catch (error) {
   if (!starting.signal.aborted) {
     const isConfig = error instanceof CannotStartError || (error as NodeJS.ErrnoException).code === "EADDRINUSE";

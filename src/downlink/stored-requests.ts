@@ -11,7 +11,6 @@ import type { Accept } from "./stored-publish.ts";
 
 /** What is known of a request; times are milliseconds since the epoch. */
 export interface RequestRecord {
-  v: 1;
   id: string;
   topic: string;
   responseTopic: string;
@@ -25,7 +24,6 @@ export interface RequestRecord {
 
 /** The answer, apart from the record: it may be large, and records are held in memory. */
 export interface StoredResponse {
-  v: 1;
   json: string;
 }
 
@@ -118,7 +116,7 @@ export class StoredRequests {
     const createdAt = Date.now();
     const expiresAt = createdAt + expirySeconds * 1_000;
     const { topic } = message;
-    const record: RequestRecord = { v: 1, id, topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
+    const record: RequestRecord = { id, topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
     await view.create(id, record);
     try {
       await accept(message, { expiresAt, before: ANSWERS_GATE });
@@ -164,7 +162,7 @@ export class StoredRequests {
       return;
     }
     // The first answer counts, also when two instances take up one each.
-    await responses.create(found.id, { v: 1, json: responseJson(message) });
+    await responses.create(found.id, { json: responseJson(message) });
     await view
       .update(found.id, (current) =>
         current.respondedAt === undefined ? { ...current, respondedAt: message.receivedAt } : undefined,

@@ -9,8 +9,6 @@ import type { RateLimit } from "./limiter.ts";
 
 /** A key as it is stored. Only `lastUsedAt` ever changes. */
 export interface KeyRecord {
-  /** Version of this record's form; a newer bridge reads older ones. */
-  v: 1;
   /** `key_…` */
   id: string;
   name: string;
@@ -68,7 +66,6 @@ export function makeKey(input: KeyInput, now: number): { record: KeyRecord; key:
   checkFilters(filters);
   const key = PREFIX + randomBytes(RANDOM_BYTES).toString("base64url");
   const record: KeyRecord = {
-    v: 1,
     id: newId("key"),
     name,
     hash: digestOf(key),

@@ -7,7 +7,7 @@ import type { View } from "../view.ts";
 import { digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS, makeKey } from "./key.ts";
 import { Limiter } from "./limiter.ts";
 
-export type KeyView = Omit<KeyRecord, "v" | "hash">;
+export type KeyView = Omit<KeyRecord, "hash">;
 
 /** How often the time of the last use is written. */
 const USE_NOTED_MS = 60_000;
@@ -170,6 +170,8 @@ function timeOf(iso: string | null): number {
   return iso === null ? Number.NEGATIVE_INFINITY : Date.parse(iso);
 }
 
-function shown({ v: _v, hash: _hash, ...rest }: KeyRecord): KeyView {
-  return rest;
+/** By name: what a newer bridge has put into the record may be a secret. */
+function shown(record: KeyRecord): KeyView {
+  const { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt } = record;
+  return { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt };
 }

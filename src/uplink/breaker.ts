@@ -24,8 +24,6 @@ export const BREAKER: BreakerPolicy = {
 
 /** What all instances know of an endpoint. There is a record only while it is not healthy. */
 export interface EndpointRecord {
-  /** Version of this record's form; a newer bridge reads older ones. */
-  v: 1;
   /** The webhook. */
   id: string;
   /** When the first failure of this row was. */
@@ -102,7 +100,7 @@ export function failed(
   const failures = (before?.failures ?? 0) + row.failures;
   const opens = failures >= policy.threshold;
   return {
-    v: 1,
+    ...(record && withoutProbe(record)),
     id,
     failingSince: Math.min(before?.failingSince ?? row.since, row.since),
     failures,

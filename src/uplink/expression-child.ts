@@ -4,6 +4,7 @@
  * tried on Node 20). It reads tasks from its standard input, one after the other, and writes what came of each.
  */
 import { writeSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 import jsonata from "jsonata";
 import {
   type Evaluated,
@@ -13,6 +14,7 @@ import {
   READY,
   resultLine,
   type Task,
+  WATCHED_FD,
 } from "./expression-lines.ts";
 
 /** Milliseconds, nested calls, and elements of a sequence for one expression over one event. */
@@ -82,6 +84,15 @@ function explain(thrown: unknown): string {
   const detail = text.replaceAll("\u0000", "\ufffd").slice(0, MAX_DETAIL).toWellFormed();
   return typeof position === "number" ? `${detail} (at character ${position})` : detail;
 }
+
+/**
+ * A second thread, for the first may be deep in a regular expression: ends the process when the bridge is gone, which
+ * closes its end of the pipe however it dies. Plain JavaScript, since a thread would load the loader of TypeScript again.
+ */
+const WATCHDOG = `
+const bridge = new (require("node:net").Socket)({ fd: ${WATCHED_FD} });
+bridge.on("error", () => {}).on("close", () => process.kill(process.pid, "SIGKILL")).resume();`;
+if (process.env.NEVER) new Worker(WATCHDOG, { eval: true, execArgv: [] }).unref();
 
 let done: Promise<void> = Promise.resolve();
 

@@ -113,7 +113,7 @@ export class Lane {
       {
         // Nothing of the bridge's: neither its settings nor its standard error.
         env: {},
-        stdio: ["pipe", "pipe", "ignore"],
+        stdio: ["pipe", "pipe", "ignore", "pipe"], // the last one is WATCHED_FD
       },
     );
     this.#child = child;
@@ -123,7 +123,7 @@ export class Lane {
     };
     child.once("error", (error) => ended(`cannot be evaluated: ${error.message}`));
     child.once("exit", () => ended("needed too much memory"));
-    child.stdin!.on("error", () => undefined); // "exit" follows
+    for (const pipe of child.stdio) pipe?.on("error", () => undefined); // "exit" follows
     child.stdout!.setEncoding("utf8").on(
       "data",
       lineReader((line) => {
@@ -188,8 +188,7 @@ export class Lane {
     this.#child = undefined;
     this.#given = [];
     this.#filterPassed = false;
-    child?.stdout?.destroy();
-    child?.stdin?.destroy();
+    for (const pipe of child?.stdio ?? []) pipe?.destroy();
     child?.kill("SIGKILL");
   }
 }

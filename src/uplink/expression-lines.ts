@@ -22,6 +22,8 @@ export type Evaluated =
 
 export type ExpressionError = "filter_error" | "transform_error";
 
+/** A pipe that nobody writes to: its end is the end of the bridge. */
+export const WATCHED_FD = 3;
 /** The first line of the process: it can be given work. */
 export const READY = "ready";
 /** The line between the two expressions of an event, so that the one that never ends can be named. */

@@ -197,7 +197,7 @@ export class EndpointHealth {
     const now = this.options.now();
     this.#rows.delete(id);
     if (this.options.webhook(id)?.disabled) return MOMENT_MS;
-    const none: EndpointRecord = { v: 1, id, failingSince: now, failures: 0, openings: 0, openUntil: 0, notices: [] };
+    const none: EndpointRecord = { id, failingSince: now, failures: 0, openings: 0, openUntil: 0, notices: [] };
     await this.#endpoints.transition(id, { type: "webhook.disabled", at: now, reason }, (current = none) =>
       current.notices.some(({ type }) => type === "webhook.disabled") ? undefined : current,
     );

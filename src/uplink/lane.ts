@@ -18,7 +18,6 @@ const RECORD = String(LANE);
 
 /** What the holder of a lane tells the others. */
 export interface LaneRecord {
-  v: 1;
   /** The instance that wrote it; it means nothing once another one holds the lane. */
   holder: string;
   /** Of the filters that the broker subscribes it to, see {@link digestOf}; null while it is not connected. */
@@ -130,7 +129,7 @@ export class Lane<S extends Session> {
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
     const { inStep, connected } = this.#tenure.subscriptions;
     if (!inStep && connected) return undefined;
-    return { v: 1, holder: this.lease.holder!, digest: inStep ? this.#wantedDigest : null };
+    return { holder: this.lease.holder!, digest: inStep ? this.#wantedDigest : null };
   }
 
   async #tell(): Promise<void> {

@@ -10,7 +10,6 @@ export interface ReplayInput extends FilterInput {
 
 /** As stored. Times are milliseconds since the epoch. */
 export interface ReplayRecord {
-  v: 1;
   webhookId: string;
   status: ReplayInput["status"];
   /** Absent: from the beginning, to the end. */
@@ -41,7 +40,6 @@ export interface Replay {
 export function newReplay(webhookId: string, input: ReplayInput, now: number): { id: string; record: ReplayRecord } {
   const { since, until } = readTimeRange(input, "");
   const record: ReplayRecord = {
-    v: 1,
     webhookId,
     status: input.status,
     ...(Number.isFinite(since) && { since }),

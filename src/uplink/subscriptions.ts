@@ -253,17 +253,16 @@ export class Subscriptions<S extends Session> {
   async #writeDown(filter: string, assignment: Assignment): Promise<void> {
     const known = this.#assigned.get(filter);
     if (known && known.session === assignment.session && known.id === assignment.id) return;
-    const { session, id } = assignment;
+    const { version = 0, ...before } = known ?? {};
+    const next = { ...before, session: assignment.session, id: assignment.id };
     const { records } = this.options;
-    const written = known
-      ? await records.replace(filter, { session, id }, known.version)
-      : await records.create(filter, { session, id });
+    const written = await (known ? records.replace(filter, next, version) : records.create(filter, next));
     if (!written) {
       // Somebody else held the lane in between, or still believes so: what is written down is what counts.
       await this.#read();
       throw new Error(`the assignment of ${filter} was changed by another instance`);
     }
-    this.#assigned.set(filter, { session, id, version: (known?.version ?? 0) + 1 });
+    this.#assigned.set(filter, { ...next, version: version + 1 });
   }
 
   #leave(session: number, filter: string): void {

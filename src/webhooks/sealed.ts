@@ -1,6 +1,6 @@
 /** Webhook records as they lie in the store: what is secret in them in one encrypted text, the rest as it is. */
 import type { Records, Versioned } from "../store/store.ts";
-import type { Webhook } from "./webhook.ts";
+import { openFields, type SecretField, type Webhook } from "./webhook.ts";
 
 /** Encrypts and decrypts; the key ring. */
 export interface Sealer {
@@ -12,7 +12,7 @@ export interface Sealer {
 }
 
 /** Signing secrets, the receiver's credentials, header values (any of which may be one) and the callback's token. */
-type Secrets = Pick<Webhook, "secret" | "oldSecret" | "auth" | "headers" | "verification">;
+type Secrets = Pick<Webhook, SecretField>;
 
 /** In the store; a record without `sealed` is plain. */
 export type StoredWebhook = Omit<Webhook, keyof Secrets> & Partial<Secrets> & { sealed?: string };
@@ -57,9 +57,9 @@ export async function resealAll(records: Records<StoredWebhook>, sealer: Sealer)
 
 function seal(id: string, webhook: Webhook, sealer: Sealer): StoredWebhook {
   if (!sealer.seals) return webhook;
-  const { secret, oldSecret, auth, headers, verification, ...rest } = webhook;
-  const secrets: Secrets = { secret, oldSecret, auth, headers, verification };
-  return { ...rest, sealed: sealer.seal(JSON.stringify(secrets), ownerOf(id)) };
+  const open = openFields(webhook);
+  const secrets = Object.fromEntries(Object.entries(webhook).filter(([name]) => !Object.hasOwn(open, name)));
+  return { ...open, sealed: sealer.seal(JSON.stringify(secrets), ownerOf(id)) };
 }
 
 function unseal(id: string, { sealed, ...stored }: StoredWebhook, sealer: Sealer): Webhook {

@@ -18,6 +18,8 @@ import {
   DEFAULTS,
   isCallable,
   MAX_WEBHOOKS,
+  type OpenWebhook,
+  openFields,
   type Webhook,
   type WebhookEvent,
   type WebhookInput,
@@ -51,8 +53,8 @@ export interface Deliveries<Page, Query> {
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 /** As it is shown: without secrets. */
-export type WebhookView = Omit<Webhook, "v" | "secret" | "oldSecret" | "verification" | "auth" | "snapshot"> &
-  Required<Pick<Webhook, "retained" | "ordering" | "events">> & {
+export type WebhookView = Omit<OpenWebhook, "snapshot"> &
+  Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
     /** Since when every attempt has failed, while the state is `failing`. */
@@ -118,7 +120,6 @@ export class WebhookService<Page, Query> {
       ...DEFAULTS,
       retry: { scheduleSeconds: [...DEFAULTS.retry.scheduleSeconds] },
       ...normalised(input),
-      v: 1,
       id: newId("wh"),
       url: input.url,
       topics: [...new Set(input.topics)],
@@ -250,8 +251,9 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
-    const { v: _v, secret: _secret, oldSecret, verification, auth, snapshot: _snapshot, ...shown } = webhook;
-    const { id, disabled, retained = "skip", ordering = "none", events = [] } = webhook;
+    const { snapshot: _snapshot, ...shown } = openFields(webhook);
+    const { id, disabled, oldSecret, verification, auth } = webhook;
+    const { retained = "skip", ordering = "none", events = [] } = webhook;
     const failingSince = this.options.deliveries.failingSince(id);
     const paused = !isCallable(webhook);
     const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";

@@ -36,8 +36,6 @@ export interface WebhookExtras {
 }
 
 export interface Webhook extends WebhookExtras {
-  /** Version of this record's form; a newer bridge reads older ones. */
-  v: 1;
   id: string;
   url: string;
   /** Topic filters, without repetition. */
@@ -70,6 +68,25 @@ export interface Webhook extends WebhookExtras {
   disabled?: { at: string; reason: string };
   createdAt: string;
   updatedAt: string;
+}
+
+export type SecretField = "secret" | "oldSecret" | "auth" | "headers" | "verification";
+export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
+
+/** Every field that is no secret. */
+const OPEN: Record<keyof OpenWebhook, true> = {
+  ...{ id: true, url: true, topics: true, name: true, enabled: true, qos: true, mode: true, concurrency: true },
+  ...{ timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
+  ...{ rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
+  ...{ createdAt: true, updatedAt: true },
+};
+
+/**
+ * What lies in the store as it is, and may be shown. All else counts as secret, also a field that only a newer bridge
+ * knows: it is kept through every change and shown to nobody.
+ */
+export function openFields(webhook: Webhook): OpenWebhook {
+  return Object.fromEntries(Object.entries(webhook).filter(([name]) => Object.hasOwn(OPEN, name))) as OpenWebhook;
 }
 
 /** Whether anything may be sent to it now; what it is not sent goes on waiting. */

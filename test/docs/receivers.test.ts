@@ -238,6 +238,21 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
   });
 }
 
+/** Their libraries cannot be had wherever the tests run: at least they are programs. */
+describe("docs/receivers.md: with the published libraries", () => {
+  for (const [file, command, program] of [
+    ["receiver_libraries.py", ["python3", "-I", "-m", "py_compile"], "python3"],
+    ["receiver_libraries.go", ["gofmt", "-e", "-d"], "go"],
+  ] as const) {
+    it(`${file} is written correctly`, requireOrSkip(program), async () => {
+      const folder = temporaryDirectory("receiver");
+      writeFileSync(join(folder, file), codeOf(file));
+      const check = startProcess(command[0], [...command.slice(1), file], { cwd: folder });
+      assert.deepEqual([await check.exited, check.output], [{ code: 0, signal: null }, ""]);
+    });
+  }
+});
+
 function codeOf(file: string): string {
   const [, code] = new RegExp(`<!-- file: ${file} -->\n\`\`\`\\w+\n(.*?)^\`\`\`$`, "ms").exec(PAGE) ?? [];
   assert.ok(code, `docs/receivers.md has no ${file}`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import request from "supertest";
 import { ROOT } from "../../src/caller.ts";
@@ -86,6 +87,32 @@ describe("Idempotency-Key", () => {
     await send({ topic: "a" });
     const { status, body } = await send({ topic: "b" });
     assert.deepEqual([status, body.code, calls], [422, "idempotency_mismatch", 1]);
+  });
+
+  it("keeps nothing by which a guess at the body could be checked", async () => {
+    const bodies = async (authorization: string) => {
+      await send({ topic: "a" }, { "idempotency-key": authorization, authorization });
+      return [...test.claims.entries.values()].map(({ value }) => (JSON.parse(value) as { body: string }).body);
+    };
+    await bodies("Bearer one");
+    const [one, other] = await bodies("Bearer other");
+    assert.notEqual(one, other);
+    const text = JSON.stringify({ topic: "a" });
+    for (const encoding of ["hex", "base64", "base64url"] as const) {
+      assert.notEqual(one, createHash("sha256").update(text).digest(encoding));
+    }
+  });
+
+  it("knows the claims of bridges that kept the digest as it is", async () => {
+    await send({ topic: "a" });
+    const body = createHash("sha256")
+      .update(JSON.stringify({ topic: "a" }))
+      .digest("hex");
+    for (const entry of test.claims.entries.values()) {
+      entry.value = JSON.stringify({ ...(JSON.parse(entry.value) as object), body });
+    }
+    assert.equal((await send({ topic: "a" })).headers["idempotent-replayed"], "true");
+    assert.equal((await send({ topic: "b" })).status, 422);
   });
 
   it("separates keys, callers and addresses", async () => {

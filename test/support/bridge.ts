@@ -34,6 +34,8 @@ export interface TestBridge {
   kill(): Promise<Exit>;
   /** Starts it again on the same ports and data, after it ended. */
   start(): Promise<void>;
+  /** Resolves when this run has ended. */
+  readonly ended: Promise<Exit>;
   /** Whether it ended although nobody asked it to. */
   readonly running: boolean;
 }
@@ -116,6 +118,9 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
     },
     get pid() {
       return child.pid!;
+    },
+    get ended() {
+      return child.exited;
     },
     get running() {
       return !ended;

@@ -12,7 +12,6 @@ import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
 
 const webhook: Webhook = {
   ...DEFAULTS,
-  v: 1,
   id: "wh_1",
   url: "https://example.com/hook",
   topics: ["t"],

@@ -20,7 +20,7 @@ import { type AttemptResult, decide, type ErrorKind } from "../../src/uplink/ret
 
 const NOW = 1_000_000;
 const record = (changes: Partial<EndpointRecord> = {}): EndpointRecord => ({
-  ...{ v: 1, id: "wh_1", failingSince: NOW - 5_000, failures: 10, openings: 1, openUntil: NOW + 30_000, notices: [] },
+  ...{ id: "wh_1", failingSince: NOW - 5_000, failures: 10, openings: 1, openUntil: NOW + 30_000, notices: [] },
   ...changes,
 });
 

@@ -16,7 +16,6 @@ import { testHealth } from "./endpoints-support.ts";
 
 const webhook: Webhook = {
   ...DEFAULTS,
-  v: 1,
   id: "wh_1",
   url: "https://example.com/hook",
   topics: ["t"],

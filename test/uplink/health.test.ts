@@ -7,7 +7,7 @@ import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
 import { testHealth } from "./endpoints-support.ts";
 
 const webhook: Webhook = {
-  ...{ ...DEFAULTS, retry: { scheduleSeconds: [] }, v: 1, id: "wh_1", url: "https://example.com/", topics: ["t"] },
+  ...{ ...DEFAULTS, retry: { scheduleSeconds: [] }, id: "wh_1", url: "https://example.com/", topics: ["t"] },
   ...{ secret: newSecret(), createdAt: "", updatedAt: "" },
 };
 const CALL: Admission = { kind: "call" };

@@ -1,0 +1,69 @@
+/** Data of a newer bridge: it is refused with 78 and stays as it is, also when it becomes newer meanwhile. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { FORMAT } from "../../src/store/format.ts";
+import { startTestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { startMosquitto } from "../support/mosquitto.ts";
+import { readRedis } from "../support/old-data.ts";
+import { startProcess } from "../support/processes.ts";
+import { startRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const NEWER = { format: FORMAT.format + 2, readableFrom: FORMAT.format + 1 };
+const REFUSED = `was written by a newer Causeway: it has format ${NEWER.format}, for bridges of format ${NEWER.readableFrom} or newer`;
+
+function start(env: Record<string, string> & { DATA_DIR: string }) {
+  const settings = { PORT: "0", BROKER_PORT: "0", API_KEY: "", LOG_LEVEL: "warn", ...env };
+  return startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    env: settings,
+    cwd: settings.DATA_DIR,
+  });
+}
+
+describe("data of a newer bridge", () => {
+  it("is refused in a data directory, and nothing is written there", async () => {
+    const dataDir = temporaryDirectory("newer");
+    writeFileSync(join(dataDir, "format"), JSON.stringify(NEWER));
+    const refused = start({ DATA_DIR: dataDir });
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.ok(refused.output.includes(`Causeway cannot start: The data in ${dataDir} ${REFUSED}`), refused.output);
+    assert.match(refused.output, /Start the newer version again, or this one on a backup from before the upgrade\./);
+    assert.deepEqual(readdirSync(dataDir), ["format"]);
+    assert.deepEqual(JSON.parse(readFileSync(join(dataDir, "format"), "utf8")), NEWER);
+  });
+
+  it("is refused in Redis, and ends a bridge that runs", requireOrSkip("mosquitto", "redis-server"), async (t) => {
+    const [redis, mosquitto] = [await startRedis(), await startMosquitto()];
+    const client = new Redis(redis.url);
+    t.after(async () => {
+      client.disconnect();
+      await mosquitto.stop();
+      await redis.stop();
+    });
+    const env = { STORE_URL: redis.url, MQTT_URL: mosquitto.url };
+    const bridge = await startTestBridge(env);
+    const write = async (format: object) => {
+      await client.hset("causeway:r:format", "store", `7 ${JSON.stringify(format)}`);
+      await client.publish("causeway:n:format", "store");
+    };
+    await write({ ...NEWER, readableFrom: FORMAT.format });
+    assert.equal((await bridge.api("GET", "/readyz")).status, 200, "it may be read");
+    await write(NEWER);
+    await bridge.waitForOutput(new RegExp(`Causeway cannot go on: The data in redis://\\S+ ${REFUSED}`));
+    assert.deepEqual(await bridge.ended, { code: 78, signal: null });
+
+    const before = await readRedis(client);
+    const refused = start({ ...env, DATA_DIR: temporaryDirectory("newer") });
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.match(refused.output, new RegExp(`Causeway cannot start: The data in redis://127.0.0.1:\\d+ ${REFUSED}`));
+    // What ends by itself meanwhile is nobody's change.
+    const lasting = (content: typeof before) => Object.entries(content).filter(([, [, , ttlMs]]) => ttlMs < 0);
+    assert.deepEqual(lasting(await readRedis(client)), lasting(before));
+  });
+});

@@ -1,0 +1,137 @@
+/** The number of the data's form: who may enter a store, and what is rewritten there. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { enterDataDir } from "../../src/data-dir.ts";
+import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
+import { enterStore, type Format, type Migration, NewerDataError } from "../../src/store/format.ts";
+import { openRedisStore } from "../../src/store/redis/open.ts";
+import type { Store } from "../../src/store/store.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { redisInstalled, startRedis, type TestRedis } from "../support/redis.ts";
+
+const log = { info() {}, warn() {}, error() {} };
+const skip = !redisInstalled() && !process.env.CI && "redis-server is not installed";
+
+interface Kind {
+  name: string;
+  skip: string | false;
+  /** Two instances' handles on the same new data. */
+  open(): Promise<{ one: Store; other: Store; close(): Promise<void> }>;
+}
+
+let redis: TestRedis | undefined;
+let prefixes = 0;
+const kinds: Kind[] = [
+  {
+    name: "embedded",
+    skip: false,
+    async open() {
+      const store = await openEmbeddedStore({ dataDir: temporaryDirectory("format"), log });
+      return { one: store, other: store, close: () => store.close() };
+    },
+  },
+  {
+    name: "redis",
+    skip,
+    async open() {
+      redis ??= await startRedis();
+      const options = { url: redis.url, prefix: `format${prefixes++}`, log };
+      const [one, other] = [await openRedisStore(options), await openRedisStore(options)];
+      return { one, other, close: async () => void (await Promise.all([one.close(), other.close()])) };
+    },
+  },
+];
+after(() => redis?.stop());
+
+for (const kind of kinds) {
+  describe(`the format of a store: ${kind.name}`, { skip: kind.skip }, () => {
+    let opened: Awaited<ReturnType<Kind["open"]>>;
+    before(async () => {
+      opened = await kind.open();
+    });
+    after(() => opened.close());
+
+    const markOf = async (): Promise<Format | undefined> =>
+      (await opened.one.records<Format>("format").get("store"))?.value;
+    const enter = async (store: Store, ours: Format, migrations: Migration[] = []) => {
+      const entered = await enterStore(store, { place: "here", holder: `i${Math.random()}`, ours, migrations });
+      await entered.stop();
+    };
+    const refused = (store: Store, ours: Format) => assert.rejects(enter(store, ours), NewerDataError);
+
+    it("is that of the first bridge, and a second start changes nothing", async () => {
+      await enter(opened.one, { format: 1, readableFrom: 1 });
+      await enter(opened.other, { format: 1, readableFrom: 1 });
+      const found = await opened.one.records<Format>("format").get("store");
+      assert.deepEqual(found, { id: "store", value: { format: 1, readableFrom: 1 }, version: 1 });
+    });
+
+    it("grows, and older ones that may read it go on beside it", async () => {
+      await enter(opened.one, { format: 2, readableFrom: 1 });
+      await enter(opened.other, { format: 1, readableFrom: 1 });
+      assert.deepEqual(await markOf(), { format: 2, readableFrom: 1 });
+    });
+
+    it("is followed: who may not read it any more hears of it, and is refused from then on", async () => {
+      const old = { place: "here", holder: "old", ours: { format: 1, readableFrom: 1 } };
+      const { outdated, stop } = await enterStore(opened.other, old);
+      await enter(opened.one, { format: 3, readableFrom: 2 });
+      const error = await outdated;
+      assert.match(error.message, /^The data in here .* has format 3, for bridges of format 2 or newer, .* format 1\./);
+      await stop();
+      await refused(opened.other, old.ours);
+      await enter(opened.other, { format: 2, readableFrom: 1 });
+      assert.deepEqual(await markOf(), { format: 3, readableFrom: 2 });
+    });
+
+    it("is raised after its migrations, which two instances that start together run once, in order", async () => {
+      const seen: [number, Format | undefined][] = [];
+      const step = (to: number): Migration => ({ to, run: async () => void seen.push([to, await markOf()]) });
+      const failing: Migration = { to: 5, run: () => Promise.reject(new Error("crashed")) };
+      const ours = { format: 5, readableFrom: 4 };
+      await assert.rejects(enter(opened.one, ours, [step(3), step(4), failing]), /crashed/);
+      // Closed already to those who would write what is being rewritten, and still to be done.
+      assert.deepEqual(seen, [[4, { format: 3, readableFrom: 4 }]]);
+      await refused(opened.other, { format: 3, readableFrom: 1 });
+      seen.length = 0;
+      const all = [step(3), step(4), step(5), step(6)];
+      await Promise.all([enter(opened.one, ours, all), enter(opened.other, ours, all)]);
+      assert.deepEqual(
+        seen.map(([to]) => to),
+        [4, 5],
+      );
+      assert.deepEqual(await markOf(), ours);
+    });
+
+    it("keeps what a newer bridge says beside it", async () => {
+      const mark = opened.one.records<Format & { later?: string }>("format");
+      const { value, version } = (await mark.get("store"))!;
+      await mark.replace("store", { ...value, later: "kept" }, version);
+      await enter(opened.other, { format: 6, readableFrom: 4 });
+      assert.deepEqual(await markOf(), { format: 6, readableFrom: 4, later: "kept" });
+    });
+  });
+}
+
+describe("the format of a data directory", () => {
+  it("is written down where there is none, and never falls", async () => {
+    const dataDir = join(temporaryDirectory("format"), "made");
+    const written = () => JSON.parse(readFileSync(join(dataDir, "format"), "utf8")) as Format;
+    await enterDataDir(dataDir, { format: 1, readableFrom: 1 });
+    assert.deepEqual(written(), { format: 1, readableFrom: 1 });
+    await enterDataDir(dataDir, { format: 3, readableFrom: 2 });
+    await enterDataDir(dataDir, { format: 2, readableFrom: 1 });
+    assert.deepEqual(written(), { format: 3, readableFrom: 2 });
+    await assert.rejects(enterDataDir(dataDir, { format: 1, readableFrom: 1 }), NewerDataError);
+    assert.deepEqual(readdirSync(dataDir), ["format"]);
+  });
+
+  it("is refused where it cannot be read, and not asked for where nothing can be written", async () => {
+    const dataDir = temporaryDirectory("format");
+    writeFileSync(join(dataDir, "format"), "{}");
+    await assert.rejects(enterDataDir(dataDir), /format does not say which format the data has/);
+    await enterDataDir(join(dataDir, "format", "below-a-file"));
+  });
+});

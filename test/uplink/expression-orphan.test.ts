@@ -1,0 +1,48 @@
+/** The process that evaluates expressions ends with the bridge, whatever it does just then. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startProcess } from "../support/processes.ts";
+
+const HOST = fileURLToPath(new URL("./expression-host.ts", import.meta.url));
+const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
+const ENDED_MS = 10_000;
+
+/** Of Linux; undefined when the process is gone. */
+function read(pid: string, file: "stat" | "cmdline"): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields behind the name, which may hold anything. */
+const stateOf = (pid: string) =>
+  read(pid, "stat")
+    ?.replace(/^.*\) /s, "")
+    .split(" ");
+
+it("kill -9 of the bridge ends it in the middle of a regular expression", {
+  skip: process.platform !== "linux" && "looks into /proc",
+}, async () => {
+  const host = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), HOST, CATASTROPHIC]);
+  await host.waitFor(/busy/);
+  // So that it does not end the evaluation itself meanwhile.
+  host.child.kill("SIGSTOP");
+  const [pid] = readdirSync("/proc").filter(
+    (name) => stateOf(name)?.[1] === String(host.pid) && read(name, "cmdline")?.includes("expression-child"),
+  );
+  assert.ok(pid, "the process that evaluates is there");
+  host.child.kill("SIGKILL");
+  await host.exited;
+  const isThere = () => ![undefined, "Z"].includes(stateOf(pid)?.[0]);
+  try {
+    for (const end = Date.now() + ENDED_MS; isThere() && Date.now() < end; ) await delay(20);
+    assert.ok(!isThere(), `it is still there after ${ENDED_MS} ms`);
+  } finally {
+    if (isThere()) process.kill(Number(pid), "SIGKILL");
+  }
+});
