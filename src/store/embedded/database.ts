@@ -130,6 +130,14 @@ export class Database {
   }
 }
 
+/** SQLSTATE classes 53 and 58: no disk or memory left, or the operating system refused. */
+const UNABLE = /^5[38]/;
+
+/** Whether a statement failed because the store cannot be used now, and not because of the statement itself. */
+export function isOutage(err: unknown): boolean {
+  return err instanceof DatabaseGone || UNABLE.test(String((err as { code?: unknown } | null)?.code ?? ""));
+}
+
 function isFatal(err: unknown): boolean {
   if (!(err instanceof Error)) return true;
   const { severity } = err as { severity?: unknown };

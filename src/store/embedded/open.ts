@@ -4,7 +4,7 @@ import type { StoreLog } from "../log.ts";
 import { type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
-import { Database, DatabaseGone } from "./database.ts";
+import { Database, isOutage } from "./database.ts";
 import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
@@ -39,7 +39,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
   const store: Store = {
     kind: "embedded",
     ping: async () => void (await database.query("SELECT 1")),
-    isOutage: (error) => error instanceof DatabaseGone,
+    isOutage,
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims: embeddedClaims(database),
     counters: embeddedCounters(database),
