@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { StoreLog } from "../log.ts";
-import { type Store, StoreConfigError } from "../store.ts";
+import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, isOutage } from "./database.ts";
@@ -35,13 +35,14 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
 async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unlock: () => Promise<void> }) {
   const watchers = new Watchers(log);
   const queues = await embeddedQueues(database, log);
+  const claims = embeddedClaims(database);
   let closing: Promise<void> | undefined;
   const store: Store = {
     kind: "embedded",
-    ping: async () => void (await database.query("SELECT 1")),
+    ping: () => claims.put("ping", "", PING_SECONDS),
     isOutage,
     records: (collection) => embeddedRecords(database, watchers, collection),
-    claims: embeddedClaims(database),
+    claims,
     counters: embeddedCounters(database),
     leases: embeddedLeases(watchers),
     queues,
