@@ -9,11 +9,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { join } from "node:path";
 import { Aedes } from "aedes";
 import openPersistence from "aedes-persistence-level";
-import { ClassicLevel } from "classic-level";
 import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../downlink/retained.ts";
 import { CannotStartError } from "../errors.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
+import { BrokerDatabase } from "./broker-database.ts";
 import {
   CONNECT_MS,
   handleWithin,
@@ -61,9 +61,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { host, port, dataDir, maxPayloadBytes = 0, log } = options;
   const location = join(dataDir, "broker");
   await mkdir(location, { recursive: true, mode: 0o700 });
-  const db = await openDatabase(location);
-  const persistence = openPersistence(db);
-  await mendSubscriptions(persistence, db);
+  const database = await openDatabase(location, log);
+  const persistence = openPersistence(database.level);
+  await mendSubscriptions(persistence, database.level);
   // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
   // the messages of an earlier run before those of this one.
   const strangers = new Strangers();
@@ -88,12 +88,17 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    // A session that cannot be read, or of which nothing can be kept, is none: clients try again.
+    if (!database.usable) return socket.destroy();
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("close", () => sockets.delete(socket));
     handleWithin(aedes, socket, strangers, maxPacketBytes(maxPayloadBytes));
   });
   server.maxConnections = MAX_CONNECTIONS;
+  database.onLost = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   const wantedPort = await listen(server, host, port);
   const bound = (server.address() as AddressInfo).port;
   const local = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
@@ -108,17 +113,17 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       server.close();
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
-      await db.close();
+      await database.close();
     },
   };
 }
 
 /** LevelDB holds a lock that the kernel drops with the process, so that nothing is left over after kill -9. */
-async function openDatabase(location: string): Promise<ClassicLevel<string, Buffer>> {
-  const db = new ClassicLevel<string, Buffer>(location);
+async function openDatabase(location: string, log: Log): Promise<BrokerDatabase> {
+  const database = new BrokerDatabase(location, log);
   try {
-    await db.open();
-    return db;
+    await database.level.open();
+    return database;
   } catch (error) {
     const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
     if (code !== "LEVEL_LOCKED") throw error;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type BackendFactory,
   type IQueueBackend,
@@ -25,9 +26,32 @@ export interface QueueBackend<B extends IQueueBackend, C> {
  */
 export const EVENT_STREAM_LENGTH = 100;
 
+/**
+ * Until a worker that could not take a job up asks again. BullMQ waits only after the loss of a connection: after any
+ * other error (no memory, no disk) it asks at once, for ever, and with the embedded store nothing else gets a turn.
+ */
+const TAKE_AGAIN_MS = 1_000;
+
+function withoutHaste<B extends IQueueBackend, C>(factory: BackendFactory<B, C>): BackendFactory<B, C> {
+  return (name, opts, kind) => {
+    const backend = factory(name, opts, kind);
+    const take = backend.moveToActive.bind(backend);
+    backend.moveToActive = async (...args) => {
+      try {
+        return await take(...args);
+      } catch (error) {
+        await delay(TAKE_AGAIN_MS, undefined, { ref: false });
+        throw error;
+      }
+    };
+    return backend;
+  };
+}
+
 /** The port's `Queues` over one BullMQ backend. */
 export function queuesOn<B extends IQueueBackend, C>(backend: QueueBackend<B, C>): Queues {
-  const { factory, queueOptions, workerOptions, onError } = backend;
+  const { queueOptions, workerOptions, onError } = backend;
+  const factory = withoutHaste(backend.factory);
   return {
     queue<D, R>(name: string, options: Omit<QueueOptions, "connection"> = {}) {
       const queue = new Queue<D, R, string, D, R, string, B, C>(name, { ...queueOptions, ...options }, factory);

@@ -7,7 +7,7 @@ import { CannotStartError } from "../errors.ts";
 
 export interface Store {
   readonly kind: "redis" | "embedded";
-  /** One round trip to the store; rejects while it cannot be used. */
+  /** One small write, as a store that is full can still be read; rejects while it cannot be used. */
   ping(): Promise<void>;
   /** Whether an error of records, claims, leases or queues means that the store cannot be used now. */
   isOutage(error: unknown): boolean;
@@ -25,6 +25,9 @@ export interface Store {
   /** Ends every connection opened here. Queues and workers must have been closed before. Idempotent. */
   close(): Promise<void>;
 }
+
+/** How long the claim `ping` lasts, which {@link Store.ping} writes. */
+export const PING_SECONDS = 60;
 
 /** A record and the number of its last change, for compare-and-set. */
 export interface Versioned<T> {

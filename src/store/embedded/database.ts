@@ -1,3 +1,5 @@
+import { statfs } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { PGlite, types } from "@electric-sql/pglite";
 import type { StoreLog } from "../log.ts";
 
@@ -9,11 +11,14 @@ export interface Rows<R> {
 
 export type Release = () => void;
 
-/** No statement is run any more: the engine failed, or it was closed. */
+/** No statement is run: the engine failed and is not up again yet, or it was closed. */
 export class DatabaseGone extends Error {
   override name = "DatabaseGone";
 }
 
+/** How often it is tried to start an engine that failed, and what must be free on the disk before. */
+const RETRY_MS = 1_000;
+const ROOM_BYTES = 32 * 1024 * 1024;
 /** Statements between two rounds of housekeeping: some thousand jobs, or a second of full load in twenty. */
 const HOUSEKEEPING_EVERY = 20_000;
 
@@ -22,28 +27,25 @@ const HOUSEKEEPING_EVERY = 20_000;
  * end, so that nobody else's statement falls into it.
  */
 export class Database {
-  readonly #pglite: PGlite;
+  readonly #directory: string;
   readonly #log: StoreLog;
+  readonly #listeners: [channel: string, callback: (payload: string) => void][] = [];
+  readonly #settings: string[] = [];
+  #pglite: PGlite;
   #lastTurn: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #closed = false;
   #statements = 0;
   #housekeeping = false;
 
-  private constructor(pglite: PGlite, log: StoreLog) {
+  private constructor(pglite: PGlite, directory: string, log: StoreLog) {
     this.#pglite = pglite;
+    this.#directory = directory;
     this.#log = log;
   }
 
   static async open(directory: string, log: StoreLog): Promise<Database> {
-    const pglite = await PGlite.create({
-      dataDir: directory,
-      // As node-postgres does, whose values BullMQ expects: 64-bit integers stay text.
-      parsers: { [types.INT8]: (text) => text },
-      // PostgreSQL's defaults are for a server: 128 MB of buffers and 100 sessions. This is 130 MB less of memory.
-      postgresqlconf: ["shared_buffers = 16MB", "max_connections = 5"],
-    });
-    return new Database(pglite, log);
+    return new Database(await openEngine(directory), directory, log);
   }
 
   /** Waits for its turn, in the order of asking. Whoever gets it must release it. */
@@ -86,6 +88,13 @@ export class Database {
   /** Must be called in a turn. The callback runs in this process, within a millisecond of the commit. */
   async listen(channel: string, callback: (payload: string) => void): Promise<void> {
     await this.#pglite.listen(channel, callback);
+    this.#listeners.push([channel, callback]);
+  }
+
+  /** A `SET` that holds for every statement from now on. */
+  async set(sql: string): Promise<void> {
+    await this.query(sql);
+    this.#settings.push(sql);
   }
 
   async close(): Promise<void> {
@@ -101,16 +110,42 @@ export class Database {
 
   /**
    * Most errors are PostgreSQL's answer to one statement, a full disk among them. After the others (it could not write
-   * its log) the engine is gone for good, and everything rejects at once instead of meeting whatever is left of it.
+   * its log) the engine is gone, and everything rejects at once, instead of meeting whatever is left of it, until another
+   * one has recovered the data from that log.
    */
   #judge(err: unknown): unknown {
     if (!isFatal(err)) return err;
     const why = err instanceof Error ? err.message : String(err);
-    this.#failure = new DatabaseGone(`The embedded store has failed and needs a restart of the process: ${why}`, {
-      cause: err,
-    });
+    this.#failure = new DatabaseGone(`The embedded store has failed: ${why}`, { cause: err });
     this.#log.error({ err, store: "embedded" }, "store_lost");
+    void this.#openAgain();
     return this.#failure;
+  }
+
+  async #openAgain(): Promise<void> {
+    while (this.#failure && !this.#closed) {
+      await delay(RETRY_MS, undefined, { ref: false });
+      // Behind a transaction that was under way: all of it must have met the failure.
+      const release = await this.turn();
+      try {
+        if (!this.#closed) await this.#startEngine();
+      } catch {
+        // No room yet.
+      } finally {
+        release();
+      }
+    }
+  }
+
+  async #startEngine(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#directory);
+    if (bavail * bsize < ROOM_BYTES) return;
+    const pglite = await openEngine(this.#directory);
+    for (const setting of this.#settings) await pglite.exec(setting);
+    for (const [channel, callback] of this.#listeners) await pglite.listen(channel, callback);
+    this.#pglite = pglite;
+    this.#failure = undefined;
+    this.#log.info({ store: "embedded" }, "store_back");
   }
 
   /**
@@ -128,6 +163,24 @@ export class Database {
         this.#housekeeping = false;
       });
   }
+}
+
+function openEngine(directory: string): Promise<PGlite> {
+  return PGlite.create({
+    dataDir: directory,
+    // As node-postgres does, whose values BullMQ expects: 64-bit integers stay text.
+    parsers: { [types.INT8]: (text) => text },
+    // PostgreSQL's defaults are for a server: 128 MB of buffers and 100 sessions. This is 130 MB less of memory.
+    postgresqlconf: ["shared_buffers = 16MB", "max_connections = 5"],
+  });
+}
+
+/** SQLSTATE classes 53 and 58: no disk or memory left, or the operating system refused. */
+const UNABLE = /^5[38]/;
+
+/** Whether a statement failed because the store cannot be used now, and not because of the statement itself. */
+export function isOutage(err: unknown): boolean {
+  return err instanceof DatabaseGone || UNABLE.test(String((err as { code?: unknown } | null)?.code ?? ""));
 }
 
 function isFatal(err: unknown): boolean {

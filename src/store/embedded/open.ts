@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { StoreLog } from "../log.ts";
-import { type Store, StoreConfigError } from "../store.ts";
+import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
 import { embeddedBooks } from "./books.ts";
 import { CLAIMS_TABLE, embeddedClaims } from "./claims.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
-import { Database, DatabaseGone } from "./database.ts";
+import { Database, isOutage } from "./database.ts";
 import { embeddedIncoming, INCOMING_TABLE } from "./incoming.ts";
 import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
@@ -39,13 +39,14 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
   const watchers = new Watchers(log);
   const queues = await embeddedQueues(database, log);
   const books = await embeddedBooks(database);
+  const claims = embeddedClaims(database);
   let closing: Promise<void> | undefined;
   const store: Store = {
     kind: "embedded",
-    ping: async () => void (await database.query("SELECT 1")),
-    isOutage: (error) => error instanceof DatabaseGone,
+    ping: () => claims.put("ping", "", PING_SECONDS),
+    isOutage,
     records: (collection) => embeddedRecords(database, watchers, collection),
-    claims: embeddedClaims(database),
+    claims,
     counters: embeddedCounters(database),
     books,
     incoming: (lane) => embeddedIncoming(database, lane),

@@ -22,7 +22,7 @@ export async function embeddedQueues(database: Database, log: StoreLog): Promise
   const client = await pool.connect();
   await runMigrations(client);
   client.release();
-  await database.query("SET search_path TO bullmq, public");
+  await database.set("SET search_path TO bullmq, public");
 
   const digest = new ErrorDigest(log);
   return queuesOn<PostgresQueueBackend, PglitePool>({

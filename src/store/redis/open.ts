@@ -2,7 +2,7 @@ import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
-import { type Queues, type Store, StoreConfigError } from "../store.ts";
+import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
 import { keepBooks, redisBooks } from "./books.ts";
 import { redisClaims } from "./claims.ts";
 import {
@@ -60,12 +60,13 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     const notices = new Notices(subscriber, log);
     await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
 
+    const claims = redisClaims(commands, prefix);
     return {
       kind: "redis",
-      ping: async () => void (await commands.ping()),
+      ping: () => claims.put("ping", "", PING_SECONDS),
       isOutage,
       records: (collection) => redisRecords(commands, notices, prefix, collection),
-      claims: redisClaims(commands, prefix),
+      claims,
       counters: redisCounters(commands, prefix),
       books: redisBooks(commands, prefix),
       incoming: (lane) => redisIncoming(commands, prefix, lane),
