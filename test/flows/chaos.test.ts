@@ -1,0 +1,29 @@
+/** A short run of `npm run chaos` with a new seed each time: nothing that was acknowledged is lost. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { chaos } from "../chaos/chaos.ts";
+import { toText } from "../chaos/report.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const LENGTH_MS = 14_000;
+const MESSAGES = 1_400;
+
+describe("random faults", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("two instances, Mosquitto and Redis lose nothing", { timeout: 120_000 }, async (t) => {
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    t.diagnostic(`seed ${seed}`);
+    const faults = { lengthMs: LENGTH_MS, meanGapMs: 1_000, longestMs: 2_500 };
+    const report = await chaos({
+      seed,
+      messages: MESSAGES,
+      ...faults,
+      patienceMs: 20_000,
+      progress: (line) => t.diagnostic(line),
+    });
+    for (const line of toText(report).split("\n")) t.diagnostic(line);
+    assert.deepEqual(report.wrong, []);
+    assert.ok(Object.keys(report.faults).length >= 3, "too few faults to show anything");
+    const acknowledged = report.rows.filter(({ qos }) => qos > 0).map((row) => row.acknowledged);
+    assert.deepEqual(acknowledged.slice(0, 2), [MESSAGES, MESSAGES / 10], "the devices' publishers come to their end");
+  });
+});
