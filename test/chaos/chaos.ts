@@ -16,6 +16,10 @@ export interface ChaosOptions extends Omit<ScheduleOptions, "lengthMs"> {
   messages: number;
   /** For so long, in milliseconds, nothing may move before the end is given up. */
   patienceMs: number;
+  /**
+   * The same for requests that have not been accepted: an instance that was killed holds their Idempotency-Key for 90 s.
+   */
+  requestsPatienceMs: number;
   progress(line: string): void;
 }
 
@@ -33,7 +37,7 @@ export async function chaos(options: ChaosOptions): Promise<Report> {
 }
 
 async function run(world: World, options: ChaosOptions): Promise<Report> {
-  const { seed, lengthMs, messages, patienceMs, progress } = options;
+  const { seed, lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
   const { bridges, receiver, brokerUrl } = world;
   const ups = ([0, 1, 2] as const).map((qos) => new Ledger("up", qos));
   const downs = ([1, 2] as const).map((qos) => new Ledger("down", qos));
@@ -66,26 +70,32 @@ async function run(world: World, options: ChaosOptions): Promise<Report> {
   };
   const acknowledged = () => ledgers.all.reduce((sum, ledger) => sum + ledger.acknowledged.size, 0);
   const begin = Date.now();
+  const tell = (what: string) => {
+    const seconds = Math.round((Date.now() - begin) / 1_000);
+    progress(`${seconds} s: ${acknowledged()} acknowledged, ${arrived()} arrived; ${what}`);
+  };
   const ticker = setInterval(() => {
     const lasting = injection.happened.filter(({ to }) => to === Number.POSITIVE_INFINITY);
-    const now = lasting.map(({ target, kind }) => `${kind} ${target}`).join(", ") || "no fault";
-    const seconds = Math.round((Date.now() - begin) / 1_000);
-    progress(`${seconds} s: ${acknowledged()} acknowledged, ${arrived()} arrived; ${now}`);
+    tell(lasting.map(({ target, kind }) => `${kind} ${target}`).join(", ") || "no fault");
   }, PROGRESS_MS);
 
   const trouble: string[] = [];
   try {
     await injection.done;
+    tell("the faults are over");
     for (const [i, bridge] of bridges.entries()) {
       if (bridge.running) continue;
       trouble.push(`bridge-${"ab"[i]} is not there at the end:\n${bridge.output.slice(-2_000)}`);
       await bridge.start();
     }
     await closeBreaker(bridges, webhook.id);
-    const sent = Promise.all([...publishers, ...senders].map(({ done }) => done));
-    await untilStill(sent, () => acknowledged() + arrived(), patienceMs);
+    const moved = () => acknowledged() + arrived();
+    await untilStill(Promise.all(publishers.map(({ done }) => done)), moved, patienceMs);
+    await untilStill(Promise.all(senders.map(({ done }) => done)), acknowledged, requestsPatienceMs);
     await Promise.all(senders.map((sender) => sender.close()));
+    tell("all is sent");
     const undelivered = await drained(world, webhook.id, ledgers, arrived, patienceMs);
+    tell(`${undelivered} deliveries wait`);
     const books = await booksOf(world);
     arrived();
     return makeReport({

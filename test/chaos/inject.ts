@@ -3,7 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Fault } from "./faults.ts";
 import type { Target } from "./world.ts";
 
-/** A fault as it happened; milliseconds since the epoch. `to` is when everything was started and open again. */
+/**
+ * A fault as it happened; milliseconds since the epoch. `to` is when everything was started and open again: a bridge
+ * that comes back waits for its store, and for the lease of one that was killed.
+ */
 export interface Happened extends Pick<Fault, "target" | "kind"> {
   from: number;
   to: number;

@@ -14,8 +14,11 @@ export interface ChaosPublisher {
   close(): Promise<void>;
 }
 
-/** Unacknowledged messages at once. */
-const WINDOW = 100;
+/**
+ * Unacknowledged messages at once: below Mosquitto's max_inflight_messages of 20. Of a 3.1.1 client that has more
+ * under way with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
+ */
+const WINDOW = 15;
 const TOPICS = 10;
 
 /**

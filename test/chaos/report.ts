@@ -35,6 +35,8 @@ export interface Report {
   rows: Row[];
   /** How often each fault happened. */
   faults: Record<string, number>;
+  /** One after the other, as they began. */
+  happened: readonly Happened[];
   books: Books | "not available";
   /** One line each; empty when all is well. */
   wrong: string[];
@@ -50,7 +52,7 @@ export function makeReport({ ledgers, happened, trouble, books, undelivered }: F
     ...(undelivered > 0 ? [`${undelivered} deliveries still waited at the end`] : []),
     ...(books ? booksThatDoNotClose(books) : []),
   ];
-  return { rows, faults, books: books ?? "not available", wrong };
+  return { rows, faults, happened, books: books ?? "not available", wrong };
 }
 
 function rowOf(ledger: Ledger, happened: readonly Happened[]): Row {

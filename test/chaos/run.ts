@@ -25,7 +25,7 @@ of /v1/status close (where there are any); with 1 otherwise.
 
 const DEFAULTS = { minutes: 10, messages: 50_000 };
 const FAULTS = { meanGapMs: 4_000, longestMs: 10_000 };
-const PATIENCE_MS = 120_000;
+const PATIENCE = { patienceMs: 120_000, requestsPatienceMs: 100_000 };
 
 function options() {
   const { values } = parseArgs({
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
   say(`npm run chaos -- --seed ${seed} --minutes ${minutes} --messages ${messages}`);
   const startedAt = new Date();
   const lengthMs = Math.round(minutes * 60_000);
-  const report = await chaos({ seed, lengthMs, messages, ...FAULTS, patienceMs: PATIENCE_MS, progress: say });
+  const report = await chaos({ seed, lengthMs, messages, ...FAULTS, ...PATIENCE, progress: say });
   const tookSeconds = Math.round((Date.now() - startedAt.getTime()) / 1_000);
   process.stdout.write(`\nseed ${seed}, ${minutes} min and ${tookSeconds} s in all\n\n${toText(report)}`);
   if (json) {

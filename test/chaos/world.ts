@@ -47,7 +47,7 @@ export async function startWorld(): Promise<World> {
       STORE_URL: `redis://127.0.0.1:${links[`${name}-redis`].port}`,
       MAX_WAITING_DELIVERIES: String(MAX_WAITING),
     });
-  const bridges = [await bridge("a"), await bridge("b")] as const;
+  const bridges = await Promise.all([bridge("a"), bridge("b")]);
 
   const processes: Record<ProcessName, Target> = {
     "bridge-a": bridgeTarget(bridges[0]),

@@ -5,19 +5,20 @@ import { chaos } from "../chaos/chaos.ts";
 import { toText } from "../chaos/report.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-const LENGTH_MS = 14_000;
-const MESSAGES = 1_400;
+const LENGTH_MS = 9_000;
+const MESSAGES = 900;
 
 describe("random faults", requireOrSkip("mosquitto", "redis-server"), () => {
   it("two instances, Mosquitto and Redis lose nothing", { timeout: 120_000 }, async (t) => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     t.diagnostic(`seed ${seed}`);
-    const faults = { lengthMs: LENGTH_MS, meanGapMs: 1_000, longestMs: 2_500 };
+    const faults = { lengthMs: LENGTH_MS, meanGapMs: 800, longestMs: 2_000 };
     const report = await chaos({
       seed,
       messages: MESSAGES,
       ...faults,
-      patienceMs: 20_000,
+      patienceMs: 15_000,
+      requestsPatienceMs: 2_000,
       progress: (line) => t.diagnostic(line),
     });
     for (const line of toText(report).split("\n")) t.diagnostic(line);
