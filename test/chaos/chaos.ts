@@ -1,0 +1,160 @@
+/** A run: start everything, send, let faults happen, bring everything back, wait until nothing moves, and count. */
+import { setTimeout as delay } from "node:timers/promises";
+import { startDevice, startSender } from "./downlink.ts";
+import { type Fault, type ScheduleOptions, schedule } from "./faults.ts";
+import { inject } from "./inject.ts";
+import { Ledger, Ledgers } from "./ledger.ts";
+import { startPublisher } from "./publisher.ts";
+import { type Books, booksThatDoNotClose, makeReport, type Report } from "./report.ts";
+import { closeBreaker, startWorld, type World } from "./world.ts";
+
+export interface ChaosOptions extends Omit<ScheduleOptions, "lengthMs"> {
+  seed: number;
+  /** Milliseconds in which messages are sent and faults happen. */
+  lengthMs: number;
+  /** Messages from devices with QoS 1; a tenth of it with QoS 0 and 2 each, a twentieth and a fiftieth to devices. */
+  messages: number;
+  /** For so long, in milliseconds, nothing may move before the end is given up. */
+  patienceMs: number;
+  /**
+   * The same for requests that have not been accepted: an instance that was killed holds their Idempotency-Key for 90 s.
+   */
+  requestsPatienceMs: number;
+  progress(line: string): void;
+}
+
+const PROGRESS_MS = 10_000;
+const POLL_MS = 250;
+const TIMEOUT_MS = 5_000;
+
+export async function chaos(options: ChaosOptions): Promise<Report> {
+  const world = await startWorld();
+  try {
+    return await run(world, options);
+  } finally {
+    await world.close();
+  }
+}
+
+async function run(world: World, options: ChaosOptions): Promise<Report> {
+  const { seed, lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
+  const { bridges, receiver, brokerUrl } = world;
+  const ups = ([0, 1, 2] as const).map((qos) => new Ledger("up", qos));
+  const downs = ([1, 2] as const).map((qos) => new Ledger("down", qos));
+  const ledgers = new Ledgers(...ups, ...downs);
+  const share = [[0.1, 1, 0.1], { 1: 0.05, 2: 0.02 }] as const;
+  const load = (part: number) => {
+    const count = Math.max(1, Math.round(messages * part));
+    return { count, perSecond: (count * 1_000) / lengthMs };
+  };
+
+  const webhook = await bridges[0].register({
+    url: world.webhookUrl,
+    topics: ["chaos/up/#"],
+    qos: 2,
+    concurrency: 20,
+    timeoutMs: TIMEOUT_MS,
+    retry: { scheduleSeconds: Array(50).fill(1) },
+  });
+  const device = await startDevice(brokerUrl, ledgers);
+  const publishers = ups.map((ledger) => startPublisher(brokerUrl, ledger, load(share[0][ledger.qos])));
+  const senders = downs.map((ledger) => startSender(bridges, ledger, load(share[1][ledger.qos as 1 | 2])));
+  const faults = schedule(seed, options);
+  const injection = inject(faults, world.targets, ({ target }: Fault) => {
+    if (target === "receiver" || target === "bridge-receiver") void closeBreaker(bridges, webhook.id);
+  });
+
+  const arrived = () => {
+    receiver.read(ledgers);
+    return ledgers.all.reduce((sum, { arrivals }) => sum + arrivals.size, 0);
+  };
+  const acknowledged = () => ledgers.all.reduce((sum, ledger) => sum + ledger.acknowledged.size, 0);
+  const begin = Date.now();
+  const tell = (what: string) => {
+    const seconds = Math.round((Date.now() - begin) / 1_000);
+    progress(`${seconds} s: ${acknowledged()} acknowledged, ${arrived()} arrived; ${what}`);
+  };
+  const ticker = setInterval(() => {
+    const lasting = injection.happened.filter(({ to }) => to === Number.POSITIVE_INFINITY);
+    tell(lasting.map(({ target, kind }) => `${kind} ${target}`).join(", ") || "no fault");
+  }, PROGRESS_MS);
+
+  const trouble: string[] = [];
+  try {
+    await injection.done;
+    tell("the faults are over");
+    for (const [i, bridge] of bridges.entries()) {
+      if (bridge.running) continue;
+      trouble.push(`bridge-${"ab"[i]} is not there at the end:\n${bridge.output.slice(-2_000)}`);
+      await bridge.start();
+    }
+    await closeBreaker(bridges, webhook.id);
+    const moved = () => acknowledged() + arrived();
+    await untilStill(Promise.all(publishers.map(({ done }) => done)), moved, patienceMs);
+    await untilStill(Promise.all(senders.map(({ done }) => done)), acknowledged, requestsPatienceMs);
+    await Promise.all(senders.map((sender) => sender.close()));
+    tell("all is sent");
+    const undelivered = await drained(world, webhook.id, ledgers, arrived, patienceMs);
+    tell(`${undelivered} deliveries wait`);
+    const books = await booksOf(world);
+    arrived();
+    return makeReport({
+      ledgers: ledgers.all,
+      happened: injection.happened,
+      trouble: [...injection.trouble, ...trouble],
+      books,
+      undelivered,
+    });
+  } finally {
+    clearInterval(ticker);
+    await Promise.allSettled([...senders, ...publishers].map((one) => one.close()));
+    await device.endAsync(true);
+  }
+}
+
+/** Until the promise resolves, or nothing has moved for so long. Rejects when the promise does. */
+async function untilStill(done: Promise<unknown>, moved: () => number, patienceMs: number): Promise<void> {
+  let over = false;
+  const end = done.then(() => {
+    over = true;
+  });
+  let [last, at] = [moved(), Date.now()];
+  while (!over && Date.now() - at < patienceMs) {
+    await Promise.race([end, delay(POLL_MS)]);
+    const now = moved();
+    if (now !== last) [last, at] = [now, Date.now()];
+  }
+}
+
+/** Until all has arrived and the queue is empty. @returns how many deliveries still wait when nothing moves any more */
+async function drained(
+  { bridges }: World,
+  webhookId: string,
+  ledgers: Ledgers,
+  moved: () => number,
+  patienceMs: number,
+): Promise<number> {
+  let waiting = Number.POSITIVE_INFINITY;
+  let [last, at] = ["", Date.now()];
+  while (Date.now() - at < patienceMs) {
+    const { body } = await bridges[0].api("GET", `/v1/webhooks/${webhookId}`);
+    const { pending, active, retrying } = body.counts ?? {};
+    if (pending !== undefined) waiting = pending + active + retrying;
+    const now = `${moved()} ${waiting}`;
+    if (waiting === 0 && ledgers.all.every((ledger) => ledger.missing().length === 0)) break;
+    if (now !== last) [last, at] = [now, Date.now()];
+    await delay(POLL_MS);
+  }
+  return waiting;
+}
+
+const BOOKS_MS = 5_000;
+
+/** Those of an instance that lives; read again for a moment while they do not close, as the last ends are booked. */
+async function booksOf({ bridges }: World): Promise<Books | undefined> {
+  for (const end = Date.now() + BOOKS_MS; ; await delay(POLL_MS)) {
+    const { body } = await bridges[0].api("GET", "/v1/status");
+    const books: Books | undefined = body.books;
+    if (!books || Date.now() > end || booksThatDoNotClose(books).length === 0) return books;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Why a message came twice, as far as the faults tell. Pure: an explanation is the fault that was on between both, of
+ * those that can have this effect, and not a proof.
+ */
+import type { Fault } from "./faults.ts";
+import type { Happened } from "./inject.ts";
+import type { Arrival, Ledger } from "./ledger.ts";
+
+export interface Duplicates {
+  /** Calls beyond the first with one `webhook-id`. */
+  sameId: number;
+  /** Ids beyond the first of one message: it is in the queue more than once. */
+  otherId: number;
+  /** How often each explanation was given. */
+  why: Record<string, number>;
+  /** Messages with more than one id, in ascending order. */
+  numbers: number[];
+}
+
+/** The effects of a fault last that long after its end: lost locks, reconnects, retries. In milliseconds. */
+const AFTERMATH_MS = 10_000;
+
+const BRIDGES: Fault["target"][] = ["bridge-a", "bridge-b"];
+const STORE: Fault["target"][] = ["redis", "a-redis", "b-redis"];
+const BROKER: Fault["target"][] = ["broker", "a-broker", "b-broker"];
+const RECEIVER: Fault["target"][] = ["receiver", "bridge-receiver"];
+
+const KIND: Record<Fault["kind"], string> = {
+  kill: "SIGKILL of",
+  terminate: "SIGTERM of",
+  freeze: "SIGSTOP of",
+  cut: "cut of",
+  stall: "stall of",
+  delay: "delay on",
+  reset: "reset of",
+};
+
+/** What came more than once of one sender's messages, and why. */
+export function duplicatesOf(ledger: Ledger, faults: readonly Happened[]): Duplicates {
+  const found: Duplicates = { sameId: 0, otherId: 0, why: {}, numbers: [] };
+  const count = (why: string) => {
+    found.why[why] = (found.why[why] ?? 0) + 1;
+  };
+  for (const [number, arrivals] of [...ledger.arrivals].sort(([a], [b]) => a - b)) {
+    if (arrivals.length === 1) continue;
+    if (ledger.direction === "down") {
+      for (const [earlier, later] of pairs(arrivals)) {
+        found.sameId++;
+        count(whyPublishedAgain(earlier, later, faults));
+      }
+      continue;
+    }
+    const byId = [...groupById(arrivals).values()];
+    for (const calls of byId) {
+      for (const [earlier, later] of pairs(calls)) {
+        found.sameId++;
+        count(whyCalledAgain(earlier, later, faults));
+      }
+    }
+    for (const [earlier, later] of pairs(byId.map(([first]) => first!))) {
+      found.otherId++;
+      count(whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults));
+    }
+    if (byId.length > 1) found.numbers.push(number);
+  }
+  return found;
+}
+
+function whyCalledAgain(earlier: Arrival, later: Arrival, faults: readonly Happened[]): string {
+  const fault = between(earlier.at, later.at, [...RECEIVER, ...BRIDGES, ...STORE], faults);
+  return `called again${fault}: its answer, or the note of it, was lost`;
+}
+
+function whyReceivedAgain(earlier: Arrival, later: Arrival, sentAgain: boolean, faults: readonly Happened[]): string {
+  const [from, to] = [earlier.receivedAt!, later.receivedAt!].sort((a, b) => a - b) as [number, number];
+  if (sentAgain) return `published again by the device, without acknowledgement${between(from, to, BROKER, faults)}`;
+  return `sent again by the broker${between(from, to, [...BRIDGES, ...BROKER, ...STORE], faults)}`;
+}
+
+function whyPublishedAgain(earlier: Arrival, later: Arrival, faults: readonly Happened[]): string {
+  const fault = between(earlier.at, later.at, [...BRIDGES, ...BROKER, ...STORE], faults);
+  return `published or sent again${fault}: the acknowledgement, or the note of it, was lost`;
+}
+
+/** The last fault that began before the later time, and was not long over at the earlier one. */
+function between(from: number, to: number, targets: Fault["target"][], faults: readonly Happened[]): string {
+  const possible = faults.filter((fault) => {
+    return targets.includes(fault.target) && fault.from <= to && fault.to + AFTERMATH_MS >= from;
+  });
+  // Best of all one that began while it was under way, the earliest of those.
+  const during = possible.find((fault) => fault.from >= from);
+  const fault = during ?? possible.at(-1);
+  return fault ? ` after ${KIND[fault.kind]} ${fault.target}` : ", UNEXPLAINED";
+}
+
+function pairs<T>(items: readonly T[]): [T, T][] {
+  return items.slice(1).map((item, i) => [items[i]!, item]);
+}
+
+function groupById(arrivals: readonly Arrival[]): Map<string, Arrival[]> {
+  const groups = new Map<string, Arrival[]>();
+  for (const arrival of arrivals) {
+    const group = groups.get(arrival.id!);
+    if (group) group.push(arrival);
+    else groups.set(arrival.id!, [arrival]);
+  }
+  return groups;
+}

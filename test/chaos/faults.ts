@@ -1,0 +1,104 @@
+/**
+ * The faults of a run: what goes wrong, where, when and how long. A pure function of the seed, so that a run that
+ * found something can be asked again: the same faults at the same times, though not the same races.
+ */
+
+export const PROCESSES = ["bridge-a", "bridge-b", "broker", "redis", "receiver"] as const;
+export const LINKS = ["a-broker", "b-broker", "a-redis", "b-redis", "bridge-receiver"] as const;
+export type ProcessName = (typeof PROCESSES)[number];
+export type LinkName = (typeof LINKS)[number];
+
+/**
+ * `kill`: SIGKILL, `terminate`: SIGTERM, both started again after `ms`; `freeze`: SIGSTOP, SIGCONT after `ms`.
+ * `cut`: connections end and new ones are refused; `stall`: they stay, and nothing passes; `delay`: everything passes
+ * late; `reset`: those that are there are reset, new ones work.
+ */
+export type FaultKind = "kill" | "terminate" | "freeze" | "cut" | "stall" | "delay" | "reset";
+
+export interface Fault {
+  /** Milliseconds since the start of the run. */
+  at: number;
+  target: ProcessName | LinkName;
+  kind: FaultKind;
+  /** Milliseconds until it is mended; 0 for a reset. */
+  ms: number;
+}
+
+export interface ScheduleOptions {
+  /** Milliseconds in which faults begin and end. */
+  lengthMs: number;
+  /** Mean time from the beginning of one to that of the next, in milliseconds. */
+  meanGapMs: number;
+  /** The longest one, in milliseconds. */
+  longestMs: number;
+}
+
+/** A target is left alone for so long after a fault of its own, so that it gets to work in between. */
+const REST_MS = 1_000;
+const SHORTEST_MS = 100;
+
+/**
+ * How often each comes up among all others. The broker is never killed: Mosquitto acknowledges what it has not written
+ * yet, so a SIGKILL of it loses acknowledged messages before a bridge sees them.
+ */
+const WEIGHTS: Partial<Record<Fault["target"], Partial<Record<FaultKind, number>>>> = {
+  "bridge-a": { kill: 3, terminate: 1, freeze: 1 },
+  "bridge-b": { kill: 3, terminate: 1, freeze: 1 },
+  broker: { terminate: 2, freeze: 1 },
+  redis: { kill: 2, freeze: 1 },
+  receiver: { kill: 2, freeze: 1 },
+};
+const LINK_WEIGHTS: Partial<Record<FaultKind, number>> = { cut: 1, stall: 1, delay: 1, reset: 1 };
+
+/** In the order in which they begin. Faults of different targets overlap; those of one target do not. */
+export function schedule(seed: number, { lengthMs, meanGapMs, longestMs }: ScheduleOptions): Fault[] {
+  const random = randomNumbers(seed);
+  const faults: Fault[] = [];
+  const freeAt = new Map<string, number>();
+  let bag: Pick<Fault, "target" | "kind">[] = [];
+  for (let at = between(random, 0, 2 * meanGapMs); at < lengthMs; at += between(random, 0, 2 * meanGapMs)) {
+    // Dealt like cards: each comes before one comes twice, also in a short run.
+    if (bag.length === 0) bag = shuffled(random, deck());
+    const next = bag.findIndex(({ target }) => (freeAt.get(target) ?? 0) <= at);
+    if (next < 0) continue;
+    const [card] = bag.splice(next, 1);
+    const ms = card!.kind === "reset" ? 0 : between(random, SHORTEST_MS, longestMs);
+    if (at + ms > lengthMs) continue;
+    freeAt.set(card!.target, at + ms + REST_MS);
+    faults.push({ at, ...card!, ms });
+  }
+  return faults;
+}
+
+function deck(): Pick<Fault, "target" | "kind">[] {
+  return [...PROCESSES, ...LINKS].flatMap((target) =>
+    Object.entries(WEIGHTS[target] ?? LINK_WEIGHTS).flatMap(([kind, weight]) =>
+      Array.from({ length: weight }, () => ({ target, kind: kind as FaultKind })),
+    ),
+  );
+}
+
+type Random = () => number;
+
+/** Mulberry32: small, and the same everywhere. @returns numbers from 0 to below 1 */
+function randomNumbers(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function between(random: Random, low: number, high: number): number {
+  return Math.round(low + random() * (high - low));
+}
+
+function shuffled<T>(random: Random, items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
+}

@@ -1,0 +1,67 @@
+/** Carries a schedule of faults out, and writes down when each really began and was over. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Fault } from "./faults.ts";
+import type { Target } from "./world.ts";
+
+/**
+ * A fault as it happened; milliseconds since the epoch. `to` is when everything was started and open again: a bridge
+ * that comes back waits for its store, and for the lease of one that was killed.
+ */
+export interface Happened extends Pick<Fault, "target" | "kind"> {
+  from: number;
+  to: number;
+}
+
+export interface Injection {
+  /** Those that are over, and those that last: these with `to: Infinity`. */
+  readonly happened: Happened[];
+  /** What the processes did that nobody asked of them, e.g. ended by themselves. */
+  readonly trouble: string[];
+  /** Resolves when all are over. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+/** @param mended called after each fault */
+export function inject(
+  faults: readonly Fault[],
+  targets: Record<Fault["target"], Target>,
+  mended: (fault: Fault) => void,
+): Injection {
+  const happened: Happened[] = [];
+  const trouble: string[] = [];
+  const start = Date.now();
+  // A target that takes long to come back has its next fault later, instead of two at once.
+  const lines = [...new Set(faults.map(({ target }) => target))].map((target) =>
+    faults.filter((fault) => fault.target === target),
+  );
+
+  async function one(fault: Fault): Promise<void> {
+    const { target, kind, at, ms } = fault;
+    await delay(Math.max(0, start + at - Date.now()));
+    const record = { target, kind, from: Date.now(), to: Number.POSITIVE_INFINITY };
+    happened.push(record);
+    try {
+      await attempt(target, () => targets[target].begin(kind));
+      await delay(ms);
+    } finally {
+      await attempt(target, () => targets[target].mend(kind));
+      record.to = Date.now();
+    }
+    mended(fault);
+  }
+
+  async function attempt(target: string, step: () => Promise<void> | void): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      trouble.push(`${target}: ${(error as Error).message}`);
+    }
+  }
+
+  async function line(own: Fault[]): Promise<void> {
+    for (const fault of own) await one(fault);
+  }
+
+  const done = Promise.all(lines.map(line)).then(() => undefined);
+  return { happened, trouble, done };
+}

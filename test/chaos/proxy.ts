@@ -1,0 +1,153 @@
+/** A TCP proxy on loopback that cuts, stalls, delays and resets what runs through it. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Connections end and new ones are reset. */
+  cut(): void;
+  /** Connections stay, new ones are taken, and nothing passes. */
+  stall(): void;
+  /** Everything passes, so many milliseconds late. */
+  delay(ms: number): void;
+  /** Resets the connections that are there. */
+  reset(): void;
+  /** Everything passes at once again, what was held back first. */
+  pass(): void;
+  close(): Promise<void>;
+}
+
+/** What a direction holds back before it reads no further, in bytes. */
+const MAX_HELD = 1024 * 1024;
+
+export async function startProxy(targetPort: number): Promise<TcpProxy> {
+  const pairs = new Set<Pair>();
+  const line: Line = { open: true, stalled: false, delayMs: 0 };
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (!line.open) return void client.resetAndDestroy();
+    const pair = new Pair(client, targetPort, line);
+    pairs.add(pair);
+    client.on("close", () => pairs.delete(pair));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  function change(next: Partial<Line>): void {
+    Object.assign(line, next);
+    for (const pair of pairs) pair.changed();
+  }
+  const reset = () => {
+    for (const pair of pairs) pair.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      change({ open: false });
+      reset();
+    },
+    stall: () => change({ stalled: true }),
+    delay: (ms) => change({ delayMs: ms }),
+    reset,
+    pass: () => change({ open: true, stalled: false, delayMs: 0 }),
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      reset();
+      await closed;
+    },
+  };
+}
+
+interface Line {
+  open: boolean;
+  stalled: boolean;
+  delayMs: number;
+}
+
+class Pair {
+  readonly #sockets: Socket[];
+  readonly #flows: Flow[] = [];
+  #connected = false;
+
+  constructor(
+    client: Socket,
+    private readonly targetPort: number,
+    private readonly line: Line,
+  ) {
+    this.#sockets = [client];
+    this.#watch(client);
+    this.changed();
+  }
+
+  changed(): void {
+    if (!this.#connected && !this.line.stalled) this.#connect();
+    for (const flow of this.#flows) flow.changed();
+  }
+
+  destroy(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  #connect(): void {
+    this.#connected = true;
+    const [client] = this.#sockets as [Socket];
+    if (client.destroyed) return;
+    const target = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    this.#sockets.push(target);
+    this.#watch(target);
+    this.#flows.push(new Flow(client, target, this.line), new Flow(target, client, this.line));
+  }
+
+  #watch(socket: Socket): void {
+    socket.setNoDelay(true);
+    socket.on("error", () => this.destroy());
+    // One side that ended in good order has had its end passed on already.
+    socket.on("close", (hadError) => hadError && this.destroy());
+  }
+}
+
+/** One direction of a connection; `undefined` stands for its end. */
+class Flow {
+  readonly #held: { due: number; chunk: Buffer | undefined }[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly from: Socket,
+    private readonly to: Socket,
+    private readonly line: Line,
+  ) {
+    from.on("data", (chunk: Buffer) => this.#take(chunk));
+    from.on("end", () => this.#take(undefined));
+    to.on("close", () => {
+      clearTimeout(this.#timer);
+      this.#held.length = 0;
+    });
+    to.on("drain", () => this.changed());
+  }
+
+  changed(): void {
+    clearTimeout(this.#timer);
+    if (this.line.stalled) return void this.from.pause();
+    const now = Date.now();
+    for (let [head] = this.#held; head; [head] = this.#held) {
+      const wait = this.line.delayMs === 0 ? 0 : head.due - now;
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.changed(), wait);
+        break;
+      }
+      this.#held.shift();
+      this.#bytes -= head.chunk?.length ?? 0;
+      if (head.chunk) this.to.write(head.chunk);
+      else this.to.end();
+    }
+    if (this.#bytes < MAX_HELD && !this.to.writableNeedDrain) this.from.resume();
+  }
+
+  #take(chunk: Buffer | undefined): void {
+    this.#held.push({ due: Date.now() + this.line.delayMs, chunk });
+    this.#bytes += chunk?.length ?? 0;
+    if (this.#bytes >= MAX_HELD || this.to.writableNeedDrain) this.from.pause();
+    this.changed();
+  }
+}

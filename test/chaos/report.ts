@@ -1,0 +1,141 @@
+/** What came of a run: a row a sender, the duplicates with their explanations, the books, and what is wrong. Pure. */
+import { type Duplicates, duplicatesOf } from "./explain.ts";
+import type { Happened } from "./inject.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** `books` of `GET /v1/status`. */
+export interface Books {
+  messages: { received: number; unmatched: number; enqueued: number };
+  deliveries: { enqueued: number; succeeded: number; failed: number; waiting: number; discarded: number };
+}
+
+export interface Findings {
+  ledgers: readonly Ledger[];
+  happened: readonly Happened[];
+  /** What processes did that they must not. */
+  trouble: readonly string[];
+  /** Absent where the bridge keeps none. */
+  books: Books | undefined;
+  /** What was still in the queues when the run ended. */
+  undelivered: number;
+}
+
+export interface Row extends Duplicates {
+  direction: Ledger["direction"];
+  qos: Ledger["qos"];
+  sent: number;
+  /** Null where the QoS knows no acknowledgement. */
+  acknowledged: number | null;
+  received: number;
+  /** Acknowledged and not received. */
+  lost: number[];
+}
+
+export interface Report {
+  rows: Row[];
+  /** How often each fault happened. */
+  faults: Record<string, number>;
+  /** One after the other, as they began. */
+  happened: readonly Happened[];
+  books: Books | "not available";
+  /** One line each; empty when all is well. */
+  wrong: string[];
+}
+
+export function makeReport({ ledgers, happened, trouble, books, undelivered }: Findings): Report {
+  const rows = ledgers.map((ledger) => rowOf(ledger, happened));
+  const faults: Record<string, number> = {};
+  for (const { target, kind } of happened) faults[`${kind} ${target}`] = (faults[`${kind} ${target}`] ?? 0) + 1;
+  const wrong = [
+    ...trouble,
+    ...rows.flatMap(whatIsWrong),
+    ...(undelivered > 0 ? [`${undelivered} deliveries still waited at the end`] : []),
+    ...(books ? booksThatDoNotClose(books) : []),
+  ];
+  return { rows, faults, happened, books: books ?? "not available", wrong };
+}
+
+function rowOf(ledger: Ledger, happened: readonly Happened[]): Row {
+  const { direction, qos, sent, acknowledged, arrivals } = ledger;
+  return {
+    direction,
+    qos,
+    sent,
+    acknowledged: qos === 0 ? null : acknowledged.size,
+    received: arrivals.size,
+    lost: ledger.missing(),
+    ...duplicatesOf(ledger, happened),
+  };
+}
+
+function whatIsWrong({ direction, qos, lost, otherId, numbers, acknowledged }: Row): string[] {
+  const name = `${direction} QoS ${qos}`;
+  return [
+    ...(lost.length > 0 ? [`${name}: ${lost.length} lost: ${listed(lost)}`] : []),
+    ...(qos === 2 && otherId > 0 ? [`${name}: ${otherId} twice in the queue: ${listed(numbers)}`] : []),
+    ...(acknowledged === 0 ? [`${name}: nothing was acknowledged, so nothing was tested`] : []),
+  ];
+}
+
+/** The equations of the books that do not hold. */
+export function booksThatDoNotClose({ messages, deliveries }: Books): string[] {
+  const { received, unmatched } = messages;
+  const { succeeded, failed, waiting, discarded } = deliveries;
+  const wrong: string[] = [];
+  if (received !== unmatched + messages.enqueued) {
+    wrong.push(`books: received ${received} ≠ unmatched ${unmatched} + enqueued ${messages.enqueued}`);
+  }
+  if (deliveries.enqueued !== succeeded + failed + waiting + discarded) {
+    const sum = `succeeded ${succeeded} + failed ${failed} + waiting ${waiting} + discarded ${discarded}`;
+    wrong.push(`books: deliveries enqueued ${deliveries.enqueued} ≠ ${sum}`);
+  }
+  return wrong;
+}
+
+const LISTED = 50;
+
+function listed(numbers: readonly number[]): string {
+  const more = numbers.length > LISTED ? ` and ${numbers.length - LISTED} more` : "";
+  return `${numbers.slice(0, LISTED).join(", ")}${more}`;
+}
+
+/** For people. */
+export function toText({ rows, faults, books, wrong }: Report): string {
+  const table = [
+    ["", "sent", "acknowledged", "received", "lost", "called again", "twice in the queue"],
+    ...rows.map(({ direction, qos, sent, acknowledged, received, lost, sameId, otherId }) => [
+      `${direction === "up" ? "device → webhook" : "HTTP → device"}, QoS ${qos}`,
+      String(sent),
+      acknowledged === null ? "-" : String(acknowledged),
+      String(received),
+      // QoS 0 may be lost, and nobody is told.
+      qos === 0 ? `(${sent - received})` : String(lost.length),
+      String(sameId),
+      direction === "up" ? String(otherId) : "-",
+    ]),
+  ];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const lines = table.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
+  );
+  const why = rows.flatMap((row) =>
+    Object.entries(row.why)
+      .sort(([, a], [, b]) => b - a)
+      .map(([text, count]) => `  ${row.direction} QoS ${row.qos}: ${count} × ${text}`),
+  );
+  const happened = Object.entries(faults).sort(([a], [b]) => a.localeCompare(b));
+  return [
+    ...lines,
+    "",
+    `faults: ${happened.map(([name, count]) => `${count} × ${name}`).join(", ")}`,
+    "the broker was never killed: Mosquitto acknowledges QoS 2 messages that a SIGKILL then makes it forget",
+    "",
+    "duplicates:",
+    ...(why.length > 0 ? why : ["  none"]),
+    "",
+    `books: ${books === "not available" ? books : JSON.stringify(books)}`,
+    "",
+    ...(wrong.length > 0 ? wrong.map((line) => `WRONG  ${line}`) : ["all is well"]),
+    "",
+  ].join("\n");
+}

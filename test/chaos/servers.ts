@@ -1,0 +1,115 @@
+/** The processes around the bridges, each of which can be killed and started again on its port and its data. */
+import { mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { acceptsConnections, freePort } from "../support/ports.ts";
+import { startProcess, type TestProcess } from "../support/processes.ts";
+import { findProgram } from "../support/requirements.ts";
+import type { Ledgers } from "./ledger.ts";
+
+export interface Server {
+  readonly port: number;
+  readonly child: TestProcess;
+  start(): Promise<void>;
+}
+
+async function startServer(port: number, command: string[], up: RegExp): Promise<Server> {
+  let child: TestProcess;
+  const start = async () => {
+    const [program, ...args] = command as [string, ...string[]];
+    child = startProcess(program, args);
+    await child.waitFor(up, { timeoutMs: 30_000 });
+    await acceptsConnections(port);
+  };
+  await start();
+  return {
+    port,
+    start,
+    get child() {
+      return child;
+    },
+  };
+}
+
+/** At SIGTERM it writes everything down. Nothing is dropped, however much waits for a bridge that is away. */
+export async function startBroker(dir: string): Promise<Server> {
+  const port = await freePort();
+  const file = join(dir, "mosquitto.conf");
+  const own = join(dir, "mosquitto");
+  mkdirSync(own, { recursive: true });
+  const lines = [
+    ...(process.getuid?.() === 0 ? ["user root"] : []),
+    "log_dest stderr",
+    "log_type error\nlog_type warning\nlog_type notice\nlog_type information",
+    "connection_messages false",
+    "max_queued_messages 0",
+    `persistence true\npersistence_location ${own}/`,
+    `listener ${port} 127.0.0.1\nallow_anonymous true`,
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  return startServer(port, [program("mosquitto"), "-c", file], /mosquitto version \S+ running/);
+}
+
+/**
+ * Writes and syncs before it answers. With `everysec` it puts the write itself off while an earlier sync runs, so that
+ * a SIGKILL loses what was acknowledged.
+ */
+export async function startStore(dir: string): Promise<Server> {
+  const port = await freePort();
+  const own = join(dir, "redis");
+  mkdirSync(own, { recursive: true });
+  const settings = ["--bind", "127.0.0.1", "--port", String(port), "--dir", own, "--maxmemory-policy", "noeviction"];
+  const durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+  return startServer(port, [program("redis-server"), ...settings, ...durable], /Ready to accept connections/);
+}
+
+export interface ReceiverServer {
+  readonly server: Server;
+  /** Books what came since the last time. @returns how many calls that were */
+  read(ledgers: Ledgers): number;
+}
+
+/** @param answerMs mean time until it answers */
+export async function startReceiverProcess(dir: string, answerMs: number): Promise<ReceiverServer> {
+  const port = await freePort();
+  const file = join(dir, "calls");
+  writeFileSync(file, "");
+  const script = fileURLToPath(new URL("receiver-process.ts", import.meta.url));
+  const args = ["--import", import.meta.resolve("tsx"), script, String(port), file, String(answerMs)];
+  const server = await startServer(port, [process.execPath, ...args], /listening/);
+  const lines = linesOf(file);
+  return {
+    server,
+    read(ledgers) {
+      const calls = lines();
+      for (const line of calls) {
+        const { payload, ...arrival } = JSON.parse(line);
+        ledgers.arrived(payload, arrival);
+      }
+      return calls.length;
+    },
+  };
+}
+
+/** The whole lines that have been appended since the last call. */
+function linesOf(file: string): () => string[] {
+  const descriptor = openSync(file, "r");
+  const chunk = Buffer.alloc(1024 * 1024);
+  let rest = "";
+  return () => {
+    let text = rest;
+    for (let length = -1; length !== 0; ) {
+      length = readSync(descriptor, chunk);
+      text += chunk.toString("latin1", 0, length); // the calls are ASCII
+    }
+    const lines = text.split("\n");
+    rest = lines.pop()!;
+    return lines;
+  };
+}
+
+function program(name: string): string {
+  const path = findProgram(name);
+  if (!path) throw new Error(`${name} is not installed`);
+  return path;
+}
