@@ -47,6 +47,8 @@ export interface ConnectionOptions {
    * Absent: always true.
    */
   mayConnect?: (() => boolean) | undefined;
+  /** The version that is known to work, so that it need not be found out again: some brokers never answer a 5. */
+  known?: (() => "5" | "3.1.1" | undefined) | undefined;
   /** After every CONNACK that accepted us. */
   onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
   onClose?: () => void;
@@ -81,7 +83,7 @@ export class Connection {
 
   constructor(private readonly options: ConnectionOptions) {
     const { broker } = options;
-    this.#negotiation = new Negotiation(broker.protocol);
+    this.#negotiation = new Negotiation(broker.protocol, options.known?.());
     this.client = connect(broker.url, {
       ...options.client,
       clientId: options.clientId,
