@@ -15,6 +15,8 @@ export interface BrokerAddress {
   ca?: string;
   cert?: string;
   key?: string;
+  /** Protocol named in the TLS handshake. */
+  alpn?: string;
   protocol: "auto" | "5" | "3.1.1";
 }
 
@@ -98,6 +100,8 @@ export class Connection {
       ca: broker.ca,
       cert: broker.cert,
       key: broker.key,
+      // MQTT.js passes on what tls.connect takes.
+      ...(broker.alpn !== undefined && { ALPNProtocols: [broker.alpn] }),
       keepalive: 30,
       connectTimeout: broker.protocol === "auto" ? NEGOTIATE_MS : CONNECT_MS,
       // Spread out, so that the connections of many instances do not come back in the same moment.
