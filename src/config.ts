@@ -44,6 +44,8 @@ export interface Config {
     readonly ca?: string;
     readonly cert?: string;
     readonly key?: string;
+    /** Named in the TLS handshake (RFC 7301): brokers that share a port with HTTPS tell by it that MQTT comes. */
+    readonly alpn?: string;
     readonly protocol: MqttProtocol;
     readonly clientId: string;
   };
@@ -151,6 +153,9 @@ function checkTogether(raw: Raw, mistakes: Mistakes): void {
     need("BROKER_HOST", "BROKER_PASSWORD", why);
   }
   checkRoles(raw, mistakes);
+  if (raw.MQTT_ALPN && !hasScheme(raw.MQTT_URL ?? "", ["mqtts:"])) {
+    mistakes.set("MQTT_ALPN", "is only used with MQTT over TLS: MQTT_URL must have the scheme mqtts");
+  }
   for (const name of PEMS) {
     if (raw[name] && !hasScheme(raw.MQTT_URL ?? "", ["mqtts:", "wss:"])) {
       mistakes.set(name, "is only used with TLS: MQTT_URL must have the scheme mqtts or wss");
@@ -238,6 +243,7 @@ function toConfig(v: Variables): Config {
       ca: v.MQTT_CA,
       cert: v.MQTT_CERT,
       key: v.MQTT_KEY,
+      alpn: v.MQTT_ALPN,
       protocol: v.MQTT_PROTOCOL,
       clientId: v.MQTT_CLIENT_ID,
     },

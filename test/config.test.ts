@@ -41,6 +41,7 @@ describe("configuration", () => {
         ca: undefined,
         cert: undefined,
         key: undefined,
+        alpn: undefined,
         protocol: "auto",
         clientId: "causeway",
       },
@@ -359,6 +360,15 @@ describe("certificates", () => {
   it("are refused where they would not be used", needsOpenssl, () => {
     assert.deepEqual(namesOf({ MQTT_URL: "mqtt://broker", MQTT_CA: certFile }), ["MQTT_CA"]);
     assert.deepEqual(namesOf({ MQTT_CA: certFile }), ["MQTT_CA"]);
+  });
+
+  it("go with a protocol for the handshake", () => {
+    assert.equal(load({ ...url, MQTT_ALPN: "x-amzn-mqtt-ca" }).mqtt.alpn, "x-amzn-mqtt-ca");
+    for (const wrong of ["a b", "a,b", "é", "x".repeat(256)]) {
+      assert.deepEqual(namesOf({ ...url, MQTT_ALPN: wrong }), ["MQTT_ALPN"], wrong);
+    }
+    assert.deepEqual(namesOf({ MQTT_URL: "wss://broker", MQTT_ALPN: "mqtt" }), ["MQTT_ALPN"]);
+    assert.deepEqual(namesOf({ MQTT_ALPN: "mqtt" }), ["MQTT_ALPN"]);
   });
 
   it("are refused when missing, no PEM or no certificate", () => {

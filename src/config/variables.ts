@@ -10,6 +10,7 @@
  * | `MQTT_URL` | the embedded broker | mqtt, mqtts, ws or wss; may hold `user:password@` |
  * | `MQTT_USERNAME` `MQTT_PASSWORD` | none | for that broker; they win over the URL's |
  * | `MQTT_CA` `MQTT_CERT` `MQTT_KEY` | the system's CAs, no client certificate | PEM text or the path of a PEM file |
+ * | `MQTT_ALPN` | none | protocol named in the TLS handshake, e.g. `x-amzn-mqtt-ca` |
  * | `MQTT_PROTOCOL` | `auto` | auto (5, then 3.1.1), 5 or 3.1.1 |
  * | `MQTT_CLIENT_ID` | `causeway` | start of the client ids; names the session, so another one a deployment |
  * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
@@ -44,6 +45,7 @@ export interface Variables {
   MQTT_CA?: string;
   MQTT_CERT?: string;
   MQTT_KEY?: string;
+  MQTT_ALPN?: string;
   MQTT_PROTOCOL: MqttProtocol;
   MQTT_CLIENT_ID: string;
   BROKER_HOST: string;
@@ -92,6 +94,7 @@ export const rules: Record<keyof Variables, Rule> = {
   MQTT_CA: pem,
   MQTT_CERT: pem,
   MQTT_KEY: pem,
+  MQTT_ALPN: text("alpn", "must be 1 to 255 printable ASCII characters without white space or commas"),
   MQTT_PROTOCOL: oneOf(["auto", "5", "3.1.1"], "auto"),
   MQTT_CLIENT_ID: text("client-id", "must be 1 to 40 letters, digits, dots, underscores or hyphens", {
     default: "causeway",
@@ -120,6 +123,7 @@ export const formats: Record<string, (value: string) => boolean> = {
   host: (value) => /^[\w.:%-]+$/.test(value),
   line: (value) => !/\p{Cc}/u.test(value),
   pem: isPem,
+  alpn: (value) => /^[\x21-\x2b\x2d-\x7e]{1,255}$/.test(value),
   "api-key": (value) => /^[\x21-\x7e]{16,}$/.test(value),
   "client-id": (value) => /^[\w.-]{1,40}$/.test(value),
   "mqtt-url": (value) => hasScheme(value, ["mqtt:", "mqtts:", "ws:", "wss:"]),

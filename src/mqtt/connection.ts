@@ -15,6 +15,8 @@ export interface BrokerAddress {
   ca?: string;
   cert?: string;
   key?: string;
+  /** Protocol named in the TLS handshake. */
+  alpn?: string;
   protocol: "auto" | "5" | "3.1.1";
 }
 
@@ -49,6 +51,8 @@ export interface ConnectionOptions {
   mayConnect?: (() => boolean) | undefined;
   /** Never connects, as if it were closed: for a process that needs no broker. */
   idle?: boolean | undefined;
+  /** The version that is known to work, so that it need not be found out again: some brokers never answer a 5. */
+  known?: (() => "5" | "3.1.1" | undefined) | undefined;
   /** After every CONNACK that accepted us. */
   onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
   onClose?: () => void;
@@ -83,7 +87,7 @@ export class Connection {
 
   constructor(private readonly options: ConnectionOptions) {
     const { broker } = options;
-    this.#negotiation = new Negotiation(broker.protocol);
+    this.#negotiation = new Negotiation(broker.protocol, options.known?.());
     this.client = connect(broker.url, {
       ...options.client,
       clientId: options.clientId,
@@ -98,6 +102,8 @@ export class Connection {
       ca: broker.ca,
       cert: broker.cert,
       key: broker.key,
+      // MQTT.js passes on what tls.connect takes.
+      ...(broker.alpn !== undefined && { ALPNProtocols: [broker.alpn] }),
       keepalive: 30,
       connectTimeout: broker.protocol === "auto" ? NEGOTIATE_MS : CONNECT_MS,
       // Spread out, so that the connections of many instances do not come back in the same moment.

@@ -28,9 +28,11 @@ export class Negotiation {
   /** The broker was away or answered neither version while this was found out. */
   #unsure = false;
 
-  constructor(protocol: "auto" | "5" | "3.1.1") {
+  /** @param known what another connection to the broker has found: with `auto` it is tried first, and counts as found in doubt */
+  constructor(protocol: "auto" | "5" | "3.1.1", known: "5" | "3.1.1" = "5") {
     this.#fixed = protocol !== "auto";
-    this.#version = protocol === "3.1.1" ? 4 : 5;
+    this.#version = (this.#fixed ? protocol : known) === "3.1.1" ? 4 : 5;
+    this.#unsure = this.#version === 4;
   }
 
   /** To try next. */

@@ -29,6 +29,8 @@ export function retainedReader(options: {
   log: Log;
   /** Why the broker cannot be asked now, undefined when it can: a read must not wait for a broker that is away. */
   outage(): string | undefined;
+  /** The version that is known to work. */
+  protocol?(): "5" | "3.1.1" | undefined;
 }): RetainedReader {
   let connection: Connection | undefined;
   /** Reads of one topic share one subscription. */
@@ -42,6 +44,7 @@ export function retainedReader(options: {
       clientId: options.clientId,
       persistent: false,
       log: options.log,
+      known: options.protocol,
       prepare: (client) =>
         client.on("message", (topic, payload, packet) => {
           if (!packet.retain) return;

@@ -35,8 +35,9 @@ export interface UplinkSessionOptions {
   /** The broker confirmed that it no longer subscribes us to the filter. */
   onUnsubscribed(filter: string): void;
   onClose(): void;
-  /** See {@link Connection}'s option of that name. */
+  /** See {@link Connection}'s options of these names. */
   mayConnect?: (() => boolean) | undefined;
+  known?: (() => "5" | "3.1.1" | undefined) | undefined;
 }
 
 export interface SessionStatus {
@@ -83,6 +84,7 @@ export class UplinkSession {
       persistent: options.persistent,
       log: options.log,
       mayConnect: options.mayConnect,
+      known: options.known,
       client: this.#acknowledger.clientOptions,
       prepare: (client) => {
         this.#acknowledger.attach(client);

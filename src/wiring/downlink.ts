@@ -30,7 +30,7 @@ export function wireDownlink(parts: Parts, answers: Answers) {
   const { connection } = publisher;
   const protocol = () => protocolName(connection.protocol);
   const outage = () => (connection.connected ? undefined : (connection.lastError ?? "not connected yet"));
-  const reader = retainedReader({ broker, clientId: `${clientId}-read-${suffix}`, log, outage });
+  const reader = retainedReader({ broker, clientId: `${clientId}-read-${suffix}`, log, outage, protocol });
   onStop("reader", () => reader.close());
   const finder = retainedFinder({ broker, clientId: `${clientId}-list-${suffix}`, log, outage, protocol });
 

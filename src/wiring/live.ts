@@ -6,7 +6,10 @@ import { Streams } from "../uplink/stream.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import { type Parts, RECEIVE_LIMITS } from "./parts.ts";
 
-export function wireLive(parts: Parts, { outage, publish }: Pick<DownlinkParts, "outage" | "publish">) {
+export function wireLive(
+  parts: Parts,
+  { outage, protocol, publish }: Pick<DownlinkParts, "outage" | "protocol" | "publish">,
+) {
   const { config, log, broker, observer, suffix, onStop } = parts;
   const feed = new Feed<UplinkSession>({
     outage,
@@ -18,6 +21,7 @@ export function wireLive(parts: Parts, { outage, publish }: Pick<DownlinkParts, 
         persistent: false,
         limits: RECEIVE_LIMITS,
         log,
+        known: protocol,
         receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
         ...callbacks,
       }),

@@ -64,3 +64,34 @@ describe("the version to try next", () => {
     assert.equal(negotiation.version, 4);
   });
 });
+
+describe("a version that another connection has found", () => {
+  it("is tried first", () => {
+    assert.equal(new Negotiation("auto", "3.1.1").version, 4);
+    assert.equal(new Negotiation("auto", "5").version, 5);
+    assert.equal(new Negotiation("auto", undefined).version, 5);
+  });
+
+  it("gives way to the one that is set", () => {
+    assert.equal(new Negotiation("5", "3.1.1").version, 5);
+    assert.equal(new Negotiation("3.1.1", "5").version, 4);
+  });
+
+  it("is left when the broker refuses it", () => {
+    const negotiation = new Negotiation("auto", "3.1.1");
+    negotiation.failed(refused);
+    assert.equal(negotiation.version, 5);
+  });
+
+  it("may have been found in doubt: 5 is tried when the connection was lost", () => {
+    const negotiation = new Negotiation("auto", "3.1.1");
+    negotiation.accepted();
+    negotiation.lost();
+    assert.equal(negotiation.version, 5);
+    negotiation.failed(refused);
+    assert.equal(negotiation.version, 4);
+    negotiation.accepted();
+    negotiation.lost();
+    assert.equal(negotiation.version, 4, "it is sure by now");
+  });
+});

@@ -9,11 +9,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { createServer as createTls } from "node:tls";
 import { Aedes } from "aedes";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { connected, eventually, openConnection } from "./support.ts";
+import { connected, eventually, next, openConnection } from "./support.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "causeway-tls-"));
 const file = (name: string) => join(dir, name);
@@ -70,6 +71,31 @@ require_certificate true\nuse_identity_as_username true`,
       assert.match(anonymous.lastError!, /certificate|handshake/i);
       assert.equal(anonymous.client.options.protocolVersion, 5);
     });
+  });
+
+  it("TLS names the protocol of the configuration in its handshake, on a port shared with HTTPS", async (t) => {
+    const broker = await Aedes.createBroker();
+    // It knows MQTT by that name alone, as AWS IoT Core does on port 443.
+    const tls = { ca: pem("ca.pem"), cert: pem("server.pem"), key: pem("server.key"), requestCert: true };
+    const server = createTls({ ...tls, ALPNProtocols: ["http/1.1", "x-amzn-mqtt-ca"] }, (socket) => {
+      if (socket.alpnProtocol === "x-amzn-mqtt-ca") broker.handle(socket);
+      else socket.destroy();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(async () => {
+      server.close();
+      await new Promise<void>((resolve) => broker.close(resolve));
+    });
+    const url = `mqtts://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const unnamed = openConnection(t, { broker: { url, ...ours() } });
+    await next(unnamed, "close");
+    assert.equal(unnamed.connected, false);
+    const other = openConnection(t, { broker: { url, ...ours(), alpn: "mqtt" } });
+    await eventually(() => other.lastError !== undefined, "a reason is given");
+    assert.match(other.lastError!, /no application protocol/i);
+    const named = openConnection(t, { broker: { url, ...ours(), alpn: "x-amzn-mqtt-ca" } });
+    await connected(named);
+    await named.client.publishAsync("t", "x", { qos: 1 });
   });
 
   describe("WebSockets", () => {

@@ -1,0 +1,10 @@
+import type { BrokerKind } from "./kind.ts";
+
+export const embedded: BrokerKind = {
+  id: "embedded",
+  title: "embedded",
+  protocol: "3.1.1",
+  bridge: {},
+  connectSeconds: 10,
+  missing: () => [],
+};

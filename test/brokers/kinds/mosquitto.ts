@@ -1,0 +1,24 @@
+import { startMosquitto } from "../../support/mosquitto.ts";
+import { type BrokerKind, lacking } from "./kind.ts";
+
+/** @param setting of MQTT_PROTOCOL: what it would find by itself is MQTT 5 */
+export function mosquitto(protocol: "5" | "3.1.1", setting: "auto" | "3.1.1"): BrokerKind {
+  return {
+    id: `mosquitto-${protocol}`,
+    title: `Mosquitto, MQTT ${protocol}`,
+    protocol,
+    bridge: { MQTT_PROTOCOL: setting },
+    connectSeconds: 10,
+    missing: () => lacking("mosquitto", "redis-server"),
+    async start() {
+      const broker = await startMosquitto({ persistence: true });
+      const [, version] = await broker.waitForLog(/mosquitto version (\S+)/);
+      return {
+        url: broker.url,
+        version: `Mosquitto ${version}`,
+        restart: () => broker.restart(),
+        stop: () => broker.stop(),
+      };
+    },
+  };
+}

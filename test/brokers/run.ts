@@ -1,0 +1,103 @@
+/**
+ * `npm run test:brokers [-- --only id,… | --write]`: every scenario on every broker, and the table of docs/brokers.md.
+ * `--write` renews the table with what was found; else a difference fails.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { expected, unknownTitles } from "./expected.ts";
+import { activemq } from "./kinds/activemq.ts";
+import { embedded } from "./kinds/embedded.ts";
+import type { BrokerKind } from "./kinds/kind.ts";
+import { mosca } from "./kinds/mosca.ts";
+import { mosquitto } from "./kinds/mosquitto.ts";
+import { rabbitmq } from "./kinds/rabbitmq.ts";
+import { connect } from "./scenarios/connect.ts";
+import { downlink } from "./scenarios/downlink.ts";
+import { faults } from "./scenarios/faults.ts";
+import { retained } from "./scenarios/retained.ts";
+import { uplink } from "./scenarios/uplink.ts";
+import { measuredPart, parseTable, type Results, renderTable, withMeasuredPart } from "./table.ts";
+import { type Scenario, startWorld, type World } from "./world.ts";
+
+const DOCUMENT = fileURLToPath(new URL("../../docs/brokers.md", import.meta.url));
+const KINDS: BrokerKind[] = [mosquitto("5", "auto"), mosquitto("3.1.1", "3.1.1"), rabbitmq, activemq, mosca, embedded];
+const SCENARIOS: Scenario[] = [...connect, ...uplink, ...downlink, ...retained, ...faults];
+const TITLES = SCENARIOS.map(({ title }) => title);
+/** Brokers that are tried at once: two cores have no more to give. */
+const TOGETHER = 3;
+/** RabbitMQ takes about ten seconds for each of its two starts. */
+const KIND_MS = 180_000;
+
+const { values } = parseArgs({ options: { only: { type: "string" }, write: { type: "boolean", default: false } } });
+const chosen = choose(values.only);
+const results: Results = new Map();
+const versions = new Map<string, string>();
+
+describe("brokers", { concurrency: TOGETHER }, () => {
+  for (const kind of chosen) {
+    describe(kind.title, { ...skipping(kind), concurrency: 1, timeout: KIND_MS }, () => {
+      let world: World;
+      let close = async () => {};
+      const found = new Map<string, string>();
+      before(async () => {
+        ({ world, close } = await startWorld(kind));
+        versions.set(kind.title, world.broker?.version ?? "");
+        results.set(kind.title, found);
+      });
+      after(() => close());
+      for (const { title, run } of SCENARIOS) {
+        it(title, async (t) => {
+          try {
+            found.set(title, await run(world, (measured) => t.diagnostic(`${kind.title}: ${measured}`)));
+          } finally {
+            await world.tidy();
+          }
+          if (!values.write) assert.equal(found.get(title), expected(kind.id, title));
+        });
+      }
+    });
+  }
+});
+
+it("expects nothing of scenarios that are not there", () => {
+  assert.deepEqual(unknownTitles(TITLES), []);
+});
+
+it(values.write ? "writes the table of docs/brokers.md" : "finds what the table of docs/brokers.md says", (t) => {
+  const document = readFileSync(DOCUMENT, "utf8");
+  const written = parseTable(measuredPart(document));
+  // In the order of the brokers; what did not run stays as it is.
+  const columns = KINDS.flatMap(({ title }) => {
+    const cells = results.get(title) ?? written.get(title);
+    return cells ? [[title, cells] as const] : [];
+  });
+  const table = renderTable(TITLES, new Map(columns));
+  if (!values.write) {
+    const kept = renderTable(TITLES, new Map(KINDS.flatMap(({ title }) => [[title, written.get(title) ?? new Map()]])));
+    assert.equal(table, kept, "renew it with: npm run test:brokers -- --write");
+    return;
+  }
+  const known = [...versions.values()].filter((version) => version !== "");
+  t.diagnostic(`measured with ${known.join(", ")}`);
+  writeFileSync(DOCUMENT, withMeasuredPart(document, table));
+});
+
+function choose(only: string | undefined): BrokerKind[] {
+  if (only === undefined) return KINDS;
+  const wanted = only.split(",");
+  const unknown = wanted.filter((id) => !KINDS.some((kind) => kind.id === id));
+  if (unknown.length > 0) throw new Error(`--only: ${unknown} is none of ${KINDS.map(({ id }) => id)}`);
+  return KINDS.filter(({ id }) => wanted.includes(id));
+}
+
+/** In CI nothing is skipped: see `.ci/run`. */
+function skipping(kind: BrokerKind): { skip: string | false } {
+  const missing = kind.missing();
+  if (missing.length === 0) return { skip: false };
+  const reason = `not installed: ${missing.join(", ")}`;
+  if (process.env.CI) throw new Error(`${kind.title}: ${reason} (CI must install it: see .ci/run)`);
+  return { skip: reason };
+}

@@ -1,0 +1,24 @@
+/** Which version the bridge finds, in its time. */
+import type { Scenario } from "../world.ts";
+
+export const connect: Scenario[] = [
+  {
+    title: "The bridge connects with MQTT",
+    async run({ bridge, kind }, note) {
+      const { body } = await bridge.api("GET", "/v1/status");
+      const set = (kind.bridge.MQTT_PROTOCOL ?? "auto") !== "auto" ? " (set)" : "";
+      const seconds = secondsToConnect(bridge.output);
+      note(`connected ${seconds} s after the start`);
+      if (seconds > kind.connectSeconds) return `${body.broker.protocol}${set}, after ${seconds} s`;
+      return `${body.broker.protocol}${set}`;
+    },
+  },
+];
+
+/** From the first line of the log to that of the last connection. */
+function secondsToConnect(log: string): number {
+  const lines = log.split("\n").filter((line) => line.startsWith("{"));
+  const entries = lines.map((line) => JSON.parse(line) as { time: string; msg: string });
+  const connected = entries.filter(({ msg }) => msg === "mqtt_connected").at(-1);
+  return (Date.parse(connected!.time) - Date.parse(entries[0]!.time)) / 1_000;
+}
