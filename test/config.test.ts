@@ -94,6 +94,7 @@ describe("configuration", () => {
         ca: undefined,
         cert: undefined,
         key: undefined,
+        alpn: undefined,
         protocol: "3.1.1",
         clientId: "causeway-2",
       },

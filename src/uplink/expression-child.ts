@@ -92,7 +92,7 @@ function explain(thrown: unknown): string {
 const WATCHDOG = `
 const bridge = new (require("node:net").Socket)({ fd: ${WATCHED_FD} });
 bridge.on("error", () => {}).on("close", () => process.kill(process.pid, "SIGKILL")).resume();`;
-if (process.env.NEVER) new Worker(WATCHDOG, { eval: true, execArgv: [] }).unref();
+new Worker(WATCHDOG, { eval: true, execArgv: [] }).unref();
 
 let done: Promise<void> = Promise.resolve();
 
