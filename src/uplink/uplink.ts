@@ -9,6 +9,7 @@ import { Enqueuer } from "./enqueue.ts";
 import { makeIntake } from "./intake.ts";
 import { Lane } from "./lane.ts";
 import type { UplinkOptions } from "./options.ts";
+import { isOrdered } from "./order.ts";
 import { OrderedAdder, type PlacedJob } from "./order-enqueue.ts";
 import { Orphans } from "./orphans.ts";
 import { Queues } from "./queues.ts";
@@ -57,6 +58,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const retention = new Retention({
     webhooks: () => registry.all().map(({ id }) => id),
     queueOf: (id) => (registry.get(id) ? queues.of(id) : undefined),
+    isOrdered: (id) => isOrdered(registry.get(id)),
     claim: async (id) => {
       const [key, holder] = [`retention-${id}`, randomUUID()];
       if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
