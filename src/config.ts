@@ -5,20 +5,19 @@
  * Every mistake is found in one go and none of the messages holds a value, so they can be printed and logged.
  * The table of all variables stands in `config/variables.ts`.
  */
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createSecureContext } from "node:tls";
 import { parseEnv } from "node:util";
 import { envSchema } from "env-schema";
-import ipaddr from "ipaddr.js";
+import { readPems } from "./config/pems.ts";
+import { checkTogether } from "./config/together.ts";
 import {
   formats,
-  hasScheme,
-  isPem,
   type LogLevel,
   list,
+  type Mistakes,
   type MqttProtocol,
+  type Raw,
   type Role,
   rolesOf,
   rules,
@@ -83,14 +82,13 @@ export class ConfigError extends Error {
 }
 
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
-const PEMS = ["MQTT_CA", "MQTT_CERT", "MQTT_KEY"] as const;
 
 /** Reads the configuration, or throws a {@link ConfigError} that lists everything wrong with it. */
 export function loadConfig(
   env: Record<string, string | undefined> = process.env,
   { envFile = ".env" }: { envFile?: string | false } = {},
 ): Config {
-  const mistakes = new Map<string, string>();
+  const mistakes: Mistakes = new Map();
   const raw: Raw = { ...(envFile && readEnvFile(envFile, mistakes)), ...present(env) };
   moveUserInfo(raw);
   checkTogether(raw, mistakes);
@@ -106,11 +104,6 @@ export function redactUrl(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
-
-/** Variable → what is wrong with it. */
-type Mistakes = Map<string, string>;
-
-type Raw = Record<string, string>;
 
 function present(env: Record<string, string | undefined>): Raw {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1])));
@@ -135,74 +128,6 @@ function moveUserInfo(raw: Raw): void {
   if (url.password) raw.MQTT_PASSWORD ??= decode(url.password);
   url.username = url.password = "";
   raw.MQTT_URL = url.href;
-}
-
-/** What one variable asks of another. Looks only at which are there, so that no mistake is listed twice. */
-function checkTogether(raw: Raw, mistakes: Mistakes): void {
-  const need = (name: string, wanted: string, why: string) => {
-    if (raw[name] && !raw[wanted]) mistakes.set(wanted, `is required ${why}`);
-  };
-  need("MQTT_CERT", "MQTT_KEY", "with MQTT_CERT");
-  need("MQTT_KEY", "MQTT_CERT", "with MQTT_KEY");
-  need("MQTT_PASSWORD", "MQTT_USERNAME", "with a password"); // [MQTT-3.1.2-22] of 3.1.1
-  need("BROKER_USERNAME", "BROKER_PASSWORD", "with BROKER_USERNAME");
-  need("BROKER_PASSWORD", "BROKER_USERNAME", "with BROKER_PASSWORD");
-  if (!raw.MQTT_URL && raw.BROKER_HOST && !isLoopback(raw.BROKER_HOST)) {
-    const why = "because BROKER_HOST is not a loopback address: anyone could publish to your devices";
-    need("BROKER_HOST", "BROKER_USERNAME", why);
-    need("BROKER_HOST", "BROKER_PASSWORD", why);
-  }
-  checkRoles(raw, mistakes);
-  if (raw.MQTT_ALPN && !hasScheme(raw.MQTT_URL ?? "", ["mqtts:"])) {
-    mistakes.set("MQTT_ALPN", "is only used with MQTT over TLS: MQTT_URL must have the scheme mqtts");
-  }
-  for (const name of PEMS) {
-    if (raw[name] && !hasScheme(raw.MQTT_URL ?? "", ["mqtts:", "wss:"])) {
-      mistakes.set(name, "is only used with TLS: MQTT_URL must have the scheme mqtts or wss");
-    }
-  }
-}
-
-/** What is embedded belongs to one process, so that whoever splits the roles needs a server for all of them. */
-function checkRoles(raw: Raw, mistakes: Mistakes): void {
-  if (!raw.ROLES || !formats.roles!(raw.ROLES)) return;
-  const roles = rolesOf(raw.ROLES);
-  const all = rolesOf();
-  if (roles.length < all.length && !raw.STORE_URL) {
-    const why = "the embedded store is one process's, and processes that share the work need STORE_URL";
-    mistakes.set("ROLES", `must be ${all.join()} without STORE_URL: ${why}`);
-  } else if (roles.includes("api") !== roles.includes("uplink") && !raw.MQTT_URL) {
-    const why = "the embedded broker is one process's, and api and uplink in two need MQTT_URL";
-    mistakes.set("ROLES", `must name both api and uplink, or neither, without MQTT_URL: ${why}`);
-  }
-}
-
-/** Puts the text of PEM files in the place of their paths. A path is not repeated: it could be a mangled key. */
-function readPems(raw: Raw, mistakes: Mistakes): void {
-  for (const name of PEMS) {
-    const value = raw[name];
-    if (!value) continue;
-    try {
-      raw[name] = isPem(value) ? value.replaceAll("\\n", "\n") : readFileSync(value, "utf8");
-    } catch (error) {
-      delete raw[name];
-      mistakes.set(name, `is neither PEM text nor a file that can be read (${(error as NodeJS.ErrnoException).code})`);
-    }
-  }
-  const { MQTT_CA: ca, MQTT_CERT: cert, MQTT_KEY: key } = raw;
-  // Else tls.connect would throw, or a CA be passed over in silence, in the middle of a reconnect.
-  const check = (name: string, message: string, use: () => unknown) => {
-    try {
-      use();
-    } catch {
-      mistakes.set(name, message);
-    }
-  };
-  if (ca && isPem(ca)) check("MQTT_CA", "holds no valid certificate", () => new X509Certificate(ca));
-  if (cert && isPem(cert)) check("MQTT_CERT", "holds no valid certificate", () => new X509Certificate(cert));
-  if (cert && isPem(cert) && key && isPem(key) && !mistakes.has("MQTT_CERT")) {
-    check("MQTT_KEY", "is not the unencrypted key of MQTT_CERT", () => createSecureContext({ cert, key }));
-  }
 }
 
 /** What is valid, with the defaults; whatever is not stands in `mistakes`. */
@@ -270,10 +195,6 @@ function inOrder(mistakes: Mistakes): { name: string; message: string }[] {
 function freeze<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === "object") freeze(part);
   return Object.freeze(value);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 }
 
 function decode(part: string): string {

@@ -63,6 +63,13 @@ export interface Variables {
   PUBLIC_URL?: string;
 }
 
+/** The variables as they are written; what is empty is not among them. */
+export type Raw = Record<string, string>;
+/** Variable → what is wrong with it. */
+export type Mistakes = Map<string, string>;
+
+export const PEMS = ["MQTT_CA", "MQTT_CERT", "MQTT_KEY"] as const;
+
 type Rule = { schema: Record<string, unknown>; expected: string };
 
 const text = (format: string, expected: string, rest = {}): Rule => ({

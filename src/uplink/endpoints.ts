@@ -24,8 +24,11 @@ export interface EndpointRecords {
 export interface EndpointsOptions {
   records: EndpointRecords;
   webhook(id: string): Webhook | undefined;
-  /** Writes down that the bridge calls a webhook no more; nothing happens where that is written already. */
-  disable(webhookId: string, notice: Notice): Promise<void>;
+  /**
+   * Writes down that the bridge calls a webhook no more.
+   * @returns whether this notice says why; false where another one did before, or the webhook is gone
+   */
+  disable(webhookId: string, notice: Notice): Promise<boolean>;
   /** Tells those who want to know. The same notice may come again, with the same id. */
   announce(webhookId: string, notice: Notice): Promise<void>;
   /** Called by the instance that made it. */
@@ -103,7 +106,7 @@ export class Endpoints {
       return next && notice && noticed(next, notice);
     });
     if (!written || !notice) return undefined;
-    this.options.onTransition(id, notice);
+    if (await this.#happened(id, notice)) this.options.onTransition(id, notice);
     await this.#announce(written);
     return written;
   }
@@ -116,8 +119,7 @@ export class Endpoints {
 
   async #announce({ id, notices }: EndpointRecord): Promise<void> {
     for (const notice of notices) {
-      if (notice.type === "webhook.disabled") await this.options.disable(id, notice);
-      await this.options.announce(id, notice);
+      if (await this.#happened(id, notice)) await this.options.announce(id, notice);
     }
     const told = new Set(notices.map((notice) => notice.id));
     const isDisabled = notices.some(({ type }) => type === "webhook.disabled");
@@ -125,6 +127,14 @@ export class Endpoints {
       const rest = { ...record, notices: record.notices.filter((notice) => !told.has(notice.id)) };
       return isDisabled ? healthy(rest) : rest;
     });
+  }
+
+  /**
+   * An instance that has not heard yet that another one disabled the webhook would tell of it again. Asked each time,
+   * since whoever disabled it may have died before it told.
+   */
+  async #happened(id: string, notice: Notice): Promise<boolean> {
+    return notice.type !== "webhook.disabled" || this.options.disable(id, notice);
   }
 
   /** What others left behind: records of webhooks that are gone, and what was never announced. */

@@ -12,7 +12,7 @@
 import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
 import type { Deliver } from "./deliver.ts";
 import type { DeliveryJob } from "./delivery.ts";
-import { isEnd, parkMs, shortParkMs, type Tail } from "./order.ts";
+import { behind, isEnd, parkMs, shortParkMs, type Tail } from "./order.ts";
 
 export interface OrderedDeliveryOptions {
   deliver: Deliver;
@@ -164,13 +164,11 @@ export class OrderedDelivery {
   }
 
   async #wakeBehind(job: Job<DeliveryJob>, running: Running): Promise<void> {
-    const given = (job.progress as { next?: string } | undefined)?.next;
-    const { place } = job.data;
     running.ended = new Promise((resolve) => {
       const timer = setTimeout(resolve, END_MS).unref();
       running.end = () => resolve(clearTimeout(timer));
     });
-    for (const id of new Set([place?.next, given, ...running.behind])) if (id !== undefined) await this.#wake(id);
+    for (const id of new Set([...behind(job), ...running.behind])) await this.#wake(id);
   }
 
   async #wake(id: string): Promise<void> {

@@ -64,9 +64,12 @@ export class OrderedAdder {
 
   /**
    * Adds jobs behind all that came before; waits while those cannot be added. After a failure it must be called again
-   * with the same array, and keeps its turn.
+   * with the same array, and keeps its turn. Those of a webhook without an order wait only for what began with one.
    */
   async add(webhookId: string, jobs: NewJob[]): Promise<void> {
+    if (this.options.ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
+      return this.options.addJobs(webhookId, jobs);
+    }
     const turns = this.#turns.get(webhookId) ?? [];
     this.#turns.set(webhookId, turns);
     const turn = turns.find((known) => known.jobs === jobs) ?? makeTurn(jobs);

@@ -32,6 +32,16 @@ export interface Tail {
   value: string;
 }
 
+export function isOrdered(webhook: Pick<Webhook, "ordering"> | undefined): boolean {
+  return webhook?.ordering !== undefined && webhook.ordering !== "none";
+}
+
+/** Those behind a delivery, as far as its job tells: known when it was added, or left with it since. */
+export function behind({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
+  const left = (progress as { next?: string } | undefined)?.next;
+  return [...new Set([data.place?.next, left])].filter((id) => id !== undefined);
+}
+
 /** A line's key in the store: topics may be long, and hold anything. */
 export function tailKey(webhookId: string, ordering: Exclude<Ordering, "none">, topic: string): string {
   if (ordering === "strict") return `tail-${webhookId}-strict`;

@@ -12,6 +12,8 @@ export interface RetentionOptions {
   webhooks(): string[];
   /** Undefined when the webhook is gone. */
   queueOf(webhookId: string): Queue<DeliveryJob> | undefined;
+  /** Whether its deliveries wait for each other. */
+  isOrdered(webhookId: string): boolean;
   /** Whether this instance alone may look at the webhook now; the function ends that. */
   claim(webhookId: string): Promise<(() => Promise<void>) | undefined>;
   /** Once for each delivery. */
@@ -105,7 +107,7 @@ export class Retention {
   }
 
   async #lookNow(webhookId: string, thorough: boolean): Promise<void> {
-    const { queueOf, claim, keepSucceeded, keepFailed } = this.#options;
+    const { queueOf, isOrdered, claim, keepSucceeded, keepFailed } = this.#options;
     const queue = queueOf(webhookId);
     this.#changes.delete(webhookId);
     if (!queue) return;
@@ -120,13 +122,13 @@ export class Retention {
         await queue.clean(KEEP_SUCCEEDED.age * 1_000, keepSucceeded, "completed");
         await queue.clean(KEEP_FAILED.age * 1_000, keepFailed, "failed");
         await this.#drop(webhookId, "too_old", () =>
-          discardTooOld(queue, Date.now() - this.#options.maxWaitingMs, STEP),
+          discardTooOld(queue, Date.now() - this.#options.maxWaitingMs, STEP, isOrdered(webhookId)),
         );
       }
       // Counted again: before the claim another instance may have dropped the same.
       await this.#drop(webhookId, "too_many", async () => {
         const { waiting } = await this.#excess(queue);
-        return waiting > 0 ? discardOldest(queue, Math.min(waiting, STEP)) : 0;
+        return waiting > 0 ? discardOldest(queue, Math.min(waiting, STEP), isOrdered(webhookId)) : 0;
       });
     } finally {
       await release();

@@ -1,6 +1,8 @@
 /** One sender for all webhooks, and one more for each client certificate or private CA: their connections must not mix. */
+
+import type { Call } from "./exchange.ts";
 import type { AttemptResult } from "./retry.ts";
-import { type Call, makeSender, type Sender, type SenderOptions, type Tls } from "./send.ts";
+import { makeSender, type Sender, type SenderOptions, type Tls } from "./send.ts";
 
 export interface TlsCall extends Call {
   tls?: Tls;

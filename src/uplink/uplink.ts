@@ -1,93 +1,26 @@
-/**
- * The uplink as one piece: registrations → subscriptions → intake → queues → workers. Everything it needs from outside
- * comes as a function or a narrow port.
- */
+/** The uplink as one piece: registrations → subscriptions → intake → queues → workers. */
 import { randomUUID } from "node:crypto";
-import type { Queue } from "bullmq";
 import { type Message, toStored } from "../message.ts";
-import type { View } from "../view.ts";
-import type { WebhookRegistry } from "../webhooks/registry.ts";
 import { retryDelivery } from "./again.ts";
-import { type Books, type DeliveriesBook, MessageBook } from "./books.ts";
+import { type Books, MessageBook } from "./books.ts";
 import { countDeliveries, getDelivery, listDeliveries } from "./deliveries.ts";
-import { type DeliveryJob, JOB_OPTIONS, queueName, webhookOfQueue } from "./delivery.ts";
+import { queueName } from "./delivery.ts";
 import { Enqueuer } from "./enqueue.ts";
-import { type IntakeOutcome, makeIntake, type ReceivedPacket } from "./intake.ts";
-import { Lane, type LaneOptions, type LaneRecord } from "./lane.ts";
-import { OrderedAdder, type OrderedAdderOptions, type PlacedJob } from "./order-enqueue.ts";
+import { makeIntake } from "./intake.ts";
+import { Lane } from "./lane.ts";
+import type { UplinkOptions } from "./options.ts";
+import { isOrdered } from "./order.ts";
+import { OrderedAdder, type PlacedJob } from "./order-enqueue.ts";
 import { Orphans } from "./orphans.ts";
-import { makeReply, type ReplyOptions } from "./reply.ts";
+import { Queues } from "./queues.ts";
+import { makeReply } from "./reply.ts";
 import { endRest } from "./rest.ts";
-import { Retention, type RetentionOptions } from "./retention.ts";
-import { type AssignmentRecords, type Session, type SessionCallbacks, Subscriptions } from "./subscriptions.ts";
+import { Retention } from "./retention.ts";
+import { type Session, Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { testEvent } from "./test-event.ts";
-import { makeWatch, type WatchObserver, type WatchOptions } from "./watch.ts";
-import { Workers, type WorkersOptions } from "./workers.ts";
-
-export interface UplinkOptions<S extends Session>
-  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare" | "ordered">,
-    Pick<WatchOptions, "breaker" | "publishEvent"> {
-  registry: WebhookRegistry;
-  assignments: AssignmentRecords;
-  /** What the instance that receives tells the others; started. */
-  lanes: View<LaneRecord>;
-  openLease: LaneOptions<S>["openLease"];
-  endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
-  openQueue(name: string): Queue<DeliveryJob>;
-  /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */
-  openSession(
-    callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
-    receive: (packet: ReceivedPacket, done: () => void) => void,
-  ): S;
-  /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
-  reloadAnswerTopics(): Promise<void>;
-  /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
-  answerTopics(): readonly string[];
-  /** The ends of the lines of ordered webhooks. */
-  tails: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
-  maxPayloadBytes: number;
-  /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
-  maxWaiting: number;
-  /** Locks for what one instance at a time does. */
-  claims: {
-    claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
-    releaseIf(key: string, value: string): Promise<void>;
-  };
-  /** Numbers that last, in groups named `webhook-<id>`. */
-  counters: {
-    add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
-    read(group: string): Promise<Record<string, number>>;
-    remove(group: string): Promise<void>;
-  };
-  /** What became of deliveries, by the names of queues; see the store's `Books`. */
-  books: {
-    total(): Promise<DeliveriesBook>;
-    of(queue: string): Promise<DeliveriesBook>;
-    queues(): Promise<string[]>;
-    close(queue: string): Promise<boolean>;
-  };
-  /** Whether there is a registration in the store, be it one that cannot be read. */
-  isStored(webhookId: string): Promise<boolean>;
-  /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
-  acceptReply: ReplyOptions["accept"];
-  observe: WatchObserver &
-    ReplyOptions["observe"] & {
-      received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
-      attempted: WorkersOptions["observe"];
-      filtered: WorkersOptions["filtered"];
-      /** An event of the bridge itself was queued. */
-      added(webhookId: string): void;
-      flushed(durationMs: number): void;
-      /** A part failed and is tried again by itself. */
-      partFailed(
-        part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply" | "books",
-        error: Error,
-      ): void;
-      discarded: RetentionOptions["discarded"];
-      forget(webhookId: string): void;
-    };
-}
+import { makeWatch } from "./watch.ts";
+import { Workers } from "./workers.ts";
 
 /** Stands for the requests among the webhooks: the same way, up to the queue. */
 const ANSWERS = "answers";
@@ -96,24 +29,11 @@ const ANSWERS_QOS = 1 as const;
 /** An instance that dies while it drops deliveries holds the others up for so long. */
 const RETENTION_SECONDS = 60;
 
-/** Group of the counters of a webhook. */
-function countersOf(webhookId: string): string {
-  return `webhook-${webhookId}`;
-}
-
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
 export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const { registry, observe } = options;
-  const queues = new Map<string, Queue<DeliveryJob>>();
-
-  function queueOf(webhookId: string): Queue<DeliveryJob> {
-    const known = queues.get(webhookId);
-    if (known) return known;
-    const queue = options.openQueue(queueName(webhookId));
-    queues.set(webhookId, queue);
-    return queue;
-  }
+  const queues = new Queues(options);
 
   function wanted() {
     const topics = [...options.answerTopics()];
@@ -123,29 +43,22 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
 
   async function addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void> {
-    await queueOf(webhookId).addBulk(
-      jobs.map(({ id, data, delay }) => ({
-        name: "message",
-        data,
-        opts: { ...JOB_OPTIONS, jobId: id, ...(delay && { delay }) },
-      })),
-    );
+    await queues.add(webhookId, jobs);
     if (webhookId !== ANSWERS) retention.changed(webhookId, jobs.length);
   }
 
-  const ordering = (webhookId: string) => registry.get(webhookId)?.ordering ?? "none";
-  const isThere = async (webhookId: string, id: string) => (await queueOf(webhookId).getJobState(id)) !== "unknown";
   const ordered = new OrderedAdder({
-    ordering,
+    ordering: (webhookId) => registry.get(webhookId)?.ordering ?? "none",
     addJobs,
-    count: async (webhookId, sequence) => (await options.counters.add(countersOf(webhookId), { sequence })).sequence!,
-    isThere,
-    tails: options.tails,
+    count: (webhookId, deliveries) => queues.count(webhookId, deliveries),
+    isThere: (webhookId, id) => queues.isThere(webhookId, id),
+    tails: options.claims,
   });
 
   const retention = new Retention({
     webhooks: () => registry.all().map(({ id }) => id),
-    queueOf: (id) => (registry.get(id) ? queueOf(id) : undefined),
+    queueOf: (id) => (registry.get(id) ? queues.of(id) : undefined),
+    isOrdered: (id) => isOrdered(registry.get(id)),
     claim: async (id) => {
       const [key, holder] = [`retention-${id}`, randomUUID()];
       if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
@@ -164,10 +77,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   function openTenure(onChange: () => void): Tenure<S> {
     const mayWrite = () => lane.lease.confirm();
     const enqueuer = new Enqueuer({
-      addJobs: (webhookId, jobs) =>
-        ordering(webhookId) === "none" && !ordered.isAdding(webhookId)
-          ? addJobs(webhookId, jobs)
-          : ordered.add(webhookId, jobs),
+      addJobs: (webhookId, jobs) => ordered.add(webhookId, jobs),
       book: (count) => messages.enqueued(count),
       exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
       mayWrite,
@@ -213,7 +123,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const workers = new Workers({
     webhooks: () => registry.all(),
     webhook: (id) => registry.get(id),
-    queue: queueOf,
+    queue: (id) => queues.of(id),
     openWorker: options.openWorker,
     send: options.send,
     eventSource: options.eventSource,
@@ -225,29 +135,15 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     deadLetter: watch.deadLetter,
     maxPayloadBytes: options.maxPayloadBytes,
     reply: makeReply({ accept: options.acceptReply, observe }),
-    releaseTail: ({ key, value }) => options.tails.releaseIf(key, value),
+    releaseTail: ({ key, value }) => options.claims.releaseIf(key, value),
     ordered: options.ordered,
   });
 
-  async function drop(webhookId: string): Promise<void> {
-    const name = queueName(webhookId);
-    const queue = options.openQueue(name);
-    try {
-      // Again where somebody who had not heard of its end yet added something meanwhile.
-      do await queue.obliterate({ force: true });
-      while (!(await options.books.close(name)));
-      await options.counters.remove(countersOf(webhookId));
-      await queue.removeRateLimitKey();
-    } finally {
-      await queue.close().catch(() => undefined);
-    }
-  }
-
   const orphans = new Orphans({
-    queued: async () => (await options.books.queues()).map(webhookOfQueue),
+    queued: () => queues.webhooks(),
     isKnown: (id) => registry.get(id) !== undefined,
     isStored: options.isStored,
-    drop,
+    drop: (id) => queues.drop(id),
     onFailed: (error) => observe.partFailed("books", error),
   });
 
@@ -255,9 +151,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     observe.forget(webhookId);
     ordered.forget(webhookId);
     retention.forget(webhookId);
-    const queue = queues.get(webhookId);
-    queues.delete(webhookId);
-    await queue?.close().catch(() => undefined);
+    await queues.close(webhookId);
   }
 
   return {
@@ -296,19 +190,18 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       messages.note("enqueued");
       observe.received("enqueued", message, [webhookId]);
     },
-    /** Whether there is a delivery with this id, in whatever state. */
-    isThere,
+    isThere: (webhookId: string, messageId: string) => queues.isThere(webhookId, messageId),
     /** Milliseconds since the oldest batch under way began to be written. */
     oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
-      const { discarded } = await options.books.of(queueName(webhookId));
-      return countDeliveries(queueOf(webhookId), discarded);
+      const { discarded } = await queues.bookOf(webhookId);
+      return countDeliveries(queues.of(webhookId), discarded);
     },
-    get: (webhookId: string, messageId: string) => getDelivery(queueOf(webhookId), webhookId, messageId),
-    retry: (webhookId: string, messageId: string) => retryDelivery(queueOf(webhookId), webhookId, messageId),
+    get: (webhookId: string, messageId: string) => getDelivery(queues.of(webhookId), webhookId, messageId),
+    retry: (webhookId: string, messageId: string) => retryDelivery(queues.of(webhookId), webhookId, messageId),
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
-      listDeliveries(queueOf(webhookId), webhookId, query),
+      listDeliveries(queues.of(webhookId), webhookId, query),
 
     /** Queues an event of the bridge itself. @returns its id */
     async sendTest(webhookId: string): Promise<string> {
@@ -325,11 +218,10 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** The endpoint is as new: called at once, whatever was held against it. Rejects when the store is away. */
     async resetHealth(webhookId: string): Promise<void> {
       await health.reset(webhookId);
-      await endRest(queueOf(webhookId));
+      await endRest(queues.of(webhookId));
     },
 
-    /** Drops everything that waits for a webhook that is gone. */
-    drop,
+    drop: (webhookId: string) => queues.drop(webhookId),
 
     /** Of all instances that share the store. Rejects when the store is away. */
     async books(): Promise<Books> {
@@ -351,7 +243,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       await retention.stop();
       await orphans.stop();
       await watch.stop();
-      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+      await queues.closeAll();
     },
   };
 }

@@ -82,14 +82,19 @@ export function makeWatch(options: WatchOptions) {
   };
 }
 
+/** @returns whether it is disabled by this, now or by a try before; false where it is gone, or was disabled already */
 async function disableWebhook(
   registry: WebhookRegistry,
   id: string,
   disabled: { at: string; reason: string },
-): Promise<void> {
-  await registry
-    .update(id, (webhook) => (webhook.disabled ? undefined : { ...webhook, disabled, updatedAt: disabled.at }))
-    .catch((error: unknown) => {
-      if (!(error instanceof Problem && error.code === "not_found")) throw error;
-    });
+): Promise<boolean> {
+  try {
+    const webhook = await registry.update(id, (current) =>
+      current.disabled ? undefined : { ...current, disabled, updatedAt: disabled.at },
+    );
+    return webhook.disabled?.at === disabled.at && webhook.disabled.reason === disabled.reason;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "not_found") return false;
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@ import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
 import { type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { type DeliveryJob, queueName } from "./delivery.ts";
 import type { EndpointHealth } from "./health.ts";
-import type { Tail } from "./order.ts";
+import { isOrdered, type Tail } from "./order.ts";
 import { OrderedDelivery } from "./order-deliver.ts";
 import { backoff } from "./outcome.ts";
 import { limiterOf, rest } from "./rest.ts";
@@ -149,8 +149,4 @@ function onceAtATime<A extends unknown[]>(run: (...args: A) => Promise<void>): (
     });
     return running;
   };
-}
-
-function isOrdered(webhook: Webhook | undefined): boolean {
-  return webhook?.ordering !== undefined && webhook.ordering !== "none";
 }

@@ -4,37 +4,22 @@ import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
 import { requireTrustFits } from "./auth-rules.ts";
-import { maskHeaders, unmaskHeaders } from "./masks.ts";
+import { unmaskHeaders } from "./masks.ts";
 import type { WebhookRegistry } from "./registry.ts";
-
 import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
 import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
+import { type Counts, NO_COUNTS, viewOf, type WebhookView } from "./shown.ts";
 import { agreed, type Consent, pendingCheck } from "./verification.ts";
-
 import {
-  type AuthInput,
   DEFAULT_BATCH_WAIT_MS,
   DEFAULTS,
-  isCallable,
   MAX_WEBHOOKS,
-  type OpenWebhook,
-  openFields,
   type Webhook,
   type WebhookEvent,
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
-
-export interface Counts {
-  pending: number;
-  active: number;
-  retrying: number;
-  succeeded: number;
-  failed: number;
-  /** Dropped unsent since the registration: too old, or too many. */
-  discarded: number;
-}
 
 /** What the delivery side tells and does. */
 export interface Deliveries<Page, Query> {
@@ -49,23 +34,6 @@ export interface Deliveries<Page, Query> {
   /** Forgets what was held against the endpoint: it is called at once. */
   resetHealth(webhookId: string): Promise<void>;
 }
-
-export type WebhookState = "active" | "paused" | "disabled" | "failing";
-
-/** As it is shown: without secrets. */
-export type WebhookView = Omit<OpenWebhook, "snapshot"> &
-  Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
-    state: WebhookState;
-    counts: Counts;
-    /** Since when every attempt has failed, while the state is `failing`. */
-    failingSince: string | null;
-    auth?: ShownAuth;
-    verification?: { state: "pending" | "verified"; at: string };
-    oldSecretUntil?: string;
-    secret?: string;
-  };
-
-type ShownAuth = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
 export interface WebhookServiceOptions<Page, Query> {
   registry: WebhookRegistry;
@@ -88,8 +56,6 @@ const IN_STEP_MS = 2_000;
 
 /** How long the old secret signs as well, unless the caller says otherwise. */
 const GRACE_SECONDS = 86_400;
-
-const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
 
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
@@ -150,12 +116,12 @@ export class WebhookService<Page, Query> {
   }
 
   async get(id: string, caller: Caller): Promise<WebhookView> {
-    return this.#withCounts(await this.#read(id, caller));
+    return this.#withCounts(await this.readable(id, caller));
   }
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookView> {
-    const before = await this.#read(id, caller);
+    const before = await this.readable(id, caller);
     requireTopics(caller, input.topics ?? []);
     requireEvents(caller, input.events);
     await checkWebhook(input, this.options.rules);
@@ -186,7 +152,7 @@ export class WebhookService<Page, Query> {
 
   /** A new signing secret, shown in this answer; the old one signs as well for the grace. @throws Problem */
   async rotateSecret(id: string, input: { secret?: string; graceSeconds?: number }, caller: Caller) {
-    await this.#read(id, caller);
+    await this.readable(id, caller);
     const { secret = this.options.newSecret(), graceSeconds = GRACE_SECONDS } = input;
     await checkWebhook({ secret }, this.options.rules);
     const webhook = await this.options.registry.update(id, (current) =>
@@ -218,29 +184,24 @@ export class WebhookService<Page, Query> {
   }
 
   async remove(id: string, caller: Caller): Promise<void> {
-    await this.#read(id, caller);
+    await this.readable(id, caller);
     await this.options.registry.remove(id);
     await this.options.deliveries.drop(id);
   }
 
-  /** For what is done with its deliveries. @throws Problem not_found, also where the caller may not see it */
-  readable(id: string, caller: Caller): Promise<Webhook> {
-    return this.#read(id, caller);
-  }
-
   /** Queues an event of the bridge itself, whatever the webhook's topics. @returns its id */
   async test(id: string, caller: Caller): Promise<{ messageId: string }> {
-    await this.#read(id, caller);
+    await this.readable(id, caller);
     return { messageId: await this.options.deliveries.sendTest(id) };
   }
 
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
-    await this.#read(id, caller);
+    await this.readable(id, caller);
     return this.options.deliveries.list(id, query);
   }
 
-  /** @throws Problem not_found, also where the caller may not know that it is there */
-  async #read(id: string, caller: Caller): Promise<Webhook> {
+  /** As it is registered, with its secrets. @throws Problem not_found, also where the caller may not see it */
+  async readable(id: string, caller: Caller): Promise<Webhook> {
     const webhook = await this.options.registry.read(id);
     if (!isVisible(webhook, caller)) throw notFound(id);
     return webhook;
@@ -251,31 +212,8 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
-    const { snapshot: _snapshot, ...shown } = openFields(webhook);
-    const { id, disabled, oldSecret, verification, auth } = webhook;
-    const { retained = "skip", ordering = "none", events = [] } = webhook;
-    const failingSince = this.options.deliveries.failingSince(id);
-    const paused = !isCallable(webhook);
-    const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
-    return {
-      ...shown,
-      headers: maskHeaders(webhook.headers),
-      retained,
-      ordering,
-      events,
-      ...(auth && { auth: shownAuth(auth) }),
-      ...(verification && { verification: { state: verification.state, at: verification.at } }),
-      ...(oldSecret && Date.parse(oldSecret.until) > Date.now() && { oldSecretUntil: oldSecret.until }),
-      state,
-      failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
-      counts,
-    };
+    return viewOf(webhook, counts, this.options.deliveries.failingSince(webhook.id), Date.now());
   }
-}
-
-function shownAuth(auth: AuthInput): ShownAuth {
-  const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...shown } = auth;
-  return shown;
 }
 
 /** Without fields that are not there or taken away, and with filters once each. */

@@ -75,7 +75,6 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     answerTopics: () => downlink.storedRequests.topics,
     reloadAnswerTopics: () => downlink.requestView.reload(),
     acceptReply: async (reply) => void (await downlink.outbox.accept({ ...reply, qos: 1, retain: false })),
-    tails: store.claims,
     ordered,
     maxPayloadBytes,
     maxWaiting: config.maxWaitingDeliveries,

@@ -51,6 +51,8 @@ export interface TestHealth {
   health: EndpointHealth;
   records: MemoryRecords;
   announced: Notice[];
+  /** Types of what the health says has changed. */
+  transitions: string[];
   disabled: string[];
   clock: { now: number };
   /** While it is set, announcing fails with it. */
@@ -65,19 +67,27 @@ export function testHealth(
 ): TestHealth {
   const records = new MemoryRecords();
   const [announced, disabled, errors] = [[] as Notice[], [] as string[], [] as Error[]];
+  const transitions: string[] = [];
+  // When it was disabled: the registration in the store, which `webhook` may not have heard of yet.
+  let by: number | undefined;
   const [clock, trouble] = [{ now: Date.UTC(2026, 0, 1) }, {} as { error?: Error }];
   const health = new EndpointHealth({
     records,
     policy: { ...BREAKER, ...policy },
     now: () => clock.now,
     webhook,
-    disable: async (_id, { reason }) => void disabled.push(reason),
+    disable: async (id, { at, reason }) => {
+      const isNew = by === undefined;
+      by ??= at;
+      if (isNew) disabled.push(reason);
+      return by === at && webhook(id) !== undefined;
+    },
     announce: async (_id, notice) => {
       if (trouble.error) throw trouble.error;
       announced.push(notice);
     },
-    onTransition: () => undefined,
+    onTransition: (_id, { type }) => transitions.push(type),
     onError: (error) => errors.push(error),
   });
-  return { health, records, announced, disabled, clock, trouble, errors };
+  return { health, records, announced, transitions, disabled, clock, trouble, errors };
 }

@@ -154,6 +154,30 @@ describe("the health of an endpoint", () => {
     assert.equal(records.get("wh_1"), undefined);
   });
 
+  it("tells only what disabled it, whoever has not heard yet that it is disabled", async () => {
+    const { settle, types, transitions, disabled, records, clock } = setup();
+    await settle(gone);
+    clock.now += 1;
+    await settle(gone);
+    assert.deepEqual([types(), transitions], [["webhook.disabled"], ["webhook.disabled"]]);
+    assert.equal(disabled.length, 1);
+    assert.equal(records.get("wh_1"), undefined);
+  });
+
+  it("tells later what disabled it, where that could be written down but not be told", async () => {
+    const { settle, health, types, trouble, records, clock } = setup();
+    trouble.error = new Error("the store is away");
+    await settle(gone);
+    assert.deepEqual(types(), []);
+    assert.equal(records.get("wh_1")?.notices.length, 1);
+    delete trouble.error;
+    clock.now += 60_000;
+    health.start();
+    health.stop();
+    while (records.get("wh_1")) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(types(), ["webhook.disabled"]);
+  });
+
   it("is as new after a reset, and a change of the registration ends the row", async () => {
     const { fail, health, records, types } = setup();
     await fail(10);

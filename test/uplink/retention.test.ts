@@ -79,6 +79,7 @@ for (const kind of ["redis", "embedded"] as const) {
       const made = new Retention({
         webhooks: () => ["wh_1"],
         queueOf: (id) => (id === "wh_1" ? queue : undefined),
+        isOrdered: () => false,
         async claim(id) {
           const [key, holder] = [`${queue.name}-${id}`, newId("req")];
           if (await store.claims.claim(key, holder, 60)) return undefined;
@@ -115,6 +116,29 @@ for (const kind of ["redis", "embedded"] as const) {
         assert.ok(oldLine.every((id) => !kept.has(id)));
       }),
     );
+
+    for (const reason of ["too_many", "too_old"] as const) {
+      it(
+        `wakes what stood behind those that are ${reason}`,
+        withQueue(async () => {
+          const id = reason === "too_old" ? () => oldId(15 * DAY_MS) : undefined;
+          const gone = await add(4, { delay: 3_600_000, ...(id && { id }) });
+          const kept = await add(4, { delay: 3_600_000 });
+          // Known when it was added, or told since; and the two first of a line go together.
+          const jobs = await Promise.all(gone.map((each) => queue.getJob(each)));
+          await jobs[0]!.updateData({ ...data, place: { sequence: 1, next: gone[1]! } });
+          await jobs[1]!.updateData({ ...data, place: { sequence: 2, next: kept[0]! } });
+          await jobs[2]!.updateProgress({ next: kept[2]! });
+          const { made, until } = retention({ isOrdered: () => true, ...(reason === "too_many" && { maxWaiting: 4 }) });
+          made.changed("wh_1", 8);
+          await made.sweep();
+          await until(reason, 4);
+          await made.stop();
+          assert.deepEqual((await waitingIds()).sort(), [...kept].sort());
+          assert.deepEqual((await queue.getRanges(["waiting"], 0, -1)).sort(), [kept[0], kept[2]].sort());
+        }),
+      );
+    }
 
     it(
       "counts each once although several instances look at the same moment",
@@ -175,7 +199,7 @@ for (const kind of ["redis", "embedded"] as const) {
         await work(async () => ({ at: new Date().toISOString(), statusCode: 204, error: null, durationMs: 1 }), 1);
         assert.equal(await enqueueAgain(queue, (await queue.getJob(again!))!, "completed", false), true);
         const [other] = await add(1, { id: () => oldId(15 * DAY_MS) });
-        assert.equal(await discardTooOld(queue, Date.now() - 14 * DAY_MS, 100), 1);
+        assert.equal(await discardTooOld(queue, Date.now() - 14 * DAY_MS, 100, false), 1);
         assert.deepEqual(await waitingIds(), [again]);
         assert.equal(await queue.getJob(other!), undefined);
       }),

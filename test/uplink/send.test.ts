@@ -6,7 +6,8 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { type AddressGuardOptions, makeAddressGuard } from "../../src/uplink/address-guard.ts";
-import { type Call, makeSender, type SenderOptions } from "../../src/uplink/send.ts";
+import type { Call } from "../../src/uplink/exchange.ts";
+import { makeSender, type SenderOptions } from "../../src/uplink/send.ts";
 
 const cleanup: (() => unknown)[] = [];
 after(async () => {

@@ -1,0 +1,62 @@
+/** What the uplink needs from outside: functions and narrow ports. */
+import type { Message } from "../message.ts";
+import type { View } from "../view.ts";
+import type { WebhookRegistry } from "../webhooks/registry.ts";
+import type { DeliveriesBook, MessageBookOptions } from "./books.ts";
+import type { IntakeOutcome, ReceivedPacket } from "./intake.ts";
+import type { LaneOptions, LaneRecord } from "./lane.ts";
+import type { OrderedAdderOptions } from "./order-enqueue.ts";
+import type { QueuesOptions } from "./queues.ts";
+import type { ReplyOptions } from "./reply.ts";
+import type { RetentionOptions } from "./retention.ts";
+import type { AssignmentRecords, Session, SessionCallbacks } from "./subscriptions.ts";
+import type { WatchObserver, WatchOptions } from "./watch.ts";
+import type { WorkersOptions } from "./workers.ts";
+
+export interface UplinkOptions<S extends Session>
+  extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare" | "ordered">,
+    Pick<WatchOptions, "breaker" | "publishEvent"> {
+  registry: WebhookRegistry;
+  assignments: AssignmentRecords;
+  /** What the instance that receives tells the others; started. */
+  lanes: View<LaneRecord>;
+  openLease: LaneOptions<S>["openLease"];
+  endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
+  openQueue: QueuesOptions["openQueue"];
+  /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */
+  openSession(
+    callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
+    receive: (packet: ReceivedPacket, done: () => void) => void,
+  ): S;
+  /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
+  reloadAnswerTopics(): Promise<void>;
+  /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
+  answerTopics(): readonly string[];
+  maxPayloadBytes: number;
+  /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
+  maxWaiting: number;
+  /** The ends of the lines of ordered webhooks, and locks for what one instance at a time does. */
+  claims: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
+  counters: QueuesOptions["counters"] & MessageBookOptions["counters"];
+  books: QueuesOptions["books"] & { total(): Promise<DeliveriesBook> };
+  /** Whether there is a registration in the store, be it one that cannot be read. */
+  isStored(webhookId: string): Promise<boolean>;
+  /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
+  acceptReply: ReplyOptions["accept"];
+  observe: WatchObserver &
+    ReplyOptions["observe"] & {
+      received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
+      attempted: WorkersOptions["observe"];
+      filtered: WorkersOptions["filtered"];
+      /** An event of the bridge itself was queued. */
+      added(webhookId: string): void;
+      flushed(durationMs: number): void;
+      /** A part failed and is tried again by itself. */
+      partFailed(
+        part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply" | "books",
+        error: Error,
+      ): void;
+      discarded: RetentionOptions["discarded"];
+      forget(webhookId: string): void;
+    };
+}
