@@ -49,10 +49,10 @@ export interface UplinkOptions<S extends Session>
   maxPayloadBytes: number;
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;
-  /** Locks for what one instance at a time does. */
-  claims: {
-    claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
-    releaseIf(key: string, value: string): Promise<void>;
+  /** For what one instance at a time does, also while the store has no memory left; see the store's `Leases`. */
+  leases: {
+    acquire(name: string, holder: string, ttlMs: number): Promise<string>;
+    release(name: string, holder: string): Promise<void>;
   };
   /** Numbers that last, in groups named `webhook-<id>`. */
   counters: {
@@ -94,7 +94,7 @@ const ANSWERS = "answers";
 export const ANSWERS_QUEUE = queueName(ANSWERS);
 const ANSWERS_QOS = 1 as const;
 /** An instance that dies while it drops deliveries holds the others up for so long. */
-const RETENTION_SECONDS = 60;
+const RETENTION_MS = 60_000;
 
 /** Group of the counters of a webhook. */
 function countersOf(webhookId: string): string {
@@ -147,9 +147,9 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     webhooks: () => registry.all().map(({ id }) => id),
     queueOf: (id) => (registry.get(id) ? queueOf(id) : undefined),
     claim: async (id) => {
-      const [key, holder] = [`retention-${id}`, randomUUID()];
-      if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
-      return () => options.claims.releaseIf(key, holder);
+      const [name, holder] = [`retention-${id}`, randomUUID()];
+      if ((await options.leases.acquire(name, holder, RETENTION_MS)) !== holder) return undefined;
+      return () => options.leases.release(name, holder);
     },
     discarded: observe.discarded,
     onFailed: (error) => observe.partFailed("retention", error),
