@@ -13,7 +13,10 @@ export interface Load {
   close(): Promise<void>;
 }
 
-/** Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`. */
+/**
+ * Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`.
+ * @param options.bytes how long each payload is made, with blanks
+ */
 export function publishLoad(
   url: string,
   {
@@ -22,7 +25,8 @@ export function publishLoad(
     qos = 1,
     topic = "load",
     window = 200,
-  }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number },
+    bytes = 0,
+  }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number; bytes?: number },
 ): Load {
   // A persistent session, so that what was under way is sent again after a reconnect.
   const client: MqttClient = connect(url, {
@@ -62,7 +66,7 @@ export function publishLoad(
   async function publish(i: number): Promise<void> {
     for (;;) {
       try {
-        await client.publishAsync(`${topic}/${i % 10}`, String(i), { qos });
+        await client.publishAsync(`${topic}/${i % 10}`, String(i).padEnd(bytes), { qos });
         return;
       } catch (error) {
         if (closed) throw error;
