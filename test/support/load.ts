@@ -1,7 +1,7 @@
 /** Messages with a number each, published with QoS 1 or 2 through whatever outages there are. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type MqttClient } from "mqtt";
-import type { ReceivedCall } from "./receiver.ts";
+import type { ReceivedCall, Receiver } from "./receiver.ts";
 
 export interface Load {
   /** Acknowledged so far. */
@@ -94,6 +94,20 @@ export function publishLoad(
   };
 }
 
+/** Resolves when each of the messages 0 to count - 1 was accepted by the receiver. */
+export function untilDelivered(receiver: Receiver, count: number, timeoutMs: number): Promise<void> {
+  const seen = new Set<number>();
+  let looked = 0;
+  return receiver.until((calls) => {
+    for (; looked < calls.length; looked++) seen.add(numberOf(calls[looked]!));
+    return seen.size >= count;
+  }, timeoutMs);
+}
+
+function numberOf({ body }: ReceivedCall): number {
+  return Number(JSON.parse(body.toString()).data);
+}
+
 export interface Tally {
   distinct: number;
   missing: number[];
@@ -106,10 +120,10 @@ export interface Tally {
 export function tally(calls: ReceivedCall[], count: number): Tally {
   const ids = new Map<number, Set<string>>();
   let sameId = 0;
-  for (const { headers, body } of calls) {
-    const number = Number(JSON.parse(body.toString()).data);
+  for (const call of calls) {
+    const number = numberOf(call);
     const seen = ids.get(number) ?? new Set();
-    const id = String(headers["webhook-id"]);
+    const id = String(call.headers["webhook-id"]);
     if (seen.has(id)) sameId++;
     ids.set(number, seen.add(id));
   }
