@@ -12,7 +12,7 @@ export interface Store {
   /** Whether an error of records, claims, leases or queues means that the store cannot be used now. */
   isOutage(error: unknown): boolean;
   /** A named set of durable JSON records. */
-  records<T>(collection: string): Records<T>;
+  records<T>(collection: string, options?: RecordsOptions): Records<T>;
   readonly claims: Claims;
   readonly counters: Counters;
   readonly books: Books;
@@ -35,6 +35,11 @@ export interface Versioned<T> {
   value: T;
   /** 1 for a new record, one more at each change. */
   version: number;
+}
+
+export interface RecordsOptions {
+  /** Can be written while Redis has no memory left, too: for few and small ones, without which nothing drains. */
+  evenWithoutMemory?: boolean;
 }
 
 /** Durable records, sorted by id in byte order. Every change is noticed by the watchers of all instances. */

@@ -35,8 +35,13 @@ export interface UplinkOptions<S extends Session>
   maxPayloadBytes: number;
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;
-  /** The ends of the lines of ordered webhooks, and locks for what one instance at a time does. */
+  /** The ends of the lines of ordered webhooks. */
   claims: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
+  /** For what one instance at a time does, also while the store has no memory left; see the store's `Leases`. */
+  leases: {
+    acquire(name: string, holder: string, ttlMs: number): Promise<string>;
+    release(name: string, holder: string): Promise<void>;
+  };
   counters: QueuesOptions["counters"] & MessageBookOptions["counters"];
   books: QueuesOptions["books"] & { total(): Promise<DeliveriesBook> };
   /** Whether there is a registration in the store, be it one that cannot be read. */

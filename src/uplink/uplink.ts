@@ -27,7 +27,7 @@ const ANSWERS = "answers";
 export const ANSWERS_QUEUE = queueName(ANSWERS);
 const ANSWERS_QOS = 1 as const;
 /** An instance that dies while it drops deliveries holds the others up for so long. */
-const RETENTION_SECONDS = 60;
+const RETENTION_MS = 60_000;
 
 export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
@@ -60,9 +60,9 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     queueOf: (id) => (registry.get(id) ? queues.of(id) : undefined),
     isOrdered: (id) => isOrdered(registry.get(id)),
     claim: async (id) => {
-      const [key, holder] = [`retention-${id}`, randomUUID()];
-      if (await options.claims.claim(key, holder, RETENTION_SECONDS)) return undefined;
-      return () => options.claims.releaseIf(key, holder);
+      const [name, holder] = [`retention-${id}`, randomUUID()];
+      if ((await options.leases.acquire(name, holder, RETENTION_MS)) !== holder) return undefined;
+      return () => options.leases.release(name, holder);
     },
     discarded: observe.discarded,
     onFailed: (error) => observe.partFailed("retention", error),

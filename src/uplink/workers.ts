@@ -1,4 +1,5 @@
 /** One worker for each webhook that may be called; they come and go with the registrations. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batches.ts";
@@ -34,6 +35,8 @@ export interface WorkersOptions extends DeliverOptions {
  */
 const LOCK_MS = 15_000;
 const LOOK_OUT_MS = 10_000;
+/** In place of a rest that the store does not take: a delivery must not lose an attempt by it. */
+const NOT_WRITTEN_MS = 1_000;
 /** How soon a worker that rests notices that somebody has ended the rest. */
 const LONGEST_NAP_MS = 5_000;
 
@@ -90,7 +93,11 @@ export class Workers {
     });
     const queue = this.options.queue(webhook.id);
     const endpoint = {
-      rest: onceAtATime((ms: number) => rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit)),
+      rest: onceAtATime((ms: number) =>
+        rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
+          delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
+        ),
+      ),
     };
     const worker = this.options.openWorker(
       queueName(webhook.id),

@@ -31,7 +31,8 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
 
   const openLease = (name: string, watchOnly: boolean) => (callbacks: { onGained(): void; onLost(): void }) =>
     new Lease({
-      leases: store.leases,
+      claims: store.claims,
+    leases: store.leases,
       name,
       watchOnly,
       holder: parts.instance.name,
@@ -39,7 +40,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
       ...callbacks,
     });
   const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
-  const endpoints = new View<EndpointRecord>(store.records("endpoints"), log, "endpoint");
+  const endpoints = new View<EndpointRecord>(store.records("endpoints", { evenWithoutMemory: true }), log, "endpoint");
   const ordered = new Ordered(openLease("ordered", !runs.workers));
   const queues: Pick<Parameters<typeof makeUplink>[0], "openQueue" | "openWorker"> = {
     openQueue: (name) => store.queues.queue(name),
@@ -78,7 +79,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     ordered,
     maxPayloadBytes,
     maxWaiting: config.maxWaitingDeliveries,
-    claims: store.claims,
+    leases: store.leases,
     counters: store.counters,
     books: store.books,
     isStored: async (id) => (await store.records("webhooks").get(id)) !== undefined,

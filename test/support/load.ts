@@ -1,7 +1,7 @@
 /** Messages with a number each, published with QoS 1 or 2 through whatever outages there are. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type MqttClient } from "mqtt";
-import type { ReceivedCall } from "./receiver.ts";
+import type { ReceivedCall, Receiver } from "./receiver.ts";
 
 export interface Load {
   /** Acknowledged so far. */
@@ -13,7 +13,10 @@ export interface Load {
   close(): Promise<void>;
 }
 
-/** Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`. */
+/**
+ * Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`.
+ * @param options.bytes how long each payload is made, with blanks
+ */
 export function publishLoad(
   url: string,
   {
@@ -22,7 +25,8 @@ export function publishLoad(
     qos = 1,
     topic = "load",
     window = 200,
-  }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number },
+    bytes = 0,
+  }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number; bytes?: number },
 ): Load {
   // A persistent session, so that what was under way is sent again after a reconnect.
   const client: MqttClient = connect(url, {
@@ -62,7 +66,7 @@ export function publishLoad(
   async function publish(i: number): Promise<void> {
     for (;;) {
       try {
-        await client.publishAsync(`${topic}/${i % 10}`, String(i), { qos });
+        await client.publishAsync(`${topic}/${i % 10}`, String(i).padEnd(bytes), { qos });
         return;
       } catch (error) {
         if (closed) throw error;
@@ -90,6 +94,20 @@ export function publishLoad(
   };
 }
 
+/** Resolves when each of the messages 0 to count - 1 was accepted by the receiver. */
+export function untilDelivered(receiver: Receiver, count: number, timeoutMs: number): Promise<void> {
+  const seen = new Set<number>();
+  let looked = 0;
+  return receiver.until((calls) => {
+    for (; looked < calls.length; looked++) seen.add(numberOf(calls[looked]!));
+    return seen.size >= count;
+  }, timeoutMs);
+}
+
+function numberOf({ body }: ReceivedCall): number {
+  return Number(JSON.parse(body.toString()).data);
+}
+
 export interface Tally {
   distinct: number;
   missing: number[];
@@ -102,10 +120,10 @@ export interface Tally {
 export function tally(calls: ReceivedCall[], count: number): Tally {
   const ids = new Map<number, Set<string>>();
   let sameId = 0;
-  for (const { headers, body } of calls) {
-    const number = Number(JSON.parse(body.toString()).data);
+  for (const call of calls) {
+    const number = numberOf(call);
     const seen = ids.get(number) ?? new Set();
-    const id = String(headers["webhook-id"]);
+    const id = String(call.headers["webhook-id"]);
     if (seen.has(id)) sameId++;
     ids.set(number, seen.add(id));
   }

@@ -1,6 +1,7 @@
 /** A TCP proxy on a loopback port, for what happens between two programs: cut, silent, or late. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Proxy {
   port: number;
@@ -28,9 +29,10 @@ export async function startProxy(target: number): Promise<Proxy> {
       sockets.add(from);
       from.setNoDelay(true);
       if (stalled) from.pause();
+      let line = Promise.resolve(); // chunks stay in order when the delay changes
       from.on("data", (chunk) => {
-        if (proxy.delayMs > 0) setTimeout(() => to.write(chunk), proxy.delayMs);
-        else to.write(chunk);
+        const late = proxy.delayMs > 0 ? delay(proxy.delayMs) : undefined;
+        line = line.then(() => late).then(() => void to.write(chunk));
       });
       from.on("error", () => {}); // "close" follows
       from.on("close", () => {

@@ -5,6 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import { BOOKED_QUEUES, type Book, type Books } from "../store.ts";
+import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
 interface Definition {
@@ -106,7 +107,7 @@ for _, queue in ipairs(queues) do
 end
 return { sum.enqueued, sum.succeeded, sum.failed, sum.waiting, sum.discarded }`;
 
-const CLOSE = `
+const CLOSE = `${EVEN_WITHOUT_MEMORY}
 local base = KEYS[3] .. ARGV[1] .. ':'
 local there = lengths(base)
 if there.discarded + there.succeeded + there.failed > 0 then return 0 end

@@ -1,16 +1,13 @@
 import type { Redis } from "ioredis";
 import type { Leases } from "../store.ts";
 import type { Notices } from "./notices.ts";
+import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
-/**
- * Also while Redis has no memory left: a lease is small, and without it nobody could drop what fills the memory. Redis
- * refuses a script that would take memory only at its first write, which DEL is here.
- */
-const ACQUIRE = `
+/** Without it nobody could drop what fills the memory. */
+const ACQUIRE = `${EVEN_WITHOUT_MEMORY}
 local there = redis.call('GET', KEYS[1])
 if there and there ~= ARGV[1] then return there end
-redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ARGV[1]`;
 

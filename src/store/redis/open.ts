@@ -17,7 +17,9 @@ import { redisCounters } from "./counters.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
+import { EVEN_WITHOUT_MEMORY, letDrain } from "./oom.ts";
 import { redisRecords } from "./records.ts";
+import { script } from "./script.ts";
 import { checkServer, type ServerCheck } from "./server-check.ts";
 
 export interface RedisStoreOptions {
@@ -42,6 +44,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
 
   const commands = open(failFastClient(url));
   keepBooks(commands, prefix);
+  letDrain(commands);
   commands.on("ready", () => outage.back());
   commands.on("close", () => {
     if (!closed) outage.lost(new Error("The connection to Redis was closed."));
@@ -56,6 +59,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     const server = await checkedServer(commands, signal);
     for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
     const workers = open(patientClient(url));
+    letDrain(workers);
     const subscriber = open(subscriberClient(url));
     const notices = new Notices(subscriber, log);
     await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
@@ -65,7 +69,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       kind: "redis",
       ping: () => claims.put("ping", "", PING_SECONDS),
       isOutage,
-      records: (collection) => redisRecords(commands, notices, prefix, collection),
+      records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
       claims,
       counters: redisCounters(commands, prefix),
       books: redisBooks(commands, prefix),
@@ -95,6 +99,8 @@ async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<Ser
 }
 
 const OUTAGE_NOTICED_MS = 250;
+/** As BullMQ does it: the queue has taken up more than any limit allows. */
+const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;
 
 interface QueueParts {
   commands: Redis;
@@ -107,12 +113,14 @@ interface QueueParts {
 
 function redisQueues({ commands, workers, prefix, server, log, outage }: QueueParts): Queues {
   const digest = new ErrorDigest(log);
+  const setLimiter = script(commands, "setLimiter", 1, SET_LIMITER);
   return queuesOn<RedisQueueBackend, Redis>({
     factory(name, opts, kind) {
       const backend = createRedisBackend(name, opts, kind);
       // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
       if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
       backend.addJobs = (entries) => addTogether(backend, entries);
+      backend.setRateLimit = async (ms) => void (await setLimiter(`${prefix}:q:${name}:limiter`, ms));
       return backend;
     },
     queueOptions: {

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
-import type { Records, Versioned } from "../store.ts";
+import type { Records, RecordsOptions, Versioned } from "../store.ts";
 import type { Notices } from "./notices.ts";
+import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
 // A record is stored as "<version> <json>": the scripts read the version without decoding the value, which Lua's JSON
@@ -42,12 +43,22 @@ function parse<T>(id: string, stored: string): Versioned<T> {
 }
 
 /** One hash, one sorted set and one notice channel for each collection. */
-export function redisRecords<T>(client: Redis, notices: Notices, prefix: string, collection: string): Records<T> {
+export function redisRecords<T>(
+  client: Redis,
+  notices: Notices,
+  prefix: string,
+  collection: string,
+  { evenWithoutMemory = false }: RecordsOptions = {},
+): Records<T> {
   const hash = `${prefix}:r:${collection}`;
   const index = `${prefix}:i:${collection}`;
   const channel = `${prefix}:n:${collection}`;
-  const create = script(client, "recordCreate", 2, CREATE);
-  const replace = script(client, "recordReplace", 1, REPLACE);
+  const writing = (name: string, keys: number, lua: string) =>
+    evenWithoutMemory
+      ? script(client, `${name}Always`, keys, EVEN_WITHOUT_MEMORY + lua)
+      : script(client, name, keys, lua);
+  const create = writing("recordCreate", 2, CREATE);
+  const replace = writing("recordReplace", 1, REPLACE);
   const remove = script(client, "recordRemove", 2, REMOVE);
   const listScript = script(client, "recordList", 2, LIST);
 
