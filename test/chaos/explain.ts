@@ -9,11 +9,13 @@ import type { Arrival, Ledger } from "./ledger.ts";
 export interface Duplicates {
   /** Calls beyond the first with one `webhook-id`. */
   sameId: number;
-  /** Ids beyond the first of one message: it is in the queue more than once. */
+  /** Ids beyond the first of one message: it is in the queue more than once. Without those in the next count. */
   otherId: number;
+  /** The same, where the broker had it complete, or as another message, before a SIGKILL of it. */
+  sentAgainByBroker: number;
   /** How often each explanation was given. */
   why: Record<string, number>;
-  /** Messages with more than one id, in ascending order. */
+  /** Messages counted in `otherId`, in ascending order. */
   numbers: number[];
 }
 
@@ -35,9 +37,19 @@ const KIND: Record<Fault["kind"], string> = {
   reset: "reset of",
 };
 
-/** What came more than once of one sender's messages, and why. */
-export function duplicatesOf(ledger: Ledger, faults: readonly Happened[]): Duplicates {
-  const found: Duplicates = { sameId: 0, otherId: 0, why: {}, numbers: [] };
+const FORGOTTEN = "sent again by the broker as a new message, after a SIGKILL that made it forget that it was not";
+
+/**
+ * What came more than once of one sender's messages, and why.
+ *
+ * @param sentAgain how often the broker sent a message again as a new one, by its number
+ */
+export function duplicatesOf(
+  ledger: Ledger,
+  faults: readonly Happened[],
+  sentAgain: (number: number) => number,
+): Duplicates {
+  const found: Duplicates = { sameId: 0, otherId: 0, sentAgainByBroker: 0, why: {}, numbers: [] };
   const count = (why: string) => {
     found.why[why] = (found.why[why] ?? 0) + 1;
   };
@@ -57,11 +69,14 @@ export function duplicatesOf(ledger: Ledger, faults: readonly Happened[]): Dupli
         count(whyCalledAgain(earlier, later, faults));
       }
     }
-    for (const [earlier, later] of pairs(byId.map(([first]) => first!))) {
+    const byBroker = Math.min(byId.length - 1, sentAgain(number));
+    found.sentAgainByBroker += byBroker;
+    for (let i = 0; i < byBroker; i++) count(FORGOTTEN);
+    for (const [earlier, later] of pairs(byId.map(([first]) => first!)).slice(byBroker)) {
       found.otherId++;
       count(whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults));
     }
-    if (byId.length > 1) found.numbers.push(number);
+    if (byId.length - byBroker > 1) found.numbers.push(number);
   }
   return found;
 }

@@ -5,6 +5,7 @@ import { temporaryDirectory } from "../support/directories.ts";
 import type { Fault, FaultKind, LinkName, ProcessName } from "./faults.ts";
 import { startProxy, type TcpProxy } from "./proxy.ts";
 import { type ReceiverServer, type Server, startBroker, startReceiverProcess, startStore } from "./servers.ts";
+import { Witness } from "./witness.ts";
 
 /** What a fault happens to. */
 export interface Target {
@@ -20,6 +21,8 @@ export interface World {
   /** What the bridges call. */
   readonly webhookUrl: string;
   readonly targets: Record<Fault["target"], Target>;
+  /** Of the connections between the bridges and the broker. */
+  readonly witness: Witness;
   close(): Promise<void>;
 }
 
@@ -34,9 +37,11 @@ export async function startWorld(): Promise<World> {
   const dir = temporaryDirectory("chaos");
   const [broker, redis] = [await startBroker(dir), await startStore(dir)];
   const receiver = await startReceiverProcess(dir, ANSWER_MS);
+  const witness = new Witness();
+  const tap = () => witness.connection();
   const links = {
-    "a-broker": await startProxy(broker.port),
-    "b-broker": await startProxy(broker.port),
+    "a-broker": await startProxy(broker.port, tap),
+    "b-broker": await startProxy(broker.port, tap),
     "a-redis": await startProxy(redis.port),
     "b-redis": await startProxy(redis.port),
     "bridge-receiver": await startProxy(receiver.server.port),
@@ -60,6 +65,7 @@ export async function startWorld(): Promise<World> {
   return {
     bridges,
     receiver,
+    witness,
     brokerUrl: `mqtt://127.0.0.1:${broker.port}`,
     webhookUrl: `http://127.0.0.1:${links["bridge-receiver"].port}`,
     targets: { ...processes, ...(Object.fromEntries(proxies) as Record<LinkName, Target>) },
