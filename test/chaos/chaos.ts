@@ -29,16 +29,17 @@ const POLL_MS = 250;
 const TIMEOUT_MS = 5_000;
 
 export async function chaos(options: ChaosOptions): Promise<Report> {
-  const world = await startWorld();
+  const faults = schedule(options.seed, options);
+  const world = await startWorld(faults.filter(({ target, kind }) => target === "broker" && kind === "kill").length);
   try {
-    return await run(world, options);
+    return await run(world, faults, options);
   } finally {
     await world.close();
   }
 }
 
-async function run(world: World, options: ChaosOptions): Promise<Report> {
-  const { seed, lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
+async function run(world: World, faults: Fault[], options: ChaosOptions): Promise<Report> {
+  const { lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
   const { bridges, receiver, brokerUrl } = world;
   const ups = ([0, 1, 2] as const).map((qos) => new Ledger("up", qos));
   const downs = ([1, 2] as const).map((qos) => new Ledger("down", qos));
@@ -62,7 +63,6 @@ async function run(world: World, options: ChaosOptions): Promise<Report> {
   const device = await startDevice(brokerUrl, ledgers);
   const publishers = ups.map((ledger) => startPublisher(brokerUrl, ledger, load(share[0][ledger.qos])));
   const senders = downs.map((ledger) => startSender(bridges, ledger, load(share[1][ledger.qos as 1 | 2])));
-  const faults = schedule(seed, options);
   const injection = inject(faults, world.targets, ({ target }: Fault) => {
     if (target === "receiver" || target === "bridge-receiver") void closeBreaker(bridges, webhook.id);
   });

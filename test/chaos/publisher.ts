@@ -15,10 +15,10 @@ export interface ChaosPublisher {
 }
 
 /**
- * Unacknowledged messages at once: below Mosquitto's max_inflight_messages of 20. Of a 3.1.1 client that has more
- * under way with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
+ * Unacknowledged messages at once: below Mosquitto's max_inflight_messages. Of a 3.1.1 client that has more under way
+ * with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
  */
-const WINDOW = 15;
+export const WINDOW = 15;
 const TOPICS = 10;
 
 /**

@@ -4,6 +4,7 @@ import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import type { Fault, FaultKind, LinkName, ProcessName } from "./faults.ts";
 import { startProxy, type TcpProxy } from "./proxy.ts";
+import { WINDOW } from "./publisher.ts";
 import { type ReceiverServer, type Server, startBroker, startReceiverProcess, startStore } from "./servers.ts";
 import { Witness } from "./witness.ts";
 
@@ -30,12 +31,15 @@ export interface World {
 const ANSWER_MS = 20;
 /** How late everything passes under `delay`, one way: long for a network, short for every time-out. */
 const DELAY_MS = 150;
+/** Besides what kills of the broker leave behind: it may take the exchanges of the last moment for unfinished, for ever. */
+const IN_FLIGHT = 50;
 /** More than any run sends: beyond it the bridge discards, which would look like loss. */
 const MAX_WAITING = 10_000_000;
 
-export async function startWorld(): Promise<World> {
+/** @param brokerKills how often at most the broker will be killed */
+export async function startWorld(brokerKills: number): Promise<World> {
   const dir = temporaryDirectory("chaos");
-  const [broker, redis] = [await startBroker(dir), await startStore(dir)];
+  const [broker, redis] = [await startBroker(dir, IN_FLIGHT + WINDOW * brokerKills), await startStore(dir)];
   const receiver = await startReceiverProcess(dir, ANSWER_MS);
   const witness = new Witness();
   const tap = () => witness.connection();
