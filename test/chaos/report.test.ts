@@ -92,9 +92,16 @@ describe("the report of the fault suite", () => {
     const down = ledger("down", 1, 1, [0]);
     for (const at of [100, 300]) down.arrived(0, { at });
     const happened = [fault("bridge-b", "kill", 200)];
-    const { rows, wrong } = report({ ledgers: [down], happened });
-    assert.deepEqual([rows[0]!.sameId, rows[0]!.otherId, wrong], [1, 0, []]);
-    assert.match(Object.keys(rows[0]!.why)[0]!, /after SIGKILL of bridge-b/);
+    const exchange = (...cmds: Passage["cmd"][]) =>
+      cmds.map((cmd, i): Passage => ({ cmd, packetId: 1, at: 150 + 50 * i, connectedAt: 0 }));
+    const why = (passages: Passage[]) => {
+      const { rows, wrong } = report({ ledgers: [down], happened, passages: () => passages });
+      assert.deepEqual([rows[0]!.sameId, rows[0]!.otherId, wrong], [1, 0, []]);
+      return Object.keys(rows[0]!.why)[0]!;
+    };
+    assert.match(why(exchange("publish", "publish")), /^published again after SIGKILL of bridge-b: no ack/);
+    assert.match(why(exchange("publish", "puback", "publish")), /^published again after SIGKILL of bridge-b: the note/);
+    assert.match(why(exchange("publish", "puback")), /^sent again by the broker, UNEXPLAINED/);
   });
 
   it("finds books that do not close, and says where there are none", () => {

@@ -1,5 +1,5 @@
 /** What came of a run: a row a sender, the duplicates with their explanations, the books, and what is wrong. Pure. */
-import { type Evidence, type Losses, lossesOf, sentAgainByBroker } from "./attribute.ts";
+import { type Evidence, type Losses, lossesOf } from "./attribute.ts";
 import { type Duplicates, duplicatesOf } from "./explain.ts";
 import type { Happened } from "./inject.ts";
 import type { Ledger } from "./ledger.ts";
@@ -70,9 +70,7 @@ function rowOf(ledger: Ledger, happened: readonly Happened[], evidence: Evidence
     acknowledged: qos === 0 ? null : acknowledged.size,
     received: arrivals.size,
     ...lossesOf(ledger, evidence),
-    ...duplicatesOf(ledger, happened, (number) =>
-      sentAgainByBroker(evidence.passages(ledger.payload(number)), evidence.kills),
-    ),
+    ...duplicatesOf(ledger, happened, evidence),
   };
 }
 
