@@ -1,11 +1,12 @@
 /** A run: start everything, send, let faults happen, bring everything back, wait until nothing moves, and count. */
 import { setTimeout as delay } from "node:timers/promises";
+import { lossesOf } from "./attribute.ts";
 import { startDevice, startSender } from "./downlink.ts";
 import { type Fault, type ScheduleOptions, schedule } from "./faults.ts";
 import { inject } from "./inject.ts";
 import { Ledger, Ledgers } from "./ledger.ts";
-import { startPublisher } from "./publisher.ts";
-import { type Books, booksThatDoNotClose, makeReport, type Report } from "./report.ts";
+import { publishEnd, startPublisher } from "./publisher.ts";
+import { type Books, booksThatDoNotClose, brokerKills, makeReport, type Report } from "./report.ts";
 import { closeBreaker, startWorld, type World } from "./world.ts";
 
 export interface ChaosOptions extends Omit<ScheduleOptions, "lengthMs"> {
@@ -28,20 +29,23 @@ const POLL_MS = 250;
 const TIMEOUT_MS = 5_000;
 
 export async function chaos(options: ChaosOptions): Promise<Report> {
-  const world = await startWorld();
+  const faults = schedule(options.seed, options);
+  const world = await startWorld(faults.filter(({ target, kind }) => target === "broker" && kind === "kill").length);
   try {
-    return await run(world, options);
+    return await run(world, faults, options);
   } finally {
     await world.close();
   }
 }
 
-async function run(world: World, options: ChaosOptions): Promise<Report> {
-  const { seed, lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
+async function run(world: World, faults: Fault[], options: ChaosOptions): Promise<Report> {
+  const { lengthMs, messages, patienceMs, requestsPatienceMs, progress } = options;
   const { bridges, receiver, brokerUrl } = world;
   const ups = ([0, 1, 2] as const).map((qos) => new Ledger("up", qos));
   const downs = ([1, 2] as const).map((qos) => new Ledger("down", qos));
-  const ledgers = new Ledgers(...ups, ...downs);
+  const counted = [...ups, ...downs];
+  const end = new Ledger("end", 1);
+  const ledgers = new Ledgers(...counted, end);
   const share = [[0.1, 1, 0.1], { 1: 0.05, 2: 0.02 }] as const;
   const load = (part: number) => {
     const count = Math.max(1, Math.round(messages * part));
@@ -59,7 +63,6 @@ async function run(world: World, options: ChaosOptions): Promise<Report> {
   const device = await startDevice(brokerUrl, ledgers);
   const publishers = ups.map((ledger) => startPublisher(brokerUrl, ledger, load(share[0][ledger.qos])));
   const senders = downs.map((ledger) => startSender(bridges, ledger, load(share[1][ledger.qos as 1 | 2])));
-  const faults = schedule(seed, options);
   const injection = inject(faults, world.targets, ({ target }: Fault) => {
     if (target === "receiver" || target === "bridge-receiver") void closeBreaker(bridges, webhook.id);
   });
@@ -94,14 +97,22 @@ async function run(world: World, options: ChaosOptions): Promise<Report> {
     await untilStill(Promise.all(senders.map(({ done }) => done)), acknowledged, requestsPatienceMs);
     await Promise.all(senders.map((sender) => sender.close()));
     tell("all is sent");
-    const undelivered = await drained(world, webhook.id, ledgers, arrived, patienceMs);
+    await publishEnd(brokerUrl, end);
+    const evidence = {
+      passages: (payload: string) => world.witness.of(payload),
+      kills: brokerKills(injection.happened),
+    };
+    const complete = () => end.arrivals.size === 2 && counted.every((one) => lossesOf(one, evidence).lost.length === 0);
+    const undelivered = await drained(world, webhook.id, complete, arrived, patienceMs);
+    if (end.arrivals.size < 2) trouble.push("the last message did not arrive both ways");
     tell(`${undelivered} deliveries wait`);
     const books = await booksOf(world);
     arrived();
     return makeReport({
-      ledgers: ledgers.all,
+      ledgers: counted,
       happened: injection.happened,
-      trouble: [...injection.trouble, ...trouble],
+      passages: evidence.passages,
+      trouble: [...injection.trouble, ...world.witness.trouble, ...trouble],
       books,
       undelivered,
     });
@@ -126,11 +137,11 @@ async function untilStill(done: Promise<unknown>, moved: () => number, patienceM
   }
 }
 
-/** Until all has arrived and the queue is empty. @returns how many deliveries still wait when nothing moves any more */
+/** Until all is there that has to be, the queue is empty, and nothing moves. @returns how many deliveries still wait when nothing moves any more */
 async function drained(
   { bridges }: World,
   webhookId: string,
-  ledgers: Ledgers,
+  complete: () => boolean,
   moved: () => number,
   patienceMs: number,
 ): Promise<number> {
@@ -141,7 +152,7 @@ async function drained(
     const { pending, active, retrying } = body.counts ?? {};
     if (pending !== undefined) waiting = pending + active + retrying;
     const now = `${moved()} ${waiting}`;
-    if (waiting === 0 && ledgers.all.every((ledger) => ledger.missing().length === 0)) break;
+    if (waiting === 0 && now === last && complete()) break;
     if (now !== last) [last, at] = [now, Date.now()];
     await delay(POLL_MS);
   }

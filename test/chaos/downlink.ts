@@ -10,9 +10,8 @@ export async function startDevice(url: string, ledgers: Ledgers): Promise<MqttCl
     clientId: "chaos-device",
     clean: false,
     reconnectPeriod: 100,
+    // It subscribes again only where the broker has forgotten the session, in a SIGKILL.
     protocolVersion: 4,
-    // It subscribes once: the session, which the broker keeps, is what is asked of.
-    resubscribe: false,
   });
   client.on("error", () => {}); // it reconnects
   client.on("message", (_topic, payload) => ledgers.arrived(payload.toString(), { at: Date.now() }));

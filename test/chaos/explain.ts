@@ -1,19 +1,23 @@
 /**
- * Why a message came twice, as far as the faults tell. Pure: an explanation is the fault that was on between both, of
- * those that can have this effect, and not a proof.
+ * Why a message came twice, as far as the witness and the faults tell. Pure: the fault is the one that was on between
+ * both, of those that can have this effect, and not a proof.
  */
+import { type Evidence, sentAgainByBroker } from "./attribute.ts";
 import type { Fault } from "./faults.ts";
 import type { Happened } from "./inject.ts";
 import type { Arrival, Ledger } from "./ledger.ts";
+import type { Passage } from "./witness.ts";
 
 export interface Duplicates {
   /** Calls beyond the first with one `webhook-id`. */
   sameId: number;
-  /** Ids beyond the first of one message: it is in the queue more than once. */
+  /** Ids beyond the first of one message: it is in the queue more than once. Without those in the next count. */
   otherId: number;
+  /** The same, where the broker had it complete, or as another message, before a SIGKILL of it. */
+  sentAgainByBroker: number;
   /** How often each explanation was given. */
   why: Record<string, number>;
-  /** Messages with more than one id, in ascending order. */
+  /** Messages counted in `otherId`, in ascending order. */
   numbers: number[];
 }
 
@@ -35,18 +39,21 @@ const KIND: Record<Fault["kind"], string> = {
   reset: "reset of",
 };
 
+const FORGOTTEN = "sent again by the broker as a new message, after a SIGKILL that made it forget that it was not";
+
 /** What came more than once of one sender's messages, and why. */
-export function duplicatesOf(ledger: Ledger, faults: readonly Happened[]): Duplicates {
-  const found: Duplicates = { sameId: 0, otherId: 0, why: {}, numbers: [] };
+export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], evidence: Evidence): Duplicates {
+  const found: Duplicates = { sameId: 0, otherId: 0, sentAgainByBroker: 0, why: {}, numbers: [] };
   const count = (why: string) => {
     found.why[why] = (found.why[why] ?? 0) + 1;
   };
   for (const [number, arrivals] of [...ledger.arrivals].sort(([a], [b]) => a - b)) {
     if (arrivals.length === 1) continue;
+    const passages = evidence.passages(ledger.payload(number));
     if (ledger.direction === "down") {
       for (const [earlier, later] of pairs(arrivals)) {
         found.sameId++;
-        count(whyPublishedAgain(earlier, later, faults));
+        count(whyPublishedAgain(earlier, later, passages, faults));
       }
       continue;
     }
@@ -57,11 +64,15 @@ export function duplicatesOf(ledger: Ledger, faults: readonly Happened[]): Dupli
         count(whyCalledAgain(earlier, later, faults));
       }
     }
-    for (const [earlier, later] of pairs(byId.map(([first]) => first!))) {
+    const byBroker = Math.min(byId.length - 1, sentAgainByBroker(passages, evidence.kills));
+    found.sentAgainByBroker += byBroker;
+    for (let i = 0; i < byBroker; i++) count(FORGOTTEN);
+    for (const [earlier, later] of pairs(byId.map(([first]) => first!)).slice(byBroker)) {
       found.otherId++;
-      count(whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults));
+      const why = whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults);
+      count(`${why}${acknowledgedBetween(passages) ? ", ALTHOUGH a bridge had acknowledged it" : ""}`);
     }
-    if (byId.length > 1) found.numbers.push(number);
+    if (byId.length - byBroker > 1) found.numbers.push(number);
   }
   return found;
 }
@@ -77,9 +88,23 @@ function whyReceivedAgain(earlier: Arrival, later: Arrival, sentAgain: boolean, 
   return `sent again by the broker${between(from, to, [...BRIDGES, ...BROKER, ...STORE], faults)}`;
 }
 
-function whyPublishedAgain(earlier: Arrival, later: Arrival, faults: readonly Happened[]): string {
-  const fault = between(earlier.at, later.at, [...BRIDGES, ...BROKER, ...STORE], faults);
-  return `published or sent again${fault}: the acknowledgement, or the note of it, was lost`;
+function whyPublishedAgain(
+  earlier: Arrival,
+  later: Arrival,
+  passages: readonly Passage[],
+  faults: readonly Happened[],
+): string {
+  const [first, again] = passages.filter(({ cmd }) => cmd === "publish");
+  if (!again) return `sent again by the broker${between(earlier.at, later.at, BROKER, faults)}`;
+  const fault = between(first!.at, again.at, [...BRIDGES, ...BROKER, ...STORE], faults);
+  if (acknowledgedBetween(passages)) return `published again${fault}: the note of the acknowledgement was lost`;
+  return `published again${fault}: no acknowledgement had come`;
+}
+
+/** PUBACK or PUBREC had passed before another PUBLISH did. */
+function acknowledgedBetween(passages: readonly Passage[]): boolean {
+  const first = passages.findIndex(({ cmd }) => cmd === "puback" || cmd === "pubrec");
+  return first >= 0 && passages.slice(first).some(({ cmd }) => cmd === "publish");
 }
 
 /** The last fault that began before the later time, and was not long over at the earlier one. */

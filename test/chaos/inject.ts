@@ -9,6 +9,8 @@ import type { Target } from "./world.ts";
  */
 export interface Happened extends Pick<Fault, "target" | "kind"> {
   from: number;
+  /** When mending began: a process that was killed was gone until then. */
+  until: number;
   to: number;
 }
 
@@ -38,12 +40,13 @@ export function inject(
   async function one(fault: Fault): Promise<void> {
     const { target, kind, at, ms } = fault;
     await delay(Math.max(0, start + at - Date.now()));
-    const record = { target, kind, from: Date.now(), to: Number.POSITIVE_INFINITY };
+    const record = { target, kind, from: Date.now(), until: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
     happened.push(record);
     try {
       await attempt(target, () => targets[target].begin(kind));
       await delay(ms);
     } finally {
+      record.until = Date.now();
       await attempt(target, () => targets[target].mend(kind));
       record.to = Date.now();
     }

@@ -1,8 +1,8 @@
 /** What was sent, what its sender got acknowledged, and what arrived: numbered messages, by direction and QoS. */
 import type { QoS } from "../../src/message.ts";
 
-/** `up`: device → webhook; `down`: HTTP → device. */
-export type Direction = "up" | "down";
+/** `up`: device → webhook; `down`: HTTP → device; `end`: the last one each way, behind all others. */
+export type Direction = "up" | "down" | "end";
 
 /** One call of the webhook receiver, or one message at the device. */
 export interface Arrival {
@@ -18,6 +18,8 @@ export class Ledger {
   /** Messages that were handed to the network at least once. */
   sent = 0;
   readonly acknowledged = new Set<number>();
+  /** When the broker first said PUBACK or PUBREC to the device, in milliseconds since the epoch; up only. */
+  readonly takenAt = new Map<number, number>();
   /** Numbers that the sender sent more than once, because an acknowledgement did not come. */
   readonly sentAgain = new Set<number>();
   readonly arrivals = new Map<number, Arrival[]>();

@@ -2,6 +2,12 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
+/** Reads along: called with what is passed on, in order. One for each connection. */
+export interface Tap {
+  toTarget(chunk: Buffer): void;
+  toClient(chunk: Buffer): void;
+}
+
 export interface TcpProxy {
   readonly port: number;
   /** Connections end and new ones are reset. */
@@ -20,12 +26,13 @@ export interface TcpProxy {
 /** What a direction holds back before it reads no further, in bytes. */
 const MAX_HELD = 1024 * 1024;
 
-export async function startProxy(targetPort: number): Promise<TcpProxy> {
+/** @param tap called when a connection to the target is made */
+export async function startProxy(targetPort: number, tap?: () => Tap): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   const line: Line = { open: true, stalled: false, delayMs: 0 };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (!line.open) return void client.resetAndDestroy();
-    const pair = new Pair(client, targetPort, line);
+    const pair = new Pair(client, targetPort, line, tap);
     pairs.add(pair);
     client.on("close", () => pairs.delete(pair));
   });
@@ -73,6 +80,7 @@ class Pair {
     client: Socket,
     private readonly targetPort: number,
     private readonly line: Line,
+    private readonly tap: (() => Tap) | undefined,
   ) {
     this.#sockets = [client];
     this.#watch(client);
@@ -95,7 +103,10 @@ class Pair {
     const target = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
     this.#sockets.push(target);
     this.#watch(target);
-    this.#flows.push(new Flow(client, target, this.line), new Flow(target, client, this.line));
+    const tap = this.tap?.();
+    const [there, back] = [new Flow(client, target, this.line), new Flow(target, client, this.line)];
+    if (tap) [there.passed, back.passed] = [tap.toTarget, tap.toClient];
+    this.#flows.push(there, back);
   }
 
   #watch(socket: Socket): void {
@@ -108,6 +119,7 @@ class Pair {
 
 /** One direction of a connection; `undefined` stands for its end. */
 class Flow {
+  passed: ((chunk: Buffer) => void) | undefined;
   readonly #held: { due: number; chunk: Buffer | undefined }[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -138,8 +150,10 @@ class Flow {
       }
       this.#held.shift();
       this.#bytes -= head.chunk?.length ?? 0;
-      if (head.chunk) this.to.write(head.chunk);
-      else this.to.end();
+      if (head.chunk) {
+        this.passed?.(head.chunk);
+        this.to.write(head.chunk);
+      } else this.to.end();
     }
     if (this.#bytes < MAX_HELD && !this.to.writableNeedDrain) this.from.resume();
   }

@@ -1,6 +1,6 @@
 /** A device that publishes numbered messages through faults of the broker, and knows which were acknowledged. */
 import { setTimeout as delay } from "node:timers/promises";
-import { connect, type MqttClient, type Packet } from "mqtt";
+import { connect, connectAsync, type MqttClient, type Packet } from "mqtt";
 import type { Ledger } from "./ledger.ts";
 
 export interface PublisherOptions {
@@ -15,11 +15,21 @@ export interface ChaosPublisher {
 }
 
 /**
- * Unacknowledged messages at once: below Mosquitto's max_inflight_messages of 20. Of a 3.1.1 client that has more
- * under way with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
+ * Unacknowledged messages at once: below Mosquitto's max_inflight_messages. Of a 3.1.1 client that has more under way
+ * with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
  */
-const WINDOW = 15;
+export const WINDOW = 15;
 const TOPICS = 10;
+
+/**
+ * The last message each way, behind all that waits at the broker: when both have arrived the broker holds nothing back.
+ */
+export async function publishEnd(url: string, end: Ledger): Promise<void> {
+  const client = await connectAsync(url);
+  await client.publishAsync("chaos/up/end", end.payload(0), { qos: 1 });
+  await client.publishAsync("chaos/down/end", end.payload(1), { qos: 1 });
+  await client.endAsync();
+}
 
 /**
  * In a persistent session, with MQTT.js's outgoing store: what was under way is sent again in the way its QoS demands,
@@ -36,14 +46,22 @@ export function startPublisher(url: string, ledger: Ledger, { count, perSecond }
   client.on("error", () => {}); // it reconnects
   const underWay = new Set<Promise<void>>();
   const onTheWire = new Set<string>();
+  const byPacketId = new Map<number, number>();
   let closed = false;
 
   client.on("packetsend", (packet: Packet) => {
     if (packet.cmd !== "publish") return;
     const payload = packet.payload.toString();
-    if (onTheWire.has(payload)) ledger.sentAgain.add(Number(payload.split(" ")[2]));
+    const number = Number(payload.split(" ")[2]);
+    if (packet.messageId !== undefined) byPacketId.set(packet.messageId, number);
+    if (onTheWire.has(payload)) ledger.sentAgain.add(number);
     else ledger.sent++;
     onTheWire.add(payload);
+  });
+  client.on("packetreceive", (packet: Packet) => {
+    if (packet.cmd !== "puback" && packet.cmd !== "pubrec") return;
+    const number = byPacketId.get(packet.messageId!);
+    if (number !== undefined && !ledger.takenAt.has(number)) ledger.takenAt.set(number, Date.now());
   });
 
   async function publish(number: number): Promise<void> {

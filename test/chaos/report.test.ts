@@ -4,12 +4,14 @@ import { describe, it } from "node:test";
 import type { Happened } from "./inject.ts";
 import { Ledger } from "./ledger.ts";
 import { booksThatDoNotClose, type Findings, makeReport, toText } from "./report.ts";
+import type { Passage } from "./witness.ts";
 
 const call = (id: string, at: number, receivedAt = at) => ({ id, at, receivedAt });
 const fault = (target: Happened["target"], kind: Happened["kind"], from: number, to = from): Happened => ({
   target,
   kind,
   from,
+  until: to,
   to,
 });
 
@@ -21,7 +23,15 @@ function ledger(direction: "up" | "down", qos: 0 | 1 | 2, sent: number, acknowle
 }
 
 const report = (findings: Partial<Findings>) =>
-  makeReport({ ledgers: [], happened: [], trouble: [], books: undefined, undelivered: 0, ...findings });
+  makeReport({
+    ledgers: [],
+    happened: [],
+    passages: () => [],
+    trouble: [],
+    books: undefined,
+    undelivered: 0,
+    ...findings,
+  });
 
 const books = {
   messages: { received: 10, unmatched: 3, enqueued: 7 },
@@ -82,9 +92,16 @@ describe("the report of the fault suite", () => {
     const down = ledger("down", 1, 1, [0]);
     for (const at of [100, 300]) down.arrived(0, { at });
     const happened = [fault("bridge-b", "kill", 200)];
-    const { rows, wrong } = report({ ledgers: [down], happened });
-    assert.deepEqual([rows[0]!.sameId, rows[0]!.otherId, wrong], [1, 0, []]);
-    assert.match(Object.keys(rows[0]!.why)[0]!, /after SIGKILL of bridge-b/);
+    const exchange = (...cmds: Passage["cmd"][]) =>
+      cmds.map((cmd, i): Passage => ({ cmd, packetId: 1, at: 150 + 50 * i, connectedAt: 0 }));
+    const why = (passages: Passage[]) => {
+      const { rows, wrong } = report({ ledgers: [down], happened, passages: () => passages });
+      assert.deepEqual([rows[0]!.sameId, rows[0]!.otherId, wrong], [1, 0, []]);
+      return Object.keys(rows[0]!.why)[0]!;
+    };
+    assert.match(why(exchange("publish", "publish")), /^published again after SIGKILL of bridge-b: no ack/);
+    assert.match(why(exchange("publish", "puback", "publish")), /^published again after SIGKILL of bridge-b: the note/);
+    assert.match(why(exchange("publish", "puback")), /^sent again by the broker, UNEXPLAINED/);
   });
 
   it("finds books that do not close, and says where there are none", () => {
@@ -107,11 +124,33 @@ describe("the report of the fault suite", () => {
     ]);
   });
 
+  it("leaves to the broker what a SIGKILL made it forget, and what it made it send again", () => {
+    const up = ledger("up", 2, 3, [0, 1, 2]);
+    for (const number of [0, 1, 2]) up.takenAt.set(number, 990);
+    for (const number of [1, 2]) up.arrived(number, call("a", 900));
+    for (const number of [1, 2]) up.arrived(number, call("b", 2_000));
+    const passed = (cmd: Passage["cmd"], at: number) => ({ cmd, packetId: 1, at, connectedAt: at - (at % 1_000) });
+    const passages = (payload: string) =>
+      payload === "up 2 1" ? [passed("publish", 500), passed("pubrel", 600), passed("publish", 2_500)] : [];
+    const kill = fault("broker", "kill", 1_000, 1_500);
+    const { rows, wrong } = report({ ledgers: [up], happened: [kill], passages });
+    const { lost, lostByBroker, otherId, sentAgainByBroker, why } = rows[0]!;
+    assert.deepEqual([lost, lostByBroker, otherId, sentAgainByBroker], [[], [{ number: 0, ageMs: 10 }], 1, 1]);
+    assert.match(Object.keys(why)[0]!, /^sent again by the broker as a new message/);
+    assert.deepEqual(wrong, ["up QoS 2: 1 twice in the queue: 2"]);
+    const text = toText(report({ ledgers: [up], happened: [kill], passages }));
+    assert.match(text, /^ {2}up QoS 2: 0; acknowledged at most 10 ms before the SIGKILL$/m);
+    assert.deepEqual(
+      report({ ledgers: [up], happened: [fault("broker", "terminate", 1_000, 1_500)], passages }).wrong,
+      ["up QoS 2: 1 lost: 0", "up QoS 2: 2 twice in the queue: 1, 2"],
+    );
+  });
+
   it("is written as a table", () => {
     const up = ledger("up", 1, 2, [0, 1]);
     up.arrived(0, call("a", 1));
     const text = toText(report({ ledgers: [up], happened: [fault("redis", "kill", 1, 2)], books }));
-    assert.match(text, /^device → webhook, QoS 1 +2 +2 +1 +1 +0 +0$/m);
+    assert.match(text, /^device → webhook, QoS 1 +2 +2 +1 +1 +0 +0 +0 +0$/m);
     assert.match(text, /^faults: 1 × kill redis$/m);
     assert.match(text, /^WRONG {2}up QoS 1: 1 lost: 1$/m);
   });

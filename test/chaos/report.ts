@@ -1,4 +1,5 @@
 /** What came of a run: a row a sender, the duplicates with their explanations, the books, and what is wrong. Pure. */
+import { type Evidence, type Losses, lossesOf } from "./attribute.ts";
 import { type Duplicates, duplicatesOf } from "./explain.ts";
 import type { Happened } from "./inject.ts";
 import type { Ledger } from "./ledger.ts";
@@ -12,6 +13,8 @@ export interface Books {
 export interface Findings {
   ledgers: readonly Ledger[];
   happened: readonly Happened[];
+  /** What the witness saw of a message, by its payload. */
+  passages: Evidence["passages"];
   /** What processes did that they must not. */
   trouble: readonly string[];
   /** Absent where the bridge keeps none. */
@@ -20,15 +23,13 @@ export interface Findings {
   undelivered: number;
 }
 
-export interface Row extends Duplicates {
+export interface Row extends Duplicates, Losses {
   direction: Ledger["direction"];
   qos: Ledger["qos"];
   sent: number;
   /** Null where the QoS knows no acknowledgement. */
   acknowledged: number | null;
   received: number;
-  /** Acknowledged and not received. */
-  lost: number[];
 }
 
 export interface Report {
@@ -42,8 +43,9 @@ export interface Report {
   wrong: string[];
 }
 
-export function makeReport({ ledgers, happened, trouble, books, undelivered }: Findings): Report {
-  const rows = ledgers.map((ledger) => rowOf(ledger, happened));
+export function makeReport({ ledgers, happened, passages, trouble, books, undelivered }: Findings): Report {
+  const kills = brokerKills(happened);
+  const rows = ledgers.map((ledger) => rowOf(ledger, happened, { passages, kills }));
   const faults: Record<string, number> = {};
   for (const { target, kind } of happened) faults[`${kind} ${target}`] = (faults[`${kind} ${target}`] ?? 0) + 1;
   const wrong = [
@@ -55,7 +57,11 @@ export function makeReport({ ledgers, happened, trouble, books, undelivered }: F
   return { rows, faults, happened, books: books ?? "not available", wrong };
 }
 
-function rowOf(ledger: Ledger, happened: readonly Happened[]): Row {
+export function brokerKills(happened: readonly Happened[]): Happened[] {
+  return happened.filter(({ target, kind }) => target === "broker" && kind === "kill");
+}
+
+function rowOf(ledger: Ledger, happened: readonly Happened[], evidence: Evidence): Row {
   const { direction, qos, sent, acknowledged, arrivals } = ledger;
   return {
     direction,
@@ -63,8 +69,8 @@ function rowOf(ledger: Ledger, happened: readonly Happened[]): Row {
     sent,
     acknowledged: qos === 0 ? null : acknowledged.size,
     received: arrivals.size,
-    lost: ledger.missing(),
-    ...duplicatesOf(ledger, happened),
+    ...lossesOf(ledger, evidence),
+    ...duplicatesOf(ledger, happened, evidence),
   };
 }
 
@@ -99,19 +105,29 @@ function listed(numbers: readonly number[]): string {
   return `${numbers.slice(0, LISTED).join(", ")}${more}`;
 }
 
+const HEAD = [
+  ["", "sent", "acknowledged", "received", "lost", "lost by broker"],
+  ["called again", "twice in the queue", "sent again by broker"],
+].flat();
+
+const LOST_BY_BROKER =
+  "lost by broker: acknowledged by it, acknowledged to it by no bridge, and gone after a SIGKILL of it:";
+
 /** For people. */
 export function toText({ rows, faults, books, wrong }: Report): string {
   const table = [
-    ["", "sent", "acknowledged", "received", "lost", "called again", "twice in the queue"],
-    ...rows.map(({ direction, qos, sent, acknowledged, received, lost, sameId, otherId }) => [
+    HEAD,
+    ...rows.map(({ direction, qos, sent, acknowledged, received, lost, lostByBroker, ...twice }) => [
       `${direction === "up" ? "device → webhook" : "HTTP → device"}, QoS ${qos}`,
       String(sent),
       acknowledged === null ? "-" : String(acknowledged),
       String(received),
       // QoS 0 may be lost, and nobody is told.
       qos === 0 ? `(${sent - received})` : String(lost.length),
-      String(sameId),
-      direction === "up" ? String(otherId) : "-",
+      qos === 0 ? "-" : String(lostByBroker.length),
+      String(twice.sameId),
+      direction === "up" ? String(twice.otherId) : "-",
+      direction === "up" ? String(twice.sentAgainByBroker) : "-",
     ]),
   ];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
@@ -123,13 +139,19 @@ export function toText({ rows, faults, books, wrong }: Report): string {
       .sort(([, a], [, b]) => b - a)
       .map(([text, count]) => `  ${row.direction} QoS ${row.qos}: ${count} × ${text}`),
   );
+  const excused = rows.flatMap(({ direction, qos, lostByBroker }) => {
+    if (lostByBroker.length === 0) return [];
+    const oldest = Math.max(...lostByBroker.map(({ ageMs }) => ageMs));
+    const which = listed(lostByBroker.map(({ number }) => number));
+    return `  ${direction} QoS ${qos}: ${which}; acknowledged at most ${oldest} ms before the SIGKILL`;
+  });
   const happened = Object.entries(faults).sort(([a], [b]) => a.localeCompare(b));
   return [
     ...lines,
     "",
     `faults: ${happened.map(([name, count]) => `${count} × ${name}`).join(", ")}`,
-    "the broker was never killed: Mosquitto acknowledges QoS 2 messages that a SIGKILL then makes it forget",
     "",
+    ...(excused.length > 0 ? [LOST_BY_BROKER, ...excused, ""] : []),
     "duplicates:",
     ...(why.length > 0 ? why : ["  none"]),
     "",

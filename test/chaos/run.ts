@@ -16,11 +16,21 @@ const HELP = `npm run chaos -- [options]
 
 Two bridges on one Redis (AOF, appendfsync always) and one Mosquitto (with persistence), a webhook receiver, devices and
 HTTP clients. SIGKILL, SIGTERM and SIGSTOP of these processes; proxies cut, stall, delay and reset the connections of
-the bridges to the broker, the store and the receiver. Mosquitto is stopped (SIGTERM) and frozen but never killed: it
-acknowledges what it has not written yet.
+the bridges to the broker, the store and the receiver.
 
-Ends with 0 when every acknowledged message of QoS 1 and 2 arrived, none of QoS 2 is in the queue twice, and the books
-of /v1/status close (where there are any); with 1 otherwise.
+Mosquitto acknowledges first and writes then, as soon as it can be made to. After a SIGKILL it has forgotten what came in
+the last moment, and may send again what was complete. So whose fault it is says a witness, which reads along between
+the bridges and the broker:
+  lost                  a bridge had acknowledged it to the broker; or none had, and no SIGKILL of the broker came
+                        within 2 s of the broker's acknowledgement
+  lost by broker        the broker had acknowledged it, to the device or to the bridge, no bridge had taken it over,
+                        and a SIGKILL of the broker followed
+  twice in the queue    under two ids, and the next does not explain it
+  sent again by broker  after a SIGKILL, although PUBACK or PUBREL had ended the exchange, or under another packet
+                        identifier
+
+Ends with 0 when nothing of QoS 1 and 2 is lost, none of QoS 2 is twice in the queue, and the books of /v1/status close;
+with 1 otherwise.
 `;
 
 const DEFAULTS = { minutes: 10, messages: 50_000 };

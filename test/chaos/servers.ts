@@ -31,8 +31,13 @@ async function startServer(port: number, command: string[], up: RegExp): Promise
   };
 }
 
-/** At SIGTERM it writes everything down. Nothing is dropped, however much waits for a bridge that is away. */
-export async function startBroker(dir: string): Promise<Server> {
+/**
+ * It writes after each change, as soon as it ever can: after it has acknowledged. Nothing is dropped, however much waits
+ * for a bridge that is away.
+ *
+ * @param inFlight `max_inflight_messages`, beyond which Mosquitto 2.0 acknowledges QoS 2 messages and drops them
+ */
+export async function startBroker(dir: string, inFlight: number): Promise<Server> {
   const port = await freePort();
   const file = join(dir, "mosquitto.conf");
   const own = join(dir, "mosquitto");
@@ -42,8 +47,9 @@ export async function startBroker(dir: string): Promise<Server> {
     "log_dest stderr",
     "log_type error\nlog_type warning\nlog_type notice\nlog_type information",
     "connection_messages false",
-    "max_queued_messages 0",
+    `max_queued_messages 0\nmax_inflight_messages ${inFlight}`,
     `persistence true\npersistence_location ${own}/`,
+    "autosave_on_changes true\nautosave_interval 1",
     `listener ${port} 127.0.0.1\nallow_anonymous true`,
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);

@@ -4,7 +4,9 @@ import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import type { Fault, FaultKind, LinkName, ProcessName } from "./faults.ts";
 import { startProxy, type TcpProxy } from "./proxy.ts";
+import { WINDOW } from "./publisher.ts";
 import { type ReceiverServer, type Server, startBroker, startReceiverProcess, startStore } from "./servers.ts";
+import { Witness } from "./witness.ts";
 
 /** What a fault happens to. */
 export interface Target {
@@ -20,6 +22,8 @@ export interface World {
   /** What the bridges call. */
   readonly webhookUrl: string;
   readonly targets: Record<Fault["target"], Target>;
+  /** Of the connections between the bridges and the broker. */
+  readonly witness: Witness;
   close(): Promise<void>;
 }
 
@@ -27,16 +31,21 @@ export interface World {
 const ANSWER_MS = 20;
 /** How late everything passes under `delay`, one way: long for a network, short for every time-out. */
 const DELAY_MS = 150;
+/** Besides what kills of the broker leave behind: it may take the exchanges of the last moment for unfinished, for ever. */
+const IN_FLIGHT = 50;
 /** More than any run sends: beyond it the bridge discards, which would look like loss. */
 const MAX_WAITING = 10_000_000;
 
-export async function startWorld(): Promise<World> {
+/** @param brokerKills how often at most the broker will be killed */
+export async function startWorld(brokerKills: number): Promise<World> {
   const dir = temporaryDirectory("chaos");
-  const [broker, redis] = [await startBroker(dir), await startStore(dir)];
+  const [broker, redis] = [await startBroker(dir, IN_FLIGHT + WINDOW * brokerKills), await startStore(dir)];
   const receiver = await startReceiverProcess(dir, ANSWER_MS);
+  const witness = new Witness();
+  const tap = () => witness.connection();
   const links = {
-    "a-broker": await startProxy(broker.port),
-    "b-broker": await startProxy(broker.port),
+    "a-broker": await startProxy(broker.port, tap),
+    "b-broker": await startProxy(broker.port, tap),
     "a-redis": await startProxy(redis.port),
     "b-redis": await startProxy(redis.port),
     "bridge-receiver": await startProxy(receiver.server.port),
@@ -60,6 +69,7 @@ export async function startWorld(): Promise<World> {
   return {
     bridges,
     receiver,
+    witness,
     brokerUrl: `mqtt://127.0.0.1:${broker.port}`,
     webhookUrl: `http://127.0.0.1:${links["bridge-receiver"].port}`,
     targets: { ...processes, ...(Object.fromEntries(proxies) as Record<LinkName, Target>) },

@@ -1,0 +1,84 @@
+/**
+ * Sees what passes between the bridges and the broker, and writes down for each message who said what when: so that
+ * what is missing at the end is not blamed on whoever seems likely. It reads a copy; the bytes pass as they are.
+ */
+import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
+import type { Tap } from "./proxy.ts";
+
+/** A packet of a message's exchange. Who sends which follows from who sent PUBLISH. */
+export interface Passage {
+  cmd: "publish" | "puback" | "pubrec" | "pubrel" | "pubcomp";
+  packetId: number;
+  /** When it was passed on; milliseconds since the epoch. */
+  at: number;
+  /** When its connection was made: it tells which run of the broker this was, however late the packet passed. */
+  connectedAt: number;
+}
+
+/** By packet identifier: what each side's identifiers stand for. */
+interface Session {
+  fromBridge: Map<number, string>;
+  fromBroker: Map<number, string>;
+}
+
+const EXCHANGE: ReadonlySet<string> = new Set(["publish", "puback", "pubrec", "pubrel", "pubcomp"]);
+
+export class Witness {
+  /** What could not be read: from there on nothing of that connection was seen. */
+  readonly trouble: string[] = [];
+  readonly #passages = new Map<string, Passage[]>();
+  /** That of the latest connection, by client identifier. */
+  readonly #sessions = new Map<string, Session>();
+
+  /** @returns all of one message, in the order in which they passed */
+  of(payload: string): readonly Passage[] {
+    return this.#passages.get(payload) ?? [];
+  }
+
+  /** For one connection of a bridge to the broker. */
+  connection(): Tap {
+    const connectedAt = Date.now();
+    let session: Session = { fromBridge: new Map(), fromBroker: new Map() };
+    // CONNECT says which protocol both sides speak.
+    const settings = { protocolVersion: 4 };
+    const reader = (from: keyof Session) => {
+      const parser = mqttPacket.parser(settings);
+      let readable = true;
+      parser.on("packet", (packet: Packet) => {
+        if (packet.cmd === "connect") {
+          settings.protocolVersion = packet.protocolVersion ?? 4;
+          session = this.#begin(packet);
+        } else if (EXCHANGE.has(packet.cmd)) this.#note(packet, from, session, connectedAt);
+      });
+      parser.on("error", (error: Error) => {
+        readable = false;
+        this.trouble.push(
+          `the witness cannot read ${from === "fromBridge" ? "a bridge" : "the broker"}: ${error.message}`,
+        );
+      });
+      return (chunk: Buffer) => void (readable && parser.parse(Buffer.from(chunk)));
+    };
+    return { toTarget: reader("fromBridge"), toClient: reader("fromBroker") };
+  }
+
+  #begin({ clientId, clean }: IConnectPacket): Session {
+    const earlier = clean ? undefined : this.#sessions.get(clientId);
+    // A copy: what the earlier connection still passes on speaks of its own identifiers.
+    const session = { fromBridge: new Map(earlier?.fromBridge), fromBroker: new Map(earlier?.fromBroker) };
+    this.#sessions.set(clientId, session);
+    return session;
+  }
+
+  #note(packet: Packet, from: keyof Session, session: Session, connectedAt: number): void {
+    const cmd = packet.cmd as Passage["cmd"];
+    const packetId = packet.messageId ?? 0;
+    const other = from === "fromBridge" ? "fromBroker" : "fromBridge";
+    if (packet.cmd === "publish") session[from].set(packetId, packet.payload.toString());
+    const payload = session[cmd === "publish" || cmd === "pubrel" ? from : other].get(packetId);
+    if (payload === undefined) return;
+    const passage = { cmd, packetId, at: Date.now(), connectedAt };
+    const earlier = this.#passages.get(payload);
+    if (earlier) earlier.push(passage);
+    else this.#passages.set(payload, [passage]);
+  }
+}
