@@ -31,8 +31,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
 
   const openLease = (name: string, watchOnly: boolean) => (callbacks: { onGained(): void; onLost(): void }) =>
     new Lease({
-      claims: store.claims,
-    leases: store.leases,
+      leases: store.leases,
       name,
       watchOnly,
       holder: parts.instance.name,
@@ -79,6 +78,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     ordered,
     maxPayloadBytes,
     maxWaiting: config.maxWaitingDeliveries,
+    claims: store.claims,
     leases: store.leases,
     counters: store.counters,
     books: store.books,
