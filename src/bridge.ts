@@ -67,6 +67,7 @@ const NO_BROKER = "mqtt://localhost";
 const BROKER_WAIT_MS = 2_000;
 /** A store that is away is looked for at least every second. */
 const STORE_RETRY = { "retry-after": "1" };
+
 /**
  * @param signal gives up waiting for a store that is not there
  * @param breaker for tests, which have no ten minutes

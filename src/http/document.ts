@@ -50,7 +50,7 @@ const METHODS = ["get", "put", "post", "delete", "patch"] as const;
 type Method = (typeof METHODS)[number];
 
 /** The path whose last part holds slashes. */
-export const TOPIC_PATH = "/v1/topics/{topic}";
+const TOPIC_PATH = "/v1/topics/{topic}";
 
 /** Newline-delimited JSON: a body without an end in sight. */
 export const LINES = "application/x-ndjson";

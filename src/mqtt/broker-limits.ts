@@ -14,7 +14,7 @@ const MAX_CONNECT_BYTES = 5 * 65_537 + 10;
 /** Connections at once; more are closed. */
 export const MAX_CONNECTIONS = 10_000;
 /** Of them, those that have not sent CONNECT: one more and the oldest of them is closed. */
-export const MAX_STRANGERS = 1_000;
+const MAX_STRANGERS = 1_000;
 /** From the connection to its CONNECT. */
 export const CONNECT_MS = 10_000;
 /** A subscriber may leave what is sent to it unread for so long; all others wait meanwhile. */
@@ -33,7 +33,7 @@ export function maxPacketBytes(maxPayloadBytes: number): number {
 }
 
 /** Ends a connection as soon as the length of a packet is known to be too much, before its bytes are collected. */
-export function limitPackets(client: Client, maxBytes: number): void {
+function limitPackets(client: Client, maxBytes: number): void {
   const internals = client as unknown as Internals;
   const parser = internals._parser;
   const parse = parser.parse.bind(parser);

@@ -8,7 +8,7 @@ import type { Lease } from "../lease.ts";
 import type { QoS } from "../message.ts";
 import type { View } from "../view.ts";
 import { wantedFilters } from "./plan.ts";
-import type { Session } from "./subscriptions.ts";
+import type { Session } from "./session.ts";
 import type { Tenure } from "./tenure.ts";
 import { Until } from "./until.ts";
 

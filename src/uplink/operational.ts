@@ -49,8 +49,6 @@ export interface AnnouncerOptions {
   onAnnounced(type: WebhookEvent, webhookIds: string[]): void;
 }
 
-export type Announcer = ReturnType<typeof makeAnnouncer>;
-
 export function makeAnnouncer({ webhooks, addJobs, publish, source, onAnnounced }: AnnouncerOptions) {
   /** Rejects when it is not durable everywhere; it may then be announced again under the same id. */
   async function announce(id: string, type: WebhookEvent, at: number, data: EventData): Promise<void> {

@@ -9,7 +9,8 @@ import type { OrderedAdderOptions } from "./order-enqueue.ts";
 import type { QueuesOptions } from "./queues.ts";
 import type { ReplyOptions } from "./reply.ts";
 import type { RetentionOptions } from "./retention.ts";
-import type { AssignmentRecords, Session, SessionCallbacks } from "./subscriptions.ts";
+import type { Session, SessionCallbacks } from "./session.ts";
+import type { AssignmentRecords } from "./subscriptions.ts";
 import type { WatchObserver, WatchOptions } from "./watch.ts";
 import type { WorkersOptions } from "./workers.ts";
 

@@ -53,7 +53,7 @@ export function newReplay(webhookId: string, input: ReplayInput, now: number): {
   return { id: newId("rpl"), record };
 }
 
-export function rangeOf({ since, until }: ReplayRecord): TimeRange {
+function rangeOf({ since, until }: ReplayRecord): TimeRange {
   return { since: since ?? Number.NEGATIVE_INFINITY, until: until ?? Number.POSITIVE_INFINITY };
 }
 

@@ -20,7 +20,7 @@ export type Sink = Pick<Writable, "write" | "end" | "destroy" | "writableLength"
 const HEARTBEAT_MS = 15_000;
 /** What may wait for one reader; beyond, he is disconnected rather than the process growing with him. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
-export const MAX_STREAMS = 5_000;
+const MAX_STREAMS = 5_000;
 
 interface Stream {
   sink: Sink;

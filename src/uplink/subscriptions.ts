@@ -6,30 +6,8 @@
 import type { QoS } from "../message.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./plan.ts";
 import { type Copy, Router } from "./router.ts";
+import type { Session, SessionCallbacks } from "./session.ts";
 import { Until } from "./until.ts";
-
-/** One session at the broker. */
-export interface Session {
-  /** Everything wanted is granted on the present connection, or refused by the broker. */
-  readonly settled: boolean;
-  readonly connected: boolean;
-  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
-  want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
-  /** Unsubscribes filters that are not wanted. */
-  leave(filters: string[]): void;
-  /** Ends the connection; what was taken is acknowledged first, as far as `drainMs` allows. */
-  close(drainMs?: number): Promise<void>;
-}
-
-export interface SessionCallbacks {
-  index: number;
-  onConnect(copiesCarryIds: boolean): void;
-  /** The session is {@link Session.settled settled}; called after each change and each connect. */
-  onSettled(): void;
-  onUnsubscribed(filter: string): void;
-  /** The connection is gone. */
-  onClose(): void;
-}
 
 /** The written-down assignments, by filter. */
 export interface AssignmentRecords {

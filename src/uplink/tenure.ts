@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Enqueuer } from "./enqueue.ts";
-import type { Session, Subscriptions } from "./subscriptions.ts";
+import type { Session } from "./session.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 
 const RETRY_MS = 1_000;
 

@@ -17,8 +17,6 @@ import { View } from "../view.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./parts.ts";
 
-export type UplinkParts = ReturnType<typeof wireUplink>;
-
 export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: BreakerPolicy) {
   const { config, runs, log, store, broker, registry, observer, onStop } = parts;
   const { eventSource, maxPayloadBytes } = config;
@@ -41,12 +39,9 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
   const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
   const endpoints = new View<EndpointRecord>(store.records("endpoints", { evenWithoutMemory: true }), log, "endpoint");
   const ordered = new Ordered(openLease("ordered", !runs.workers));
-  const queues: Pick<Parameters<typeof makeUplink>[0], "openQueue" | "openWorker"> = {
+  const uplink = makeUplink<UplinkSession>({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
-  };
-  const uplink = makeUplink<UplinkSession>({
-    ...queues,
     registry,
     endpoints,
     breaker,

@@ -3,12 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { QoS } from "../../src/message.ts";
 import type { Assignment } from "../../src/uplink/plan.ts";
-import {
-  type AssignmentRecords,
-  type Session,
-  type SessionCallbacks,
-  Subscriptions,
-} from "../../src/uplink/subscriptions.ts";
+import type { Session, SessionCallbacks } from "../../src/uplink/session.ts";
+import { type AssignmentRecords, Subscriptions } from "../../src/uplink/subscriptions.ts";
 
 /** A session whose broker answers when the test says so. */
 class FakeSession implements Session {

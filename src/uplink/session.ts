@@ -1,0 +1,24 @@
+/** A session at the broker, as far as the uplink needs one. */
+import type { QoS } from "../message.ts";
+
+export interface Session {
+  /** Everything wanted is granted on the present connection, or refused by the broker. */
+  readonly settled: boolean;
+  readonly connected: boolean;
+  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
+  /** Unsubscribes filters that are not wanted. */
+  leave(filters: string[]): void;
+  /** Ends the connection; what was taken is acknowledged first, as far as `drainMs` allows. */
+  close(drainMs?: number): Promise<void>;
+}
+
+export interface SessionCallbacks {
+  index: number;
+  onConnect(copiesCarryIds: boolean): void;
+  /** The session is {@link Session.settled settled}; called after each change and each connect. */
+  onSettled(): void;
+  onUnsubscribed(filter: string): void;
+  /** The connection is gone. */
+  onClose(): void;
+}
