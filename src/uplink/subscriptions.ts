@@ -17,8 +17,10 @@ export interface Session {
   want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void;
-  /** Ends the connection; what was taken is acknowledged first, as far as `drainMs` allows. */
-  close(drainMs?: number): Promise<void>;
+  /** Takes nothing more, and acknowledges what was taken as it becomes durable. Gives up when that does not go on. */
+  drain(): Promise<void>;
+  /** Ends the connection. What is not acknowledged the broker sends again. */
+  close(): Promise<void>;
 }
 
 export interface SessionCallbacks {
@@ -119,11 +121,16 @@ export class Subscriptions<S extends Session> {
     return this.#router.route(topic, copy);
   }
 
+  /** See {@link Session.drain}; only to be followed by {@link stop}. */
+  async drain(): Promise<void> {
+    await Promise.all(this.sessions.map((session) => session.drain()));
+  }
+
   /** See {@link Session.close}. */
-  async stop(drainMs?: number): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    await Promise.all(this.sessions.map((session) => session.close(drainMs)));
+    await Promise.all(this.sessions.map((session) => session.close()));
   }
 
   #look(): void {
