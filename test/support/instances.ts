@@ -86,5 +86,8 @@ export function untilAll({ until }: Pick<Receiver, "until">, count: number, time
   return until((calls) => {
     for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
     return seen.size === count;
-  }, timeoutMs);
+  }, timeoutMs).catch((error: Error) => {
+    const missing = Array.from({ length: count }, (_, i) => i).filter((i) => !seen.has(i));
+    throw new Error(`of ${count} messages ${missing.length} did not come, ${missing.slice(0, 20)}…: ${error.message}`);
+  });
 }
