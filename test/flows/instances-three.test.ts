@@ -24,7 +24,7 @@ function untilAllAt(receiver: Receiver, path: string, count: number): Promise<vo
 
 describe("three instances", { concurrency: 2, ...requireOrSkip("mosquitto", "redis-server") }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`lose nothing when two holders in a row are killed, MQTT ${protocol}`, { timeout: 120_000 }, async (t) => {
+    it(`lose nothing when two holders in a row are killed, MQTT ${protocol}`, { timeout: 180_000 }, async (t) => {
       const instances = await startInstances(t, { protocol, count: 3 });
       const { bridges, mosquitto, receiver } = instances;
       const loads = [];
