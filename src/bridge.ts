@@ -65,6 +65,8 @@ const ANSWERS_WORKER = {
 const NO_BROKER = "mqtt://localhost";
 /** How long the start waits for the broker before it says that it is up. */
 const BROKER_WAIT_MS = 2_000;
+/** How often a start that takes long says how far it has come. */
+const STARTING_MS = 10_000;
 /** A store that is away is looked for at least every second. */
 const STORE_RETRY = { "retry-after": "1" };
 
@@ -84,6 +86,7 @@ export async function startBridge(
   const closing = new Closing(log, STOP_MS.rest);
   const stop = () => closing.closeAll();
   const onStop = closing.add.bind(closing);
+  const starting = setInterval(() => log.warn({ open: closing.open }, "still_starting"), STARTING_MS);
 
   try {
     // What must last, and who we are among those who share it.
@@ -240,5 +243,7 @@ export async function startBridge(
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    clearInterval(starting);
   }
 }

@@ -17,6 +17,11 @@ export class Closing {
     private readonly defaultMs: number,
   ) {}
 
+  /** What is open, the first opened first. */
+  get open(): string[] {
+    return this.#parts.map(({ part }) => part).reverse();
+  }
+
   get begun(): boolean {
     return this.#all !== undefined;
   }

@@ -153,6 +153,14 @@ export class Connection {
     });
   }
 
+  /**
+   * Throws away what still comes, until {@link close}. A socket with bytes that nobody reads does not close, and is reset
+   * in the end: what was written last, acknowledgements among it, may be lost then.
+   */
+  ignore(): void {
+    this.client.stream?.unpipe().resume();
+  }
+
   /** Disconnects for good, in at most `timeoutMs`. A persistent session stays at the broker. Idempotent. */
   async close(timeoutMs = 2_000): Promise<void> {
     clearTimeout(this.#waiting);

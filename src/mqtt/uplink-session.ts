@@ -3,6 +3,7 @@
  * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
  * resume a session and say they did not, and others the reverse.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { IConnackPacket } from "mqtt";
 import type { QoS } from "../message.ts";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledge.ts";
@@ -53,7 +54,10 @@ export interface SessionStatus {
 
 const ACK_MS = 10_000;
 const RETRY_MS = 1_000;
-const DRAIN_MS = 2_000;
+/** A store that makes nothing durable for so long is as good as away. */
+const DRAIN_STEP_MS = 2_000;
+/** Together 6 s: at the end of a process 9 s are left for everything that receives and delivers. */
+const DRAIN_STEPS = 3;
 /** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
 const PIPELINE = 64;
 
@@ -143,15 +147,21 @@ export class UplinkSession {
     return this.#acknowledger.pending;
   }
 
-  /**
-   * Stops the intake. What was taken is acknowledged first, as far as `drainMs` allows; the broker keeps the session
-   * and what comes meanwhile.
-   */
-  async close(drainMs = DRAIN_MS): Promise<void> {
+  /** Takes nothing more. Resolves when what was taken is acknowledged, and at the latest after 6 s; sooner when stuck. */
+  async drain(): Promise<void> {
+    const drained = this.#acknowledger.drain();
+    for (let i = 0, before = Number.POSITIVE_INFINITY; i < DRAIN_STEPS && this.pending < before; i++) {
+      before = this.pending;
+      await Promise.race([drained, delay(DRAIN_STEP_MS, undefined, { ref: false })]);
+    }
+  }
+
+  /** Ends the connection; a broker keeps the session, when it is persistent, and what is not acknowledged. */
+  async close(): Promise<void> {
     clearTimeout(this.#retry);
-    const late = new Promise((resolve) => setTimeout(resolve, drainMs).unref());
-    await Promise.race([this.#acknowledger.drain(), late]);
+    void this.#acknowledger.drain(); // takes nothing more
     this.#incoming?.stop();
+    this.#connection.ignore();
     await this.#connection.close();
   }
 

@@ -3,6 +3,7 @@
  * tried again with the same job ids until it works, since adding an id twice is harmless; meanwhile nothing is
  * acknowledged and the intake fills up to its high-water mark.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { type Message, type StoredMessage, toStored } from "../message.ts";
 
 /** Adds jobs to the queue of one webhook, all or none; rejects when the store is away. */
@@ -32,10 +33,11 @@ const MAX_BATCH = 100;
 const MAX_FLUSHES = 2;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1_000;
+const FINISH_MS = 500;
 
 export class Enqueuer {
   #collecting: Item[] = [];
-  #flushes = 0;
+  readonly #flushes = new Set<Promise<void>>();
   #stopped = false;
   /** When the oldest flush that is still under way began; tells a stuck store. */
   readonly #started = new Set<{ at: number }>();
@@ -45,7 +47,7 @@ export class Enqueuer {
   /** `done` is called once every delivery of the message is durable. */
   add(message: Message, webhookIds: string[], done: () => void): void {
     this.#collecting.push({ message, webhookIds, done });
-    if (this.#flushes < MAX_FLUSHES && this.#collecting.length === 1) setImmediate(() => this.#flushNext());
+    if (this.#flushes.size < MAX_FLUSHES && this.#collecting.length === 1) setImmediate(() => this.#flushNext());
   }
 
   /** Milliseconds since the oldest flush under way began, 0 when there is none. */
@@ -59,14 +61,19 @@ export class Enqueuer {
     this.#stopped = true;
   }
 
+  /** The same, and waits for flushes under way, so that what they write can still be acknowledged; at most 500 ms. */
+  async finish(): Promise<void> {
+    this.stop();
+    await Promise.race([Promise.all(this.#flushes), delay(FINISH_MS)]);
+  }
+
   #flushNext(): void {
-    while (this.#flushes < MAX_FLUSHES && this.#collecting.length > 0 && !this.#stopped) {
-      const batch = this.#collecting.splice(0, MAX_BATCH);
-      this.#flushes++;
-      void this.#flush(batch).finally(() => {
-        this.#flushes--;
+    while (this.#flushes.size < MAX_FLUSHES && this.#collecting.length > 0 && !this.#stopped) {
+      const flush = this.#flush(this.#collecting.splice(0, MAX_BATCH)).finally(() => {
+        this.#flushes.delete(flush);
         this.#flushNext();
       });
+      this.#flushes.add(flush);
     }
   }
 

@@ -9,8 +9,10 @@ export interface Session {
   want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void;
-  /** Ends the connection; what was taken is acknowledged first, as far as `drainMs` allows. */
-  close(drainMs?: number): Promise<void>;
+  /** Takes nothing more, and acknowledges what was taken as it becomes durable. Gives up when that does not go on. */
+  drain(): Promise<void>;
+  /** Ends the connection. What is not acknowledged the broker sends again. */
+  close(): Promise<void>;
 }
 
 export interface SessionCallbacks {

@@ -97,11 +97,16 @@ export class Subscriptions<S extends Session> {
     return this.#router.route(topic, copy);
   }
 
+  /** See {@link Session.drain}; only to be followed by {@link stop}. */
+  async drain(): Promise<void> {
+    await Promise.all(this.sessions.map((session) => session.drain()));
+  }
+
   /** See {@link Session.close}. */
-  async stop(drainMs?: number): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    await Promise.all(this.sessions.map((session) => session.close(drainMs)));
+    await Promise.all(this.sessions.map((session) => session.close()));
   }
 
   #look(): void {

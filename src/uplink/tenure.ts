@@ -35,17 +35,21 @@ export class Tenure<S extends Session> {
     }
   }
 
-  /** What is durable is acknowledged, and what comes from now on is left to the broker. */
+  /**
+   * What is durable is acknowledged, and what comes from now on is left to the broker. Nothing may become durable while
+   * the sessions end, or another instance would receive it again.
+   */
   async finish(): Promise<void> {
     this.#ended = true;
+    await this.subscriptions.drain();
+    await this.enqueuer.finish();
     await this.subscriptions.stop();
-    this.enqueuer.stop();
   }
 
   /** Another instance receives: nothing is written or acknowledged any more. */
   async abandon(): Promise<void> {
     this.#ended = true;
     this.enqueuer.stop();
-    await this.subscriptions.stop(0);
+    await this.subscriptions.stop();
   }
 }

@@ -46,7 +46,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const stopped = new AbortController();
     const told: Told = { acknowledged: [], queued: [], refused: new Set(), broken: 0 };
     const callers = Array.from({ length: CALLERS }, (_, i) => publishUntil(stopped.signal, bridge, i, told));
-    await receiver.until((calls) => calls.length >= 2 * PER_SECOND);
+    await receiver.until((calls) => calls.length >= 2 * PER_SECOND, 60_000);
     await until(
       () => told.queued.length,
       (count) => count > 10,

@@ -35,7 +35,7 @@ function open(t: TestContext, url: string, protocol: "5" | "3.1.1" = "5", client
     onUnsubscribed: (filter) => opened.events.push(`left ${filter}`),
     onClose: () => {},
   });
-  t.after(() => session.close(0));
+  t.after(() => session.close());
   return { ...opened, session };
 }
 

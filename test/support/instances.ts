@@ -23,10 +23,24 @@ export interface Lane {
   sessions: { clientId: string; state: string; granted: number }[];
 }
 
-/** They end with the test. The first one holds the lane. */
+/**
+ * They end with the test. The first one of those that may holds the lane.
+ *
+ * @param roles of each of them; undefined: all
+ */
 export async function startInstances(
   t: TestContext,
-  { protocol = "5", count = 2, broker }: { protocol?: "5" | "3.1.1"; count?: number; broker?: MosquittoOptions } = {},
+  {
+    protocol = "5",
+    count = 2,
+    roles = Array(count).fill(undefined),
+    broker,
+  }: {
+    protocol?: "5" | "3.1.1";
+    count?: number;
+    roles?: readonly (string | undefined)[];
+    broker?: MosquittoOptions;
+  } = {},
 ): Promise<Instances> {
   const [mosquitto, redis, receiver] = [await startMosquitto(broker), await startRedis(), await startReceiver()];
   const bridges: TestBridge[] = [];
@@ -36,16 +50,17 @@ export async function startInstances(
     await mosquitto.stop();
     await redis.stop();
   });
-  const add = async () => {
+  const add = async (ROLES?: string) => {
     const bridge = await startTestBridge({
       MQTT_URL: mosquitto.url,
       MQTT_PROTOCOL: protocol,
       STORE_URL: redis.url,
+      ...(ROLES && { ROLES }),
     });
     bridges.push(bridge);
     return bridge;
   };
-  for (let i = 0; i < count; i++) await add();
+  for (const role of roles) await add(role);
   return { bridges, mosquitto, redis, receiver, add };
 }
 
@@ -65,11 +80,14 @@ export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 
 }
 
 /** Resolves when each of the numbered messages came at least once. */
-export function untilAll({ calls, until }: Receiver, count: number): Promise<void> {
+export function untilAll({ until }: Pick<Receiver, "until">, count: number, timeoutMs = 60_000): Promise<void> {
   const seen = new Set<number>();
   let looked = 0;
-  return until(() => {
+  return until((calls) => {
     for (; looked < calls.length; looked++) seen.add(Number(JSON.parse(calls[looked]!.body.toString()).data));
     return seen.size === count;
-  }, 60_000);
+  }, timeoutMs).catch((error: Error) => {
+    const missing = Array.from({ length: count }, (_, i) => i).filter((i) => !seen.has(i));
+    throw new Error(`of ${count} messages ${missing.length} did not come, ${missing.slice(0, 20)}…: ${error.message}`);
+  });
 }

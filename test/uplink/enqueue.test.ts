@@ -146,6 +146,33 @@ describe("micro-batches", () => {
     assert.deepEqual(seen, ["held"]);
   });
 
+  it("at its end waits for what is being written, acknowledges that, and begins nothing more", async () => {
+    const store = heldStore();
+    const { add, enqueuer } = makeEnqueuer(store.addJobs);
+    const done: string[] = [];
+    const send = (text: string) => add(text).then(() => done.push(text));
+    void send("1");
+    await store.until(1);
+    void send("2");
+    await store.until(2);
+    void send("3");
+    const finished = enqueuer.finish().then(() => done.push("finished"));
+    store.calls[1]!.answer();
+    store.calls[0]!.answer();
+    await finished;
+    assert.deepEqual(done.sort(), ["1", "2", "finished"]);
+    assert.equal(store.calls.length, 2);
+  });
+
+  it("at its end does not wait for a store that does not answer", async () => {
+    const store = heldStore();
+    const { add, enqueuer } = makeEnqueuer(store.addJobs);
+    void add("1");
+    await store.until(1);
+    await enqueuer.finish();
+    assert.equal(store.calls.length, 1);
+  });
+
   it("tells how long the oldest flush takes", async () => {
     const store = heldStore();
     const { add, enqueuer } = makeEnqueuer(store.addJobs);

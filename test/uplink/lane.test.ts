@@ -22,7 +22,7 @@ class FakeSession implements Session {
   connected = false;
   settled = false;
   grants = true;
-  closed: { drainMs: number | undefined } | undefined;
+  readonly ended: ("drained" | "closed")[] = [];
 
   constructor(readonly callbacks: SessionCallbacks) {
     setImmediate(() => this.connect());
@@ -52,8 +52,12 @@ class FakeSession implements Session {
     this.callbacks.onSettled();
   }
 
-  async close(drainMs?: number): Promise<void> {
-    this.closed = { drainMs };
+  async drain(): Promise<void> {
+    this.ended.push("drained");
+  }
+
+  async close(): Promise<void> {
+    this.ended.push("closed");
   }
 
   #settle(): void {
@@ -191,7 +195,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 100)); // it is tried, and may not be written
     a.cut(false);
     await a.until(() => !a.lane.lease.held, "the first one is told");
-    assert.deepEqual([a.lane.tenure, session.closed], [undefined, { drainMs: 0 }]);
+    assert.deepEqual([a.lane.tenure, session.ended], [undefined, ["closed"]]);
     assert.equal(await a.lane.untilInStep(WAIT_MS), true, "by the word of the other one");
     assert.equal((await store.lanes.get("0"))!.value.holder, "b");
     await b.lane.stop();
@@ -206,8 +210,8 @@ describe("a lane", { timeout: 30_000 }, () => {
     await a.lane.untilInStep(WAIT_MS);
     const session = a.session();
     let free = () => {};
-    session.close = (drainMs) => {
-      session.closed = { drainMs };
+    session.close = () => {
+      session.ended.push("closed");
       return new Promise((resolve) => {
         free = resolve;
       });
@@ -217,7 +221,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     assert.equal(b.lane.lease.held, false);
     free();
     await stopped;
-    assert.deepEqual(session.closed, { drainMs: undefined }, "with the time to acknowledge");
+    assert.deepEqual(session.ended, ["drained", "closed"], "with the time to acknowledge");
     await b.until(() => b.lane.lease.held, "the other one has it");
   });
 });

@@ -39,6 +39,8 @@ class FakeSession implements Session {
     }
   }
 
+  async drain(): Promise<void> {}
+
   async close(): Promise<void> {}
 }
 
