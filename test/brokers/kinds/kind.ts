@@ -5,7 +5,7 @@ import { findProgram } from "../../support/requirements.ts";
 export interface TestBroker {
   /** Where bridge and devices reach it. */
   readonly url: string;
-  /** For the line below the table, e.g. `Mosquitto 2.0.11`. */
+  /** For the table, e.g. `Mosquitto 2.0.11`. */
   readonly version: string;
   /** Ends it in order and starts it again on the same port and data. */
   restart(): Promise<void>;
