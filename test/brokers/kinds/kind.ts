@@ -21,8 +21,6 @@ export interface BrokerKind {
   protocol: "5" | "3.1.1";
   /** Of the bridge. */
   bridge: Record<string, string>;
-  /** The longest that the bridge may take to connect, in seconds, with the start of its process: on a busy machine. */
-  connectSeconds: number;
   /** Programs and files that this machine lacks. */
   missing(): string[];
   /** Absent: the broker is part of the bridge. */
