@@ -33,6 +33,8 @@ export function retainedReader(options: {
   protocol?(): "5" | "3.1.1" | undefined;
 }): RetainedReader {
   let connection: Connection | undefined;
+  /** The highest that the broker takes: some never answer a SUBSCRIBE for more. */
+  let qos: QoS = 2;
   /** Reads of one topic share one subscription. */
   const reads = new Map<string, Promise<RetainedMessage | undefined>>();
   const waiting = new Map<string, (message: RetainedMessage) => void>();
@@ -45,6 +47,9 @@ export function retainedReader(options: {
       persistent: false,
       log: options.log,
       known: options.protocol,
+      onConnect: ({ properties }) => {
+        qos = Math.min(2, properties?.maximumQoS ?? 2) as QoS;
+      },
       prepare: (client) =>
         client.on("message", (topic, payload, packet) => {
           if (!packet.retain) return;
@@ -65,7 +70,7 @@ export function retainedReader(options: {
     const { client } = await connected(open());
     const arrived = new Promise<RetainedMessage>((resolve) => waiting.set(topic, resolve));
     try {
-      await within(ANSWER_MS, client.subscribeAsync(topic, { qos: 2 }));
+      await within(ANSWER_MS, client.subscribeAsync(topic, { qos }));
       // A round trip that changes nothing, behind the subscription.
       const nothing = within(ANSWER_MS, client.unsubscribeAsync(`${options.clientId}/-`))
         .then(() => new Promise((resolve) => setTimeout(resolve, GRACE_MS)))

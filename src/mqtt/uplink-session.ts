@@ -70,6 +70,8 @@ export class UplinkSession {
   /** What the broker granted on this connection. */
   #granted = new Map<string, Subscription>();
   #refused = new Map<string, string>();
+  /** What SUBSCRIBE may hold on this connection. Asked for more, AWS IoT Core ends it, or never answers. */
+  #allowed = { ids: false, qos: 2 };
   /** SUBSCRIBEs under way by packet identifier. */
   readonly #asked = new Map<number, Subscription>();
   #announced = false;
@@ -168,9 +170,11 @@ export class UplinkSession {
   #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
     this.#granted.clear();
     this.#refused.clear(); // an operator may have changed the broker's rules
-    // MQTT 5 section 3.2.2.3.12: absent means that subscription identifiers are available.
-    const available: unknown = connack.properties?.subscriptionIdentifiersAvailable;
-    this.options.onConnect(protocol === 5 && available !== false && available !== 0);
+    // MQTT 5 sections 3.2.2.3.4 and 3.2.2.3.12: absent means that there are QoS 2 and subscription identifiers.
+    const { subscriptionIdentifiersAvailable, maximumQoS = 2 } = connack.properties ?? {};
+    const available: unknown = subscriptionIdentifiersAvailable;
+    this.#allowed = { ids: protocol === 5 && available !== false && available !== 0, qos: maximumQoS };
+    this.options.onConnect(this.#allowed.ids);
     this.#sync();
   }
 
@@ -225,16 +229,14 @@ export class UplinkSession {
 
   /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
   async #subscribe(subscription: Subscription): Promise<boolean> {
-    const { filter, qos, id } = subscription;
+    const { filter, id } = subscription;
+    const qos = Math.min(subscription.qos, this.#allowed.qos) as QoS;
+    const properties = this.#allowed.ids ? { properties: { subscriptionIdentifier: id } } : {};
     const five = this.#connection.protocol === 5;
     // Retain Handling 2: never replay retained messages here; who wants them gets a snapshot of their own.
     const sent = five
       ? this.#send((done) =>
-          this.#connection.client.subscribe(
-            filter,
-            { qos, rh: 2, rap: false, nl: false, properties: { subscriptionIdentifier: id } },
-            done,
-          ),
+          this.#connection.client.subscribe(filter, { qos, rh: 2, rap: false, nl: false, ...properties }, done),
         )
       : this.#send((done) => this.#connection.client.subscribe(filter, { qos }, done));
     this.#asked.set(this.#connection.client.getLastMessageId(), subscription);

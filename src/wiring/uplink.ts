@@ -60,6 +60,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
         limits: RECEIVE_LIMITS,
         incoming: { entries: store.incoming(clientId), mayWrite, onFailed },
         log,
+        known: downlink.protocol,
         receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
         ...callbacks,
       });

@@ -3,6 +3,9 @@
 /** Column → row → cell. */
 export type Results = Map<string, Map<string, string>>;
 
+/** The row of what was run; it stands first. */
+export const VERSION = "Version";
+
 const BEGIN = "<!-- measured: npm run test:brokers -- --write -->";
 const END = "<!-- /measured -->";
 

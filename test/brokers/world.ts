@@ -1,6 +1,7 @@
 /** What a scenario has: a bridge on one of the brokers, a receiver for its webhooks, and devices. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type IClientOptions, type ISubscriptionGrant, type MqttClient } from "mqtt";
+import packageJson from "../../package.json" with { type: "json" };
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis } from "../support/redis.ts";
@@ -18,6 +19,8 @@ export interface Scenario {
 
 /** What a CloudEvent says that the scenarios ask for. */
 export interface Event {
+  /** Of the message, the same in each call for it. */
+  id: string;
   subject: string;
   data: unknown;
   mqttqos: number;
@@ -84,7 +87,18 @@ export class World {
     readonly brokerUrl: string,
     /** Absent: it is part of the bridge. */
     readonly broker: TestBroker | undefined,
+    private readonly settings: Record<string, string>,
   ) {}
+
+  /** E.g. `Mosquitto 2.0.11`. */
+  get version(): string {
+    return this.broker?.version ?? `Aedes ${packageJson.dependencies.aedes}`;
+  }
+
+  /** A second one on the same store and broker, for the scenario to end. */
+  anotherBridge(): Promise<TestBridge> {
+    return startTestBridge(this.settings);
+  }
 
   async device(options: IClientOptions = {}): Promise<Device> {
     const client = connect(this.brokerUrl, {
@@ -138,7 +152,8 @@ export class Deliveries {
   constructor(
     /** Of the webhook. */
     readonly id: string,
-    private readonly bridge: TestBridge,
+    /** Which bridge to ask what is still to come. */
+    public asked: TestBridge,
     private readonly receiver: Receiver,
     private readonly path: string,
   ) {}
@@ -147,6 +162,11 @@ export class Deliveries {
     return this.receiver.calls
       .filter(({ path }) => path === this.path)
       .map(({ body }) => JSON.parse(body.toString()) as Event);
+  }
+
+  /** Resolves when an event with one of these payloads came. */
+  untilOne(payloads: unknown[]): Promise<void> {
+    return this.receiver.until(() => this.events.some(({ data }) => payloads.includes(data)), PATIENCE_MS);
   }
 
   /**
@@ -160,7 +180,7 @@ export class Deliveries {
       return wanted.size === 0;
     }, PATIENCE_MS);
     for (;;) {
-      const { counts } = (await this.bridge.api("GET", `/v1/webhooks/${this.id}`)).body;
+      const { counts } = (await this.asked.api("GET", `/v1/webhooks/${this.id}`)).body;
       if (counts.pending + counts.active + counts.retrying === 0) return this.events;
       await delay(20);
     }
@@ -180,16 +200,17 @@ export async function startWorld(kind: BrokerKind): Promise<{ world: World; clos
     if (redis) ends.push(() => redis.stop());
     const receiver = await startReceiver();
     ends.push(() => receiver.close());
-    const bridge = await startTestBridge({
+    const settings = {
       ...kind.bridge,
       ...(broker && { MQTT_URL: broker.url }),
       ...(redis && { STORE_URL: redis.url }),
       LOG_LEVEL: "info",
-    });
+    };
+    const bridge = await startTestBridge(settings);
     ends.push(async () => bridge.running && (await bridge.stop()));
     await bridge.readiness(200);
     const brokerUrl = broker?.url ?? `mqtt://127.0.0.1:${bridge.brokerPort}`;
-    return { world: new World(kind, bridge, receiver, brokerUrl, broker), close };
+    return { world: new World(kind, bridge, receiver, brokerUrl, broker, settings), close };
   } catch (error) {
     await close();
     throw error;

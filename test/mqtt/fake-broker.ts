@@ -101,6 +101,23 @@ export function politeBut(exceptions: Partial<Record<PacketCmd, Behaviour>>): Be
   return (packet, connection) => (exceptions[packet.cmd] ?? polite)(packet, connection);
 }
 
+/** What SUBSCRIBE meets at AWS IoT Core, which says in CONNACK what it does not take. */
+export const modest: Behaviour = politeBut({
+  connect: (_, link) => accept(link, { maximumQoS: 1, subscriptionIdentifiersAvailable: false }),
+  subscribe: (packet, link) => {
+    if (packet.cmd !== "subscribe") return;
+    const { subscriptions, properties } = packet;
+    if (properties?.subscriptionIdentifier !== undefined) return disconnect(link, 0xa1);
+    if (subscriptions.length > 8) return disconnect(link, 0x97);
+    if (subscriptions.every(({ qos }) => qos < 2)) polite(packet, link); // else no answer ever comes
+  },
+});
+
+function disconnect(link: FakeConnection, reasonCode: number): void {
+  link.send({ cmd: "disconnect", reasonCode });
+  link.socket.end();
+}
+
 /** @param port 0 takes a free one */
 export async function startFakeBroker(behaviour: Behaviour = polite, port = 0): Promise<FakeBroker> {
   const connections: FakeConnection[] = [];

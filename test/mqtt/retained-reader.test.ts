@@ -7,7 +7,7 @@ import { type RetainedReader, retainedReader } from "../../src/mqtt/retained-rea
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { freePort } from "../support/ports.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { politeBut, refuse, startFakeBroker } from "./fake-broker.ts";
+import { modest, politeBut, refuse, startFakeBroker } from "./fake-broker.ts";
 import { memoryLog, uniqueId } from "./support.ts";
 
 function openReader(
@@ -141,6 +141,14 @@ describe("reading retained messages when the broker does not play along", () => 
     t.after(() => broker.close());
     const { read } = openReader(t, broker.url, "5");
     await assert.rejects(read("t"), { code: "broker_refused", detail: /0x87/ });
+  });
+
+  it("asks a broker without QoS 2 for no more than it takes", async (t) => {
+    const broker = await startFakeBroker(modest);
+    t.after(() => broker.close());
+    const { value, ms } = await timed(openReader(t, broker.url, "5").read("t"));
+    assert.equal(value, undefined);
+    assert.ok(ms < 5_000, `answered, not given up after ${ms} ms`);
   });
 
   it("lets several first reads wait while the version is found out", async (t) => {

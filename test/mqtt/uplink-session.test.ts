@@ -6,7 +6,15 @@ import type { ISubscribePacket } from "mqtt-packet";
 import { type Subscription, UplinkSession } from "../../src/mqtt/uplink-session.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { accept, type Behaviour, type FakeConnection, polite, politeBut, startFakeBroker } from "./fake-broker.ts";
+import {
+  accept,
+  type Behaviour,
+  type FakeConnection,
+  modest,
+  polite,
+  politeBut,
+  startFakeBroker,
+} from "./fake-broker.ts";
 import { eventually, memoryLog, uniqueId } from "./support.ts";
 
 interface Opened {
@@ -187,6 +195,17 @@ describe("subscriptions follow what is wanted", () => {
       await eventually(() => events[0] === "ids false", "it is connected and knows");
     }
   });
+});
+
+it("asks a broker for no more than CONNACK says that it takes", async (t) => {
+  const broker = await fakeBroker(t, modest);
+  const opened = open(t, broker.url);
+  const filters = Array.from({ length: 20 }, (_, i) => `f/${i}`);
+  opened.session.want(wanted(...filters).map((subscription) => ({ ...subscription, qos: 2 })));
+  await settled(opened);
+  assert.equal(opened.session.status.granted, filters.length);
+  assert.deepEqual(subscribed(await broker.connection(1)), filters, "each once");
+  assert.equal(broker.connections.length, 1);
 });
 
 describe("a filter that the broker refuses", () => {

@@ -17,7 +17,6 @@ export const activemq: BrokerKind = {
   title: "ActiveMQ",
   protocol: "3.1.1",
   bridge: { MQTT_PROTOCOL: "auto" },
-  connectSeconds: 10,
   missing: () => lacking("java", JAR, MQTT_LIBRARY, "redis-server"),
   async start() {
     const dir = temporaryDirectory("activemq");

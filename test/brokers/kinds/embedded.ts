@@ -5,6 +5,5 @@ export const embedded: BrokerKind = {
   title: "embedded",
   protocol: "3.1.1",
   bridge: {},
-  connectSeconds: 10,
   missing: () => [],
 };

@@ -5,7 +5,7 @@ import { findProgram } from "../../support/requirements.ts";
 export interface TestBroker {
   /** Where bridge and devices reach it. */
   readonly url: string;
-  /** For the line below the table, e.g. `Mosquitto 2.0.11`. */
+  /** For the table, e.g. `Mosquitto 2.0.11`. */
   readonly version: string;
   /** Ends it in order and starts it again on the same port and data. */
   restart(): Promise<void>;
@@ -21,8 +21,6 @@ export interface BrokerKind {
   protocol: "5" | "3.1.1";
   /** Of the bridge. */
   bridge: Record<string, string>;
-  /** The longest that the bridge may take to connect, in seconds, with the start of its process: on a busy machine. */
-  connectSeconds: number;
   /** Programs and files that this machine lacks. */
   missing(): string[];
   /** Absent: the broker is part of the bridge. */

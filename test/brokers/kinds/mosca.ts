@@ -15,7 +15,6 @@ export const mosca: BrokerKind = {
   title: "Mosca",
   protocol: "3.1.1",
   bridge: { MQTT_PROTOCOL: "auto" },
-  connectSeconds: 20,
   missing: () => lacking("npm", "redis-server"),
   async start() {
     await install();

@@ -8,7 +8,6 @@ export function mosquitto(protocol: "5" | "3.1.1", setting: "auto" | "3.1.1"): B
     title: `Mosquitto, MQTT ${protocol}`,
     protocol,
     bridge: { MQTT_PROTOCOL: setting },
-    connectSeconds: 10,
     missing: () => lacking("mosquitto", "redis-server"),
     async start() {
       const broker = await startMosquitto({ persistence: true });

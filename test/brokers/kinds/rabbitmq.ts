@@ -18,7 +18,6 @@ export const rabbitmq: BrokerKind = {
   title: "RabbitMQ",
   protocol: "3.1.1",
   bridge: { MQTT_PROTOCOL: "auto" },
-  connectSeconds: 15,
   missing: () => lacking(SERVER, "epmd", "redis-server"),
   async start() {
     const dir = temporaryDirectory("rabbitmq");

@@ -1,6 +1,9 @@
 /** Which version the bridge finds, in its time. */
 import type { Scenario } from "../world.ts";
 
+/** With the start of the process, on a busy machine; Mosca's silence alone costs ten. */
+const CONNECT_SECONDS = 30;
+
 export const connect: Scenario[] = [
   {
     title: "The bridge connects with MQTT",
@@ -9,7 +12,7 @@ export const connect: Scenario[] = [
       const set = (kind.bridge.MQTT_PROTOCOL ?? "auto") !== "auto" ? " (set)" : "";
       const seconds = secondsToConnect(bridge.output);
       note(`connected ${seconds} s after the start`);
-      if (seconds > kind.connectSeconds) return `${body.broker.protocol}${set}, after ${seconds} s`;
+      if (seconds > CONNECT_SECONDS) return `${body.broker.protocol}${set}, after ${seconds} s`;
       return `${body.broker.protocol}${set}`;
     },
   },
