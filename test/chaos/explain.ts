@@ -39,7 +39,10 @@ const KIND: Record<Fault["kind"], string> = {
   reset: "reset of",
 };
 
-const FORGOTTEN = "sent again by the broker as a new message, after a SIGKILL that made it forget that it was not";
+const FORGOTTEN = {
+  1: "sent again by the broker, which had not written PUBACK down before a SIGKILL",
+  2: "sent again by the broker as a new message, which had forgotten in a SIGKILL that it was complete",
+};
 
 /** What came more than once of one sender's messages, and why. */
 export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], evidence: Evidence): Duplicates {
@@ -66,7 +69,7 @@ export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], eviden
     }
     const byBroker = Math.min(byId.length - 1, sentAgainByBroker(passages, evidence.kills));
     found.sentAgainByBroker += byBroker;
-    for (let i = 0; i < byBroker; i++) count(FORGOTTEN);
+    for (let i = 0; i < byBroker; i++) count(FORGOTTEN[ledger.qos === 2 ? 2 : 1]);
     for (const [earlier, later] of pairs(byId.map(([first]) => first!)).slice(byBroker)) {
       found.otherId++;
       const why = whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults);
