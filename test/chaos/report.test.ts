@@ -133,7 +133,8 @@ describe("the report of the fault suite", () => {
     const passages = (payload: string) =>
       payload === "up 2 1" ? [passed("publish", 500), passed("pubrel", 600), passed("publish", 2_500)] : [];
     const kill = fault("broker", "kill", 1_000, 1_500);
-    const { rows, wrong } = report({ ledgers: [up], happened: [kill], passages });
+    const { rows, wrong, witnessed } = report({ ledgers: [up], happened: [kill], passages });
+    assert.deepEqual(Object.keys(witnessed), ["up 2 0", "up 2 2"]);
     const { lost, lostByBroker, otherId, sentAgainByBroker, why } = rows[0]!;
     assert.deepEqual([lost, lostByBroker, otherId, sentAgainByBroker], [[], [{ number: 0, ageMs: 10 }], 1, 1]);
     assert.match(Object.keys(why)[0]!, /^sent again by the broker as a new message/);
