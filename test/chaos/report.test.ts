@@ -74,15 +74,23 @@ describe("the report of the fault suite", () => {
       fault("b-broker", "cut", 40_000, 41_000),
       fault("receiver", "freeze", 60_000, 61_000),
     ];
-    const why = (arrivals: ReturnType<typeof call>[], sentAgain = false) => {
+    const why = (arrivals: ReturnType<typeof call>[], sentAgain = false, passages: Passage[] = []) => {
       const up = ledger("up", 1, 1, [0]);
       if (sentAgain) up.sentAgain.add(0);
       for (const arrival of arrivals) up.arrived(0, arrival);
-      return Object.keys(report({ ledgers: [up], happened }).rows[0]!.why)[0];
+      return Object.keys(report({ ledgers: [up], happened, passages: () => passages }).rows[0]!.why)[0];
     };
+    const exchange = (connectedAt: number): Passage[] =>
+      [0, connectedAt].flatMap((connection): Passage[] => [
+        { cmd: "publish", packetId: 1, at: 1, connectedAt: connection },
+        { cmd: "puback", packetId: 1, at: 1, connectedAt: connection },
+      ]);
     assert.match(why([call("a", 20_000), call("a", 22_000)])!, /^called again after SIGKILL of receiver/);
     assert.match(why([call("a", 20_055), call("a", 22_000)])!, /^called again after SIGKILL of bridge-a/);
     assert.match(why([call("a", 39_000), call("b", 42_000)])!, /^sent again by the broker after cut of b-broker/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)])!, /: no acknowledgement had passed$/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)], false, exchange(9))!, /: the ack\w+ was on its way$/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)], false, exchange(0))!, /ALTHOUGH acknowledged on the same/);
     assert.match(why([call("a", 39_000), call("b", 42_000)], true)!, /^published again by the device.* b-broker/);
     assert.match(why([call("a", 62_000), call("b", 63_000)])!, /^sent again by the broker, UNEXPLAINED/);
     assert.match(why([call("a", 85_000), call("a", 86_000)])!, /UNEXPLAINED/);
