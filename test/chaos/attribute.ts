@@ -64,9 +64,9 @@ function keptByBroker(
 }
 
 /**
- * How often the broker sent a message to the bridges as if it were a new one, because of a SIGKILL: after an
- * acknowledgement that ended the exchange (PUBACK, or with QoS 2 its own PUBREL, after which it must not send PUBLISH
- * again), or under another packet identifier.
+ * How often the broker sent a message to the bridges as if it were a new one, because of a SIGKILL: after what ended the
+ * exchange, or under another packet identifier. What ends it is PUBACK, which it may not have read before the SIGKILL;
+ * with QoS 2 its own PUBREL, after which it must not send PUBLISH again.
  */
 export function sentAgainByBroker(passages: readonly Passage[], kills: readonly BrokerKill[]): number {
   let count = 0;

@@ -39,7 +39,10 @@ const KIND: Record<Fault["kind"], string> = {
   reset: "reset of",
 };
 
-const FORGOTTEN = "sent again by the broker as a new message, after a SIGKILL that made it forget that it was not";
+const FORGOTTEN = {
+  1: "sent again by the broker, which had not written PUBACK down before a SIGKILL",
+  2: "sent again by the broker as a new message, which had forgotten in a SIGKILL that it was complete",
+};
 
 /** What came more than once of one sender's messages, and why. */
 export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], evidence: Evidence): Duplicates {
@@ -66,11 +69,12 @@ export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], eviden
     }
     const byBroker = Math.min(byId.length - 1, sentAgainByBroker(passages, evidence.kills));
     found.sentAgainByBroker += byBroker;
-    for (let i = 0; i < byBroker; i++) count(FORGOTTEN);
+    for (let i = 0; i < byBroker; i++) count(FORGOTTEN[ledger.qos === 2 ? 2 : 1]);
     for (const [earlier, later] of pairs(byId.map(([first]) => first!)).slice(byBroker)) {
       found.otherId++;
-      const why = whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults);
-      count(`${why}${acknowledgedBetween(passages) ? ", ALTHOUGH a bridge had acknowledged it" : ""}`);
+      count(
+        `${whyReceivedAgain(earlier, later, ledger.sentAgain.has(number), faults)}: ${whatBecameOfPuback(passages)}`,
+      );
     }
     if (byId.length - byBroker > 1) found.numbers.push(number);
   }
@@ -84,7 +88,7 @@ function whyCalledAgain(earlier: Arrival, later: Arrival, faults: readonly Happe
 
 function whyReceivedAgain(earlier: Arrival, later: Arrival, sentAgain: boolean, faults: readonly Happened[]): string {
   const [from, to] = [earlier.receivedAt!, later.receivedAt!].sort((a, b) => a - b) as [number, number];
-  if (sentAgain) return `published again by the device, without acknowledgement${between(from, to, BROKER, faults)}`;
+  if (sentAgain) return `published again by the device${between(from, to, BROKER, faults)}`;
   return `sent again by the broker${between(from, to, [...BRIDGES, ...BROKER, ...STORE], faults)}`;
 }
 
@@ -99,6 +103,14 @@ function whyPublishedAgain(
   const fault = between(first!.at, again.at, [...BRIDGES, ...BROKER, ...STORE], faults);
   if (acknowledgedBetween(passages)) return `published again${fault}: the note of the acknowledgement was lost`;
   return `published again${fault}: no acknowledgement had come`;
+}
+
+/** What the bridge wrote is lost with the connection when the broker did not read it before; then it sends again. */
+function whatBecameOfPuback(passages: readonly Passage[]): string {
+  if (!acknowledgedBetween(passages)) return "no acknowledgement had passed";
+  const publishes = passages.filter(({ cmd }) => cmd === "publish");
+  const sameConnection = publishes.some((one, i) => one.connectedAt === publishes[i - 1]?.connectedAt);
+  return sameConnection ? "ALTHOUGH acknowledged on the same connection" : "the acknowledgement was on its way";
 }
 
 /** PUBACK or PUBREC had passed before another PUBLISH did. */

@@ -60,6 +60,39 @@ describe("the proxy of the fault suite", () => {
     assert.equal(await reads(again, "back"), "back");
   });
 
+  it("ends a connection whose end it has just passed on", { timeout: 10_000 }, async (t) => {
+    const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const proxy = await startProxy((server.address() as AddressInfo).port);
+    t.after(() => proxy.close().then(() => server.close()));
+    const accepted = once(server, "connection");
+    const socket = connect({ port: proxy.port, host: "127.0.0.1" }).on("error", () => {});
+    const [peer] = (await accepted) as [Socket];
+    const broken = new Promise((resolve) => {
+      peer
+        .on("error", () => {})
+        .on("close", resolve)
+        .resume();
+    });
+    // A closed connection answers what still comes with a reset, which the next write finds.
+    peer.on("end", () => {
+      const writing = setInterval(() => peer.write("too late"), 10);
+      peer.on("close", () => clearInterval(writing));
+    });
+    proxy.delay(60_000);
+    socket.end();
+    await once(socket, "finish");
+    const { client: other } = await setUp(t);
+    const clock = await other();
+    for (let i = 0; i < 20; i++) {
+      clock.write("tick");
+      await reads(clock, "tick");
+    }
+    proxy.pass();
+    proxy.reset();
+    await broken;
+  });
+
   it("resets what is there and takes new connections at once", async (t) => {
     const { proxy, client } = await setUp(t);
     const socket = await client();

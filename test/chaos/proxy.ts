@@ -93,7 +93,11 @@ class Pair {
   }
 
   destroy(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // A reset while the end is being sent fails, and Node then never closes the socket, and never ends.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   #connect(): void {

@@ -74,15 +74,23 @@ describe("the report of the fault suite", () => {
       fault("b-broker", "cut", 40_000, 41_000),
       fault("receiver", "freeze", 60_000, 61_000),
     ];
-    const why = (arrivals: ReturnType<typeof call>[], sentAgain = false) => {
+    const why = (arrivals: ReturnType<typeof call>[], sentAgain = false, passages: Passage[] = []) => {
       const up = ledger("up", 1, 1, [0]);
       if (sentAgain) up.sentAgain.add(0);
       for (const arrival of arrivals) up.arrived(0, arrival);
-      return Object.keys(report({ ledgers: [up], happened }).rows[0]!.why)[0];
+      return Object.keys(report({ ledgers: [up], happened, passages: () => passages }).rows[0]!.why)[0];
     };
+    const exchange = (connectedAt: number): Passage[] =>
+      [0, connectedAt].flatMap((connection): Passage[] => [
+        { cmd: "publish", packetId: 1, at: 1, connectedAt: connection },
+        { cmd: "puback", packetId: 1, at: 1, connectedAt: connection },
+      ]);
     assert.match(why([call("a", 20_000), call("a", 22_000)])!, /^called again after SIGKILL of receiver/);
     assert.match(why([call("a", 20_055), call("a", 22_000)])!, /^called again after SIGKILL of bridge-a/);
     assert.match(why([call("a", 39_000), call("b", 42_000)])!, /^sent again by the broker after cut of b-broker/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)])!, /: no acknowledgement had passed$/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)], false, exchange(9))!, /: the ack\w+ was on its way$/);
+    assert.match(why([call("a", 39_000), call("b", 42_000)], false, exchange(0))!, /ALTHOUGH acknowledged on the same/);
     assert.match(why([call("a", 39_000), call("b", 42_000)], true)!, /^published again by the device.* b-broker/);
     assert.match(why([call("a", 62_000), call("b", 63_000)])!, /^sent again by the broker, UNEXPLAINED/);
     assert.match(why([call("a", 85_000), call("a", 86_000)])!, /UNEXPLAINED/);
@@ -133,7 +141,8 @@ describe("the report of the fault suite", () => {
     const passages = (payload: string) =>
       payload === "up 2 1" ? [passed("publish", 500), passed("pubrel", 600), passed("publish", 2_500)] : [];
     const kill = fault("broker", "kill", 1_000, 1_500);
-    const { rows, wrong } = report({ ledgers: [up], happened: [kill], passages });
+    const { rows, wrong, witnessed } = report({ ledgers: [up], happened: [kill], passages });
+    assert.deepEqual(Object.keys(witnessed), ["up 2 0", "up 2 2"]);
     const { lost, lostByBroker, otherId, sentAgainByBroker, why } = rows[0]!;
     assert.deepEqual([lost, lostByBroker, otherId, sentAgainByBroker], [[], [{ number: 0, ageMs: 10 }], 1, 1]);
     assert.match(Object.keys(why)[0]!, /^sent again by the broker as a new message/);

@@ -3,6 +3,7 @@ import { type Evidence, type Losses, lossesOf } from "./attribute.ts";
 import { type Duplicates, duplicatesOf } from "./explain.ts";
 import type { Happened } from "./inject.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Passage } from "./witness.ts";
 
 /** `books` of `GET /v1/status`. */
 export interface Books {
@@ -39,6 +40,8 @@ export interface Report {
   /** One after the other, as they began. */
   happened: readonly Happened[];
   books: Books | "not available";
+  /** What passed between the bridges and the broker of those that were lost, and of QoS 2 twice in the queue. */
+  witnessed: Record<string, readonly Passage[]>;
   /** One line each; empty when all is well. */
   wrong: string[];
 }
@@ -54,7 +57,14 @@ export function makeReport({ ledgers, happened, passages, trouble, books, undeli
     ...(undelivered > 0 ? [`${undelivered} deliveries still waited at the end`] : []),
     ...(books ? booksThatDoNotClose(books) : []),
   ];
-  return { rows, faults, happened, books: books ?? "not available", wrong };
+  const witnessed = Object.fromEntries(ledgers.flatMap((ledger, i) => witnessedOf(ledger, rows[i]!, passages)));
+  return { rows, faults, happened, books: books ?? "not available", witnessed, wrong };
+}
+
+function witnessedOf(ledger: Ledger, row: Row, passages: Evidence["passages"]): [string, readonly Passage[]][] {
+  const lost = [...row.lost, ...row.lostByBroker.map(({ number }) => number)];
+  const numbers = ledger.qos === 2 ? [...lost, ...row.numbers] : lost;
+  return numbers.map((number) => [ledger.payload(number), passages(ledger.payload(number))]);
 }
 
 export function brokerKills(happened: readonly Happened[]): Happened[] {

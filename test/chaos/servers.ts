@@ -1,7 +1,8 @@
 /** The processes around the bridges, each of which can be killed and started again on its port and its data. */
-import { mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "../support/directories.ts";
 import { acceptsConnections, freePort } from "../support/ports.ts";
 import { startProcess, type TestProcess } from "../support/processes.ts";
 import { findProgram } from "../support/requirements.ts";
@@ -31,17 +32,21 @@ async function startServer(port: number, command: string[], up: RegExp): Promise
   };
 }
 
+const MEMORY = "/dev/shm";
+
 /**
  * It writes after each change, as soon as it ever can: after it has acknowledged. Nothing is dropped, however much waits
  * for a bridge that is away.
+ *
+ * Between two writes it reads one packet of each connection. Where there is a directory in memory they go there: that
+ * outlives a SIGKILL like a disk, and does not make Mosquitto slower than the load by waiting for one.
  *
  * @param inFlight `max_inflight_messages`, beyond which Mosquitto 2.0 acknowledges QoS 2 messages and drops them
  */
 export async function startBroker(dir: string, inFlight: number): Promise<Server> {
   const port = await freePort();
   const file = join(dir, "mosquitto.conf");
-  const own = join(dir, "mosquitto");
-  mkdirSync(own, { recursive: true });
+  const own = existsSync(MEMORY) ? temporaryDirectory("chaos", MEMORY) : temporaryDirectory("chaos");
   const lines = [
     ...(process.getuid?.() === 0 ? ["user root"] : []),
     "log_dest stderr",

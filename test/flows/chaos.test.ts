@@ -5,7 +5,7 @@ import { chaos } from "../chaos/chaos.ts";
 import { toText } from "../chaos/report.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-const LENGTH_MS = 9_000;
+const LENGTH_MS = 7_000;
 const MESSAGES = 900;
 
 describe("random faults", requireOrSkip("mosquitto", "redis-server"), () => {

@@ -9,8 +9,8 @@ process.on("exit", () => {
 });
 
 /** A new directory, removed when this process ends. */
-export function temporaryDirectory(prefix: string): string {
-  const dir = mkdtempSync(join(tmpdir(), `causeway-${prefix}-`));
+export function temporaryDirectory(prefix: string, parent = tmpdir()): string {
+  const dir = mkdtempSync(join(parent, `causeway-${prefix}-`));
   made.push(dir);
   return dir;
 }
