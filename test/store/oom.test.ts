@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { DelayedError } from "bullmq";
+import { DelayedError, type Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { startRedis } from "../support/redis.ts";
@@ -22,7 +22,9 @@ test("without memory jobs are taken up, end and are removed, and none is added",
   const client = new Redis(redis.url);
   const store = await openRedisStore({ url: redis.url, log: quiet });
   const queue = store.queues.queue(QUEUE);
+  let worker: Worker | undefined;
   t.after(async () => {
+    await worker?.close();
     await queue.close();
     await store.close();
     client.disconnect();
@@ -49,7 +51,7 @@ test("without memory jobs are taken up, end and are removed, and none is added",
 
   const longer = new Set<string>();
   const done = new Set<string>();
-  const worker = store.queues.worker(
+  worker = store.queues.worker(
     QUEUE,
     async (job, token) => {
       // One whose lock must be renewed, one that fails first, and one that waits for a while.
@@ -63,11 +65,10 @@ test("without memory jobs are taken up, end and are removed, and none is added",
     },
     { ...options, concurrency: 2, limiter: { max: 1_000, duration: 1_000 } },
   );
-  t.after(() => worker.close());
   const failed: string[] = [];
   worker.on("failed", (job) => failed.push(job!.id!));
   await new Promise<void>((resolve) =>
-    worker.on("completed", (job) => {
+    worker!.on("completed", (job) => {
       assert.ok(!done.has(job.id!), `${job.id} ended twice`);
       if (done.add(job.id!).size === count - 1) resolve();
     }),
