@@ -10,7 +10,7 @@ import { watchMemory } from "../support/pressure.ts";
 import { startReceiver } from "../support/receiver.ts";
 
 const PER_SECOND = 100;
-const FAULT_MS = 3_000;
+const FAULT_MS = 2_000;
 const MAX_GROWTH_MB = 100;
 const MAX_SCHEDULED = 1_000;
 /** The engine's own files are 40 MB, and it wants room for its log before it starts again. */
@@ -34,14 +34,16 @@ describe("a full disk under the embedded store and broker", smallDiskOrSkip(), (
     t.after(() => load.close());
     await receiver.untilCalled(PER_SECOND);
 
+    const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+    const message = { topic: "to/x", payload: "x".repeat(100_000), sendAt };
+    const schedule = () => bridge.api("POST", "/v1/messages", message, { prefer: "respond-async" });
+    const scheduled: string[] = [(await schedule()).body.id];
+
     disk.fill();
     await bridge.readiness(503);
-    const later = new Date(Date.now() + 3_600_000).toISOString();
-    const scheduled: string[] = [];
     let refused: Answer | undefined;
     while (!refused && scheduled.length < MAX_SCHEDULED) {
-      const message = { topic: "to/x", payload: "x".repeat(100_000), sendAt: later };
-      const answer = await bridge.api("POST", "/v1/messages", message, { prefer: "respond-async" });
+      const answer = await schedule();
       if (answer.status === 202) scheduled.push(answer.body.id);
       else refused = answer;
     }
