@@ -153,7 +153,8 @@ export function makeOutbox(options: OutboxOptions): Outbox {
 
     async start() {
       if (exclusive) for (const job of await queue.getJobs(["active"])) await job.moveToWait("0");
-      else await queue.setGlobalConcurrency(1);
+      // Written once, or a Redis without memory could not be started on.
+      else if ((await queue.getGlobalConcurrency()) !== 1) await queue.setGlobalConcurrency(1);
       await count.recent();
       worker = options.openWorker(QUEUE, (job, token) => line.publish(job, token!), {
         concurrency: 1,

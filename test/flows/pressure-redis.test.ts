@@ -21,7 +21,7 @@ const MAX_GROWTH_MB = 100;
 const MIB = 1024 * 1024;
 
 describe("Redis without memory", requireOrSkip("mosquitto", "redis-server"), () => {
-  it(`under ${PER_SECOND} messages a second for ${SECONDS} s`, { timeout: 300_000 }, async (t) => {
+  it(`under ${PER_SECOND} messages a second for ${SECONDS} s`, { timeout: 120_000 + SECONDS * 6_000 }, async (t) => {
     const { bridge, redis, mosquitto, receiver, register } = await startParts(t);
     const { id } = await register({ retry: { scheduleSeconds: Array(20).fill(1) } });
     const load = publishLoad(mosquitto.url, { count: 1_000_000, perSecond: PER_SECOND, window: 2_000 });
@@ -58,7 +58,7 @@ describe("Redis without memory", requireOrSkip("mosquitto", "redis-server"), () 
     const ended = Date.now();
     const [count, readyMs] = await Promise.all([load.finish(), bridge.readiness(200).then(() => Date.now() - ended)]);
     assert.ok(count >= PER_SECOND * (BEFORE_SECONDS + SECONDS) * 0.9, `only ${count} messages were published`);
-    await untilDelivered(receiver, count, 100_000);
+    await untilDelivered(receiver, count, 60_000 + SECONDS * 3_000);
     const allMs = Date.now() - ended;
     const { missing, sameId, otherId } = tally(receiver.calls, count);
     const { before, grown } = memory;
@@ -91,6 +91,9 @@ describe("Redis without memory", requireOrSkip("mosquitto", "redis-server"), () 
     await bridge.readiness(503);
     const called = receiver.attempts.length;
     await receiver.untilCalled(called + 1); // it still asks as often as it may
+    // As an orchestrator does that takes 503 for a reason.
+    await bridge.stop();
+    await bridge.start();
     receiver.answer = () => 204;
     await untilDelivered(receiver, count, 60_000);
     await bridge.readiness(200);
