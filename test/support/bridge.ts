@@ -69,7 +69,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
       ended = true;
       output += child.output;
     });
-    await child.waitFor(/Causeway is up/, { timeoutMs: 30_000 });
+    await child.waitFor(/Causeway is up/, { timeoutMs: 60_000 });
   }
 
   async function api(
