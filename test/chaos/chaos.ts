@@ -63,7 +63,7 @@ async function run(world: World, faults: Fault[], options: ChaosOptions): Promis
   const device = await startDevice(brokerUrl, ledgers);
   const publishers = ups.map((ledger) => startPublisher(brokerUrl, ledger, load(share[0][ledger.qos])));
   const senders = downs.map((ledger) => startSender(bridges, ledger, load(share[1][ledger.qos as 1 | 2])));
-  const injection = inject(faults, world.targets, ({ target }: Fault) => {
+  const injection = inject(faults, world.targets, lengthMs, ({ target }: Fault) => {
     if (target === "receiver" || target === "bridge-receiver") void closeBreaker(bridges, webhook.id);
   });
 

@@ -23,10 +23,14 @@ export interface Injection {
   readonly done: Promise<void>;
 }
 
-/** @param mended called after each fault */
+/**
+ * @param lengthMs a fault that has not begun by then, because the one before took so long to mend, does not happen
+ * @param mended called after each fault
+ */
 export function inject(
   faults: readonly Fault[],
   targets: Record<Fault["target"], Target>,
+  lengthMs: number,
   mended: (fault: Fault) => void,
 ): Injection {
   const happened: Happened[] = [];
@@ -40,6 +44,7 @@ export function inject(
   async function one(fault: Fault): Promise<void> {
     const { target, kind, at, ms } = fault;
     await delay(Math.max(0, start + at - Date.now()));
+    if (Date.now() - start > lengthMs) return;
     const record = { target, kind, from: Date.now(), until: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
     happened.push(record);
     try {
