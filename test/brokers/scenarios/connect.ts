@@ -10,6 +10,7 @@ export const connect: Scenario[] = [
     async run({ bridge, kind }, note) {
       const { body } = await bridge.api("GET", "/v1/status");
       const set = (kind.bridge.MQTT_PROTOCOL ?? "auto") !== "auto" ? " (set)" : "";
+      await bridge.waitForOutput(/"mqtt_connected"/); // which may be read later than the answer
       const seconds = secondsToConnect(bridge.output);
       note(`connected ${seconds} s after the start`);
       if (seconds > CONNECT_SECONDS) return `${body.broker.protocol}${set}, after ${seconds} s`;
