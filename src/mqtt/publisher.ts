@@ -8,6 +8,7 @@ import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
+import { Window } from "./window.ts";
 
 export interface PublisherOptions {
   broker: BrokerAddress;
@@ -20,11 +21,6 @@ export interface PublisherOptions {
 }
 
 const ACK_TIMEOUT_MS = 10_000;
-/** Unacknowledged publishes where the broker names no Receive Maximum; packet identifiers end at 65,535. */
-const DEFAULT_WINDOW = 1_000;
-/** Publishes that wait for a place in the window. Beyond it callers are told to come back. */
-const MAX_WAITING = 10_000;
-
 /** More than PUBLISH needs beside topic and payload when it has no properties. */
 const HEADER_BYTES = 16;
 
@@ -49,9 +45,7 @@ interface UnderWay {
 export class Publisher {
   readonly connection: Connection;
   readonly #ackTimeoutMs: number;
-  #window = DEFAULT_WINDOW;
-  #inFlight = 0;
-  #waiting: (() => void)[] = [];
+  readonly #window = new Window();
   /** By packet identifier. */
   readonly #underWay = new Map<number, UnderWay>();
   readonly #deadlines: Deadlines<UnderWay>;
@@ -74,7 +68,7 @@ export class Publisher {
       prepare: (client) => this.#watchAcknowledgements(client),
       onConnect: ({ properties }) => {
         this.#limits = properties ?? {};
-        this.#window = Math.min(properties?.receiveMaximum ?? DEFAULT_WINDOW, DEFAULT_WINDOW);
+        this.#window.connected(properties?.receiveMaximum);
         this.#next();
       },
       onClose: () => {
@@ -90,9 +84,9 @@ export class Publisher {
     const refusal = this.#refusal(message);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
-      if (message.qos === 0 || this.#inFlight < this.#window) this.#send(message, settle);
-      else if (this.#waiting.length >= MAX_WAITING) settle({ kind: "busy" });
-      else this.#enqueue(message, settle);
+      const { qos } = message;
+      if (qos === 0) this.#send(message, settle);
+      else if (!this.#window.enter(qos, this.#inTurn(message, settle))) settle({ kind: "busy" });
     });
   }
 
@@ -113,8 +107,8 @@ export class Publisher {
     this.#deadlines.start(underWay);
     this.#cork();
     const options = this.#options(message);
-    if (qos > 0) {
-      this.#inFlight++;
+    if (qos !== 0) {
+      this.#window.take(qos);
       // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
       options.cbStorePut = (error?: Error) => {
         if (error) return;
@@ -138,12 +132,14 @@ export class Publisher {
     if (underWay.settled) return;
     underWay.settled = true;
     this.#deadlines.met(underWay);
-    if (underWay.qos > 0) {
-      if (this.#underWay.get(underWay.messageId) === underWay) this.#underWay.delete(underWay.messageId);
-      this.#inFlight--;
+    if (underWay.qos === 0) {
+      underWay.settle(result);
+      return;
     }
+    if (this.#underWay.get(underWay.messageId) === underWay) this.#underWay.delete(underWay.messageId);
+    this.#window.leave(underWay.qos);
     underWay.settle(result);
-    if (underWay.qos > 0) this.#next();
+    this.#next();
   }
 
   #giveUp(underWay: UnderWay, afterMs: number): void {
@@ -175,20 +171,18 @@ export class Publisher {
     });
   }
 
-  #enqueue(message: OutgoingMessage, settle: Settle): void {
+  #inTurn(message: OutgoingMessage, settle: Settle): () => void {
     const since = Date.now();
-    this.#waiting.push(() => {
+    return () => {
       if (!this.connection.connected) settle(this.#unavailable());
       else if (Date.now() - since > this.#ackTimeoutMs)
         settle({ kind: "unavailable", reason: "the broker is too slow" });
       else this.#send(message, settle);
-    });
+    };
   }
 
   #next(): void {
-    while (this.#waiting.length > 0 && (this.#inFlight < this.#window || !this.connection.connected)) {
-      this.#waiting.shift()!();
-    }
+    this.#window.next(!this.connection.connected);
   }
 
   #options(message: OutgoingMessage): IClientPublishOptions {

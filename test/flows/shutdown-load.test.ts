@@ -29,6 +29,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const { bridge, brokerUrl, close } = await servers.start();
     const receiver = await startReceiver();
     const device = await connectTo(brokerUrl, 5);
+    await bridge.register({ url: receiver.url, topics: ["load/#"], concurrency: CONCURRENCY });
     const load = publishLoad(brokerUrl, { count: 10_000_000, perSecond: PER_SECOND, window: 1_000 });
     t.after(async () => {
       await load.close();
@@ -39,7 +40,6 @@ describe("SIGTERM under full load", servers.options, () => {
     const heard: number[] = [];
     device.on("message", (_topic, payload) => heard.push(Number(payload)));
     await device.subscribeAsync("down/#", { qos: 1 });
-    await bridge.register({ url: receiver.url, topics: ["load/#"], concurrency: CONCURRENCY });
 
     const stream = openStream(bridge);
     const asked = bridge.api("POST", "/v1/requests", { topic: "nobody", payload: "?", timeoutSeconds: 60 });

@@ -49,6 +49,22 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
       });
       after(() => publisher.close());
 
+      it("QoS 2: none of many at once is dropped, and their order is kept", async () => {
+        const payloads = Array.from({ length: 500 }, (_, i) => `${protocol}-many-${i}`);
+        const topic = "open/heard/many";
+        const results = await Promise.all(
+          payloads.map((payload) => publisher.publish(message({ topic, payload, qos: 2 }))),
+        );
+        assert.doesNotMatch(mosquitto.log, /rc151/, "Mosquitto was sent more than it takes");
+        assert.deepEqual(new Set(results.map(({ kind }) => kind)), new Set(["acknowledged"]));
+        await Promise.all(payloads.map(atDevice));
+        const came = received.filter((packet) => packet.topic === topic).map(({ payload }) => payload.toString());
+        assert.deepEqual(
+          came.filter((payload) => payload.startsWith(`${protocol}-many`)),
+          payloads,
+        );
+      });
+
       for (const qos of [0, 1, 2] as const) {
         it(`QoS ${qos}: ${qos === 0 ? "sent" : "acknowledged, with the reason where there is one"}`, async () => {
           const payload = `${protocol}-${qos}`;

@@ -24,7 +24,8 @@ export function publishLoad(
     perSecond,
     qos = 1,
     topic = "load",
-    window = 200,
+    // Mosquitto drops what exceeds its max_inflight_messages.
+    window = qos === 2 ? 20 : 200,
     bytes = 0,
   }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number; bytes?: number },
 ): Load {
