@@ -44,6 +44,15 @@ describe("a message from a device that was acknowledged and did not arrive", () 
     assert.deepEqual(losses("up", 1, 4_900, []), byBroker(100));
   });
 
+  it("is the broker's when it was on its way to a bridge, however long, in the run that was killed", () => {
+    assert.deepEqual(losses("up", 1, 2_000, passed("publish 1@2010 on 1600")), byBroker(3_000));
+    assert.deepEqual(losses("up", 1, 900, passed("publish 1@910 on 5", "publish 1@1610 on 1600")), byBroker(100));
+  });
+
+  it("is the bridge's when it was sent to a bridge in a run that was not killed", () => {
+    assert.deepEqual(losses("up", 1, 2_000, passed("publish 1@2010 on 1600", "publish 1@6100 on 6050")), LOST);
+  });
+
   it("is the broker's when the acknowledgement was read after the SIGKILL, and before the next start", () => {
     assert.deepEqual(losses("up", 1, 1_003, []), byBroker(0));
   });

@@ -31,6 +31,10 @@ export interface Losses {
 /**
  * How old what the broker acknowledged may be at a SIGKILL that makes it forget it, in milliseconds. It writes within a
  * moment of each change (`autosave_on_changes`); what is older was written, and is not excused.
+ *
+ * Except for what was on its way to a bridge that had not acknowledged it: of 30 such messages Mosquitto 2.0 knew none
+ * after a SIGKILL, although it had saved after each, and all 30 where the client was away. While the store is away the
+ * bridge acknowledges nothing, so they may be as old as that.
  */
 export const UNWRITTEN_MS = 2_000;
 
@@ -38,29 +42,39 @@ export function lossesOf(ledger: Ledger, evidence: Evidence): Losses {
   const losses: Losses = { lost: [], lostByBroker: [] };
   for (const number of ledger.missing()) {
     const kept = keptByBroker(ledger, number, evidence);
-    const kill = kept && evidence.kills.find((one) => one.until >= kept.from && one.from - kept.at <= UNWRITTEN_MS);
+    const kill =
+      kept &&
+      evidence.kills.find(
+        (one) => one.until >= kept.from && (one.from - kept.at <= UNWRITTEN_MS || kept.onItsWay(one)),
+      );
     if (kill) losses.lostByBroker.push({ number, ageMs: Math.max(0, kill.from - kept.at) });
     else losses.lost.push(number);
   }
   return losses;
 }
 
-/** Since when the broker alone answered for a message: `at` it said so, in a run that lasted at least since `from`. */
-function keptByBroker(
-  ledger: Ledger,
-  number: number,
-  { passages }: Evidence,
-): { from: number; at: number } | undefined {
+interface Kept {
+  /** When the broker said that it has the message, in a run that lasted at least since `from`. */
+  at: number;
+  from: number;
+  /** Whether a SIGKILL ended the run in which it was last sent to a bridge. */
+  onItsWay(kill: BrokerKill): boolean;
+}
+
+/** Since when the broker alone answered for a message. */
+function keptByBroker(ledger: Ledger, number: number, { passages }: Evidence): Kept | undefined {
   const passed = passages(ledger.payload(number));
   if (ledger.direction === "up") {
     const at = ledger.takenAt.get(number);
     const taken = passed.some(({ cmd }) => cmd === "puback" || cmd === "pubrec");
-    return taken || at === undefined ? undefined : { from: at, at };
+    if (taken || at === undefined) return undefined;
+    const sent = passed.findLast(({ cmd }) => cmd === "publish");
+    return { from: at, at, onItsWay: ({ until }) => sent !== undefined && sent.connectedAt <= until };
   }
   // PUBREC is not the end: the bridge has to go on to PUBCOMP.
   if (!passed.some(({ cmd }) => cmd === "puback" || cmd === "pubcomp")) return undefined;
   const first = passed.find(({ cmd }) => cmd === "puback" || cmd === "pubrec");
-  return first && { from: first.connectedAt, at: first.at };
+  return first && { from: first.connectedAt, at: first.at, onItsWay: () => false };
 }
 
 /**

@@ -22,7 +22,7 @@ Mosquitto acknowledges first and writes then, as soon as it can be made to. Afte
 the last moment, and may send again what was complete. So whose fault it is says a witness, which reads along between
 the bridges and the broker:
   lost                  a bridge had acknowledged it to the broker; or none had, and no SIGKILL of the broker came
-                        within 2 s of the broker's acknowledgement
+                        within 2 s of the broker's acknowledgement or while it was on its way to a bridge
   lost by broker        the broker had acknowledged it, to the device or to the bridge, no bridge had taken it over,
                         and a SIGKILL of the broker followed
   twice in the queue    under two ids, and the next does not explain it

@@ -21,6 +21,8 @@ interface Session {
   fromBroker: Map<number, string>;
 }
 
+/** Sessions that a bridge must resume. */
+const LASTING = /-uplink-\d+$/;
 const EXCHANGE: ReadonlySet<string> = new Set(["publish", "puback", "pubrec", "pubrel", "pubcomp"]);
 
 export class Witness {
@@ -62,6 +64,10 @@ export class Witness {
   }
 
   #begin({ clientId, clean }: IConnectPacket): Session {
+    // Whoever does that throws away what the broker keeps, which nobody could be told from a broker that forgot it.
+    if (clean && LASTING.test(clientId) && this.#sessions.has(clientId)) {
+      this.trouble.push(`a bridge began the session ${clientId} anew`);
+    }
     const earlier = clean ? undefined : this.#sessions.get(clientId);
     // A copy: what the earlier connection still passes on speaks of its own identifiers.
     const session = { fromBridge: new Map(earlier?.fromBridge), fromBroker: new Map(earlier?.fromBroker) };
