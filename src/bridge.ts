@@ -174,6 +174,10 @@ export async function startBridge(
 
     // The API.
     const { streams, requests } = wireLive(shared, down);
+    const explain = (error: unknown) =>
+      store.isOutage(error)
+        ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
+        : undefined;
     const serveAll = () =>
       makeHandlers({
         ...down,
@@ -203,6 +207,7 @@ export async function startBridge(
         isValid: (request) => isGood(request, authenticate),
         responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
         maxPayloadBytes,
+        explain,
       });
     const app = await buildApp({
       handlers: runs.api ? serveAll() : operationsHandlers(operations),
@@ -210,10 +215,7 @@ export async function startBridge(
       authenticate,
       maxPayloadBytes,
       claims: store.claims,
-      explain: (error) =>
-        store.isOutage(error)
-          ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
-          : undefined,
+      explain,
       logger: log,
       isClosing: () => closing.begun,
     });

@@ -42,6 +42,8 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   /** Whether the key of a request is good, still. */
   isValid(request: FastifyRequest): boolean;
   maxPayloadBytes: number;
+  /** The refusal behind an error that is not a Problem, if it is one. */
+  explain(error: unknown): Problem | undefined;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -194,7 +196,8 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
     take: (count) => void requireRate(caller, count),
     once: request.onceALine,
     refusal: (error) => {
-      if (error instanceof Problem) return error;
+      const problem = error instanceof Problem ? error : ports.explain(error);
+      if (problem) return problem;
       request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");
       return new Problem("internal_error", "the message could not be published", { cause: error });
     },

@@ -89,7 +89,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
       ...(body !== undefined && { body: raw ? (body as string) : JSON.stringify(body) }),
     });
     const bytes = Buffer.from(await response.arrayBuffer());
-    const isJson = /json/.test(response.headers.get("content-type") ?? "");
+    const isJson = /[/+]json/.test(response.headers.get("content-type") ?? "");
     return {
       status: response.status,
       headers: response.headers,

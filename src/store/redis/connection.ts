@@ -44,13 +44,23 @@ export function subscriberClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null, autoResubscribe: false });
 }
 
-/** Replies of a Redis that is there and takes nothing: it starts, has no memory or disk left, or lost its master. */
-const UNABLE = /^-?(?:LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN)\b/;
+/**
+ * Error replies of a Redis that is up but cannot serve: it starts, has no memory or disk left, lost its master, runs a
+ * script, or lets this user do less than it takes. Redis 6.2 puts where a script failed in front of the code.
+ */
+const UNABLE =
+  /(?:^|: )-?(?:LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOPERM|NOAUTH|WRONGPASS)\b/;
+/** From within a script NOPERM comes without its code; a command that was renamed or switched off is unknown. */
+const DENIED = /The user executing the script can't|^-?ERR unknown (?:sub)?command/i;
 
 /** Whether a command failed because Redis cannot be used now, and not because of the command itself. */
 export function isOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
-  if (err.name === "ReplyError") return UNABLE.test(err.message);
+  if (err.name === "ReplyError") {
+    // A transaction of which Redis refused a command.
+    const { previousErrors = [] } = err as { previousErrors?: unknown[] };
+    return UNABLE.test(err.message) || DENIED.test(err.message) || previousErrors.some(isOutage);
+  }
   if (err.name === "MaxRetriesPerRequestError" || err.name === "AbortError") return true;
   if ("syscall" in err) return true; // of the socket: ECONNREFUSED, ECONNRESET, …
   return /^(?:Stream isn't writeable|Connection is closed|Socket timeout|connect ETIMEDOUT)/.test(err.message);
