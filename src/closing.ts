@@ -1,5 +1,6 @@
 /** Ends what was opened, the last opened first. */
 import type { Log } from "./ops/observe.ts";
+import { reasonOf } from "./redaction.ts";
 
 interface Part {
   part: string;
@@ -44,7 +45,7 @@ export class Closing {
         timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
       });
       await Promise.race([close(), late])
-        .catch((error: Error) => this.log.warn({ part, error: error.message }, "close_failed"))
+        .catch((error: Error) => this.log.warn({ part, error: reasonOf(error) }, "close_failed"))
         .finally(() => clearTimeout(timer));
     }
   }

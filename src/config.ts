@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { envSchema } from "env-schema";
 import { readPems } from "./config/pems.ts";
+import { decode, secretsOfUrl } from "./config/secrets.ts";
 import { checkTogether } from "./config/together.ts";
 import {
   formats,
@@ -105,6 +106,12 @@ export function redactUrl(url: string): string {
   return `${protocol}//${host}${pathname}`;
 }
 
+/** The values of the configuration that no log line, response or terminal may show. */
+export function secretsOf({ apiKey, mqtt, broker, storeUrl, secretsKeys }: Config): (string | undefined)[] {
+  const urls = [mqtt.url, storeUrl].flatMap((url) => (url ? secretsOfUrl(url) : []));
+  return [apiKey, mqtt.password, mqtt.key, broker.password, ...secretsKeys, ...urls];
+}
+
 function present(env: Record<string, string | undefined>): Raw {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
@@ -195,12 +202,4 @@ function inOrder(mistakes: Mistakes): { name: string; message: string }[] {
 function freeze<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === "object") freeze(part);
   return Object.freeze(value);
-}
-
-function decode(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }

@@ -5,10 +5,11 @@ import closeWithGrace from "close-with-grace";
 import { type ApiKey, resolveApiKey } from "./api-key.ts";
 import { banner } from "./banner.ts";
 import { type Bridge, startBridge } from "./bridge.ts";
-import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { type Config, ConfigError, loadConfig, secretsOf } from "./config.ts";
 import { enterDataDir } from "./data-dir.ts";
 import { CannotStartError } from "./errors.ts";
-import { openLog } from "./ops/log.ts";
+import { logConsole, openLog } from "./ops/log.ts";
+import { hideSecrets, reasonOf } from "./redaction.ts";
 
 /** EX_CONFIG of sysexits.h: starting again without a change is of no use. */
 const EX_CONFIG = 78;
@@ -31,7 +32,9 @@ function readConfig(): Config {
 }
 
 const config = readConfig();
+hideSecrets(secretsOf(config));
 const lines = openLog(config.logLevel);
+logConsole(lines);
 const log = lines.logger;
 const starting = new AbortController();
 let bridge: Bridge | undefined;
@@ -50,6 +53,7 @@ const grace = closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
 try {
   await enterDataDir(config.dataDir);
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
+  hideSecrets([apiKey.key]);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;
   log.info({ address, broker: broker.url, store, roles: config.roles }, "started");
@@ -57,13 +61,13 @@ try {
   process.stdout.write(banner({ bridge, apiKey, config }));
   void bridge.outdated.then((error) => {
     outdated = error;
-    process.stderr.write(`Causeway cannot go on: ${error.message}\n`);
+    process.stderr.write(`Causeway cannot go on: ${reasonOf(error)}\n`);
     grace.close();
   });
 } catch (error) {
   if (!starting.signal.aborted) {
     const isConfig = error instanceof CannotStartError || (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-    process.stderr.write(`Causeway cannot start: ${(error as Error).message}\n`);
+    process.stderr.write(`Causeway cannot start: ${reasonOf(error)}\n`);
     if (!isConfig) log.fatal({ err: error }, "start_failed");
     lines.flush();
     process.exit(isConfig ? EX_CONFIG : 1);

@@ -4,6 +4,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CannotStartError } from "./errors.ts";
 import { KeyRing } from "./key-ring.ts";
+import { hideSecrets } from "./redaction.ts";
 
 export interface Secrets {
   ring: KeyRing;
@@ -34,9 +35,11 @@ async function keptKey(file: string, make: boolean): Promise<string[]> {
       if (error.code !== "ENOENT") throw error;
       return "";
     });
+    hideSecrets([kept.trim()]);
     if (kept.trim()) return [kept.trim()];
     if (!make) return [];
     const key = randomBytes(32).toString("base64");
+    hideSecrets([key]);
     // All of it or nothing: half a key would be taken for another one at the next start.
     await writeFile(`${file}.new`, `${key}\n`, { mode: 0o600, flush: true });
     await rename(`${file}.new`, file);

@@ -3,6 +3,7 @@
  * change reaches all instances through its change notices.
  */
 import { Problem } from "./errors.ts";
+import { reasonOf } from "./redaction.ts";
 import type { Records } from "./store/store.ts";
 
 export interface Log {
@@ -139,7 +140,7 @@ export class View<T> {
       else this.#apply(id, await this.#records.get(id));
     } catch (error) {
       // The notice came and the store went: read everything as soon as it is back.
-      this.#log.warn({ what: this.what, error: (error as Error).message }, "reload_failed");
+      this.#log.warn({ what: this.what, error: reasonOf(error) }, "reload_failed");
       clearTimeout(this.#reloadTimer);
       this.#reloadTimer = setTimeout(() => void this.#refresh(undefined), RELOAD_MS).unref();
     }

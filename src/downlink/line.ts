@@ -3,6 +3,7 @@
  * behind it overtakes, and a broker that is away costs no attempt.
  */
 import { type Job, WaitingError } from "bullmq";
+import { reasonOf } from "../redaction.ts";
 import type { OutgoingMessage, Publish } from "./publish.ts";
 import { type Ending, endingOf, fromJob, type Gate, isExpired, type OutboxJob } from "./stored-publish.ts";
 
@@ -138,7 +139,7 @@ export class Line {
     await this.#wait(turn, GATE_MS, async (signal) => {
       await gate(message, signal).then(
         () => (turn.passed = true),
-        (cause: Error) => (error = cause.message),
+        (cause: Error) => (error = reasonOf(cause)),
       );
     });
     if (error !== undefined && ++turn.shut === MAX_SHUT) return { outcome: "failed", at: Date.now(), error };

@@ -1,5 +1,6 @@
 /** Asking a broker over a connection opened for it: every wait has an end, every failure is a Problem. */
 import { Problem } from "../errors.ts";
+import { reasonOf } from "../redaction.ts";
 import type { Connection } from "./connection.ts";
 
 export const ANSWER_MS = 5_000;
@@ -17,7 +18,7 @@ export async function connected(connection: Connection): Promise<Connection> {
 export function askingFailed(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];
-  if (refused === undefined) return unavailable((error as Error).message);
+  if (refused === undefined) return unavailable(reasonOf(error));
   return new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
 }
 

@@ -6,6 +6,7 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { ClassicLevel } from "classic-level";
+import { reasonOf } from "../redaction.ts";
 import type { Log } from "./connection.ts";
 
 const RETRY_MS = 1_000;
@@ -71,7 +72,7 @@ export class BrokerDatabase {
   #lost(error: Error): void {
     if (this.#failure || this.#closed) return;
     this.#failure = error;
-    this.#log.error({ error: error.message }, "broker_store_lost");
+    this.#log.error({ error: reasonOf(error) }, "broker_store_lost");
     this.#onLost();
     void this.#openAgain();
   }

@@ -3,6 +3,7 @@
  * ever, and says what state it is in. Policy for publishing and receiving lives in the files that use it.
  */
 import { connect, type IClientOptions, type IConnackPacket, type MqttClient, Store } from "mqtt";
+import { reasonOf } from "../redaction.ts";
 import { Negotiation, type ProtocolVersion } from "./negotiation.ts";
 
 export type { ProtocolVersion };
@@ -210,7 +211,7 @@ export class Connection {
       this.#attempt.refusedVersion = UNSUPPORTED_VERSION.has(error.code);
     }
     // Once per reason, not once per attempt: an outage must not fill the log.
-    const reason = error.message || String(error.code ?? error.name);
+    const reason = reasonOf(error);
     if (reason !== this.#lastError) {
       this.options.log.warn({ connection: this.options.name, error: reason }, "mqtt_connection_failed");
     }

@@ -12,6 +12,7 @@ import openPersistence from "aedes-persistence-level";
 import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../downlink/retained.ts";
 import { CannotStartError } from "../errors.ts";
+import { reasonOf } from "../redaction.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
 import { BrokerDatabase } from "./broker-database.ts";
 import {
@@ -82,9 +83,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   });
   acknowledgeWhenStored(aedes, persistence);
   aedes.on("clientError", (client, error) =>
-    log.info({ client_id: client?.id, error: error.message }, "broker_client_error"),
+    log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
   );
-  aedes.on("connectionError", (_client, error) => log.info({ error: error.message }, "broker_connection_error"));
+  aedes.on("connectionError", (_client, error) => log.info({ error: reasonOf(error) }, "broker_connection_error"));
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

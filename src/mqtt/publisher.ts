@@ -5,6 +5,7 @@
 import type { IClientPublishOptions, IConnackPacket, MqttClient } from "mqtt";
 import mqttPacket from "mqtt-packet";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
+import { reasonOf } from "../redaction.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
@@ -207,7 +208,7 @@ export class Publisher {
   }
 
   #failure(error: Error & { code?: number | string }): PublishResult {
-    if (typeof error.code === "number" && error.code >= 0x80) return refused(error.code, error.message);
+    if (typeof error.code === "number" && error.code >= 0x80) return refused(error.code, reasonOf(error));
     return this.#unavailable();
   }
 

@@ -3,6 +3,7 @@
  * for good while its connection is fine, so a canary job goes through the store and must come out.
  */
 import type { Queue, Worker } from "bullmq";
+import { reasonOf } from "../redaction.ts";
 
 export interface Check {
   ok: boolean;
@@ -46,7 +47,7 @@ async function withDeadline(probe: () => Check | Promise<Check>): Promise<Check>
   try {
     return await Promise.race([Promise.resolve(probe()), late]);
   } catch (error) {
-    return { ok: false, detail: (error as Error).message };
+    return { ok: false, detail: reasonOf(error) };
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,6 @@
 /** The log: JSON lines on stdout, written in the background and in large pieces. */
 import { type Logger, pino } from "pino";
+import { reasonOf, redact, redactFields } from "../redaction.ts";
 import type { WideLine } from "./observe.ts";
 
 /** A line is cheap, a write is not: lines wait for company this long, or until there are enough of them. */
@@ -44,7 +45,7 @@ export function openLog(level: string): Log {
     hand();
     stdout.flushSync();
   };
-  const logger = pino({ level, base: undefined, timestamp: isoTime }, { write });
+  const logger = cleanLogger(level, { write });
   return {
     logger,
     wide: logger.isLevelEnabled("info")
@@ -56,6 +57,46 @@ export function openLog(level: string): Log {
       flush();
     },
   };
+}
+
+const asItIs = { err: (err: unknown) => err };
+
+/** A logger whose lines hold no more of an error than {@link redactFields} leaves of it, whatever name it has there. */
+export function cleanLogger(level: string, destination: { write(line: string): void }): Logger {
+  const logger = pino(
+    {
+      level,
+      base: undefined,
+      timestamp: isoTime,
+      // Their own would see a plain object in the place of the error, and take "Object" for its type.
+      serializers: asItIs,
+      formatters: { log: (fields) => redactFields(fields) },
+      hooks: {
+        logMethod([first, ...more]: unknown[], method) {
+          const texts = more.map((text) => (typeof text === "string" ? redact(text) : text));
+          const clean =
+            first instanceof Error ? [{ err: first }, ...(more.length > 0 ? texts : [reasonOf(first)])] : undefined;
+          method.apply(this, (clean ?? [typeof first === "string" ? redact(first) : first, ...texts]) as [object]);
+        },
+      },
+    },
+    destination,
+  );
+  // Fastify sets its own serializers unless the logger names some here.
+  return Object.assign(logger, { serializers: asItIs });
+}
+
+/**
+ * Packages print what they have no other way to say to the console, errors with everything attached to them among it:
+ * it becomes lines of the log. Flushed at once, since it is also what is said last before the process ends.
+ */
+export function logConsole({ logger, flush }: Log): void {
+  const print = (...values: unknown[]) => {
+    const texts = values.map((value) => (typeof value === "string" ? value : reasonOf(value)));
+    logger.warn({ text: texts.join(" ") }, "console");
+    flush();
+  };
+  for (const method of ["log", "info", "warn", "error", "debug", "trace"] as const) console[method] = print;
 }
 
 /** A line of JSON whose texts are cut, and if that is not enough all of it but what it is about. */

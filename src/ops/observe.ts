@@ -2,6 +2,7 @@
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
+import { reasonOf } from "../redaction.ts";
 import type { Notice } from "../uplink/breaker.ts";
 import type { DeliveryObservation } from "../uplink/deliver.ts";
 import type { IntakeOutcome } from "../uplink/intake.ts";
@@ -20,6 +21,8 @@ export interface Log {
 export type WideLine = (members: string, message: string) => void;
 
 const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
+
+const isOfExpression = ({ error }: AttemptResult) => error === "filter_error" || error === "transform_error";
 
 /** What is tried again by itself after it failed. */
 export type Part =
@@ -109,7 +112,8 @@ export function makeObserver(
           outcome: decision.kind,
           status: result.statusCode,
           error: result.error,
-          detail: result.detail,
+          // An expression's may quote the payload; the attempt itself has it.
+          ...(!isOfExpression(result) && { detail: result.detail }),
           duration_ms: Math.round(result.durationMs),
           ...("delayMs" in decision && { next_in_ms: decision.delayMs }),
         }),
@@ -189,7 +193,7 @@ export function makeObserver(
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;
       complainedAt.set(part, now);
-      log.warn({ part, error: error.message }, "part_failed");
+      log.warn({ part, error: reasonOf(error) }, "part_failed");
     },
 
     flushed(durationMs: number): void {

@@ -8,6 +8,7 @@ import {
   Worker,
   type WorkerOptions,
 } from "bullmq";
+import { redactInPlace } from "../redaction.ts";
 import type { Queues } from "./store.ts";
 
 /** What an adapter decides about the queues it makes. */
@@ -48,6 +49,18 @@ function withoutHaste<B extends IQueueBackend, C>(factory: BackendFactory<B, C>)
   };
 }
 
+/** BullMQ keeps the message and the stack of what a processor throws with the job. */
+function keepsClean<D, R>(processor: Processor<D, R>): Processor<D, R> {
+  return async (...args) => {
+    try {
+      return await processor(...args);
+    } catch (error) {
+      redactInPlace(error);
+      throw error;
+    }
+  };
+}
+
 /** The port's `Queues` over one BullMQ backend. */
 export function queuesOn<B extends IQueueBackend, C>(backend: QueueBackend<B, C>): Queues {
   const { queueOptions, workerOptions, onError } = backend;
@@ -62,7 +75,7 @@ export function queuesOn<B extends IQueueBackend, C>(backend: QueueBackend<B, C>
     worker<D, R>(name: string, processor: Processor<D, R>, options: Omit<WorkerOptions, "connection"> = {}) {
       const worker = new Worker<D, R, string, B, object, C>(
         name,
-        processor as Processor<D, R, string, object>,
+        keepsClean(processor) as Processor<D, R, string, object>,
         { ...workerOptions, ...options },
         factory,
       );

@@ -1,5 +1,6 @@
 /** One request to a receiver and its answer. */
 import type { Dispatcher } from "undici";
+import { reasonOf } from "../redaction.ts";
 import { BlockedAddressError } from "./address-guard.ts";
 import type { AttemptResult, ErrorKind } from "./retry.ts";
 
@@ -149,7 +150,7 @@ function classify(error: unknown): { error: ErrorKind; detail: string } {
   }
   const code = codeOf(error);
   const kind = KINDS[code] ?? (TLS_CODE.test(code) ? "tls_error" : DNS_CODE.test(code) ? "dns_error" : "network_error");
-  const message = error instanceof Error && error.message ? error.message : code;
+  const message = error instanceof Error && error.message ? reasonOf(error) : code;
   return { error: kind, detail: message.slice(0, 200) };
 }
 

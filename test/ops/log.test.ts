@@ -1,7 +1,8 @@
 /** A line has an end, whatever a device puts into its topic. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { shortened } from "../../src/ops/log.ts";
+import Fastify from "fastify";
+import { cleanLogger, logConsole, shortened } from "../../src/ops/log.ts";
 
 describe("a line of the log that is too long", () => {
   it("keeps the beginning of its texts", () => {
@@ -23,5 +24,54 @@ describe("a line of the log that is too long", () => {
   it("keeps what it is about when it has very many texts", () => {
     const line = shortened(JSON.stringify({ level: 40, time: "now", many: Array(5_000).fill("word"), msg: "m" }));
     assert.deepEqual(JSON.parse(line), { level: 40, time: "now", msg: "m", shortened: true });
+  });
+});
+
+describe("an error in a line", () => {
+  const lines: string[] = [];
+  const logger = cleanLogger("trace", { write: (line) => void lines.push(line) });
+  const error = (cause?: Error) =>
+    Object.assign(new TypeError("ERR unknown command 'x', with args beginning with: 'needle'", { cause }), {
+      command: { name: "auth", args: ["needle"] },
+    });
+  const taken = () => {
+    assert.ok(!lines.join().includes("needle"), lines.join());
+    return lines.splice(0).map((line) => JSON.parse(line));
+  };
+
+  it("holds no argument, however it is logged", () => {
+    logger.error(error());
+    logger.error({ err: error() }, "m");
+    logger.error({ error: error(error()), cause: { deep: [error()] } }, "%s", error().message);
+    logger.child({ a: 1 }).warn({ err: error() }, "m");
+    logger.info("a text, with args beginning with: needle");
+    const [bare, named] = taken();
+    assert.deepEqual([bare.err.type, bare.msg], ["TypeError", "ERR unknown command 'x'"]);
+    assert.deepEqual([named.err.type, named.err.message, named.msg], ["TypeError", "ERR unknown command 'x'", "m"]);
+  });
+
+  it("of Fastify is the same", async () => {
+    const app = Fastify({ loggerInstance: logger });
+    app.get("/", (request) => {
+      request.log.error({ err: error() }, "m");
+      throw error();
+    });
+    await app.inject("/");
+    await app.close();
+    const [type] = taken().flatMap(({ err }) => err?.type ?? []);
+    assert.equal(type, "TypeError");
+  });
+
+  it("that a package prints to the console is one of these lines", () => {
+    const kept = { ...console };
+    try {
+      logConsole({ logger, wide: () => undefined, flush: () => undefined, close: () => undefined });
+      console.error("[ioredis] Unhandled error event:", error(), { needle: 1 });
+    } finally {
+      Object.assign(console, kept);
+    }
+    const [{ msg, text }] = taken();
+    assert.equal(msg, "console");
+    assert.match(text, /^\[ioredis\] Unhandled error event: ERR unknown command 'x'/);
   });
 });

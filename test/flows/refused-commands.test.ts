@@ -1,0 +1,209 @@
+/** A Redis that refuses commands: nothing secret is said, no request ends with 500, and it works again. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import type { MqttClient } from "mqtt";
+import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { connectTo } from "../support/in-process.ts";
+import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
+import { startProcess } from "../support/processes.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** Taken from the user one after the other. Redis applies it to open connections, too. */
+const REFUSED = [
+  ["-@write"],
+  ["-@read"],
+  ["-@scripting"],
+  ["-evalsha"],
+  ["-@blocking"],
+  ["-@transaction"],
+  ["-@pubsub"],
+  ["-@hash"],
+  ["-@stream"],
+  ["-@string"],
+  ["-get"],
+  ["-@sortedset"],
+  ["-@list"],
+  ["-@set"],
+  ["-@keyspace"],
+  ["-@all"],
+];
+/** How long a refusal lasts at least, so that workers and timers meet it. */
+const ROUND_MS = 800;
+
+const STORE_PASSWORD = "st0re/p@ss word-needle";
+const NEEDLES = {
+  "the password of STORE_URL": STORE_PASSWORD,
+  "the password of MQTT_URL": "mqtt-pass-needle-11",
+  "the key for secrets": `secrets-key-needle-${"k".repeat(32)}`,
+  "the payload": "payload-needle-4711",
+  "a bearer token": "bearer-needle-4711",
+  "a header": "header-needle-4711",
+  "a signing secret": `whsec_${Buffer.from("signing-secret-needle-0815").toString("base64")}`,
+  "a response topic's payload": "request-needle-4711",
+};
+const PAYLOAD = { text: NEEDLES["the payload"] };
+
+function assertNone(text: string, where: string): void {
+  for (const [name, needle] of Object.entries(NEEDLES)) {
+    const forms = [needle, encodeURIComponent(needle), Buffer.from(needle).toString("base64").slice(0, -4)];
+    for (const form of forms) {
+      const at = text.indexOf(form);
+      assert.ok(at < 0, `${name} stands in ${where}: ${text.slice(Math.max(0, at - 300), at + 100)}`);
+    }
+  }
+}
+
+describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-server"), () => {
+  let redis: TestRedis;
+  let admin: Redis;
+  let mosquitto: Mosquitto;
+  let receiver: Receiver;
+  let bridge: TestBridge;
+  let device: MqttClient;
+  let webhook: string;
+  let sent = 0;
+  const answers: [what: string, answer: Answer][] = [];
+  const allow = (...rules: string[]) => admin.call("ACL", "SETUSER", "bridge", ...rules);
+  const storeUrl = (password: string) => `redis://bridge:${encodeURIComponent(password)}@127.0.0.1:${redis.port}`;
+
+  before(async () => {
+    [redis, mosquitto, receiver] = [await startRedis(), await startMosquitto(), await startReceiver()];
+    admin = new Redis(redis.url);
+    await allow("on", `>${STORE_PASSWORD}`, "~*", "&*", "+@all");
+    bridge = await startTestBridge({
+      LOG_LEVEL: "trace",
+      MQTT_URL: mosquitto.url.replace("//", `//bridge:${NEEDLES["the password of MQTT_URL"]}@`),
+      STORE_URL: storeUrl(STORE_PASSWORD),
+      SECRETS_KEY: NEEDLES["the key for secrets"],
+    });
+    device = await connectTo(mosquitto.url);
+    ({ id: webhook } = await bridge.register(registration("sensors/#")));
+  });
+  after(async () => {
+    if (bridge?.running) await bridge.stop();
+    await device?.endAsync();
+    await receiver?.close();
+    await mosquitto?.stop();
+    admin?.disconnect();
+    await redis?.stop();
+  });
+
+  const registration = (topic: string) => ({
+    url: receiver.url,
+    topics: [topic],
+    secret: NEEDLES["a signing secret"],
+    headers: { "X-Api-Key": NEEDLES["a header"] },
+    auth: { type: "bearer", token: NEEDLES["a bearer token"] },
+    retry: { scheduleSeconds: Array(50).fill(1) },
+  });
+
+  /** Everything a client may ask for, at once. */
+  async function askAll(round: string): Promise<void> {
+    const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+      const answer = await bridge.api(method, path, body, headers);
+      // Shown by design in the answer that makes them.
+      const shown = answer.status === 201 && { ...answer.body, secret: undefined, key: undefined };
+      const bytes = shown ? Buffer.from(JSON.stringify(shown)) : answer.bytes;
+      answers.push([`${method} ${path} with ${round}`, { ...answer, bytes }]);
+    };
+    const message = { topic: "to/device", payload: PAYLOAD };
+    const async = { prefer: "respond-async" };
+    const key = (name: string) => ({ "idempotency-key": `${name} ${round}` });
+    const request = { topic: "to/nobody", payload: NEEDLES["a response topic's payload"], timeoutSeconds: 1 };
+    const id = "0199a000-0000-7000-8000-000000000000";
+    const lines = `${JSON.stringify(message)}\n${JSON.stringify({ ...message, sendAt: "2099-01-01T00:00:00Z" })}\n`;
+    await Promise.all([
+      ask("POST", "/v1/messages", message, key("plain")),
+      ask("POST", "/v1/messages", message, async),
+      ask("POST", "/v1/messages", { ...message, sendAt: new Date(Date.now() + 60_000).toISOString() }, key("later")),
+      ask("POST", "/v1/messages/batch", { messages: [message, message] }, { ...async, ...key("batch") }),
+      ask("POST", "/v1/messages/batch", lines, { "content-type": "application/x-ndjson", ...key("lines") }),
+      ask("GET", `/v1/messages/msg_${id}`),
+      ask("DELETE", `/v1/messages/msg_${id}`),
+      ask("PUT", "/v1/topics/kept/topic", NEEDLES["the payload"], { "content-type": "text/plain" }),
+      ask("POST", "/v1/requests", request, key("request")),
+      ask("POST", "/v1/requests", request, async),
+      ask("GET", `/v1/requests/req_${id}`),
+      ask("POST", "/v1/keys", { name: round, scopes: ["read"] }),
+      ask("GET", "/v1/keys"),
+      ask("DELETE", `/v1/keys/key_${id}`),
+      ask("POST", "/v1/webhooks", { ...registration("other"), enabled: false }, key("webhook")),
+      ask("GET", "/v1/webhooks"),
+      ask("GET", `/v1/webhooks/${webhook}`),
+      ask("PATCH", `/v1/webhooks/${webhook}`, { headers: { "X-Api-Key": NEEDLES["a header"] } }),
+      ask("POST", `/v1/webhooks/${webhook}/test`),
+      ask("GET", `/v1/webhooks/${webhook}/deliveries`),
+      ask("GET", `/v1/webhooks/${webhook}/deliveries?status=failed&topic=sensors/%23`),
+      ask("POST", `/v1/webhooks/${webhook}/replay`, { status: "failed", since: "2020-01-01T00:00:00Z" }),
+      ask("POST", `/v1/webhooks/${webhook}/deliveries/msg_${id}/retry`),
+      ask("DELETE", `/v1/webhooks/wh_${id}`),
+      ask("GET", "/v1/status"),
+      ask("GET", "/metrics"),
+      ask("GET", "/readyz"),
+    ]);
+  }
+
+  it("says no secret and no payload, answers no 500, and works again", { timeout: 90_000 }, async (t) => {
+    for (const rules of REFUSED) {
+      await allow(...rules);
+      const wait = delay(ROUND_MS);
+      for (const qos of [1, 1, 2] as const) {
+        await device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: sent++ }), { qos });
+      }
+      await askAll(rules.join(" "));
+      if (rules[0] === "-@write") {
+        const { body } = await bridge.readiness(503);
+        assert.match(body.checks.store.detail, /NOPERM/);
+        await bridge.waitForOutput(/part_failed/);
+      }
+      await wait;
+      await allow("+@all");
+    }
+
+    // A password that was changed under the bridge: AUTH is refused, and its arguments are in the error.
+    await allow("resetpass", ">another");
+    await admin.call("CLIENT", "KILL", "USER", "bridge");
+    await bridge.waitForOutput(/store_lost/);
+    await askAll("another password");
+    await allow("resetpass", `>${STORE_PASSWORD}`);
+    await bridge.readiness(200, 30_000);
+
+    const last = sent++;
+    await device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: last }), { qos: 1 });
+    const isLast = ({ body }: { body: Buffer }) => JSON.parse(body.toString()).data?.n === last;
+    await receiver.until((calls) => calls.some(isLast));
+    await bridge.stop();
+
+    const wrong = answers.filter(([, { status }]) => status === 500);
+    assert.deepEqual(
+      wrong.map(([what, { bytes }]) => `${what}: ${bytes}`),
+      [],
+    );
+    assert.ok(!/request_failed|batch_item_failed|"crashed"/.test(bridge.output), "an error without a name");
+    const refusals = answers.filter(([, { body }]) => body?.code === "store_unavailable");
+    t.diagnostic(`${answers.length} answers, ${refusals.length} of them store_unavailable; ${sent} messages sent`);
+    assert.ok(refusals.length > REFUSED.length);
+    for (const [what, { bytes }] of answers) assertNone(bytes.toString(), what);
+    assertNone(bridge.output, "the output");
+    assert.match(bridge.output, /"type":"ReplyError"/, "errors of Redis were logged");
+  });
+
+  it("says no password at a start that it refuses", async () => {
+    const [wrong, dir] = [`not-${STORE_PASSWORD}`, temporaryDirectory("refused")];
+    const child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+      env: { STORE_URL: storeUrl(wrong), DATA_DIR: dir, LOG_LEVEL: "trace", PORT: "0", BROKER_PORT: "0" },
+      cwd: dir,
+    });
+    const { code } = await child.exited;
+    assert.equal(code, 78, child.output);
+    assert.match(child.output, /WRONGPASS/);
+    assertNone(child.output, "the output");
+  });
+});
