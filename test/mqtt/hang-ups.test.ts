@@ -181,16 +181,16 @@ describe("a topic too deep for Mosquitto", requireOrSkip("mosquitto"), () => {
       device.on("message", (_topic, payload) => heard.add(payload.toString()));
       const since = Date.now();
       const results = await Promise.all(
-        Array.from({ length: 60 }, (_, i) =>
+        Array.from({ length: 15 }, (_, i) =>
           publisher.publish(
-            message(i === 20 ? { topic: deep } : { topic: "fine/1", payload: `${protocol} ${i}`, qos: 1 }),
+            message(i === 5 ? { topic: deep } : { topic: "fine/1", payload: `${protocol} ${i}`, qos: 1 }),
           ),
         ),
       );
       for (const [i, { kind }] of results.entries()) {
-        assert.equal(kind, i === 20 ? "refused" : "acknowledged", `${i}: ${JSON.stringify(results[i])}`);
+        assert.equal(kind, i === 5 ? "refused" : "acknowledged", `${i}: ${JSON.stringify(results[i])}`);
       }
-      t.diagnostic(`${Date.now() - since} ms: ${JSON.stringify(results[20])}`);
+      t.diagnostic(`${Date.now() - since} ms: ${JSON.stringify(results[5])}`);
       assert.ok(Date.now() - since < 2_000, `${Date.now() - since} ms`);
     });
   }
