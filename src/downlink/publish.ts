@@ -9,14 +9,15 @@ export interface OutgoingMessage extends Omit<Message, "receivedAt"> {
 }
 
 /**
- * What the broker made of a publish. `reasonCode` is absent where the protocol has none (3.1.1). `unavailable`:
+ * What the broker made of a publish. `reasonCode` is absent where the protocol has none (3.1.1); without it, `refused`
+ * means that the broker ends the connection at this message and does not say why. `unavailable`:
  * nothing was sent. `timeout`: it was sent, or may have been, and no acknowledgement came. `busy`: too many publishes
  * are waiting for their acknowledgement.
  */
 export type PublishResult =
   | { kind: "sent" }
   | { kind: "acknowledged"; reasonCode: number | undefined }
-  | { kind: "refused"; reasonCode: number; reason: string }
+  | { kind: "refused"; reasonCode: number | undefined; reason: string }
   | { kind: "unavailable"; reason: string }
   | { kind: "timeout"; afterMs: number }
   | { kind: "busy" };
@@ -50,7 +51,8 @@ export function answerTo(message: OutgoingMessage, result: PublishResult): Publi
       return { id, topic, qos, retain, outcome: "acknowledged", noMatchingSubscribers };
     }
     case "refused":
-      throw new Problem("broker_refused", `the broker answered 0x${result.reasonCode.toString(16)}: ${result.reason}`);
+      // No Retry-After without a code: the same would happen again.
+      throw new Problem(result.reasonCode === undefined ? "broker_unavailable" : "broker_refused", refusalText(result));
     case "unavailable":
       throw new Problem("broker_unavailable", result.reason, { headers: RETRY_AFTER });
     case "timeout":
@@ -61,4 +63,8 @@ export function answerTo(message: OutgoingMessage, result: PublishResult): Publi
     case "busy":
       throw new Problem("rate_limited", "too many publishes wait for their acknowledgement", { headers: RETRY_AFTER });
   }
+}
+
+export function refusalText({ reasonCode, reason }: Extract<PublishResult, { kind: "refused" }>): string {
+  return reasonCode === undefined ? reason : `the broker answered 0x${reasonCode.toString(16)}: ${reason}`;
 }

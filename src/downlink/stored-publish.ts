@@ -1,6 +1,6 @@
 /** The vocabulary of the outbox: what is asked of it, what a job of it holds, and what the API says of one. */
 import { fromStored, type QoS, type StoredMessage, toStored } from "../message.ts";
-import { NO_MATCHING_SUBSCRIBERS, type OutgoingMessage, type PublishResult } from "./publish.ts";
+import { NO_MATCHING_SUBSCRIBERS, type OutgoingMessage, type PublishResult, refusalText } from "./publish.ts";
 
 export interface AcceptOptions {
   /** Milliseconds since the epoch before which it is not published; absent or past: as soon as possible. */
@@ -88,11 +88,7 @@ export function endingOf(result: PublishResult, now: number): Ending | undefined
       return { outcome: "acknowledged", at: now, noMatchingSubscribers };
     }
     case "refused":
-      return {
-        outcome: "failed",
-        at: now,
-        error: `the broker answered 0x${result.reasonCode.toString(16)}: ${result.reason}`,
-      };
+      return { outcome: "failed", at: now, error: refusalText(result) };
     default:
       return undefined;
   }

@@ -181,7 +181,6 @@ export class Connection {
   #listen(): void {
     const { client, options } = this;
     client.on("connect", (connack) => {
-      this.#attempt.answered = true;
       this.#negotiation.accepted();
       const protocol = this.#negotiation.version;
       this.#connectedAt = Date.now();
@@ -196,6 +195,10 @@ export class Connection {
     client.on("disconnect", (packet) => {
       this.#lastError = `the broker disconnected us (reason ${packet.reasonCode ?? 0})`;
       if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
+    });
+    // MQTT.js says `connect` only once it has sent again what was under way, and the broker may hang up before.
+    client.on("packetreceive", ({ cmd }) => {
+      if (cmd === "connack") this.#attempt.answered = true;
     });
     client.on("close", () => this.#closed());
     // A new attempt begins: forget what the last one met.

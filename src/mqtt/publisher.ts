@@ -9,6 +9,8 @@ import { reasonOf } from "../redaction.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
+import { HangUps } from "./hang-ups.ts";
+import { propertiesOf } from "./publish-properties.ts";
 import { Window } from "./window.ts";
 
 export interface PublisherOptions {
@@ -24,6 +26,7 @@ export interface PublisherOptions {
 const ACK_TIMEOUT_MS = 10_000;
 /** More than PUBLISH needs beside topic and payload when it has no properties. */
 const HEADER_BYTES = 16;
+const HUNG_UP = "the broker ended the connection each time it was sent this message";
 
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
@@ -51,6 +54,7 @@ export class Publisher {
   readonly #underWay = new Map<number, UnderWay>();
   readonly #deadlines: Deadlines<UnderWay>;
   readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
+  #hangUps!: HangUps<UnderWay>;
   /** The stream that is corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
@@ -66,22 +70,22 @@ export class Publisher {
       persistent: false,
       log: options.log,
       idle: options.idle,
-      prepare: (client) => this.#watchAcknowledgements(client),
+      prepare: (client) => this.#watch(client),
       onConnect: ({ properties }) => {
         this.#limits = properties ?? {};
         this.#window.connected(properties?.receiveMaximum);
+        this.#hangUps.returned();
         this.#next();
-      },
-      onClose: () => {
-        // The session ends with the connection, and a broker may or may not have published what it only received.
-        this.#giveUpAll(({ received }) => received);
       },
     });
   }
 
-  /** Publishes one message. Never rejects. */
-  publish(message: OutgoingMessage): Promise<PublishResult> {
-    if (!this.connection.connected) return Promise.resolve(this.#unavailable());
+  /** Publishes one message. Never rejects. @param waited for the connection to be back */
+  publish(message: OutgoingMessage, waited = false): Promise<PublishResult> {
+    if (!this.connection.connected) {
+      if (waited || !this.#hangUps.returning) return Promise.resolve(this.#unavailable());
+      return this.#hangUps.untilReturned().then(() => this.publish(message, true));
+    }
     const refusal = this.#refusal(message);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
@@ -93,6 +97,7 @@ export class Publisher {
 
   async close(): Promise<void> {
     await this.connection.close();
+    this.#hangUps.returned();
     this.#giveUpAll(() => true);
   }
 
@@ -144,7 +149,11 @@ export class Publisher {
   }
 
   #giveUp(underWay: UnderWay, afterMs: number): void {
-    this.#finish(underWay, { kind: "timeout", afterMs });
+    this.#drop(underWay, { kind: "timeout", afterMs });
+  }
+
+  #drop(underWay: UnderWay, result: PublishResult): void {
+    this.#finish(underWay, result);
     // Not sent again at the next connect, after the caller was told that it failed. MQTT.js has closed its store, and
     // would throw, once the connection has ended.
     const { state } = this.connection;
@@ -216,31 +225,29 @@ export class Publisher {
     return { kind: "unavailable", reason: this.connection.lastError ?? "there is no connection to the broker" };
   }
 
-  #watchAcknowledgements(client: MqttClient): void {
+  #watch(client: MqttClient): void {
+    this.#hangUps = new HangUps(client, {
+      find: (messageId) => {
+        const underWay = this.#underWay.get(messageId);
+        return underWay?.received ? undefined : underWay;
+      },
+      onVerdict: (underWay, reasonCode) => this.#drop(underWay, refused(reasonCode, HUNG_UP)),
+    });
     client.on("packetreceive", (packet) => {
+      if (packet.cmd === "connack" && (packet.reasonCode || packet.returnCode || 0) === 0) this.#hangUps.accepted();
       if (packet.cmd !== "puback" && packet.cmd !== "pubrec") return;
       const underWay = this.#underWay.get(packet.messageId!);
       if (!underWay) return;
       underWay.reasonCode = packet.reasonCode ?? 0;
       underWay.received = packet.cmd === "pubrec";
+      this.#hangUps.acknowledged();
     });
+    // The session ends with the connection, and a broker may or may not have published what it only received. Also when
+    // it ends before MQTT.js has sent everything again, which it does before it says that it is connected.
+    client.on("close", () => this.#giveUpAll(({ received }) => received));
   }
 }
 
-function refused(reasonCode: number, reason: string): PublishResult {
+function refused(reasonCode: number | undefined, reason: string): PublishResult {
   return { kind: "refused", reasonCode, reason };
-}
-
-type Properties = NonNullable<IClientPublishOptions["properties"]>;
-
-function propertiesOf(message: OutgoingMessage): Properties | undefined {
-  const { contentType, responseTopic, correlationData, userProperties, expirySeconds } = message;
-  const properties: Properties = {};
-  if (contentType !== undefined) properties.contentType = contentType;
-  if (responseTopic !== undefined) properties.responseTopic = responseTopic;
-  if (correlationData !== undefined) properties.correlationData = correlationData;
-  if (userProperties !== undefined) properties.userProperties = userProperties;
-  if (expirySeconds !== undefined) properties.messageExpiryInterval = expirySeconds;
-  for (const _ in properties) return properties;
-  return undefined;
 }

@@ -101,6 +101,19 @@ eachStore("outbox, the line", (t) => {
     assert.match(two.error!, /5 times without an acknowledgement/);
   });
 
+  it("a message at which the broker hangs up fails, and those behind it go on in order", async () => {
+    t.broker.answer = ({ topic }) =>
+      topic === "poison" ? { kind: "refused", reasonCode: undefined, reason: "it hung up" } : { kind: "sent" };
+    const outbox = await started();
+    await outbox.accept(outgoing("a"));
+    const poison = await outbox.accept(outgoing("b", { topic: "poison" }));
+    const last = await outbox.accept(outgoing("c"));
+    await settled(outbox, last.id);
+    assert.deepEqual(t.broker.payloads, ["a", "b", "c"]);
+    const { outcome, error } = await outbox.get(poison.id);
+    assert.deepEqual([outcome, error], ["failed", "it hung up"]);
+  });
+
   it("a message behind a gate is published when the gate has opened", async () => {
     let open = false;
     const asked: string[] = [];

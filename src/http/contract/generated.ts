@@ -2482,7 +2482,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `broker_unavailable`, `store_unavailable` or `shutting_down`. Nothing was done. */
+        /** @description `broker_unavailable`, `store_unavailable` or `shutting_down`. Nothing was done. Without `Retry-After`: the broker ends the connection each time it is sent this message, and gives no reason. */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];

@@ -1,0 +1,18 @@
+/** The MQTT 5 properties of a publish. */
+import type { IClientPublishOptions } from "mqtt";
+import type { OutgoingMessage } from "../downlink/publish.ts";
+
+type Properties = NonNullable<IClientPublishOptions["properties"]>;
+
+/** Undefined when it has none. */
+export function propertiesOf(message: OutgoingMessage): Properties | undefined {
+  const { contentType, responseTopic, correlationData, userProperties, expirySeconds } = message;
+  const properties: Properties = {};
+  if (contentType !== undefined) properties.contentType = contentType;
+  if (responseTopic !== undefined) properties.responseTopic = responseTopic;
+  if (correlationData !== undefined) properties.correlationData = correlationData;
+  if (userProperties !== undefined) properties.userProperties = userProperties;
+  if (expirySeconds !== undefined) properties.messageExpiryInterval = expirySeconds;
+  for (const _ in properties) return properties;
+  return undefined;
+}
