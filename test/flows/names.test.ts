@@ -1,0 +1,170 @@
+/**
+ * Stored and public names: the data of a running installation, dashboards and log searches depend on them, so changing
+ * one is a decision and never the side effect of a rename. `UPDATE_NAMES=1` writes the list again.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { connectAsync, type MqttClient } from "mqtt";
+import { ROLES } from "../../src/config/variables.ts";
+import { until } from "../support/in-process.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { logEvents, sourceTexts, sqlNames } from "../support/source-names.ts";
+
+const FILE = fileURLToPath(new URL("../fixtures/names.json", import.meta.url));
+const update = process.env.UPDATE_NAMES === "1";
+const pinned = JSON.parse(readFileSync(FILE, "utf8")) as Record<string, unknown>;
+
+function assertPinned(name: string, found: unknown): void {
+  if (!update) {
+    assert.deepEqual(found, pinned[name]);
+    return;
+  }
+  pinned[name] = found;
+  writeFileSync(FILE, `${JSON.stringify(pinned, undefined, 2)}\n`);
+}
+
+/** Gone again after a moment, so that a look at the store may miss them: they are looked for in the source. */
+const TRANSIENT = /^causeway:(l:retention-|c:tail-|c:snapshot-|[ri]:replays-running)/;
+const TRANSIENT_TEXTS = ["`retention-${", "`tail-${", "`snapshot-${", '"replays-running"'];
+
+/** Ids, hashes and instance names differ from run to run. */
+function shape(text: string): string {
+  return text
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>")
+    .replaceAll(/(?<=[:-])[\w-]{22}(?=$|:)/g, "<hash>")
+    .replaceAll(/[0-9a-f]{32,}/g, "<hash>")
+    .replaceAll(/(?<=canary-)[\w-]+/g, "<instance>");
+}
+
+/** The members of a JSON object. */
+function members(json: string): string[] {
+  const value = JSON.parse(json) as Record<string, unknown>;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return [];
+  return Object.keys(value);
+}
+
+const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
+
+/** Uses every feature that stores something. */
+async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl: string): Promise<void> {
+  const broken = await bridge.register({
+    url: `${receiverUrl}/broken`,
+    topics: ["broken/#"],
+    retry: { scheduleSeconds: [] },
+  });
+  await device.publishAsync("kept/1", "1", { qos: 1, retain: true });
+  const webhook = await bridge.register({
+    url: receiverUrl,
+    topics: ["kept/+", "ask/+"],
+    ordering: "topic",
+    retained: "deliver",
+    headers: { "x-secret": "s" },
+    replyTopic: "replies/{topic}",
+  });
+  const userProperties = { trace: "1" };
+  const properties = { userProperties, contentType: "text/plain", responseTopic: "re", correlationData: Buffer.of(1) };
+  for (let i = 0; i < 12; i++) await device.publishAsync("broken/1", String(i), { qos: 2, properties });
+  // At once, so that several of one topic become durable together.
+  await Promise.all(
+    Array.from({ length: 20 }, (_, i) => device.publishAsync("ask/1", String(i), { qos: 1, properties })),
+  );
+  const async = { prefer: "respond-async" };
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  await bridge.api("POST", "/v1/messages", { topic: "later", payload: 1, sendAt: later }, { "idempotency-key": "k1" });
+  await bridge.api("POST", "/v1/messages", { topic: "now", payload: 1 }, async);
+  await device.subscribeAsync("ask-device");
+  device.on("message", (topic, _payload, packet) => {
+    const { responseTopic, correlationData } = packet.properties ?? {};
+    if (topic === "ask-device" && responseTopic)
+      device.publish(responseTopic, "yes", { qos: 1, properties: { ...(correlationData && { correlationData }) } });
+  });
+  const request = await bridge.api(
+    "POST",
+    "/v1/requests",
+    { topic: "ask-device", payload: 1, expirySeconds: 600 },
+    async,
+  );
+  await bridge.api("POST", "/v1/requests", { topic: "away", payload: 1, expirySeconds: 600 }, async);
+  await bridge.api("POST", "/v1/keys", {
+    name: "k",
+    scopes: ["publish"],
+    publish: ["#"],
+    rateLimit: { max: 9, perSeconds: 1 },
+  });
+  await bridge.api("POST", `/v1/webhooks/${webhook.id}/test`);
+  const answered = async () => (await bridge.api("GET", `/v1/requests/${request.body.id}`)).body.outcome as string;
+  await until(answered, (outcome) => outcome === "responded", 20_000);
+  const failed = async () => (await bridge.api("GET", `/v1/webhooks/${broken.id}`)).body.counts.failed as number;
+  await until(failed, (count) => count >= 1, 20_000);
+  await bridge.api("POST", `/v1/webhooks/${broken.id}/replay`, { status: "failed" });
+  const retained = async () => (await bridge.api("GET", `/v1/webhooks/${webhook.id}`)).body.counts.succeeded as number;
+  await until(retained, (count) => count >= 22, 20_000);
+}
+
+describe("names in the source", () => {
+  it("of log events are pinned", () => assertPinned("logEvents", logEvents()));
+  it("of tables are pinned", () => assertPinned("sql", sqlNames()));
+  it("of what is stored for a moment are there", () => {
+    const texts = sourceTexts();
+    for (const wanted of TRANSIENT_TEXTS)
+      assert.ok(
+        texts.some((text) => text.includes(wanted)),
+        wanted,
+      );
+  });
+  it("of roles are pinned", () => assertPinned("roles", [...ROLES]));
+});
+
+const kind = mosquittoAndRedis("5");
+describe("names in Redis and on the metrics page", kind.options, () => {
+  it("are pinned", { timeout: 120_000 }, async (t) => {
+    const setup = await kind.start();
+    const receiver = await startReceiver();
+    receiver.answer = ({ path }) => (path === "/broken" ? 500 : { status: 200, body: "ok" });
+    const redis = new Redis(setup.redis!.url);
+    const device = await connectAsync(setup.brokerUrl, { protocolVersion: 5 });
+    t.after(async () => {
+      await device.endAsync(true);
+      redis.disconnect();
+      await setup.close();
+      await receiver.close();
+    });
+    await useEverything(setup, device, receiver.url);
+
+    const metrics = (await setup.bridge.api("GET", "/metrics")).bytes.toString();
+    assertPinned("metrics", sorted([...metrics.matchAll(/^# TYPE (causeway_\w+ \w+)$/gm)].map((match) => match[1]!)));
+
+    const keys = await redis.keys("*");
+    const queues = keys.filter((key) => key.startsWith("causeway:q:"));
+    assertPinned("queues", sorted(queues.map((key) => shape(key.split(":")[2]!))));
+    const own = keys.filter((key) => !key.startsWith("causeway:q:") && !TRANSIENT.test(key));
+    assertPinned("keys", sorted(own.map(shape)));
+
+    const records: Record<string, string[]> = {};
+    for (const key of own.filter((each) => each.startsWith("causeway:r:"))) {
+      const values = await redis.hvals(key);
+      records[key] = sorted(values.flatMap((value) => members(value.slice(value.indexOf("{")))));
+    }
+    assertPinned("records", records);
+
+    const jobs: Record<string, Set<string>> = {};
+    for (const key of queues) {
+      if ((await redis.type(key)) !== "hash") continue;
+      const data = await redis.hget(key, "data");
+      if (data === null) continue;
+      const name = shape(key.split(":")[2]!);
+      const fields = jobs[name] ?? new Set();
+      jobs[name] = fields;
+      const value = JSON.parse(data) as Record<string, unknown>;
+      for (const field of Object.keys(value)) fields.add(field);
+      const place = value.place as object | undefined;
+      for (const field of Object.keys(place ?? {})) fields.add(`place.${field}`);
+    }
+    const jobFields = Object.entries(jobs).map(([queue, fields]) => [queue, sorted(fields)] as const);
+    assertPinned("jobs", Object.fromEntries(jobFields.sort(([a], [b]) => a.localeCompare(b))));
+  });
+});

@@ -1,0 +1,49 @@
+/** Names that stand in the source as text: log events and SQL. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
+const LOG_METHODS = new Set(["debug", "info", "warn", "error", "fatal", "log", "wide"]);
+
+function sources(): ts.SourceFile[] {
+  const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.d)\.ts$/.test(file));
+  return files.map((file) => {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  });
+}
+
+/** The event names of log lines: snake_case text handed to `log.warn(fields, "event")` and its like. */
+export function logEvents(): string[] {
+  const events = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node)) {
+      const callee = ts.isPropertyAccessExpression(node.expression) ? node.expression.name : node.expression;
+      const last = node.arguments.at(-1);
+      if (
+        last &&
+        ts.isStringLiteralLike(last) &&
+        LOG_METHODS.has(callee.getText()) &&
+        /^[a-z]+(_[a-z]+)*$/.test(last.text)
+      )
+        events.add(last.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  for (const source of sources()) visit(source);
+  return [...events].sort();
+}
+
+export function sourceTexts(): string[] {
+  return sources().map(({ text }) => text);
+}
+
+/** The tables and indexes that the embedded store creates. */
+export function sqlNames(): string[] {
+  const created =
+    /CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|FUNCTION|OR REPLACE FUNCTION)(?: IF NOT EXISTS)? ([\w."$]+)/g;
+  const names = sources().flatMap((source) => [...source.text.matchAll(created)].map((match) => match[1]!));
+  return [...new Set(names)].sort();
+}
