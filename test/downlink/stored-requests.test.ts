@@ -18,21 +18,24 @@ before(async () => {
 after(() => database.close());
 
 /** Two instances on one store; what one of them writes the other one hears of when the test says so. */
-async function start(t: TestContext) {
+async function start(t: TestContext, withdrawn: (id: string) => boolean = () => true) {
   await database.query("DELETE FROM causeway.record");
   const instances = [new Watchers(log), new Watchers(log)].map((watchers) => {
     const late: Message[] = [];
+    const setAside: string[] = [];
     const topics: (readonly string[])[] = [];
     const view = new View(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
-    const requests = new StoredRequests({
+    const requests: StoredRequests = new StoredRequests({
       view,
       responses: embeddedRecords(database, watchers, "responses"),
       accept: async () => undefined as never,
       onTopics: () => topics.push(requests.topics),
+      withdraw: async (id) => withdrawn(id),
       onLate: (message) => late.push(message),
+      onSetAside: (id, reason) => setAside.push(`${id} ${reason}`),
       maxPending: 10,
     });
-    return { watchers, view, requests, late, topics };
+    return { watchers, view, requests, late, topics, setAside };
   });
   for (const { view, requests } of instances) {
     await view.start();
