@@ -205,7 +205,7 @@ for (const protocol of PROTOCOLS) {
       }),
     );
     t.after(() => broker.close());
-    const { session, settled } = open(t, broker.url, protocol);
+    const { session, settled } = open(t, broker.url, protocol, { persistent: false });
     session.want(wanted(["a"]));
     await broker.connection(4);
     closing = false;
