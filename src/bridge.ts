@@ -127,6 +127,7 @@ export async function startBridge(
     const shared: Parts = { config, runs, log, instance, store, broker, embedded, registry, observer, suffix, onStop };
     const down = wireDownlink(shared, {
       untilInStep: (ms) => uplink.untilInStep(ms),
+      refused: () => uplink.refused(),
       refresh: () => uplink.refresh(),
     });
     const up = wireUplink(shared, down, breaker);
@@ -199,6 +200,7 @@ export async function startBridge(
             ask: makeAsk({ send: up.senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
           },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
+          refused: () => uplink.refused(),
         }),
         preview: makePreview({ prepare: up.prepare, eventSource: config.eventSource }),
         keys,

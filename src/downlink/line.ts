@@ -6,7 +6,7 @@ import { type Job, WaitingError } from "bullmq";
 import { reasonOf } from "../redaction.ts";
 import type { OutgoingMessage, Publish } from "./publish.ts";
 import { sendFault } from "./sendable.ts";
-import { type Ending, endingOf, fromJob, type Gate, isExpired, type OutboxJob } from "./stored-publish.ts";
+import { type Ending, endingOf, fromJob, type Gate, isExpired, type OutboxJob, ShutForGood } from "./stored-publish.ts";
 
 export interface LineOptions {
   publish: Publish;
@@ -137,16 +137,19 @@ export class Line {
     if (name === undefined || turn.passed) return true;
     const gate = this.#options.gates[name];
     if (!gate) return { outcome: "failed", at: Date.now(), error: `this version knows no gate "${name}"` };
-    let error: string | undefined;
+    const shut: { cause?: Error } = {};
     const since = Date.now();
     await this.#wait(turn, GATE_MS, async (signal) => {
       await gate(message, signal).then(
         () => (turn.passed = true),
-        (cause: Error) => (error = reasonOf(cause)),
+        (cause: Error) => (shut.cause = cause),
       );
     });
-    if (error !== undefined && ++turn.shut === MAX_SHUT) return { outcome: "failed", at: Date.now(), error };
-    if (error !== undefined) return this.#again(turn, error, SHORT_PAUSE_MS);
+    const { cause } = shut;
+    if (cause && (cause instanceof ShutForGood || ++turn.shut === MAX_SHUT)) {
+      return { outcome: "failed", at: Date.now(), error: reasonOf(cause) };
+    }
+    if (cause) return this.#again(turn, reasonOf(cause), SHORT_PAUSE_MS);
     if (!turn.passed || Date.now() - since > LOOK_UP_MS) return undefined;
     turn.stale = false;
     return true;

@@ -14,6 +14,9 @@ export interface AcceptOptions {
 /** Makes a message durable; it is published as soon as the broker is there. @throws Problem when too many wait */
 export type Accept = (message: OutgoingMessage, options?: AcceptOptions) => Promise<StoredPublish>;
 
+/** What a gate throws that will not open: the message is `failed` at once, so that it holds up no other. */
+export class ShutForGood extends Error {}
+
 /**
  * Resolves when what must stand before a publish stands; the signal ends the wait. When it rejects it is asked again
  * after some seconds, and meanwhile nothing overtakes; after a dozen times the message is `failed` with its error.

@@ -97,6 +97,11 @@ export class StoredRequests {
     await this.options.view.learn(id);
   }
 
+  /** What is subscribed for the answer; undefined for a request that is not known. */
+  filterOf(id: string): string | undefined {
+    return this.options.view.get(id)?.filter;
+  }
+
   /** Where answers are expected. */
   get topics(): readonly string[] {
     return this.#topics;

@@ -50,6 +50,11 @@ export interface ConnectionOptions {
    * Absent: always true.
    */
   mayConnect?: (() => boolean) | undefined;
+  /**
+   * Asked when the connection is gone: whether a request of ours is without its answer. The broker may have ended the
+   * connection for it, so it says nothing of a take-over.
+   */
+  isAsking?: (() => boolean) | undefined;
   /** Never connects, as if it were closed: for a process that needs no broker. */
   idle?: boolean | undefined;
   /** The version that is known to work, so that it need not be found out again: some brokers never answer a 5. */
@@ -65,7 +70,10 @@ const CONNECT_MS = 10_000;
 const RECONNECT_MS = 500;
 /** How long to leave the session to the client that took it. */
 const STAND_DOWN_MS = 60_000;
-/** On 3.1.1 a take-over looks like a close without a word: so many of them, each soon after CONNACK, mean one. */
+/**
+ * On 3.1.1 a take-over looks like a close without a word: so many of them, each soon after CONNACK, mean one. Closes that
+ * have another explanation do not count: a reason in DISCONNECT, or a request that the broker may dislike.
+ */
 const TAKEN_OVER_CLOSES = 3;
 const TAKEN_OVER_WITHIN_MS = 3_000;
 const SESSION_EXPIRY_SECONDS = 7 * 24 * 3600;
@@ -83,6 +91,7 @@ export class Connection {
   #waiting: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #quickCloses = 0;
+  #disconnectReason: number | undefined;
   /** Whether this attempt got as far as an open transport, and whether CONNACK answered it. */
   #attempt = { answered: false, transportFailed: false, refusedVersion: false };
 
@@ -139,6 +148,11 @@ export class Connection {
     return this.#lastError;
   }
 
+  /** The reason code of the DISCONNECT that ended the current or last connection; undefined when none came. */
+  get disconnectReason(): number | undefined {
+    return this.#disconnectReason;
+  }
+
   /** Resolves at the next accepted CONNECT, at once when connected. */
   async untilConnected(signal?: AbortSignal): Promise<void> {
     if (this.connected) return;
@@ -185,6 +199,7 @@ export class Connection {
       const protocol = this.#negotiation.version;
       this.#connectedAt = Date.now();
       this.#lastError = undefined;
+      this.#disconnectReason = undefined;
       client.options.connectTimeout = CONNECT_MS;
       this.#state = "connected";
       const { name, clientId } = options;
@@ -193,7 +208,8 @@ export class Connection {
     });
     client.on("error", (error) => this.#failed(error));
     client.on("disconnect", (packet) => {
-      this.#lastError = `the broker disconnected us (reason ${packet.reasonCode ?? 0})`;
+      this.#disconnectReason = packet.reasonCode ?? 0;
+      this.#lastError = `the broker disconnected us (reason ${this.#disconnectReason})`;
       if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
     });
     // MQTT.js says `connect` only once it has sent again what was under way, and the broker may hang up before.
@@ -239,11 +255,17 @@ export class Connection {
     const { log, name, persistent } = this.options;
     // On MQTT 5 as well: DISCONNECT may be lost on the way (Mosquitto 2.0 closes right behind it).
     const quick = Date.now() - this.#connectedAt < TAKEN_OVER_WITHIN_MS && persistent;
-    this.#quickCloses = quick ? this.#quickCloses + 1 : 0;
+    if (!quick) this.#quickCloses = 0;
+    else if (!this.#isExplained) this.#quickCloses++;
     log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
     this.options.onClose?.();
     if (this.#quickCloses >= TAKEN_OVER_CLOSES && this.#mayConnect) this.#stepBack();
     else this.#negotiation.lost();
+  }
+
+  get #isExplained(): boolean {
+    if (this.#disconnectReason !== undefined) return this.#disconnectReason !== SESSION_TAKEN_OVER;
+    return this.options.isAsking?.() ?? false;
   }
 
   #useVersion(): void {

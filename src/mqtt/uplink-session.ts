@@ -9,6 +9,7 @@ import type { QoS } from "../message.ts";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledge.ts";
 import { type BrokerAddress, Connection, type Log, type ProtocolVersion, protocolName } from "./connection.ts";
 import { Incoming, type IncomingOptions } from "./incoming.ts";
+import { SubscriptionRequests, type Task } from "./subscription-requests.ts";
 
 export interface Subscription {
   filter: string;
@@ -49,17 +50,17 @@ export interface SessionStatus {
   /** Filters wanted, and how many of them the broker has granted on this connection. */
   wanted: number;
   granted: number;
+  /** By the broker's answer, or set aside because the broker ends the connection at them. */
   refused: { filter: string; reason: string }[];
 }
 
-const ACK_MS = 10_000;
 const RETRY_MS = 1_000;
 /** A store that makes nothing durable for so long is as good as away. */
 const DRAIN_STEP_MS = 2_000;
 /** Together 6 s: at the end of a process 9 s are left for everything that receives and delivers. */
 const DRAIN_STEPS = 3;
-/** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
-const PIPELINE = 64;
+/** Names an UNSUBSCRIBE among the requests; a filter alone names its SUBSCRIBE. No filter holds NUL (MQTT-4.7.3-2). */
+const UNSUBSCRIBE = "\0";
 
 export class UplinkSession {
   readonly #connection: Connection;
@@ -72,8 +73,11 @@ export class UplinkSession {
   #refused = new Map<string, string>();
   /** What SUBSCRIBE may hold on this connection. Asked for more, AWS IoT Core ends it, or never answers. */
   #allowed = { ids: false, qos: 2 };
-  /** SUBSCRIBEs under way by packet identifier. */
-  readonly #asked = new Map<number, Subscription>();
+  readonly #requests = new SubscriptionRequests({
+    client: () => this.#connection.client,
+    connected: () => this.connected,
+  });
+  readonly #isWanted = (filter: string) => this.#wanted.has(filter);
   #announced = false;
   #syncing = false;
   #dirty = false;
@@ -91,18 +95,17 @@ export class UplinkSession {
       log: options.log,
       mayConnect: options.mayConnect,
       known: options.known,
+      isAsking: () => this.#suspects.isWaiting,
       client: this.#acknowledger.clientOptions,
       prepare: (client) => {
         this.#acknowledger.attach(client);
-        client.on("packetreceive", (packet) => {
-          if (packet.cmd === "suback") this.#subscribed(packet.messageId!, packet.granted[0] as number);
-        });
+        client.on("packetreceive", (packet) => this.#requests.received(packet));
       },
       onConnect: (connack, protocol) => this.#connected(connack, protocol),
       onClose: () => {
         this.#granted.clear();
-        this.#asked.clear();
         this.#announced = false;
+        this.#ended();
         options.onClose();
       },
     });
@@ -111,7 +114,11 @@ export class UplinkSession {
   /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
   want(subscriptions: Subscription[]): void {
     this.#announced = false;
+    for (const { filter, qos } of subscriptions) {
+      if (this.#wanted.get(filter)?.qos !== qos) this.#suspects.renew(filter, Date.now());
+    }
     this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
+    this.#suspects.trim(this.#isWanted);
     for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
     for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
     this.#sync();
@@ -119,7 +126,12 @@ export class UplinkSession {
 
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void {
-    for (const filter of filters) if (!this.#wanted.has(filter)) this.#unwanted.add(filter);
+    for (const filter of filters) {
+      if (this.#wanted.has(filter)) continue;
+      this.#unwanted.add(filter);
+      // The broker may dislike the filter in UNSUBSCRIBE as well.
+      if (this.#suspects.reasonFor(filter)) this.#suspects.suspect(UNSUBSCRIBE + filter);
+    }
     this.#sync();
   }
 
@@ -127,7 +139,7 @@ export class UplinkSession {
     return this.#connection.connected;
   }
 
-  /** Everything wanted is granted on the present connection, or refused by the broker. */
+  /** Everything wanted is granted on the present connection, refused by the broker, or set aside. */
   get settled(): boolean {
     return this.#connection.connected && this.#toSubscribe().length === 0;
   }
@@ -140,7 +152,9 @@ export class UplinkSession {
       error: this.#connection.lastError,
       wanted: this.#wanted.size,
       granted: this.#granted.size,
-      refused: [...this.#refused].map(([filter, reason]) => ({ filter, reason })),
+      refused: [...this.#refused, ...this.#suspects.reasons()]
+        .filter(([filter]) => this.#wanted.has(filter))
+        .map(([filter, reason]) => ({ filter, reason })),
     };
   }
 
@@ -167,6 +181,10 @@ export class UplinkSession {
     await this.#connection.close();
   }
 
+  get #suspects() {
+    return this.#requests.suspects;
+  }
+
   #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
     this.#granted.clear();
     this.#refused.clear(); // an operator may have changed the broker's rules
@@ -190,32 +208,52 @@ export class UplinkSession {
 
   async #run(): Promise<void> {
     clearTimeout(this.#retry);
+    let failed = false;
     while (this.#dirty && this.#connection.connected) {
       this.#dirty = false;
-      const failed = [
-        await inParallel(this.#toSubscribe().map((subscription) => () => this.#subscribe(subscription))),
-        await inParallel([...this.#unwanted].map((filter) => () => this.#unsubscribe(filter))),
-      ].includes(true);
+      if (this.#suspects.retry(this.#isWanted, Date.now())) this.#announced = false;
+      const subscribe = this.#toSubscribe().map((wanted) => [wanted.filter, () => this.#subscribe(wanted)] as const);
+      const leave = [...this.#unwanted].map(
+        (filter) => [UNSUBSCRIBE + filter, () => this.#unsubscribe(filter)] as const,
+      );
+      failed = await this.#requests.all([new Map<string, Task>(subscribe), new Map<string, Task>(leave)]);
       this.#announce();
-      if (failed) this.#retry = setTimeout(() => this.#sync(), RETRY_MS).unref();
     }
+    if (!this.#connection.connected) return;
+    const retryAt = this.#suspects.nextRetryAt(this.#isWanted);
+    if (!failed && retryAt === undefined) return;
+    const pause = failed ? RETRY_MS : Math.max(0, retryAt! - Date.now());
+    this.#retry = setTimeout(() => this.#sync(), pause).unref();
   }
 
   #toSubscribe(): Subscription[] {
     return [...this.#wanted.values()].filter(({ filter, qos, id }) => {
       const granted = this.#granted.get(filter);
-      return !this.#refused.has(filter) && (granted?.qos !== qos || granted.id !== id);
+      const isRefused = this.#refused.has(filter) || this.#suspects.reasonFor(filter) !== undefined;
+      return !isRefused && (granted?.qos !== qos || granted.id !== id);
     });
   }
 
-  /**
-   * SUBACK, at its place in the line of packets: what comes behind it was sent with the subscription in force. MQTT.js
-   * calls back only some turns later.
-   */
-  #subscribed(messageId: number, granted: number): void {
-    const subscription = this.#asked.get(messageId);
-    this.#asked.delete(messageId);
-    if (!subscription || granted >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
+  /** The connection has ended, perhaps because of something that we asked. */
+  #ended(): void {
+    const guilty = this.#requests.ended(this.#connection.disconnectReason);
+    if (!guilty) return;
+    const { key, reason } = guilty;
+    const isLeft = key.startsWith(UNSUBSCRIBE);
+    const filter = isLeft ? key.slice(UNSUBSCRIBE.length) : key;
+    this.options.log.error({ filter, reason }, isLeft ? "unsubscribe_given_up" : "subscription_refused");
+    // Not tried again: what such a subscription brings, if the broker has one, matches nothing.
+    if (isLeft) this.#left(filter);
+  }
+
+  #left(filter: string): void {
+    this.#suspects.forget(UNSUBSCRIBE + filter);
+    if (this.#unwanted.delete(filter)) this.options.onUnsubscribed(filter);
+  }
+
+  /** SUBACK, at its place in the line of packets: what comes behind it was sent with the subscription in force. */
+  #subscribed(subscription: Subscription, code: number): void {
+    if (code >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
     this.#granted.set(subscription.filter, subscription);
     if (this.#granted.size >= this.#wanted.size) this.#announce();
   }
@@ -229,18 +267,18 @@ export class UplinkSession {
 
   /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
   async #subscribe(subscription: Subscription): Promise<boolean> {
+    if (!this.#connection.connected) return false; // onConnect comes back to it
     const { filter, id } = subscription;
     const qos = Math.min(subscription.qos, this.#allowed.qos) as QoS;
     const properties = this.#allowed.ids ? { properties: { subscriptionIdentifier: id } } : {};
     const five = this.#connection.protocol === 5;
     // Retain Handling 2: never replay retained messages here; who wants them gets a snapshot of their own.
-    const sent = five
-      ? this.#send((done) =>
-          this.#connection.client.subscribe(filter, { qos, rh: 2, rap: false, nl: false, ...properties }, done),
-        )
-      : this.#send((done) => this.#connection.client.subscribe(filter, { qos }, done));
-    this.#asked.set(this.#connection.client.getLastMessageId(), subscription);
-    const { error, timedOut, granted } = await sent;
+    const asked = five ? { qos, rh: 2, rap: false, nl: false, ...properties } : { qos };
+    const { error, timedOut, granted } = await this.#requests.ask(
+      filter,
+      (done) => this.#connection.client.subscribe(filter, asked, done),
+      (code) => this.#subscribed(subscription, code),
+    );
     if (timedOut) return false;
     const refusal = refusalOf(error, granted);
     if (error && refusal === undefined) return false; // the connection went away: onConnect comes back to it
@@ -255,44 +293,20 @@ export class UplinkSession {
   }
 
   async #unsubscribe(filter: string): Promise<boolean> {
-    const { error, timedOut } = await this.#send((done) => this.#connection.client.unsubscribe(filter, done));
+    if (!this.#connection.connected) return false;
+    // The broker holds no subscription of a session that ends with the connection.
+    if (!this.options.persistent && this.#suspects.reasonFor(filter)) this.#left(filter);
+    if (!this.#unwanted.has(filter)) return true;
+    const { error, timedOut } = await this.#requests.ask(UNSUBSCRIBE + filter, (done) =>
+      this.#connection.client.unsubscribe(filter, done),
+    );
     if (error || timedOut) return false;
-    this.#unwanted.delete(filter);
     this.#granted.delete(filter);
     // Wanted again while the answer was on its way: subscribe once more.
     if (this.#wanted.has(filter)) this.#dirty = true;
-    else this.options.onUnsubscribed(filter);
+    this.#left(filter);
     return true;
   }
-
-  #send(call: (done: (error?: unknown, granted?: unknown, packet?: unknown) => void) => void): Promise<Answer> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve({ timedOut: true }), ACK_MS);
-      call((error, granted) => {
-        clearTimeout(timer);
-        resolve({ error: error ?? undefined, granted });
-      });
-    });
-  }
-}
-
-/** Runs tasks, PIPELINE at once; true when one of them answered false or failed. */
-async function inParallel(tasks: (() => Promise<boolean>)[]): Promise<boolean> {
-  let failed = false;
-  const work = [...tasks];
-  const next = async () => {
-    for (let task = work.shift(); task; task = work.shift()) {
-      if (!(await task().catch(() => false))) failed = true;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PIPELINE, work.length) }, next));
-  return failed;
-}
-
-interface Answer {
-  error?: unknown;
-  granted?: unknown;
-  timedOut?: boolean;
 }
 
 /** The reason in SUBACK when the broker refused: 0x80 in 3.1.1, 0x80 and above in 5. */

@@ -9,11 +9,11 @@ import { Problem } from "../errors.ts";
 import type { Message, QoS } from "../message.ts";
 import { type ReceivedPacket, routedCopy, toMessage } from "./intake.ts";
 import type { Assignment } from "./plan.ts";
-import type { Session, SessionCallbacks } from "./session.ts";
+import type { Refusal, Session, SessionCallbacks } from "./session.ts";
 import { type AssignmentRecords, Subscriptions } from "./subscriptions.ts";
 
 export interface LiveSession extends Session {
-  readonly status: { refused: { filter: string; reason: string }[] };
+  readonly status: { refused: Refusal[] };
 }
 
 export interface FeedOptions<S extends LiveSession> {

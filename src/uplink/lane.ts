@@ -8,7 +8,7 @@ import type { Lease } from "../lease.ts";
 import type { QoS } from "../message.ts";
 import type { View } from "../view.ts";
 import { wantedFilters } from "./plan.ts";
-import type { Session } from "./session.ts";
+import type { Refusal, Session } from "./session.ts";
 import type { Tenure } from "./tenure.ts";
 import { Until } from "./until.ts";
 
@@ -22,6 +22,8 @@ export interface LaneRecord {
   holder: string;
   /** Of the filters that the broker subscribes it to, see {@link digestOf}; null while it is not connected. */
   digest: string | null;
+  /** Filters among them that the broker refuses; absent when there are none. */
+  refused?: Refusal[];
 }
 
 export interface LaneOptions<S extends Session> {
@@ -33,6 +35,8 @@ export interface LaneOptions<S extends Session> {
 }
 
 const RETRY_MS = 1_000;
+/** Refused filters that the other instances are told of: the record is read by all of them at every change. */
+const MAX_REFUSED = 200;
 
 export class Lane<S extends Session> {
   readonly lease: Lease;
@@ -76,6 +80,13 @@ export class Lane<S extends Session> {
     if (this.#tenure) return this.#tenure.subscriptions.inStep;
     const told = this.options.view.get(RECORD);
     return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
+  }
+
+  /** Filters that the broker does not subscribe the holder to, here or elsewhere. */
+  get refused(): readonly Refusal[] {
+    if (this.#tenure) return this.#tenure.subscriptions.refused;
+    const told = this.options.view.get(RECORD);
+    return told?.holder === this.lease.holder ? (told?.refused ?? []) : [];
   }
 
   get #wantedDigest(): string {
@@ -127,9 +138,14 @@ export class Lane<S extends Session> {
   #record(): LaneRecord | undefined {
     if (!this.#tenure) return undefined;
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
-    const { inStep, connected } = this.#tenure.subscriptions;
+    const { inStep, connected, refused } = this.#tenure.subscriptions;
     if (!inStep && connected) return undefined;
-    return { holder: this.lease.holder!, digest: inStep ? this.#wantedDigest : null };
+    const digest = inStep ? this.#wantedDigest : null;
+    return {
+      holder: this.lease.holder!,
+      digest,
+      ...(refused.length > 0 && { refused: refused.slice(0, MAX_REFUSED) }),
+    };
   }
 
   async #tell(): Promise<void> {
@@ -164,7 +180,8 @@ export class Lane<S extends Session> {
 }
 
 function isSame(a: LaneRecord, b: LaneRecord | undefined): boolean {
-  return a.holder === b?.holder && a.digest === b.digest;
+  const isSameRefused = JSON.stringify(a.refused) === JSON.stringify(b?.refused);
+  return a.holder === b?.holder && a.digest === b.digest && isSameRefused;
 }
 
 /** The same for the same filters at the same QoS, on every instance. */

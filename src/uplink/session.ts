@@ -1,10 +1,17 @@
 /** A session at the broker, as far as the uplink needs one. */
 import type { QoS } from "../message.ts";
 
+/** A filter that the broker does not subscribe us to, and why. */
+export interface Refusal {
+  filter: string;
+  reason: string;
+}
+
 export interface Session {
-  /** Everything wanted is granted on the present connection, or refused by the broker. */
+  /** Everything wanted is granted on the present connection, refused by the broker, or set aside. */
   readonly settled: boolean;
   readonly connected: boolean;
+  readonly status?: { refused: Refusal[] };
   /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
   want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
   /** Unsubscribes filters that are not wanted. */

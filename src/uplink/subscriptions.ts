@@ -7,7 +7,7 @@ import type { QoS } from "../message.ts";
 import { topicFilterError } from "../topic.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./plan.ts";
 import { type Copy, Router } from "./router.ts";
-import type { Session, SessionCallbacks } from "./session.ts";
+import type { Refusal, Session, SessionCallbacks } from "./session.ts";
 import { Until } from "./until.ts";
 
 /** The written-down assignments, by filter. */
@@ -86,6 +86,11 @@ export class Subscriptions<S extends Session> {
   get inStep(): boolean {
     const isDone = !this.#dirty && !this.#running && !this.#inTransition && this.#copiesCarryIds !== undefined;
     return isDone && this.sessions.every(({ settled }) => settled);
+  }
+
+  /** Filters that the broker does not subscribe us to. In step or not says nothing of them. */
+  get refused(): Refusal[] {
+    return this.sessions.flatMap(({ status }) => status?.refused ?? []);
   }
 
   /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */

@@ -189,6 +189,8 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** Whether the broker subscribes the instance that receives to exactly what the registrations want. */
     inStep: () => lane.inStep,
     untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
+    /** Why the broker does not subscribe the instance that receives, by filter. */
+    refused: (): ReadonlyMap<string, string> => new Map(lane.refused.map(({ filter, reason }) => [filter, reason])),
     /** Resolves once the delivery is durable, in no order with others. Rejects when the store is away. */
     async enqueue(message: Message, webhookId: string): Promise<void> {
       await addJobs(webhookId, [{ id: message.id, data: toStored(message) }]);

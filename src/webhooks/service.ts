@@ -49,6 +49,8 @@ export interface WebhookServiceOptions<Page, Query> {
   deliveries: Deliveries<Page, Query>;
   /** Resolves once the broker subscribes us to what the webhooks want; false when that takes too long. */
   untilInStep(timeoutMs: number): Promise<boolean>;
+  /** Why the broker does not subscribe us, by filter. */
+  refused(): ReadonlyMap<string, string>;
 }
 
 /** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
@@ -212,7 +214,8 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookView {
-    return viewOf(webhook, counts, this.options.deliveries.failingSince(webhook.id), Date.now());
+    const { deliveries, refused } = this.options;
+    return viewOf(webhook, counts, deliveries.failingSince(webhook.id), refused(), Date.now());
   }
 }
 

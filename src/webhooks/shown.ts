@@ -22,6 +22,8 @@ export type WebhookView = Omit<OpenWebhook, "snapshot"> &
     counts: Counts;
     /** Since when every attempt has failed, while the state is `failing`. */
     failingSince: string | null;
+    /** Topic filters that the broker does not subscribe us to; absent when there are none. */
+    refusedTopics?: { topic: string; reason: string }[];
     auth?: ShownAuth;
     verification?: { state: "pending" | "verified"; at: string };
     oldSecretUntil?: string;
@@ -30,19 +32,32 @@ export type WebhookView = Omit<OpenWebhook, "snapshot"> &
 
 type ShownAuth = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
-/** @param failingSince in milliseconds; undefined when the endpoint is not failing */
-export function viewOf(webhook: Webhook, counts: Counts, failingSince: number | undefined, now: number): WebhookView {
+/**
+ * @param failingSince in milliseconds; undefined when the endpoint is not failing
+ * @param refused why the broker does not subscribe us, by filter
+ */
+export function viewOf(
+  webhook: Webhook,
+  counts: Counts,
+  failingSince: number | undefined,
+  refused: ReadonlyMap<string, string>,
+  now: number,
+): WebhookView {
   const { snapshot: _snapshot, ...shown } = openFields(webhook);
   const { disabled, oldSecret, verification, auth } = webhook;
   const { retained = "skip", ordering = "none", events = [] } = webhook;
   const paused = !isCallable(webhook);
   const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
+  const refusedTopics = webhook.topics
+    .filter((topic) => refused.has(topic))
+    .map((topic) => ({ topic, reason: refused.get(topic)! }));
   return {
     ...shown,
     headers: maskHeaders(webhook.headers),
     retained,
     ordering,
     events,
+    ...(refusedTopics.length > 0 && { refusedTopics }),
     ...(auth && { auth: shownAuth(auth) }),
     ...(verification && { verification: { state: verification.state, at: verification.at } }),
     ...(oldSecret && Date.parse(oldSecret.until) > now && { oldSecretUntil: oldSecret.until }),

@@ -1,6 +1,7 @@
 /** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
 import { makeOutbox } from "../downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
+import { ShutForGood } from "../downlink/stored-publish.ts";
 import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "../downlink/stored-requests.ts";
 import { protocolName } from "../mqtt/connection.ts";
 import { Publisher } from "../mqtt/publisher.ts";
@@ -16,6 +17,8 @@ const GATE_MS = 5_000;
 export interface Answers {
   /** Whether the broker sends us what is expected; false after `timeoutMs`. */
   untilInStep(timeoutMs: number): Promise<boolean>;
+  /** Why the broker does not send us what is published under a filter, by filter. */
+  refused(): ReadonlyMap<string, string>;
   /** Other answers are expected than before. */
   refresh(): void;
 }
@@ -55,8 +58,11 @@ export function wireDownlink(parts: Parts, answers: Answers) {
       [ANSWERS_GATE]: async ({ id }) => {
         // In step with what this instance knows, and it may be the other one that has accepted the request.
         await storedRequests.learn(id);
-        if (await answers.untilInStep(GATE_MS)) return;
-        throw new Error("the subscription for the answer does not stand yet");
+        if (!(await answers.untilInStep(GATE_MS)))
+          throw new Error("the subscription for the answer does not stand yet");
+        const filter = storedRequests.filterOf(id);
+        const reason = filter !== undefined ? answers.refused().get(filter) : undefined;
+        if (reason !== undefined) throw new ShutForGood(`no answer could arrive at ${filter}: ${reason}`);
       },
     },
     onAccepted: observer.accepted,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { eachStore, numbers, outgoing } from "./outbox-support.ts";
 
@@ -136,7 +137,17 @@ eachStore("outbox, the line", (t) => {
     assert.match((await settled(outbox, unknown.id)).error!, /no gate "other"/);
     assert.equal((await outbox.get(id)).outcome, "acknowledged");
 
-    open = false;
+    const troubles = t.broker.troubles.items.length;
+    gates.answers = async () => {
+      throw new ShutForGood("never");
+    };
+    const never = await outbox.accept(outgoing("never"), { before: "answers" });
+    assert.equal((await settled(outbox, never.id)).error, "never");
+    assert.equal(t.broker.troubles.items.length, troubles, "it is not asked again");
+
+    gates.answers = async () => {
+      throw new Error("not subscribed yet");
+    };
     const shut = await outbox.accept(outgoing("shut"), { before: "answers" });
     await outbox.accept(outgoing("passes"));
     await t.broker.published.until(3);

@@ -151,6 +151,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       },
       owner: { origin: "causeway", ask: async () => undefined },
       untilInStep: async () => true,
+      refused: () => new Map(),
     }),
     status: async () => ({ version: "1" }),
     metrics: async () => ({ contentType: "text/plain", text: "up 1\n" }),

@@ -32,7 +32,9 @@ export class FakeConnection {
     return this.connect.protocolVersion ?? 4;
   }
 
+  /** Sends nothing after the broker has hung up. */
   send(...packets: Packet[]): void {
+    if (this.socket.writableEnded) return;
     const bytes = packets.map((packet) => mqttPacket.generate(packet, { protocolVersion: this.version }));
     this.socket.write(Buffer.concat(bytes));
   }

@@ -47,6 +47,8 @@ class FakeSession implements Session {
 
   leave(): void {}
 
+  status: { refused: { filter: string; reason: string }[] } = { refused: [] };
+
   grant(): void {
     this.settled = true;
     this.callbacks.onSettled();
@@ -172,6 +174,22 @@ describe("a lane", { timeout: 30_000 }, () => {
     a.session().connect();
     a.session().grant();
     assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+  });
+
+  it("tells the others at which filters the broker refuses its holder", async (t) => {
+    const store = makeStore();
+    const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
+    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+    assert.deepEqual([a.lane.refused, b.lane.refused], [[], []]);
+    const refused = [{ filter: "x", reason: "no" }];
+    a.session().status = { refused };
+    a.session().grant();
+    await b.until(() => b.lane.refused.length > 0, "the other one is told");
+    assert.deepEqual([a.lane.refused, b.lane.refused], [refused, refused]);
+    assert.equal(b.lane.inStep, true);
+    a.session().status = { refused: [] };
+    a.session().grant();
+    await b.until(() => b.lane.refused.length === 0, "and when that is over");
   });
 
   it("goes to the other one with nothing of what was not durable", async (t) => {

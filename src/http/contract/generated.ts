@@ -1722,6 +1722,15 @@ export interface components {
              */
             failingSince?: string | null;
             /**
+             * @description Those of `topics` that the broker does not subscribe the bridge to, and why: it refused them, or ended the
+             *     connection at them. The others are received. What ended the connection is tried again after 10 minutes, then
+             *     after twice as long each time, up to 4 hours. Absent when there are none.
+             */
+            refusedTopics?: {
+                topic: string;
+                reason: string;
+            }[];
+            /**
              * Format: date-time
              * @description How long the secret before signs as well.
              */
