@@ -183,6 +183,79 @@ describe("webhooks", () => {
     assert.deepEqual([body.topics, body.url], [["y"], HOOK.url]);
   });
 
+  describe("whose answers are published", () => {
+    const calls: [method: string, path: string, body?: object][] = [
+      ...[
+        { url: "https://other.example.com/" },
+        { headers: {} },
+        { auth: null },
+        { transform: "1" },
+        { name: "x" },
+      ].map((body): [string, string, object] => ["PATCH", "", body]),
+      ["PATCH", "", { enabled: true }],
+      ["PATCH", "", { enabled: false, timeoutMs: 1_000 }],
+      ["PATCH", "", { topics: ["x/2"] }],
+      ["POST", "/resume"],
+      ["POST", "/rotate-secret"],
+      ["POST", "/test"],
+      ["POST", "/deliveries/msg_1/retry"],
+      ["POST", "/replay", { status: "failed" }],
+    ];
+    for (const [replyTopic, right] of [
+      ["log", "log"],
+      ["{topic}/reply", "x/+/reply"],
+      ["{responseTopic}", "#"],
+    ] as const) {
+      it(`${replyTopic}: are changed and called by keys that may publish there, and by no others`, async () => {
+        const { id } = (await test.api("POST", "/v1/webhooks", { ...HOOK, topics: ["x/1"], replyTopic })).body;
+        const read = ["x/#"];
+        const [may, mayNot] = [
+          await test.make({ scopes: ["webhooks"], read, publish: [right] }),
+          await test.make({ scopes: ["webhooks"], read, publish: ["x/1", "log/x"] }),
+        ];
+        const before = test.webhookRecords.stored.get(id);
+        const needed = replyTopic === "{responseTopic}" ? "#" : replyTopic.replace("{topic}", "x/1");
+        for (const [method, path, body] of calls) {
+          const answer = await test.api(method, `/v1/webhooks/${id}${path}`, body, mayNot.key);
+          assertForbidden(answer, body && "topics" in body ? needed.replace("1", "2") : needed, "replyTopic");
+        }
+        assert.deepEqual(test.webhookRecords.stored.get(id), before);
+        for (const [method, path, body] of calls) {
+          const answer = await test.api(method, `/v1/webhooks/${id}${path}`, body, may.key);
+          assert.ok(answer.status < 300, `${method} ${path} ${answer.status} ${answer.text}`);
+        }
+      });
+    }
+
+    it("can be paused, told to publish nothing, and removed by any key that sees them", async () => {
+      const { id } = (await test.api("POST", "/v1/webhooks", { ...HOOK, topics: ["x/1"], replyTopic: "log" })).body;
+      const { key } = await test.make({ scopes: ["webhooks"], read: ["#"], publish: [] });
+      const as = (method: string, path = "", body?: object) =>
+        test.api(method, `/v1/webhooks/${id}${path}`, body, key).then(({ status }) => status);
+      assert.equal(await as("GET"), 200);
+      assert.equal(await as("POST", "/pause"), 200);
+      assert.equal(await as("PATCH", "", { enabled: false }), 200);
+      assert.equal(await as("POST", "/resume"), 403);
+      assert.equal(await as("PATCH", "", { url: "https://other.example.com/", replyTopic: null }), 200);
+      assert.equal(await as("POST", "/resume"), 200);
+      assert.equal(await as("DELETE"), 204);
+    });
+
+    it("are not changed where another caller sets the reply topic meanwhile", async () => {
+      const { key } = await test.make({ scopes: ["webhooks"], read: ["#"], publish: [] });
+      const { id } = (await register(["x"])).body;
+      let isSet = false;
+      test.webhookRecords.beforeReplace = async () => {
+        if (isSet) return;
+        isSet = true;
+        await test.api("PATCH", `/v1/webhooks/${id}`, { replyTopic: "log" });
+      };
+      const answer = await test.api("PATCH", `/v1/webhooks/${id}`, { url: "https://example.org/" }, key);
+      assertForbidden(answer, "log", "replyTopic");
+      assert.equal((await test.api("GET", `/v1/webhooks/${id}`)).body.url, HOOK.url);
+    });
+  });
+
   for (const limit of [1, 2, 3, 4, 250]) {
     it(`that may be seen are listed without gaps, ${limit} a page`, async () => {
       const { key } = await test.make({ scopes: ["webhooks"], read: ["mine"] });

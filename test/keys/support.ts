@@ -145,13 +145,36 @@ export async function startTestKeys(): Promise<TestKeys> {
         count: async () => counts,
         list: async () => ({ items: [], nextCursor: null }),
         drop: async () => undefined,
-        sendTest: () => Promise.reject(new Error("not here")),
+        sendTest: async () => "msg_test",
         failingSince: () => undefined,
         resetHealth: async () => {},
       },
       owner: { origin: "causeway", ask: async () => undefined },
       untilInStep: async () => true,
     }),
+    deliveries: {
+      get: () => Promise.reject(new Error("not here")),
+      retry: async (webhookId, messageId) => ({
+        ...{
+          webhookId,
+          messageId,
+          topic: "a",
+          type: null,
+          status: "pending",
+          attempts: 1,
+          receivedAt: "2026-03-01T12:00:00.000Z",
+        },
+        ...{ nextAttemptAt: null, finishedAt: null, lastAttempt: null },
+      }),
+    },
+    replays: {
+      begin: async (webhookId) => ({
+        ...{ id: "rpl_1", webhookId, state: "running", count: 0, done: 0 },
+        ...{ createdAt: "2026-03-01T12:00:00.000Z", finishedAt: null },
+      }),
+      get: () => Promise.reject(new Error("not here")),
+      cancel: async () => undefined,
+    },
     status: async () => ({ version: "1" }),
     metrics: async () => ({ contentType: "text/plain", text: "up 1\n" }),
   };

@@ -353,7 +353,11 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook
-         * @description Changes the fields that are given and leaves the others. `headers` and `retry` are replaced as a whole. Deliveries that wait are made with the new registration. `enabled: false` goes on collecting messages.
+         * @description Changes the fields that are given and leaves the others. `headers` and `retry` are replaced as a whole.
+         *     Deliveries that wait are made with the new registration. `enabled: false` goes on collecting messages.
+         *
+         *     The key needs every right that registering the webhook as it is afterwards takes; `enabled: false` alone takes
+         *     none but to see it.
          */
         patch: operations["updateWebhook"];
         trace?: never;
@@ -1834,7 +1838,7 @@ export interface components {
         /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
         CertificateAuthority: string;
         /**
-         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), and none may be among the webhook's own topics. Not for deliveries in a `batch`.
+         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), not only to register the webhook, but also to change or resume it, to rotate its secret, to test it and to have deliveries made again. None may be among the webhook's own topics. Where it holds `{topic}`, only messages that `topics` matches are answered. Not for deliveries in a `batch`.
          * @example {topic}/reply
          */
         ReplyTopic: string;
