@@ -6,6 +6,7 @@ import { newId } from "../message.ts";
 import { isPause, isVisible, notFound, requireEvents, requireTopics, requireUse } from "./access.ts";
 import { requireTrustFits } from "./auth-rules.ts";
 import { unmaskHeaders } from "./masks.ts";
+import { requireCredentials } from "./moved.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
@@ -140,6 +141,7 @@ export class WebhookService<Page, Query> {
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
       requireTrustFits(changed);
+      requireCredentials(current, input);
       requireCombination(changed);
       // Any change may decide what is published as a reply, so it takes the same rights as the registration.
       if (!isPause(input)) checkReplyTopic(changed, caller);

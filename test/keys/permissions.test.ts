@@ -168,6 +168,32 @@ describe("webhooks", () => {
     }
   });
 
+  it("keep their credentials for the origin they were given for, whatever comes in between", async () => {
+    const [auth, headers] = [{ type: "bearer", token: "t0ken" }, { "x-api-key": "k3y" }];
+    const { id } = (await register(["x"])).body;
+    const patch = (body: object) => test.api("PATCH", `/v1/webhooks/${id}`, body);
+    let isSet = false;
+    test.webhookRecords.beforeReplace = async () => {
+      if (isSet) return;
+      isSet = true;
+      await patch({ auth, headers });
+    };
+    const url = "https://other.example.com/";
+    const { status, body } = await patch({ url });
+    assert.deepEqual([status, body.code], [422, "credentials_required"]);
+    assert.deepEqual(
+      body.errors.map(({ path }: { path: string }) => path),
+      ["auth", "headers"],
+    );
+    const masked = (await test.api("GET", `/v1/webhooks/${id}`)).body.headers;
+    assert.equal((await patch({ url, auth: null, headers: masked })).status, 422);
+    assert.equal((await patch({ url: `${HOOK.url}v2`, headers: masked })).status, 200);
+    assert.deepEqual(test.webhookRecords.stored.get(id)!.value.headers, headers);
+    assert.equal((await patch({ url, auth: null, headers: {} })).status, 200);
+    const { value } = test.webhookRecords.stored.get(id)!;
+    assert.deepEqual([value.url, value.auth, value.headers], [url, undefined, {}]);
+  });
+
   it("that get other topics meanwhile are not changed", async () => {
     const { key } = await test.make({ scopes: ["webhooks"], read: ["x"] });
     const { id } = (await register(["x"])).body;

@@ -159,7 +159,7 @@ export async function startTestKeys(): Promise<TestKeys> {
           webhookId,
           messageId,
           topic: "a",
-          type: null,
+          type: "mqtt.message",
           status: "pending",
           attempts: 1,
           receivedAt: "2026-03-01T12:00:00.000Z",

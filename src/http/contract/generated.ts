@@ -358,6 +358,11 @@ export interface paths {
          *
          *     The key needs every right that registering the webhook as it is afterwards takes; `enabled: false` alone takes
          *     none but to see it.
+         *
+         *     Credentials stay with the origin they were given for. With a `url` of another origin (scheme, host or port),
+         *     a webhook that has `auth` needs `auth` in the same call, and one with `headers` whose values are not shown
+         *     needs `headers`, without masks; `null` and `{}` take them away. Otherwise it is 422 `credentials_required`.
+         *     The signing secret stays: it is never sent.
          */
         patch: operations["updateWebhook"];
         trace?: never;
@@ -1746,7 +1751,7 @@ export interface components {
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value. */
+        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value, unless the `url` changes to another origin. */
         WebhookHeaders: {
             [key: string]: string;
         };
@@ -2185,7 +2190,7 @@ export interface components {
          * @description Stable; compare this one.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, as in `topics[0]` or `query.limit`. */
             path: string;
@@ -3805,6 +3810,30 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description `credentials_required`: the `url` has another origin, and the credentials are not in the call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:credentials_required",
+                     *       "title": "The credentials must be set again",
+                     *       "status": 422,
+                     *       "detail": "auth: must be set again, or taken away, together with a url of another origin",
+                     *       "code": "credentials_required",
+                     *       "errors": [
+                     *         {
+                     *           "path": "auth",
+                     *           "message": "must be set again, or taken away, together with a url of another origin"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
