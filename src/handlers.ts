@@ -19,6 +19,7 @@ import { fieldProblem, Problem } from "./errors.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./handlers/deliveries.ts";
 import { type OperationsPorts, operationsHandlers } from "./handlers/operations.ts";
 import { type WebhookPorts, webhookHandlers } from "./handlers/webhooks.ts";
+import { unauthorized } from "./http/auth.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
@@ -139,7 +140,9 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       }
       const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
       prepared.message.expirySeconds = expirySeconds;
-      return reply.send(await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply)));
+      const answer = await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply));
+      requireValid(request, ports);
+      return reply.send(answer);
     },
     getRequest: async ({ params, caller }, reply) => {
       const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
@@ -191,7 +194,10 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
       return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));
     },
     check: (topic, path) => requirePublish(caller, topic, path),
-    take: (count) => void requireRate(caller, count),
+    take: (count) => {
+      requireValid(request, ports); // a body of lines may last for hours
+      requireRate(caller, count);
+    },
     once: request.onceALine,
     refusal: (error) => {
       if (error instanceof Problem) return error;
@@ -199,6 +205,11 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
       return new Problem("internal_error", "the message could not be published", { cause: error });
     },
   };
+}
+
+/** For what outlasts the check at the request's begin. @throws Problem unauthorized */
+function requireValid(request: FastifyRequest, { isValid }: Pick<HandlerPorts, "isValid">): void {
+  if (!isValid(request)) throw unauthorized("the key was withdrawn, or has expired, after the request began");
 }
 
 /** A stored publish, as far as the key may know of it. */

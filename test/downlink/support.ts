@@ -38,6 +38,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
     "publish" | "outbox" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"
   > = {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
+    isValid: () => true,
     publish: async (message) => {
       downlink.published.push(message);
       return downlink.onPublish?.(message) ?? downlink.outcome;

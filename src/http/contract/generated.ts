@@ -290,7 +290,7 @@ export interface paths {
         post?: never;
         /**
          * Withdraw a key
-         * @description From now on, on every instance within a second, the key is refused. Its streams end within 15 seconds.
+         * @description From now on, on every instance within a second, the key is refused, also in requests that are under way: its streams carry nothing more and end within 15 seconds, requests that wait for a device are answered 401, and further lines of a batch are refused. The same holds for a key that expires.
          */
         delete: operations["deleteKey"];
         options?: never;
