@@ -35,7 +35,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
   };
   const ports: Pick<
     HandlerPorts,
-    "publish" | "outbox" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"
+    "isValid" | "publish" | "outbox" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"
   > = {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     isValid: () => true,

@@ -1947,7 +1947,7 @@ export interface components {
             detail?: string;
         };
         LoggedAttempt: components["schemas"]["Attempt"] & {
-            /** @description The first 1 KiB of the answer, as text. */
+            /** @description The first 1 KiB of the answer, as text. Credentials of the webhook in it are shown as `********`. */
             responseBody: string | null;
         };
         DeliveryDetail: components["schemas"]["Delivery"] & {
