@@ -25,6 +25,8 @@ import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
 import { topicFilterError } from "./topic.ts";
 import type { Streams } from "./uplink/stream.ts";
+import { checkResponseTopic } from "./webhooks/reply-topic.ts";
+import type { Webhook } from "./webhooks/webhook.ts";
 
 export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks">, OperationsPorts {
   publish: Publish;
@@ -40,6 +42,8 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   protocol(): "5" | "3.1.1" | undefined;
   /** Where this instance expects answers that were given no topic. */
   responseTopic: string;
+  /** All webhooks, as this instance knows them. */
+  registrations(): Webhook[];
   /** Whether the key of a request is good, still. */
   isValid(request: FastifyRequest): boolean;
   maxPayloadBytes: number;
@@ -75,6 +79,7 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
       requirePublish(request.caller, body.topic, "topic");
+      checkResponseTopic(body, ports.registrations, request.caller);
       const async = prefersAsync(request.headers.prefer);
       if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, ports);
       const { maxPayloadBytes } = ports;
@@ -131,7 +136,10 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
       const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
       requirePublish(caller, prepared.message.topic, "topic");
-      if (body.responseTopic !== undefined) requireRead(caller, prepared.responseTopic, "responseTopic");
+      if (body.responseTopic !== undefined) {
+        requireRead(caller, prepared.responseTopic, "responseTopic");
+        checkResponseTopic(prepared.message, ports.registrations, caller);
+      }
       reply.type(JSON_TYPE);
       if (async) {
         const state = await ports.storedRequests.accept(prepared, body.expirySeconds);
@@ -189,6 +197,7 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
   return {
     faults: request.routeOptions.config.items!.faults,
     publishOne: (input, rawJson) => {
+      checkResponseTopic(input, ports.registrations, caller);
       if (!async && input.sendAt === undefined) return publishNow(input, rawJson, ports);
       const { accept } = ports.outbox;
       return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));

@@ -1,5 +1,6 @@
 /** What a key may do: every rule over HTTP, with what is allowed beside what is not. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { SCOPES, type Scope } from "../../src/caller.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
@@ -89,6 +90,41 @@ describe("publishing", () => {
     assert.equal((await test.api("POST", "/v1/topics/a%2Fb", undefined, key)).status, 200);
     assertForbidden(await test.api("POST", "/v1/topics/a%2Fb%2Fc", undefined, key), "a/b/c", "topic");
     assertForbidden(await test.api("POST", "/v1/topics/a//b", undefined, key), "a//b", "topic");
+  });
+});
+
+describe("a response topic", () => {
+  const hook = { ...HOOK, topics: ["ask/+"], replyTopic: "{responseTopic}" };
+
+  it("on which a webhook answers is one that the key may publish to", async () => {
+    const { key } = await test.make({ publish: ["ask/#", "mine"], read: ["#"] });
+    const send = (topic: string, responseTopic: string, as?: string) =>
+      test.api("POST", "/v1/messages", { topic, responseTopic }, as);
+    assert.equal((await send("ask/1", "theirs", key)).status, 200, "no webhook answers");
+    assert.equal((await test.api("POST", "/v1/webhooks", hook)).status, 201);
+    assertForbidden(await send("ask/1", "theirs", key), "theirs", "responseTopic");
+    const request = { topic: "ask/1", responseTopic: "theirs/{requestId}" };
+    const refused = await test.api("POST", "/v1/requests", request, key);
+    assert.deepEqual([refused.status, refused.body.errors[0].path], [403, "responseTopic"]);
+    const batch = { messages: [{ topic: "ask/1", responseTopic: "theirs" }, { topic: "ask/1" }] };
+    const { results } = (await test.api("POST", "/v1/messages/batch", batch, key)).body;
+    assert.deepEqual(
+      results.map(({ code, status }: { code?: string; status: number }) => code ?? status),
+      ["forbidden_topic", 200],
+    );
+    assert.equal((await send("ask/1", "mine", key)).status, 200);
+    assert.equal((await send("ask/1/x", "theirs", key)).status, 200, "not the webhook's topic");
+    assert.equal((await send("ask/1", "theirs")).status, 200, "the first key");
+  });
+
+  it("of the bridge's own takes no right", { timeout: 10_000 }, async () => {
+    await test.api("POST", "/v1/webhooks", hook);
+    const { key } = await test.make({ publish: ["ask/#"], read: [] });
+    const published = once(test.publishing, "published");
+    const answer = test.api("POST", "/v1/requests", { topic: "ask/1" }, key).then(({ status }) => status);
+    await published;
+    test.tell(test.published[0]!.responseTopic!, "ok");
+    assert.equal(await answer, 200);
   });
 });
 

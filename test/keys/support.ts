@@ -148,6 +148,7 @@ export async function startTestKeys(): Promise<TestKeys> {
   };
   const streams = new Streams({ listen, eventSource: "/test", onDropped: () => undefined });
   const ports: Partial<HandlerPorts> = {
+    registrations: () => registry.all(),
     isValid: (request) => isGood(request, authenticate),
     maxPayloadBytes: 1_000,
     publish,

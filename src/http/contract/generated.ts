@@ -1397,7 +1397,7 @@ export interface components {
             retain: boolean;
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description MQTT 5 response topic, without wildcards. */
+            /** @description MQTT 5 response topic, without wildcards. Where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, the key must be allowed to publish there (403 `forbidden_topic`). */
             responseTopic?: string;
             /**
              * Format: byte
@@ -1478,7 +1478,7 @@ export interface components {
             qos: components["schemas"]["Qos"];
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description Where the device answers. May hold `{requestId}`. */
+            /** @description Where the device answers. May hold `{requestId}`. The key must be allowed to read it and, where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, to publish to it. */
             responseTopic?: string;
             /**
              * Format: byte
