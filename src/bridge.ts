@@ -206,6 +206,7 @@ export async function startBridge(
         keys,
         streams,
         requests,
+        registrations: () => registry.all(),
         isValid: (request) => isGood(request, authenticate),
         responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
         maxPayloadBytes,

@@ -19,6 +19,7 @@ export const catalogue = {
   payload_too_large: [413, "The payload is too large"],
   unsupported_media_type: [415, "The content type is not supported"],
   idempotency_mismatch: [422, "The idempotency key was used for another request"],
+  credentials_required: [422, "The credentials must be set again"],
   too_many_webhooks: [422, "The limit of webhooks is reached"],
   too_many_keys: [422, "The limit of keys is reached"],
   rate_limited: [429, "Too many requests"],
@@ -77,9 +78,9 @@ export function fieldProblem(code: ProblemCode, path: string, message: string): 
 }
 
 /** A refusal that names every field that is wrong; an empty path is the body itself. */
-export function fieldsProblem(errors: FieldError[]): Problem {
+export function fieldsProblem(errors: FieldError[], code: ProblemCode = "invalid_request"): Problem {
   const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
-  return new Problem("invalid_request", detail, { errors });
+  return new Problem(code, detail, { errors });
 }
 
 /** The process cannot start as it is configured, or beside what already runs: starting again is of no use (exit 78). */

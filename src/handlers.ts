@@ -19,11 +19,14 @@ import { fieldProblem, Problem } from "./errors.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./handlers/deliveries.ts";
 import { type OperationsPorts, operationsHandlers } from "./handlers/operations.ts";
 import { type WebhookPorts, webhookHandlers } from "./handlers/webhooks.ts";
+import { unauthorized } from "./http/auth.ts";
 import type { Handlers } from "./http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "./http/prefer.ts";
 import type { Keys } from "./keys/keys.ts";
 import { topicFilterError } from "./topic.ts";
 import type { Streams } from "./uplink/stream.ts";
+import { checkResponseTopic } from "./webhooks/reply-topic.ts";
+import type { Webhook } from "./webhooks/webhook.ts";
 
 export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks">, OperationsPorts {
   publish: Publish;
@@ -39,6 +42,8 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   protocol(): "5" | "3.1.1" | undefined;
   /** Where this instance expects answers that were given no topic. */
   responseTopic: string;
+  /** All webhooks, as this instance knows them. */
+  registrations(): Webhook[];
   /** Whether the key of a request is good, still. */
   isValid(request: FastifyRequest): boolean;
   maxPayloadBytes: number;
@@ -76,6 +81,7 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
       requirePublish(request.caller, body.topic, "topic");
+      checkResponseTopic(body, ports.registrations, request.caller);
       const async = prefersAsync(request.headers.prefer);
       if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, ports);
       const { maxPayloadBytes } = ports;
@@ -132,7 +138,10 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
       const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
       requirePublish(caller, prepared.message.topic, "topic");
-      if (body.responseTopic !== undefined) requireRead(caller, prepared.responseTopic, "responseTopic");
+      if (body.responseTopic !== undefined) {
+        requireRead(caller, prepared.responseTopic, "responseTopic");
+        checkResponseTopic(prepared.message, ports.registrations, caller);
+      }
       reply.type(JSON_TYPE);
       if (async) {
         const state = await ports.storedRequests.accept(prepared, body.expirySeconds);
@@ -141,7 +150,9 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
       }
       const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
       prepared.message.expirySeconds = expirySeconds;
-      return reply.send(await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply)));
+      const answer = await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply));
+      requireValid(request, ports);
+      return reply.send(answer);
     },
     getRequest: async ({ params, caller }, reply) => {
       const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
@@ -192,12 +203,16 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
   return {
     faults: request.routeOptions.config.items!.faults,
     publishOne: (input, rawJson) => {
+      checkResponseTopic(input, ports.registrations, caller);
       if (!async && input.sendAt === undefined) return publishNow(input, rawJson, ports);
       const { accept } = ports.outbox;
       return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));
     },
     check: (topic, path) => requirePublish(caller, topic, path),
-    take: (count) => void requireRate(caller, count),
+    take: (count) => {
+      requireValid(request, ports); // a body of lines may last for hours
+      requireRate(caller, count);
+    },
     once: request.onceALine,
     refusal: (error) => {
       const problem = error instanceof Problem ? error : ports.explain(error);
@@ -206,6 +221,11 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
       return new Problem("internal_error", "the message could not be published", { cause: error });
     },
   };
+}
+
+/** For what outlasts the check at the request's begin. @throws Problem unauthorized */
+function requireValid(request: FastifyRequest, { isValid }: Pick<HandlerPorts, "isValid">): void {
+  if (!isValid(request)) throw unauthorized("the key was withdrawn, or has expired, after the request began");
 }
 
 /** A stored publish, as far as the key may know of it. */

@@ -5,8 +5,12 @@ import type { Delivery, DeliveryDetail } from "../uplink/deliveries.ts";
 import type { Replays } from "../uplink/replays.ts";
 
 export interface DeliveryPorts {
-  /** @throws Problem not_found, also where the caller may not know that it is there */
-  webhooks: { readable(id: string, caller: Caller): Promise<unknown> };
+  webhooks: {
+    /** @throws Problem not_found, also where the caller may not know that it is there */
+    readable(id: string, caller: Caller): Promise<unknown>;
+    /** @throws Problem likewise, and forbidden_topic where the caller may not have its receiver called */
+    usable(id: string, caller: Caller): Promise<unknown>;
+  };
   deliveries: {
     get(webhookId: string, messageId: string): Promise<DeliveryDetail>;
     retry(webhookId: string, messageId: string): Promise<Delivery>;
@@ -23,12 +27,12 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
       return deliveries.get(id, messageId);
     },
     retryDelivery: async ({ params: { id, messageId }, caller }, reply) => {
-      await webhooks.readable(id, caller);
+      await webhooks.usable(id, caller);
       reply.code(202);
       return deliveries.retry(id, messageId);
     },
     replayDeliveries: async ({ params: { id }, body, caller }, reply) => {
-      await webhooks.readable(id, caller);
+      await webhooks.usable(id, caller);
       const replay = await replays.begin(id, body);
       reply.code(202).header("location", `/v1/webhooks/${id}/replays/${replay.id}`);
       return replay;

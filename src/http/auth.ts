@@ -27,9 +27,11 @@ export function bearerCheck(apiKey: string): Authenticate {
 export function callerOf(request: FastifyRequest, authenticate: Authenticate): Caller {
   const caller = callerBehind(request, authenticate);
   if (caller) return caller;
-  throw new Problem("unauthorized", "send the header Authorization: Bearer <API key>", {
-    headers: { "www-authenticate": "Bearer" },
-  });
+  throw unauthorized("send the header Authorization: Bearer <API key>");
+}
+
+export function unauthorized(detail: string): Problem {
+  return new Problem("unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
 }
 
 /** Whether the key of a request that was let in is good, still: a stream may outlive it. */

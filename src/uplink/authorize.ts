@@ -31,9 +31,10 @@ export function makeAuthorizedSend(send: (call: TlsCall) => Promise<AttemptResul
       const found = await tokens.get(auth);
       if ("error" in found) return timed({ error: "auth_error", detail: found.error, durationMs: 0 });
       const result = await send(withHeader(call, `Bearer ${found.token}`));
-      if (result.statusCode !== 401) return timed(result);
+      const known = { ...result, accessToken: found.token };
+      if (result.statusCode !== 401) return timed(known);
       tokens.refused(auth, found.token);
-      if (found.isNew || !mayAskAgain) return timed(result);
+      if (found.isNew || !mayAskAgain) return timed(known);
     }
   }
 

@@ -86,7 +86,7 @@ export function makeDeliver(webhookId: string, options: DeliverOptions, callBatc
     const result = prepared.kind === "failed" ? prepared.result : await send(webhook, prepared.message, attempt, now);
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
-    const kept = toAttempt(result.at ?? now, result);
+    const kept = toAttempt(result.at ?? now, result, webhook);
     // One call is one sign of the endpoint's health, however many events it carried.
     const speaks = result.batch?.leads !== false || admitted.kind === "probe";
     const health = speaks ? healthOf(result, decision) : "neutral";

@@ -1,7 +1,9 @@
 /** How a decision becomes the end of a BullMQ job, and what an attempt leaves behind in it. */
 import { UnrecoverableError } from "bullmq";
+import type { Webhook } from "../webhooks/webhook.ts";
 import { withoutBody } from "./attempt-log.ts";
 import type { Attempt } from "./delivery.ts";
+import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 import type { AttemptResult } from "./retry.ts";
 
 /** A failed attempt that has another one to follow; carries the time to it into the queue's back-off. */
@@ -28,14 +30,19 @@ export function backoff(_attemptsMade: number, _type?: string, error?: Error): n
   return error instanceof RetryLater ? error.delayMs : 5_000;
 }
 
-/** @param at when the call began, in milliseconds since the epoch */
-export function toAttempt(at: number, result: AttemptResult): Attempt {
+/**
+ * What is kept of a call, without credentials that the receiver may have echoed.
+ * @param at when the call began, in milliseconds since the epoch
+ * @param webhook as it was called
+ */
+export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): Attempt {
+  const { responseBody, accessToken } = result;
   return {
     at: new Date(at).toISOString(),
     statusCode: result.statusCode ?? null,
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
-    ...(result.responseBody && { responseBody: result.responseBody }),
+    ...(responseBody && { responseBody: maskSecrets(responseBody, secretsOf(webhook, accessToken)) }),
     ...((result.error === "filter_error" || result.error === "transform_error") && { detail: result.detail }),
   };
 }

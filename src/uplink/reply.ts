@@ -16,7 +16,7 @@ export interface Reply {
 }
 
 /** Why an answer was not published. None is an error: the delivery has succeeded. */
-export type NoReply = "incomplete" | "no_response_topic" | "invalid_topic" | "own_topic";
+export type NoReply = "incomplete" | "no_response_topic" | "invalid_topic" | "other_topic" | "own_topic";
 
 export interface ReplyOptions {
   /** Makes the reply durable; it is published as soon as the broker is there. The same id again is harmless. */
@@ -63,6 +63,9 @@ export function replyOf(
   const { responseTopic, correlationData } = message;
   const asked = replyTopic === "{responseTopic}";
   if (asked && responseTopic === undefined) return "no_response_topic";
+  // The right to publish was checked for the webhook's own topics. The bridge's own events come from others, and so
+  // may deliveries that were waiting when the topics changed.
+  if (replyTopic.includes("{topic}") && !topics.some((filter) => matches(filter, message.topic))) return "other_topic";
   const topic = asked ? responseTopic! : replyTopic.replaceAll("{topic}", () => message.topic);
   if (publishTopicError(topic) !== undefined) return "invalid_topic";
   // It would come back, be answered, and so on for ever.

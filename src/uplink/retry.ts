@@ -36,6 +36,8 @@ export interface AttemptResult {
   batch?: { id: string; events: number; leads: boolean };
   /** The first bytes of the answer as text. */
   responseBody?: string;
+  /** The OAuth 2 access token that was sent. Never kept: it tells what must not be kept. */
+  accessToken?: string;
   /** The answer as it came, where it is wanted itself, and its content type. */
   body?: Buffer;
   bodyType?: string;

@@ -24,8 +24,10 @@ const MAX_STREAMS = 5_000;
 
 interface Stream {
   sink: Sink;
-  /** Whether he may still read: his key may have been withdrawn. */
+  /** Whether the reader's key is still valid. Asked before every write, so it must be cheap. */
   isAllowed(): boolean;
+  /** Stops listening. */
+  leave(): void;
 }
 
 export class Streams {
@@ -60,15 +62,15 @@ export class Streams {
         if (stream) this.#write(stream, this.#eventOf(message));
       })
       .finally(() => this.#opening--);
-    const opened: Stream = { sink: start(), isAllowed };
-    stream = opened;
-    this.#open.add(opened);
-    const forget = () => {
+    const leave = () => {
       this.#open.delete(opened);
       listening.close();
     };
-    opened.sink.once("close", forget);
-    if (opened.sink.destroyed) forget();
+    const opened: Stream = { sink: start(), isAllowed, leave };
+    stream = opened;
+    this.#open.add(opened);
+    opened.sink.once("close", leave);
+    if (opened.sink.destroyed) leave();
     else this.#write(opened, CONNECTED);
   }
 
@@ -79,14 +81,16 @@ export class Streams {
   }
 
   #beat(): void {
-    for (const stream of this.#open) {
-      if (stream.isAllowed()) this.#write(stream, HEARTBEAT);
-      else stream.sink.end();
-    }
+    for (const stream of this.#open) this.#write(stream, HEARTBEAT);
   }
 
-  #write({ sink }: Stream, bytes: Buffer): void {
+  #write({ sink, isAllowed, leave }: Stream, bytes: Buffer): void {
     if (sink.destroyed) return;
+    if (!isAllowed()) {
+      leave();
+      sink.end();
+      return;
+    }
     if (sink.writableLength <= MAX_BUFFERED_BYTES) {
       sink.write(bytes);
       return;

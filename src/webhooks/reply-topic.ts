@@ -1,7 +1,7 @@
 /** `replyTopic`: what may be registered. What becomes of it with each message: `src/uplink/reply.ts`. */
-import { type Caller, requirePublishAll } from "../caller.ts";
+import { type Caller, requirePublish, requirePublishAll } from "../caller.ts";
 import { fieldProblem } from "../errors.ts";
-import { covers, publishTopicError, topicFilterError } from "../topic.ts";
+import { covers, matches, publishTopicError, topicFilterError } from "../topic.ts";
 import type { Webhook } from "./webhook.ts";
 
 const FIELD = "replyTopic";
@@ -34,6 +34,23 @@ export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopi
     }
     requirePublishAll(caller, replies, FIELD);
   }
+}
+
+/**
+ * A response topic is where the device answers, with rights of its own. Only where a webhook answers there instead, the
+ * bridge publishes on it, so then the caller must be allowed to.
+ * @throws Problem forbidden_topic
+ */
+export function checkResponseTopic(
+  { topic, responseTopic }: { topic: string; responseTopic?: string },
+  webhooks: () => Pick<Webhook, "replyTopic" | "topics">[],
+  caller: Caller,
+): void {
+  if (responseTopic === undefined || caller.mayPublish(responseTopic)) return;
+  const isAnswered = webhooks().some(
+    ({ replyTopic, topics }) => replyTopic === RESPONSE_TOPIC && topics.some((filter) => matches(filter, topic)),
+  );
+  if (isAnswered) requirePublish(caller, responseTopic, "responseTopic");
 }
 
 /** A filter that matches every topic to which messages under `filter` are answered. */

@@ -1,10 +1,12 @@
 /** What the API does with webhooks: create, list, read, change, remove, and what became of their deliveries. */
-import { type Caller, requireRead } from "../caller.ts";
+import type { Caller } from "../caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
 import { Problem } from "../errors.ts";
 import { newId } from "../message.ts";
+import { isPause, isVisible, notFound, requireEvents, requireTopics, requireUse } from "./access.ts";
 import { requireTrustFits } from "./auth-rules.ts";
 import { unmaskHeaders } from "./masks.ts";
+import { requireCredentials } from "./moved.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
@@ -16,7 +18,6 @@ import {
   DEFAULTS,
   MAX_WEBHOOKS,
   type Webhook,
-  type WebhookEvent,
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
@@ -142,8 +143,10 @@ export class WebhookService<Page, Query> {
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
       requirePurpose(changed);
       requireTrustFits(changed);
+      requireCredentials(current, input);
       requireCombination(changed);
-      if (input.topics || input.replyTopic) checkReplyTopic(changed, caller);
+      // Any change may decide what is published as a reply, so it takes the same rights as the registration.
+      if (!isPause(input)) checkReplyTopic(changed, caller);
       return changed;
     });
     if (input.enabled === true || webhook.url !== before.url) await this.options.deliveries.resetHealth(id);
@@ -157,9 +160,10 @@ export class WebhookService<Page, Query> {
     await this.readable(id, caller);
     const { secret = this.options.newSecret(), graceSeconds = GRACE_SECONDS } = input;
     await checkWebhook({ secret }, this.options.rules);
-    const webhook = await this.options.registry.update(id, (current) =>
-      rotated(current, { secret, graceSeconds }, Date.now()),
-    );
+    const webhook = await this.options.registry.update(id, (current) => {
+      requireUse(current, caller);
+      return rotated(current, { secret, graceSeconds }, Date.now());
+    });
     return { ...(await this.#withCounts(webhook)), secret };
   }
 
@@ -193,7 +197,7 @@ export class WebhookService<Page, Query> {
 
   /** Queues an event of the bridge itself, whatever the webhook's topics. @returns its id */
   async test(id: string, caller: Caller): Promise<{ messageId: string }> {
-    await this.readable(id, caller);
+    await this.usable(id, caller);
     return { messageId: await this.options.deliveries.sendTest(id) };
   }
 
@@ -206,6 +210,16 @@ export class WebhookService<Page, Query> {
   async readable(id: string, caller: Caller): Promise<Webhook> {
     const webhook = await this.options.registry.read(id);
     if (!isVisible(webhook, caller)) throw notFound(id);
+    return webhook;
+  }
+
+  /**
+   * Likewise, for a caller that has its receiver called.
+   * @throws Problem not_found, forbidden_topic where the caller may not publish the replies
+   */
+  async usable(id: string, caller: Caller): Promise<Webhook> {
+    const webhook = await this.options.registry.read(id);
+    requireUse(webhook, caller);
     return webhook;
   }
 
@@ -227,22 +241,4 @@ function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhoo
     ...(input.topics && { topics: [...new Set(input.topics)] }),
     ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
   };
-}
-
-function isVisible(webhook: Webhook, caller: Caller): boolean {
-  return webhook.topics.every((filter) => caller.mayRead(filter)) && (!webhook.events?.length || caller.mayRead("#"));
-}
-
-function requireTopics(caller: Caller, topics: string[]): void {
-  for (const [i, filter] of topics.entries()) requireRead(caller, filter, `topics[${i}]`);
-}
-
-/** Events tell of all webhooks, their topics among it: who may read everything may have them. */
-function requireEvents(caller: Caller, events: readonly WebhookEvent[] | null | undefined): void {
-  if (events?.length) requireRead(caller, "#", "events");
-}
-
-/** In the words of the registry, so that nobody can tell a webhook that is hidden from one that is not there. */
-function notFound(id: string): Problem {
-  return new Problem("not_found", `there is no webhook ${id}`);
 }

@@ -35,9 +35,18 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
   };
   const ports: Pick<
     HandlerPorts,
-    "publish" | "outbox" | "readRetained" | "findRetained" | "readSeveral" | "maxPayloadBytes"
+    | "isValid"
+    | "registrations"
+    | "publish"
+    | "outbox"
+    | "readRetained"
+    | "findRetained"
+    | "readSeveral"
+    | "maxPayloadBytes"
   > = {
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
+    isValid: () => true,
+    registrations: () => [],
     publish: async (message) => {
       downlink.published.push(message);
       return downlink.onPublish?.(message) ?? downlink.outcome;

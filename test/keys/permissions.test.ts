@@ -1,5 +1,6 @@
 /** What a key may do: every rule over HTTP, with what is allowed beside what is not. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { SCOPES, type Scope } from "../../src/caller.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
@@ -92,6 +93,41 @@ describe("publishing", () => {
   });
 });
 
+describe("a response topic", () => {
+  const hook = { ...HOOK, topics: ["ask/+"], replyTopic: "{responseTopic}" };
+
+  it("on which a webhook answers is one that the key may publish to", async () => {
+    const { key } = await test.make({ publish: ["ask/#", "mine"], read: ["#"] });
+    const send = (topic: string, responseTopic: string, as?: string) =>
+      test.api("POST", "/v1/messages", { topic, responseTopic }, as);
+    assert.equal((await send("ask/1", "theirs", key)).status, 200, "no webhook answers");
+    assert.equal((await test.api("POST", "/v1/webhooks", hook)).status, 201);
+    assertForbidden(await send("ask/1", "theirs", key), "theirs", "responseTopic");
+    const request = { topic: "ask/1", responseTopic: "theirs/{requestId}" };
+    const refused = await test.api("POST", "/v1/requests", request, key);
+    assert.deepEqual([refused.status, refused.body.errors[0].path], [403, "responseTopic"]);
+    const batch = { messages: [{ topic: "ask/1", responseTopic: "theirs" }, { topic: "ask/1" }] };
+    const { results } = (await test.api("POST", "/v1/messages/batch", batch, key)).body;
+    assert.deepEqual(
+      results.map(({ code, status }: { code?: string; status: number }) => code ?? status),
+      ["forbidden_topic", 200],
+    );
+    assert.equal((await send("ask/1", "mine", key)).status, 200);
+    assert.equal((await send("ask/1/x", "theirs", key)).status, 200, "not the webhook's topic");
+    assert.equal((await send("ask/1", "theirs")).status, 200, "the first key");
+  });
+
+  it("of the bridge's own takes no right", { timeout: 10_000 }, async () => {
+    await test.api("POST", "/v1/webhooks", hook);
+    const { key } = await test.make({ publish: ["ask/#"], read: [] });
+    const published = once(test.publishing, "published");
+    const answer = test.api("POST", "/v1/requests", { topic: "ask/1" }, key).then(({ status }) => status);
+    await published;
+    test.tell(test.published[0]!.responseTopic!, "ok");
+    assert.equal(await answer, 200);
+  });
+});
+
 describe("reading what a topic holds", () => {
   it("takes what a read filter matches, and nothing else", async () => {
     const { key } = await test.make({ publish: ["#"], read: ["site/#"] });
@@ -168,6 +204,32 @@ describe("webhooks", () => {
     }
   });
 
+  it("keep their credentials for the origin they were given for, whatever comes in between", async () => {
+    const [auth, headers] = [{ type: "bearer", token: "t0ken" }, { "x-api-key": "k3y" }];
+    const { id } = (await register(["x"])).body;
+    const patch = (body: object) => test.api("PATCH", `/v1/webhooks/${id}`, body);
+    let isSet = false;
+    test.webhookRecords.beforeReplace = async () => {
+      if (isSet) return;
+      isSet = true;
+      await patch({ auth, headers });
+    };
+    const url = "https://other.example.com/";
+    const { status, body } = await patch({ url });
+    assert.deepEqual([status, body.code], [422, "credentials_required"]);
+    assert.deepEqual(
+      body.errors.map(({ path }: { path: string }) => path),
+      ["auth", "headers"],
+    );
+    const masked = (await test.api("GET", `/v1/webhooks/${id}`)).body.headers;
+    assert.equal((await patch({ url, auth: null, headers: masked })).status, 422);
+    assert.equal((await patch({ url: `${HOOK.url}v2`, headers: masked })).status, 200);
+    assert.deepEqual(test.webhookRecords.stored.get(id)!.value.headers, headers);
+    assert.equal((await patch({ url, auth: null, headers: {} })).status, 200);
+    const { value } = test.webhookRecords.stored.get(id)!;
+    assert.deepEqual([value.url, value.auth, value.headers], [url, undefined, {}]);
+  });
+
   it("that get other topics meanwhile are not changed", async () => {
     const { key } = await test.make({ scopes: ["webhooks"], read: ["x"] });
     const { id } = (await register(["x"])).body;
@@ -181,6 +243,79 @@ describe("webhooks", () => {
     assert.equal(status, 404);
     const { body } = await test.api("GET", `/v1/webhooks/${id}`);
     assert.deepEqual([body.topics, body.url], [["y"], HOOK.url]);
+  });
+
+  describe("whose answers are published", () => {
+    const calls: [method: string, path: string, body?: object][] = [
+      ...[
+        { url: "https://other.example.com/" },
+        { headers: {} },
+        { auth: null },
+        { transform: "1" },
+        { name: "x" },
+      ].map((body): [string, string, object] => ["PATCH", "", body]),
+      ["PATCH", "", { enabled: true }],
+      ["PATCH", "", { enabled: false, timeoutMs: 1_000 }],
+      ["PATCH", "", { topics: ["x/2"] }],
+      ["POST", "/resume"],
+      ["POST", "/rotate-secret"],
+      ["POST", "/test"],
+      ["POST", "/deliveries/msg_1/retry"],
+      ["POST", "/replay", { status: "failed" }],
+    ];
+    for (const [replyTopic, right] of [
+      ["log", "log"],
+      ["{topic}/reply", "x/+/reply"],
+      ["{responseTopic}", "#"],
+    ] as const) {
+      it(`${replyTopic}: are changed and called by keys that may publish there, and by no others`, async () => {
+        const { id } = (await test.api("POST", "/v1/webhooks", { ...HOOK, topics: ["x/1"], replyTopic })).body;
+        const read = ["x/#"];
+        const [may, mayNot] = [
+          await test.make({ scopes: ["webhooks"], read, publish: [right] }),
+          await test.make({ scopes: ["webhooks"], read, publish: ["x/1", "log/x"] }),
+        ];
+        const before = test.webhookRecords.stored.get(id);
+        const needed = replyTopic === "{responseTopic}" ? "#" : replyTopic.replace("{topic}", "x/1");
+        for (const [method, path, body] of calls) {
+          const answer = await test.api(method, `/v1/webhooks/${id}${path}`, body, mayNot.key);
+          assertForbidden(answer, body && "topics" in body ? needed.replace("1", "2") : needed, "replyTopic");
+        }
+        assert.deepEqual(test.webhookRecords.stored.get(id), before);
+        for (const [method, path, body] of calls) {
+          const answer = await test.api(method, `/v1/webhooks/${id}${path}`, body, may.key);
+          assert.ok(answer.status < 300, `${method} ${path} ${answer.status} ${answer.text}`);
+        }
+      });
+    }
+
+    it("can be paused, told to publish nothing, and removed by any key that sees them", async () => {
+      const { id } = (await test.api("POST", "/v1/webhooks", { ...HOOK, topics: ["x/1"], replyTopic: "log" })).body;
+      const { key } = await test.make({ scopes: ["webhooks"], read: ["#"], publish: [] });
+      const as = (method: string, path = "", body?: object) =>
+        test.api(method, `/v1/webhooks/${id}${path}`, body, key).then(({ status }) => status);
+      assert.equal(await as("GET"), 200);
+      assert.equal(await as("POST", "/pause"), 200);
+      assert.equal(await as("PATCH", "", { enabled: false }), 200);
+      assert.equal(await as("POST", "/resume"), 403);
+      assert.equal(await as("PATCH", "", { url: "https://other.example.com/", replyTopic: null }), 200);
+      assert.equal(await as("POST", "/resume"), 200);
+      assert.equal(await as("DELETE"), 204);
+    });
+
+    it("are not changed where another caller sets the reply topic meanwhile", async () => {
+      const { key } = await test.make({ scopes: ["webhooks"], read: ["#"], publish: [] });
+      const { id } = (await register(["x"])).body;
+      let isSet = false;
+      test.webhookRecords.beforeReplace = async () => {
+        if (isSet) return;
+        isSet = true;
+        await test.api("PATCH", `/v1/webhooks/${id}`, { replyTopic: "log" });
+      };
+      const answer = await test.api("PATCH", `/v1/webhooks/${id}`, { url: "https://example.org/" }, key);
+      assertForbidden(answer, "log", "replyTopic");
+      assert.equal((await test.api("GET", `/v1/webhooks/${id}`)).body.url, HOOK.url);
+    });
   });
 
   for (const limit of [1, 2, 3, 4, 250]) {

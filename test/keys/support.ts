@@ -1,14 +1,19 @@
 /** The real app over real keys and webhooks, with a store and a broker that are functions. */
+import { EventEmitter } from "node:events";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import request from "supertest";
-import type { OutgoingMessage } from "../../src/downlink/publish.ts";
+import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
+import { Requests } from "../../src/downlink/requests.ts";
 import { type HandlerPorts, makeHandlers } from "../../src/handlers.ts";
 import { buildApp } from "../../src/http/app.ts";
-import { bearerCheck } from "../../src/http/auth.ts";
+import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
 import type { KeyInput, KeyRecord } from "../../src/keys/key.ts";
 import { Keys } from "../../src/keys/keys.ts";
+import { type Message, newId } from "../../src/message.ts";
 import type { Records, Versioned } from "../../src/store/store.ts";
+import type { OnMessage } from "../../src/uplink/feed.ts";
+import { Streams } from "../../src/uplink/stream.ts";
 import { View } from "../../src/view.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
@@ -104,6 +109,10 @@ export interface TestKeys {
   webhookRecords: MemoryRecords<Webhook>;
   keys: Keys;
   published: OutgoingMessage[];
+  /** Emits `published` with each message. */
+  publishing: EventEmitter<{ published: [] }>;
+  /** A message arrives from the broker, for every listener. */
+  tell(topic: string, payload: string): void;
   claims: MemoryClaims;
   /** Every line of the log. */
   logged: string[];
@@ -124,12 +133,29 @@ export async function startTestKeys(): Promise<TestKeys> {
   const published: OutgoingMessage[] = [];
   const claims = new MemoryClaims();
   const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
+  const first = bearerCheck(ROOT_KEY);
+  const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
+  const listeners = new Set<OnMessage>();
+  const listen = async (_topics: string[], onMessage: OnMessage) => {
+    listeners.add(onMessage);
+    return { close: () => void listeners.delete(onMessage) };
+  };
+  const publishing = new EventEmitter<{ published: [] }>();
+  const publish: Publish = async (message) => {
+    published.push(message);
+    publishing.emit("published");
+    return { kind: "sent" };
+  };
+  const streams = new Streams({ listen, eventSource: "/test", onDropped: () => undefined });
   const ports: Partial<HandlerPorts> = {
+    registrations: () => registry.all(),
+    isValid: (request) => isGood(request, authenticate),
     maxPayloadBytes: 1_000,
-    publish: async (message) => {
-      published.push(message);
-      return { kind: "sent" };
-    },
+    publish,
+    protocol: () => "5",
+    responseTopic: "causeway/responses/{requestId}",
+    requests: new Requests({ publish, listen, maxPending: 10, onLate: () => undefined }),
+    streams,
     readRetained: async (topic) => ({ topic, payload: Buffer.from("held"), qos: 1 }),
     keys,
     webhooks: new WebhookService({
@@ -145,7 +171,7 @@ export async function startTestKeys(): Promise<TestKeys> {
         count: async () => counts,
         list: async () => ({ items: [], nextCursor: null }),
         drop: async () => undefined,
-        sendTest: () => Promise.reject(new Error("not here")),
+        sendTest: async () => "msg_test",
         failingSince: () => undefined,
         resetHealth: async () => {},
       },
@@ -153,15 +179,37 @@ export async function startTestKeys(): Promise<TestKeys> {
       untilInStep: async () => true,
       refused: () => new Map(),
     }),
+    deliveries: {
+      get: () => Promise.reject(new Error("not here")),
+      retry: async (webhookId, messageId) => ({
+        ...{
+          webhookId,
+          messageId,
+          topic: "a",
+          type: "mqtt.message",
+          status: "pending",
+          attempts: 1,
+          receivedAt: "2026-03-01T12:00:00.000Z",
+        },
+        ...{ nextAttemptAt: null, finishedAt: null, lastAttempt: null },
+      }),
+    },
+    replays: {
+      begin: async (webhookId) => ({
+        ...{ id: "rpl_1", webhookId, state: "running", count: 0, done: 0 },
+        ...{ createdAt: "2026-03-01T12:00:00.000Z", finishedAt: null },
+      }),
+      get: () => Promise.reject(new Error("not here")),
+      cancel: async () => undefined,
+    },
     status: async () => ({ version: "1" }),
     metrics: async () => ({ contentType: "text/plain", text: "up 1\n" }),
   };
   const logged: string[] = [];
   const logger = pino({ level: "trace" }, { write: (line) => void logged.push(line) });
-  const first = bearerCheck(ROOT_KEY);
   const app = await buildApp({
     handlers: makeHandlers(ports as HandlerPorts),
-    authenticate: (bearer) => first(bearer) ?? keys.authenticate(bearer),
+    authenticate,
     maxPayloadBytes: 1_000,
     claims,
     logger,
@@ -181,6 +229,13 @@ export async function startTestKeys(): Promise<TestKeys> {
     webhookRecords,
     keys,
     published,
+    publishing,
+    tell(topic, payload) {
+      const message: Message = {
+        ...{ id: newId("msg"), topic, payload: Buffer.from(payload), qos: 0, retain: false, receivedAt: 0 },
+      };
+      for (const onMessage of listeners) onMessage(message);
+    },
     claims,
     logged,
     api,
@@ -191,6 +246,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       return body;
     },
     close: async () => {
+      streams.close();
       await app.close();
       await view.stop();
       await registry.stop();

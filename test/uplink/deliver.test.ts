@@ -102,6 +102,18 @@ describe("a delivery attempt", () => {
     assert.deepEqual(rests, [], "an answer of 500 slows nothing else down");
   });
 
+  it("keeps no credential that the receiver echoes", async () => {
+    const headers = { "x-api-key": "k3y-value" };
+    const auth = { type: "bearer", token: "t0ken-value" } as const;
+    const responseBody = "Bearer t0ken-value, k3y-value, acc3ss-token, t0ken-va";
+    const { run } = setup({ ...answered(404), responseBody, accessToken: "acc3ss-token" }, { headers, auth });
+    const error = await run(2).catch((caught: unknown) => caught);
+    assert.ok(error instanceof UnrecoverableError);
+    const kept: Attempt = JSON.parse(error.stack!);
+    assert.equal(kept.responseBody, "Bearer ********, ********, ********, ********");
+    assert.doesNotMatch(error.stack! + error.message, /acc3ss/);
+  });
+
   it("is a dead letter once the schedule is used up", async () => {
     const { run, logged, deadLetters } = setup({ ...answered(404), responseBody: "who?" });
     const error = await run(2).catch((caught: unknown) => caught);

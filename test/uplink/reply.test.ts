@@ -44,7 +44,17 @@ describe("replies", () => {
     ["a message that asks for none", reply("{responseTopic}"), "no_response_topic"],
     ["a response topic with a wildcard", reply("{responseTopic}", { ...asked, responseTopic: "a/#" }), "invalid_topic"],
     ["a response topic of the webhook", reply("{responseTopic}", asked, {}, ["answers/#"]), "own_topic"],
-    ["a topic that grew too long", reply("{topic}/x", { ...message, topic: "t".repeat(65_535) }), "invalid_topic"],
+    [
+      "a message of a topic that is no longer the webhook's",
+      reply("{topic}/x", message, {}, ["other/+"]),
+      "other_topic",
+    ],
+    ["an event of the bridge", reply("{topic}/x", { ...message, topic: "causeway/test" }), "other_topic"],
+    [
+      "a topic that grew too long",
+      reply("{topic}/x", { ...message, topic: "t".repeat(65_535) }, {}, ["+"]),
+      "invalid_topic",
+    ],
   ] as const) {
     it(`are not published: ${why}`, () => assert.equal(found, expected));
   }

@@ -110,6 +110,46 @@ describe("streams", () => {
     streams.close();
   });
 
+  it("carry nothing that comes after the key is withdrawn, and end with it", async () => {
+    const { streams, listeners, tell } = setUp();
+    const [withdrawn, good] = [new Reader(), new Reader()];
+    let isAllowed = true;
+    await streams.open(
+      ["t"],
+      () => withdrawn,
+      () => isAllowed,
+    );
+    await streams.open(
+      ["t"],
+      () => good,
+      () => true,
+    );
+    tell("before");
+    isAllowed = false;
+    const finished = once(withdrawn, "finish");
+    for (let i = 0; i < 3; i++) tell("after");
+    await finished;
+    assert.match(withdrawn.text, /"before"/);
+    assert.doesNotMatch(withdrawn.text, /after/);
+    assert.equal(good.text.match(/"after"/g)?.length, 3);
+    assert.deepEqual([listeners.size, streams.size], [1, 1]);
+    streams.close();
+  });
+
+  it("carry nothing where the key is withdrawn before the broker has granted the filter", async () => {
+    const { streams, listeners } = setUp();
+    const reader = new Reader();
+    const finished = once(reader, "finish");
+    await streams.open(
+      ["t"],
+      () => reader,
+      () => false,
+    );
+    await finished;
+    assert.deepEqual([reader.text, listeners.size, streams.size], ["", 0, 0]);
+    streams.close();
+  });
+
   it("end with the process", async () => {
     const { streams } = setUp();
     const reader = new Reader();

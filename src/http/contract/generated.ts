@@ -294,7 +294,7 @@ export interface paths {
         post?: never;
         /**
          * Withdraw a key
-         * @description From now on, on every instance within a second, the key is refused. Its streams end within 15 seconds.
+         * @description From now on, on every instance within a second, the key is refused, also in requests that are under way: its streams carry nothing more and end within 15 seconds, requests that wait for a device are answered 401, and further lines of a batch are refused. The same holds for a key that expires.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -357,7 +357,16 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook
-         * @description Changes the fields that are given and leaves the others. `headers` and `retry` are replaced as a whole. Deliveries that wait are made with the new registration. `enabled: false` goes on collecting messages.
+         * @description Changes the fields that are given and leaves the others. `headers` and `retry` are replaced as a whole.
+         *     Deliveries that wait are made with the new registration. `enabled: false` goes on collecting messages.
+         *
+         *     The key needs every right that registering the webhook as it is afterwards takes; `enabled: false` alone takes
+         *     none but to see it.
+         *
+         *     Credentials stay with the origin they were given for. With a `url` of another origin (scheme, host or port),
+         *     a webhook that has `auth` needs `auth` in the same call, and one with `headers` whose values are not shown
+         *     needs `headers`, without masks; `null` and `{}` take them away. Otherwise it is 422 `credentials_required`.
+         *     The signing secret stays: it is never sent.
          */
         patch: operations["updateWebhook"];
         trace?: never;
@@ -1396,7 +1405,7 @@ export interface components {
             retain: boolean;
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description MQTT 5 response topic; the rules are those of `topic`. */
+            /** @description MQTT 5 response topic; the rules are those of `topic`. Where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, the key must be allowed to publish there (403 `forbidden_topic`). */
             responseTopic?: string;
             /**
              * Format: byte
@@ -1477,7 +1486,7 @@ export interface components {
             qos: components["schemas"]["Qos"];
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description Where the device answers. May hold `{requestId}`. */
+            /** @description Where the device answers. May hold `{requestId}`. The key must be allowed to read it and, where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, to publish to it. */
             responseTopic?: string;
             /**
              * Format: byte
@@ -1761,7 +1770,7 @@ export interface components {
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value. */
+        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value, unless the `url` changes to another origin. */
         WebhookHeaders: {
             [key: string]: string;
         };
@@ -1853,7 +1862,7 @@ export interface components {
         /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
         CertificateAuthority: string;
         /**
-         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), and none may be among the webhook's own topics. Not for deliveries in a `batch`.
+         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), not only to register the webhook, but also to change or resume it, to rotate its secret, to test it and to have deliveries made again. None may be among the webhook's own topics. Where it holds `{topic}`, only messages that `topics` matches are answered. Not for deliveries in a `batch`.
          * @example {topic}/reply
          */
         ReplyTopic: string;
@@ -1957,7 +1966,7 @@ export interface components {
             detail?: string;
         };
         LoggedAttempt: components["schemas"]["Attempt"] & {
-            /** @description The first 1 KiB of the answer, as text. */
+            /** @description The first 1 KiB of the answer, as text. Credentials of the webhook in it are shown as `********`. */
             responseBody: string | null;
         };
         DeliveryDetail: components["schemas"]["Delivery"] & {
@@ -2200,7 +2209,7 @@ export interface components {
          * @description Stable; compare this one.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, as in `topics[0]` or `query.limit`. */
             path: string;
@@ -3851,6 +3860,30 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description `credentials_required`: the `url` has another origin, and the credentials are not in the call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:credentials_required",
+                     *       "title": "The credentials must be set again",
+                     *       "status": 422,
+                     *       "detail": "auth: must be set again, or taken away, together with a url of another origin",
+                     *       "code": "credentials_required",
+                     *       "errors": [
+                     *         {
+                     *           "path": "auth",
+                     *           "message": "must be set again, or taken away, together with a url of another origin"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,0 +1,37 @@
+/** Which webhooks a caller may see, and what registering or using one takes. Pure. */
+import { type Caller, requireRead } from "../caller.ts";
+import { Problem } from "../errors.ts";
+import { checkReplyTopic } from "./reply-topic.ts";
+import type { Webhook, WebhookEvent, WebhookPatch } from "./webhook.ts";
+
+export function isVisible(webhook: Webhook, caller: Caller): boolean {
+  return webhook.topics.every((filter) => caller.mayRead(filter)) && (!webhook.events?.length || caller.mayRead("#"));
+}
+
+/**
+ * Whether a caller may have the receiver called: its answers are published on the bridge's account.
+ * @throws Problem not_found, forbidden_topic
+ */
+export function requireUse(webhook: Webhook, caller: Caller): void {
+  if (!isVisible(webhook, caller)) throw notFound(webhook.id);
+  checkReplyTopic(webhook, caller);
+}
+
+/** A pause, like a removal, only ends what the webhook does. */
+export function isPause(input: WebhookPatch): boolean {
+  return input.enabled === false && Object.keys(input).length === 1;
+}
+
+export function requireTopics(caller: Caller, topics: string[]): void {
+  for (const [i, filter] of topics.entries()) requireRead(caller, filter, `topics[${i}]`);
+}
+
+/** Events describe all webhooks and their topics, so they require read access to everything. */
+export function requireEvents(caller: Caller, events: readonly WebhookEvent[] | null | undefined): void {
+  if (events?.length) requireRead(caller, "#", "events");
+}
+
+/** In the words of the registry: a hidden webhook and an absent one get the same answer. */
+export function notFound(id: string): Problem {
+  return new Problem("not_found", `there is no webhook ${id}`);
+}
