@@ -45,6 +45,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     kind: "embedded",
     ping: () => claims.put("ping", "", PING_SECONDS),
     isOutage,
+    bind: () => {}, // Nothing can take the place of files that this process holds open.
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims,
     counters: embeddedCounters(database),

@@ -44,8 +44,8 @@ export function subscriberClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null, autoResubscribe: false });
 }
 
-/** Replies of a Redis that is there and takes nothing: it starts, has no memory or disk left, or lost its master. */
-const UNABLE = /^-?(?:LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN)\b/;
+/** Error replies of a Redis that is up but cannot serve: another store, loading, no memory or disk, no master. */
+const UNABLE = /^-?(?:WRONGSTORE|LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN)\b/;
 
 /** Whether a command failed because Redis cannot be used now, and not because of the command itself. */
 export function isOutage(err: unknown): boolean {

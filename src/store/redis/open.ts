@@ -14,6 +14,7 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
+import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
@@ -42,16 +43,21 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     return client;
   };
 
+  const gate = new Gate(prefix);
   const commands = open(failFastClient(url));
+  gate.guard(commands);
   keepBooks(commands, prefix);
   letDrain(commands);
-  commands.on("ready", () => outage.back());
+  const look = (then: () => void) => probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
+  commands.on("ready", () => void look(() => outage.back()));
   commands.on("close", () => {
     if (!closed) outage.lost(new Error("The connection to Redis was closed."));
   });
   let closed = false;
+  let looking: NodeJS.Timeout | undefined;
   const close = async () => {
     closed = true;
+    clearInterval(looking);
     for (const client of clients) client.disconnect();
   };
 
@@ -59,16 +65,31 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     const server = await checkedServer(commands, signal);
     for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
     const workers = open(patientClient(url));
+    gate.guard(workers);
     letDrain(workers);
     const subscriber = open(subscriberClient(url));
     const notices = new Notices(subscriber, log);
     await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
+
+    const watchIdentity = () => {
+      looking ??= setInterval(() => {
+        void look(() => {
+          if (!outage.isReplaced) return;
+          outage.back();
+          subscriber.disconnect(true); // What was missed meanwhile is read again when it is back.
+        });
+      }, LOOK_MS).unref();
+    };
 
     const claims = redisClaims(commands, prefix);
     return {
       kind: "redis",
       ping: () => claims.put("ping", "", PING_SECONDS),
       isOutage,
+      bind(identity) {
+        gate.close(identity);
+        watchIdentity();
+      },
       records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
       claims,
       counters: redisCounters(commands, prefix),
@@ -98,6 +119,8 @@ async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<Ser
   }
 }
 
+/** Without a new connection too, another store may answer: after FLUSHALL, or behind a proxy. */
+const LOOK_MS = 1_000;
 const OUTAGE_NOTICED_MS = 250;
 /** As BullMQ does it: the queue has taken up more than any limit allows. */
 const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;
@@ -119,6 +142,13 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
       const backend = createRedisBackend(name, opts, kind);
       // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
       if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
+      const getJobData = backend.getJobData.bind(backend);
+      backend.getJobData = async (id) => {
+        const found = await getJobData(id);
+        // Not a script of BullMQ's: a job that is not there may be in the right store.
+        if (!found) await (await backend.connection.client).runCommand(PROBE, []);
+        return found;
+      };
       backend.addJobs = (entries) => addTogether(backend, entries);
       backend.setRateLimit = async (ms) => void (await setLimiter(`${prefix}:q:${name}:limiter`, ms));
       return backend;
@@ -134,6 +164,10 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
     },
     workerOptions: { connection: workers, prefix: `${prefix}:q` },
     onError(err, queue) {
+      if (isWrongStore(err)) {
+        outage.replaced(err);
+        return;
+      }
       // While the shared connection is down every error has the same cause, whatever it says.
       if (outage.active || commands.status !== "ready") {
         outage.lost(err);
