@@ -164,10 +164,8 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
     },
     workerOptions: { connection: workers, prefix: `${prefix}:q` },
     onError(err, queue) {
-      if (isWrongStore(err)) {
-        outage.replaced(err);
-        return;
-      }
+      // May be reported a second late, when the right store is back: the shared connection knows.
+      if (isWrongStore(err)) return;
       // While the shared connection is down every error has the same cause, whatever it says.
       if (outage.active || commands.status !== "ready") {
         outage.lost(err);
