@@ -30,6 +30,12 @@ function readConfig(): Config {
   }
 }
 
+/** Whether anything that must last is kept in DATA_DIR: the store, the broker's data or the key that is made. */
+function keepsThere({ storeUrl, apiKey, mqtt, roles }: Config): boolean {
+  const needsBroker = roles.some((role) => role !== "delivery");
+  return !storeUrl || !apiKey || (needsBroker && !mqtt.url);
+}
+
 const config = readConfig();
 const lines = openLog(config.logLevel);
 const log = lines.logger;
@@ -48,7 +54,7 @@ const grace = closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
 });
 
 try {
-  await enterDataDir(config.dataDir);
+  await enterDataDir(config.dataDir, undefined, keepsThere(config));
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);
   const { address, broker, store } = bridge;

@@ -66,6 +66,15 @@ export function redactedAddress(url: string): string {
   }
 }
 
+/** Errors that waiting does not end, and the way out. */
+const NEVER: readonly [pattern: RegExp, advice: string][] = [
+  [/NOAUTH/, "it asks for a password. Example: redis://user:password@redis.example:6379/0"],
+  [/WRONGPASS|NOPERM/, "correct the user name or the password, or the rights of this user."],
+  [/DB index|value is not an integer or out of range/, "there is no database with the number at its end."],
+  [/Unknown RESP type/, "something else than Redis answers there. Correct host and port, or use rediss:// for TLS."],
+  [/wrong version number/, "no TLS is spoken there. Use redis://, or the port on which Redis speaks TLS."],
+];
+
 /**
  * Resolves once the connection can be used, however long that takes. What waiting cannot repair ends it: a refused
  * password, or the caller's signal.
@@ -80,8 +89,11 @@ export async function untilReady(client: Redis, signal?: AbortSignal): Promise<v
     };
     const onReady = () => done(resolve);
     const onError = (err: Error) => {
-      if (!/WRONGPASS|NOAUTH|NOPERM|invalid DB index|DB index is out of range/.test(err.message)) return;
-      done(() => reject(new StoreConfigError(`Redis refuses the connection of STORE_URL: ${err.message}`)));
+      const [, advice] = NEVER.find(([pattern]) => pattern.test(err.message)) ?? [];
+      if (!advice) return;
+      // OpenSSL's messages hold several lines, addresses and source files.
+      const why = err.message.includes("SSL routines") ? "wrong TLS version number" : err.message;
+      done(() => reject(new StoreConfigError(`Redis cannot be used with this STORE_URL (${why}): ${advice}`)));
     };
     const onAbort = () => done(() => reject(signal?.reason));
     client.on("ready", onReady).on("error", onError);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
@@ -44,7 +45,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   };
 
   const gate = new Gate(prefix);
-  const commands = open(failFastClient(url));
+  const commands = open(firstClient(url));
   gate.guard(commands);
   keepBooks(commands, prefix);
   letDrain(commands);
@@ -63,6 +64,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
 
   try {
     const server = await checkedServer(commands, signal);
+    await untilWritable(commands, `${prefix}:c:ping`, outage, signal);
     for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
     const workers = open(patientClient(url));
     gate.guard(workers);
@@ -103,6 +105,39 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   } catch (err) {
     await close();
     throw err;
+  }
+}
+
+/** Refuses a URL that ioredis cannot read. */
+function firstClient(url: string): Redis {
+  let client: Redis;
+  try {
+    client = failFastClient(url);
+  } catch (err) {
+    throw new StoreConfigError(
+      `STORE_URL cannot be read (${(err as Error).message}): encode special characters of user name and password, ` +
+        "% as %25 and @ as %40.",
+    );
+  }
+  if (client.options.keyPrefix === undefined || client.options.keyPrefix === "") return client;
+  client.disconnect();
+  throw new StoreConfigError("STORE_URL must not set keyPrefix: the queues cannot work with it.");
+}
+
+/** A replica may become the master, and a master may be elected: the start waits for that and says so. */
+const MAY_HEAL = /^(?:READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/;
+
+/** Resolves once Redis takes a write, or refuses it for another reason, without which the bridge can start. */
+async function untilWritable(commands: Redis, key: string, outage: OutageLog, signal?: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await commands.set(key, "", "EX", PING_SECONDS);
+      return outage.back();
+    } catch (err) {
+      if (err instanceof Error && err.name === "ReplyError" && !MAY_HEAL.test(err.message)) return;
+      outage.lost(err);
+    }
+    await delay(LOOK_MS, undefined, { signal });
   }
 }
 
