@@ -20,9 +20,13 @@ export interface Instance {
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
   // Readable by its owner alone: the embedded store may come here next. Before the database, which opens by itself.
+  const made = await makeDirectory(dataDir).then(
+    () => true,
+    () => false,
+  );
+  if (!made) return { name: named(newId()), release: async () => {} };
   const level = new ClassicLevel(join(dataDir, "instance"));
   try {
-    await makeDirectory(dataDir);
     await level.open();
     const known = await level.get("id");
     const id = known ?? newId();
