@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CannotStartError } from "./errors.ts";
 
 export interface ApiKey {
   key: string;
@@ -15,7 +16,7 @@ export async function resolveApiKey(configured: string | undefined, dataDir: str
   if (configured) return { key: configured, isNew: false };
   const file = join(dataDir, "api-key");
   const kept = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
+    if (error.code !== "ENOENT") throw new CannotStartError(`The API key in ${file} cannot be read: ${error.message}`);
     return "";
   });
   if (kept.trim()) return { key: kept.trim(), file, isNew: false };

@@ -20,6 +20,7 @@ import { makeObserver, type WideLine } from "./ops/observe.ts";
 import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
 import { openSecrets } from "./secrets-key.ts";
 import { enterStore, type NewerDataError } from "./store/format.ts";
+import { enterIdentity } from "./store/identity.ts";
 import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/breaker.ts";
@@ -95,8 +96,10 @@ export async function startBridge(
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
     onStop("store", () => store.close());
     const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
+    const identity = await enterIdentity(store, { dataDir, place, accept: config.storeReset });
     const entered = await enterStore(store, { place, holder: instance.name });
     onStop("format", () => entered.stop());
+    await identity.keep();
 
     // The broker: theirs, or our own, or none.
     const embedded =

@@ -57,6 +57,8 @@ export interface Config {
   };
   /** Absent: the embedded store. May hold a password: show it through {@link redactUrl} only. */
   readonly storeUrl?: string;
+  /** Whether a store may be used that is not the one that `dataDir` names. */
+  readonly storeReset: boolean;
   /** Encrypt secrets in the store: the first one; all of them decrypt. */
   readonly secretsKeys: readonly string[];
   /** What this process does, each once. */
@@ -181,6 +183,7 @@ function toConfig(v: Variables): Config {
     },
     broker: { host: v.BROKER_HOST, port: v.BROKER_PORT, username: v.BROKER_USERNAME, password: v.BROKER_PASSWORD },
     storeUrl: v.STORE_URL,
+    storeReset: v.STORE_RESET === "accept",
     secretsKeys: list(v.SECRETS_KEY ?? ""),
     roles: rolesOf(v.ROLES),
     webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],

@@ -31,6 +31,12 @@ function readConfig(): Config {
   }
 }
 
+/** Whether anything that must last is kept in DATA_DIR: the store, the broker's data or the key that is made. */
+function keepsThere({ storeUrl, apiKey, mqtt, roles }: Config): boolean {
+  const needsBroker = roles.some((role) => role !== "delivery");
+  return !storeUrl || !apiKey || (needsBroker && !mqtt.url);
+}
+
 const config = readConfig();
 hideSecrets(secretsOf(config));
 const lines = openLog(config.logLevel);
@@ -51,7 +57,7 @@ const grace = closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
 });
 
 try {
-  await enterDataDir(config.dataDir);
+  await enterDataDir(config.dataDir, undefined, keepsThere(config));
   const apiKey: ApiKey = await resolveApiKey(config.apiKey, config.dataDir);
   hideSecrets([apiKey.key]);
   bridge = await startBridge(config, apiKey.key, lines, starting.signal);

@@ -16,6 +16,7 @@
  * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
  * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | who may connect to it; required beyond loopback |
  * | `STORE_URL` | the embedded store | redis or rediss |
+ * | `STORE_RESET` | none | `accept`: start on a store that is not the one that `DATA_DIR` names |
  * | `SECRETS_KEY` | embedded store: made and kept beside it | encrypts secrets in the store; several: the first encrypts |
  * | `ROLES` | `api,uplink,delivery` | what this process does; fewer than all only with `STORE_URL` |
  * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
@@ -53,6 +54,7 @@ export interface Variables {
   BROKER_USERNAME?: string;
   BROKER_PASSWORD?: string;
   STORE_URL?: string;
+  STORE_RESET?: "accept";
   SECRETS_KEY?: string;
   ROLES: string;
   WEBHOOK_ALLOW_NETWORKS?: string;
@@ -111,6 +113,7 @@ export const rules: Record<keyof Variables, Rule> = {
   BROKER_USERNAME: credential,
   BROKER_PASSWORD: credential,
   STORE_URL: text("store-url", "must be a URL such as redis://host:6379/0, with the scheme redis or rediss"),
+  STORE_RESET: { schema: { type: "string", enum: ["accept"] }, expected: "must be accept, or absent" },
   SECRETS_KEY: text(
     "secrets-keys",
     "must be at least 32 printable ASCII characters without white space, as from openssl rand -base64 32; several separated by commas",

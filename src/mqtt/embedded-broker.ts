@@ -126,9 +126,15 @@ async function openDatabase(location: string, log: Log): Promise<BrokerDatabase>
     await database.level.open();
     return database;
   } catch (error) {
-    const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-    if (code !== "LEVEL_LOCKED") throw error;
-    throw new CannotStartError(`The embedded broker's data in ${location} is in use by another process: set DATA_DIR.`);
+    const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+    if (/no space left/i.test(message)) throw error;
+    throw new CannotStartError(
+      code === "LEVEL_LOCKED"
+        ? `The embedded broker's data in ${location} is in use by another process: set DATA_DIR.`
+        : `The embedded broker's data in ${location} cannot be opened (${message}): its files may be damaged. Restore ` +
+            "DATA_DIR from a backup, or move this directory away, which ends all sessions and removes retained messages.",
+      { cause: error },
+    );
   }
 }
 

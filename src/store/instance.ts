@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
+import { makeDirectory } from "./directory.ts";
 
 export interface Instance {
   /** Nobody else who shares the store has it, while this process lives. */
@@ -20,7 +20,11 @@ export interface Instance {
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
   // Readable by its owner alone: the embedded store may come here next. Before the database, which opens by itself.
-  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch(() => undefined);
+  const made = await makeDirectory(dataDir).then(
+    () => true,
+    () => false,
+  );
+  if (!made) return { name: named(newId()), release: async () => {} };
   const level = new ClassicLevel(join(dataDir, "instance"));
   try {
     await level.open();

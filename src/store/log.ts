@@ -13,6 +13,7 @@ export class OutageLog {
   readonly #log: StoreLog;
   readonly #fields: object;
   #since: number | undefined;
+  #replaced = false;
   /** How many there have been. */
   count = 0;
 
@@ -32,7 +33,22 @@ export class OutageLog {
     this.#log.error({ ...this.#fields, err }, "store_lost");
   }
 
+  /** Another store answers: said once, also in the middle of an outage. */
+  replaced(err: unknown): void {
+    if (this.#replaced) return;
+    this.#replaced = true;
+    this.#since ??= Date.now();
+    this.count += 1;
+    this.#log.error({ ...this.#fields, err }, "store_replaced");
+  }
+
+  /** Whether the last that was seen is another store. */
+  get isReplaced(): boolean {
+    return this.#replaced;
+  }
+
   back(): void {
+    this.#replaced = false;
     if (this.#since === undefined) return;
     this.#log.info({ ...this.#fields, outage_ms: Date.now() - this.#since }, "store_back");
     this.#since = undefined;

@@ -11,6 +11,11 @@ export interface Store {
   ping(): Promise<void>;
   /** Whether an error of records, claims, leases or queues means that the store cannot be used now. */
   isOutage(error: unknown): boolean;
+  /**
+   * Ties this handle to the store with that identity. While another store answers in its place, every call rejects as
+   * in an outage and changes nothing.
+   */
+  bind(identity: string): void;
   /** A named set of durable JSON records. */
   records<T>(collection: string, options?: RecordsOptions): Records<T>;
   readonly claims: Claims;

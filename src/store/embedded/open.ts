@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeDirectory } from "../directory.ts";
 import type { StoreLog } from "../log.ts";
 import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
 import { embeddedBooks } from "./books.ts";
@@ -20,7 +20,7 @@ export interface EmbeddedStoreOptions {
 /** PostgreSQL in the process (PGlite), its files in `dataDir/store`, for one process at a time. */
 export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions): Promise<Store> {
   const directory = resolve(dataDir);
-  await makeDirectory(directory);
+  await makeDataDir(directory);
   const unlock = await lockDirectory(join(directory, "lock"), directory);
   let database: Database | undefined;
   try {
@@ -29,9 +29,9 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
     await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${tables.join("; ")}`);
     return await storeOn(database, { log, unlock });
   } catch (err) {
-    await database?.close();
+    await database?.close().catch(() => undefined);
     await unlock();
-    throw err;
+    throw isOutage(err) ? err : cannotOpen(join(directory, "store"), err);
   }
 }
 
@@ -45,6 +45,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     kind: "embedded",
     ping: () => claims.put("ping", "", PING_SECONDS),
     isOutage,
+    bind: () => {}, // Nothing can take the place of files that this process holds open.
     records: (collection) => embeddedRecords(database, watchers, collection),
     claims,
     counters: embeddedCounters(database),
@@ -61,10 +62,19 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
   return store;
 }
 
+function cannotOpen(directory: string, err: unknown): StoreConfigError {
+  const why = err instanceof Error ? err.message : String(err);
+  return new StoreConfigError(
+    `The embedded store in ${directory} cannot be opened (${why.trim()}): its files may be damaged. Restore DATA_DIR ` +
+      "from a backup, or move this directory away and start once with STORE_RESET=accept, which begins an empty store.",
+    { cause: err },
+  );
+}
+
 /** Readable by its owner alone: it holds key hashes, signing secrets and messages. */
-async function makeDirectory(directory: string): Promise<void> {
+async function makeDataDir(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
   } catch (err) {
     throw new StoreConfigError(`The data directory ${directory} cannot be made: ${(err as Error).message}`, {
       cause: err,

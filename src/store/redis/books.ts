@@ -107,6 +107,8 @@ for _, queue in ipairs(queues) do
 end
 return { sum.enqueued, sum.succeeded, sum.failed, sum.waiting, sum.discarded }`;
 
+const QUEUES = "return redis.call('SMEMBERS', KEYS[1])";
+
 const CLOSE = `${EVEN_WITHOUT_MEMORY}
 local base = KEYS[3] .. ARGV[1] .. ':'
 local there = lengths(base)
@@ -121,12 +123,13 @@ export function redisBooks(client: Redis, prefix: string): Books {
   const keys = [`${prefix}:b:queues`, `${prefix}:b:closed`, `${prefix}:q:`];
   const sum = script(client, "bookSum", 3, library(prefix) + SUM);
   const close = script(client, "bookClose", 3, library(prefix) + CLOSE);
+  const queues = script(client, "bookQueues", 1, QUEUES);
   const toBook = (values: unknown) =>
     Object.fromEntries(COLUMNS.map((column, i) => [column, (values as number[])[i]!])) as unknown as Book;
   return {
     total: async () => toBook(await sum(...keys)),
     of: async (queue) => toBook(await sum(...keys, queue)),
-    queues: () => client.smembers(keys[0]!),
+    queues: async () => (await queues(keys[0]!)) as string[],
     close: async (queue) => (await close(...keys, queue)) === 1,
   };
 }

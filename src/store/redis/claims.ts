@@ -9,6 +9,9 @@ if there then return there end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return false`;
 
+const PUT = "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])";
+const RELEASE = "redis.call('DEL', KEYS[1])";
+
 const RELEASE_IF = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`;
@@ -16,16 +19,18 @@ return 0`;
 export function redisClaims(client: Redis, prefix: string): Claims {
   const keyOf = (key: string) => `${prefix}:c:${key}`;
   const claim = script(client, "claim", 1, CLAIM);
+  const put = script(client, "claimPut", 1, PUT);
+  const release = script(client, "claimRelease", 1, RELEASE);
   const releaseIf = script(client, "release_if", 1, RELEASE_IF);
   return {
     async claim(key, value, ttlSeconds) {
       return ((await claim(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
     },
     async put(key, value, ttlSeconds) {
-      await client.set(keyOf(key), value, "EX", ttlSeconds);
+      await put(keyOf(key), value, ttlSeconds);
     },
     async release(key) {
-      await client.del(keyOf(key));
+      await release(keyOf(key));
     },
     async releaseIf(key, value) {
       await releaseIf(keyOf(key), value);

@@ -45,11 +45,11 @@ export function subscriberClient(url: string): Redis {
 }
 
 /**
- * Error replies of a Redis that is up but cannot serve: it starts, has no memory or disk left, lost its master, runs a
- * script, or lets this user do less than it takes. Redis 6.2 puts where a script failed in front of the code.
+ * Error replies of a Redis that is up but cannot serve: it holds another store, starts, has no memory or disk left, lost
+ * its master, runs a script, or lets this user do less than it takes. Redis 6.2 puts where a script failed in front of the code.
  */
 const UNABLE =
-  /(?:^|: )-?(?:LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOPERM|NOAUTH|WRONGPASS)\b/;
+  /(?:^|: )-?(?:WRONGSTORE|LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOPERM|NOAUTH|WRONGPASS)\b/;
 /** From within a script NOPERM comes without its code; a command that was renamed or switched off is unknown. */
 const DENIED = /The user executing the script can't|^-?ERR unknown (?:sub)?command/i;
 
@@ -76,6 +76,15 @@ export function redactedAddress(url: string): string {
   }
 }
 
+/** Errors that waiting does not end, and the way out. */
+const NEVER: readonly [pattern: RegExp, advice: string][] = [
+  [/NOAUTH/, "it asks for a password. Example: redis://user:password@redis.example:6379/0"],
+  [/WRONGPASS|NOPERM/, "correct the user name or the password, or the rights of this user."],
+  [/DB index|value is not an integer or out of range/, "there is no database with the number at its end."],
+  [/Unknown RESP type/, "something else than Redis answers there. Correct host and port, or use rediss:// for TLS."],
+  [/wrong version number/, "no TLS is spoken there. Use redis://, or the port on which Redis speaks TLS."],
+];
+
 /**
  * Resolves once the connection can be used, however long that takes. What waiting cannot repair ends it: a refused
  * password, or the caller's signal.
@@ -90,8 +99,11 @@ export async function untilReady(client: Redis, signal?: AbortSignal): Promise<v
     };
     const onReady = () => done(resolve);
     const onError = (err: Error) => {
-      if (!/WRONGPASS|NOAUTH|NOPERM|invalid DB index|DB index is out of range/.test(err.message)) return;
-      done(() => reject(new StoreConfigError(`Redis refuses the connection of STORE_URL: ${err.message}`)));
+      const [, advice] = NEVER.find(([pattern]) => pattern.test(err.message)) ?? [];
+      if (!advice) return;
+      // OpenSSL's messages hold several lines, addresses and source files.
+      const why = err.message.includes("SSL routines") ? "wrong TLS version number" : err.message;
+      done(() => reject(new StoreConfigError(`Redis cannot be used with this STORE_URL (${why}): ${advice}`)));
     };
     const onAbort = () => done(() => reject(signal?.reason));
     client.on("ready", onReady).on("error", onError);

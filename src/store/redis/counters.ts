@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Counters } from "../store.ts";
-import { script } from "./script.ts";
+import { pairs, script } from "./script.ts";
 
 /** Once for each flush of messages, where a transaction of ioredis would make 100 KB of garbage. */
 const ADD = `
@@ -8,10 +8,15 @@ local values = {}
 for i = 1, #ARGV, 2 do values[#values + 1] = redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return values`;
 
+const READ = "return redis.call('HGETALL', KEYS[1])";
+const REMOVE = "redis.call('DEL', KEYS[1])";
+
 /** A hash a group. */
 export function redisCounters(client: Redis, prefix: string): Counters {
   const keyOf = (group: string) => `${prefix}:n:${group}`;
   const add = script(client, "counterAdd", 1, ADD);
+  const read = script(client, "counterRead", 1, READ);
+  const remove = script(client, "counterRemove", 1, REMOVE);
   return {
     async add(group, deltas) {
       const fields = Object.keys(deltas);
@@ -19,11 +24,11 @@ export function redisCounters(client: Redis, prefix: string): Counters {
       return Object.fromEntries(fields.map((field, i) => [field, values[i]!]));
     },
     async read(group) {
-      const found = await client.hgetall(keyOf(group));
-      return Object.fromEntries(Object.entries(found).map(([field, value]) => [field, Number(value)]));
+      const found = pairs((await read(keyOf(group))) as string[]);
+      return Object.fromEntries(found.map(([field, value]) => [field, Number(value)]));
     },
     async remove(group) {
-      await client.del(keyOf(group));
+      await remove(keyOf(group));
     },
   };
 }

@@ -16,16 +16,19 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
 redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[2], ARGV[3])`;
 
+const HOLDER = "return redis.call('GET', KEYS[1])";
+
 /** One key for each lease, which Redis ends; one notice channel for all of them. */
 export function redisLeases(client: Redis, notices: Notices, prefix: string): Leases {
   const keyOf = (name: string) => `${prefix}:l:${name}`;
   const channel = `${prefix}:l`;
   const acquire = script(client, "leaseAcquire", 1, ACQUIRE);
+  const holder = script(client, "leaseHolder", 1, HOLDER);
   const release = script(client, "leaseRelease", 1, RELEASE);
   return {
     acquire: async (name, holder, ttlMs) => (await acquire(keyOf(name), holder, ttlMs)) as string,
     release: async (name, holder) => void (await release(keyOf(name), holder, channel, name)),
-    holder: async (name) => (await client.get(keyOf(name))) ?? undefined,
+    holder: async (name) => ((await holder(keyOf(name))) as string | null) ?? undefined,
     watch: (listener) =>
       notices.watch(channel, (name) => {
         if (name !== undefined) listener(name);

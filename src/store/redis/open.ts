@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
@@ -14,6 +15,7 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
+import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
@@ -42,33 +44,54 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     return client;
   };
 
-  const commands = open(failFastClient(url));
+  const gate = new Gate(prefix);
+  const commands = open(firstClient(url));
+  gate.guard(commands);
   keepBooks(commands, prefix);
   letDrain(commands);
-  commands.on("ready", () => outage.back());
+  const look = (then: () => void) => probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
+  commands.on("ready", () => void look(() => outage.back()));
   commands.on("close", () => {
     if (!closed) outage.lost(new Error("The connection to Redis was closed."));
   });
   let closed = false;
+  let looking: NodeJS.Timeout | undefined;
   const close = async () => {
     closed = true;
+    clearInterval(looking);
     for (const client of clients) client.disconnect();
   };
 
   try {
     const server = await checkedServer(commands, signal);
+    await untilWritable(commands, `${prefix}:c:ping`, outage, signal);
     for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
     const workers = open(patientClient(url));
+    gate.guard(workers);
     letDrain(workers);
     const subscriber = open(subscriberClient(url));
     const notices = new Notices(subscriber, log);
     await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
+
+    const watchIdentity = () => {
+      looking ??= setInterval(() => {
+        void look(() => {
+          if (!outage.isReplaced) return;
+          outage.back();
+          subscriber.disconnect(true); // What was missed meanwhile is read again when it is back.
+        });
+      }, LOOK_MS).unref();
+    };
 
     const claims = redisClaims(commands, prefix);
     return {
       kind: "redis",
       ping: () => claims.put("ping", "", PING_SECONDS),
       isOutage,
+      bind(identity) {
+        gate.close(identity);
+        watchIdentity();
+      },
       records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
       claims,
       counters: redisCounters(commands, prefix),
@@ -85,6 +108,39 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   }
 }
 
+/** Refuses a URL that ioredis cannot read. */
+function firstClient(url: string): Redis {
+  let client: Redis;
+  try {
+    client = failFastClient(url);
+  } catch (err) {
+    throw new StoreConfigError(
+      `STORE_URL cannot be read (${(err as Error).message}): encode special characters of user name and password, ` +
+        "% as %25 and @ as %40.",
+    );
+  }
+  if (client.options.keyPrefix === undefined || client.options.keyPrefix === "") return client;
+  client.disconnect();
+  throw new StoreConfigError("STORE_URL must not set keyPrefix: the queues cannot work with it.");
+}
+
+/** A replica may become the master, and a master may be elected: the start waits for that and says so. */
+const MAY_HEAL = /^(?:READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/;
+
+/** Resolves once Redis takes a write, or refuses it for another reason, without which the bridge can start. */
+async function untilWritable(commands: Redis, key: string, outage: OutageLog, signal?: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await commands.set(key, "", "EX", PING_SECONDS);
+      return outage.back();
+    } catch (err) {
+      if (err instanceof Error && err.name === "ReplyError" && !MAY_HEAL.test(err.message)) return;
+      outage.lost(err);
+    }
+    await delay(LOOK_MS, undefined, { signal });
+  }
+}
+
 /** Asks again when Redis goes away between the connection and the answer. */
 async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<ServerCheck> {
   for (;;) {
@@ -98,6 +154,8 @@ async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<Ser
   }
 }
 
+/** Without a new connection too, another store may answer: after FLUSHALL, or behind a proxy. */
+const LOOK_MS = 1_000;
 const OUTAGE_NOTICED_MS = 250;
 /** As BullMQ does it: the queue has taken up more than any limit allows. */
 const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;
@@ -119,6 +177,13 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
       const backend = createRedisBackend(name, opts, kind);
       // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
       if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
+      const getJobData = backend.getJobData.bind(backend);
+      backend.getJobData = async (id) => {
+        const found = await getJobData(id);
+        // Not a script of BullMQ's: a job that is not there may be in the right store.
+        if (!found) await (await backend.connection.client).runCommand(PROBE, []);
+        return found;
+      };
       backend.addJobs = (entries) => addTogether(backend, entries);
       backend.setRateLimit = async (ms) => void (await setLimiter(`${prefix}:q:${name}:limiter`, ms));
       return backend;
@@ -134,6 +199,8 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
     },
     workerOptions: { connection: workers, prefix: `${prefix}:q` },
     onError(err, queue) {
+      // May be reported a second late, when the right store is back: the shared connection knows.
+      if (isWrongStore(err)) return;
       // While the shared connection is down every error has the same cause, whatever it says.
       if (outage.active || commands.status !== "ready") {
         outage.lost(err);

@@ -26,6 +26,9 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('PUBLISH', ARGV[2], ARGV[1])
 return 1`;
 
+const GET = "return redis.call('HGET', KEYS[1], ARGV[1])";
+const COUNT = "return redis.call('HLEN', KEYS[1])";
+
 /** Ids and records in one step, so that a page never has a hole where a record was just removed. */
 const LIST = `
 local ids = redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])
@@ -61,6 +64,8 @@ export function redisRecords<T>(
   const replace = writing("recordReplace", 1, REPLACE);
   const remove = script(client, "recordRemove", 2, REMOVE);
   const listScript = script(client, "recordList", 2, LIST);
+  const get = script(client, "recordGet", 1, GET);
+  const count = script(client, "recordCount", 1, COUNT);
 
   async function page(after: string | undefined, limit: number): Promise<Versioned<T>[]> {
     const flat = (await listScript(hash, index, after === undefined ? "-" : `(${after}`, limit)) as string[];
@@ -85,12 +90,12 @@ export function redisRecords<T>(
 
   return {
     async get(id) {
-      const stored = await client.hget(hash, id);
+      const stored = (await get(hash, id)) as string | null;
       return stored === null ? undefined : parse<T>(id, stored);
     },
     list: ({ after, limit }) => pages(after, limit),
     all: () => pages(undefined, Number.POSITIVE_INFINITY),
-    count: () => client.hlen(hash),
+    count: async () => (await count(hash)) as number,
     create: async (id, value) => (await create(hash, index, id, JSON.stringify(value), channel)) === 1,
     replace: async (id, value, version) =>
       (await replace(hash, id, JSON.stringify(value), String(version), channel)) === 1,

@@ -9,3 +9,8 @@ export function script(client: Redis, name: string, numberOfKeys: number, lua: s
   if (!commands[command]) client.defineCommand(command, { numberOfKeys, lua });
   return (...args) => commands[command]!(...args);
 }
+
+/** The replies of HGETALL and the like, which a script answers as a flat list. */
+export function pairs(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
+}

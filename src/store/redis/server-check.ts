@@ -40,6 +40,18 @@ export async function checkServer(client: Redis): Promise<ServerCheck> {
     throw new StoreConfigError(`Redis ${version} is too old: Causeway needs Redis 6.2 or newer, Valkey or Dragonfly.`);
   }
 
+  if (info.get("redis_mode") === "sentinel") {
+    throw new StoreConfigError(
+      "STORE_URL names a Redis Sentinel, which stores nothing. Name the Redis that it watches.",
+    );
+  }
+  if (info.get("cluster_enabled") === "1" && !info.has("dragonfly_version")) {
+    throw new StoreConfigError(
+      "STORE_URL names a node of a Redis Cluster, which Causeway cannot use: its keys belong together and a cluster " +
+        "spreads them. Name a Redis with cluster mode off.",
+    );
+  }
+
   const policy = info.get("maxmemory_policy") ?? (await configValue(client, "maxmemory-policy"));
   if (policy && policy !== "noeviction") {
     throw new StoreConfigError(

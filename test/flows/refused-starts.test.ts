@@ -1,0 +1,60 @@
+/** A start that cannot use its data ends with 78 and one sentence about what to do, without a stack trace. */
+import assert from "node:assert/strict";
+import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startTestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { startProcess } from "../support/processes.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+async function refused(dataDir: string, pattern: RegExp, env: Record<string, string> = {}): Promise<void> {
+  const process_ = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    env: { PORT: "0", BROKER_PORT: "0", LOG_LEVEL: "warn", API_KEY: "", DATA_DIR: dataDir, ...env },
+    cwd: temporaryDirectory("refused"),
+  });
+  assert.deepEqual(await process_.exited, { code: 78, signal: null }, process_.output);
+  assert.match(process_.output, pattern);
+  assert.doesNotMatch(process_.output, /\n\s+at |start_failed/);
+}
+
+describe("a start is refused", () => {
+  it("with a DATA_DIR that is a file, or below one, or where nothing can be made", { timeout: 60_000 }, async () => {
+    const file = join(temporaryDirectory("refused"), "file");
+    writeFileSync(file, "");
+    const pattern =
+      /^Causeway cannot start: DATA_DIR \S+ cannot be used: .*a directory that this process may read and write/m;
+    await refused(file, pattern);
+    await refused(join(file, "below"), pattern);
+    await refused("/proc/causeway", pattern);
+    // Nothing needs it then, and a file in its place is a mistake all the same.
+    await refused(file, pattern, {
+      API_KEY: "k".repeat(16),
+      STORE_URL: "redis://127.0.0.1:1",
+      MQTT_URL: "mqtt://127.0.0.1:1",
+    });
+  });
+
+  it("with a damaged embedded store or broker", { timeout: 180_000 }, async () => {
+    const bridge = await startTestBridge();
+    await bridge.stop();
+    const { dataDir } = bridge;
+    rmSync(join(dataDir, "broker", "CURRENT"));
+    writeFileSync(join(dataDir, "broker", "CURRENT"), "MANIFEST-999999\n");
+    await refused(
+      dataDir,
+      /^Causeway cannot start: The embedded broker's data in \S+ cannot be opened \(.*\): .*Restore DATA_DIR/m,
+    );
+    truncateSync(join(dataDir, "store", "global", "pg_control"), 100);
+    await refused(
+      dataDir,
+      /^Causeway cannot start: The embedded store in \S+ cannot be opened \(.*\): .*Restore DATA_DIR/ms,
+    );
+    rmSync(join(dataDir, "api-key"), { force: true });
+    writeFileSync(join(dataDir, "store-id"), "garbage");
+    writeFileSync(join(dataDir, "format"), "garbage");
+    await refused(dataDir, /^Causeway cannot start: \S+format does not say which format the data has/m);
+  });
+});

@@ -1,0 +1,174 @@
+/** Another store in the place of the right one: the bridge waits for the right one, and loses nothing meanwhile. */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+import { connectTo, until } from "../support/in-process.ts";
+import { publishLoad, tally, untilDelivered } from "../support/load.ts";
+import { startMosquitto } from "../support/mosquitto.ts";
+import { startProcess } from "../support/processes.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const PER_SECOND = 200;
+/** How long the wrong store is there; every retry in the bridge is shorter. */
+const WRONG_MS = 8_000;
+
+interface Parts {
+  bridge: TestBridge;
+  mosquitto: Awaited<ReturnType<typeof startMosquitto>>;
+  receiver: Awaited<ReturnType<typeof startReceiver>>;
+  webhookId: string;
+  env: { MQTT_URL: string; STORE_URL: string };
+  redis: { kill(): Promise<void>; start(dir: string): Promise<void>; url: string; dir: string };
+}
+
+async function startParts(t: TestContext): Promise<Parts> {
+  const dir = temporaryDirectory("redis");
+  const [mosquitto, receiver] = [await startMosquitto({ persistence: true }), await startReceiver()];
+  let redis: TestRedis = await startRedis({ dir });
+  const { port, url } = redis;
+  const env = { MQTT_URL: mosquitto.url, STORE_URL: url };
+  const bridge = await startTestBridge({ ...env, LOG_LEVEL: "info" });
+  t.after(async () => {
+    if (bridge.running) await bridge.kill();
+    await receiver.close();
+    await mosquitto.stop();
+    await redis.stop();
+  });
+  const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["load/#"] });
+  const start = async (startDir: string) => {
+    redis = await startRedis({ dir: startDir, port });
+  };
+  return { bridge, mosquitto, receiver, webhookId, env, redis: { kill: () => redis.kill(), start, url, dir } };
+}
+
+/** Packets of the bridge's receiving session in a part of the broker's log. */
+const sent = (log: string, packet: "PUBACK" | "UNSUBSCRIBE") =>
+  log.split("\n").filter((line) => line.includes(`Received ${packet} from causeway-uplink-`));
+
+const count = (output: string, pattern: RegExp) => [...output.matchAll(pattern)].length;
+
+async function saysWhy(bridge: TestBridge): Promise<void> {
+  const pattern = /^WRONGSTORE Redis holds another store: it has no identity, as after a loss of its data instead of /;
+  const isWhy = ({ body }: { body: { checks: { store: { detail?: string } } } }) =>
+    pattern.test(body.checks.store.detail ?? "");
+  await until(
+    () => bridge.api("GET", "/readyz"),
+    (answer) => answer.status === 503 && isWhy(answer),
+  );
+}
+
+async function refusesWrites({ bridge, webhookId }: Parts): Promise<void> {
+  for (const [method, path, body] of [
+    ["POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: ["other"] }],
+    ["PATCH", `/v1/webhooks/${webhookId}`, { name: "load" }],
+    ["DELETE", `/v1/webhooks/${webhookId}`, undefined],
+    ["POST", "/v1/keys", { name: "k", scopes: ["publish"] }],
+  ] as const) {
+    const answer = await bridge.api(method, path, body);
+    assert.equal(answer.status, 503, `${method} ${path}: ${answer.bytes}`);
+    assert.equal(answer.body.code, "store_unavailable");
+  }
+}
+
+describe("another Redis in the place of the right one", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("an empty one after a failover is waited out, and nothing is lost", { timeout: 120_000 }, async (t) => {
+    const parts = await startParts(t);
+    const { bridge, mosquitto, receiver, redis } = parts;
+    const load = publishLoad(mosquitto.url, { count: 100_000, perSecond: PER_SECOND });
+    t.after(() => load.close());
+    await receiver.until((calls) => calls.length >= PER_SECOND);
+
+    await redis.kill();
+    await redis.start(temporaryDirectory("empty"));
+    await saysWhy(bridge);
+    await delay(500); // acknowledgements of what the right one took are in the log by now
+    const began = mosquitto.log.length;
+    await delay(WRONG_MS);
+    await saysWhy(bridge);
+    await refusesWrites(parts);
+    const raw = new Redis(redis.url);
+    assert.deepEqual(await raw.keys("*"), [], "nothing was written there");
+    raw.disconnect();
+    assert.deepEqual(sent(mosquitto.log.slice(began), "PUBACK"), [], "nothing was acknowledged");
+
+    await redis.kill();
+    await redis.start(redis.dir);
+    await bridge.readiness(200);
+    await delay(1_000); // the load goes on for a while
+    const published = await load.finish();
+    await untilDelivered(receiver, published, 60_000);
+    const { missing, sameId, otherId } = tally(receiver.calls, published);
+    t.diagnostic(`of ${published} lost ${missing.length}, twice ${sameId} with the same id, ${otherId} with another`);
+    assert.deepEqual(missing, []);
+    assert.deepEqual(sent(mosquitto.log, "UNSUBSCRIBE"), []);
+    assert.equal(count(bridge.output, /"store_replaced"/g), 1);
+    assert.equal(count(bridge.output, /"store_back"/g), 1);
+  });
+
+  it("FLUSHALL stops it, a new start is refused, and STORE_RESET=accept lets it", { timeout: 90_000 }, async (t) => {
+    const parts = await startParts(t);
+    const { bridge, mosquitto, redis, env } = parts;
+    const raw = new Redis(redis.url);
+    const device = await connectTo(mosquitto.url);
+    t.after(async () => {
+      raw.disconnect();
+      await device.endAsync(true);
+    });
+    const began = mosquitto.log.length;
+    await raw.flushall();
+    await device.publishAsync("load/1", "kept", { qos: 1 });
+    await saysWhy(bridge);
+    await refusesWrites(parts);
+    await delay(WRONG_MS);
+    assert.deepEqual(sent(mosquitto.log.slice(began), "PUBACK"), []);
+    assert.deepEqual(sent(mosquitto.log, "UNSUBSCRIBE"), []);
+    assert.deepEqual(await raw.keys("causeway:r:*"), []);
+    await bridge.stop();
+    assert.deepEqual(sent(mosquitto.log.slice(began), "PUBACK"), []);
+
+    const refused = startOn(bridge.dataDir, env);
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.match(
+      refused.output,
+      /^Causeway cannot start: The store redis:\/\/\S+ has no identity, .*store-id names the store \S+: .*STORE_RESET=accept\.$/m,
+    );
+    assert.doesNotMatch(refused.output, /\n\s+at /);
+    assert.deepEqual(await raw.keys("causeway:r:*"), [], "nothing was written there");
+
+    const accepting = await startTestBridge({ ...env, DATA_DIR: bridge.dataDir, STORE_RESET: "accept" });
+    await accepting.readiness(200);
+    await accepting.stop();
+    const again = await startTestBridge({ ...env, DATA_DIR: bridge.dataDir });
+    await again.stop();
+  });
+});
+
+describe("the embedded store", () => {
+  it("is refused when its database is gone beside the rest of DATA_DIR", { timeout: 90_000 }, async () => {
+    const bridge = await startTestBridge();
+    await bridge.stop();
+    rmSync(join(bridge.dataDir, "store"), { recursive: true });
+    const refused = startOn(bridge.dataDir, {});
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.match(refused.output, /^Causeway cannot start: The store \S+ has no identity, .*STORE_RESET=accept\.$/m);
+    assert.doesNotMatch(refused.output, /\n\s+at /);
+    const accepting = await startTestBridge({ DATA_DIR: bridge.dataDir, STORE_RESET: "accept" });
+    await accepting.stop();
+  });
+});
+
+function startOn(dataDir: string, env: Record<string, string>) {
+  return startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    env: { PORT: "0", BROKER_PORT: "0", LOG_LEVEL: "warn", API_KEY: "", DATA_DIR: dataDir, ...env },
+    cwd: dataDir,
+  });
+}
