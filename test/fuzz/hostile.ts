@@ -3,7 +3,7 @@ import { DEEP_FILTERS, DEEP_TOPICS, EXPRESSIONS, HEADERS, NUMBERS, TEXTS, TOPICS
 import type { Random } from "./random.ts";
 
 /** Groups of values that `--without` leaves out. */
-export const GROUPS = ["deep", "expressions"] as const;
+export const GROUPS = ["deep", "reserved", "expressions"] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Hostile {
@@ -36,7 +36,8 @@ export function hostileValues(without: ReadonlySet<Group>): Hostile {
     if (isTopic && !without.has("deep") && random.chance(0.3)) return random.pick([...DEEP_TOPICS, ...DEEP_FILTERS]);
     const named = isTopic ? TOPICS : NAMES[field];
     if (named === undefined || (named === EXPRESSIONS && without.has("expressions"))) return random.pick(TEXTS);
-    return random.pick(named);
+    const value = random.pick(named);
+    return isTopic && value.startsWith("$") && without.has("reserved") ? "fuzz/reserved" : value;
   }
 
   function json(random: Random, field: string): unknown {

@@ -11,7 +11,7 @@ import type { State } from "./state.ts";
 const ANYWHERE: readonly ProblemCode[] = ["slow_request", "method_not_allowed", "not_found"];
 /** All is well, but a webhook has just been registered. */
 const IN_STEP =
-  /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"[^"]* of \d+ filters are subscribed"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
+  /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"(?:[^"]* of \d+ filters are subscribed|the subscriptions do not follow the webhooks yet)"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
 /** Brokers refuse topics and filters with many levels, and those that begin with `$`. */
 const REFUSABLE = /(?:(?:\/|%2f)[^/%]*){100}|"\$|[/=](?:\$|%24)/i;
 /** Of the first key a rate limit is not known: 429 then has no cause. */

@@ -11,7 +11,7 @@ const HELP = `npm run fuzz -- [options]
   --concurrency n        calls at a time, 1 to 64 (16)
   --store name           ${STORES.join(" or ")} (embedded)
   --broker name          ${BROKERS.join(" or ")} (embedded)
-  --without group        leaves out a group of hostile values: ${GROUPS.join(" or ")}; may be repeated
+  --without group        leaves out a group of hostile values: ${GROUPS.join(", ")}; may be repeated
   --statuses             prints how each operation was answered
   --help
 
