@@ -167,10 +167,8 @@ export class Generator {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       if (name === "topic")
         return inPath(random, random.chance(0.75) ? this.#topic(random) : this.#hostile.text(random, "topic"));
-      return inPath(
-        random,
-        random.chance(0.5) ? (this.state.any(random, "webhook") ?? "x") : this.#hostile.text(random, name),
-      );
+      // A slash as it stands would make it another path.
+      return encode(random.chance(0.5) ? (this.state.any(random, "webhook") ?? "x") : this.#hostile.text(random, name));
     });
   }
 
