@@ -53,6 +53,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Node would refuse it with an empty answer; see the gate.
+      requireHostHeader: false,
       headersTimeout: patience.headersMs,
       connectionsCheckingInterval: patience.lookMs,
     },
@@ -66,6 +68,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
   limitPatience(app.server, patience);
+  // Node would answer 417 without a body. An expectation that is not known may be ignored (RFC 9110 section 10.1.1).
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
   app.addHook("preClose", (done) => {
@@ -90,6 +94,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
   return (request: FastifyRequest, reply: FastifyReply): Problem | undefined => {
     if (isClosing?.()) return shuttingDown();
+    // RFC 9112 section 3.2.
+    if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
     const { open, scope } = request.routeOptions.config;
     // Unknown paths below /v1 are not told from known ones without a key.
     if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
@@ -115,6 +121,10 @@ function badUrl(request: FastifyRequest): Problem {
   const message = "must be valid percent-encoded UTF-8";
   if (request.url.startsWith("/v1/topics/")) return fieldProblem("invalid_topic", "topic", message);
   return fieldProblem("invalid_request", "path", message);
+}
+
+function noHost(): Problem {
+  return fieldProblem("invalid_request", "header.host", "is required");
 }
 
 function notFound(detail = "there is nothing at this path"): Problem {

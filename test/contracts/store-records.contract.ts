@@ -30,6 +30,12 @@ export function recordsContract({ store, other }: Subject): void {
       assert.deepEqual((await values.get("😀 id:with 'everything'"))?.value, value);
     });
 
+    test("there is nothing under an id that no record can have", async () => {
+      for (const id of ["", "a\u0000b", "%00", "a".repeat(100_000)]) {
+        assert.equal(await store().records("odd").get(id), undefined);
+      }
+    });
+
     test("collections do not see one another", async () => {
       await store().records("one").create("x", 1);
       assert.equal(await store().records("two").get("x"), undefined);

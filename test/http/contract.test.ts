@@ -4,7 +4,14 @@ import { describe, it } from "node:test";
 import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
 import ts from "typescript";
 import { catalogue } from "../../src/errors.ts";
-import { loadDocument, type Operation, operationsOf, resolve, successStatus } from "../../src/http/document.ts";
+import {
+  hasRawBody,
+  loadDocument,
+  type Operation,
+  operationsOf,
+  resolve,
+  successStatus,
+} from "../../src/http/document.ts";
 
 const root = new URL("../../", import.meta.url);
 const { openapi } = loadDocument();
@@ -58,6 +65,17 @@ describe("the contract", () => {
   it("has 401 wherever the key is needed", () => {
     for (const { operationId, responses, security } of operations) {
       assert.equal("401" in responses, security?.length !== 0, operationId);
+    }
+  });
+
+  it("has 400 wherever a query is checked, 413 and 415 wherever a body is read", () => {
+    for (const { path, method, operation } of operationsOf(openapi)) {
+      if (!path.startsWith("/v1/")) continue; // probes take any query, and have no body
+      const { operationId, responses } = operation;
+      assert.ok(responses["400"], operationId);
+      if (method === "get") continue;
+      assert.ok(responses["413"], operationId);
+      if (!hasRawBody(openapi, operation)) assert.ok(responses["415"], operationId);
     }
   });
 

@@ -63,6 +63,8 @@ export function embeddedRecords<T>(database: Database, watchers: Watchers, colle
 
   return {
     async get(id) {
+      // PostgreSQL's text cannot hold it, so nothing has such an id; it comes in paths, as %00.
+      if (id.includes("\u0000")) return undefined;
       const { rows } = await database.query<Row>(
         "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id = $2",
         [collection, id],

@@ -1,0 +1,29 @@
+/** A short run of `npm run fuzz` with a new seed each time: every answer is one that the contract has. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { fuzz } from "../fuzz/fuzz.ts";
+import { findProgram } from "../support/requirements.ts";
+
+/** With both programs there, CI fuzzes the two ways in which a bridge is run; a bare machine the one it has. */
+const CALLS = 5_000;
+const BARE_CALLS = 2_000;
+const hasServers = ["mosquitto", "redis-server"].every((name) => findProgram(name) !== undefined);
+
+describe("calls made at random from the contract", () => {
+  for (const [store, broker] of [
+    ["embedded", "embedded"],
+    ["redis", "mosquitto"],
+  ] as const) {
+    const calls = (hasServers ? CALLS : BARE_CALLS) / (hasServers ? 2 : 1);
+    const skip = store === "redis" && !hasServers && "not installed: mosquitto, redis-server";
+    it(`${calls} of them, store ${store}, broker ${broker}`, { skip, timeout: 180_000 }, async (t) => {
+      const seed = Math.floor(Math.random() * 2 ** 32);
+      t.diagnostic(`npm run fuzz -- --seed ${seed} --calls ${calls} --store ${store} --broker ${broker}`);
+      const progress = (line: string) => t.diagnostic(line);
+      const report = await fuzz({ seed, calls, store, broker, concurrency: 16, without: new Set(), progress });
+      t.diagnostic(`${Math.round(report.callsPerSecond)} calls/s`);
+      assert.deepEqual(report.faults, []);
+      assert.deepEqual(report.neverSucceeded, [], "the checks of an operation hide what lies behind them");
+    });
+  }
+});

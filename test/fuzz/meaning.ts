@@ -1,0 +1,108 @@
+/** Values that make sense to the bridge for the fields of the contract, so that many calls succeed. */
+import type { Random } from "./random.ts";
+import { ABSENT } from "./schema.ts";
+
+/** So many families of topics: a message reaches few of the webhooks. */
+const FAMILIES = 40;
+
+/** Paths of the receiver, by what it answers. */
+const RECEIVER_PATHS = ["ok", "ok", "ok", "ok", "500", "410", "429", "redirect", "long", "reply"];
+const GOOD_EXPRESSIONS = [
+  "data.temperature > 20",
+  "true",
+  "subject = 'x'",
+  "$exists(data)",
+  "{ 'a': data, 'b': time }",
+];
+
+export function topicOf(random: Random): string {
+  return `fuzz/${random.below(FAMILIES)}/${random.pick(["state", "commands", "a b", "größe", "x%2Fy"])}`;
+}
+
+function filterOf(random: Random): string {
+  const family = random.below(FAMILIES);
+  return random.pick([`fuzz/${family}/+`, `fuzz/${family}/#`, `fuzz/${family}/state`, `+/${family}/commands`]);
+}
+
+/** For keys: some may use nearly everything, some little. */
+function wideFilterOf(random: Random): string {
+  return random.pick(["#", "fuzz/#", "fuzz/+/state", "{keyName}/#", filterOf(random)]);
+}
+
+/** @param receiver the URL of the receiver */
+export function meaningOf(receiver: string) {
+  const url = (random: Random) => `${receiver}/${random.pick(RECEIVER_PATHS)}`;
+  return (random: Random, field: string, schema: string | undefined): unknown => {
+    switch (schema) {
+      case "TopicFilters":
+        return Array.from({ length: random.pick([1, 1, 2, 5]) }, () => filterOf(random));
+      case "KeyFilters":
+        return Array.from({ length: random.pick([0, 1, 1, 3]) }, () => wideFilterOf(random));
+      case "KeyScopes":
+        return ["publish", "read", "webhooks", "admin"].filter(
+          (_, i, all) => i === random.below(4) || all.length > random.below(8),
+        );
+      case "RateLimit":
+        return { max: random.pick([1, 20, 1_000]), perSeconds: random.pick([1, 60]) };
+      case "WebhookRateLimit":
+        return { max: random.pick([5, 100]), perSeconds: 1 };
+      case "WebhookUrl":
+        return field === "tokenUrl" ? `${receiver}/token` : url(random);
+      case "WebhookSecret":
+        return `whsec_${Buffer.alloc(random.pick([24, 32, 64]), random.below(256)).toString("base64")}`;
+      case "WebhookHeaders":
+        return random.pick([{}, { "X-Tenant": "fuzz" }, { "x-api-key": "secret", Accept: "*/*" }]);
+      case "WebhookEvents":
+        return random.pick([[], [], ["webhook.failing"], ["delivery.failed", "webhook.disabled"]]);
+      case "RetryPolicy":
+        return { scheduleSeconds: random.pick([[], [0.2], [1, 1]]) };
+      case "BatchPolicy":
+        return { maxSize: random.pick([1, 10, 500]), maxWaitMs: random.pick([0, 100, 1_000]) };
+      case "ReplyTopic":
+        return random.pick(["{topic}/reply", "fuzz/replies/x", "{responseTopic}"]);
+      case "FilterExpression":
+      case "TransformExpression":
+        return random.pick(GOOD_EXPRESSIONS);
+      case "ReceiverAuth":
+        return random.pick([
+          { type: "basic", username: "fuzz", password: "pass:word" },
+          { type: "bearer", token: "token" },
+          { type: "oauth2", tokenUrl: `${receiver}/token`, clientId: "fuzz", clientSecret: "secret" },
+        ]);
+      case "CertificateAuthority":
+        return ABSENT;
+      case "UserProperties":
+        return random.pick([{}, { a: "1" }, { part: ["1", "of", "9"], status: "ok" }]);
+    }
+    switch (`${schema}.${field}`) {
+      case "RequestInput.topic":
+        return random.pick(["fuzz/device/{requestId}", "fuzz/nobody/{requestId}", "fuzz/device/one"]);
+      case "RequestInput.responseTopic":
+        return random.pick(["fuzz/answers/{requestId}", "fuzz/answers/{requestId}", "fuzz/answers/any"]);
+      case "RequestInput.timeoutSeconds":
+        return random.pick([0.1, 0.3, 1]);
+      case "MessageInput.expirySeconds":
+        return random.pick([0, 1, 60, 4_294_967_295]);
+      case "WebhookInput.timeoutMs":
+      case "WebhookPatch.timeoutMs":
+        return random.pick([100, 500, 2_000]);
+      case "MessageInput.sendAt":
+        return new Date(Date.now() + random.pick([-1_000, 500, 3_600_000, 20 * 86_400_000])).toISOString();
+      case "KeyInput.expiresAt":
+        return random.pick(["2099-01-01T00:00:00Z", "2099-12-31T23:59:59.5+02:00"]);
+      case "KeyInput.name":
+        return random.pick(["fuzz", "site 1", "é"]);
+    }
+    switch (field) {
+      case "topic":
+      case "responseTopic":
+        return topicOf(random);
+      case "topics":
+      case "query.filter":
+      case "query.topic":
+        return filterOf(random);
+      default:
+        return undefined;
+    }
+  };
+}

@@ -1,0 +1,95 @@
+/** The body of a call, after the contract of its operation. */
+import { hasLines, hasRawBody, type OpenApi, type Operation, resolve } from "../../src/http/document.ts";
+import { bytesInstead, lines, nearly } from "./bodies.ts";
+import type { Call } from "./call.ts";
+import type { Hostile } from "./hostile.ts";
+import type { Random } from "./random.ts";
+import type { Schema, Values } from "./schema.ts";
+
+export type Mood = "good" | "nearly" | "hostile";
+
+/** A synchronous request holds up the calls that need its result. */
+const LONGEST_REQUEST_SECONDS = 1;
+
+export class RequestBody {
+  readonly #values: Values;
+  readonly #hostile: Hostile;
+
+  constructor(
+    private readonly openapi: OpenApi,
+    values: Values,
+    hostile: Hostile,
+  ) {
+    this.#values = values;
+    this.#hostile = hostile;
+  }
+
+  /** Sets the content type, too. */
+  make(random: Random, operation: Operation, mood: Mood, headers: Call["headers"]): Buffer | undefined {
+    const { openapi } = this;
+    if (!operation.requestBody) {
+      if (mood !== "hostile") return undefined;
+      headers.push(["Content-Type", random.pick(["application/json", "text/plain"])]);
+      return bytesInstead(random, this.#hostile, "{}", "{");
+    }
+    if (hasRawBody(openapi, operation)) {
+      headers.push([
+        "Content-Type",
+        random.pick(["text/plain", "application/json", "application/octet-stream", "é", 'x/y; z="', ""]),
+      ]);
+      return Buffer.from(
+        random.pick(["", "21.5", '{"a":1}', "\u0000\u00ff", "x".repeat(262_144), "x".repeat(262_145)]),
+        "latin1",
+      );
+    }
+    const schema = (resolve(openapi, operation.requestBody).content["application/json"] as { schema: Schema }).schema;
+    const good = () => this.#tamed(random, operation, this.#values.valid(random, schema, "body"));
+    if (hasLines(openapi, operation) && random.chance(0.4)) {
+      headers.push(["Content-Type", "application/x-ndjson"]);
+      const one = { $ref: "#/components/schemas/MessageInput" };
+      return lines(random, () => JSON.stringify(this.#values.valid(random, one, "body")));
+    }
+    const types = [
+      "text/plain",
+      "application/json; charset=utf-16",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data",
+      "",
+      "application/JSON",
+      "application/problem+json",
+    ];
+    headers.push([
+      "Content-Type",
+      random.chance(mood === "hostile" ? 0.2 : 0.02) ? random.pick(types) : "application/json",
+    ]);
+    if (mood === "good") return Buffer.from(JSON.stringify(good()));
+    const isRequest = operation.operationId === "sendRequest";
+    if (mood === "hostile") {
+      const start = `{"topic":"fuzz/1/state",${isRequest ? '"timeoutSeconds":0.3,' : ""}`;
+      return bytesInstead(random, this.#hostile, JSON.stringify(good()), start);
+    }
+    const text = nearly(random, this.#hostile, good());
+    return Buffer.from(isRequest ? JSON.stringify(this.#tamed(random, operation, JSON.parse(text))) : text);
+  }
+
+  /** Bounds what a call takes, in time and in work. */
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
+  #tamed(random: Random, { operationId }: Operation, body: any): unknown {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
+    if (operationId === "sendRequest" && !(body.timeoutSeconds < LONGEST_REQUEST_SECONDS)) {
+      // Devices that speak 3.1.1 know no other topic to answer on.
+      if (random.chance(0.6)) body.responseTopic ??= "fuzz/answers/{requestId}";
+      if (body.timeoutSeconds === undefined || typeof body.timeoutSeconds === "number") body.timeoutSeconds = 0.5;
+    }
+    if (operationId === "previewWebhook" && body.webhook instanceof Object && random.chance(0.15)) {
+      body.webhook[random.pick(["filter", "transform"])] = this.#hostile.text(random, "transform");
+    }
+    if (operationId === "publishBatch" && Array.isArray(body.messages)) {
+      const one = { $ref: "#/components/schemas/MessageInput" };
+      body.messages = body.messages.map((item: unknown) =>
+        random.chance(0.7) ? this.#values.valid(random, one, "body") : item,
+      );
+    }
+    return body;
+  }
+}

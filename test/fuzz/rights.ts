@@ -1,0 +1,78 @@
+/** Whether a key got what it may not have: judged from what the API said when it made the key. */
+import type { Operation } from "../../src/http/document.ts";
+import { covers } from "../../src/topic.ts";
+import type { Call, KnownKey } from "./call.ts";
+import type { Reply } from "./send.ts";
+import type { State } from "./state.ts";
+
+/** What is wrong with a success; nothing when the key may have it. */
+export function trespass(call: Call, reply: Reply, operation: Operation | undefined, state: State): string[] {
+  const { status, headers, body } = reply;
+  if (status >= 300 || !operation) return [];
+  const scope = operation["x-scope"];
+  const { caller } = call;
+  if (scope === undefined || caller === "root") return [];
+  if (caller === "none") return [`${status} without a key`];
+  if (!caller.scopes.includes(scope)) return [`${status} for a key without the scope ${scope}`];
+  const isJson = String(headers["content-type"]).startsWith("application/json");
+  return found(call, caller, isJson && body.length > 0 ? JSON.parse(body.toString()) : undefined, state);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
+function found(call: Call, key: KnownKey, body: any, state: State): string[] {
+  const query = new URLSearchParams(call.path.split("?")[1]);
+  switch (call.operation) {
+    case "publishMessage":
+    case "publishToTopic":
+    case "retainTopic":
+    case "clearTopic":
+    case "getMessage":
+      return beyond(key, "publish", body.topic);
+    case "publishBatch":
+      return (body?.results ?? []).flatMap((one: { status: number; topic: string }) =>
+        one.status < 300 ? beyond(key, "publish", one.topic) : [],
+      );
+    case "openStream":
+      return query.getAll("topic").flatMap((filter) => beyond(key, "read", filter));
+    case "listRetained":
+      return beyond(key, "read", query.get("filter")!);
+    case "listWebhooks":
+      return body.items.flatMap((webhook: object) => ofWebhook(key, webhook));
+    case "createWebhook":
+    case "updateWebhook":
+      return [...ofWebhook(key, body), ...ofReplies(call, key, body)];
+    case "getWebhook":
+    case "pauseWebhook":
+    case "resumeWebhook":
+    case "rotateSecret":
+      return ofWebhook(key, body);
+    case "listDeliveries":
+    case "testWebhook":
+    case "replayDeliveries":
+    case "deleteWebhook": {
+      const known = state.webhooks.get(call.path.split(/[/?]/)[3]!);
+      return (known?.topics ?? []).flatMap((topic) => beyond(key, "read", topic));
+    }
+    default:
+      return [];
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a webhook
+function ofWebhook(key: KnownKey, { topics, events }: any): string[] {
+  const faults = topics.flatMap((topic: string) => beyond(key, "read", topic));
+  return events.length > 0 ? [...faults, ...beyond(key, "read", "#")] : faults;
+}
+
+/** A key that says who answers, or where to, must be allowed to publish there. */
+// biome-ignore lint/suspicious/noExplicitAny: a webhook
+function ofReplies({ body }: Call, key: KnownKey, { replyTopic }: any): string[] {
+  const given = Object.keys(JSON.parse(body!.toString()));
+  const decides = ["url", "topics", "replyTopic"].some((field) => given.includes(field));
+  if (!decides || replyTopic === undefined || replyTopic.includes("{")) return [];
+  return beyond(key, "publish", replyTopic);
+}
+
+function beyond(key: KnownKey, what: "publish" | "read", topic: string): string[] {
+  return key[what].some((granted) => covers(granted, topic)) ? [] : [`the key may not ${what} ${topic.slice(0, 200)}`];
+}
