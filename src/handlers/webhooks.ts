@@ -48,7 +48,7 @@ export function webhookHandlers({
       const { expirySeconds: _, ...message } = await below("message", async () =>
         checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes, topicNameError),
       );
-      return preview(webhook, { ...message, receivedAt: Date.now() });
+      return preview(webhook, { ...message, receivedAt: Date.now() }, caller.id);
     },
     pauseWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: false }, caller),
     resumeWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: true }, caller),

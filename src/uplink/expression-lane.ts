@@ -1,136 +1,132 @@
-/** A queue of events to evaluate, and the process that does it: one webhook's after another's, in turn. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+/** Tasks that wait for one process, and the process that evaluates them. */
 import {
   type Evaluated,
   type ExpressionError,
   FILTER_PASSED,
-  lineReader,
-  READY,
+  LONG,
   readResult,
+  SKIPPED,
   type Task,
   taskLine,
 } from "./expression-lines.ts";
+import { type EvaluatorProcess, Processes, type ProcessOptions } from "./expression-process.ts";
+import { Turns } from "./expression-turns.ts";
 
-/** Given to the process at once: enough that a system call costs little for each. */
-const WINDOW = 64;
-/** The process ends a task itself after 100 ms where it can; this is for where it cannot. */
-const STUCK_MS = 400;
-/** A start that takes longer has failed. */
-const START_MS = 15_000;
-/** A machine that is busy looks like an expression that is slow: only the second time counts. */
-const TRIES = 2;
-/** Of the process, in MB. Far above what an event of the largest size needs. */
-const HEAP = ["--max-old-space-size=96", "--max-semi-space-size=4"];
-
-interface Item {
+export interface Item {
   /** Whose turn it is. */
   key: string;
   task: Task;
   event: string;
   done(result: Evaluated): void;
-  overruns: number;
 }
 
-export interface LaneOptions {
-  /** The largest result of a transform, in bytes. */
-  maxBytes: number;
-  /** An expression of this key took too long, or too much memory. */
-  onOverrun(key: string): void;
+export interface LaneOptions extends ProcessOptions {
+  /** Replaces a process at once. */
+  keepsSpare: boolean;
+  /** Tasks given to the process at once: with several a system call costs little for each. */
+  window: number;
+  /** @param longMs CPU time of a long evaluation; 0 after a quick one */
+  onResult(item: Item, result: Evaluated, longMs: number): void;
+  /** The task took too long, or too much memory. `result` says so. */
+  onOverrun(item: Item, result: Evaluated): void;
+  /** Puts back tasks that were given and not evaluated. */
+  onReturned(items: Item[]): void;
+  /** No process can be started. */
+  onBroken(items: Item[], reason: string): void;
 }
+
+/** Limit of the clock for one task, however little CPU time the process gets. */
+const PATIENCE_MS = 5_000;
+/** Between two attempts to start a process. */
+const BROKEN_MS = 1_000;
 
 export class Lane {
-  /** By key, in the order of turns; none is empty. */
-  readonly #waiting = new Map<string, Item[]>();
-  /** Given to the process, in order: the first one is under way. */
+  readonly waiting = new Turns<Item>();
+  readonly #processes: Processes;
+  /** In the order of evaluation: the first one is under way. */
   #given: Item[] = [];
+  #givenAt = 0;
+  #skipped: Item[] = [];
   #filterPassed = false;
-  #child: ChildProcess | undefined;
-  #isReady = false;
+  #longMs = 0;
+  #process: EvaluatorProcess | undefined;
+  /** Pays for the restart that its task caused. */
+  #blamed: { key: string; since: number } | undefined;
+  #brokenUntil = 0;
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(private readonly options: LaneOptions) {}
+  constructor(private readonly options: LaneOptions) {
+    this.#processes = new Processes(options);
+  }
 
-  /** Never rejects. Never resolves once the lane is closed, when the process ends anyway. */
-  evaluate(key: string, task: Task, event: string): Promise<Evaluated> {
-    return new Promise((done) => {
-      this.#put({ key, task, event, done, overruns: 0 });
-      this.#give();
-    });
+  put(item: Item): void {
+    this.waiting.put(item.key, item);
+    this.give();
+  }
+
+  /** Starts the process before there is a task. */
+  warm(): void {
+    if (this.#process || this.#closed || performance.now() < this.#brokenUntil) return;
+    this.#process = this.#start();
   }
 
   close(): void {
     this.#closed = true;
     this.#end();
+    this.#processes.close();
   }
 
-  #put(item: Item): void {
-    const items = this.#waiting.get(item.key);
-    if (items) items.push(item);
-    else this.#waiting.set(item.key, [item]);
-  }
-
-  /** Hands over the next WINDOW, one of each key in turn. */
-  #give(): void {
-    if (this.#closed || this.#waiting.size === 0) return;
-    if (!this.#child) this.#start();
-    if (!this.#isReady || this.#given.length > 0) return;
-    const lines: string[] = [];
-    while (lines.length < WINDOW && this.#waiting.size > 0) {
-      const [key, items] = this.#waiting.entries().next().value!;
-      const item = items.shift()!;
-      this.#waiting.delete(key);
-      if (items.length > 0) this.#waiting.set(key, items);
-      // One that was too slow before goes alone, so that it costs nobody else another process.
-      if (item.overruns > 0 && this.#given.length > 0) {
-        this.#put(item);
-        break;
-      }
+  give(): void {
+    if (this.#closed || this.waiting.isEmpty || this.#given.length > 0) return;
+    this.warm();
+    if (!this.#process) this.options.onBroken(this.waiting.takeAll(), "no process can be started");
+    if (!this.#process?.isReady) return;
+    let lines = "";
+    while (this.#given.length < this.options.window && !this.waiting.isEmpty) {
+      const item = this.waiting.next()!;
       this.#given.push(item);
-      lines.push(taskLine(item.task, item.event));
-      if (item.overruns > 0) break;
+      lines += taskLine(item.task, item.event);
     }
-    this.#child!.stdin!.write(lines.join(""));
+    this.#givenAt = performance.now();
+    this.#process.give(lines);
     this.#watchOver();
   }
 
-  #watchOver(ms = STUCK_MS): void {
+  /**
+   * The process ends a task at its limit where it can; this is for where it cannot. CPU time counts, not the clock:
+   * on a busy machine an innocent task takes long.
+   */
+  #watchOver(): void {
     clearTimeout(this.#watch);
-    // What came while this process was busy itself is read before the judgement.
-    this.#watch = setTimeout(() => {
-      const first = this.#given[0];
-      setImmediate(() => {
-        if (this.#watch !== undefined && this.#given[0] === first) this.#overrun("took too long");
-      });
-    }, ms);
+    this.#watch = setTimeout(() => this.#look(performance.now() + PATIENCE_MS), 2 * this.options.limitMs);
   }
 
-  #start(): void {
-    const child = spawn(
-      process.execPath,
-      [...loaders(process.execArgv), ...HEAP, PROGRAM, `${this.options.maxBytes}`],
-      {
-        // Nothing of the bridge's: neither its settings nor its standard error.
-        env: {},
-        stdio: ["pipe", "pipe", "ignore", "pipe"], // the last one is WATCHED_FD
-      },
-    );
-    this.#child = child;
-    this.#isReady = false;
-    const ended = (reason: string) => {
-      if (this.#child === child) this.#overrun(reason);
+  #look(end: number, allowedMs?: number): void {
+    const watch = this.#watch;
+    // Results that arrived while the event loop was busy are read first.
+    setImmediate(() => {
+      if (watch !== this.#watch || !this.#process) return;
+      const { limitMs } = this.options;
+      const usedMs = this.#process.cpuMs();
+      const allowed = allowedMs ?? usedMs + limitMs;
+      if (usedMs >= allowed || performance.now() >= end) this.#ended("took too long");
+      else this.#watch = setTimeout(() => this.#look(end, allowed), limitMs / 4);
+    });
+  }
+
+  #start(): EvaluatorProcess {
+    const taken = this.#processes.take();
+    taken.onReady = () => {
+      if (this.#blamed) this.waiting.charge(this.#blamed.key, performance.now() - this.#blamed.since);
+      this.#blamed = undefined;
+      if (this.options.keepsSpare) this.#processes.prepareSpare();
+      this.give();
     };
-    child.once("error", (error) => ended(`cannot be evaluated: ${error.message}`));
-    child.once("exit", () => ended("needed too much memory"));
-    for (const pipe of child.stdio) pipe?.on("error", () => undefined); // "exit" follows
-    child.stdout!.setEncoding("utf8").on(
-      "data",
-      lineReader((line) => {
-        if (this.#child === child) this.#heard(line);
-      }),
-    );
-    this.#watchOver(START_MS);
+    taken.onLine = (line) => this.#heard(line);
+    taken.onEnded = (reason) => this.#ended(reason);
+    if (taken.isReady) setImmediate(() => taken.onReady());
+    return taken;
   }
 
   #heard(line: string): void {
@@ -139,69 +135,68 @@ export class Lane {
       this.#watchOver();
       return;
     }
-    if (line === READY) this.#isReady = true;
-    else this.#settle(readResult(line));
-    clearTimeout(this.#watch);
-    this.#watch = undefined;
-    if (this.#given.length > 0) this.#watchOver();
-    else this.#give();
-  }
-
-  #settle(result: Evaluated): void {
+    if (line.startsWith(LONG)) {
+      this.#longMs = Number(line.slice(LONG.length));
+      return;
+    }
     const item = this.#given.shift()!;
+    const longMs = this.#longMs;
     this.#filterPassed = false;
-    const isSlow = result.kind === "failed" && result.slow === true;
-    if (isSlow) this.options.onOverrun(item.key);
-    if (isSlow && ++item.overruns < TRIES) this.#put(item);
-    else item.done(result);
+    this.#longMs = 0;
+    if (this.#given.length > 0) this.#watchOver();
+    else this.#unwatch();
+    if (line === SKIPPED) this.#skipped.push(item);
+    else {
+      const result = readResult(line);
+      if (longMs > 0) this.waiting.charge(item.key, longMs);
+      if (result.kind === "failed" && result.slow) this.options.onOverrun(item, result);
+      else this.options.onResult(item, result, longMs);
+    }
+    if (this.#given.length > 0) return;
+    this.#return([]);
+    this.give();
   }
 
-  /** The process is of no use any more: the task under way is to blame, and all others are done by the next one. */
-  #overrun(reason: string): void {
+  #return(bystanders: Item[]): void {
+    const items = [...this.#skipped, ...bystanders];
+    this.#skipped = [];
+    if (items.length > 0) this.options.onReturned(items);
+  }
+
+  /** The process is lost: the task under way is to blame, and all others are evaluated by the next one. */
+  #ended(reason: string): void {
     const [first, ...others] = this.#given;
-    const error = this.#errorOf(first);
+    const error = errorOf(first, this.#filterPassed);
+    const isBroken = this.#process?.isReady === false;
     this.#end();
-    for (const item of others) this.#put(item);
     if (first) {
-      this.options.onOverrun(first.key);
-      if (++first.overruns < TRIES) this.#put(first);
-      else first.done({ kind: "failed", error, detail: `the expression ${reason}` });
-    } else this.#failAll(`the expression ${reason}`); // it did not even start
-    this.#give();
-  }
-
-  #failAll(detail: string): void {
-    const items = [...this.#waiting.values()].flat();
-    this.#waiting.clear();
-    for (const item of items) item.done({ kind: "failed", error: this.#errorOf(item), detail });
-  }
-
-  #errorOf(item: Item | undefined): ExpressionError {
-    const isFilter = item?.task.transform === undefined || (item.task.filter !== undefined && !this.#filterPassed);
-    return isFilter ? "filter_error" : "transform_error";
+      this.#blamed = { key: first.key, since: this.#givenAt };
+      this.options.onOverrun(first, { kind: "failed", error, detail: `the expression ${reason}` });
+    } else if (isBroken) {
+      this.#brokenUntil = performance.now() + BROKEN_MS;
+      this.options.onBroken(this.waiting.takeAll(), reason);
+    }
+    this.#return(others);
+    this.give();
   }
 
   #end(): void {
-    clearTimeout(this.#watch);
-    this.#watch = undefined;
-    const child = this.#child;
-    this.#child = undefined;
+    this.#unwatch();
+    this.#process?.end();
+    this.#process = undefined;
     this.#given = [];
     this.#filterPassed = false;
-    for (const pipe of child?.stdio ?? []) pipe?.destroy();
-    child?.kill("SIGKILL");
+    this.#longMs = 0;
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
   }
 }
 
-/** Beside this file, which is JavaScript once it is built. */
-const PROGRAM = fileURLToPath(new URL(`expression-child${import.meta.url.slice(-3)}`, import.meta.url));
-
-/** Of Node's options those that make it read what this process reads: from sources, a loader of TypeScript. */
-export function loaders(execArgv: readonly string[]): string[] {
-  const taken: string[] = [];
-  for (const [i, option] of execArgv.entries()) {
-    if (/^--(?:import|require|loader)=/.test(option)) taken.push(option);
-    else if (/^(?:--import|--require|--loader|-r)$/.test(option)) taken.push(option, execArgv[i + 1]!);
-  }
-  return taken;
+/** Names the expression of a task that is under way. */
+function errorOf(item: Item | undefined, filterPassed: boolean): ExpressionError {
+  const isFilter = item?.task.transform === undefined || (item.task.filter !== undefined && !filterPassed);
+  return isFilter ? "filter_error" : "transform_error";
 }

@@ -18,7 +18,9 @@ export type Evaluated =
   /** `data` is the JSON text of the transform's result. */
   | { kind: "kept"; data?: string }
   | { kind: "filtered" }
-  | { kind: "failed"; error: ExpressionError; detail: string; slow?: boolean };
+  | { kind: "failed"; error: ExpressionError; detail: string; slow?: boolean }
+  /** Not evaluated this time, e.g. because the expression exceeded its limits too often. */
+  | { kind: "refused"; error: ExpressionError; detail: string };
 
 export type ExpressionError = "filter_error" | "transform_error";
 
@@ -28,6 +30,10 @@ export const WATCHED_FD = 3;
 export const READY = "ready";
 /** The line between the two expressions of an event, so that the one that never ends can be named. */
 export const FILTER_PASSED = "filter passed";
+/** Begins the line before the result of a long evaluation; its CPU time in milliseconds follows. */
+export const LONG = "long ";
+/** In place of a result: the process spent its time slice on earlier tasks, and the task is to be given again. */
+export const SKIPPED = "skipped";
 
 /** @param event JSON text. What lies between its tokens may be line feeds; within strings they are escaped. */
 export function taskLine(task: Task, event: string): string {

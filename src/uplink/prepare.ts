@@ -41,6 +41,10 @@ function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: n
       return { kind: "filtered" };
     case "failed":
       return { kind: "failed", result: { error: evaluated.error, detail: evaluated.detail, durationMs } };
+    case "refused": {
+      const { error, detail } = evaluated;
+      return { kind: "failed", result: { error, detail, durationMs, notEvaluated: true } };
+    }
     case "kept": {
       if (evaluated.data === undefined) return { kind: "send", message };
       return {

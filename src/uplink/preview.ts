@@ -5,7 +5,7 @@ import type { Webhook } from "../webhooks/webhook.ts";
 import { makeRequests } from "./call.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { eventJson } from "./event.ts";
-import { FROM_API } from "./expressions.ts";
+import { FROM_API, refusedByApi } from "./expressions.ts";
 import type { Prepare } from "./prepare.ts";
 
 export interface PreviewResult {
@@ -15,15 +15,20 @@ export interface PreviewResult {
   request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
 }
 
-/** @param webhook as it would be registered */
-export type Preview = (webhook: Webhook, message: DeliveredMessage) => Promise<PreviewResult>;
+/**
+ * @param webhook as it would be registered
+ * @param callerId whose share of the sandbox it takes
+ * @throws Problem rate_limited
+ */
+export type Preview = (webhook: Webhook, message: DeliveredMessage, callerId: string) => Promise<PreviewResult>;
 
 export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
-  return async (webhook, sample) => {
-    const prepared = await prepare(webhook, sample, FROM_API);
+  return async (webhook, sample, callerId) => {
+    const prepared = await prepare(webhook, sample, FROM_API + callerId);
     if (prepared.kind === "filtered") return { outcome: "filtered" };
     if (prepared.kind === "failed") {
-      const { error, detail } = prepared.result;
+      const { error, detail = "", notEvaluated } = prepared.result;
+      if (notEvaluated) throw refusedByApi(detail);
       return { outcome: "failed", error: `${error}: ${detail}` };
     }
     const { message } = prepared;

@@ -29,6 +29,8 @@ export interface AttemptResult {
   error?: ErrorKind;
   /** For people: what lies behind `error`. */
   detail?: string;
+  /** After `filter_error` and `transform_error`: the expression was not evaluated this time. */
+  notEvaluated?: boolean;
   durationMs: number;
   /** When the call began, in milliseconds since the epoch, where it waited for others. */
   at?: number;
@@ -91,8 +93,8 @@ export function decide(result: AttemptResult, attempt: AttemptState, random: () 
   if (statusCode !== undefined && statusCode >= 200 && statusCode < 300 && error !== "not_accepted") {
     return { kind: "delivered" };
   }
-  // It would fail again.
-  if (error === "filter_error" || error === "transform_error") return { kind: "dead" };
+  // It would fail again, unless it was not even evaluated.
+  if ((error === "filter_error" || error === "transform_error") && !result.notEvaluated) return { kind: "dead" };
   if (statusCode === 410) return { kind: "gone" };
   if (statusCode === 429 || statusCode === 503) {
     const delayMs = retryAfterMs(retryAfter, attempt.now ?? Date.now());

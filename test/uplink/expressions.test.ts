@@ -1,7 +1,7 @@
 /** JSONata at arm's length: what expressions give, and what those that are no good cost the others. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { loaders } from "../../src/uplink/expression-lane.ts";
+import { loaders } from "../../src/uplink/expression-process.ts";
 import { type Evaluated, FROM_API, makeExpressions } from "../../src/uplink/expressions.ts";
 
 const MAX_BYTES = 10_000;

@@ -86,6 +86,12 @@ describe("decide: the answer table", () => {
     it(`${error}: ${expected}`, () => assert.equal(verdict({ error }), expected));
   }
 
+  it("tries again after an expression that was not evaluated", () => {
+    for (const error of ["filter_error", "transform_error"] as const) {
+      assert.equal(verdict({ error, notEvaluated: true }), "again");
+    }
+  });
+
   it("lets the status line decide, whatever happened to the body after it", () => {
     assert.equal(verdict({ statusCode: 200, error: "timeout" }), "delivered");
     assert.equal(verdict({ statusCode: 500, error: "timeout" }), "again");

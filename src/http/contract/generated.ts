@@ -382,7 +382,7 @@ export interface paths {
         put?: never;
         /**
          * See what would be sent
-         * @description Shows the request that a webhook would get for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Values of credentials are masked.
+         * @description Shows the request that a webhook would get for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Values of credentials are masked. 429 `rate_limited`: too many previews of the caller wait for their expressions, or exceeded their limits.
          */
         post: operations["previewWebhook"];
         delete?: never;
@@ -1786,12 +1786,12 @@ export interface components {
          */
         RetainedMode: "skip" | "deliver";
         /**
-         * @description JSONata over the CloudEvent, as in `data.temperature > 30`. What it is not true for (as JSONata's `$boolean`) is not sent.
+         * @description JSONata over the CloudEvent, as in `data.temperature > 30`. What it is not true for (as JSONata's `$boolean`) is not sent. Its time is bounded: an evaluation of more than 100 ms fails, and later ones of the webhook run in a slower process for a while.
          * @example data.temperature > 30
          */
         FilterExpression: string;
         /**
-         * @description JSONata over the CloudEvent. Its result becomes the event's `data`, as `application/json`.
+         * @description JSONata over the CloudEvent. Its result becomes the event's `data`, as `application/json`. Its time is bounded as that of a filter.
          * @example { "celsius": data.temperature }
          */
         TransformExpression: string;
