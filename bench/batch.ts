@@ -20,7 +20,7 @@ export const batch: Scenario = {
     { metric: "ratio", unit: "x", atLeast: 0.8 },
   ],
   enough: "any",
-  seconds: 26,
+  seconds: 24,
   compared: ["rate", "cpu"],
   open,
 };

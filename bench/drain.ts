@@ -19,7 +19,7 @@ export const drain: Scenario = {
     { metric: "after500", unit: "x", atLeast: 0.8 },
     { metric: "after503", unit: "x", atLeast: 0.8 },
   ],
-  seconds: 70,
+  seconds: 64,
   compared: ["usual", "after500", "after503"],
   open,
 };

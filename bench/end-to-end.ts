@@ -20,7 +20,7 @@ export const endToEnd: Scenario = {
   name: "end-to-end",
   title: `PUBLISH → signed webhook, sustained, beside a bare BullMQ worker + undici (concurrency ${CONCURRENCY} both)`,
   targets: [{ metric: "ratio", unit: "x", atLeast: 0.5 }],
-  seconds: 44,
+  seconds: 40,
   compared: ["rate", "cpu"],
   open,
 };

@@ -14,7 +14,7 @@ export const latency: Scenario = {
   name: "latency",
   title: `publish → webhook received at ${PER_SECOND} messages a second for 20 s`,
   targets: [{ metric: "p99", unit: "ms", atMost: 50 }],
-  seconds: 30,
+  seconds: 28,
   compared: ["p50", "p99"],
   open,
 };

@@ -24,7 +24,7 @@ export function publishScenario(qos: 0 | 1): Scenario {
     name: `publish-qos${qos}`,
     title: `POST /v1/messages, QoS ${qos}, ${CONNECTIONS} connections, beside bare Fastify + MQTT.js`,
     targets: [{ metric: "ratio", unit: "x", atLeast: 0.8 }],
-    seconds: 26,
+    seconds: 24,
     compared: ["rate", "cpu"],
     async open(context) {
       const { broker, bridge, duration } = await start(context);
@@ -91,7 +91,7 @@ export const publishAcl: Scenario = {
   name: "publish-acl",
   title: `POST /v1/messages, QoS 0, with a key of ${FILTERS} filters and a rate limit, beside the first key`,
   targets: [{ metric: "cost", unit: "x", atMost: 0.1 }],
-  seconds: 26,
+  seconds: 24,
   compared: ["rate", "cpu"],
   async open(context): Promise<Stage> {
     const { bridge, duration } = await start(context);

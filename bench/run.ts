@@ -20,6 +20,7 @@ import {
   driftLine,
   loadWarning,
   machineLine,
+  type Result,
   reportOf,
   table,
   tableHead,
@@ -27,7 +28,7 @@ import {
   writeReport,
 } from "./support/report.ts";
 import { MOST_ROUNDS, type Scenario } from "./support/scenario.ts";
-import { type Result, ScenarioRun } from "./support/scenario-run.ts";
+import { ScenarioRun } from "./support/scenario-run.ts";
 import { missingPackages } from "./support/servers.ts";
 import { webhooks1000 } from "./webhooks-1000.ts";
 

@@ -5,14 +5,31 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { findProgram } from "../../test/support/requirements.ts";
 import type { Spread } from "./comparison.ts";
-import type { Outcome, Scenario, Target } from "./scenario.ts";
-import type { Result } from "./scenario-run.ts";
+import type { Outcome, Round, Scenario, Target } from "./scenario.ts";
 
 export interface Verdict extends Target {
   value: number;
   met: boolean;
   /** Not reached, but another one of the scenario was, and that is enough. */
   waived?: boolean;
+}
+
+export interface Result {
+  scenario: Pick<Scenario, "name" | "title">;
+  measured?: Record<string, number>;
+  figures?: Record<string, string>;
+  /** Set when there are no figures. */
+  error?: string;
+  /** Why there are fewer rounds than planned. */
+  cut?: string;
+  verdicts: Verdict[];
+  rounds: Round[];
+  /** Of the bare side. */
+  drift?: Spread;
+  /** this/other by figure, with `--against`. */
+  against: Record<string, Spread>;
+  seconds: number;
+  budget: number;
 }
 
 /** A target without a figure is not met. */

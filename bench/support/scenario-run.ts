@@ -1,26 +1,8 @@
 /** One scenario under its budget: rounds with all sides alternating. Its result can be taken at any moment. */
 import { anotherRound, limitOf, orderOf } from "./budget.ts";
-import { againstOther, driftOf, type Spread } from "./comparison.ts";
-import { judge, type Verdict } from "./report.ts";
+import { againstOther, driftOf } from "./comparison.ts";
+import { judge, type Result } from "./report.ts";
 import { type Context, MOST_ROUNDS, type Round, type Scenario, type Side, type Stage } from "./scenario.ts";
-
-export interface Result {
-  scenario: Pick<Scenario, "name" | "title">;
-  measured?: Record<string, number>;
-  figures?: Record<string, string>;
-  /** Set when there are no figures. */
-  error?: string;
-  /** Why there are fewer rounds than planned. */
-  cut?: string;
-  verdicts: Verdict[];
-  rounds: Round[];
-  /** Of the bare side. */
-  drift?: Spread;
-  /** this/other by figure, with `--against`. */
-  against: Record<string, Spread>;
-  seconds: number;
-  budget: number;
-}
 
 type StartBridge = Context["startBridge"];
 
