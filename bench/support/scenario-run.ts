@@ -85,7 +85,7 @@ export class ScenarioRun {
 
   async #measure(): Promise<undefined> {
     const { startBridge, startOther, asked, budget } = this.#setup;
-    const { open, mostRounds = MOST_ROUNDS } = this.#scenario;
+    const { open, mostRounds } = this.#scenario;
     const stage = await open(this.#context(startBridge));
     this.#stage = stage;
     const other = startOther && (await open(this.#context(startOther)));
@@ -96,7 +96,7 @@ export class ScenarioRun {
     let longest = 0;
     const another = () => {
       const [done, elapsed] = [this.#rounds.length, this.#elapsed()];
-      return anotherRound({ done, elapsed, longest, budget, asked, most: mostRounds });
+      return anotherRound({ done, elapsed, longest, budget, asked, most: mostRounds ?? asked ?? MOST_ROUNDS });
     };
     while (!this.#ended && another()) {
       const startedAt = this.#elapsed();

@@ -66,7 +66,7 @@ export interface Scenario {
   enough?: "any";
   /** Its share of the run's time, in seconds on two idle cores. The number of rounds follows from it. */
   seconds: number;
-  /** Absent: {@link MOST_ROUNDS}. 1 where a second round would not start from the same state. */
+  /** Absent: what `--rounds` asks for, or {@link MOST_ROUNDS}. 1 where a second round would not start from the same state. */
   mostRounds?: number;
   /** Keys of {@link Sample} compared with another checkout. The first one also shows the drift of the bare side. */
   compared: [string, ...string[]];
