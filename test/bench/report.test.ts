@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { againstOther, driftOf, overallDrift, ratioToBare, typical } from "../../bench/support/comparison.ts";
+import { median } from "../../bench/support/figures.ts";
 import { allMet, driftLine, judge, type Result, table, tableRows } from "../../bench/support/report.ts";
 import type { Round } from "../../bench/support/scenario.ts";
 
@@ -11,6 +12,15 @@ const ROUNDS: Round[] = [
   { bridge: { rate: 450, cpu: 50 }, bare: { rate: 500 }, other: { rate: 450, cpu: 50 } },
   { bridge: { rate: 1_000, cpu: 50 }, bare: { rate: 1_000 }, other: { rate: 800, cpu: 50 } },
 ];
+
+describe("the median", () => {
+  it("is the middle, or the mean of the two in the middle", () => {
+    assert.equal(median([3, 1, 2]), 2);
+    assert.equal(median([4, 1, 2, 3]), 2.5);
+    assert.equal(median([7]), 7);
+    assert.equal(median([]), Number.NaN);
+  });
+});
 
 describe("comparisons", () => {
   it("take the ratio of each round, and the median of the ratios", () => {
@@ -29,10 +39,7 @@ describe("comparisons", () => {
   it("show the drift of the machine by the bare side alone", () => {
     assert.deepEqual(driftOf(ROUNDS, "rate"), { min: 500, median: 1_000, max: 1_000 });
     assert.equal(driftOf([{ bridge: { rate: 1 } }], "rate"), undefined);
-    const small = [
-      { bridge: {}, bare: { p50: 4 } },
-      { bridge: {}, bare: { p50: 5 } },
-    ];
+    const small = [4, 4, 5].map((p50) => ({ bridge: {}, bare: { p50 } }));
     assert.deepEqual(
       overallDrift([
         { rounds: ROUNDS, key: "rate" },
