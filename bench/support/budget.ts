@@ -1,9 +1,7 @@
 /** The time of a run and of each scenario: how many rounds fit, and how large they may be. */
 
-/** A scenario that takes this many times its budget ends with the rounds it has. */
+/** A scenario with complete rounds ends after this many times its budget. */
 const CUT_AFTER = 1.5;
-/** Without a complete round it goes on, and fails after this many times its budget. */
-const FAILS_AFTER = 5;
 /** Bounds of a budget as multiples of the scenario's own share: a late run must not starve its last scenarios. */
 const BOUNDS = { least: 0.6, most: 2 };
 
@@ -16,9 +14,13 @@ export function budgetOf(secondsLeft: number, [first, ...others]: [number, ...nu
   return Math.min(BOUNDS.most * first, Math.max(BOUNDS.least * first, proportional));
 }
 
-/** Seconds after which a scenario with so many complete rounds is cut short. */
-export function limitOf(budget: number, done: number): number {
-  return budget * (done === 0 ? FAILS_AFTER : CUT_AFTER);
+/**
+ * Seconds after which a scenario with so many complete rounds is cut short. Until there is one, only `patience` counts:
+ * on a busy machine a late result is worth more than none.
+ */
+export function limitOf({ budget, patience, done }: { budget: number; patience: number; done: number }): number {
+  const limit = budget * CUT_AFTER;
+  return done === 0 ? Math.max(patience, limit) : limit;
 }
 
 export interface Progress {

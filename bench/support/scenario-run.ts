@@ -10,6 +10,8 @@ export interface Setup {
   quick: boolean;
   /** Seconds. */
   budget: number;
+  /** Seconds granted for the first round, whatever the budget. */
+  patience: number;
   /** Exactly so many rounds, whatever the budget. */
   asked?: number;
   startBridge: StartBridge;
@@ -39,10 +41,11 @@ export class ScenarioRun {
 
   /** Never rejects: an error is part of the result. */
   async run(): Promise<Result> {
+    const { budget, patience } = this.#setup;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
       const check = () => {
-        const left = limitOf(this.#setup.budget, this.#rounds.length) - this.#elapsed();
+        const left = limitOf({ budget, patience, done: this.#rounds.length }) - this.#elapsed();
         if (left <= 0) return resolve(`stopped after ${Math.round(this.#elapsed())} s`);
         // A round that ends meanwhile shortens the limit.
         timer = setTimeout(check, Math.min(left * 1_000, CHECK_MS));

@@ -15,9 +15,10 @@ describe("the budget of a scenario", () => {
     assert.equal(budgetOf(600, [10]), 20);
   });
 
-  it("may be exceeded by half, and by far more until there is a round", () => {
-    assert.equal(limitOf(20, 1), 30);
-    assert.equal(limitOf(20, 0), 100);
+  it("may be exceeded by half, and without a round until the patience ends", () => {
+    assert.equal(limitOf({ budget: 20, patience: 100, done: 1 }), 30);
+    assert.equal(limitOf({ budget: 20, patience: 100, done: 0 }), 100);
+    assert.equal(limitOf({ budget: 80, patience: 100, done: 0 }), 120);
   });
 });
 

@@ -24,6 +24,7 @@ function setupOf(given: Partial<Setup> = {}): Setup {
   return {
     quick: false,
     budget: 10,
+    patience: 0,
     startBridge: startNothing("this"),
     progress() {},
     async stopAll() {},
