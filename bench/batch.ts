@@ -1,10 +1,11 @@
 /** HTTP → MQTT in batches: messages a second, beside MQTT.js publishing without HTTP at all. */
 import autocannon from "autocannon";
 import { startModule } from "./support/children.ts";
-import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { ratioToBare, typical } from "./support/comparison.ts";
+import { perSecond } from "./support/figures.ts";
 import { cpuMicroseconds } from "./support/proc.ts";
 import { payloadOf } from "./support/publish.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Context, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 
 const SIZE = 1_000;
@@ -19,11 +20,12 @@ export const batch: Scenario = {
     { metric: "ratio", unit: "x", atLeast: 0.8 },
   ],
   enough: "any",
-  maxSeconds: 90,
-  run: measure,
+  seconds: 24,
+  compared: ["rate", "cpu"],
+  open,
 };
 
-async function measure({ startBridge, rounds, quick, progress }: Context): Promise<Outcome> {
+async function open({ startBridge, quick }: Context): Promise<Stage> {
   const [broker, redis] = await Promise.all([startMosquitto(), startRedis()]);
   const bare = startModule("bare-batch", { MQTT_URL: broker.url });
   const bridge = await startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
@@ -41,25 +43,22 @@ async function measure({ startBridge, rounds, quick, progress }: Context): Promi
     const messages = shot["2xx"] * SIZE;
     return { rate: messages / shot.duration, cpu: (cpuMicroseconds(bridge.child.pid) - before) / messages };
   };
-  const inLoop = (seconds: number) =>
-    bare.ask<number>("publish", { topic: TOPIC, payload, size: SIZE, duration: seconds });
-
-  await inLoop(1);
-  await throughBridge(2);
-  const shots: { bridge: number; bare: number; cpu: number }[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    const theirs = await inLoop(duration);
-    const { rate, cpu } = await throughBridge(duration);
-    shots.push({ bridge: rate, bare: theirs, cpu });
-    progress(`round ${round}: bridge ${perSecond(rate)}, bare ${perSecond(theirs)}`);
-  }
-  const of = (key: "bridge" | "bare" | "cpu") => median(shots.map((shot) => shot[key]));
+  const inLoop = async (seconds: number) => ({
+    rate: await bare.ask<number>("publish", { topic: TOPIC, payload, size: SIZE, duration: seconds }),
+  });
   return {
-    measured: { rate: of("bridge"), ratio: medianRatio(shots) },
-    figures: {
-      bridge: `${perSecond(of("bridge"))} messages, ${of("cpu").toFixed(1)} µs CPU each`,
-      bare: `${perSecond(of("bare"))} messages`,
+    bridge: { warmUp: () => throughBridge(2), run: () => throughBridge(duration) },
+    bare: { warmUp: () => inLoop(1), run: () => inLoop(duration) },
+    summarize(rounds) {
+      const rate = typical(rounds, "bridge", "rate");
+      const cpu = typical(rounds, "bridge", "cpu").toFixed(1);
+      return {
+        measured: { rate, ratio: ratioToBare(rounds, "rate") },
+        figures: {
+          bridge: `${perSecond(rate)} messages, ${cpu} µs CPU each`,
+          bare: `${perSecond(typical(rounds, "bare", "rate"))} messages`,
+        },
+      };
     },
-    rounds: shots,
   };
 }

@@ -2,9 +2,11 @@
  * What a batch saves: the same backlog drained by a webhook that is called for each message, and by one that gets 500 at
  * a time. The receiver reads every event, and answers at once or after a while.
  */
-import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { sized } from "./support/budget.ts";
+import { typical } from "./support/comparison.ts";
+import { median, perSecond } from "./support/figures.ts";
 import { connectDevice } from "./support/publish.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Context, Round, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 import { readSink, startSink } from "./support/sink.ts";
 import { untilAtLeast } from "./support/wait.ts";
@@ -19,25 +21,28 @@ export const batches: Scenario = {
   // Any receiver on a network takes some milliseconds. Beside one that takes none, on the same machine, the calls that
   // a batch saves cost next to nothing: what is left is BullMQ, which ends each delivery alone in both cases.
   targets: [{ metric: "ratio, 5 ms", unit: "x", atLeast: 3 }],
-  maxSeconds: 200,
-  run: measure,
+  seconds: 50,
+  compared: ["batches, 5 ms", "single, 5 ms", "batches, 0 ms", "single, 0 ms"],
+  open,
 };
 
 interface Counts {
   counts: { pending: number; retrying: number; active: number };
 }
 
-async function measure(context: Context): Promise<Outcome> {
+async function open(context: Context): Promise<Stage> {
   const [broker, redis, sink] = await Promise.all([startMosquitto(), startRedis(), startSink()]);
   const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
   const device = await connectDevice(broker.url);
+  context.onEnd(() => device.close());
   const register = async (fields: object) => {
     const webhook = { url: sink.url, topics: [TOPIC], enabled: false, ...fields };
     return (await bridge.api<{ id: string }>("POST", "/v1/webhooks", webhook)).id;
   };
   const single = await register({});
   const batched = await register({ batch: { maxSize: MAX_SIZE, maxWaitMs: 1_000 } });
-  const messages = context.quick ? 10_000 : 20_000;
+  const most = context.quick ? 10_000 : 20_000;
+  let messages = most / 4;
 
   const drain = async (id: string, delayMs: number) => {
     await sink.child.ask("reset", { delayMs, readsEvents: true });
@@ -58,29 +63,47 @@ async function measure(context: Context): Promise<Outcome> {
     await untilAtLeast(0, { read: distance, timeoutMs: 60_000, everyMs: 50 });
   };
 
-  const found = new Map<number, { bridge: number; bare: number }[]>(ANSWERS_AFTER_MS.map((after) => [after, []]));
-  for (let round = 0; round <= context.rounds; round++) {
-    for (const [after, rounds] of found) {
-      await device.flood(TOPIC, messages);
-      for (const id of [single, batched]) await untilWaiting(id, messages);
-      const one = { bare: await drain(single, after), bridge: await drain(batched, after) };
-      // The first one warms up.
-      if (round === 0) continue;
-      rounds.push(one);
-      const rates = `batches ${perSecond(one.bridge)}, single ${perSecond(one.bare)}`;
-      context.progress(`round ${round}, answered after ${after} ms: ${rates}`);
-    }
-  }
-  await device.close();
-
-  const figures: Record<string, string> = {};
-  for (const [after, rounds] of found) {
-    figures[`batches, ${after} ms`] = perSecond(median(rounds.map((round) => round.bridge)));
-    figures[`single, ${after} ms`] = perSecond(median(rounds.map((round) => round.bare)));
-  }
-  return {
-    measured: { "ratio, 5 ms": medianRatio(found.get(5)!) },
-    figures: { ...figures, "ratio, 0 ms": medianRatio(found.get(0)!).toFixed(2) },
-    rounds: [...found].flatMap(([after, rounds]) => rounds.map((round) => ({ after, ...round }))),
+  /** The same backlog by both webhooks: single calls first, batches first in every other round. */
+  const both = async (delayMs: number, batchesFirst: boolean) => {
+    await device.flood(TOPIC, messages);
+    for (const id of [single, batched]) await untilWaiting(id, messages);
+    const early = batchesFirst ? await drain(batched, delayMs) : undefined;
+    const bare = await drain(single, delayMs);
+    return { bare, bridge: early ?? (await drain(batched, delayMs)) };
   };
+
+  let round = 0;
+  return {
+    bridge: {
+      async warmUp() {
+        const { bare } = await both(0, false);
+        messages = sized(bare, 5, { least: most / 4, most });
+      },
+      async run() {
+        const sample: Record<string, number> = {};
+        round++;
+        for (const after of ANSWERS_AFTER_MS) {
+          const { bare, bridge: batch } = await both(after, round % 2 === 0);
+          Object.assign(sample, { [`batches, ${after} ms`]: batch, [`single, ${after} ms`]: bare });
+        }
+        return sample;
+      },
+    },
+    summarize(rounds) {
+      const names = ANSWERS_AFTER_MS.flatMap((after) => [`batches, ${after} ms`, `single, ${after} ms`]);
+      const rates = names.map((name) => [name, perSecond(typical(rounds, "bridge", name))]);
+      return {
+        measured: { "ratio, 5 ms": ratio(rounds, 5) },
+        figures: {
+          ...Object.fromEntries(rates),
+          "ratio, 0 ms": ratio(rounds, 0).toFixed(2),
+          messages: String(messages),
+        },
+      };
+    },
+  };
+}
+
+function ratio(rounds: Round[], after: number): number {
+  return median(rounds.map(({ bridge }) => bridge[`batches, ${after} ms`]! / bridge[`single, ${after} ms`]!));
 }

@@ -2,11 +2,13 @@
  * MQTT → queue → webhook, all at once: publisher, broker, intake, queue, worker, signed call. Beside a BullMQ worker
  * that posts jobs which wait in its queue already, unsigned.
  */
+import { sized } from "./support/budget.ts";
 import { startModule } from "./support/children.ts";
-import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { ratioToBare, typical } from "./support/comparison.ts";
+import { perSecond } from "./support/figures.ts";
 import { cpuMicroseconds } from "./support/proc.ts";
 import { connectDevice, payloadOf } from "./support/publish.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Context, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 import { readSink, type Sink, startSink, untilSubscribed } from "./support/sink.ts";
 import { untilAtLeast } from "./support/wait.ts";
@@ -18,11 +20,12 @@ export const endToEnd: Scenario = {
   name: "end-to-end",
   title: `PUBLISH → signed webhook, sustained, beside a bare BullMQ worker + undici (concurrency ${CONCURRENCY} both)`,
   targets: [{ metric: "ratio", unit: "x", atLeast: 0.5 }],
-  maxSeconds: 150,
-  run: measure,
+  seconds: 40,
+  compared: ["rate", "cpu"],
+  open,
 };
 
-async function measure(context: Context): Promise<Outcome> {
+async function open(context: Context): Promise<Stage> {
   const [broker, redis, sink] = await Promise.all([startMosquitto(), startRedis(), startSink()]);
   const bare = startModule("bare-deliver", {
     REDIS_URL: redis.url,
@@ -32,7 +35,9 @@ async function measure(context: Context): Promise<Outcome> {
   const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
   await bridge.api("POST", "/v1/webhooks", { url: sink.url, topics: [TOPIC], concurrency: CONCURRENCY });
   const device = await connectDevice(broker.url);
-  const messages = context.quick ? 6_000 : 20_000;
+  context.onEnd(() => device.close());
+  const most = context.quick ? 6_000 : 20_000;
+  let messages = most;
 
   const throughBridge = async (count: number) => {
     await sink.child.ask("reset");
@@ -49,28 +54,30 @@ async function measure(context: Context): Promise<Outcome> {
     await bare.ask("run");
     const found = await rateOf(sink, count, startedAt);
     await bare.ask("rest");
-    return found.perSecond;
+    return { rate: found.perSecond };
   };
 
   await untilSubscribed(sink, device, TOPIC);
-  await throughBare(messages / 4);
-  await throughBridge(messages / 4);
-  const rounds: { bridge: number; bare: number; cpu: number }[] = [];
-  for (let round = 1; round <= context.rounds; round++) {
-    const bareRate = await throughBare(messages);
-    const { rate, cpu } = await throughBridge(messages);
-    const one = { bare: bareRate, bridge: rate, cpu };
-    rounds.push(one);
-    context.progress(`round ${round}: bridge ${perSecond(one.bridge)}, bare ${perSecond(one.bare)}`);
-  }
-  await device.close();
   return {
-    measured: { ratio: medianRatio(rounds) },
-    figures: {
-      bridge: `${perSecond(median(rounds.map((round) => round.bridge)))}, ${median(rounds.map(({ cpu }) => cpu)).toFixed(0)} µs CPU each`,
-      bare: perSecond(median(rounds.map((round) => round.bare))),
+    bridge: {
+      async warmUp() {
+        const { rate } = await throughBridge(most / 4);
+        messages = sized(rate, 6, { least: most / 4, most });
+      },
+      run: () => throughBridge(messages),
     },
-    rounds,
+    bare: { warmUp: () => throughBare(most / 4), run: () => throughBare(messages) },
+    summarize(rounds) {
+      const of = (key: string) => typical(rounds, "bridge", key);
+      return {
+        measured: { ratio: ratioToBare(rounds, "rate") },
+        figures: {
+          bridge: `${perSecond(of("rate"))}, ${of("cpu").toFixed(0)} µs CPU each`,
+          bare: perSecond(typical(rounds, "bare", "rate")),
+          messages: String(messages),
+        },
+      };
+    },
   };
 }
 

@@ -9,9 +9,10 @@ import { Queue } from "bullmq";
 import { RECEIVE_MAXIMUM } from "../src/mqtt/connection.ts";
 import { queueName } from "../src/uplink/delivery.ts";
 import { type Child, startModule } from "./support/children.ts";
-import { median, medianRatio, perSecond } from "./support/figures.ts";
+import { ratioToBare, typical } from "./support/comparison.ts";
+import { perSecond } from "./support/figures.ts";
 import { connectDevice, type Device } from "./support/publish.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Context, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 import { untilAtLeast } from "./support/wait.ts";
 
@@ -22,8 +23,9 @@ export const intake: Scenario = {
   name: "intake",
   title: "QoS 1 PUBLISH → durable in the queue → PUBACK, beside MQTT.js awaiting BullMQ add for each",
   targets: [{ metric: "ratio", unit: "x", atLeast: 3 }],
-  maxSeconds: 120,
-  run: measure,
+  seconds: 34,
+  compared: ["rate"],
+  open,
 };
 
 interface Side {
@@ -33,7 +35,7 @@ interface Side {
   messages: number;
 }
 
-async function measure(context: Context): Promise<Outcome> {
+async function open(context: Context): Promise<Stage> {
   const [broker, redis] = await Promise.all([startMosquitto(), startRedis()]);
   const bareChild = startModule("bare-intake", {
     MQTT_URL: broker.url,
@@ -52,39 +54,39 @@ async function measure(context: Context): Promise<Outcome> {
   });
 
   const { hostname, port } = new URL(redis.url);
-  const open = (name: string, prefix: string) =>
-    new Queue(name, { prefix, connection: { host: hostname, port: Number(port) } });
+  const queueOf = (name: string, prefix: string) => {
+    const queue = new Queue(name, { prefix, connection: { host: hostname, port: Number(port) } });
+    context.onEnd(() => queue.close());
+    return queue;
+  };
   const sizes = context.quick ? { bridge: 10_000, bare: 3_000 } : { bridge: 30_000, bare: 8_000 };
   const sides: Record<"bridge" | "bare", Side> = {
-    bare: { child: bareChild, queue: open("bare-intake", "bull"), topic: BARE_TOPIC, messages: sizes.bare },
+    bare: { child: bareChild, queue: queueOf("bare-intake", "bull"), topic: BARE_TOPIC, messages: sizes.bare },
     bridge: {
       child: bridge.child,
-      queue: open(queueName(webhook.id), "causeway:q"),
+      queue: queueOf(queueName(webhook.id), "causeway:q"),
       topic: BRIDGE_TOPIC,
       messages: sizes.bridge,
     },
   };
   const device = await connectDevice(broker.url);
-  try {
-    await subscribed(device, sides.bridge);
-    for (const side of [sides.bare, sides.bridge]) await drain(device, { ...side, messages: side.messages / 2 });
-    const rounds: { bridge: number; bare: number }[] = [];
-    for (let round = 1; round <= context.rounds; round++) {
-      const one = { bare: await drain(device, sides.bare), bridge: await drain(device, sides.bridge) };
-      rounds.push(one);
-      context.progress(`round ${round}: bridge ${perSecond(one.bridge)}, bare ${perSecond(one.bare)}`);
-    }
-    return {
-      measured: { ratio: medianRatio(rounds) },
+  context.onEnd(() => device.close());
+  await subscribed(device, sides.bridge);
+  const draining = (side: Side) => ({
+    warmUp: () => drain(device, { ...side, messages: side.messages / 2 }),
+    run: async () => ({ rate: await drain(device, side) }),
+  });
+  return {
+    bridge: draining(sides.bridge),
+    bare: draining(sides.bare),
+    summarize: (rounds) => ({
+      measured: { ratio: ratioToBare(rounds, "rate") },
       figures: {
-        bridge: perSecond(median(rounds.map((round) => round.bridge))),
-        bare: perSecond(median(rounds.map((round) => round.bare))),
+        bridge: perSecond(typical(rounds, "bridge", "rate")),
+        bare: perSecond(typical(rounds, "bare", "rate")),
       },
-      rounds,
-    };
-  } finally {
-    await Promise.all([device.close(), sides.bare.queue.close(), sides.bridge.queue.close()]);
-  }
+    }),
+  };
 }
 
 /** The subscription follows the registration within moments: the first message that arrives shows that it stands. */
@@ -96,7 +98,7 @@ async function subscribed(device: Device, { queue, topic }: Side): Promise<void>
   await untilAtLeast(1, { read, timeoutMs: 10_000, everyMs: 50 });
 }
 
-/** Messages a second from letting the receiver go to the last job in the queue. */
+/** Messages a second from resuming the receiver to the last job in the queue. */
 async function drain(device: Device, { child, queue, topic, messages }: Side): Promise<number> {
   const before = await queue.getWaitingCount();
   child.process.kill("SIGSTOP");

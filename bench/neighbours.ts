@@ -1,7 +1,7 @@
-/** What a webhook notices of two sick ones beside it, which get the same messages. */
+/** The effect on a webhook of two failing ones that get the same messages. */
 import { ms, percentile } from "./support/figures.ts";
 import { connectDevice } from "./support/publish.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Context, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis } from "./support/servers.ts";
 import { readSink, startSink, untilSubscribed } from "./support/sink.ts";
 import { untilAtLeast } from "./support/wait.ts";
@@ -13,11 +13,12 @@ export const neighbours: Scenario = {
   name: "neighbours",
   title: `p99 at ${PER_SECOND} messages a second beside a webhook that hangs and one that answers 500, and alone`,
   targets: [{ metric: "p99 with/without", unit: "x", atMost: 1.2 }],
-  maxSeconds: 300,
-  run: measure,
+  seconds: 50,
+  compared: ["p50", "p99"],
+  open,
 };
 
-async function measure(context: Context): Promise<Outcome> {
+async function open(context: Context): Promise<Stage> {
   const [broker, redis, sink, hanging, failing] = await Promise.all([
     startMosquitto(),
     startRedis(),
@@ -30,6 +31,7 @@ async function measure(context: Context): Promise<Outcome> {
   const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
   await bridge.api("POST", "/v1/webhooks", { url: sink.url, topics: [TOPIC] });
   const device = await connectDevice(broker.url);
+  context.onEnd(() => device.close());
   await untilSubscribed(sink, device, TOPIC);
 
   const latencies = async (seconds: number) => {
@@ -53,29 +55,21 @@ async function measure(context: Context): Promise<Outcome> {
     return result;
   };
 
-  await latencies(3);
-  const rounds: Record<"alone" | "beside", number[]>[] = [];
-  for (let round = 0; round < context.rounds; round++) {
-    // In turns, so that what else the machine does falls on both.
-    if (round % 2 === 0) rounds.push({ alone: await latencies(seconds), beside: await besideSick() });
-    else {
-      const beside = await besideSick();
-      rounds.push({ alone: await latencies(seconds), beside });
-    }
-    const { alone, beside } = rounds.at(-1)!;
-    context.progress(`p99 alone ${ms(percentile(alone, 99))}, beside sick ones ${ms(percentile(beside, 99))}`);
-  }
-  await device.close();
-  // Of all rounds together: the p99 of one alone, of 20 messages, varies by half.
-  const of = (key: "alone" | "beside") =>
-    percentile(
-      rounds.flatMap((round) => round[key]),
-      99,
-    );
-  const [alone, beside] = [of("alone"), of("beside")];
+  const found: Record<"alone" | "beside", number[]> = { alone: [], beside: [] };
+  const keep = (key: "alone" | "beside", values: number[]) => {
+    found[key].push(...values);
+    return { p50: percentile(values, 50), p99: percentile(values, 99) };
+  };
   return {
-    measured: { "p99 with/without": beside / alone },
-    figures: { "p99 alone": ms(alone), "p99 beside sick ones": ms(beside) },
-    rounds: rounds.map((each) => ({ alone: percentile(each.alone, 99), beside: percentile(each.beside, 99) })),
+    bridge: { run: async () => keep("beside", await besideSick()) },
+    bare: { warmUp: () => latencies(3), run: async () => keep("alone", await latencies(seconds)) },
+    summarize() {
+      // All rounds together: the p99 of one round is that of 20 messages and varies by half.
+      const [alone, beside] = [percentile(found.alone, 99), percentile(found.beside, 99)];
+      return {
+        measured: { "p99 with/without": beside / alone },
+        figures: { "p99 alone": ms(alone), "p99 beside sick ones": ms(beside) },
+      };
+    },
   };
 }

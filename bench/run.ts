@@ -1,6 +1,5 @@
 /** `npm run bench`: the figures of the bridge beside those of the bare libraries, measured on this machine. */
 import { execFileSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { batch } from "./batch.ts";
@@ -12,10 +11,24 @@ import { latency } from "./latency.ts";
 import { neighbours } from "./neighbours.ts";
 import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
 import { startup } from "./startup.ts";
-import { startBridge } from "./support/bridge.ts";
+import { builtCheckout, ROOT, startBridge } from "./support/bridge.ts";
+import { budgetOf } from "./support/budget.ts";
 import { killAll, stopAll } from "./support/children.ts";
-import { allMet, judge, loadWarning, machineLine, type Result, table, writeReport } from "./support/report.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import { overallDrift } from "./support/comparison.ts";
+import {
+  allMet,
+  driftLine,
+  loadWarning,
+  machineLine,
+  type Result,
+  reportOf,
+  table,
+  tableHead,
+  tableRows,
+  writeReport,
+} from "./support/report.ts";
+import type { Scenario } from "./support/scenario.ts";
+import { ScenarioRun } from "./support/scenario-run.ts";
 import { missingPackages } from "./support/servers.ts";
 import { webhooks1000 } from "./webhooks-1000.ts";
 
@@ -36,16 +49,25 @@ const SCENARIOS: Scenario[] = [
   startup,
 ];
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
-/** Of the whole run, in seconds. */
-const LIMIT = { full: 8 * 60, quick: 2 * 60 };
+const RESULTS = `${ROOT}bench/results/`;
+/** With --quick a scenario gets this much of its time. */
+const QUICK = 0.3;
+/** With --against there are up to twice as many sides. */
+const AGAINST = 2;
+/** Rounds that fit the usual time; more of them get more. */
+const USUAL_ROUNDS = 3;
+const MOST_ASKED = 10;
+/** Seconds for the first round of a scenario: far more than it needs, so that only a hang exceeds it. */
+const PATIENCE = 150;
 
 const HELP = `npm run bench -- [options]
 
-  --only name,name   only these scenarios
-  --rounds n         alternations of bridge and bare libraries; the median counts (4, with --quick 2)
-  --quick            smaller and shorter: under two minutes, for trying out
+  --only name,name   only these scenarios; a prefix of several names selects them all
+  --rounds n         exactly n rounds of each scenario, 1 to ${MOST_ASKED}; default: as many as fit its share of the time
+  --quick            smaller and shorter, mostly one round: about three minutes, for trying out
+  --against dir      another checkout, built: its bridge takes part in the same rounds, and the figures show this/other
+                     as min / median / max of the rounds (takes twice as long)
+  --json             the report as JSON on stdout; the table goes to stderr
   --log-level level  of the bridge (info, as in production; its log goes to /dev/null)
   --profile          a CPU profile of each bridge in bench/results/ (slower: do not quote the figures)
   --no-build         use dist/ as it is
@@ -53,7 +75,9 @@ const HELP = `npm run bench -- [options]
 
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join("\n")}
 
-Writes bench/results/latest.json. Ends with 0 when every target is met, and with 1 otherwise.
+All of them take under 8 minutes on two idle cores. A scenario that exceeds its share by half is cut short after its
+first round, marked CUT, and judged on the rounds it has. SIGINT prints what is known by then.
+Writes bench/results/latest.json. Exits with 0 when every target is met, and with 1 otherwise.
 `;
 
 function options() {
@@ -62,6 +86,8 @@ function options() {
       only: { type: "string" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
+      against: { type: "string" },
+      json: { type: "boolean", default: false },
       "log-level": { type: "string", default: "info" },
       profile: { type: "boolean", default: false },
       "no-build": { type: "boolean", default: false },
@@ -69,42 +95,25 @@ function options() {
     },
   });
   const names = values.only?.split(",").map((name) => name.trim());
-  const unknown = names?.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name)) ?? [];
+  const selects = (name: string) => (scenario: Scenario) =>
+    scenario.name === name || scenario.name.startsWith(`${name}-`);
+  const unknown = names?.filter((name) => !SCENARIOS.some(selects(name))) ?? [];
   if (unknown.length > 0) throw new Error(`no such scenario: ${unknown.join(", ")}`);
-  const rounds = Number(values.rounds ?? (values.quick ? 2 : 4));
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 10) throw new Error("--rounds must be 1 to 10");
-  const chosen = names ? SCENARIOS.filter(({ name }) => names.includes(name)) : SCENARIOS;
-  return { ...values, rounds, chosen, logLevel: values["log-level"] };
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (rounds !== undefined && (!Number.isInteger(rounds) || rounds < 1 || rounds > MOST_ASKED)) {
+    throw new Error(`--rounds must be 1 to ${MOST_ASKED}`);
+  }
+  const chosen = SCENARIOS.filter((scenario) => !names || names.some((name) => selects(name)(scenario)));
+  const against = values.against === undefined ? undefined : builtCheckout(values.against);
+  return { ...values, rounds, chosen, against, logLevel: values["log-level"] };
 }
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function run(scenario: Scenario, context: Context): Promise<Result> {
-  const startedAt = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`not done within ${scenario.maxSeconds} s`);
-    timer = setTimeout(() => reject(error), scenario.maxSeconds * 1_000);
-  });
-  let outcome: Outcome | undefined;
-  let error: string | undefined;
-  try {
-    outcome = await Promise.race([scenario.run(context), late]);
-  } catch (thrown) {
-    error = (thrown as Error).message;
-  } finally {
-    clearTimeout(timer);
-    await stopAll();
-  }
-  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-  const { name, title } = scenario;
-  return { scenario: { name, title }, outcome, error, verdicts: judge(scenario, outcome), seconds };
-}
-
 async function main(): Promise<number> {
-  const { chosen, rounds, quick, logLevel, profile, help, "no-build": noBuild } = options();
+  const { chosen, rounds, quick, against, json, logLevel, profile, help, "no-build": noBuild } = options();
   if (help) {
     process.stdout.write(HELP);
     return 0;
@@ -114,42 +123,81 @@ async function main(): Promise<number> {
     say(`The benchmarks need ${missing.join(" and ")}: apt install ${missing.join(" ")}`);
     return 1;
   }
-  // More rounds than usual take more time than usual.
-  const stretch = Math.max(1, rounds / 4);
-  const limit = (quick ? LIMIT.quick : LIMIT.full) * stretch;
-  setTimeout(() => {
-    say(`The run took more than ${limit} s and was ended.`);
-    process.exit(1);
-  }, limit * 1_000).unref();
-
-  if (!noBuild) {
-    say("building");
-    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-      cwd: ROOT,
-      stdio: ["ignore", 2, 2],
-    });
-  }
+  if (!noBuild) build();
+  builtCheckout(ROOT);
   const busy = loadWarning();
   if (busy) say(busy);
+
+  const output = json ? process.stderr : process.stdout;
+  const startedAt = performance.now();
+  const elapsed = () => (performance.now() - startedAt) / 1_000;
+  const stretch = (quick ? QUICK : 1) * (against ? AGAINST : 1) * Math.max(1, (rounds ?? 0) / USUAL_ROUNDS);
+  const shares = chosen.map(({ seconds }) => seconds * stretch);
+  const total = shares.reduce((sum, share) => sum + share, 0);
   const results: Result[] = [];
-  for (const scenario of chosen) {
-    say(`${scenario.name}: ${scenario.title}`);
-    const context: Context = {
+  let current: ScenarioRun | undefined;
+
+  const finish = () => {
+    const drift = overallDrift(
+      chosen.flatMap(({ name, compared: [key] }) => {
+        const found = results.find(({ scenario }) => scenario.name === name);
+        return found ? [{ rounds: found.rounds, key }] : [];
+      }),
+    );
+    const report = reportOf(results, {
       rounds,
       quick,
-      startBridge: (given) =>
-        startBridge({ ...given, logLevel, profileTo: profile ? `${RESULTS}${scenario.name}` : undefined }),
-      progress: (text) => say(`  ${text}`),
-    };
-    const result = await run({ ...scenario, maxSeconds: scenario.maxSeconds * stretch }, context);
-    say(`  ${result.error ?? "done"} (${result.seconds} s)`);
-    results.push(result);
+      against,
+      logLevel,
+      profile,
+      seconds: Math.round(elapsed()),
+      drift,
+    });
+    writeReport(`${RESULTS}latest.json`, report);
+    const how = [`log level ${logLevel}`, ...(quick ? ["quick"] : []), ...(against ? [`other: ${against}`] : [])];
+    output.write(`\n${machineLine()}\n${how.join(", ")}, ${Math.round(elapsed())} s\n`);
+    output.write(`${driftLine(drift)}\n\n${table(results)}`);
+    if (json) process.stdout.write(report);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      if (current) results.push(current.result({ cut: signal }));
+      finish();
+      process.exit(1);
+    });
   }
-  writeReport(`${RESULTS}latest.json`, results, { rounds, quick, logLevel, profile });
-  process.stdout.write(
-    `\n${machineLine()}\nlog level ${logLevel}, ${rounds} rounds${quick ? ", quick" : ""}\n\n${table(results)}`,
-  );
+
+  output.write(tableHead());
+  for (const [i, scenario] of chosen.entries()) {
+    say(`${scenario.name}: ${scenario.title}`);
+    const profileTo = profile ? `${RESULTS}${scenario.name}` : undefined;
+    const starting = (root: string) => (given: object) => startBridge({ ...given, root, logLevel, profileTo });
+    current = new ScenarioRun(scenario, {
+      quick,
+      budget: budgetOf(total - elapsed(), shares.slice(i) as [number]),
+      patience: PATIENCE,
+      asked: rounds,
+      startBridge: starting(ROOT),
+      startOther: against ? starting(against) : undefined,
+      progress: (text) => say(`  ${text}`),
+      stopAll,
+    });
+    const result = await current.run();
+    current = undefined;
+    results.push(result);
+    say(`  ${result.seconds} s of ${result.budget} s`);
+    output.write(tableRows(result));
+  }
+  finish();
   return allMet(results) ? 0 : 1;
+}
+
+function build(): void {
+  say("building");
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+    cwd: ROOT,
+    stdio: ["ignore", 2, 2],
+  });
 }
 
 try {

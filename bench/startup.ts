@@ -1,31 +1,32 @@
 /** A first start on a bare machine: embedded broker, embedded store, an empty directory. */
 
-import { median } from "./support/figures.ts";
+import { typical } from "./support/comparison.ts";
 import { residentMb } from "./support/proc.ts";
-import type { Context, Outcome, Scenario } from "./support/scenario.ts";
+import type { Scenario } from "./support/scenario.ts";
 
 export const startup: Scenario = {
   name: "startup",
   title: "cold start of the embedded defaults in an empty directory to /readyz 200",
   targets: [{ metric: "ready", unit: "s", atMost: 10 }],
-  maxSeconds: 90,
-  run: measure,
+  seconds: 12,
+  compared: ["ready", "memory"],
+  async open(context) {
+    return {
+      bridge: {
+        async run() {
+          const bridge = await context.startBridge({});
+          const memory = residentMb(bridge.child.pid);
+          await bridge.child.stop();
+          return { ready: bridge.readyMs / 1_000, memory };
+        },
+      },
+      summarize(rounds) {
+        const [ready, memory] = [typical(rounds, "bridge", "ready"), typical(rounds, "bridge", "memory")];
+        return {
+          measured: { ready },
+          figures: { "ready after": `${ready.toFixed(1)} s`, memory: `${Math.round(memory)} MB` },
+        };
+      },
+    };
+  },
 };
-
-async function measure(context: Context): Promise<Outcome> {
-  const rounds: Record<string, number>[] = [];
-  for (let round = 1; round <= Math.min(context.rounds, context.quick ? 1 : 3); round++) {
-    const bridge = await context.startBridge({});
-    const ready = bridge.readyMs / 1_000;
-    rounds.push({ ready, memory: residentMb(bridge.child.pid) });
-    context.progress(`round ${round}: ${ready.toFixed(1)} s`);
-    await bridge.child.stop();
-  }
-  const ready = median(rounds.map((round) => round.ready!));
-  const memory = median(rounds.map((round) => round.memory!));
-  return {
-    measured: { ready },
-    figures: { "ready after": `${ready.toFixed(1)} s`, memory: `${Math.round(memory)} MB` },
-    rounds,
-  };
-}

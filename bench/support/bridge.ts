@@ -1,14 +1,20 @@
 /** The bridge as it runs in production: the built program, its log on /dev/null. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../test/support/ports.ts";
 import { type Child, startProgram } from "./children.ts";
 import { temporaryDirectory } from "./servers.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+/** This checkout. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MAIN = "dist/main.js";
 const API_KEY = "cw_bench-key-that-is-long-enough-0123456789";
 
 export interface BridgeOptions {
+  /** The checkout whose built program runs. */
+  root: string;
   /** Absent: the embedded broker. */
   mqttUrl?: string;
   /** Absent: the embedded store. */
@@ -32,13 +38,21 @@ export interface Bridge {
 
 const READY_MS = 60_000;
 
+/** The absolute path of a checkout; throws unless it is built. */
+export function builtCheckout(directory: string): string {
+  const root = resolve(directory);
+  if (!existsSync(join(root, MAIN))) throw new Error(`${root} has no ${MAIN}: build it first (npm run build)`);
+  return root;
+}
+
 /** Starts a bridge and waits until it is ready. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const port = await freePort();
   const directory = options.directory ?? temporaryDirectory("bridge");
   const profile = options.profileTo ? ["--cpu-prof", `--cpu-prof-dir=${options.profileTo}`] : [];
   const startedAt = performance.now();
-  const child = startProgram(process.execPath, ["--max-semi-space-size=32", "--enable-source-maps", ...profile, MAIN], {
+  const main = join(options.root, MAIN);
+  const child = startProgram(process.execPath, ["--max-semi-space-size=32", "--enable-source-maps", ...profile, main], {
     cwd: directory,
     env: {
       PORT: String(port),

@@ -115,9 +115,3 @@ function adopt(child: ChildProcess): Child {
 }
 
 process.on("exit", killAll);
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    process.stderr.write(`\n${signal}: ending every child\n`);
-    process.exit(1);
-  });
-}

@@ -1,7 +1,11 @@
-/** Small arithmetic on figures, and how they are written. */
+/** Arithmetic on figures, and their format. */
 
+/** The mean of the two in the middle of an even number: two rounds must not count as the lower one alone. */
 export function median(values: number[]): number {
-  return percentile(values, 50);
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length / 2;
+  const middle = sorted.slice(Math.ceil(half) - 1, Math.floor(half) + 1);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
 /** Nearest rank; NaN of nothing. */

@@ -1,10 +1,11 @@
-/** What a run leaves behind: a table on stdout and a file. */
+/** The output of a run: rows, the table, and a file. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { findProgram } from "../../test/support/requirements.ts";
-import type { Outcome, Scenario, Target } from "./scenario.ts";
+import type { Spread } from "./comparison.ts";
+import type { Outcome, Round, Scenario, Target } from "./scenario.ts";
 
 export interface Verdict extends Target {
   value: number;
@@ -15,10 +16,20 @@ export interface Verdict extends Target {
 
 export interface Result {
   scenario: Pick<Scenario, "name" | "title">;
-  outcome?: Outcome;
+  measured?: Record<string, number>;
+  figures?: Record<string, string>;
+  /** Set when there are no figures. */
   error?: string;
+  /** Why there are fewer rounds than planned. */
+  cut?: string;
   verdicts: Verdict[];
+  rounds: Round[];
+  /** Of the bare side. */
+  drift?: Spread;
+  /** this/other by figure, with `--against`. */
+  against: Record<string, Spread>;
   seconds: number;
+  budget: number;
 }
 
 /** A target without a figure is not met. */
@@ -36,31 +47,77 @@ export function allMet(results: Result[]): boolean {
   return results.every(({ error, verdicts }) => error === undefined && verdicts.every(({ met }) => met));
 }
 
-/** One line for each target, the absolute figures beside it. */
+const HEADER = ["scenario", "measured", "target", "verdict", "rounds", "bare min/median/max", "figures"];
+/** Wide enough for most rows: those printed during the run must fit the columns before the others are known. */
+const WIDTHS = [14, 24, 8, 7, 6, 28];
+
+/** The rows of one scenario, one for each target, in the columns of {@link tableHead}. */
+export function tableRows(result: Result): string {
+  return aligned(cellsOf(result), WIDTHS);
+}
+
+export function tableHead(): string {
+  return aligned([HEADER, WIDTHS.map((width) => "-".repeat(width))], WIDTHS);
+}
+
+/** All results, each column as wide as its widest cell. */
 export function table(results: Result[]): string {
-  const rows = results.flatMap(({ scenario, outcome, error, verdicts }) => {
-    const figures =
-      error ??
-      Object.entries(outcome?.figures ?? {})
-        .map(([name, text]) => `${name} ${text}`)
-        .join(" · ");
-    if (verdicts.length === 0) return [[scenario.name, "", "", error ? "FAILED" : "info", figures]];
-    return verdicts.map((verdict, i) => [
-      i === 0 ? scenario.name : "",
-      `${verdict.metric} ${number(verdict.value)} ${verdict.unit}`,
-      verdict.atLeast === undefined ? `≤ ${verdict.atMost}` : `≥ ${verdict.atLeast}`,
-      error ? "FAILED" : verdict.waived ? "waived" : verdict.met ? "met" : "MISSED",
-      i === 0 ? figures : "",
-    ]);
-  });
-  const header = ["scenario", "measured", "target", "verdict", "figures"];
-  const widths = header.map((title, i) => Math.max(title.length, ...(i < 4 ? rows.map((row) => row[i]!.length) : [])));
-  const line = (cells: string[]) =>
+  const rows = results.flatMap(cellsOf);
+  const widths = WIDTHS.map((_, i) => Math.max(...[HEADER, ...rows].map((row) => row[i]!.length)));
+  return aligned([HEADER, widths.map((width) => "-".repeat(width)), ...rows], widths);
+}
+
+function cellsOf(result: Result): string[][] {
+  const { scenario, verdicts, error, cut, rounds, drift, against } = result;
+  const figures = [
+    ...(error ? [error] : []),
+    ...(cut && !error ? [`CUT: ${cut}`] : []),
+    ...Object.entries(against).map(
+      ([name, ratio]) => `this/other ${name} ${spread(ratio, (value) => value.toFixed(2))}`,
+    ),
+    ...Object.entries(result.figures ?? {}).map(([name, text]) => `${name} ${text}`),
+  ].join(" · ");
+  const first = (text: string, i: number) => (i === 0 ? text : "");
+  const informative = [{ measured: "", target: "", verdict: error ? "FAILED" : "info" }];
+  const judged = verdicts.map((verdict) => ({
+    measured: `${verdict.metric} ${number(verdict.value)} ${verdict.unit}`,
+    target: verdict.atLeast === undefined ? `≤ ${verdict.atMost}` : `≥ ${verdict.atLeast}`,
+    verdict: error ? "FAILED" : verdict.waived ? "waived" : verdict.met ? "met" : "MISSED",
+  }));
+  return (judged.length > 0 ? judged : informative).map(({ measured, target, verdict }, i) => [
+    first(scenario.name, i),
+    measured,
+    target,
+    verdict,
+    first(`${rounds.length}${cut ? " CUT" : ""}`, i),
+    first(drift ? `${spread(drift, number)} (${percent((drift.max - drift.min) / drift.median)})` : "", i),
+    first(figures, i),
+  ]);
+}
+
+function spread({ min, median, max }: Spread, written: (value: number) => string): string {
+  return [min, median, max].map(written).join(" / ");
+}
+
+function percent(value: number): string {
+  return `${Math.round(value * 100)} %`;
+}
+
+function aligned(rows: string[][], widths: number[]): string {
+  const lines = rows.map((cells) =>
     cells
-      .map((cell, i) => cell.padEnd(i < 4 ? widths[i]! : 0))
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join("  ")
-      .trimEnd();
-  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line), ""].join("\n");
+      .trimEnd(),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+/** One line on how far the machine itself moved during the run. */
+export function driftLine(drift: Spread | undefined): string {
+  if (!drift) return "Machine drift: unknown, no bare side was measured.";
+  const values = spread(drift, (value) => value.toFixed(2));
+  return `Machine drift: bare figures relative to the median of their scenario, min/median/max ${values}.`;
 }
 
 function number(value: number): string {
@@ -68,9 +125,8 @@ function number(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-/** Everything, for comparing runs. `extra` holds the options of the run. */
-export function writeReport(file: string, results: Result[], extra: object): void {
-  mkdirSync(dirname(file), { recursive: true });
+/** Everything, for comparing runs. `extra` holds the options of the run and its drift. */
+export function reportOf(results: Result[], extra: object): string {
   const report = {
     at: new Date().toISOString(),
     ...extra,
@@ -79,7 +135,12 @@ export function writeReport(file: string, results: Result[], extra: object): voi
     met: allMet(results),
     results,
   };
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+export function writeReport(file: string, report: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, report);
 }
 
 /** In one line, for the head of the table. */
@@ -129,7 +190,7 @@ function said(program: string, argument: string, pattern: RegExp): string {
   try {
     return pattern.exec(execFileSync(path, [argument], { encoding: "utf8" }))?.[1] ?? "unknown";
   } catch (error) {
-    // `mosquitto -h` says what was asked and ends with 3.
+    // `mosquitto -h` prints the version and exits with 3.
     return pattern.exec(String((error as { stdout?: string }).stdout ?? ""))?.[1] ?? "unknown";
   }
 }
