@@ -4,7 +4,8 @@
  * A broker may send one copy of a message for each of our subscriptions that match it, or a single one; each webhook
  * must get it once. On MQTT 5 every filter has a subscription identifier, so one session is enough and a copy says
  * which filters it came for. On 3.1.1 nothing tells copies apart, so filters that overlap go to different sessions:
- * then a session gets each message exactly once, whatever the broker does.
+ * then a session gets each message exactly once, whatever the broker does. The exception is a filter that replaces
+ * another one of its webhook: see {@link planSubscriptions}.
  *
  * The plan outlives the process: the broker keeps the subscriptions, and messages waiting there carry identifiers of
  * the past. So an assignment, once made, stays as long as it is right.
