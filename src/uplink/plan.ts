@@ -4,7 +4,8 @@
  * A broker may send one copy of a message for each of our subscriptions that match it, or a single one; each webhook
  * must get it once. On MQTT 5 every filter has a subscription identifier, so one session is enough and a copy says
  * which filters it came for. On 3.1.1 nothing tells copies apart, so filters that overlap go to different sessions:
- * then a session gets each message exactly once, whatever the broker does.
+ * then a session gets each message exactly once, whatever the broker does. The exception is a filter that replaces
+ * another one of its webhook: see {@link planSubscriptions}.
  *
  * The plan outlives the process: the broker keeps the subscriptions, and messages waiting there carry identifiers of
  * the past. So an assignment, once made, stays as long as it is right.
@@ -31,28 +32,45 @@ export interface Plan {
  * @param past what is subscribed, or was meant to be, by filter
  * @param copiesCarryIds whether subscription identifiers tell copies apart
  * @param usedId the highest identifier that was ever used: none is used again, since copies may still carry it
+ * @param replaces whether a webhook has the first filter in place of the second, which is no longer wanted
  */
 export function planSubscriptions(
   filters: string[],
   past: ReadonlyMap<string, Assignment>,
   copiesCarryIds: boolean,
   usedId = 0,
+  replaces: (filter: string, old: string) => boolean = () => false,
 ): Plan {
   const assignments = new Map<string, Assignment>();
-  // A filter that has to go is still there for a while: nothing that overlaps with it may join it.
   const sessions: string[][] = [];
+  // A filter that is no longer wanted stays subscribed for a while. The filter that replaces it for a webhook joins it:
+  // most brokers send one copy per session, so each message of the hand-over comes once. Other filters stay away.
+  const leaving: string[][] = [];
   const wanted = new Set(filters);
   let lastId = usedId;
   for (const [filter, { session, id }] of past) {
     lastId = Math.max(lastId, id);
-    if (!wanted.has(filter)) put(sessions, session, filter);
+    if (!wanted.has(filter)) put(leaving, session, filter);
   }
+
+  const fits = (filter: string, index: number) => !sessions[index]?.some((other) => overlaps(other, filter));
+  const mayJoin = (filter: string, index: number) =>
+    !leaving[index]?.some((old) => overlaps(old, filter) && !replaces(filter, old));
+  const choose = (filter: string, known: Assignment | undefined) => {
+    if (known && fits(filter, known.session)) return known.session;
+    // The session of a predecessor comes first, or each message of the hand-over would come in two sessions.
+    const joined = leaving.findIndex((olds) => olds?.some((old) => overlaps(old, filter) && replaces(filter, old)));
+    if (joined >= 0 && fits(filter, joined) && mayJoin(filter, joined)) return joined;
+    let index = 0;
+    while (!fits(filter, index) || !mayJoin(filter, index)) index++;
+    return index;
+  };
 
   // Those that are assigned go first and keep their place if they can; then first fit, which is greedy colouring.
   const ordered = [...filters].sort((a, b) => Number(past.has(b)) - Number(past.has(a)));
   for (const filter of ordered) {
     const known = past.get(filter);
-    const session = copiesCarryIds ? 0 : firstFit(sessions, filter, known?.session);
+    const session = copiesCarryIds ? 0 : choose(filter, known);
     assignments.set(filter, { session, id: known?.id ?? ++lastId });
     put(sessions, session, filter);
   }
@@ -66,14 +84,6 @@ export function planSubscriptions(
 function put(sessions: string[][], session: number, filter: string): void {
   sessions[session] ??= [];
   sessions[session].push(filter);
-}
-
-function firstFit(sessions: (string[] | undefined)[], filter: string, preferred: number | undefined): number {
-  const fits = (index: number) => !sessions[index]?.some((other) => overlaps(other, filter));
-  if (preferred !== undefined && fits(preferred)) return preferred;
-  let index = 0;
-  while (!fits(index)) index++;
-  return index;
 }
 
 /** The highest QoS any webhook wants, by filter. */

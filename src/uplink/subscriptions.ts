@@ -173,7 +173,10 @@ export class Subscriptions<S extends Session> {
     const webhooks = [...this.options.webhooks()];
     const wanted = wantedFilters(webhooks);
     const past = this.#pastFor(wanted);
-    const { assignments, stale } = planSubscriptions([...wanted.keys()], past, copiesCarryIds, this.#usedId);
+    const filters = [...wanted.keys()];
+    const replaces = (filter: string, old: string) =>
+      webhooks.some(({ id, topics }) => topics.includes(filter) && this.#hadBefore(id, old));
+    const { assignments, stale } = planSubscriptions(filters, past, copiesCarryIds, this.#usedId, replaces);
     for (const { id } of assignments.values()) this.#usedId = Math.max(this.#usedId, id);
     // Before anything is awaited: an UNSUBACK that comes meanwhile must not strike out what is wanted again.
     for (const [filter, { session }] of assignments) {
@@ -203,6 +206,11 @@ export class Subscriptions<S extends Session> {
    */
   #pastFor(wanted: ReadonlyMap<string, QoS>): ReadonlyMap<string, Assignment> {
     return new Map([...this.#assigned].filter(([filter]) => !(wanted.has(filter) && this.#told.has(filter))));
+  }
+
+  #hadBefore(webhookId: string, filter: string): boolean {
+    const isRouted = this.#topics.get(webhookId)?.includes(filter) ?? false;
+    return isRouted || (this.#before.get(webhookId)?.has(filter) ?? false);
   }
 
   #route(

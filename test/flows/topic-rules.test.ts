@@ -140,7 +140,6 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await receiver.until((calls) => calls.length > before);
       const { status, body } = await call("GET", `/v1/topics?filter=${encodeURIComponent(`${levels(99)}/#`)}`);
       assert.equal(status, 200, JSON.stringify(body));
-      if (kind === embedded) return; // TODO: a response right after the request was acknowledged stayed unseen there
       const responseTopic = DEEPEST.replaceAll("a", "b");
       const asked = { topic: "t", responseTopic, match: "first", expirySeconds: 60 };
       const { body: request } = await call("POST", "/v1/requests", asked, ASYNC);

@@ -177,7 +177,7 @@ describe("subscriptions", () => {
     }
   });
 
-  it("keeps a filter that comes away from one it overlaps with and that has not gone yet", async () => {
+  it("subscribes a webhook's new filter in the session of the one it replaces where copies cannot be told apart", async () => {
     const topics: Record<string, string[]> = { wh_1: ["a/+"] };
     const { subscriptions, change } = await setup(topics);
     subscriptions.sessions[0]!.callbacks.onConnect(false);
@@ -187,7 +187,45 @@ describe("subscriptions", () => {
     await change();
     assert.deepEqual(
       subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [["a/#"]],
+    );
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"]);
+    subscriptions.sessions[0]!.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"]);
+    assert.deepEqual(subscriptions.sessions[0]!.left, ["a/+"]);
+    await change();
+    assert.equal(subscriptions.sessions.length, 1, "it stays there while the broker still has the old one");
+    subscriptions.sessions[0]!.confirmLeft();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"], "also what was sent before");
+  });
+
+  it("keeps a filter away from another webhook's one that has not gone yet", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    delete topics.wh_1;
+    topics.wh_2 = ["a/#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
       [[], ["a/#"]],
+    );
+  });
+
+  it("counts an old filter in another session until the broker has confirmed its end", async () => {
+    // Webhook 2 keeps the new filter out of the session of the old one.
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b/c"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    topics.wh_1 = ["#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [["b/c"], ["#"]],
     );
     for (const session of subscriptions.sessions) session.grant();
     assert.deepEqual(subscriptions.route("a/b", { session: 1 }), ["wh_1"]);
