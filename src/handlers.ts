@@ -34,7 +34,7 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   keys: Pick<Keys, "create" | "list" | "remove">;
   streams: Pick<Streams, "open">;
   requests: Pick<Requests, "ask">;
-  storedRequests: Pick<StoredRequests, "accept" | "get">;
+  storedRequests: Pick<StoredRequests, "accept" | "get" | "cancel">;
   /** What the broker speaks; undefined when it was never there. */
   protocol(): "5" | "3.1.1" | undefined;
   /** Where this instance expects answers that were given no topic. */
@@ -146,6 +146,10 @@ export function makeHandlers(ports: HandlerPorts): Handlers {
     getRequest: async ({ params, caller }, reply) => {
       const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
       return reply.type(JSON_TYPE).send(state);
+    },
+    cancelRequest: async ({ params, caller }) => {
+      await ports.storedRequests.cancel(params.id, (topic) => caller.mayPublish(topic));
+      return undefined;
     },
     openStream: async (request, reply) => {
       const { caller, query } = request;

@@ -1,20 +1,41 @@
-/** Topic names and topic filters: the rules of MQTT 5 section 4.7 (the same as 3.1.1 section 4.7), pure. */
+/**
+ * Topic names and topic filters: the rules of MQTT 5 section 4.7 (the same as 3.1.1 section 4.7), pure. Everything that
+ * enters the bridge passes them, because a broker ends the connection of a client that breaks them: one bad filter
+ * would end the session of all webhooks with every SUBSCRIBE.
+ */
 
 /** The longest UTF-8 encoded string MQTT can carry, in bytes (MQTT 5 section 1.5.4). */
 export const MAX_TOPIC_BYTES = 65_535;
+/**
+ * MQTT knows no limit. Aedes, the embedded broker, ends the connection at the 101st level of a PUBLISH, SUBSCRIBE or
+ * UNSUBSCRIBE, and Mosquitto at the 202nd.
+ */
+export const MAX_TOPIC_LEVELS = 100;
 
-/** What is wrong with a topic name, or undefined when a client may publish to it. */
+/** What is wrong with a topic name, or undefined when a message may have it. */
 export function topicNameError(topic: string): string | undefined {
-  const wrong = stringError(topic);
+  const wrong = topicError(topic);
   if (wrong) return wrong;
   // [MQTT-3.3.2-2]: a topic name in PUBLISH must not contain wildcard characters.
   if (/[+#]/.test(topic)) return "must not contain the wildcards + and #";
+  // Reading its retained message would subscribe to something else.
+  if (isShared(topic)) return "must not begin with $share/";
   return undefined;
+}
+
+/** What is wrong with a topic name, or undefined when a client may publish to it. */
+export function publishTopicError(topic: string): string | undefined {
+  const wrong = topicNameError(topic);
+  if (wrong) return wrong;
+  // They belong to the broker (section 4.7.2). Mosquitto ends the connection at any topic that begins like this, and
+  // Aedes at $SYS/.
+  const [reserved] = /^\$(SYS|share)/.exec(topic) ?? [];
+  return reserved && `must not begin with ${reserved}, which is the broker's own`;
 }
 
 /** What is wrong with a topic filter, or undefined when a client may subscribe to it. */
 export function topicFilterError(filter: string): string | undefined {
-  const wrong = stringError(filter);
+  const wrong = topicError(filter);
   if (wrong) return wrong;
   const levels = filter.split("/");
   for (const [i, level] of levels.entries()) {
@@ -26,16 +47,45 @@ export function topicFilterError(filter: string): string | undefined {
     if (level.includes("+") && level !== "+") return "+ must stand alone in its level";
   }
   // A shared subscription (section 4.8.2) splits messages between subscribers; a webhook gets all of them.
-  if (levels[0] === "$share") return "must not be a shared subscription ($share/…)";
+  if (isShared(filter)) return "must not be a shared subscription ($share/…)";
   return undefined;
 }
 
-function stringError(value: string): string | undefined {
-  if (value.length === 0) return "must not be empty"; // [MQTT-4.7.3-1]
-  if (value.includes("\u0000")) return "must not contain the null character"; // [MQTT-4.7.3-2]
-  if (!value.isWellFormed()) return "must be well-formed Unicode"; // [MQTT-1.5.4-1]
-  if (Buffer.byteLength(value) > MAX_TOPIC_BYTES) return `must not be longer than ${MAX_TOPIC_BYTES} bytes`; // [MQTT-4.7.3-3]
+function topicError(topic: string): string | undefined {
+  if (topic.length === 0) return "must not be empty"; // [MQTT-4.7.3-1]
+  const wrong = mqttStringError(topic); // [MQTT-4.7.3-2], [MQTT-4.7.3-3]
+  if (wrong) return wrong;
+  if (hasTooManyLevels(topic)) return `must not have more than ${MAX_TOPIC_LEVELS} levels`;
   return undefined;
+}
+
+/**
+ * What is wrong with a UTF-8 encoded string (section 1.5.4), of a topic or of any other field of a packet. A receiver
+ * may treat control characters and non-characters as a malformed packet; Mosquitto does and ends the connection.
+ */
+export function mqttStringError(text: string): string | undefined {
+  if (text.includes("\u0000")) return "must not contain the null character"; // [MQTT-1.5.4-2]
+  if (!text.isWellFormed()) return "must be well-formed Unicode"; // [MQTT-1.5.4-1]
+  const [disallowed] = /[\p{Cc}\p{Noncharacter_Code_Point}]/u.exec(text) ?? [];
+  if (disallowed) return `must not contain the control character or non-character ${codePoint(disallowed)}`;
+  if (Buffer.byteLength(text) > MAX_TOPIC_BYTES) return `must not be longer than ${MAX_TOPIC_BYTES} bytes`;
+  return undefined;
+}
+
+function codePoint(character: string): string {
+  return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+function hasTooManyLevels(topic: string): boolean {
+  let levels = 1;
+  for (let at = topic.indexOf("/"); at !== -1; at = topic.indexOf("/", at + 1)) {
+    if (++levels > MAX_TOPIC_LEVELS) return true;
+  }
+  return false;
+}
+
+function isShared(topic: string): boolean {
+  return topic === "$share" || topic.startsWith("$share/");
 }
 
 /** Whether a valid filter matches a valid topic name. */

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { covers, matcher, matches, overlaps, topicFilterError, topicNameError } from "../src/topic.ts";
+import {
+  covers,
+  MAX_TOPIC_LEVELS,
+  matcher,
+  matches,
+  mqttStringError,
+  overlaps,
+  publishTopicError,
+  topicFilterError,
+  topicNameError,
+} from "../src/topic.ts";
 
 /** MQTT 5 section 4.7, in its order; the quoted examples are the specification's own. */
 describe("4.7.1.2 multi-level wildcard", () => {
@@ -121,9 +131,8 @@ describe("4.7.3 topic semantic and usage", () => {
   it("no normalisation: é and e + accent are different topics", () => {
     assert.ok(!matches("caf\u00e9", "cafe\u0301"));
   });
-  it("any number of levels", () => {
+  it("any number of levels, of messages that come from devices", () => {
     const deep = Array(30_000).fill("a").join("/");
-    assert.equal(topicNameError(deep), undefined);
     assert.ok(matches("a/#", deep));
     assert.ok(matches(deep, deep));
     assert.ok(overlaps(deep, deep.replaceAll("a", "+")));
@@ -143,6 +152,79 @@ describe("1.5.4 UTF-8 strings", () => {
     assert.equal(topicNameError("\ufeffa"), undefined);
     assert.ok(!matches("\ufeffa", "a"));
   });
+});
+
+/** Measured with Mosquitto 2.0.11 and Aedes 1.2: see test/mqtt/topic-limits.test.ts. */
+describe("the rules for which brokers end the connection", () => {
+  const rules = { topicNameError, publishTopicError, topicFilterError };
+  const levels = (count: number, level = "a") => Array(count).fill(level).join("/");
+
+  it(`at most ${MAX_TOPIC_LEVELS} levels, empty ones and wildcards included`, () => {
+    for (const [name, error] of Object.entries(rules)) {
+      for (const level of ["a", ""]) {
+        assert.equal(error(levels(100, level)), undefined, name);
+        for (const count of [101, 128, 129, 200, 201, 202, 30_000])
+          assert.match(error(levels(count, level)) ?? "", /100 levels/, `${name} ${count}`);
+      }
+    }
+    assert.equal(topicFilterError(`${levels(99)}/#`), undefined);
+    assert.match(topicFilterError(`${levels(100)}/#`) ?? "", /100 levels/);
+    assert.equal(topicFilterError(levels(100, "+")), undefined);
+    assert.match(topicFilterError(levels(101, "+")) ?? "", /100 levels/);
+  });
+
+  const characters: [name: string, character: string, isRefused: boolean][] = [
+    ["U+0001", "\u0001", true],
+    ["U+0009", "\t", true],
+    ["U+000A", "\n", true],
+    ["U+001F", "\u001f", true],
+    ["U+0020", " ", false],
+    ["U+007E", "~", false],
+    ["U+007F", "\u007f", true],
+    ["U+0080", "\u0080", true],
+    ["U+009F", "\u009f", true],
+    ["U+00A0", "\u00a0", false],
+    ["U+FDCF", "\ufdcf", false],
+    ["U+FDD0", "\ufdd0", true],
+    ["U+FDEF", "\ufdef", true],
+    ["U+FDF0", "\ufdf0", false],
+    ["U+FEFF", "\ufeff", false],
+    ["U+FFFD", "\ufffd", false],
+    ["U+FFFE", "\ufffe", true],
+    ["U+FFFF", "\uffff", true],
+    ["U+1FFFD", "\u{1fffd}", false],
+    ["U+1FFFE", "\u{1fffe}", true],
+    ["U+10FFFD", "\u{10fffd}", false],
+    ["U+10FFFF", "\u{10ffff}", true],
+  ];
+  for (const [name, character, isRefused] of characters) {
+    it(`${name} is ${isRefused ? "refused" : "a character like others"}`, () => {
+      for (const error of [...Object.values(rules), mqttStringError]) {
+        const wrong = error(`a${character}b`);
+        if (isRefused) assert.match(wrong ?? "", new RegExp(`${name.replace("+", "\\+")}$`));
+        else assert.equal(wrong, undefined);
+      }
+    });
+  }
+
+  const reserved: [topic: string, publish: boolean, name: boolean, filter: boolean][] = [
+    ["$SYS", false, true, true],
+    ["$SYS/broker/uptime", false, true, true],
+    ["$SYSTEM/x", false, true, true],
+    ["$share", false, false, false],
+    ["$share/g/a", false, false, false],
+    ["$shared/a", false, true, true],
+    ["$sys/x", true, true, true],
+    ["$aws/things/x", true, true, true],
+    ["a/$SYS", true, true, true],
+  ];
+  for (const [topic, publish, name, filter] of reserved) {
+    it(`${topic}: publish ${publish}, read ${name}, subscribe ${filter}`, () => {
+      assert.equal(publishTopicError(topic) === undefined, publish);
+      assert.equal(topicNameError(topic) === undefined, name);
+      assert.equal(topicFilterError(topic) === undefined, filter);
+    });
+  }
 });
 
 describe("what the bridge adds", () => {
@@ -374,8 +456,10 @@ describe("properties", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
         const valid = topicNameError(text) === undefined;
-        assert.equal(valid, !["+", "#", "\u0000"].some((char) => text.includes(char)) && text.isWellFormed());
-        if (!valid || text.split("/")[0] === "$share") return;
+        const isDisallowed = [...text].some((char) => /[+#\p{Cc}\p{Noncharacter_Code_Point}]/u.test(char));
+        const isDeep = text.split("/").length > MAX_TOPIC_LEVELS || text.split("/")[0] === "$share";
+        assert.equal(valid, !isDisallowed && !isDeep && text.isWellFormed());
+        if (!valid) return;
         assert.equal(topicFilterError(text), undefined);
         assert.ok(matches(text, text));
       }),

@@ -5,6 +5,7 @@
 import { type Job, WaitingError } from "bullmq";
 import { reasonOf } from "../redaction.ts";
 import type { OutgoingMessage, Publish } from "./publish.ts";
+import { sendFault } from "./sendable.ts";
 import { type Ending, endingOf, fromJob, type Gate, isExpired, type OutboxJob } from "./stored-publish.ts";
 
 export interface LineOptions {
@@ -102,6 +103,8 @@ export class Line {
     if (this.#stopped) return giveBack(job, token);
     if (job.data.cancelled) return { outcome: "cancelled", at };
     if (isExpired(job.data, at)) return { outcome: "expired", at };
+    const fault = sendFault(job.data);
+    if (fault) return { outcome: "failed", at, error: `${fault.path}: ${fault.message}` };
     if (turn.stale) {
       const state = await this.#options.lookUp(job, token).catch(() => "unknown");
       if (state === "lost") throw new Error("the job has passed into other hands");

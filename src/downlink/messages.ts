@@ -1,10 +1,11 @@
 /** `POST /v1/messages`: publish one message. */
 import { fieldProblem, Problem } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
-import { topicNameError } from "../topic.ts";
+import { mqttStringError, publishTopicError } from "../topic.ts";
 import { decodeBase64, rawMember } from "./payload.ts";
 import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
 import { parseSendAt } from "./send-at.ts";
+import { sendFault } from "./sendable.ts";
 import type { Accept, StoredPublish } from "./stored-publish.ts";
 
 /** The body, checked against the contract; defaults are in. */
@@ -22,7 +23,7 @@ export interface MessageInput {
   sendAt?: string;
 }
 
-/** The longest string and binary data MQTT can carry (MQTT 5 sections 1.5.4 and 1.5.6). */
+/** The longest binary data MQTT can carry (MQTT 5 section 1.5.6). */
 const MAX_MQTT_BYTES = 65_535;
 
 /**
@@ -52,8 +53,18 @@ export async function storeMessage(
   return accept(message, { sendAt: parseSendAt(input.sendAt, Date.now()) });
 }
 
-/** @throws Problem */
-export function checkedMessage(input: MessageInput, rawJson: string, maxPayloadBytes: number): OutgoingMessage {
+/**
+ * @param topicError the rule for the topic; that of a message which is only shown is milder
+ * @throws Problem
+ */
+export function checkedMessage(
+  input: MessageInput,
+  rawJson: string,
+  maxPayloadBytes: number,
+  topicError = publishTopicError,
+): OutgoingMessage {
+  const fault = sendFault(input, topicError);
+  if (fault) throw fieldProblem(fault.code, fault.path, fault.message);
   const message = toMessage(input, rawJson);
   checkPayloadSize(message.payload, maxPayloadBytes, input.payloadBase64 === undefined ? "payload" : "payloadBase64");
   return message;
@@ -70,13 +81,11 @@ function toMessage(input: MessageInput, rawJson: string): OutgoingMessage {
     expirySeconds,
     userProperties,
   } = input;
-  checkTopic(topic, "topic");
-  if (responseTopic !== undefined) checkTopic(responseTopic, "responseTopic");
   const message: OutgoingMessage = { id: newId("msg"), topic, payload: payloadOf(input, rawJson), qos, retain };
-  if (contentType !== undefined) message.contentType = checkString(contentType, "contentType");
+  if (contentType !== undefined) message.contentType = contentType;
   if (responseTopic !== undefined) message.responseTopic = responseTopic;
   if (expirySeconds !== undefined) message.expirySeconds = expirySeconds;
-  if (userProperties !== undefined) message.userProperties = checkUserProperties(userProperties);
+  if (userProperties !== undefined) message.userProperties = userProperties;
   if (correlationData !== undefined) {
     message.correlationData = decodeBase64(correlationData, "correlationData");
     if (message.correlationData.length > MAX_MQTT_BYTES) {
@@ -97,8 +106,8 @@ function payloadOf({ payload, payloadBase64 }: MessageInput, rawJson: string): B
 }
 
 /** @throws Problem invalid_topic */
-export function checkTopic(topic: string, path: string): void {
-  const wrong = topicNameError(topic);
+export function checkTopic(topic: string, path: string, topicError = publishTopicError): void {
+  const wrong = topicError(topic);
   if (wrong) throw fieldProblem("invalid_topic", path, wrong);
 }
 
@@ -109,21 +118,9 @@ export function checkPayloadSize(payload: Buffer, maxBytes: number, path: string
   throw new Problem("payload_too_large", `${path}: ${message}`, { errors: [{ path, message }] });
 }
 
-/** An MQTT string: well-formed, without the null character, at most 65,535 bytes. @throws Problem */
+/** @throws Problem invalid_request */
 export function checkString(text: string, path: string): string {
-  if (text.includes("\u0000")) throw fieldProblem("invalid_request", path, "must not contain the null character");
-  if (!text.isWellFormed()) throw fieldProblem("invalid_request", path, "must be well-formed Unicode");
-  if (Buffer.byteLength(text) > MAX_MQTT_BYTES) {
-    throw fieldProblem("invalid_request", path, `must not be longer than ${MAX_MQTT_BYTES} bytes`);
-  }
+  const wrong = mqttStringError(text);
+  if (wrong) throw fieldProblem("invalid_request", path, wrong);
   return text;
-}
-
-function checkUserProperties(properties: UserProperties): UserProperties {
-  for (const [name, value] of Object.entries(properties)) {
-    const path = `userProperties.${name}`;
-    checkString(name, path);
-    for (const text of Array.isArray(value) ? value : [value]) checkString(text, path);
-  }
-  return properties;
 }

@@ -39,6 +39,11 @@ export interface Outbox {
   get(id: string): Promise<StoredPublish>;
   /** Takes a message back that has not been published. @throws Problem not_found, conflict */
   cancel(id: string): Promise<void>;
+  /**
+   * Takes a message back, whatever has become of it. False when it has been published or may have been; one that waits
+   * to be published again is not.
+   */
+  withdraw(id: string): Promise<boolean>;
   /** How many wait, scheduled ones included; at most a second old. */
   waiting(): Promise<number>;
   /** Begins to publish. Rejects when the store is away. */
@@ -122,28 +127,41 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   async function cancel(id: string): Promise<void> {
     const job = await find(id);
     if (isFinished(job)) throw tooLate();
-    // From here on whoever takes it up does not publish it; but somebody may have taken it up before.
     const { data } = job;
-    await job.updateData({ ...data, cancelled: true });
+    if (await takeBack(job)) return;
+    await job.updateData(data);
+    throw tooLate();
+  }
+
+  async function withdraw(id: string): Promise<boolean> {
+    const job = await queue.getJob(id);
+    if (!job) return false;
+    return isFinished(job) ? job.returnvalue?.outcome === "cancelled" : takeBack(job);
+  }
+
+  /** False when it has been published, or is being published; it is marked as cancelled all the same. */
+  async function takeBack(job: Job<OutboxJob, Ending>): Promise<boolean> {
+    // From here on an instance that takes it up does not publish it; but one may have taken it up before.
+    await job.updateData({ ...job.data, cancelled: true });
     const state = await job.getState();
     if (state === "waiting" || state === "prioritized" || state === "delayed") {
       // If it is locked by now, its processor has seen that it is cancelled.
       await job.remove().catch(() => undefined);
-      return;
+      return true;
     }
     line.lookUp();
     for (const end = Date.now() + CANCEL_MS; Date.now() < end; await delay(CANCEL_POLL_MS)) {
-      const now = await queue.getJob(id);
-      if (!now || now.returnvalue?.outcome === "cancelled") return;
+      const now = await queue.getJob(job.id!);
+      if (!now || now.returnvalue?.outcome === "cancelled") return true;
       if (isFinished(now)) break;
     }
-    await job.updateData(data);
-    throw tooLate();
+    return false;
   }
 
   return {
     accept,
     cancel,
+    withdraw,
     waiting: count.recent,
 
     async get(id) {

@@ -6,21 +6,20 @@
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { View } from "../view.ts";
-import { findAnswered, type Match, type Prepared, responseJson } from "./request.ts";
+import { findAnswered, type Prepared, responseJson } from "./request.ts";
+import {
+  cancelRecord,
+  dropAt,
+  isWaiting,
+  type RequestRecord,
+  requestFault,
+  requireOpen,
+  SWEEP_MS,
+  stateJson,
+} from "./request-record.ts";
 import type { Accept } from "./stored-publish.ts";
 
-/** What is known of a request; times are milliseconds since the epoch. */
-export interface RequestRecord {
-  id: string;
-  topic: string;
-  responseTopic: string;
-  filter: string;
-  match: Match;
-  correlation: string;
-  createdAt: number;
-  expiresAt: number;
-  respondedAt?: number;
-}
+export type { RequestRecord };
 
 /** The answer, apart from the record: it may be large, and records are held in memory. */
 export interface StoredResponse {
@@ -38,9 +37,13 @@ export interface StoredRequestsOptions {
   view: View<RequestRecord>;
   responses: Responses;
   accept: Accept;
+  /** Takes the message back; false when it has been published, or may have been. */
+  withdraw(id: string): Promise<boolean>;
   /** The filters that {@link StoredRequests.topics} gives have changed. */
   onTopics(): void;
   onLate(message: Message): void;
+  /** An older version has stored a request that this one would not accept. */
+  onSetAside(id: string, reason: string): void;
   maxPending: number;
 }
 
@@ -48,14 +51,11 @@ export interface StoredRequestsOptions {
 export const ANSWERS_GATE = "answers";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
-/** A late answer is still received and counted for so long. */
-const LATE_MS = 60_000;
-/** How long a request can be read after the end of its validity, and how many that are answered or expired. */
+/** How long a request can be read after the end of its validity, and how many that have ended. */
 const KEEP_MS = 24 * 3_600_000;
 const MAX_KEPT = 10_000;
 /** With those: a burst that the sweep has not reached yet. */
 const MAX_RECORDS = 50_000;
-const SWEEP_MS = 10_000;
 /** How long another instance may have known of a request before this one hears of it. */
 const NOTICE_MS = 2_000;
 
@@ -139,10 +139,30 @@ export class StoredRequests {
    * @throws Problem not_found
    */
   async get(id: string, isVisible: (topic: string) => boolean): Promise<string> {
-    const record = await this.options.view.read(id);
-    if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
+    const record = await this.#read(id, isVisible);
     const response = record.respondedAt === undefined ? undefined : await this.options.responses.get(id);
     return stateJson(record, Date.now(), response?.value.json);
+  }
+
+  /**
+   * Takes a request back: it is not published any more where it still waits for that, and a response that comes all the
+   * same is a late one. Again is harmless.
+   * @param isVisible whether the caller may know of it
+   * @throws Problem not_found, conflict
+   */
+  async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
+    const { view, withdraw } = this.options;
+    const record = await this.#read(id, isVisible);
+    if (record.cancelled) return;
+    requireOpen(record, Date.now());
+    const sent = !(await withdraw(id));
+    await view.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
+  }
+
+  async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
+    const record = await this.options.view.read(id);
+    if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
+    return record;
   }
 
   /**
@@ -163,11 +183,13 @@ export class StoredRequests {
     }
     // The first answer counts, also when two instances take up one each.
     await responses.create(found.id, { json: responseJson(message) });
-    await view
-      .update(found.id, (current) =>
-        current.respondedAt === undefined ? { ...current, respondedAt: message.receivedAt } : undefined,
-      )
+    const record = await view
+      .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
       .catch(ignoreNotFound);
+    if (!record?.cancelled) return;
+    // Taken back by another instance a moment ago.
+    await responses.remove(found.id);
+    onLate(message);
   }
 
   #follow(ids: ReadonlySet<string>): void {
@@ -176,13 +198,15 @@ export class StoredRequests {
       if (before) this.#unindex(before);
       const now = this.options.view.get(id);
       if (now && Date.now() < dropAt(now)) this.#index(now);
+      const fault = now && isWaiting(now) && requestFault(now);
+      if (fault) this.options.onSetAside(id, fault);
     }
     this.#tellTopics();
   }
 
   #index(record: RequestRecord): void {
     this.#known.set(record.id, record);
-    if (record.respondedAt !== undefined) return;
+    if (!isWaiting(record)) return;
     const requests = this.#waiting.get(record.responseTopic) ?? new Map<string, RequestRecord>();
     this.#waiting.set(record.responseTopic, requests.set(record.id, record));
   }
@@ -205,7 +229,7 @@ export class StoredRequests {
     for (const record of this.#known.values()) if (now >= dropAt(record)) this.#unindex(record);
     this.#tellTopics();
     const { view, responses } = this.options;
-    const ended = view.all().filter(({ respondedAt, expiresAt }) => respondedAt !== undefined || now >= expiresAt);
+    const ended = view.all().filter((record) => !isWaiting(record) || now >= record.expiresAt);
     const excess = ended.length - MAX_KEPT;
     for (const [i, { id, expiresAt }] of ended.sort((a, b) => a.createdAt - b.createdAt).entries()) {
       if (i >= excess && now < expiresAt + KEEP_MS) continue;
@@ -219,21 +243,6 @@ export class StoredRequests {
   }
 }
 
-/** When the topic of a request is no longer listened to. */
-function dropAt({ expiresAt }: RequestRecord): number {
-  return Math.ceil((expiresAt + LATE_MS) / SWEEP_MS) * SWEEP_MS;
-}
-
-function stateJson(record: RequestRecord, now: number, response?: string): string {
-  const { id, topic, createdAt, expiresAt } = record;
-  const outcome = response !== undefined ? "responded" : now >= expiresAt ? "expired" : "pending";
-  const head = { id, outcome, topic, createdAt: time(createdAt), expiresAt: time(expiresAt) };
-  const text = JSON.stringify(head);
-  return response === undefined ? text : `${text.slice(0, -1)},"response":${response}}`;
-}
-
-const time = (ms: number) => new Date(ms).toISOString();
-
-function ignoreNotFound(error: unknown): void {
+function ignoreNotFound(error: unknown): undefined {
   if (!(error instanceof Problem && error.code === "not_found")) throw error;
 }

@@ -1,6 +1,7 @@
 /** `/v1/topics/{topic}`: a topic as a resource; its body is the payload. */
 import { Problem } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
+import { topicNameError } from "../topic.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
 import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
 import { etagOf, type ReadRetained } from "./retained.ts";
@@ -49,7 +50,7 @@ export async function getRetained(
   ifNoneMatch: string | undefined,
   read: ReadRetained,
 ): Promise<RetainedReply> {
-  checkTopic(topic, "topic");
+  checkTopic(topic, "topic", topicNameError);
   const message = await read(topic);
   if (!message) throw new Problem("no_retained_message", `the topic ${topic} holds no retained message`);
   const { payload, contentType, qos, userProperties } = message;

@@ -3,6 +3,7 @@ import { checkedMessage } from "../downlink/messages.ts";
 import { rawMember } from "../downlink/payload.ts";
 import { Problem } from "../errors.ts";
 import type { Handlers, OperationRequest } from "../http/contract/index.ts";
+import { topicNameError } from "../topic.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/deliveries.ts";
 import type { Preview } from "../uplink/preview.ts";
 import type { WebhookService } from "../webhooks/service.ts";
@@ -45,7 +46,7 @@ export function webhookHandlers({
     previewWebhook: async ({ body, rawJson, caller }) => {
       const webhook = await below("webhook", () => webhooks.draft(body.webhook, caller));
       const { expirySeconds: _, ...message } = await below("message", async () =>
-        checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes),
+        checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes, topicNameError),
       );
       return preview(webhook, { ...message, receivedAt: Date.now() });
     },

@@ -39,6 +39,8 @@ export type Part =
   | "books";
 
 const COMPLAIN_MS = 10_000;
+/** Characters of a filter that may have 65,535. */
+const MAX_LOGGED = 200;
 
 export type Observer = ReturnType<typeof makeObserver>;
 
@@ -138,6 +140,16 @@ export function makeObserver(
     },
 
     /** An answer that was not published, although the webhook has a `replyTopic`. */
+    /** A stored filter that no broker would take from this version. */
+    filterSetAside(webhook_id: string, filter: string, reason: string): void {
+      log.warn({ webhook_id, filter: filter.slice(0, MAX_LOGGED), reason }, "filter_set_aside");
+    },
+
+    /** A stored request that is not published and whose response is not subscribed. */
+    requestSetAside(request_id: string, reason: string): void {
+      log.warn({ request_id, reason }, "request_set_aside");
+    },
+
     notReplied(webhook_id: string, message_id: string, reason: NoReply): void {
       log.info({ webhook_id, message_id, reason }, "reply_not_published");
     },

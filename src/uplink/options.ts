@@ -62,6 +62,8 @@ export interface UplinkOptions<S extends Session>
         part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply" | "books",
         error: Error,
       ): void;
+      /** A stored filter for which brokers end the connection. */
+      filterSetAside(webhookId: string, filter: string, reason: string): void;
       discarded: RetentionOptions["discarded"];
       forget(webhookId: string): void;
     };

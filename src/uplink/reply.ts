@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { stringify } from "uuid";
 import type { Message } from "../message.ts";
-import { matches, topicNameError } from "../topic.ts";
+import { matches, mqttStringError, publishTopicError } from "../topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { AttemptResult } from "./retry.ts";
 
@@ -64,14 +64,15 @@ export function replyOf(
   const asked = replyTopic === "{responseTopic}";
   if (asked && responseTopic === undefined) return "no_response_topic";
   const topic = asked ? responseTopic! : replyTopic.replaceAll("{topic}", () => message.topic);
-  if (topicNameError(topic) !== undefined) return "invalid_topic";
+  if (publishTopicError(topic) !== undefined) return "invalid_topic";
   // It would come back, be answered, and so on for ever.
   if (topics.some((filter) => matches(filter, topic))) return "own_topic";
   return {
     id: replyId(id, message.id),
     topic,
     payload: body,
-    ...(bodyType !== undefined && { contentType: bodyType }),
+    // HTTP allows a tab where MQTT brokers end the connection: the device needs the reply more than its type.
+    ...(bodyType !== undefined && mqttStringError(bodyType) === undefined && { contentType: bodyType }),
     ...(asked && correlationData !== undefined && { correlationData }),
   };
 }

@@ -4,6 +4,7 @@
  * dies; by any one instance, and twice without harm, since the ids are made from webhook and topic.
  */
 import type { Message, QoS, UserProperties } from "../message.ts";
+import { topicFilterError } from "../topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import { hashId } from "./reply.ts";
 
@@ -120,6 +121,7 @@ export class Snapshots {
     const found = new Set<string>();
     let more = false;
     for (const filter of filters) {
+      if (topicFilterError(filter)) continue; // set aside, see set-aside.ts
       const { topics, truncated } = await this.options.findRetained(filter);
       for (const topic of topics) if (found.size < MAX_TOPICS) found.add(topic);
       more ||= truncated || found.size === MAX_TOPICS;

@@ -4,6 +4,7 @@
  * its end, so that a crash at any point leaves nothing forgotten at the broker.
  */
 import type { QoS } from "../message.ts";
+import { topicFilterError } from "../topic.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./plan.ts";
 import { type Copy, Router } from "./router.ts";
 import type { Session, SessionCallbacks } from "./session.ts";
@@ -116,7 +117,14 @@ export class Subscriptions<S extends Session> {
 
   async #read(): Promise<void> {
     const records = await this.options.records.all();
-    this.#assigned = new Map(records.map(({ id, value, version }) => [id, { ...value, version }]));
+    const usable: typeof records = [];
+    for (const record of records) {
+      this.#usedId = Math.max(this.#usedId, record.value.id);
+      // An older version wrote it down; an UNSUBSCRIBE would end the connection as well.
+      if (topicFilterError(record.id)) await this.options.records.remove(record.id);
+      else usable.push(record);
+    }
+    this.#assigned = new Map(usable.map(({ id, value, version }) => [id, { ...value, version }]));
   }
 
   #open(index: number): void {

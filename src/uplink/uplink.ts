@@ -17,6 +17,7 @@ import { makeReply } from "./reply.ts";
 import { endRest } from "./rest.ts";
 import { Retention } from "./retention.ts";
 import type { Session } from "./session.ts";
+import { makeSubscribable } from "./set-aside.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Tenure } from "./tenure.ts";
 import { testEvent } from "./test-event.ts";
@@ -36,9 +37,12 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const { registry, observe } = options;
   const queues = new Queues(options);
 
+  const subscribable = makeSubscribable<ReturnType<typeof registry.all>[number]>(observe.filterSetAside);
+
   function wanted() {
     const topics = [...options.answerTopics()];
-    return topics.length === 0 ? registry.all() : [...registry.all(), { id: ANSWERS, topics, qos: ANSWERS_QOS }];
+    const webhooks = registry.all().map(subscribable);
+    return topics.length === 0 ? webhooks : [...webhooks, { id: ANSWERS, topics, qos: ANSWERS_QOS }];
   }
 
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);

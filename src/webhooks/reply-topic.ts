@@ -1,7 +1,7 @@
 /** `replyTopic`: what may be registered. What becomes of it with each message: `src/uplink/reply.ts`. */
 import { type Caller, requirePublishAll } from "../caller.ts";
 import { fieldProblem } from "../errors.ts";
-import { covers, topicNameError } from "../topic.ts";
+import { covers, publishTopicError, topicFilterError } from "../topic.ts";
 import type { Webhook } from "./webhook.ts";
 
 const FIELD = "replyTopic";
@@ -21,10 +21,13 @@ export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopi
   if (replyTopic.includes(RESPONSE_TOPIC)) {
     throw fieldProblem("invalid_topic", FIELD, `${RESPONSE_TOPIC} must stand alone`);
   }
-  const wrong = topicNameError(replyTopic.replaceAll(TOPIC, () => "t"));
+  const wrong = publishTopicError(replyTopic.replaceAll(TOPIC, () => "t"));
   if (wrong) throw fieldProblem("invalid_topic", FIELD, wrong);
   for (const filter of new Set(replyTopic.includes(TOPIC) ? topics : [replyTopic])) {
     const replies = repliesTo(filter, replyTopic);
+    // A filter that is wrong by itself is refused by its own name.
+    const wrong = topicFilterError(filter) ? undefined : topicFilterError(replies);
+    if (wrong) throw fieldProblem("invalid_topic", FIELD, `with ${TOPIC} replaced it ${wrong}`);
     if (topics.some((own) => covers(own, replies))) {
       const message = `the replies would come back to this webhook, again and again: ${replies} is among its topics`;
       throw fieldProblem("invalid_request", FIELD, message);

@@ -2,7 +2,7 @@
 import { type FieldError, fieldProblem, Problem } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
 import { authErrors, caError } from "./auth-rules.ts";
-import { MAX_FILTER_LEVELS, type Webhook, type WebhookPatch } from "./webhook.ts";
+import type { Webhook, WebhookPatch } from "./webhook.ts";
 
 /** What decides about URLs, headers and secrets; the real ones come from the uplink. */
 export interface WebhookRules {
@@ -16,7 +16,7 @@ export interface WebhookRules {
 
 /** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
 export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Promise<void> {
-  const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, filterError(filter)));
+  const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, topicFilterError(filter)));
   if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
 
   const errors = [
@@ -54,12 +54,6 @@ export function requireCombination({ batch, ordering, mode }: Pick<WebhookPatch,
   const refuse = (other: string) => fieldProblem("invalid_request", "batch", `cannot stand beside ${other}`);
   if (ordering === "topic" || ordering === "strict") throw refuse(`ordering: ${ordering}`);
   if (mode === "binary") throw refuse("mode: binary");
-}
-
-function filterError(filter: string): string | undefined {
-  const levels = filter.split("/").length;
-  if (levels > MAX_FILTER_LEVELS) return `must not have more than ${MAX_FILTER_LEVELS} levels`;
-  return topicFilterError(filter);
 }
 
 function fieldError(path: string, message: string | undefined): FieldError[] {

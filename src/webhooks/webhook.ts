@@ -134,8 +134,6 @@ export type WebhookPatch = {
 };
 
 export const MAX_WEBHOOKS = 10_000;
-/** Levels of a filter; the broker's own limit is often lower. */
-export const MAX_FILTER_LEVELS = 128;
 /** 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h: ten attempts in about three days. */
 export const DEFAULT_SCHEDULE_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 /** For an event that waits for others. */

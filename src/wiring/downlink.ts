@@ -69,8 +69,10 @@ export function wireDownlink(parts: Parts, answers: Answers) {
     view: requestView,
     responses: store.records("responses"),
     accept: outbox.accept,
+    withdraw: outbox.withdraw,
     onTopics: () => answers.refresh(),
     onLate: observer.lateAnswer,
+    onSetAside: observer.requestSetAside,
     maxPending: config.maxPendingRequests,
   });
 

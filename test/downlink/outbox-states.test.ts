@@ -44,6 +44,31 @@ eachStore("outbox, the states", (t) => {
     assert.equal((await outbox.get(head.id)).outcome, "expired");
   });
 
+  it("says whether a message that is withdrawn had not been published", async () => {
+    t.broker.away();
+    const outbox = await started();
+    const [head, waits] = [await outbox.accept(outgoing("head")), await outbox.accept(outgoing("waits"))];
+    for (const { id } of [waits, head]) assert.equal(await outbox.withdraw(id), true);
+    t.broker.back();
+    const stays = await outbox.accept(outgoing("stays"));
+    await settled(outbox, stays.id);
+    assert.deepEqual(t.broker.payloads, ["stays"]);
+    assert.equal(await outbox.withdraw(stays.id), false);
+    assert.equal((await outbox.get(stays.id)).outcome, "acknowledged");
+    assert.equal(await outbox.withdraw(newId("req")), false);
+  });
+
+  it("does not send what an older version accepted and brokers end the connection for", async () => {
+    const outbox = await started();
+    const deep = await outbox.accept(outgoing("deep", { topic: Array(101).fill("t").join("/") }));
+    const typed = await outbox.accept(outgoing("typed", { contentType: "a\tb" }));
+    const good = await outbox.accept(outgoing("good"));
+    await settled(outbox, good.id);
+    assert.deepEqual(t.broker.payloads, ["good"]);
+    assert.match((await outbox.get(deep.id)).error ?? "", /^topic: .*100 levels/);
+    assert.match((await outbox.get(typed.id)).error ?? "", /^contentType: .*U\+0009/);
+  });
+
   it("takes back what waits, what is scheduled and what is at the head", async () => {
     t.broker.away();
     const outbox = await started();

@@ -106,6 +106,7 @@ function fakeHandlers(seen: Seen[]): Handlers {
     listRetained: (request) => note("listRetained", request, { items: [], nextCursor: null, truncated: false }),
     sendRequest: (_request, reply) => reply.code(504).send(),
     getRequest: (_request, reply) => reply.code(404).send(),
+    cancelRequest: (request) => note("cancelRequest", request, undefined),
     openStream: (request) => note("openStream", request, ": nothing\n\n"),
     createKey: (_request, reply) => reply.code(422).send(),
     listKeys: (request) => note("listKeys", request, { items: [], nextCursor: null }),

@@ -123,7 +123,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -211,12 +211,16 @@ export interface paths {
         };
         /**
          * Read an asynchronous request
-         * @description Its state and the device's answer, until a day after the end of its validity; of those that are answered or expired the last 10,000.
+         * @description Its state and the device's answer, until a day after the end of its validity; of those that have ended the last 10,000.
          */
         get: operations["getRequest"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Cancel an asynchronous request
+         * @description Takes back a request that is still pending: its outcome is `cancelled`. What has not been published yet is not published any more; a device that has got the request already may still answer, and its answer is dropped and counted as late. A request that has been answered or has expired answers 409.
+         */
+        delete: operations["cancelRequest"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1370,7 +1374,11 @@ export interface components {
          */
         Qos: 0 | 1 | 2;
         MessageInput: {
-            /** @description The topic name, without wildcards, at most 65,535 bytes. */
+            /**
+             * @description The topic name: without wildcards, at most 100 levels and 65,535 bytes, not below `$SYS` or `$share`. No
+             *     string of a message may hold control characters or Unicode non-characters, for which brokers end the
+             *     connection.
+             */
             topic: string;
             /** @description A string is sent as it is, any other JSON value as its JSON text. Not with `payloadBase64`. */
             payload?: unknown;
@@ -1388,7 +1396,7 @@ export interface components {
             retain: boolean;
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description MQTT 5 response topic, without wildcards. */
+            /** @description MQTT 5 response topic; the rules are those of `topic`. */
             responseTopic?: string;
             /**
              * Format: byte
@@ -1516,13 +1524,15 @@ export interface components {
             /** @description The request id. */
             id: string;
             /** @enum {string} */
-            outcome: "pending" | "responded" | "expired";
+            outcome: "pending" | "responded" | "expired" | "cancelled";
             topic: string;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
             expiresAt: string;
             response?: components["schemas"]["DeviceResponse"];
+            /** @description Why the bridge itself has taken the request back: an older version accepted it with a response topic for which brokers end the connection. */
+            error?: string;
         };
         /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and the answers of requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
         KeyScopes: ("publish" | "read" | "webhooks" | "admin")[];
@@ -1733,7 +1743,7 @@ export interface components {
          * @description Where messages go, http or https.
          */
         WebhookUrl: string;
-        /** @description Topic filters; `+` stands for one level, `#` at the end for all that follow. */
+        /** @description Topic filters; `+` stands for one level, `#` at the end for all that follow; at most 100 levels. */
         TopicFilters: string[];
         /** @description For people. */
         WebhookName: string;
@@ -2542,7 +2552,7 @@ export interface components {
         /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
         IdempotencyKey: string;
         /**
-         * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+         * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
          * @example devices/pi-7/config
          */
         Topic: string;
@@ -2857,7 +2867,7 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description A topic filter.
+                 * @description A topic filter of at most 100 levels.
                  * @example devices/+/config
                  */
                 filter: string;
@@ -2917,7 +2927,7 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -2989,7 +2999,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3026,7 +3036,7 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3058,7 +3068,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3215,11 +3225,42 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    cancelRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The request's id.
+                 * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No answer is waited for any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     openStream: {
         parameters: {
             query: {
                 /**
-                 * @description A topic filter; repeat it for several, at most 32.
+                 * @description A topic filter of at most 100 levels; repeat it for several, at most 32.
                  * @example [
                  *       "devices/+/telemetry"
                  *     ]

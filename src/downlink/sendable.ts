@@ -1,0 +1,44 @@
+/**
+ * The strings of a PUBLISH that make brokers end the connection, and with it every publish under way: checked before a
+ * message is accepted, and again before a stored one is sent, which an older version may have accepted.
+ */
+import { mqttStringError, publishTopicError } from "../topic.ts";
+import type { OutgoingMessage } from "./publish.ts";
+
+export interface Fault {
+  code: "invalid_topic" | "invalid_request";
+  /** The field, as in `userProperties.name`. */
+  path: string;
+  message: string;
+}
+
+type Strings = Pick<OutgoingMessage, "topic" | "responseTopic" | "contentType" | "userProperties">;
+
+/** @param topicError the rule for the topic; that of a message which is only shown is milder */
+export function sendFault(message: Strings, topicError = publishTopicError): Fault | undefined {
+  const { topic, responseTopic, contentType, userProperties } = message;
+  return (
+    faultOf("invalid_topic", "topic", topicError(topic)) ??
+    faultOf(
+      "invalid_topic",
+      "responseTopic",
+      responseTopic === undefined ? undefined : publishTopicError(responseTopic),
+    ) ??
+    faultOf("invalid_request", "contentType", contentType === undefined ? undefined : mqttStringError(contentType)) ??
+    (userProperties && propertyFault(userProperties))
+  );
+}
+
+function propertyFault(properties: NonNullable<OutgoingMessage["userProperties"]>): Fault | undefined {
+  for (const [name, value] of Object.entries(properties)) {
+    for (const text of [name, ...[value].flat()]) {
+      const fault = faultOf("invalid_request", `userProperties.${name}`, mqttStringError(text));
+      if (fault) return fault;
+    }
+  }
+  return undefined;
+}
+
+function faultOf(code: Fault["code"], path: string, message: string | undefined): Fault | undefined {
+  return message === undefined ? undefined : { code, path, message };
+}

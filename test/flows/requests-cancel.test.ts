@@ -1,0 +1,104 @@
+/** `DELETE /v1/requests/{id}`: before the request is published, after that, and after the response. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectAsync, type MqttClient } from "mqtt";
+import type { TestBridge } from "../support/bridge.ts";
+import { startInstances } from "../support/instances.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
+
+const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
+const ASYNC = { prefer: "respond-async" };
+
+const ask = (bridge: TestBridge) => bridge.api("POST", "/v1/requests", OWN, ASYNC);
+const read = async (bridge: TestBridge, id: string) => (await bridge.api("GET", `/v1/requests/${id}`)).body.outcome;
+const cancel = (bridge: TestBridge, id: string) => bridge.api("DELETE", `/v1/requests/${id}`);
+
+async function startDevice(t: TestContext, url: string) {
+  const device = await connectAsync(url);
+  t.after(() => device.endAsync(true));
+  const asked: string[] = [];
+  device.on("message", (topic) => asked.push(topic));
+  await device.subscribeAsync("devices/+/requests/+", { qos: 1 });
+  return { device, asked };
+}
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await condition()); await delay(20)) assert.ok(Date.now() < end, "in time");
+}
+
+const respond = (device: MqttClient, id: string) => device.publishAsync(`devices/7/responses/${id}`, "x", { qos: 1 });
+const lateOf = async (bridge: TestBridge) =>
+  Number(/answers_late_total (\d+)/.exec((await bridge.api("GET", "/metrics")).bytes.toString())![1]);
+
+async function startSetup(t: TestContext, kind: SetupKind): Promise<Setup> {
+  const setup = await kind.start();
+  t.after(() => setup.close());
+  return setup;
+}
+
+for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
+  describe(`a request that is taken back: ${kind.name}`, kind.options, () => {
+    it("after it was published, and not after the response", { timeout: 90_000 }, async (t) => {
+      const { bridge, brokerUrl } = await startSetup(t, kind);
+      const { device, asked } = await startDevice(t, brokerUrl);
+      const { id } = (await ask(bridge)).body;
+      await until(() => asked.includes(`devices/7/requests/${id}`));
+      for (const _twice of [1, 2]) assert.equal((await cancel(bridge, id)).status, 204);
+      assert.equal(await read(bridge, id), "cancelled");
+      await respond(device, id);
+      await until(async () => (await lateOf(bridge)) === 1);
+      assert.equal(await read(bridge, id), "cancelled");
+
+      const second = (await ask(bridge)).body.id;
+      await until(() => asked.includes(`devices/7/requests/${second}`));
+      await respond(device, second);
+      await until(async () => (await read(bridge, second)) === "responded");
+      const refused = await cancel(bridge, second);
+      assert.deepEqual([refused.status, refused.body.code], [409, "conflict"]);
+      assert.equal(await read(bridge, second), "responded");
+      assert.equal(
+        (
+          await cancel(
+            bridge,
+            id.replace(/.$/, (last: string) => (last === "0" ? "1" : "0")),
+          )
+        ).status,
+        404,
+      );
+    });
+  });
+}
+
+describe("a request that is taken back", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("before it was published, never is", { timeout: 90_000 }, async (t) => {
+    const { bridge, mosquitto, brokerUrl } = await startSetup(t, mosquittoAndRedis("5"));
+    await mosquitto!.stop();
+    const [first, second] = [(await ask(bridge)).body.id, (await ask(bridge)).body.id];
+    for (const id of [second, first]) assert.equal((await cancel(bridge, id)).status, 204);
+    for (const id of [second, first]) assert.equal(await read(bridge, id), "cancelled");
+    await mosquitto!.restart();
+    const { asked } = await startDevice(t, brokerUrl);
+    const third = (await ask(bridge)).body.id;
+    await until(() => asked.length > 0);
+    assert.deepEqual(asked, [`devices/7/requests/${third}`]);
+  });
+
+  it("at another instance than the one that accepted it", { timeout: 90_000 }, async (t) => {
+    const { bridges, mosquitto } = await startInstances(t);
+    const [a, b] = bridges as [TestBridge, TestBridge];
+    const { device, asked } = await startDevice(t, mosquitto.url);
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const { id } = (await ask(from)).body;
+      await until(() => asked.includes(`devices/7/requests/${id}`));
+      assert.equal((await cancel(to, id)).status, 204);
+      for (const bridge of [a, b]) assert.equal(await read(bridge, id), "cancelled");
+      await respond(device, id);
+    }
+    await until(async () => (await lateOf(a)) + (await lateOf(b)) === 2);
+  });
+});

@@ -1,0 +1,52 @@
+/** Registrations and requests that an older version accepted must not reach the broker, and all else goes on. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { toJob } from "../../src/downlink/stored-publish.ts";
+import { ANSWERS_GATE } from "../../src/downlink/stored-requests.ts";
+import { newId } from "../../src/message.ts";
+import { openRedisStore } from "../../src/store/redis/open.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { mosquittoAndRedis } from "../support/setups.ts";
+
+const DEEP = Array(210).fill("a").join("/");
+const log = { info() {}, warn() {}, error() {} };
+const servers = mosquittoAndRedis("5");
+
+describe("records of an older version", servers.options, () => {
+  it("with a filter that no broker takes are set aside with the reason", { timeout: 120_000 }, async (t) => {
+    const [{ bridge, redis, close }, receiver] = [await servers.start(), await startReceiver()];
+    t.after(async () => {
+      await close();
+      await receiver.close();
+    });
+    const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["alive"] });
+    await bridge.stop();
+
+    const store = await openRedisStore({ url: redis!.url, log });
+    const webhooks = store.records<{ topics: string[] }>("webhooks");
+    const { value, version } = (await webhooks.get(webhookId))!;
+    await webhooks.replace(webhookId, { ...value, topics: [DEEP, "alive"] }, version);
+    await store.records("subscriptions").create(DEEP, { session: 0, id: 7 });
+    const id = newId("req");
+    const [createdAt, expiresAt] = [Date.now(), Date.now() + 3_600_000];
+    const asked = { id, topic: "t", responseTopic: DEEP, filter: DEEP, match: "first", correlation: "" };
+    await store.records("requests").create(id, { ...asked, createdAt, expiresAt });
+    const message = { id, topic: "t", payload: Buffer.from("x"), qos: 1, retain: false, responseTopic: DEEP } as const;
+    const queue = store.queues.queue("publish");
+    await queue.add("publish", toJob(message, { expiresAt, before: ANSWERS_GATE }, createdAt), { jobId: id });
+    await queue.close();
+    await store.close();
+
+    await bridge.start();
+    await bridge.readiness(200);
+    await bridge.waitForOutput(/filter_set_aside/);
+    await bridge.waitForOutput(/request_set_aside/);
+    assert.equal((await bridge.api("POST", "/v1/messages", { topic: "alive", payload: "yes" })).status, 200);
+    await receiver.until((calls) => calls.length === 1);
+    const { body } = await bridge.api("GET", `/v1/requests/${id}`);
+    assert.deepEqual([body.outcome, body.error], ["cancelled", "responseTopic: must not have more than 100 levels"]);
+    const { outcome, error } = (await bridge.api("GET", `/v1/messages/${id}`)).body;
+    assert.deepEqual([outcome, error], ["failed", body.error]);
+    assert.equal((await bridge.api("DELETE", `/v1/requests/${id}`)).status, 204);
+  });
+});
