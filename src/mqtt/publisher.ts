@@ -9,6 +9,7 @@ import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
 import { HangUps } from "./hang-ups.ts";
+import { KnownRefusals } from "./known-refusals.ts";
 import { beyondLimits, refused } from "./publish-limits.ts";
 import { publishOptions } from "./publish-properties.ts";
 import { Window } from "./window.ts";
@@ -31,6 +32,7 @@ type Done = (error?: Error & { code?: number | string }) => void;
 
 /** A publish between its call and its end. */
 interface UnderWay {
+  readonly message: OutgoingMessage;
   readonly qos: 0 | 1 | 2;
   readonly settle: Settle;
   readonly client: MqttClient;
@@ -53,6 +55,7 @@ export class Publisher {
   readonly #deadlines: Deadlines<UnderWay>;
   readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
   #hangUps!: HangUps<UnderWay>;
+  readonly #refusals = new KnownRefusals();
   /** The stream that is corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
@@ -73,7 +76,6 @@ export class Publisher {
         this.#limits = properties ?? {};
         this.#window.connected(properties?.receiveMaximum);
         this.#hangUps.returned();
-        this.#next();
       },
     });
   }
@@ -84,7 +86,7 @@ export class Publisher {
       if (waited || !this.#hangUps.returning) return Promise.resolve(this.#unavailable());
       return this.#hangUps.untilReturned().then(() => this.publish(message, true));
     }
-    const refusal = beyondLimits(message, this.#limits);
+    const refusal = this.#refusals.find(message) ?? beyondLimits(message, this.#limits);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
       const { qos } = message;
@@ -104,7 +106,7 @@ export class Publisher {
     const startedAt = Date.now();
     const { client } = this.connection;
     const state = { messageId: 0, reasonCode: 0, received: false, settled: false };
-    const underWay: UnderWay = { qos, settle, client, startedAt, ...state };
+    const underWay: UnderWay = { message, qos, settle, client, startedAt, ...state };
     const done: Done = (error) => this.#finish(underWay, error ? this.#failure(error) : this.#success(underWay));
     // MQTT.js calls back once the socket takes more, and never when the connection breaks before: hence a deadline
     // at QoS 0 too.
@@ -190,7 +192,8 @@ export class Publisher {
   }
 
   #next(): void {
-    this.#window.next(!this.connection.connected);
+    const { connected } = this.connection;
+    if (connected || !this.#hangUps.returning) this.#window.next(!connected);
   }
 
   #failure(error: Error & { code?: number | string }): PublishResult {
@@ -208,7 +211,12 @@ export class Publisher {
         const underWay = this.#underWay.get(messageId);
         return underWay?.received ? undefined : underWay;
       },
-      onVerdict: (underWay, reasonCode) => this.#drop(underWay, refused(reasonCode, HUNG_UP)),
+      onVerdict: (underWay, reasonCode) => {
+        const refusal = refused(reasonCode, HUNG_UP);
+        this.#refusals.add(underWay.message, refusal);
+        this.#drop(underWay, refusal);
+      },
+      onReturned: () => this.#next(),
     });
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "connack" && (packet.reasonCode || packet.returnCode || 0) === 0) this.#hangUps.accepted();
