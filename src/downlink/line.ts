@@ -6,7 +6,16 @@ import { type Job, WaitingError } from "bullmq";
 import { reasonOf } from "../redaction.ts";
 import type { OutgoingMessage, Publish } from "./publish.ts";
 import { sendFault } from "./sendable.ts";
-import { type Ending, endingOf, fromJob, type Gate, isExpired, type OutboxJob, ShutForGood } from "./stored-publish.ts";
+import {
+  type Ending,
+  endingOf,
+  type Failed,
+  fromJob,
+  type Gate,
+  isExpired,
+  type OutboxJob,
+  ShutForGood,
+} from "./stored-publish.ts";
 
 export interface LineOptions {
   publish: Publish;
@@ -23,6 +32,11 @@ export interface LineOptions {
   lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost">;
   /** Something went wrong that is tried again by itself. */
   onTrouble(message: OutgoingMessage, error: string): void;
+  /**
+   * A message has failed. Called before that is recorded with it, and again if this process ends between the two.
+   * Rejects when it has to be called again.
+   */
+  onFailed?(message: OutgoingMessage, failed: Failed): Promise<void>;
   /** For tests: milliseconds until a message is tried again, the last for every further time. */
   backoffMs?: readonly number[];
 }
@@ -87,12 +101,26 @@ export class Line {
   /** The processor of the queue. @throws WaitingError when the message was given back */
   async publish(job: Job<OutboxJob>, token: string): Promise<Ending> {
     const id = job.id!;
-    if (this.#last?.id === id) return this.#last.ending;
     const turn: Turn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
-    let ending: Ending | undefined;
+    let ending = this.#last?.id === id ? this.#last.ending : undefined;
     while (!ending) ending = await this.#step(turn);
+    if (ending.outcome === "failed" && turn.timeouts > 0) ending = { ...ending, sent: true };
     this.#last = { id, ending };
+    if (ending.outcome === "failed") await this.#tellFailed(turn, ending);
     return ending;
+  }
+
+  async #tellFailed({ job, token }: Turn, failed: Failed): Promise<void> {
+    const message = fromJob(job.id!, job.data, Date.now());
+    for (;;) {
+      try {
+        return await this.#options.onFailed?.(message, failed);
+      } catch (error) {
+        if (this.#stopped) return giveBack(job, token);
+        this.#options.onTrouble(message, reasonOf(error));
+        await this.#pause(LOOK_UP_MS);
+      }
+    }
   }
 
   /** One look at everything that must be so, in order; undefined to look again. */
@@ -137,19 +165,21 @@ export class Line {
     if (name === undefined || turn.passed) return true;
     const gate = this.#options.gates[name];
     if (!gate) return { outcome: "failed", at: Date.now(), error: `this version knows no gate "${name}"` };
-    const shut: { cause?: Error } = {};
+    let error: string | undefined;
+    let forGood = false;
     const since = Date.now();
     await this.#wait(turn, GATE_MS, async (signal) => {
       await gate(message, signal).then(
         () => (turn.passed = true),
-        (cause: Error) => (shut.cause = cause),
+        (cause: Error) => {
+          error = reasonOf(cause);
+          forGood = cause instanceof ShutForGood;
+        },
       );
     });
-    const { cause } = shut;
-    if (cause && (cause instanceof ShutForGood || ++turn.shut === MAX_SHUT)) {
-      return { outcome: "failed", at: Date.now(), error: reasonOf(cause) };
-    }
-    if (cause) return this.#again(turn, reasonOf(cause), SHORT_PAUSE_MS);
+    if (error !== undefined && (forGood || ++turn.shut === MAX_SHUT))
+      return { outcome: "failed", at: Date.now(), error };
+    if (error !== undefined) return this.#again(turn, error, SHORT_PAUSE_MS);
     if (!turn.passed || Date.now() - since > LOOK_UP_MS) return undefined;
     turn.stale = false;
     return true;
@@ -167,9 +197,12 @@ export class Line {
     turn.stale = true;
     if (this.#stopped) return;
     const { expiresAt } = turn.job.data;
-    const left = expiresAt === undefined ? ms : Math.max(0, Math.min(ms, expiresAt - Date.now()));
+    await this.#pause(expiresAt === undefined ? ms : Math.max(0, Math.min(ms, expiresAt - Date.now())), what);
+  }
+
+  async #pause(ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const over = new AbortController();
-    const timer = setTimeout(() => over.abort(), left);
+    const timer = setTimeout(() => over.abort(), ms);
     const ended = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
     this.#wake = () => over.abort();
     await Promise.race([ended, ...(what ? [what(over.signal).catch(() => undefined)] : [])]);

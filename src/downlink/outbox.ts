@@ -21,7 +21,8 @@ import { countWaiting } from "./waiting-count.ts";
 
 type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
 
-export interface OutboxOptions extends Pick<LineOptions, "publish" | "broker" | "onTrouble" | "backoffMs"> {
+export interface OutboxOptions
+  extends Pick<LineOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
   openQueue(name: string): Queue<OutboxJob, Ending>;
   openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
   /** No other process uses this store: what is locked at the start was left behind. */

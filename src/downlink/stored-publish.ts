@@ -19,9 +19,13 @@ export class ShutForGood extends Error {}
 
 /**
  * Resolves when what must stand before a publish stands; the signal ends the wait. When it rejects it is asked again
- * after some seconds, and meanwhile nothing overtakes; after a dozen times the message is `failed` with its error.
+ * after some seconds, and meanwhile nothing overtakes; after a dozen times, or at once when it rejects with
+ * {@link ShutForGood}, the message is `failed` with its error.
  */
 export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
+
+/** A gate that will not open any more. */
+export class ShutForGood extends Error {}
 
 /** The state of a message in the outbox, as the API shows it. Times are RFC 3339. */
 export interface StoredPublish {
@@ -50,8 +54,16 @@ export interface OutboxJob extends StoredMessage {
 /** What became of a message, kept with its finished job. `at`: milliseconds. */
 export type Ending =
   | { outcome: "sent" | "acknowledged"; at: number; noMatchingSubscribers: boolean | null }
-  | { outcome: "failed"; at: number; error: string }
+  | Failed
   | { outcome: "expired" | "cancelled"; at: number };
+
+/** `sent`: it may have arrived all the same. */
+export interface Failed {
+  outcome: "failed";
+  at: number;
+  error: string;
+  sent?: boolean;
+}
 
 export function toJob(message: OutgoingMessage, { sendAt, expiresAt, before }: AcceptOptions, now: number): OutboxJob {
   const later = sendAt !== undefined && sendAt > now ? sendAt : now;

@@ -10,14 +10,17 @@ import { findAnswered, type Prepared, responseJson } from "./request.ts";
 import {
   cancelRecord,
   dropAt,
+  type Failure,
+  failRecord,
   isWaiting,
+  pastKeeping,
   type RequestRecord,
   requestFault,
   requireOpen,
-  SWEEP_MS,
   stateJson,
+  untilSweep,
 } from "./request-record.ts";
-import type { Accept } from "./stored-publish.ts";
+import { type Accept, ShutForGood } from "./stored-publish.ts";
 
 export type { RequestRecord };
 
@@ -51,10 +54,7 @@ export interface StoredRequestsOptions {
 export const ANSWERS_GATE = "answers";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
-/** How long a request can be read after the end of its validity, and how many that have ended. */
-const KEEP_MS = 24 * 3_600_000;
-const MAX_KEPT = 10_000;
-/** With those: a burst that the sweep has not reached yet. */
+/** With those that have ended: a burst that the sweep has not reached yet. */
 const MAX_RECORDS = 50_000;
 /** How long another instance may have known of a request before this one hears of it. */
 const NOTICE_MS = 2_000;
@@ -82,19 +82,20 @@ export class StoredRequests {
 
   /** By the clock: all instances drop a topic in the same moment, or they would not agree on what to subscribe. */
   #sweepNext(): void {
-    const after = 10; // so that a timer that is early is not too early
-    this.#sweep = setTimeout(
-      () => {
-        this.#sweepNext();
-        void this.#remove();
-      },
-      SWEEP_MS - (Date.now() % SWEEP_MS) + after,
-    ).unref();
+    this.#sweep = setTimeout(() => {
+      this.#sweepNext();
+      void this.#remove();
+    }, untilSweep(Date.now())).unref();
   }
 
-  /** Where the answer is expected is among the {@link topics}, also when another instance has just accepted it. */
+  /**
+   * Where the answer is expected is among the {@link topics}, also when another instance has just accepted it.
+   * @throws ShutForGood when it has failed: the instance that published it ended before the outbox knew
+   */
   async learn(id: string): Promise<void> {
     await this.options.view.learn(id);
+    const failed = this.options.view.get(id)?.failed;
+    if (failed) throw new ShutForGood(failed.error);
   }
 
   /** What is subscribed for the answer; undefined for a request that is not known. */
@@ -120,8 +121,7 @@ export class StoredRequests {
     const { id, message, responseTopic, filter, match, correlation } = request;
     const createdAt = Date.now();
     const expiresAt = createdAt + expirySeconds * 1_000;
-    const { topic } = message;
-    const record: RequestRecord = { id, topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
+    const record = { id, topic: message.topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
     await view.create(id, record);
     try {
       await accept(message, { expiresAt, before: ANSWERS_GATE });
@@ -164,6 +164,11 @@ export class StoredRequests {
     await view.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
   }
 
+  /** Its message could not be published. Rejects when it has to be called again. */
+  async failed(id: string, failure: Failure): Promise<void> {
+    await this.options.view.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
+  }
+
   async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
     const record = await this.options.view.read(id);
     if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
@@ -191,8 +196,8 @@ export class StoredRequests {
     const record = await view
       .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
       .catch(ignoreNotFound);
-    if (!record?.cancelled) return;
-    // Taken back by another instance a moment ago.
+    if (!record || record.respondedAt !== undefined) return;
+    // It has ended otherwise at another instance a moment ago.
     await responses.remove(found.id);
     onLate(message);
   }
@@ -234,10 +239,7 @@ export class StoredRequests {
     for (const record of this.#known.values()) if (now >= dropAt(record)) this.#unindex(record);
     this.#tellTopics();
     const { view, responses } = this.options;
-    const ended = view.all().filter((record) => !isWaiting(record) || now >= record.expiresAt);
-    const excess = ended.length - MAX_KEPT;
-    for (const [i, { id, expiresAt }] of ended.sort((a, b) => a.createdAt - b.createdAt).entries()) {
-      if (i >= excess && now < expiresAt + KEEP_MS) continue;
+    for (const { id } of pastKeeping(view.all(), now)) {
       try {
         await responses.remove(id);
         await view.remove(id);

@@ -12,6 +12,8 @@ export interface HangUpPorts<T> {
   find(messageId: number): T | undefined;
   /** The broker ends the connection at this one. @param reasonCode of its DISCONNECT, where it sent one */
   onVerdict(publish: T, reasonCode: number | undefined): void;
+  /** The wait is over. When it ends with a `close` it is over before the listeners that follow. */
+  onReturned(): void;
 }
 
 /** An end that comes later than this after the publish has another reason. */
@@ -25,12 +27,14 @@ const ABOUT_MESSAGE = new Set([0x90, 0x95, 0x99, 0x9a, 0x9b]);
  */
 const ABOUT_SESSION = new Set([0x89, 0x8b, 0x8d, 0x8e, 0x93, 0x96, 0x97, 0x98, 0x9c, 0x9d, 0x9f, 0xa0]);
 /** Sooner than a broker restarts: a broker that is back by then has only ended the connection. */
-const QUICK_MS = 20;
-const QUICK_SPREAD_MS = 30;
+const QUICK_MS = 5;
+const QUICK_SPREAD_MS = 15;
 /** Quick reconnects in a row, without an acknowledgement or a verdict between them. */
 const MAX_QUICK = 5;
-/** How long publishes wait for the connection to be back, and how many. */
+/** How long publishes wait for the connection to be back, after its end and after each verdict, and how many. */
 const RETURN_MS = 1_000;
+/** And in all: there may be many messages at which the broker hangs up. */
+const MAX_RETURN_MS = 5_000;
 const MAX_WAITING = 1_000;
 
 export class HangUps<T> {
@@ -47,6 +51,8 @@ export class HangUps<T> {
   #charged: { publish: T; times: number } | undefined;
   #quickLeft = MAX_QUICK;
   #returning: NodeJS.Timeout | undefined;
+  /** When the first of the connections ended that did not get as far as `connect`. */
+  #goneSince = 0;
   #waiting: (() => void)[] = [];
   readonly #sent = (packet: Packet) => this.#resent(packet);
 
@@ -78,6 +84,7 @@ export class HangUps<T> {
     if (!ended || (times < CHARGES && !ABOUT_MESSAGE.has(ended.reasonCode ?? 0))) return;
     this.#charged = undefined;
     this.acknowledged();
+    if (this.#returning && Date.now() - this.#goneSince < MAX_RETURN_MS) this.#returning.refresh();
     this.ports.onVerdict(ended.publish, ended.reasonCode);
   }
 
@@ -98,6 +105,11 @@ export class HangUps<T> {
 
   /** Ends the wait. */
   returned(): void {
+    this.#endWait();
+    this.ports.onReturned();
+  }
+
+  #endWait(): void {
     clearTimeout(this.#returning);
     this.#returning = undefined;
     for (const resolve of this.#waiting.splice(0)) resolve();
@@ -115,7 +127,7 @@ export class HangUps<T> {
 
   #closed(): void {
     if (!this.#accepted) {
-      this.returned();
+      this.#endWait();
       return;
     }
     this.#accepted = false;
@@ -126,11 +138,13 @@ export class HangUps<T> {
     const isEnd = suspect && !aboutSession && Date.now() - suspect.sentAt < SOON_MS && this.#isUnanswered(suspect);
     this.#ended = isEnd ? { publish: suspect.publish, reasonCode } : undefined;
     if (aboutSession || this.#quickLeft === 0) {
-      this.returned();
+      this.#endWait();
       return;
     }
     this.#quickLeft--;
     this.#client.options.reconnectPeriod = QUICK_MS + Math.floor(Math.random() * QUICK_SPREAD_MS);
-    this.#returning ??= setTimeout(() => this.returned(), RETURN_MS).unref();
+    if (this.#returning) return;
+    this.#goneSince = Date.now();
+    this.#returning = setTimeout(() => this.returned(), RETURN_MS).unref();
   }
 }

@@ -4,6 +4,13 @@ import type { OutgoingMessage } from "../downlink/publish.ts";
 
 type Properties = NonNullable<IClientPublishOptions["properties"]>;
 
+/** 3.1.1 has no properties: they are left out there rather than refused. */
+export function publishOptions(message: OutgoingMessage, protocol: number | undefined): IClientPublishOptions {
+  const { qos, retain } = message;
+  const properties = protocol === 5 ? propertiesOf(message) : undefined;
+  return properties ? { qos, retain, properties } : { qos, retain };
+}
+
 /** Undefined when it has none. */
 export function propertiesOf(message: OutgoingMessage): Properties | undefined {
   const { contentType, responseTopic, correlationData, userProperties, expirySeconds } = message;

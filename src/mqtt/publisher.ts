@@ -2,15 +2,16 @@
  * The connection that publishes. Nothing is kept in memory for a broker that is away: such a publish fails at once,
  * and one that was under way when the connection broke is sent again until its deadline.
  */
-import type { IClientPublishOptions, IConnackPacket, MqttClient } from "mqtt";
-import mqttPacket from "mqtt-packet";
+import type { IConnackPacket, MqttClient } from "mqtt";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { reasonOf } from "../redaction.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
 import { HangUps } from "./hang-ups.ts";
-import { propertiesOf } from "./publish-properties.ts";
+import { KnownRefusals } from "./known-refusals.ts";
+import { beyondLimits, refused } from "./publish-limits.ts";
+import { publishOptions } from "./publish-properties.ts";
 import { Window } from "./window.ts";
 
 export interface PublisherOptions {
@@ -24,8 +25,6 @@ export interface PublisherOptions {
 }
 
 const ACK_TIMEOUT_MS = 10_000;
-/** More than PUBLISH needs beside topic and payload when it has no properties. */
-const HEADER_BYTES = 16;
 const HUNG_UP = "the broker ended the connection each time it was sent this message";
 
 type Settle = (result: PublishResult) => void;
@@ -33,6 +32,7 @@ type Done = (error?: Error & { code?: number | string }) => void;
 
 /** A publish between its call and its end. */
 interface UnderWay {
+  readonly message: OutgoingMessage;
   readonly qos: 0 | 1 | 2;
   readonly settle: Settle;
   readonly client: MqttClient;
@@ -55,6 +55,7 @@ export class Publisher {
   readonly #deadlines: Deadlines<UnderWay>;
   readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
   #hangUps!: HangUps<UnderWay>;
+  readonly #refusals = new KnownRefusals();
   /** The stream that is corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
   /** What the broker said at CONNACK that it does not take. */
@@ -75,7 +76,6 @@ export class Publisher {
         this.#limits = properties ?? {};
         this.#window.connected(properties?.receiveMaximum);
         this.#hangUps.returned();
-        this.#next();
       },
     });
   }
@@ -86,7 +86,7 @@ export class Publisher {
       if (waited || !this.#hangUps.returning) return Promise.resolve(this.#unavailable());
       return this.#hangUps.untilReturned().then(() => this.publish(message, true));
     }
-    const refusal = this.#refusal(message);
+    const refusal = this.#refusals.find(message) ?? beyondLimits(message, this.#limits);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
       const { qos } = message;
@@ -106,13 +106,13 @@ export class Publisher {
     const startedAt = Date.now();
     const { client } = this.connection;
     const state = { messageId: 0, reasonCode: 0, received: false, settled: false };
-    const underWay: UnderWay = { qos, settle, client, startedAt, ...state };
+    const underWay: UnderWay = { message, qos, settle, client, startedAt, ...state };
     const done: Done = (error) => this.#finish(underWay, error ? this.#failure(error) : this.#success(underWay));
     // MQTT.js calls back once the socket takes more, and never when the connection breaks before: hence a deadline
     // at QoS 0 too.
     this.#deadlines.start(underWay);
     this.#cork();
-    const options = this.#options(message);
+    const options = publishOptions(message, this.connection.protocol);
     if (qos !== 0) {
       this.#window.take(qos);
       // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
@@ -192,28 +192,8 @@ export class Publisher {
   }
 
   #next(): void {
-    this.#window.next(!this.connection.connected);
-  }
-
-  #options(message: OutgoingMessage): IClientPublishOptions {
-    const { qos, retain } = message;
-    // 3.1.1 has no properties: they are left out there rather than refused.
-    const properties = this.connection.protocol === 5 ? propertiesOf(message) : undefined;
-    return properties ? { qos, retain, properties } : { qos, retain };
-  }
-
-  /** What would end the connection if it were sent (MQTT 5 sections 3.2.2.3.4 to 3.2.2.3.6). */
-  #refusal(message: OutgoingMessage): PublishResult | undefined {
-    const { maximumQoS, retainAvailable, maximumPacketSize } = this.#limits;
-    if (maximumQoS !== undefined && message.qos > maximumQoS) return refused(0x9b, "QoS not supported");
-    if (retainAvailable === false && message.retain) return refused(0x9a, "Retain not supported");
-    if (maximumPacketSize === undefined) return undefined;
-    const { topic, payload } = message;
-    const hasProperties = propertiesOf(message) !== undefined;
-    if (!hasProperties && payload.length + topic.length * 3 + HEADER_BYTES <= maximumPacketSize) return undefined;
-    const packet = { cmd: "publish", topic, payload, messageId: 1, dup: false, ...this.#options(message) } as const;
-    const { length } = mqttPacket.generate(packet as mqttPacket.IPublishPacket, { protocolVersion: 5 });
-    return length > maximumPacketSize ? refused(0x95, "Packet too large") : undefined;
+    const { connected } = this.connection;
+    if (connected || !this.#hangUps.returning) this.#window.next(!connected);
   }
 
   #failure(error: Error & { code?: number | string }): PublishResult {
@@ -231,7 +211,12 @@ export class Publisher {
         const underWay = this.#underWay.get(messageId);
         return underWay?.received ? undefined : underWay;
       },
-      onVerdict: (underWay, reasonCode) => this.#drop(underWay, refused(reasonCode, HUNG_UP)),
+      onVerdict: (underWay, reasonCode) => {
+        const refusal = refused(reasonCode, HUNG_UP);
+        this.#refusals.add(underWay.message, refusal);
+        this.#drop(underWay, refusal);
+      },
+      onReturned: () => this.#next(),
     });
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "connack" && (packet.reasonCode || packet.returnCode || 0) === 0) this.#hangUps.accepted();
@@ -246,8 +231,4 @@ export class Publisher {
     // it ends before MQTT.js has sent everything again, which it does before it says that it is connected.
     client.on("close", () => this.#giveUpAll(({ received }) => received));
   }
-}
-
-function refused(reasonCode: number | undefined, reason: string): PublishResult {
-  return { kind: "refused", reasonCode, reason };
 }

@@ -66,6 +66,9 @@ export function wireDownlink(parts: Parts, answers: Answers) {
       },
     },
     onAccepted: observer.accepted,
+    onFailed: async ({ id }, { at, error, sent = false }) => {
+      if (id.startsWith("req_")) await storedRequests.failed(id, { at, error, sent });
+    },
     onTrouble: (_message, error) => observer.partFailed("outbox", new Error(error)),
   });
   onStop("outbox", () => outbox.stop(), STOP_MS.outbox);

@@ -1,6 +1,7 @@
 /** Stored requests as several instances see them. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, mock, type TestContext } from "node:test";
+import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { type RequestRecord, StoredRequests } from "../../src/downlink/stored-requests.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
@@ -171,6 +172,48 @@ describe("a stored request that is taken back", () => {
   });
 });
 
+describe("a stored request that cannot be published", () => {
+  const all = () => true;
+  const state = async (requests: StoredRequests) => JSON.parse(await requests.get("req_1", all));
+  const failure = (sent: boolean) => ({ at: Date.now(), error: "Not authorized", sent });
+
+  it("has failed at once everywhere, and is not listened to any more", async (t) => {
+    const [one, two] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await two.requests.failed("req_1", failure(false));
+    one.watchers.tell("requests", "req_1");
+    while (one.requests.topics.length > 0) await new Promise(setImmediate);
+    const { outcome, error } = await state(one.requests);
+    assert.deepEqual([outcome, error, one.requests.pending], ["failed", "Not authorized", 0]);
+    await assert.rejects(one.requests.cancel("req_1", all), (cause: Problem) => cause.code === "conflict");
+    await assert.rejects(two.requests.learn("req_1"), ShutForGood);
+    await two.requests.failed("req_1", { ...failure(false), error: "again" });
+    assert.equal((await state(one.requests)).error, "Not authorized");
+    await two.requests.failed("req_2", failure(false));
+  });
+
+  it("is listened to for a minute where it may have arrived: a response is late", async (t) => {
+    const [one] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await one.requests.failed("req_1", failure(true));
+    assert.deepEqual([one.requests.topics, one.requests.pending], [["r"], 0]);
+    await one.requests.answered(answer(Date.now() - 3_000));
+    assert.deepEqual([one.late.length, (await state(one.requests)).outcome], [1, "failed"]);
+  });
+
+  it("stays responded, or taken back, where it was that before", async (t) => {
+    const [one] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await one.requests.answered(answer(Date.now()));
+    await one.requests.failed("req_1", failure(true));
+    assert.equal((await state(one.requests)).outcome, "responded");
+    await one.requests.accept(prepared("req_2"), 60);
+    await one.requests.cancel("req_2", all);
+    await one.requests.failed("req_2", failure(true));
+    assert.equal(JSON.parse(await one.requests.get("req_2", all)).outcome, "cancelled");
+  });
+});
+
 describe("a stored request of an older version", () => {
   it("is set aside with the reason when no broker takes its response topic, and can be taken back", async (t) => {
     const [one] = await start(t);
@@ -180,7 +223,7 @@ describe("a stored request of an older version", () => {
     assert.deepEqual([one.requests.topics, one.requests.pending], [[], 0]);
     assert.deepEqual(one.setAside, [`req_1 ${reason}`]);
     const { outcome, error } = JSON.parse(await one.requests.get("req_1", () => true));
-    assert.deepEqual([outcome, error], ["cancelled", reason]);
+    assert.deepEqual([outcome, error], ["failed", reason]);
     await one.requests.cancel("req_1", () => true);
   });
 });

@@ -94,6 +94,43 @@ describe("a message at which the broker ends the connection", { concurrency: tru
   });
 });
 
+describe("many messages at which the broker ends the connection", { concurrency: true }, () => {
+  it("delay the others, and none of those is refused", { timeout: 30_000 }, async (t) => {
+    // A Receive Maximum, so that most of them wait for a place.
+    const connect: Behaviour = (_, link) => accept(link, { receiveMaximum: 5 });
+    const poisonous = endsAtPoison();
+    const { publisher } = await open(t, (packet, link) =>
+      (packet.cmd === "connect" ? connect : poisonous)(packet, link),
+    );
+    let over = false;
+    const clients = Array.from({ length: 8 }, async (_, client) => {
+      for (let n = 0; !over; n++) {
+        const { kind } = await publisher.publish(message({ topic: "poison", payload: "x".repeat(client * 100 + n) }));
+        assert.equal(kind, "refused");
+      }
+    });
+    for (let round = 0; round < 10; round++) {
+      const good = await Promise.all(Array.from({ length: 20 }, () => publisher.publish(message({ topic: "fine" }))));
+      assert.deepEqual([...new Set(good.map(({ kind }) => kind))], ["acknowledged"]);
+    }
+    over = true;
+    await Promise.all(clients);
+  });
+
+  it("cost nothing the second time", async (t) => {
+    const { publisher, broker } = await open(t, endsAtPoison());
+    const poison = message({ topic: "poison", userProperties: { a: "b" } });
+    const refusal = await publisher.publish(poison);
+    const { length } = broker.connections;
+    assert.deepEqual(await publisher.publish({ ...poison, id: "msg_2" }), refusal);
+    assert.equal(
+      (await publisher.publish(message({ topic: "fine", userProperties: { a: "b" } }))).kind,
+      "acknowledged",
+    );
+    assert.equal(broker.connections.length, length);
+  });
+});
+
 describe("a connection that ends for another reason", { concurrency: true }, () => {
   it("charges no message when the broker is away after it, however often", async (t) => {
     let broker = await startFakeBroker(politeBut({ publish: () => {} }));

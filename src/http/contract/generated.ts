@@ -218,7 +218,7 @@ export interface paths {
         post?: never;
         /**
          * Cancel an asynchronous request
-         * @description Takes back a request that is still pending: its outcome is `cancelled`. What has not been published yet is not published any more; a device that has got the request already may still answer, and its answer is dropped and counted as late. A request that has been answered or has expired answers 409.
+         * @description Takes back a request that is still pending: its outcome is `cancelled`. What has not been published yet is not published any more; a device that has got the request already may still answer, and its answer is dropped and counted as late. A request that has been answered, has failed or has expired answers 409.
          */
         delete: operations["cancelRequest"];
         options?: never;
@@ -1533,14 +1533,14 @@ export interface components {
             /** @description The request id. */
             id: string;
             /** @enum {string} */
-            outcome: "pending" | "responded" | "expired" | "cancelled";
+            outcome: "pending" | "responded" | "expired" | "cancelled" | "failed";
             topic: string;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
             expiresAt: string;
             response?: components["schemas"]["DeviceResponse"];
-            /** @description Why the bridge itself has taken the request back: an older version accepted it with a response topic for which brokers end the connection. */
+            /** @description With `failed`: why the request could not be published, such as the broker's refusal, or a response topic that an older version accepted and for which brokers end the connection. */
             error?: string;
         };
         /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and the answers of requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
