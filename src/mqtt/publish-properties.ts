@@ -18,8 +18,13 @@ export function propertiesOf(message: OutgoingMessage): Properties | undefined {
   if (contentType !== undefined) properties.contentType = contentType;
   if (responseTopic !== undefined) properties.responseTopic = responseTopic;
   if (correlationData !== undefined) properties.correlationData = correlationData;
-  if (userProperties !== undefined) properties.userProperties = userProperties;
+  if (userProperties !== undefined && hasValues(userProperties)) properties.userProperties = userProperties;
   if (expirySeconds !== undefined) properties.messageExpiryInterval = expirySeconds;
   for (const _ in properties) return properties;
   return undefined;
+}
+
+/** MQTT.js takes an empty property for a broken one: it does not write the packet, and reports no error. */
+function hasValues(userProperties: NonNullable<OutgoingMessage["userProperties"]>): boolean {
+  return Object.values(userProperties).some((value) => typeof value === "string" || value.length > 0);
 }

@@ -19,7 +19,12 @@ function calls(seed: number, count: number): Call[] {
 const get: Call = { number: 1, operation: "getHealth", method: "GET", path: "/healthz", headers: [], caller: "none" };
 
 function faults(status: number, type: string, body: unknown, call: Partial<Call> = {}): string[] {
-  const reply = { status, headers: { "content-type": type }, body: Buffer.from(JSON.stringify(body)), cut: false };
+  const reply = {
+    status,
+    headers: { "content-type": type },
+    body: Buffer.from(JSON.stringify(body) ?? "no JSON"),
+    cut: false,
+  };
   return new Judge(openapi, new State()).faults({ ...get, ...call }, { replies: [reply], tookMs: 1 });
 }
 
@@ -49,6 +54,12 @@ describe("the fuzz", () => {
       faults(504, PROBLEM, problem(504, "request_timeout"), { operation: "sendRequest", caller: "root" }),
       [],
     );
+  });
+
+  it("takes a retained message for what it is, whatever its content type says", () => {
+    for (const type of ["application/json", "application/x-ndjson"]) {
+      assert.deepEqual(faults(200, type, undefined, { operation: "getRetained", caller: "root" }), []);
+    }
   });
 
   it("finds bodies, types, statuses and codes that the contract does not have", () => {

@@ -3,7 +3,7 @@ import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import { type Call, toCommand } from "./call.ts";
 import { Generator } from "./generate.ts";
 import type { Group } from "./hostile.ts";
-import { codeOf, Judge, jsonOf } from "./judge.ts";
+import { codeOf, isJson, Judge, jsonOf } from "./judge.ts";
 import { type Outcome, Sender } from "./send.ts";
 import { State } from "./state.ts";
 import { startWorld, type World, type WorldOptions } from "./world.ts";
@@ -131,13 +131,7 @@ class Run {
     for (const fault of this.#judge.faults(call, outcome)) this.#faultOf(name, call, fault, outcome.tookMs);
     if (call.raw) return;
     for (const reply of outcome.replies) {
-      if (
-        reply.status >= 300 ||
-        reply.body.length === 0 ||
-        !/^application\/json/.test(String(reply.headers["content-type"]))
-      )
-        continue;
-      this.#state.learn(call.operation, call.path, jsonOf(reply));
+      if (reply.status < 300 && isJson(call, reply)) this.#state.learn(call.operation, call.path, jsonOf(reply));
     }
     if (outcome.replies[0]?.status === 204) this.#state.learn(call.operation, call.path, undefined);
   }

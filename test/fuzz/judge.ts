@@ -12,8 +12,6 @@ const ANYWHERE: readonly ProblemCode[] = ["slow_request", "method_not_allowed", 
 /** All is well, but a webhook has just been registered. */
 const IN_STEP =
   /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"(?:[^"]* of \d+ filters are subscribed|the subscriptions do not follow the webhooks yet)"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
-/** Brokers refuse topics and filters with many levels, and those that begin with `$`. */
-const REFUSABLE = /(?:(?:\/|%2f)[^/%]*){100}|"\$|[/=](?:\$|%24)/i;
 /** Of the first key a rate limit is not known: 429 then has no cause. */
 const UNLIMITED = "rate_limited without a rate limit";
 
@@ -62,6 +60,8 @@ export class Judge {
     const type = String(headers["content-type"] ?? "").split(";")[0]!;
     const media = (content[type] ?? content["*/*"]) as { schema?: object } | undefined;
     if (!media) return [...faults, `${status} has the content type ${type}`];
+    // A payload, which may be other than its content type says.
+    if (!(type in content)) return [...faults, ...this.#again(call, reply)];
     if (status < 400 && type === "application/json")
       faults.push(...this.#json(`${call.operation} ${status}`, media.schema!, reply));
     if (type === "application/x-ndjson") faults.push(...this.#lines(call, reply));
@@ -158,7 +158,6 @@ function unexplained(
     const isLimited = typeof call.caller === "object" && call.caller.rateLimit !== null;
     return isLimited ? [] : [`${UNLIMITED}: ${detail}`];
   }
-  if (code === "broker_refused" && REFUSABLE.test(`${call.path} ${call.body ?? ""}`)) return [];
   if (status < 500 || (code === "request_timeout" && call.operation === "sendRequest")) return [];
   return [`${status} ${code}: ${detail}`];
 }
@@ -169,6 +168,12 @@ export function codeOf(reply: Reply): ProblemCode | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the body is JSON of the API, and not a payload with that content type. */
+export function isJson({ operation }: Call, { headers, body }: Reply): boolean {
+  const isPayload = operation === undefined || operation === "getRetained";
+  return !isPayload && body.length > 0 && String(headers["content-type"]).startsWith("application/json");
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes

@@ -2,20 +2,20 @@
 import type { Operation } from "../../src/http/document.ts";
 import { covers } from "../../src/topic.ts";
 import type { Call, KnownKey } from "./call.ts";
+import { isJson, jsonOf } from "./judge.ts";
 import type { Reply } from "./send.ts";
 import type { State } from "./state.ts";
 
 /** What is wrong with a success; nothing when the key may have it. */
 export function trespass(call: Call, reply: Reply, operation: Operation | undefined, state: State): string[] {
-  const { status, headers, body } = reply;
+  const { status } = reply;
   if (status >= 300 || !operation) return [];
   const scope = operation["x-scope"];
   const { caller } = call;
   if (scope === undefined || caller === "root") return [];
   if (caller === "none") return [`${status} without a key`];
   if (!caller.scopes.includes(scope)) return [`${status} for a key without the scope ${scope}`];
-  const isJson = String(headers["content-type"]).startsWith("application/json");
-  return found(call, caller, isJson && body.length > 0 ? JSON.parse(body.toString()) : undefined, state);
+  return found(call, caller, isJson(call, reply) ? jsonOf(reply) : undefined, state);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
+import type { UserProperties } from "../../src/message.ts";
 import { Publisher } from "../../src/mqtt/publisher.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -108,6 +109,17 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
         };
         assert.deepEqual(got, five ? properties : none);
         assert.ok(!five || (messageExpiryInterval! > 50 && messageExpiryInterval! <= 60));
+      });
+
+      it("publishes with user properties that hold no value", async () => {
+        for (const userProperties of [{}, { a: [] }] as UserProperties[]) {
+          for (const qos of [0, 1, 2] as const) {
+            const payload = `${protocol}-${JSON.stringify(userProperties)}-${qos}`;
+            const { kind } = await publisher.publish(message({ topic: "open/heard/n", payload, qos, userProperties }));
+            assert.equal(kind, qos === 0 ? "sent" : "acknowledged", payload);
+            assert.equal((await atDevice(payload)).properties?.userProperties, undefined);
+          }
+        }
       });
 
       it("reports a refusal by the broker's rules, and goes on", async () => {
