@@ -24,9 +24,6 @@ export class ShutForGood extends Error {}
  */
 export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
 
-/** A gate that will not open any more. */
-export class ShutForGood extends Error {}
-
 /** The state of a message in the outbox, as the API shows it. Times are RFC 3339. */
 export interface StoredPublish {
   id: string;
