@@ -1,7 +1,7 @@
 /** The MQTT application message as both flows see it, and the form in which it rests in the store. */
 import { isUtf8 } from "node:buffer";
-import { randomFillSync } from "node:crypto";
-import { v7 as uuidv7 } from "uuid";
+import { createHash, randomFillSync } from "node:crypto";
+import { stringify, v7 as uuidv7 } from "uuid";
 
 export type QoS = 0 | 1 | 2;
 
@@ -113,4 +113,12 @@ export function fromStored(id: string, stored: StoredMessage): Message {
     payload: payloadBase64 === undefined ? Buffer.from(payload ?? "", "utf8") : Buffer.from(payloadBase64, "base64"),
     ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, "base64") }),
   };
+}
+
+/** A UUIDv8 (RFC 9562 section 5.8) of a text. */
+export function hashId(text: string): string {
+  const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return stringify(bytes);
 }

@@ -1,6 +1,6 @@
 /** Adds to a call what the receiver wants to know the bridge by: an `Authorization`, or a client certificate. */
 import type { ReceiverAuth, Webhook } from "../webhooks/webhook.ts";
-import type { AttemptResult } from "./retry.ts";
+import type { AttemptResult } from "./attempt.ts";
 import type { Tls } from "./send.ts";
 import type { TlsCall } from "./senders.ts";
 import { type OAuth2, Tokens } from "./tokens.ts";

@@ -4,10 +4,11 @@
  */
 import { newId } from "../message.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult } from "./attempt.ts";
 import { trustOf } from "./authorize.ts";
 import { type CallOptions, type CallWebhook, makeRequests } from "./call.ts";
 import { eventJson } from "./event.ts";
-import { type AttemptResult, decide } from "./retry.ts";
+import { decide } from "./retry.ts";
 
 /** A body becomes no longer than this, unless it is a single event's. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;

@@ -1,5 +1,6 @@
 /** The books: what became of every message that was received, and of every delivery that was made durable. */
 import type { IntakeOutcome } from "./intake.ts";
+import type { DeliveriesBook } from "./queues.ts";
 
 /** `received` is the sum of the other two. */
 export interface MessagesBook {
@@ -10,15 +11,6 @@ export interface MessagesBook {
   unmatchedBy: { noWebhook: number; tooLarge: number; retainedSkipped: number };
   /** Made into deliveries, or into answers of requests. */
   enqueued: number;
-}
-
-/** `enqueued` is the sum of the others. */
-export interface DeliveriesBook {
-  enqueued: number;
-  succeeded: number;
-  failed: number;
-  waiting: number;
-  discarded: number;
 }
 
 export interface Books {

@@ -3,7 +3,7 @@
  * time go in, what is known now comes out. Times are milliseconds since the epoch.
  */
 import type { WebhookEvent } from "../webhooks/webhook.ts";
-import { type AttemptResult, type Decision, isUnreachable } from "./retry.ts";
+import { type AttemptResult, type Decision, isUnreachable } from "./attempt.ts";
 
 export interface BreakerPolicy {
   /** Failures in a row after which the breaker opens. */

@@ -1,11 +1,11 @@
 /** One call of a webhook: build the request → sign → POST. */
 import { signingSecrets } from "../webhooks/rotation.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult } from "./attempt.ts";
 import { type AuthorizedCall, trustOf } from "./authorize.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { buildBatchRequest, buildRequest, type WebhookRequest } from "./event.ts";
 import { sequenceText } from "./order.ts";
-import type { AttemptResult } from "./retry.ts";
 import { parseSecret, signAll } from "./sign.ts";
 
 export interface CallOptions {

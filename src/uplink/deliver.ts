@@ -1,18 +1,16 @@
 /** The way of a delivery: read the registration → ask the breaker → call → decide. */
 import { DelayedError, type Job, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult, Decision } from "./attempt.ts";
 import { logAttempt } from "./attempt-log.ts";
 import { healthOf } from "./breaker.ts";
 import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "./delivery.ts";
 import type { EndpointHealth } from "./health.ts";
 import { dead, RetryLater, toAttempt } from "./outcome.ts";
-
 import type { Prepare } from "./prepare.ts";
-
 import type { SendReply } from "./reply.ts";
-
-import { type AttemptResult, type Decision, decide } from "./retry.ts";
+import { decide } from "./retry.ts";
 
 export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;

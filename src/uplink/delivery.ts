@@ -1,7 +1,6 @@
 /** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
 import type { Job } from "bullmq";
 import { fromStored, type Message, type StoredMessage, toStored } from "../message.ts";
-import type { Place } from "./order.ts";
 
 /** The queue of a webhook. Queue names must not hold `:`. */
 export function queueName(webhookId: string): string {
@@ -67,3 +66,34 @@ export const KEEP_LOGS = 30;
  * waits: `attempts` is only a bound that is never reached. Failed attempts are kept in the job's stack trace list.
  */
 export const JOB_OPTIONS = { attempts: 1_000, backoff: { type: "custom" }, stackTraceLimit: 50, keepLogs: KEEP_LOGS };
+
+/** The place of a delivery, kept in its job. Ids are those of jobs of the same webhook. */
+export interface Place {
+  /** Counts the deliveries of the webhook from 1 on; gaps are possible. */
+  sequence: number;
+  /** The one before it in its line. */
+  previous?: string;
+  /** The one behind it, where that was known when it was added. */
+  next?: string;
+  /** What the tail of the line holds while this one is the last; undefined when another one was added with it. */
+  tail?: Tail;
+}
+
+/** The end of a line, kept under `key`. */
+export interface Tail {
+  key: string;
+  value: string;
+}
+
+/** Those behind a delivery, as far as its job tells: known when it was added, or left with it since. */
+export function behind({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
+  const left = (progress as { next?: string } | undefined)?.next;
+  return [...new Set([data.place?.next, left])].filter((id) => id !== undefined);
+}
+
+export interface PlacedJob {
+  id: string;
+  data: StoredMessage & { place?: Place };
+  /** Milliseconds for which it is parked. */
+  delay?: number;
+}

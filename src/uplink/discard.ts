@@ -5,9 +5,8 @@
 import { setImmediate } from "node:timers/promises";
 import { Job, type Queue } from "bullmq";
 import { lastAgain } from "./attempt-log.ts";
-import type { DeliveryJob } from "./delivery.ts";
+import { behind, type DeliveryJob } from "./delivery.ts";
 import { timeOfId } from "./delivery-filter.ts";
-import { behind } from "./order.ts";
 
 /** What is about to be dropped is put off so far first: then no worker can take it up. */
 const HOLD_MS = 3_600_000;

@@ -2,7 +2,7 @@
 import type { Dispatcher } from "undici";
 import { reasonOf } from "../redaction.ts";
 import { BlockedAddressError } from "./address-guard.ts";
-import type { AttemptResult, ErrorKind } from "./retry.ts";
+import type { AttemptResult, ErrorKind } from "./attempt.ts";
 
 export interface Call {
   /** POST when absent. */

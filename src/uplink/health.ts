@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { Decision } from "./attempt.ts";
 import {
   admission,
   type BreakerPolicy,
@@ -20,7 +21,6 @@ import {
   slowDownMs,
 } from "./breaker.ts";
 import { Endpoints, type EndpointsOptions } from "./endpoints.ts";
-import type { Decision } from "./retry.ts";
 
 export interface HealthOptions extends EndpointsOptions {
   policy: BreakerPolicy;

@@ -2,11 +2,11 @@
 import type { Message } from "../message.ts";
 import type { View } from "../view.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
-import type { DeliveriesBook, MessageBookOptions } from "./books.ts";
+import type { MessageBookOptions } from "./books.ts";
 import type { IntakeOutcome, ReceivedPacket } from "./intake.ts";
 import type { LaneOptions, LaneRecord } from "./lane.ts";
 import type { OrderedAdderOptions } from "./order-enqueue.ts";
-import type { QueuesOptions } from "./queues.ts";
+import type { DeliveriesBook, QueuesOptions } from "./queues.ts";
 import type { ReplyOptions } from "./reply.ts";
 import type { RetentionOptions } from "./retention.ts";
 import type { Session, SessionCallbacks } from "./session.ts";

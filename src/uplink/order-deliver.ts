@@ -11,8 +11,8 @@
  */
 import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
 import type { Deliver } from "./deliver.ts";
-import type { DeliveryJob } from "./delivery.ts";
-import { behind, isEnd, parkMs, shortParkMs, type Tail } from "./order.ts";
+import { behind, type DeliveryJob, type Tail } from "./delivery.ts";
+import { isEnd, parkMs, shortParkMs } from "./order.ts";
 
 export interface OrderedDeliveryOptions {
   deliver: Deliver;

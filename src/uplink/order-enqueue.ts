@@ -10,18 +10,12 @@
  * 3. Add the jobs, all or none: what comes again stands behind them, as a repetition.
  */
 import type { StoredMessage } from "../message.ts";
-import { byLine, type Ordering, type Place, parkMs, parseTail, places, tailKey, tailValue } from "./order.ts";
+import type { Place, PlacedJob } from "./delivery.ts";
+import { byLine, type Ordering, parkMs, parseTail, places, tailKey, tailValue } from "./order.ts";
 
 export interface NewJob {
   id: string;
   data: StoredMessage;
-}
-
-export interface PlacedJob {
-  id: string;
-  data: StoredMessage & { place?: Place };
-  /** Milliseconds for which it is parked. */
-  delay?: number;
 }
 
 export interface OrderedAdderOptions {

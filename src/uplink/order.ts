@@ -11,35 +11,12 @@
  */
 import { createHash } from "node:crypto";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { Place } from "./delivery.ts";
 
 export type Ordering = NonNullable<Webhook["ordering"]>;
 
-/** The place of a delivery, kept in its job. Ids are those of jobs of the same webhook. */
-export interface Place {
-  /** Counts the deliveries of the webhook from 1 on; gaps are possible. */
-  sequence: number;
-  /** The one before it in its line. */
-  previous?: string;
-  /** The one behind it, where that was known when it was added. */
-  next?: string;
-  /** What the tail of the line holds while this one is the last; undefined when another one was added with it. */
-  tail?: Tail;
-}
-
-/** The end of a line, kept under `key`. */
-export interface Tail {
-  key: string;
-  value: string;
-}
-
 export function isOrdered(webhook: Pick<Webhook, "ordering"> | undefined): boolean {
   return webhook?.ordering !== undefined && webhook.ordering !== "none";
-}
-
-/** Those behind a delivery, as far as its job tells: known when it was added, or left with it since. */
-export function behind({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
-  const left = (progress as { next?: string } | undefined)?.next;
-  return [...new Set([data.place?.next, left])].filter((id) => id !== undefined);
 }
 
 /** A line's key in the store: topics may be long, and hold anything. */

@@ -1,10 +1,10 @@
 /** How a decision becomes the end of a BullMQ job, and what an attempt leaves behind in it. */
 import { UnrecoverableError } from "bullmq";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult } from "./attempt.ts";
 import { withoutBody } from "./attempt-log.ts";
 import type { Attempt } from "./delivery.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
-import type { AttemptResult } from "./retry.ts";
 
 /** A failed attempt that has another one to follow; carries the time to it into the queue's back-off. */
 export class RetryLater extends Error {

@@ -1,8 +1,8 @@
 /** Asks a receiver whether it wants to be called: the handshake of CloudEvents HTTP Webhook section 4. */
 import { type Consent, consentOf, requestRate } from "../webhooks/verification.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult } from "./attempt.ts";
 import { trustOf } from "./authorize.ts";
-import type { AttemptResult } from "./retry.ts";
 import type { TlsCall } from "./senders.ts";
 import { userAgent } from "./user-agent.ts";
 

@@ -1,9 +1,9 @@
 /** From the message to what is sent of it: a webhook's filter and transform. */
 import type { Webhook } from "../webhooks/webhook.ts";
+import type { AttemptResult } from "./attempt.ts";
 import type { DeliveredMessage } from "./delivery.ts";
 import { eventJson } from "./event.ts";
 import type { Evaluated, Expressions } from "./expressions.ts";
-import type { AttemptResult } from "./retry.ts";
 
 export type Prepared =
   | { kind: "send"; message: DeliveredMessage }

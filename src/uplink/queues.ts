@@ -1,8 +1,6 @@
 /** The queues of the webhooks: opened when they are first needed, closed when the webhook is gone, dropped once. */
 import type { Queue } from "bullmq";
-import type { DeliveriesBook } from "./books.ts";
-import { type DeliveryJob, JOB_OPTIONS, queueName, webhookOfQueue } from "./delivery.ts";
-import type { PlacedJob } from "./order-enqueue.ts";
+import { type DeliveryJob, JOB_OPTIONS, type PlacedJob, queueName, webhookOfQueue } from "./delivery.ts";
 
 export interface QueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
@@ -91,4 +89,13 @@ export class Queues {
 /** Group of the counters of a webhook. */
 function countersOf(webhookId: string): string {
   return `webhook-${webhookId}`;
+}
+
+/** `enqueued` is the sum of the others. */
+export interface DeliveriesBook {
+  enqueued: number;
+  succeeded: number;
+  failed: number;
+  waiting: number;
+  discarded: number;
 }

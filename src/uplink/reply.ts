@@ -1,10 +1,7 @@
-/** Publishes what a receiver answers: `replyTopic` of a webhook. */
-import { createHash } from "node:crypto";
-import { stringify } from "uuid";
-import type { Message } from "../message.ts";
+import { hashId, type Message } from "../message.ts";
 import { matches, mqttStringError, publishTopicError } from "../topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
-import type { AttemptResult } from "./retry.ts";
+import type { AttemptResult } from "./attempt.ts";
 
 /** What is published: with QoS 1, not retained. */
 export interface Reply {
@@ -83,12 +80,4 @@ export function replyOf(
 /** The same for every attempt, so that a crash between storing a reply and ending its delivery publishes it once. */
 export function replyId(webhookId: string, messageId: string): string {
   return `msg_${hashId(`reply ${webhookId} ${messageId}`)}`;
-}
-
-/** A UUIDv8 (RFC 9562 section 5.8) of a text. */
-export function hashId(text: string): string {
-  const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  return stringify(bytes);
 }

@@ -1,8 +1,8 @@
 /** Makes one call to a webhook and says what came of it. Never throws, never follows a redirect. */
 import { Agent } from "undici";
 import { type AddressGuard, ipLiteral } from "./address-guard.ts";
+import type { AttemptResult, ErrorKind } from "./attempt.ts";
 import { type Call, Exchange } from "./exchange.ts";
-import type { AttemptResult, ErrorKind } from "./retry.ts";
 
 /** PEM: a private CA, and the client certificate of a webhook with mutual TLS. */
 export interface Tls {

@@ -1,7 +1,7 @@
 /** One sender for all webhooks, and one more for each client certificate or private CA: their connections must not mix. */
 
+import type { AttemptResult } from "./attempt.ts";
 import type { Call } from "./exchange.ts";
-import type { AttemptResult } from "./retry.ts";
 import { makeSender, type Sender, type SenderOptions, type Tls } from "./send.ts";
 
 export interface TlsCall extends Call {

@@ -3,10 +3,9 @@
  * filters. The record says that this is still to be done, so it is done later when the broker is away or the process
  * dies; by any one instance, and twice without harm, since the ids are made from webhook and topic.
  */
-import type { Message, QoS, UserProperties } from "../message.ts";
+import { hashId, type Message, type QoS, type UserProperties } from "../message.ts";
 import { topicFilterError } from "../topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
-import { hashId } from "./reply.ts";
 
 interface Retained {
   topic: string;

@@ -1,6 +1,6 @@
 /** OAuth 2 access tokens by client credentials (RFC 6749 section 4.4): fetched once, shared, and kept while they last. */
 import type { ReceiverAuth } from "../webhooks/webhook.ts";
-import type { AttemptResult } from "./retry.ts";
+import type { AttemptResult } from "./attempt.ts";
 import type { Sender } from "./send.ts";
 
 export type OAuth2 = Extract<ReceiverAuth, { type: "oauth2" }>;

@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import { HTTP } from "cloudevents";
 import { Webhook as Verifier } from "standardwebhooks";
 import { newId } from "../../src/message.ts";
+import type { AttemptResult } from "../../src/uplink/attempt.ts";
 import { jobsAtOnce, makeBatches } from "../../src/uplink/batches.ts";
 import type { Call } from "../../src/uplink/exchange.ts";
-import type { AttemptResult } from "../../src/uplink/retry.ts";
 import { newSecret } from "../../src/uplink/sign.ts";
 import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
 

@@ -1,6 +1,7 @@
 /** The breaker's rules, as tables. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { AttemptResult, ErrorKind } from "../../src/uplink/attempt.ts";
 import {
   admission,
   BREAKER,
@@ -16,7 +17,7 @@ import {
   probeReturned,
   slowDownMs,
 } from "../../src/uplink/breaker.ts";
-import { type AttemptResult, decide, type ErrorKind } from "../../src/uplink/retry.ts";
+import { decide } from "../../src/uplink/retry.ts";
 
 const NOW = 1_000_000;
 const record = (changes: Partial<EndpointRecord> = {}): EndpointRecord => ({

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { isEnd, type Place, parkMs, places, sequenceText, shortParkMs, tailKey } from "../../src/uplink/order.ts";
-import { type NewJob, OrderedAdder, type PlacedJob } from "../../src/uplink/order-enqueue.ts";
+import type { Place, PlacedJob } from "../../src/uplink/delivery.ts";
+import { isEnd, parkMs, places, sequenceText, shortParkMs, tailKey } from "../../src/uplink/order.ts";
+import { type NewJob, OrderedAdder } from "../../src/uplink/order-enqueue.ts";
 
 const job = (id: number, topic: string): NewJob => ({
   id: `msg_${id}`,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type AttemptResult, decide, type ErrorKind, retryAfterMs } from "../../src/uplink/retry.ts";
+import type { AttemptResult, ErrorKind } from "../../src/uplink/attempt.ts";
+import { decide, retryAfterMs } from "../../src/uplink/retry.ts";
 import { DEFAULT_SCHEDULE_SECONDS } from "../../src/webhooks/webhook.ts";
 
 const now = Date.parse("2026-03-04T12:00:00Z");
