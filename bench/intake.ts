@@ -6,8 +6,8 @@
  * have come because PUBACKs left.
  */
 import { Queue } from "bullmq";
-import { RECEIVE_MAXIMUM } from "../src/mqtt/connection.ts";
-import { queueName } from "../src/uplink/delivery.ts";
+import { RECEIVE_MAXIMUM } from "../src/mqtt/client/connection.ts";
+import { queueName } from "../src/uplink/queue/job.ts";
 import { type Child, startModule } from "./support/children.ts";
 import { ratioToBare, typical } from "./support/comparison.ts";
 import { perSecond } from "./support/figures.ts";

@@ -2,14 +2,14 @@
 /** The process: configuration → bridge → signals. */
 import { setFlagsFromString } from "node:v8";
 import closeWithGrace from "close-with-grace";
-import { type ApiKey, resolveApiKey } from "./api-key.ts";
-import { banner } from "./banner.ts";
 import { type Bridge, startBridge } from "./bridge.ts";
-import { type Config, ConfigError, loadConfig, secretsOf } from "./config.ts";
-import { enterDataDir } from "./data-dir.ts";
+import { type Config, ConfigError, loadConfig, secretsOf } from "./config/config.ts";
 import { CannotStartError } from "./errors.ts";
+import { type ApiKey, resolveApiKey } from "./keys/api-key.ts";
 import { logConsole, openLog } from "./ops/log.ts";
-import { hideSecrets, reasonOf } from "./redaction.ts";
+import { banner } from "./process/banner.ts";
+import { hideSecrets, reasonOf } from "./security/redaction.ts";
+import { enterDataDir } from "./store/data-dir.ts";
 
 /** EX_CONFIG of sysexits.h: starting again without a change is of no use. */
 const EX_CONFIG = 78;

@@ -12,7 +12,7 @@ import { DockerfileParser, type JSONInstruction } from "dockerfile-ast";
 import { validate } from "dockerfile-utils";
 import { connect, connectAsync } from "mqtt";
 import { parse } from "yaml";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import { acceptsConnections, freePort } from "./support/ports.ts";
 import { startProcess } from "./support/processes.ts";
 import { requireOrSkip } from "./support/requirements.ts";

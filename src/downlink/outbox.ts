@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
 import { Problem } from "../errors.ts";
-import { Line, type LineOptions } from "./line.ts";
+import { Line, type LineOptions } from "./outbox-head.ts";
 import type { OutgoingMessage } from "./publish.ts";
 import {
   type Accept,

@@ -6,17 +6,17 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from "fastify";
-import { type Caller, rateHeaders, requireRate } from "../caller.ts";
 import { fieldProblem, Problem } from "../errors.ts";
+import { type Caller, rateHeaders, requireRate } from "../keys/caller.ts";
 import { type Authenticate, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import type { Claims } from "./idempotency.ts";
-import { limitPatience, PATIENCE, type Patience } from "./patience.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
+import { limitPatience, PATIENCE, type Patience } from "./timeouts.ts";
 
 export interface AppOptions {
   /** All of the contract's, unless {@link AppOptions.absent} says why not. */

@@ -1,8 +1,8 @@
 /** Bearer authentication: reading the header, and comparing the first key in constant time. */
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { type Caller, ROOT } from "../caller.ts";
 import { Problem } from "../errors.ts";
+import { type Caller, ROOT } from "../keys/caller.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

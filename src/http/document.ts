@@ -1,7 +1,7 @@
 /** The OpenAPI document: as text, as JSON, and in the form from which routes are made. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import type { Scope } from "../caller.ts";
+import type { Scope } from "../keys/caller.ts";
 
 export interface Parameter {
   name: string;

@@ -1,8 +1,8 @@
 /** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
-import type { Scope } from "../caller.ts";
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
+import type { Scope } from "../keys/caller.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
 import {

@@ -1,10 +1,10 @@
 /** An API key: its record in the store, and the rules for what may be made. */
 import { hash, randomBytes } from "node:crypto";
-import type { Scope } from "../caller.ts";
-import { parseDateTime } from "../date-time.ts";
 import { type FieldError, fieldProblem, Problem } from "../errors.ts";
+import { parseDateTime } from "../lib/date-time.ts";
 import { newId } from "../message.ts";
 import { topicFilterError } from "../topic.ts";
+import type { Scope } from "./caller.ts";
 import type { RateLimit } from "./limiter.ts";
 
 /** A key as it is stored. Only `lastUsedAt` ever changes. */

@@ -1,9 +1,10 @@
 /** The API keys but the first: made, listed, removed, and told who a request comes from. */
-import type { Allowance, Caller, Scope } from "../caller.ts";
-import { afterOf, type Page, pageOf } from "../cursor.ts";
+
 import { Problem } from "../errors.ts";
+import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
+import type { View } from "../store/record-cache.ts";
 import { covers, matcher } from "../topic.ts";
-import type { View } from "../view.ts";
+import type { Allowance, Caller, Scope } from "./caller.ts";
 import { digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS, makeKey } from "./key.ts";
 import { Limiter } from "./limiter.ts";
 

@@ -1,5 +1,5 @@
 /** A token bucket: so many requests at once, and so many in a stretch of time on average. */
-import type { Allowance } from "../caller.ts";
+import type { Allowance } from "./caller.ts";
 
 export interface RateLimit {
   /** Requests, 1 to 1,000,000: as many as may come at once. */

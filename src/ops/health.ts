@@ -3,7 +3,7 @@
  * for good while its connection is fine, so a canary job goes through the store and must come out.
  */
 import type { Queue, Worker } from "bullmq";
-import { reasonOf } from "../redaction.ts";
+import { reasonOf } from "../security/redaction.ts";
 
 export interface Check {
   ok: boolean;

@@ -1,6 +1,6 @@
 /** The log: JSON lines on stdout, written in the background and in large pieces. */
 import { type Logger, pino } from "pino";
-import { reasonOf, redact, redactFields } from "../redaction.ts";
+import { reasonOf, redact, redactFields } from "../security/redaction.ts";
 import type { WideLine } from "./observe.ts";
 
 /** A line is cheap, a write is not: lines wait for company this long, or until there are enough of them. */

@@ -1,6 +1,6 @@
 /** The figures of `/metrics`, in Prometheus' words. */
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { Books } from "../uplink/books.ts";
+import type { Books } from "../uplink/receive/message-ledger.ts";
 import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
 /** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */

@@ -2,12 +2,12 @@
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
-import { reasonOf } from "../redaction.ts";
+import { reasonOf } from "../security/redaction.ts";
 import type { AttemptResult } from "../uplink/attempt.ts";
-import type { Notice } from "../uplink/breaker.ts";
-import type { DeliveryObservation } from "../uplink/deliver.ts";
-import type { IntakeOutcome } from "../uplink/intake.ts";
-import type { NoReply } from "../uplink/reply.ts";
+import type { DeliveryObservation } from "../uplink/deliver/deliver.ts";
+import type { NoReply } from "../uplink/deliver/reply.ts";
+import type { Notice } from "../uplink/health/circuit-breaker.ts";
+import type { IntakeOutcome } from "../uplink/receive/intake.ts";
 import type { Webhook, WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 

@@ -1,11 +1,11 @@
 /** What the bridge says of itself: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
 import type { Outbox } from "../downlink/outbox.ts";
-import { protocolName } from "../mqtt/connection.ts";
-import type { Publisher } from "../mqtt/publisher.ts";
-import type { UplinkSession } from "../mqtt/uplink-session.ts";
+import { protocolName } from "../mqtt/client/connection.ts";
+import type { Publisher } from "../mqtt/client/publisher.ts";
+import type { UplinkSession } from "../mqtt/receive/session.ts";
 import type { Store } from "../store/store.ts";
-import { LANE } from "../uplink/lane.ts";
+import { LANE } from "../uplink/receive/receiver-election.ts";
 import type { Uplink } from "../uplink/uplink.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Canary, Check, Probes } from "./health.ts";

@@ -8,7 +8,7 @@ import {
   Worker,
   type WorkerOptions,
 } from "bullmq";
-import { redactInPlace } from "../redaction.ts";
+import { redactInPlace } from "../security/redaction.ts";
 import type { Queues } from "./store.ts";
 
 /** What an adapter decides about the queues it makes. */

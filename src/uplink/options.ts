@@ -1,18 +1,18 @@
 /** What the uplink needs from outside: functions and narrow ports. */
 import type { Message } from "../message.ts";
-import type { View } from "../view.ts";
+import type { View } from "../store/record-cache.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
-import type { MessageBookOptions } from "./books.ts";
-import type { IntakeOutcome, ReceivedPacket } from "./intake.ts";
-import type { LaneOptions, LaneRecord } from "./lane.ts";
-import type { OrderedAdderOptions } from "./order-enqueue.ts";
-import type { DeliveriesBook, QueuesOptions } from "./queues.ts";
-import type { ReplyOptions } from "./reply.ts";
-import type { RetentionOptions } from "./retention.ts";
-import type { Session, SessionCallbacks } from "./session.ts";
-import type { AssignmentRecords } from "./subscriptions.ts";
-import type { WatchObserver, WatchOptions } from "./watch.ts";
-import type { WorkersOptions } from "./workers.ts";
+import type { ReplyOptions } from "./deliver/reply.ts";
+import type { WorkersOptions } from "./deliver/workers.ts";
+import type { WatchObserver, WatchOptions } from "./events/watch.ts";
+import type { OrderedAdderOptions } from "./ordering/group-append.ts";
+import type { DeliveriesBook, QueuesOptions } from "./queue/delivery-queues.ts";
+import type { RetentionOptions } from "./queue/retention.ts";
+import type { IntakeOutcome, ReceivedPacket } from "./receive/intake.ts";
+import type { MessageBookOptions } from "./receive/message-ledger.ts";
+import type { LaneOptions, LaneRecord } from "./receive/receiver-election.ts";
+import type { Session, SessionCallbacks } from "./receive/session.ts";
+import type { AssignmentRecords } from "./receive/subscriptions.ts";
 
 export interface UplinkOptions<S extends Session>
   extends Pick<WorkersOptions, "openWorker" | "send" | "eventSource" | "prepare" | "ordered">,

@@ -1,6 +1,7 @@
 /** Which webhooks a caller may see, and what registering or using one takes. Pure. */
-import { type Caller, requireRead } from "../caller.ts";
+
 import { Problem } from "../errors.ts";
+import { type Caller, requireRead } from "../keys/caller.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import type { Webhook, WebhookEvent, WebhookPatch } from "./webhook.ts";
 

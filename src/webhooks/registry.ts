@@ -1,6 +1,7 @@
 /** The registrations: in the store for ever, in memory for every message. */
+
+import { type Log, View } from "../store/record-cache.ts";
 import type { Records } from "../store/store.ts";
-import { type Log, View } from "../view.ts";
 import type { Webhook } from "./webhook.ts";
 
 export class WebhookRegistry extends View<Webhook> {

@@ -1,6 +1,7 @@
-/** `replyTopic`: what may be registered. What becomes of it with each message: `src/uplink/reply.ts`. */
-import { type Caller, requirePublish, requirePublishAll } from "../caller.ts";
+/** `replyTopic`: what may be registered. What becomes of it with each message: `src/uplink/deliver/reply.ts`. */
+
 import { fieldProblem } from "../errors.ts";
+import { type Caller, requirePublish, requirePublishAll } from "../keys/caller.ts";
 import { covers, matches, publishTopicError, topicFilterError } from "../topic.ts";
 import type { Webhook } from "./webhook.ts";
 

@@ -1,17 +1,17 @@
 /** What the API does with webhooks: create, list, read, change, remove, and what became of their deliveries. */
-import type { Caller } from "../caller.ts";
-import { afterOf, type Page as ListPage, pageOf } from "../cursor.ts";
+
 import { Problem } from "../errors.ts";
+import type { Caller } from "../keys/caller.ts";
+import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
 import { newId } from "../message.ts";
 import { isPause, isVisible, notFound, requireEvents, requireTopics, requireUse } from "./access.ts";
 import { requireTrustFits } from "./auth-rules.ts";
-import { unmaskHeaders } from "./masks.ts";
-import { requireCredentials } from "./moved.ts";
+import { unmaskHeaders } from "./header-masking.ts";
+import { requireCredentials } from "./origin-change.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
 import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
-import { type Counts, NO_COUNTS, viewOf, type WebhookView } from "./shown.ts";
 import { agreed, type Consent, pendingCheck } from "./verification.ts";
 import {
   DEFAULT_BATCH_WAIT_MS,
@@ -21,6 +21,7 @@ import {
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
+import { type Counts, NO_COUNTS, viewOf, type WebhookView } from "./webhook-dto.ts";
 
 /** What the delivery side tells and does. */
 export interface Deliveries<Page, Query> {

@@ -1,14 +1,15 @@
 /** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
+
+import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "../downlink/async-requests.ts";
 import { makeOutbox } from "../downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { ShutForGood } from "../downlink/stored-publish.ts";
-import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "../downlink/stored-requests.ts";
-import { protocolName } from "../mqtt/connection.ts";
-import { Publisher } from "../mqtt/publisher.ts";
-import { retainedFinder } from "../mqtt/retained-finder.ts";
-import { retainedReader } from "../mqtt/retained-reader.ts";
-import { View } from "../view.ts";
-import { type Parts, STOP_MS } from "./parts.ts";
+import { protocolName } from "../mqtt/client/connection.ts";
+import { Publisher } from "../mqtt/client/publisher.ts";
+import { retainedFinder } from "../mqtt/client/retained-finder.ts";
+import { retainedReader } from "../mqtt/client/retained-reader.ts";
+import { View } from "../store/record-cache.ts";
+import { type Parts, STOP_MS } from "./components.ts";
 
 /** How long the outbox waits for a subscription before it looks at its message again. */
 const GATE_MS = 5_000;

@@ -1,10 +1,11 @@
 /** Messages as they come, to this instance alone: streams, and requests whose caller waits. */
-import { Requests } from "../downlink/requests.ts";
-import { UplinkSession } from "../mqtt/uplink-session.ts";
-import { Feed } from "../uplink/feed.ts";
-import { Streams } from "../uplink/stream.ts";
+
+import { Feed } from "../live/live-subscriptions.ts";
+import { Streams } from "../live/sse.ts";
+import { Requests } from "../live/sync-requests.ts";
+import { UplinkSession } from "../mqtt/receive/session.ts";
+import { type Parts, RECEIVE_LIMITS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
-import { type Parts, RECEIVE_LIMITS } from "./parts.ts";
 
 export function wireLive(
   parts: Parts,

@@ -3,7 +3,7 @@
  * is known of the endpoints and of the lane, and serves health, readiness, metrics and status; anything that is asked
  * of another process goes through the store.
  */
-import type { Role } from "../config.ts";
+import type { Role } from "../config/config.ts";
 
 export type Running = ReturnType<typeof partsOf>;
 

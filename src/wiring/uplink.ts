@@ -1,21 +1,22 @@
 /** MQTT → HTTP: what receives, calls webhooks, and knows how they are. */
-import { Lease } from "../lease.ts";
-import { UplinkSession } from "../mqtt/uplink-session.ts";
-import { makeAddressGuard } from "../uplink/address-guard.ts";
-import { makeAuthorizedSend } from "../uplink/authorize.ts";
-import type { BreakerPolicy, EndpointRecord } from "../uplink/breaker.ts";
-import { queueName } from "../uplink/delivery.ts";
-import { makeExpressions } from "../uplink/expressions.ts";
-import { LANE, type LaneRecord } from "../uplink/lane.ts";
-import { Ordered } from "../uplink/ordered.ts";
-import { makePrepare } from "../uplink/prepare.ts";
-import { Replays } from "../uplink/replays.ts";
-import { makeSenders } from "../uplink/senders.ts";
-import { Snapshots } from "../uplink/snapshot.ts";
+
+import { UplinkSession } from "../mqtt/receive/session.ts";
+import { Lease } from "../store/lease.ts";
+import { View } from "../store/record-cache.ts";
+import { makeAuthorizedSend } from "../uplink/egress/authorization.ts";
+import { makeSenders } from "../uplink/egress/client-pool.ts";
+import { makeAddressGuard } from "../uplink/egress/ssrf-guard.ts";
+import { makePrepare } from "../uplink/expressions/apply.ts";
+import { makeExpressions } from "../uplink/expressions/sandbox.ts";
+import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
+import { Ordered } from "../uplink/ordering/ordered.ts";
+import { queueName } from "../uplink/queue/job.ts";
+import { Replays } from "../uplink/queue/replay-runner.ts";
+import { LANE, type LaneRecord } from "../uplink/receive/receiver-election.ts";
+import { Snapshots } from "../uplink/receive/retained-delivery.ts";
 import { makeUplink } from "../uplink/uplink.ts";
-import { View } from "../view.ts";
+import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
-import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./parts.ts";
 
 export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: BreakerPolicy) {
   const { config, runs, log, store, broker, registry, observer, onStop } = parts;

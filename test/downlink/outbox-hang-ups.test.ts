@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { Outbox } from "../../src/downlink/outbox.ts";
-import { Publisher } from "../../src/mqtt/publisher.ts";
+import { Publisher } from "../../src/mqtt/client/publisher.ts";
 import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { type Behaviour, polite, politeBut, startFakeBroker } from "../mqtt/fake-broker.ts";

@@ -1,8 +1,8 @@
 /** The real app over the real downlink, with a broker that is a function. */
 import type { FastifyInstance } from "fastify";
+import { type HandlerPorts, makeHandlers } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
 import type { RetainedMessage } from "../../src/downlink/retained.ts";
-import { type HandlerPorts, makeHandlers } from "../../src/handlers.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import { matches } from "../../src/topic.ts";

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { type AddressGuardOptions, makeAddressGuard } from "../../src/uplink/address-guard.ts";
-import { makeSender } from "../../src/uplink/send.ts";
+import { makeSender } from "../../src/uplink/egress/client.ts";
+import { type AddressGuardOptions, makeAddressGuard } from "../../src/uplink/egress/ssrf-guard.ts";
 import { type ConnectionTap, tapConnections } from "../support/connection-tap.ts";
-import { GOOD, type HostileUrl, hostileUrls } from "../uplink/hostile-urls.ts";
+import { GOOD, type HostileUrl, hostileUrls } from "../uplink/egress/hostile-urls.ts";
 
 const SEED = 20_260_301;
 const AT_ONCE = 50;

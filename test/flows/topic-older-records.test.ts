@@ -1,8 +1,8 @@
 /** Registrations and requests that an older version accepted must not reach the broker, and all else goes on. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ANSWERS_GATE } from "../../src/downlink/async-requests.ts";
 import { toJob } from "../../src/downlink/stored-publish.ts";
-import { ANSWERS_GATE } from "../../src/downlink/stored-requests.ts";
 import { newId } from "../../src/message.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { startReceiver } from "../support/receiver.ts";

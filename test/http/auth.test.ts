@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import request from "supertest";
-import { type Caller, ROOT } from "../../src/caller.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
+import { type Caller, ROOT } from "../../src/keys/caller.ts";
 import { AUTH, KEY, type TestApp, testApp } from "./support.ts";
 
 describe("authentication", () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import request from "supertest";
-import { ROOT } from "../../src/caller.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Schemas } from "../../src/http/contract/index.ts";
+import { ROOT } from "../../src/keys/caller.ts";
 import { AUTH, type TestApp, testApp } from "./support.ts";
 
 type Result = Schemas["PublishResult"];

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { SCOPES, type Scope } from "../../src/caller.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
+import { SCOPES, type Scope } from "../../src/keys/caller.ts";
 import { startTestKeys, type TestKeys } from "./support.ts";
 
 const HOOK = { url: "https://example.com/" };

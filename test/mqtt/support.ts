@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
 import type { OutgoingMessage } from "../../src/downlink/publish.ts";
-import { Connection, type ConnectionOptions, type Log } from "../../src/mqtt/connection.ts";
+import { Connection, type ConnectionOptions, type Log } from "../../src/mqtt/client/connection.ts";
 
 /** A log that is kept. */
 export function memoryLog(): Log & { lines: { level: string; message: string; fields: object }[] } {

@@ -1,7 +1,7 @@
 /** The readiness of the uplink: of the instance that receives, and of those that do not. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { UplinkSession } from "../../src/mqtt/uplink-session.ts";
+import type { UplinkSession } from "../../src/mqtt/receive/session.ts";
 import { uplinkCheck } from "../../src/ops/status.ts";
 
 type Status = UplinkSession["status"];

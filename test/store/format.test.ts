@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { enterDataDir } from "../../src/data-dir.ts";
+import { enterDataDir } from "../../src/store/data-dir.ts";
 import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 import { enterStore, type Format, type Migration, NewerDataError } from "../../src/store/format.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";

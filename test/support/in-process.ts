@@ -2,8 +2,8 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { pino } from "pino";
 import { type Bridge, startBridge } from "../../src/bridge.ts";
-import { loadConfig } from "../../src/config.ts";
-import { BREAKER, type BreakerPolicy } from "../../src/uplink/breaker.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { BREAKER, type BreakerPolicy } from "../../src/uplink/health/circuit-breaker.ts";
 import { temporaryDirectory } from "./directories.ts";
 import { freePort } from "./ports.ts";
 

@@ -5,7 +5,6 @@ import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
 import { keepBooks, redisBooks } from "./books.ts";
-import { redisClaims } from "./claims.ts";
 import {
   failFastClient,
   isOutage,
@@ -15,6 +14,7 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
+import { redisClaims } from "./expiring-keys.ts";
 import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";

@@ -1,0 +1,51 @@
+/** The operations about single deliveries, and about many that are made again. */
+
+import type { Handlers } from "../http/contract/index.ts";
+import type { Caller } from "../keys/caller.ts";
+import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
+import type { Replays } from "../uplink/queue/replay-runner.ts";
+
+export interface DeliveryPorts {
+  webhooks: {
+    /** @throws Problem not_found, also where the caller may not know that it is there */
+    readable(id: string, caller: Caller): Promise<unknown>;
+    /** @throws Problem likewise, and forbidden_topic where the caller may not have its receiver called */
+    usable(id: string, caller: Caller): Promise<unknown>;
+  };
+  deliveries: {
+    get(webhookId: string, messageId: string): Promise<DeliveryDetail>;
+    retry(webhookId: string, messageId: string): Promise<Delivery>;
+  };
+  replays: Pick<Replays, "begin" | "get" | "cancel">;
+}
+
+type DeliveryOperation = "getDelivery" | "retryDelivery" | "replayDeliveries" | "getReplay" | "cancelReplay";
+
+export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts): Pick<Handlers, DeliveryOperation> {
+  return {
+    getDelivery: async ({ params: { id, messageId }, caller }) => {
+      await webhooks.readable(id, caller);
+      return deliveries.get(id, messageId);
+    },
+    retryDelivery: async ({ params: { id, messageId }, caller }, reply) => {
+      await webhooks.usable(id, caller);
+      reply.code(202);
+      return deliveries.retry(id, messageId);
+    },
+    replayDeliveries: async ({ params: { id }, body, caller }, reply) => {
+      await webhooks.usable(id, caller);
+      const replay = await replays.begin(id, body);
+      reply.code(202).header("location", `/v1/webhooks/${id}/replays/${replay.id}`);
+      return replay;
+    },
+    getReplay: async ({ params: { id, replayId }, caller }) => {
+      await webhooks.readable(id, caller);
+      return replays.get(id, replayId);
+    },
+    cancelReplay: async ({ params: { id, replayId }, caller }) => {
+      await webhooks.readable(id, caller);
+      await replays.cancel(id, replayId);
+      return undefined;
+    },
+  };
+}

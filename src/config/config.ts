@@ -1,0 +1,208 @@
+/**
+ * Environment → frozen Config. The only file that reads `process.env`.
+ *
+ * A `.env` file in the working directory is read first; the environment wins. An empty value counts as absent.
+ * Every mistake is found in one go and none of the messages holds a value, so they can be printed and logged.
+ * The table of all variables stands in `config/variables.ts`.
+ */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { envSchema } from "env-schema";
+import { checkTogether } from "./cross-checks.ts";
+import { readPems } from "./pems.ts";
+import { decode, secretsOfUrl } from "./secrets.ts";
+import {
+  formats,
+  type LogLevel,
+  list,
+  type Mistakes,
+  type MqttProtocol,
+  type Raw,
+  type Role,
+  rolesOf,
+  rules,
+  schema,
+  type Variables,
+} from "./variables.ts";
+
+export type { LogLevel, MqttProtocol, Role };
+
+export interface Config {
+  readonly http: { readonly host: string; readonly port: number };
+  /** Absent: one is made and kept in `dataDir`. */
+  readonly apiKey?: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly logLevel: LogLevel;
+  readonly mqtt: {
+    /** Absent: the embedded broker. Never holds a user name or password. */
+    readonly url?: string;
+    readonly username?: string;
+    readonly password?: string;
+    /** PEM text, as are `cert` and `key`. */
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    /** Named in the TLS handshake (RFC 7301): brokers that share a port with HTTPS tell by it that MQTT comes. */
+    readonly alpn?: string;
+    readonly protocol: MqttProtocol;
+    readonly clientId: string;
+  };
+  readonly broker: {
+    readonly host: string;
+    readonly port: number;
+    readonly username?: string;
+    readonly password?: string;
+  };
+  /** Absent: the embedded store. May hold a password: show it through {@link redactUrl} only. */
+  readonly storeUrl?: string;
+  /** Whether a store may be used that is not the one that `dataDir` names. */
+  readonly storeReset: boolean;
+  /** Encrypt secrets in the store: the first one; all of them decrypt. */
+  readonly secretsKeys: readonly string[];
+  /** What this process does, each once. */
+  readonly roles: readonly Role[];
+  /** CIDRs; loopback is among them when broker and store are both embedded. */
+  readonly webhookAllowNetworks: readonly string[];
+  readonly maxPayloadBytes: number;
+  /** Requests that wait for their answer, in this process. */
+  readonly maxPendingRequests: number;
+  /** Deliveries of a webhook that wait; beyond them the oldest are discarded. */
+  readonly maxWaitingDeliveries: number;
+  readonly eventSource: string;
+  /** Where receivers reach the API; without a slash at its end. */
+  readonly publicUrl?: string;
+}
+
+/** Everything that is wrong with the configuration, at once. Ends the process with 78 (EX_CONFIG of sysexits.h). */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+
+  constructor(readonly errors: readonly { name: string; message: string }[]) {
+    super(errors.map(({ name, message }) => `${name}: ${message}`).join("\n"));
+  }
+}
+
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
+
+/** Reads the configuration, or throws a {@link ConfigError} that lists everything wrong with it. */
+export function loadConfig(
+  env: Record<string, string | undefined> = process.env,
+  { envFile = ".env" }: { envFile?: string | false } = {},
+): Config {
+  const mistakes: Mistakes = new Map();
+  const raw: Raw = { ...(envFile && readEnvFile(envFile, mistakes)), ...present(env) };
+  moveUserInfo(raw);
+  checkTogether(raw, mistakes);
+  readPems(raw, mistakes);
+  const values = validate(raw, mistakes);
+  if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes));
+  return freeze(toConfig(values));
+}
+
+/** The URL as it may be shown: without user info, and without the query, in which Redis URLs may hold a password. */
+export function redactUrl(url: string): string {
+  if (!URL.canParse(url)) return "(not a URL)";
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** The values of the configuration that no log line, response or terminal may show. */
+export function secretsOf({ apiKey, mqtt, broker, storeUrl, secretsKeys }: Config): (string | undefined)[] {
+  const urls = [mqtt.url, storeUrl].flatMap((url) => (url ? secretsOfUrl(url) : []));
+  return [apiKey, mqtt.password, mqtt.key, broker.password, ...secretsKeys, ...urls];
+}
+
+function present(env: Record<string, string | undefined>): Raw {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1])));
+}
+
+function readEnvFile(path: string, mistakes: Mistakes): Raw {
+  try {
+    return present(parseEnv(readFileSync(path, "utf8")));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") mistakes.set(path, `cannot be read (${code})`);
+    return {};
+  }
+}
+
+/** `mqtt://user:password@host` → MQTT_USERNAME, MQTT_PASSWORD and a URL that may be shown. */
+function moveUserInfo(raw: Raw): void {
+  if (!raw.MQTT_URL || !URL.canParse(raw.MQTT_URL)) return;
+  const url = new URL(raw.MQTT_URL);
+  if (!url.username && !url.password) return;
+  if (url.username) raw.MQTT_USERNAME ??= decode(url.username);
+  if (url.password) raw.MQTT_PASSWORD ??= decode(url.password);
+  url.username = url.password = "";
+  raw.MQTT_URL = url.href;
+}
+
+/** What is valid, with the defaults; whatever is not stands in `mistakes`. */
+function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
+  try {
+    return envSchema<Variables>({
+      schema,
+      data: raw,
+      env: false,
+      ajv: {
+        customOptions: (ajv) => {
+          for (const [name, check] of Object.entries(formats)) ajv.addFormat(name, check);
+          return ajv;
+        },
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Error && "errors" in error)) throw error;
+    for (const { instancePath } of error.errors as { instancePath: string }[]) {
+      const name = instancePath.slice(1) as keyof Variables;
+      mistakes.set(name, rules[name].expected);
+    }
+    return undefined;
+  }
+}
+
+function toConfig(v: Variables): Config {
+  const embedded = !v.MQTT_URL && !v.STORE_URL;
+  return {
+    http: { host: v.HOST, port: v.PORT },
+    apiKey: v.API_KEY,
+    dataDir: resolve(v.DATA_DIR),
+    logLevel: v.LOG_LEVEL,
+    mqtt: {
+      url: v.MQTT_URL,
+      username: v.MQTT_USERNAME,
+      password: v.MQTT_PASSWORD,
+      ca: v.MQTT_CA,
+      cert: v.MQTT_CERT,
+      key: v.MQTT_KEY,
+      alpn: v.MQTT_ALPN,
+      protocol: v.MQTT_PROTOCOL,
+      clientId: v.MQTT_CLIENT_ID,
+    },
+    broker: { host: v.BROKER_HOST, port: v.BROKER_PORT, username: v.BROKER_USERNAME, password: v.BROKER_PASSWORD },
+    storeUrl: v.STORE_URL,
+    storeReset: v.STORE_RESET === "accept",
+    secretsKeys: list(v.SECRETS_KEY ?? ""),
+    roles: rolesOf(v.ROLES),
+    webhookAllowNetworks: [...(embedded ? LOOPBACK : []), ...list(v.WEBHOOK_ALLOW_NETWORKS ?? "")],
+    maxPayloadBytes: v.MAX_PAYLOAD_BYTES,
+    maxPendingRequests: v.MAX_PENDING_REQUESTS,
+    maxWaitingDeliveries: v.MAX_WAITING_DELIVERIES,
+    eventSource: v.EVENT_SOURCE,
+    publicUrl: v.PUBLIC_URL?.replace(/\/+$/, ""),
+  };
+}
+
+function inOrder(mistakes: Mistakes): { name: string; message: string }[] {
+  const names = Object.keys(rules);
+  return [...mistakes]
+    .map(([name, message]) => ({ name, message }))
+    .sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === "object") freeze(part);
+  return Object.freeze(value);
+}

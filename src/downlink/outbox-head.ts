@@ -1,0 +1,218 @@
+/**
+ * The head of the outbox's line: one message at a time is published, or waits in its place until it can be. Nothing
+ * behind it overtakes, and a broker that is away costs no attempt.
+ */
+import { type Job, WaitingError } from "bullmq";
+import { reasonOf } from "../security/redaction.ts";
+import type { OutgoingMessage, Publish } from "./publish.ts";
+import { sendFault } from "./sendable.ts";
+import {
+  type Ending,
+  endingOf,
+  type Failed,
+  fromJob,
+  type Gate,
+  isExpired,
+  type OutboxJob,
+  ShutForGood,
+} from "./stored-publish.ts";
+
+export interface LineOptions {
+  publish: Publish;
+  broker: {
+    connected(): boolean;
+    /** Resolves once connected; rejects when the signal ends the wait. */
+    untilConnected(signal: AbortSignal): Promise<void>;
+  };
+  gates: Record<string, Gate>;
+  /**
+   * Renews the lock of a job that has waited, and says whether it was cancelled meanwhile. `lost`: it has passed into
+   * other hands. Rejects when the store is away.
+   */
+  lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost">;
+  /** Something went wrong that is tried again by itself. */
+  onTrouble(message: OutgoingMessage, error: string): void;
+  /**
+   * A message has failed. Called before that is recorded with it, and again if this process ends between the two.
+   * Rejects when it has to be called again.
+   */
+  onFailed?(message: OutgoingMessage, failed: Failed): Promise<void>;
+  /** For tests: milliseconds until a message is tried again, the last for every further time. */
+  backoffMs?: readonly number[];
+}
+
+const BACKOFF_MS = [1_000, 5_000, 30_000, 60_000];
+/**
+ * One message that a broker never acknowledges (QoS 2 on Mosca, or a size at which it hangs up) must not hold up all
+ * others for ever. With the pauses, five take two and a half minutes: a broker that is stuck is noticed before.
+ */
+const MAX_TIMEOUTS = 5;
+/** Neither must one whose gate stays shut, a minute after the broker is there. */
+const MAX_SHUT = 12;
+/** The longest pause where nothing was sent: the reason may be over at any moment. */
+const SHORT_PAUSE_MS = 5_000;
+/** How often a message that waits for the broker is looked up in the store. */
+const LOOK_UP_MS = 1_000;
+/** How long a gate may take before it is asked again. */
+const GATE_MS = 10_000;
+
+/** What is remembered of a message while it is at the head. */
+interface Turn {
+  job: Job<OutboxJob>;
+  token: string;
+  /** Some time went by since the job was read: it may have been cancelled, or have passed into other hands. */
+  stale: boolean;
+  failures: number;
+  /** How often its gate was asked and stayed shut. */
+  shut: number;
+  /** Publishes without an acknowledgement: the message may have been published. */
+  timeouts: number;
+  /** The gate has opened, and the connection stands since. */
+  passed: boolean;
+}
+
+export class Line {
+  readonly #options: LineOptions;
+  readonly #backoffMs: readonly number[];
+  #stopped = false;
+  #wake = () => {};
+  /**
+   * What became of the last one. If the store went away before that was recorded the job comes back, and must not be
+   * published again.
+   */
+  #last: { id: string; ending: Ending } | undefined;
+
+  constructor(options: LineOptions) {
+    this.#options = options;
+    this.#backoffMs = options.backoffMs ?? BACKOFF_MS;
+  }
+
+  /** The message at the head goes back to its place instead of waiting on. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake();
+  }
+
+  /** If the message at the head waits it is looked up in the store now. */
+  lookUp(): void {
+    this.#wake();
+  }
+
+  /** The processor of the queue. @throws WaitingError when the message was given back */
+  async publish(job: Job<OutboxJob>, token: string): Promise<Ending> {
+    const id = job.id!;
+    const turn: Turn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
+    let ending = this.#last?.id === id ? this.#last.ending : undefined;
+    while (!ending) ending = await this.#step(turn);
+    if (ending.outcome === "failed" && turn.timeouts > 0) ending = { ...ending, sent: true };
+    this.#last = { id, ending };
+    if (ending.outcome === "failed") await this.#tellFailed(turn, ending);
+    return ending;
+  }
+
+  async #tellFailed({ job, token }: Turn, failed: Failed): Promise<void> {
+    const message = fromJob(job.id!, job.data, Date.now());
+    for (;;) {
+      try {
+        return await this.#options.onFailed?.(message, failed);
+      } catch (error) {
+        if (this.#stopped) return giveBack(job, token);
+        this.#options.onTrouble(message, reasonOf(error));
+        await this.#pause(LOOK_UP_MS);
+      }
+    }
+  }
+
+  /** One look at everything that must be so, in order; undefined to look again. */
+  async #step(turn: Turn): Promise<Ending | undefined> {
+    const { job, token } = turn;
+    const { broker, publish } = this.#options;
+    const at = Date.now();
+    if (this.#stopped) return giveBack(job, token);
+    if (job.data.cancelled) return { outcome: "cancelled", at };
+    if (isExpired(job.data, at)) return { outcome: "expired", at };
+    const fault = sendFault(job.data);
+    if (fault) return { outcome: "failed", at, error: `${fault.path}: ${fault.message}` };
+    if (turn.stale) {
+      const state = await this.#options.lookUp(job, token).catch(() => "unknown");
+      if (state === "lost") throw new Error("the job has passed into other hands");
+      if (state === "cancelled" && turn.timeouts === 0) return { outcome: "cancelled", at };
+      if (state === "unknown" && broker.connected()) return this.#again(turn, "the store is away", LOOK_UP_MS);
+      turn.stale = false;
+    }
+    if (!broker.connected()) {
+      turn.failures = turn.shut = 0;
+      turn.passed = false;
+      return this.#wait(turn, LOOK_UP_MS, (signal) => broker.untilConnected(signal));
+    }
+    const message = fromJob(job.id!, job.data, at);
+    const opened = await this.#gate(turn, message);
+    if (opened !== true) return opened;
+    const result = await publish(fromJob(job.id!, job.data, Date.now()));
+    const ending = endingOf(result, Date.now());
+    if (ending) return ending;
+    if (result.kind === "timeout" && ++turn.timeouts === MAX_TIMEOUTS) {
+      const error = `published ${MAX_TIMEOUTS} times without an acknowledgement; it may have arrived`;
+      return { outcome: "failed", at: Date.now(), error };
+    }
+    if (result.kind === "unavailable" && !broker.connected()) return undefined;
+    return this.#again(turn, result.kind, result.kind === "timeout" ? Number.POSITIVE_INFINITY : SHORT_PAUSE_MS);
+  }
+
+  /** True when the message may pass; otherwise what to do with it instead. */
+  async #gate(turn: Turn, message: OutgoingMessage): Promise<true | Ending | undefined> {
+    const name = turn.job.data.before;
+    if (name === undefined || turn.passed) return true;
+    const gate = this.#options.gates[name];
+    if (!gate) return { outcome: "failed", at: Date.now(), error: `this version knows no gate "${name}"` };
+    let error: string | undefined;
+    let forGood = false;
+    const since = Date.now();
+    await this.#wait(turn, GATE_MS, async (signal) => {
+      await gate(message, signal).then(
+        () => (turn.passed = true),
+        (cause: Error) => {
+          error = reasonOf(cause);
+          forGood = cause instanceof ShutForGood;
+        },
+      );
+    });
+    if (error !== undefined && (forGood || ++turn.shut === MAX_SHUT))
+      return { outcome: "failed", at: Date.now(), error };
+    if (error !== undefined) return this.#again(turn, error, SHORT_PAUSE_MS);
+    if (!turn.passed || Date.now() - since > LOOK_UP_MS) return undefined;
+    turn.stale = false;
+    return true;
+  }
+
+  async #again(turn: Turn, error: string, longestMs: number): Promise<undefined> {
+    const { job } = turn;
+    this.#options.onTrouble(fromJob(job.id!, job.data, Date.now()), error);
+    const pause = this.#backoffMs[Math.min(turn.failures++, this.#backoffMs.length - 1)]!;
+    await this.#wait(turn, Math.min(pause, longestMs));
+  }
+
+  /** Until `what` has happened, but no longer than `ms`, the end of the message's time, or a call to look again. */
+  async #wait(turn: Turn, ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<undefined> {
+    turn.stale = true;
+    if (this.#stopped) return;
+    const { expiresAt } = turn.job.data;
+    await this.#pause(expiresAt === undefined ? ms : Math.max(0, Math.min(ms, expiresAt - Date.now())), what);
+  }
+
+  async #pause(ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), ms);
+    const ended = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
+    this.#wake = () => over.abort();
+    await Promise.race([ended, ...(what ? [what(over.signal).catch(() => undefined)] : [])]);
+    clearTimeout(timer);
+    over.abort();
+  }
+}
+
+/** Back to its place in the line. When the store is away it stays locked, and comes back when the lock has ended. */
+async function giveBack(job: Job<OutboxJob>, token: string): Promise<never> {
+  await job.moveToWait(token).catch(() => undefined);
+  throw new WaitingError();
+}

@@ -1,0 +1,170 @@
+/**
+ * Messages as they come, for whoever listens now: streams, and requests that wait for their answer. Nothing is stored,
+ * and the sessions are its own, so that listeners who come and go never touch those that must not lose anything.
+ *
+ * However many listen to the same filters, the broker sees one subscription for each filter; and however filters
+ * overlap, a listener gets each message once: both are what {@link Subscriptions} does for webhooks.
+ */
+import { Problem } from "../errors.ts";
+import type { Message, QoS } from "../message.ts";
+import { type ReceivedPacket, routedCopy, toMessage } from "../uplink/receive/intake.ts";
+import type { Refusal, Session, SessionCallbacks } from "../uplink/receive/session.ts";
+import type { Assignment } from "../uplink/receive/session-plan.ts";
+import { type AssignmentRecords, Subscriptions } from "../uplink/receive/subscriptions.ts";
+
+export interface LiveSession extends Session {
+  readonly status: { refused: Refusal[] };
+}
+
+export interface FeedOptions<S extends LiveSession> {
+  openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
+  /** Why the broker cannot be asked now, undefined when it can. */
+  outage(): string | undefined;
+  onError(error: Error): void;
+}
+
+export type OnMessage = (message: Message) => void;
+
+export interface Listening {
+  /** Idempotent. */
+  close(): void;
+}
+
+/** Everybody who listens to the same filters. */
+interface Channel {
+  id: string;
+  topics: string[];
+  qos: QoS;
+  listeners: Set<{ onMessage: OnMessage }>;
+}
+
+const GRANT_MS = 5_000;
+const LIVE_QOS = 1;
+/** Different sets of filters. */
+const MAX_CHANNELS = 10_000;
+
+export class Feed<S extends LiveSession> {
+  readonly #channels = new Map<string, Channel>();
+  readonly #byId = new Map<string, Channel>();
+  readonly #subscriptions: Subscriptions<S>;
+  #started: Promise<void> | undefined;
+  #lastId = 0;
+
+  constructor(private readonly options: FeedOptions<S>) {
+    this.#subscriptions = new Subscriptions<S>({
+      webhooks: () => this.#byId.values(),
+      records: recordsInMemory(),
+      openSession: (callbacks) =>
+        options.openSession(callbacks, (packet, done) => {
+          this.#receive(packet, callbacks.index);
+          done();
+        }),
+      onError: options.onError,
+    });
+  }
+
+  /** Filters subscribed, or about to be. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  get sessions(): readonly S[] {
+    return this.#subscriptions.sessions;
+  }
+
+  /**
+   * Resolves once the broker has granted every filter: what is published from then on arrives. Retained messages are
+   * not replayed.
+   * @throws Problem broker_unavailable, broker_refused, rate_limited
+   */
+  async listen(topics: string[], onMessage: OnMessage): Promise<Listening> {
+    const outage = this.options.outage();
+    if (outage !== undefined) throw unavailable(outage);
+    const channel = this.#channelOf([...new Set(topics)].sort());
+    const listener = { onMessage };
+    channel.listeners.add(listener);
+    const close = () => {
+      if (channel.listeners.delete(listener) && channel.listeners.size === 0) this.#end(channel);
+    };
+    try {
+      this.#started ??= this.#subscriptions.start();
+      await this.#started;
+      if (!(await this.#subscriptions.untilInStep(GRANT_MS))) throw unavailable("the broker did not grant it in time");
+      this.#refuseRefused(channel.topics);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    return { close };
+  }
+
+  async close(): Promise<void> {
+    await this.#subscriptions.stop();
+  }
+
+  #channelOf(topics: string[]): Channel {
+    const key = JSON.stringify(topics);
+    const known = this.#channels.get(key);
+    if (known) return known;
+    if (this.#channels.size >= MAX_CHANNELS) {
+      throw new Problem("rate_limited", "too many different filters are listened to", { headers: RETRY_AFTER });
+    }
+    const channel: Channel = {
+      id: `channel-${++this.#lastId}`,
+      topics,
+      qos: LIVE_QOS,
+      listeners: new Set(),
+    };
+    this.#channels.set(key, channel);
+    this.#byId.set(channel.id, channel);
+    this.#subscriptions.refresh();
+    return channel;
+  }
+
+  #end({ id, topics }: Channel): void {
+    this.#channels.delete(JSON.stringify(topics));
+    this.#byId.delete(id);
+    this.#subscriptions.refresh();
+  }
+
+  #refuseRefused(topics: string[]): void {
+    for (const { status } of this.#subscriptions.sessions) {
+      const refused = status.refused.find(({ filter }) => topics.includes(filter));
+      if (refused) throw new Problem("broker_refused", `${refused.filter}: ${refused.reason}`);
+    }
+  }
+
+  #receive(packet: ReceivedPacket, session: number): void {
+    // A replay of what was retained before we subscribed is nothing that happens now (MQTT 5 section 3.3.1.3).
+    if (packet.retain) return;
+    const ids = this.#subscriptions.route(packet.topic, routedCopy(packet, session));
+    if (!ids || ids.length === 0) return;
+    const message = toMessage(packet);
+    for (const id of ids) for (const { onMessage } of this.#byId.get(id)?.listeners ?? []) onMessage(message);
+  }
+}
+
+const RETRY_AFTER = { "retry-after": "1" };
+
+function unavailable(reason: string): Problem {
+  return new Problem("broker_unavailable", reason, { headers: RETRY_AFTER });
+}
+
+/** These sessions end with the connection, so what is assigned ends with the process. */
+function recordsInMemory(): AssignmentRecords {
+  const records = new Map<string, { value: Assignment; version: number }>();
+  return {
+    all: async () => [...records].map(([id, record]) => ({ id, ...record })),
+    create: async (filter, value) => {
+      if (records.has(filter)) return false;
+      records.set(filter, { value, version: 1 });
+      return true;
+    },
+    replace: async (filter, value, version) => {
+      if (records.get(filter)?.version !== version) return false;
+      records.set(filter, { value, version: version + 1 });
+      return true;
+    },
+    remove: async (filter) => records.delete(filter),
+  };
+}

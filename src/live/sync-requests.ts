@@ -1,0 +1,178 @@
+/** `POST /v1/requests`, synchronous: publish, wait for the device's answer, hand it on. Nothing is stored. */
+
+import { answerTo, type Publish } from "../downlink/publish.ts";
+import { findAnswered, type Prepared, responseJson } from "../downlink/request.ts";
+import { Problem } from "../errors.ts";
+import type { Message } from "../message.ts";
+
+export interface RequestsOptions {
+  publish: Publish;
+  /** Resolves once the broker has granted the filter. @throws Problem */
+  listen(topics: string[], onMessage: (message: Message) => void): Promise<{ close(): void }>;
+  maxPending: number;
+  /** A message where answers are expected, and nobody waits for it (any more). */
+  onLate(message: Message): void;
+}
+
+interface Waiter extends Pick<Prepared, "match" | "correlation"> {
+  answered(message: Message): void;
+}
+
+/** Requests with the same filter share what they listen to; it outlives the last of them. */
+interface Shared {
+  users: number;
+  linger: NodeJS.Timeout | undefined;
+  listening: Promise<{ close(): void }>;
+}
+
+/** The next request to the same device need not wait for the subscription, and late answers are counted. */
+const LINGER_MS = 30_000;
+
+export class Requests {
+  /** In the order of asking, by response topic. */
+  readonly #waiting = new Map<string, Waiter[]>();
+  readonly #shared = new Map<string, Shared>();
+  /** What ends a wait before its time, for each caller that waits. */
+  readonly #ends = new Set<(problem: Problem) => void>();
+  #pending = 0;
+
+  constructor(private readonly options: RequestsOptions) {}
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /**
+   * @param signal the caller has gone: nobody waits any more
+   * @returns the answer of the API as JSON
+   * @throws Problem request_timeout, rate_limited, shutting_down, and whatever publishing may bring
+   */
+  async ask(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
+    const { maxPending } = this.options;
+    if (this.#pending >= maxPending) {
+      const headers = { "retry-after": "1" };
+      throw new Problem("rate_limited", `${maxPending} requests wait for their answer`, { headers });
+    }
+    this.#pending++;
+    try {
+      const leave = await this.#listen(request.filter);
+      try {
+        return await this.#exchange(request, timeoutMs, signal);
+      } finally {
+        leave();
+      }
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** Whoever still waits is told so, and not left with a broken connection. */
+  close(): void {
+    const detail = "this instance stops and hears no answer any more; the device may have got the request";
+    for (const end of this.#ends) end(new Problem("shutting_down", detail));
+  }
+
+  async #exchange(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
+    const startedAt = performance.now();
+    let unheard = false;
+    let timer: NodeJS.Timeout | undefined;
+    let end: (problem: Problem) => void;
+    const wait = this.#expect(request);
+    try {
+      const late = new Promise<never>((_, reject) => {
+        end = reject;
+        this.#ends.add(end);
+        timer = setTimeout(() => reject(timeout(timeoutMs, unheard)), timeoutMs);
+        signal.addEventListener("abort", () => reject(new Problem("request_timeout", "the caller has gone")));
+      });
+      late.catch(() => undefined);
+      const published = this.options.publish(request.message).then((result) => {
+        unheard = answerTo(request.message, result).noMatchingSubscribers === true;
+      });
+      // A device may be faster than the broker's acknowledgement; a publish that failed ends the wait.
+      const answer = await Promise.race([wait.answer, late, published.then(() => wait.answer)]);
+      const durationMs = Math.round((performance.now() - startedAt) * 100) / 100;
+      const { id } = request;
+      return `{"id":"${id}","outcome":"responded","response":${responseJson(answer)},"durationMs":${durationMs}}`;
+    } finally {
+      clearTimeout(timer);
+      this.#ends.delete(end!);
+      wait.end();
+    }
+  }
+
+  #expect({ responseTopic, match, correlation }: Prepared): { answer: Promise<Message>; end(): void } {
+    const { promise, resolve } = withResolvers<Message>();
+    const waiter: Waiter = { match, correlation, answered: resolve };
+    const waiters = this.#waiting.get(responseTopic) ?? [];
+    waiters.push(waiter);
+    this.#waiting.set(responseTopic, waiters);
+    return { answer: promise, end: () => this.#forget(responseTopic, waiter) };
+  }
+
+  #forget(topic: string, waiter: Waiter): void {
+    const waiters = this.#waiting.get(topic);
+    const at = waiters?.indexOf(waiter) ?? -1;
+    if (at === -1) return;
+    waiters!.splice(at, 1);
+    if (waiters!.length === 0) this.#waiting.delete(topic);
+  }
+
+  #onMessage(message: Message): void {
+    const found = findAnswered(this.#waiting.get(message.topic) ?? [], message);
+    if (!found) {
+      this.options.onLate(message);
+      return;
+    }
+    // Before the next message: a second answer is for the next request, or late.
+    this.#forget(message.topic, found);
+    found.answered(message);
+  }
+
+  /** @returns what ends it */
+  async #listen(filter: string): Promise<() => void> {
+    let shared = this.#shared.get(filter);
+    if (!shared) {
+      shared = {
+        users: 0,
+        linger: undefined,
+        listening: this.options.listen([filter], (message) => this.#onMessage(message)),
+      };
+      this.#shared.set(filter, shared);
+    }
+    const mine = shared;
+    mine.users++;
+    clearTimeout(mine.linger);
+    const end = () => {
+      if (this.#shared.get(filter) === mine) this.#shared.delete(filter);
+      void mine.listening.then(
+        (listening) => listening.close(),
+        () => undefined,
+      );
+    };
+    const leave = () => {
+      if (--mine.users === 0) mine.linger = setTimeout(end, LINGER_MS).unref();
+    };
+    try {
+      await mine.listening;
+      return leave;
+    } catch (error) {
+      end(); // the next request tries anew
+      throw error;
+    }
+  }
+}
+
+function timeout(ms: number, unheard: boolean): Problem {
+  const detail = `no answer within ${ms / 1_000} s`;
+  return new Problem("request_timeout", unheard ? `${detail}; nobody subscribes to the topic of the request` : detail);
+}
+
+/** Promise.withResolvers, which Node 20 does not have. */
+function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,45 @@
+/** Asking a broker over a connection opened for it: every wait has an end, every failure is a Problem. */
+import { Problem } from "../../errors.ts";
+import { reasonOf } from "../../security/redaction.ts";
+import type { Connection } from "./connection.ts";
+
+export const ANSWER_MS = 5_000;
+
+/** The connection once it can be used. @throws Problem broker_unavailable */
+export async function connected(connection: Connection): Promise<Connection> {
+  if (connection.connected) return connection;
+  // The broker is there, or `outage` had said so: this connection is being opened, finds out the version, or comes back.
+  if (connection.state === "taken_over" || connection.state === "closed") throw unavailable(connection.lastError);
+  await within(ANSWER_MS, connection.untilConnected());
+  return connection;
+}
+
+/** What became of a SUBSCRIBE or UNSUBSCRIBE that failed. */
+export function askingFailed(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];
+  if (refused === undefined) return unavailable(reasonOf(error));
+  return new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
+}
+
+export function unavailable(reason: string | undefined): Problem {
+  return new Problem("broker_unavailable", reason ?? "there is no connection to the broker", {
+    headers: { "retry-after": "1" },
+  });
+}
+
+export function tooMany(what: string): Problem {
+  return new Problem("rate_limited", `too many ${what} are under way`, { headers: { "retry-after": "1" } });
+}
+
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable(`the broker did not answer within ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

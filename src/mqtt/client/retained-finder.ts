@@ -1,0 +1,111 @@
+/**
+ * Finds the topics under a filter that hold a retained message: a connection of its own for each search, so that what
+ * one brings, and the live messages under a broad filter, never hold up another search or a read.
+ *
+ * It subscribes with QoS 0. With more, brokers put what exceeds their window in a queue, and silently drop what exceeds
+ * that (Mosquitto: beyond 1,000). The price is that the QoS of a message is not seen; whoever needs it reads the topic.
+ */
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import type { FoundTopics } from "../../downlink/retained.ts";
+import { matches } from "../../topic.ts";
+import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./broker-query.ts";
+import { type BrokerAddress, Connection, type Log } from "./connection.ts";
+
+/** How long nothing must come until that is all; longer where the broker is far away. */
+const GRACE_MS = 50;
+const GRACE_ROUND_TRIPS = 3;
+/** Of one search, from the subscription on. */
+const SEARCH_MS = 5_000;
+export const MAX_FOUND = 10_000;
+/** Topics may have 65,535 bytes each. */
+export const MAX_FOUND_BYTES = 16 * 1024 * 1024;
+/** Searches under way at once. */
+const MAX_SEARCHES = 4;
+
+export interface FinderOptions {
+  broker: BrokerAddress;
+  clientId: string;
+  log: Log;
+  /** Why the broker cannot be asked now, undefined when it can. */
+  outage(): string | undefined;
+  /** The version that is known to work, so that it need not be found out each time. */
+  protocol(): "5" | "3.1.1" | undefined;
+}
+
+export function retainedFinder(options: FinderOptions): (filter: string) => Promise<FoundTopics> {
+  /** Searches with one filter are one. */
+  const searches = new Map<string, Promise<FoundTopics>>();
+  let last = 0;
+  return async (filter) => {
+    const outage = options.outage();
+    if (outage !== undefined) throw unavailable(outage);
+    const running = searches.get(filter);
+    if (running) return running;
+    if (searches.size >= MAX_SEARCHES) throw tooMany("searches");
+    const search = find(filter, options, `${options.clientId}-${++last}`).finally(() => searches.delete(filter));
+    searches.set(filter, search);
+    return search;
+  };
+}
+
+async function find(filter: string, options: FinderOptions, clientId: string): Promise<FoundTopics> {
+  const collected = new Collected();
+  let heardAt = 0;
+  const connection = new Connection({
+    broker: { ...options.broker, protocol: options.protocol() ?? options.broker.protocol },
+    name: "list",
+    clientId,
+    persistent: false,
+    // That it comes and goes is no news.
+    log: { ...options.log, info: () => undefined },
+    prepare: (client) =>
+      client.on("message", (topic, _payload, { retain }) => {
+        if (!retain || !matches(filter, topic)) return;
+        heardAt = performance.now();
+        collected.add(topic);
+      }),
+  });
+  try {
+    const { client } = await connected(connection);
+    const startedAt = performance.now();
+    await within(ANSWER_MS, client.subscribeAsync(filter, { qos: 0 }));
+    // A round trip that changes nothing, behind the subscription.
+    const askedAt = performance.now();
+    await within(ANSWER_MS, client.unsubscribeAsync(`${clientId}/-`));
+    const answeredAt = performance.now();
+    const grace = Math.max(GRACE_MS, GRACE_ROUND_TRIPS * (answeredAt - askedAt));
+    while (!collected.full) {
+      const now = performance.now();
+      const quietMs = now - Math.max(heardAt, answeredAt);
+      if (quietMs >= grace) return { topics: collected.topics, truncated: false };
+      if (now - startedAt >= SEARCH_MS) break;
+      await delay(Math.min(grace - quietMs, SEARCH_MS));
+      // A process that was held up reads first what came meanwhile.
+      await nextTurn();
+    }
+    return { topics: collected.topics, truncated: true };
+  } catch (error) {
+    throw askingFailed(error);
+  } finally {
+    void connection.close();
+  }
+}
+
+/** Topics, each once, up to a limit. */
+export class Collected {
+  /** Whether there is more than could be taken. */
+  full = false;
+  readonly #topics = new Set<string>();
+  #bytes = 0;
+
+  add(topic: string): void {
+    if (this.full || this.#topics.has(topic)) return;
+    this.#bytes += topic.length;
+    this.full = this.#topics.size >= MAX_FOUND || this.#bytes > MAX_FOUND_BYTES;
+    if (!this.full) this.#topics.add(topic);
+  }
+
+  get topics(): string[] {
+    return [...this.#topics];
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * LevelDB for the embedded broker, opened again after a write that failed. A full disk may leave the beginning of a
+ * record in LevelDB's log; it would go on behind that once there is room, and lose at its next start all that follows.
+ * So after the first failure nothing is written any more, and what was stored before is read again from the log.
+ */
+import { statfs } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { ClassicLevel } from "classic-level";
+import { reasonOf } from "../../security/redaction.ts";
+import type { Log } from "../client/connection.ts";
+
+const RETRY_MS = 1_000;
+/** Opening writes what is in the log into tables, and the broker must not fail again at once. */
+const ROOM_BYTES = 16 * 1024 * 1024;
+
+type Write = (...args: unknown[]) => Promise<unknown>;
+
+export class BrokerDatabase {
+  readonly level: ClassicLevel<string, Buffer>;
+  readonly #location: string;
+  readonly #log: Log;
+  #failure: Error | undefined;
+  #closed = false;
+  #onLost = () => {};
+
+  constructor(location: string, log: Log) {
+    this.level = new ClassicLevel<string, Buffer>(location);
+    this.#location = location;
+    this.#log = log;
+    const level = this.level as unknown as Record<"put" | "del" | "clear" | "batch", Write>;
+    for (const method of ["put", "del", "clear"] as const) level[method] = this.#guard(level[method].bind(level));
+    const batch = level.batch.bind(level);
+    const together = this.#guard(batch);
+    level.batch = (...operations) => {
+      if (operations.length > 0) return together(...operations);
+      const chain = batch() as unknown as { write: Write };
+      chain.write = this.#guard(chain.write.bind(chain));
+      return chain as never;
+    };
+  }
+
+  /** False from a write that failed until what is written is kept again. */
+  get usable(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /** @param onLost called at each write that fails while it was usable */
+  set onLost(onLost: () => void) {
+    this.#onLost = onLost;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.level.close();
+  }
+
+  #guard(write: Write): Write {
+    return async (...args) => {
+      if (this.#failure) throw this.#failure;
+      try {
+        const result = await write(...args);
+        // It may stand in the log behind one that failed.
+        if (this.#failure) throw this.#failure;
+        return result;
+      } catch (error) {
+        if ((error as { code?: unknown }).code === "LEVEL_IO_ERROR") this.#lost(error as Error);
+        throw error;
+      }
+    };
+  }
+
+  #lost(error: Error): void {
+    if (this.#failure || this.#closed) return;
+    this.#failure = error;
+    this.#log.error({ error: reasonOf(error) }, "broker_store_lost");
+    this.#onLost();
+    void this.#openAgain();
+  }
+
+  async #openAgain(): Promise<void> {
+    for (;;) {
+      try {
+        await this.level.close();
+        await delay(RETRY_MS, undefined, { ref: false });
+        if (this.#closed) return;
+        const { bavail, bsize } = await statfs(this.#location);
+        if (bavail * bsize < ROOM_BYTES) continue;
+        await this.level.open();
+        break;
+      } catch {} // Still no room: next time.
+    }
+    if (this.#closed) return this.level.close();
+    this.#failure = undefined;
+    this.#log.info({}, "broker_store_back");
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Which sessions a message of QoS 1 or 2 has to be stored for. aedes-persistence-level 9.2 looks a new filter up as if
+ * it were a topic: of two overlapping filters of one session it keeps one, and once that is unsubscribed the session
+ * gets nothing stored, though Aedes still delivers to it, fails to find the message, and cuts the client off. Here an
+ * index of our own answers instead; the subscriptions themselves rest in the same database as before.
+ */
+import type { LevelPersistence, StoredSubscription } from "aedes-persistence-level";
+import type { ClassicLevel } from "classic-level";
+import { Qlobber } from "qlobber";
+import { MAX_TOPIC_BYTES } from "../../topic.ts";
+
+const PREFIX = "subscriptions:";
+
+/** Reads what is stored and takes over the look-up. Call before the broker starts. */
+export async function mendSubscriptions(
+  persistence: LevelPersistence,
+  db: ClassicLevel<string, Buffer>,
+): Promise<void> {
+  const sessions = new Map<string, Map<string, StoredSubscription>>();
+  const trie = new Qlobber<StoredSubscription>({
+    separator: "/",
+    wildcard_one: "+",
+    wildcard_some: "#",
+    match_empty_levels: true,
+    max_words: MAX_TOPIC_BYTES + 1,
+  });
+  const remove = (clientId: string, filter: string) => {
+    const filters = sessions.get(clientId);
+    const known = filters?.get(filter);
+    if (known) trie.remove(filter, known);
+    filters?.delete(filter);
+    if (filters?.size === 0) sessions.delete(clientId);
+  };
+  const add = (subscription: StoredSubscription) => {
+    const { clientId, topic, qos } = subscription;
+    remove(clientId, topic);
+    if (qos === 0) return; // nothing is stored for it
+    if (!sessions.has(clientId)) sessions.set(clientId, new Map());
+    sessions.get(clientId)!.set(topic, subscription);
+    trie.add(topic, subscription);
+  };
+
+  for (const clientId of await storedClients(db)) {
+    for (const subscription of await persistence.subscriptionsByClient({ id: clientId }))
+      add({ ...subscription, clientId });
+  }
+
+  const { addSubscriptions, removeSubscriptions, cleanSubscriptions, outgoingUpdate } = persistence;
+  persistence.addSubscriptions = async (client, subscriptions) => {
+    await addSubscriptions.call(persistence, client, subscriptions);
+    for (const subscription of subscriptions) add({ ...subscription, clientId: client.id });
+  };
+  persistence.removeSubscriptions = async (client, filters) => {
+    await removeSubscriptions.call(persistence, client, filters);
+    for (const filter of filters) remove(client.id, filter);
+  };
+  persistence.cleanSubscriptions = async (client) => {
+    await cleanSubscriptions.call(persistence, client);
+    for (const filter of [...(sessions.get(client.id)?.keys() ?? [])]) remove(client.id, filter);
+  };
+  persistence.subscriptionsByTopic = async (topic) => {
+    const found = new Map<string, StoredSubscription>();
+    for (const subscription of trie.match(topic)) {
+      // [MQTT-4.7.2-1]; the trie does not know it.
+      if (topic.startsWith("$") && /^[+#]/.test(subscription.topic)) continue;
+      const other = found.get(subscription.clientId);
+      if (!other || other.qos < subscription.qos) found.set(subscription.clientId, subscription);
+    }
+    return [...found.values()];
+  };
+  // A filter leaves the store a moment before Aedes stops delivering to it: what comes in between is stored then.
+  persistence.outgoingUpdate = async (client, packet) => {
+    try {
+      await outgoingUpdate.call(persistence, client, packet);
+    } catch (error) {
+      if ((error as Error).message !== "no such packet" || packet.cmd !== "publish") throw error;
+      await persistence.outgoingEnqueueCombi([{ clientId: client.id }], packet);
+      await outgoingUpdate.call(persistence, client, packet);
+    }
+  };
+}
+
+/** Keys are `subscriptions:<client id, percent-encoded>:<filter>`. */
+async function storedClients(db: ClassicLevel<string, Buffer>): Promise<Set<string>> {
+  const clients = new Set<string>();
+  for await (const key of db.keys({ gte: PREFIX, lt: `${PREFIX.slice(0, -1)};` })) {
+    clients.add(decodeURIComponent(key.slice(PREFIX.length, key.indexOf(":", PREFIX.length))));
+  }
+  return clients;
+}

@@ -1,0 +1,319 @@
+/**
+ * One session that receives: keeps its subscriptions as wanted, across reconnects, and hands on what
+ * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
+ * resume a session and say they did not, and others the reverse.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { IConnackPacket } from "mqtt";
+import type { QoS } from "../../message.ts";
+import { type BrokerAddress, Connection, type Log, type ProtocolVersion, protocolName } from "../client/connection.ts";
+import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledgement.ts";
+import { Incoming, type IncomingOptions } from "./incoming.ts";
+import { SubscriptionRequests, type Task } from "./subscription-requests.ts";
+
+export interface Subscription {
+  filter: string;
+  qos: QoS;
+  /** MQTT 5 subscription identifier, 1 to 268,435,455 (section 3.8.2.1.2). */
+  id: number;
+}
+
+export interface UplinkSessionOptions {
+  broker: BrokerAddress;
+  clientId: string;
+  /** What it is for; stands in log lines. */
+  name: string;
+  /** False: the session, and what waits in it, ends with the connection. */
+  persistent: boolean;
+  limits: ReceiveLimits;
+  /** Where QoS 2 messages are remembered; without it those that a process left incomplete come again as new ones. */
+  incoming?: IncomingOptions;
+  log: Log;
+  receive(packet: Receipt["packet"], done: () => void): void;
+  /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
+  onConnect(copiesCarryIds: boolean): void;
+  /** The session is {@link UplinkSession.settled settled}; called after each change and each connect. */
+  onSettled(): void;
+  /** The broker confirmed that it no longer subscribes us to the filter. */
+  onUnsubscribed(filter: string): void;
+  onClose(): void;
+  /** See {@link Connection}'s options of these names. */
+  mayConnect?: (() => boolean) | undefined;
+  known?: (() => "5" | "3.1.1" | undefined) | undefined;
+}
+
+export interface SessionStatus {
+  clientId: string;
+  state: string;
+  protocol: "5" | "3.1.1" | undefined;
+  error: string | undefined;
+  /** Filters wanted, and how many of them the broker has granted on this connection. */
+  wanted: number;
+  granted: number;
+  /** By the broker's answer, or set aside because the broker ends the connection at them. */
+  refused: { filter: string; reason: string }[];
+}
+
+const RETRY_MS = 1_000;
+/** A store that makes nothing durable for so long is as good as away. */
+const DRAIN_STEP_MS = 2_000;
+/** Together 6 s: at the end of a process 9 s are left for everything that receives and delivers. */
+const DRAIN_STEPS = 3;
+/** Names an UNSUBSCRIBE among the requests; a filter alone names its SUBSCRIBE. No filter holds NUL (MQTT-4.7.3-2). */
+const UNSUBSCRIBE = "\0";
+
+export class UplinkSession {
+  readonly #connection: Connection;
+  readonly #acknowledger: Acknowledger;
+  readonly #incoming: Incoming | undefined;
+  #wanted = new Map<string, Subscription>();
+  readonly #unwanted = new Set<string>();
+  /** What the broker granted on this connection. */
+  #granted = new Map<string, Subscription>();
+  #refused = new Map<string, string>();
+  /** What SUBSCRIBE may hold on this connection. Asked for more, AWS IoT Core ends it, or never answers. */
+  #allowed = { ids: false, qos: 2 };
+  readonly #requests = new SubscriptionRequests({
+    client: () => this.#connection.client,
+    connected: () => this.connected,
+  });
+  readonly #isWanted = (filter: string) => this.#wanted.has(filter);
+  #announced = false;
+  #syncing = false;
+  #dirty = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: UplinkSessionOptions) {
+    this.#incoming = options.incoming && new Incoming(options.incoming);
+    const receive = ({ packet, done }: Receipt) => options.receive(packet, done);
+    this.#acknowledger = new Acknowledger(options.limits, receive, this.#incoming);
+    this.#connection = new Connection({
+      broker: options.broker,
+      name: options.name,
+      clientId: options.clientId,
+      persistent: options.persistent,
+      log: options.log,
+      mayConnect: options.mayConnect,
+      known: options.known,
+      isAsking: () => this.#suspects.isWaiting,
+      client: this.#acknowledger.clientOptions,
+      prepare: (client) => {
+        this.#acknowledger.attach(client);
+        client.on("packetreceive", (packet) => this.#requests.received(packet));
+      },
+      onConnect: (connack, protocol) => this.#connected(connack, protocol),
+      onClose: () => {
+        this.#granted.clear();
+        this.#announced = false;
+        this.#ended();
+        options.onClose();
+      },
+    });
+  }
+
+  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  want(subscriptions: Subscription[]): void {
+    this.#announced = false;
+    for (const { filter, qos } of subscriptions) {
+      if (this.#wanted.get(filter)?.qos !== qos) this.#suspects.renew(filter, Date.now());
+    }
+    this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
+    this.#suspects.trim(this.#isWanted);
+    for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
+    for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
+    this.#sync();
+  }
+
+  /** Unsubscribes filters that are not wanted. */
+  leave(filters: string[]): void {
+    for (const filter of filters) {
+      if (this.#wanted.has(filter)) continue;
+      this.#unwanted.add(filter);
+      // The broker may dislike the filter in UNSUBSCRIBE as well.
+      if (this.#suspects.reasonFor(filter)) this.#suspects.suspect(UNSUBSCRIBE + filter);
+    }
+    this.#sync();
+  }
+
+  get connected(): boolean {
+    return this.#connection.connected;
+  }
+
+  /** Everything wanted is granted on the present connection, refused by the broker, or set aside. */
+  get settled(): boolean {
+    return this.#connection.connected && this.#toSubscribe().length === 0;
+  }
+
+  get status(): SessionStatus {
+    return {
+      clientId: this.options.clientId,
+      state: this.#connection.state,
+      protocol: protocolName(this.#connection.protocol),
+      error: this.#connection.lastError,
+      wanted: this.#wanted.size,
+      granted: this.#granted.size,
+      refused: [...this.#refused, ...this.#suspects.reasons()]
+        .filter(([filter]) => this.#wanted.has(filter))
+        .map(([filter, reason]) => ({ filter, reason })),
+    };
+  }
+
+  /** Messages taken and not yet durable. */
+  get pending(): number {
+    return this.#acknowledger.pending;
+  }
+
+  /** Takes nothing more. Resolves when what was taken is acknowledged, and at the latest after 6 s; sooner when stuck. */
+  async drain(): Promise<void> {
+    const drained = this.#acknowledger.drain();
+    for (let i = 0, before = Number.POSITIVE_INFINITY; i < DRAIN_STEPS && this.pending < before; i++) {
+      before = this.pending;
+      await Promise.race([drained, delay(DRAIN_STEP_MS, undefined, { ref: false })]);
+    }
+  }
+
+  /** Ends the connection; a broker keeps the session, when it is persistent, and what is not acknowledged. */
+  async close(): Promise<void> {
+    clearTimeout(this.#retry);
+    void this.#acknowledger.drain(); // takes nothing more
+    this.#incoming?.stop();
+    this.#connection.ignore();
+    await this.#connection.close();
+  }
+
+  get #suspects() {
+    return this.#requests.suspects;
+  }
+
+  #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
+    this.#granted.clear();
+    this.#refused.clear(); // an operator may have changed the broker's rules
+    // MQTT 5 sections 3.2.2.3.4 and 3.2.2.3.12: absent means that there are QoS 2 and subscription identifiers.
+    const { subscriptionIdentifiersAvailable, maximumQoS = 2 } = connack.properties ?? {};
+    const available: unknown = subscriptionIdentifiersAvailable;
+    this.#allowed = { ids: protocol === 5 && available !== false && available !== 0, qos: maximumQoS };
+    this.options.onConnect(this.#allowed.ids);
+    this.#sync();
+  }
+
+  #sync(): void {
+    this.#dirty = true;
+    if (this.#syncing) return;
+    this.#syncing = true;
+    void this.#run().finally(() => {
+      this.#syncing = false;
+      if (this.#dirty && this.#connection.connected) this.#sync();
+    });
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#retry);
+    let failed = false;
+    while (this.#dirty && this.#connection.connected) {
+      this.#dirty = false;
+      if (this.#suspects.retry(this.#isWanted, Date.now())) this.#announced = false;
+      const subscribe = this.#toSubscribe().map((wanted) => [wanted.filter, () => this.#subscribe(wanted)] as const);
+      const leave = [...this.#unwanted].map(
+        (filter) => [UNSUBSCRIBE + filter, () => this.#unsubscribe(filter)] as const,
+      );
+      failed = await this.#requests.all([new Map<string, Task>(subscribe), new Map<string, Task>(leave)]);
+      this.#announce();
+    }
+    if (!this.#connection.connected) return;
+    const retryAt = this.#suspects.nextRetryAt(this.#isWanted);
+    if (!failed && retryAt === undefined) return;
+    const pause = failed ? RETRY_MS : Math.max(0, retryAt! - Date.now());
+    this.#retry = setTimeout(() => this.#sync(), pause).unref();
+  }
+
+  #toSubscribe(): Subscription[] {
+    return [...this.#wanted.values()].filter(({ filter, qos, id }) => {
+      const granted = this.#granted.get(filter);
+      const isRefused = this.#refused.has(filter) || this.#suspects.reasonFor(filter) !== undefined;
+      return !isRefused && (granted?.qos !== qos || granted.id !== id);
+    });
+  }
+
+  /** The connection has ended, perhaps because of something that we asked. */
+  #ended(): void {
+    const guilty = this.#requests.ended(this.#connection.disconnectReason);
+    if (!guilty) return;
+    const { key, reason } = guilty;
+    const isLeft = key.startsWith(UNSUBSCRIBE);
+    const filter = isLeft ? key.slice(UNSUBSCRIBE.length) : key;
+    this.options.log.error({ filter, reason }, isLeft ? "unsubscribe_given_up" : "subscription_refused");
+    // Not tried again: what such a subscription brings, if the broker has one, matches nothing.
+    if (isLeft) this.#left(filter);
+  }
+
+  #left(filter: string): void {
+    this.#suspects.forget(UNSUBSCRIBE + filter);
+    if (this.#unwanted.delete(filter)) this.options.onUnsubscribed(filter);
+  }
+
+  /** SUBACK, at its place in the line of packets: what comes behind it was sent with the subscription in force. */
+  #subscribed(subscription: Subscription, code: number): void {
+    if (code >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
+    this.#granted.set(subscription.filter, subscription);
+    if (this.#granted.size >= this.#wanted.size) this.#announce();
+  }
+
+  /** Once after each change and each connect. */
+  #announce(): void {
+    if (this.#announced || !this.settled) return;
+    this.#announced = true;
+    this.options.onSettled();
+  }
+
+  /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
+  async #subscribe(subscription: Subscription): Promise<boolean> {
+    if (!this.#connection.connected) return false; // onConnect comes back to it
+    const { filter, id } = subscription;
+    const qos = Math.min(subscription.qos, this.#allowed.qos) as QoS;
+    const properties = this.#allowed.ids ? { properties: { subscriptionIdentifier: id } } : {};
+    const five = this.#connection.protocol === 5;
+    // Retain Handling 2: never replay retained messages here; who wants them gets a snapshot of their own.
+    const asked = five ? { qos, rh: 2, rap: false, nl: false, ...properties } : { qos };
+    const { error, timedOut, granted } = await this.#requests.ask(
+      filter,
+      (done) => this.#connection.client.subscribe(filter, asked, done),
+      (code) => this.#subscribed(subscription, code),
+    );
+    if (timedOut) return false;
+    const refusal = refusalOf(error, granted);
+    if (error && refusal === undefined) return false; // the connection went away: onConnect comes back to it
+    if (refusal !== undefined) {
+      this.#refused.set(filter, refusal);
+      this.options.log.error({ filter, reason: refusal }, "subscription_refused");
+      return true;
+    }
+    this.#refused.delete(filter);
+    if (this.#wanted.get(filter) === subscription) this.#granted.set(filter, subscription);
+    return true;
+  }
+
+  async #unsubscribe(filter: string): Promise<boolean> {
+    if (!this.#connection.connected) return false;
+    // The broker holds no subscription of a session that ends with the connection.
+    if (!this.options.persistent && this.#suspects.reasonFor(filter)) this.#left(filter);
+    if (!this.#unwanted.has(filter)) return true;
+    const { error, timedOut } = await this.#requests.ask(UNSUBSCRIBE + filter, (done) =>
+      this.#connection.client.unsubscribe(filter, done),
+    );
+    if (error || timedOut) return false;
+    this.#granted.delete(filter);
+    // Wanted again while the answer was on its way: subscribe once more.
+    if (this.#wanted.has(filter)) this.#dirty = true;
+    this.#left(filter);
+    return true;
+  }
+}
+
+/** The reason in SUBACK when the broker refused: 0x80 in 3.1.1, 0x80 and above in 5. */
+function refusalOf(error: unknown, granted: unknown): string | undefined {
+  const packet = (error as { packet?: { granted?: number[] } } | undefined)?.packet;
+  const code = packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;
+  return code !== undefined && code >= 128
+    ? `the broker refused the subscription (reason 0x${code.toString(16)})`
+    : undefined;
+}

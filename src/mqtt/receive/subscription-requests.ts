@@ -1,0 +1,110 @@
+/**
+ * SUBSCRIBEs and UNSUBSCRIBEs of one session: sends them, many at once but suspects alone, waits for their answers, and
+ * finds those at which the broker ends the connection.
+ */
+import type { MqttClient, Packet } from "mqtt";
+import { Suspects } from "./suspect-filters.ts";
+
+/** False when it has to be tried again. */
+export type Task = () => Promise<boolean>;
+
+export interface Answer {
+  error?: unknown;
+  granted?: unknown;
+  timedOut?: boolean;
+}
+
+export interface SubscriptionRequestsOptions {
+  client(): MqttClient;
+  connected(): boolean;
+}
+
+type Done = (error?: unknown, granted?: unknown, packet?: unknown) => void;
+
+const ACK_MS = 10_000;
+/** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
+const PIPELINE = 64;
+
+export class SubscriptionRequests {
+  readonly suspects = new Suspects();
+  /** By packet identifier. */
+  readonly #asked = new Map<number, { key: string; onAnswer?: ((code: number) => void) | undefined }>();
+  #pinged: (() => void) | undefined;
+
+  constructor(private readonly options: SubscriptionRequestsOptions) {}
+
+  /** At its place in the line of packets: MQTT.js calls back only some turns later. */
+  received(packet: Packet): void {
+    if (packet.cmd === "pingresp") {
+      this.suspects.answered();
+      this.#pinged?.();
+    } else if (packet.cmd === "suback" || packet.cmd === "unsuback") {
+      const asked = this.#asked.get(packet.messageId!);
+      this.#asked.delete(packet.messageId!);
+      if (!asked) return;
+      this.suspects.answered(asked.key);
+      if (packet.cmd === "suback") asked.onAnswer?.(packet.granted[0] as number);
+    }
+  }
+
+  /** The connection has ended. @param code the reason in DISCONNECT @returns the request that made the broker end it */
+  ended(code: number | undefined) {
+    this.#asked.clear();
+    this.#pinged?.();
+    return this.suspects.ended(Date.now(), code === undefined ? undefined : `reason 0x${code.toString(16)}`);
+  }
+
+  /** @param onAnswer called at SUBACK with its code */
+  async ask(key: string, send: (done: Done) => void, onAnswer?: (code: number) => void): Promise<Answer> {
+    const answer = this.#send(send);
+    this.#asked.set(this.options.client().getLastMessageId(), { key, onAnswer });
+    this.suspects.sent(key);
+    const { timedOut, error } = await answer;
+    // The connection lives on, without an answer or because nothing was sent.
+    if (timedOut || (error && this.options.connected())) this.suspects.forget(key);
+    return answer;
+  }
+
+  /** Runs the tasks, a group after the other, under their keys. @returns whether one has to be tried again */
+  async all(groups: ReadonlyMap<string, Task>[]): Promise<boolean> {
+    const planned = groups.map((tasks) => ({ tasks, ...this.suspects.plan(tasks.keys()) }));
+    if (planned.some(({ alone }) => alone.length > 0) && !(await this.#ping())) return true;
+    let failed = false;
+    for (const { tasks, alone } of planned) failed = (await inParallel(tasks, alone, 1)) || failed;
+    for (const { tasks, together } of planned) failed = (await inParallel(tasks, together, PIPELINE)) || failed;
+    return failed;
+  }
+
+  /** Whether the broker answers on this connection. */
+  async #ping(): Promise<boolean> {
+    if (!this.suspects.proven) {
+      await this.#send((done) => {
+        this.#pinged = done;
+        this.options.client().sendPing();
+      });
+      this.#pinged = undefined;
+    }
+    return this.suspects.proven && this.options.connected();
+  }
+
+  #send(call: (done: Done) => void): Promise<Answer> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ timedOut: true }), ACK_MS);
+      call((error, granted) => {
+        clearTimeout(timer);
+        resolve({ error: error ?? undefined, granted });
+      });
+    });
+  }
+}
+
+/** Runs the tasks of these keys, so many at once; true when one of them answered false or failed. */
+async function inParallel(tasks: ReadonlyMap<string, Task>, keys: string[], atOnce: number): Promise<boolean> {
+  let failed = false;
+  const work = keys.values();
+  const next = async () => {
+    for (const key of work) if (!(await tasks.get(key)!().catch(() => false))) failed = true;
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, keys.length) }, next));
+  return failed;
+}

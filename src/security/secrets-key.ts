@@ -1,0 +1,50 @@
+/** The keys that encrypt secrets in the store: as configured, or one made once and kept beside the embedded store. */
+import { randomBytes } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CannotStartError } from "../errors.ts";
+import { KeyRing } from "./key-ring.ts";
+import { hideSecrets } from "./redaction.ts";
+
+export interface Secrets {
+  ring: KeyRing;
+  /** What an operator should know. */
+  warnings: readonly string[];
+}
+
+export interface SecretsOptions {
+  /** SECRETS_KEY; the first one encrypts. */
+  keys: readonly string[];
+  /** Where the embedded store is, which must be open already: it keeps other processes out. Absent: another store. */
+  embeddedIn?: string;
+}
+
+const NOT_ENCRYPTED = "SECRETS_KEY is not set: the secrets of webhooks are kept as they are";
+
+/** @throws CannotStartError when the key that was made cannot be kept or read */
+export async function openSecrets({ keys, embeddedIn }: SecretsOptions): Promise<Secrets> {
+  // What it encrypted must open still, after SECRETS_KEY has taken its place.
+  const kept = embeddedIn === undefined ? [] : await keptKey(join(embeddedIn, "secrets-key"), keys.length === 0);
+  const ring = await KeyRing.from([...keys, ...kept]);
+  return { ring, warnings: ring.seals ? [] : [NOT_ENCRYPTED] };
+}
+
+async function keptKey(file: string, make: boolean): Promise<string[]> {
+  try {
+    const kept = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return "";
+    });
+    hideSecrets([kept.trim()]);
+    if (kept.trim()) return [kept.trim()];
+    if (!make) return [];
+    const key = randomBytes(32).toString("base64");
+    hideSecrets([key]);
+    // All of it or nothing: half a key would be taken for another one at the next start.
+    await writeFile(`${file}.new`, `${key}\n`, { mode: 0o600, flush: true });
+    await rename(`${file}.new`, file);
+    return [key];
+  } catch (error) {
+    throw new CannotStartError(`The key for secrets in ${file} cannot be used: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,76 @@
+/** The format of what lies in the data directory, looked at before anything in it is opened. */
+import { access, constants, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CannotStartError } from "../errors.ts";
+import { makeDirectory } from "./directory.ts";
+import { FIRST, FORMAT, type Format, isTooNew, NewerDataError, raised } from "./format.ts";
+
+/** A local disk needs milliseconds, a network file system that is away never answers. */
+const ANSWER_MS = 10_000;
+
+/**
+ * To be called before anything is written. A directory that cannot be written to is not marked: with a Redis and a
+ * broker elsewhere nothing lies there.
+ * @param needed whether something must be kept there
+ * @throws NewerDataError, and CannotStartError when the directory cannot be used or the file holds something else
+ */
+export async function enterDataDir(dataDir: string, ours: Format = FORMAT, needed = false): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const message = `DATA_DIR ${dataDir} cannot be used: the file system does not answer within ${ANSWER_MS / 1_000} s.`;
+    timer = setTimeout(() => reject(new CannotStartError(message)), ANSWER_MS);
+  });
+  try {
+    await Promise.race([late, enter(dataDir, ours, needed)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function enter(dataDir: string, ours: Format, needed: boolean): Promise<void> {
+  await checkDirectory(dataDir, needed);
+  const file = join(dataDir, "format");
+  const found = await readFormat(file);
+  if (found && isTooNew(found, ours)) throw new NewerDataError(dataDir, found, ours);
+  const text = (format: Format) => `${JSON.stringify(format)}\n`;
+  const next = text(raised(found ?? FIRST, ours));
+  if (found && next === text(found)) return;
+  try {
+    await makeDirectory(dataDir);
+    // All of it or nothing, and a name of one's own: another process may be doing the same.
+    const draft = `${file}.${process.pid}`;
+    await writeFile(draft, next, { mode: 0o600, flush: true });
+    await rename(draft, file);
+  } catch {
+    return;
+  }
+}
+
+async function checkDirectory(dataDir: string, needed: boolean): Promise<void> {
+  try {
+    if (needed) {
+      await makeDirectory(dataDir);
+      await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+    } else if ((await stat(dataDir).catch(() => undefined))?.isDirectory() === false) {
+      throw new Error("it is not a directory");
+    }
+  } catch (error) {
+    throw new CannotStartError(
+      `DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}. It must be a directory that this process may ` +
+        "read and write, or one that it can make.",
+      { cause: error },
+    );
+  }
+}
+
+async function readFormat(file: string): Promise<Format | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const found = JSON.parse(text) as Format;
+    if (Number.isInteger(found.format) && Number.isInteger(found.readableFrom)) return found;
+  } catch {
+    // As below.
+  }
+  throw new CannotStartError(`${file} does not say which format the data has. Restore it from a backup of DATA_DIR.`);
+}

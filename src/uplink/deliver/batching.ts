@@ -1,0 +1,177 @@
+/**
+ * Several events in one call. Each stays a job of its own, with its own attempts and schedule: here its call waits until
+ * a batch is full, heavy enough, or old enough, and then gets its share of the answer.
+ */
+import { newId } from "../../message.ts";
+import type { Webhook } from "../../webhooks/webhook.ts";
+import type { AttemptResult } from "../attempt.ts";
+import { trustOf } from "../egress/authorization.ts";
+import { eventJson } from "../request/cloudevent.ts";
+import { type CallOptions, type CallWebhook, makeRequests } from "./call.ts";
+import { decide } from "./retry-policy.ts";
+
+/** A body becomes no longer than this, unless it is a single event's. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** Jobs of one webhook that may wait or be under way: what a process can hold of small ones. */
+const MAX_JOBS = 2_000;
+/** No more jobs are taken up while those at hand are heavier than this. */
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
+/** An id of 40 characters in quotation marks, a comma, and room for blanks. */
+const ANSWER_BYTES_PER_EVENT = 64;
+/** Of an answer that is kept with each event. */
+const KEPT_ANSWER = 1_024;
+
+/** How many jobs of a webhook may be under way at once: as many as its calls hold, and those of the next one. */
+export function jobsAtOnce({ concurrency, batch }: Pick<Webhook, "concurrency" | "batch">): number {
+  return batch ? Math.min(batch.maxSize * (concurrency + 1), MAX_JOBS) : concurrency;
+}
+
+interface Item {
+  id: string;
+  event: Buffer;
+  attempt: number;
+  /** When it must leave, in milliseconds since the epoch. */
+  leaveBy: number;
+  done(result: AttemptResult): void;
+}
+
+export interface Batches {
+  call: CallWebhook;
+  /** Sends what has been collected, and from now on everything at once: the worker closes. */
+  drain(): void;
+}
+
+export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
+  /** Whether the jobs at hand are so heavy that no more should be taken up. */
+  brake(on: boolean): void;
+}
+
+/** For one webhook. */
+export function makeBatches({ send, eventSource, brake }: BatchesOptions): Batches {
+  const requests = makeRequests(eventSource);
+  const waiting: Item[] = [];
+  let waitingBytes = 0;
+  let heldBytes = 0;
+  let isBraked = false;
+  let running = 0;
+  let isDraining = false;
+  let timer: NodeJS.Timeout | undefined;
+  /** As it was when the last event came: a change counts from then on. */
+  let webhook: Webhook;
+
+  function hold(bytes: number): void {
+    heldBytes += bytes;
+    const wanted = isBraked ? heldBytes > MAX_HELD_BYTES / 2 : heldBytes > MAX_HELD_BYTES;
+    if (wanted === isBraked) return;
+    isBraked = wanted;
+    brake(wanted);
+  }
+
+  function sendDue(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const { maxSize } = webhook.batch ?? { maxSize: 1 };
+    while (waiting.length > 0 && running < webhook.concurrency) {
+      const isFull = waiting.length >= maxSize || waitingBytes >= MAX_BODY_BYTES || isBraked;
+      const restMs = isFull || isDraining ? 0 : waiting[0]!.leaveBy - Date.now();
+      if (restMs > 0) {
+        timer = setTimeout(sendDue, restMs);
+        return;
+      }
+      void sendBatch(take(maxSize));
+    }
+  }
+
+  /** The oldest, as many as a body may hold and at least one. */
+  function take(maxSize: number): Item[] {
+    let [count, bytes] = [0, 0];
+    while (count < Math.min(maxSize, waiting.length)) {
+      const size = waiting[count]!.event.length + 1;
+      if (count > 0 && bytes + size > MAX_BODY_BYTES) break;
+      bytes += size;
+      count++;
+    }
+    waitingBytes -= bytes;
+    return waiting.splice(0, count);
+  }
+
+  async function sendBatch(items: Item[]): Promise<void> {
+    running++;
+    const [id, at] = [newId("batch"), Date.now()];
+    const attempt = Math.max(...items.map((item) => item.attempt));
+    const events = items.map(({ event }) => event);
+    const result = await send({
+      url: webhook.url,
+      timeoutMs: webhook.timeoutMs,
+      maxResponseBytes: KEPT_ANSWER + items.length * ANSWER_BYTES_PER_EVENT,
+      ...trustOf(webhook),
+      ...requests.batch(webhook, id, events, attempt, at),
+    });
+    running--;
+    const failed = failedIds(result, items);
+    const responseBody = result.responseBody?.slice(0, KEPT_ANSWER);
+    const shared: AttemptResult = { ...result, at, ...(responseBody !== undefined && { responseBody }) };
+    const leader = items.find((item) => !failed?.has(item.id)) ?? items[0];
+    for (const item of items) {
+      hold(-item.event.length);
+      const batch = { id, events: items.length, leads: item === leader };
+      item.done({ ...shared, batch, ...(failed?.has(item.id) && { error: "not_accepted" }) });
+    }
+    if (wantsNoMore(result)) turnBack({ ...shared, batch: { id, events: items.length, leads: false } });
+    sendDue();
+  }
+
+  /** What has not left yet does not leave now: the answer is for the whole endpoint, and uses up no attempt. */
+  function turnBack(result: AttemptResult): void {
+    const items = waiting.splice(0);
+    waitingBytes = 0;
+    for (const { event, done } of items) {
+      hold(-event.length);
+      done(result);
+    }
+  }
+
+  return {
+    call(current, message, attempt, now) {
+      webhook = current;
+      const event = eventJson(message, {
+        source: eventSource,
+        ...(message.type !== undefined && { type: message.type }),
+      });
+      return new Promise((done) => {
+        waiting.push({ id: message.id, event, attempt, leaveBy: now + (current.batch?.maxWaitMs ?? 0), done });
+        waitingBytes += event.length + 1;
+        hold(event.length);
+        sendDue();
+      });
+    },
+    drain() {
+      isDraining = true;
+      if (waiting.length > 0) sendDue();
+    },
+  };
+}
+
+function wantsNoMore(result: AttemptResult): boolean {
+  const { kind } = decide(result, { attemptsMade: 0, schedule: [1] });
+  return kind === "throttled" || kind === "gone";
+}
+
+/**
+ * The events that a receiver took no charge of: `200 {"failed": [<id>…]}`. Any other answer speaks of all. One too long
+ * to be read to its end may name each of them, and an event is rather delivered twice than not at all.
+ */
+function failedIds(
+  { statusCode, responseBody = "", responseTruncated }: AttemptResult,
+  items: Item[],
+): Set<unknown> | undefined {
+  if (statusCode !== 200 || !responseBody.includes('"failed"')) return undefined;
+  if (responseTruncated)
+    return responseBody.trimStart().startsWith("{") ? new Set(items.map(({ id }) => id)) : undefined;
+  try {
+    const { failed } = JSON.parse(responseBody) as { failed?: unknown };
+    return Array.isArray(failed) ? new Set(failed) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,91 @@
+/** One call of a webhook: build the request → sign → POST. */
+import { signingSecrets } from "../../webhooks/rotation.ts";
+import type { Webhook } from "../../webhooks/webhook.ts";
+import type { AttemptResult } from "../attempt.ts";
+import { type AuthorizedCall, trustOf } from "../egress/authorization.ts";
+import { sequenceText } from "../ordering/message-groups.ts";
+import type { DeliveredMessage } from "../queue/job.ts";
+import { buildBatchRequest, buildRequest, type WebhookRequest } from "../request/cloudevent.ts";
+import { parseSecret, signAll } from "../request/signature.ts";
+
+export interface CallOptions {
+  send(call: AuthorizedCall): Promise<AttemptResult>;
+  /** CloudEvents `source`. */
+  eventSource: string;
+  /** How much of an answer is taken as a reply, in bytes. */
+  maxPayloadBytes: number;
+}
+
+/** How much of an answer is kept for people where all of it was read, in characters. */
+const SHOWN_LENGTH = 1_024;
+
+/**
+ * Never throws: what goes wrong is a result.
+ * @param attempt 1 for the first call
+ * @param now milliseconds since the epoch, the time of the signature
+ */
+export type CallWebhook = (
+  webhook: Webhook,
+  message: DeliveredMessage,
+  attempt: number,
+  now: number,
+) => Promise<AttemptResult>;
+
+/** For one webhook, whose secrets are parsed once. */
+export function makeCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
+  const requests = makeRequests(eventSource);
+  return async (webhook, message, attempt, now) => {
+    const { url, timeoutMs, replyTopic } = webhook;
+    const call = { url, timeoutMs, ...trustOf(webhook), ...requests.single(webhook, message, attempt, now) };
+    if (replyTopic === undefined) return send(call);
+    const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
+    if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
+    return result;
+  };
+}
+
+/** The requests as they are sent, with their signatures. The parameters are those of {@link CallWebhook}. */
+export interface Requests {
+  single(webhook: Webhook, message: DeliveredMessage, attempt: number, now: number): WebhookRequest;
+  /** @param id of the call; the events have their own */
+  batch(webhook: Webhook, id: string, events: readonly Buffer[], attempt: number, now: number): WebhookRequest;
+}
+
+/** For one webhook. */
+export function makeRequests(eventSource: string): Requests {
+  let cached: { texts: string; keys: Buffer[] } | undefined;
+
+  function secretKeys(webhook: Webhook, now: number): Buffer[] {
+    const secrets = signingSecrets(webhook, now);
+    const texts = secrets.join();
+    if (cached?.texts !== texts) cached = { texts, keys: secrets.map(parseSecret) };
+    return cached.keys;
+  }
+
+  function signed(webhook: Webhook, id: string, now: number, request: WebhookRequest): WebhookRequest {
+    const { body, headers } = request;
+    headers["webhook-signature"] = signAll(secretKeys(webhook, now), id, Math.floor(now / 1_000), body);
+    // CloudEvents HTTP Webhook section 4.1.2: who was allowed to call says so in each call.
+    if (webhook.verification) headers["webhook-request-origin"] = webhook.verification.origin;
+    return request;
+  }
+
+  return {
+    single(webhook, message, attempt, now) {
+      const request = buildRequest(message, {
+        mode: webhook.mode,
+        source: eventSource,
+        ...(message.type !== undefined && { type: message.type }),
+        ...(message.place && { sequence: sequenceText(message.place.sequence) }),
+        webhookHeaders: webhook.headers,
+        attempt,
+        now,
+      });
+      return signed(webhook, message.id, now, request);
+    },
+    batch(webhook, id, events, attempt, now) {
+      const request = buildBatchRequest(id, events, { webhookHeaders: webhook.headers, attempt, now });
+      return signed(webhook, id, now, request);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** The way of a delivery: read the registration → ask the breaker → call → decide. */
+import { DelayedError, type Job, RateLimitError } from "bullmq";
+import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
+import type { AttemptResult, Decision } from "../attempt.ts";
+import type { Prepare } from "../expressions/apply.ts";
+import { healthOf } from "../health/circuit-breaker.ts";
+import type { EndpointHealth } from "../health/endpoint-health.ts";
+import { logAttempt } from "../queue/attempt-log.ts";
+import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "../queue/job.ts";
+import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
+import { dead, RetryLater, toAttempt } from "./job-outcome.ts";
+import type { SendReply } from "./reply.ts";
+import { decide } from "./retry-policy.ts";
+
+export interface DeliverOptions extends CallOptions {
+  webhook(id: string): Webhook | undefined;
+  health: Pick<EndpointHealth, "admit" | "settle">;
+  /** Told before the delivery is given up. Never rejects. */
+  deadLetter(webhook: Webhook, message: DeliveredMessage, attempts: number, lastAttempt: Attempt): Promise<void>;
+  /** Filter and transform. */
+  prepare: Prepare;
+  observe(observation: DeliveryObservation): void;
+  /** The webhook's filter leaves the message out. */
+  filtered(webhook: Webhook, message: DeliveredMessage): void;
+  reply: SendReply;
+}
+
+export interface DeliveryObservation {
+  webhook: Webhook;
+  message: DeliveredMessage;
+  /** 1 for the first call. */
+  attempt: number;
+  result: AttemptResult;
+  decision: Decision;
+}
+
+/** What a worker can do to its whole queue. */
+export interface Endpoint {
+  /** Milliseconds for which nothing of this webhook is called. */
+  rest(ms: number): Promise<void>;
+}
+
+/** Until a webhook that is paused or disabled is looked at again; by then its worker is closed. */
+const CLOSING_MS = 1_000;
+/** Until a delivery whose reply could not be stored is tried again, without using up an attempt. */
+const REPLY_AGAIN_MS = 5_000;
+
+export type Deliver = (
+  job: Job<DeliveryJob>,
+  token: string | undefined,
+  endpoint: Endpoint,
+) => Promise<Attempt | Filtered | null>;
+
+/**
+ * @param callBatched calls a webhook with `batch`
+ * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
+ */
+export function makeDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
+  const call = makeCall(options);
+
+  return async (job, token, endpoint) => {
+    const webhook = options.webhook(webhookId);
+    // If it was removed, what waits is about to go with it, and must not count as delivered.
+    if (!webhook || !isCallable(webhook)) {
+      await job.moveToDelayed(Date.now() + CLOSING_MS, token);
+      throw new DelayedError();
+    }
+
+    const message = fromJob(job);
+    const prepared = await options.prepare(webhook, message);
+    if (prepared.kind === "filtered") {
+      options.filtered(webhook, message);
+      return { filtered: true };
+    }
+    const admitted = await options.health.admit(webhook);
+    if (admitted.kind === "wait") {
+      await endpoint.rest(admitted.ms);
+      throw new RateLimitError();
+    }
+
+    const attempt = job.attemptsMade + 1;
+    const now = Date.now();
+    const send = (webhook.batch && callBatched) || call;
+    const result = prepared.kind === "failed" ? prepared.result : await send(webhook, prepared.message, attempt, now);
+    const schedule = webhook.retry.scheduleSeconds;
+    const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
+    const kept = toAttempt(result.at ?? now, result, webhook);
+    // One call is one sign of the endpoint's health, however many events it carried.
+    const speaks = result.batch?.leads !== false || admitted.kind === "probe";
+    const health = speaks ? healthOf(result, decision) : "neutral";
+    const restMs = await options.health.settle(webhook, admitted, { health, decision });
+    if (restMs > 0) await endpoint.rest(restMs);
+    if (decision.kind === "delivered" && !(await options.reply(webhook, message, result))) {
+      await job.moveToDelayed(Date.now() + REPLY_AGAIN_MS, token);
+      throw new DelayedError();
+    }
+    options.observe({ webhook, message, attempt, result, decision });
+    switch (decision.kind) {
+      case "delivered":
+        return kept;
+      case "retryAt":
+        throw new RetryLater(decision.delayMs, kept);
+      case "throttled":
+      case "gone":
+        await logAttempt(job, kept);
+        throw new RateLimitError();
+      case "dead":
+        await options.deadLetter(webhook, message, attempt, kept);
+        throw dead(kept);
+    }
+  };
+}

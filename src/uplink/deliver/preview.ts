@@ -1,0 +1,59 @@
+/** What a webhook would get for a message: the way of a delivery up to the sending, which is left out. */
+import { newId, utf8Text } from "../../message.ts";
+import { MASK, maskHeaders } from "../../webhooks/header-masking.ts";
+import type { Webhook } from "../../webhooks/webhook.ts";
+import type { Prepare } from "../expressions/apply.ts";
+import { FROM_API, refusedByApi } from "../expressions/sandbox.ts";
+import type { DeliveredMessage } from "../queue/job.ts";
+import { eventJson } from "../request/cloudevent.ts";
+import { makeRequests } from "./call.ts";
+
+export interface PreviewResult {
+  outcome: "sent" | "filtered" | "failed";
+  /** Why an expression fails. */
+  error?: string;
+  request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
+}
+
+/**
+ * @param webhook as it would be registered
+ * @param callerId whose share of the sandbox it takes
+ * @throws Problem rate_limited
+ */
+export type Preview = (webhook: Webhook, message: DeliveredMessage, callerId: string) => Promise<PreviewResult>;
+
+export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
+  return async (webhook, sample, callerId) => {
+    const prepared = await prepare(webhook, sample, FROM_API + callerId);
+    if (prepared.kind === "filtered") return { outcome: "filtered" };
+    if (prepared.kind === "failed") {
+      const { error, detail = "", notEvaluated } = prepared.result;
+      if (notEvaluated) throw refusedByApi(detail);
+      return { outcome: "failed", error: `${error}: ${detail}` };
+    }
+    const { message } = prepared;
+    const requests = makeRequests(eventSource);
+    const now = Date.now();
+    const { headers, body } = webhook.batch
+      ? requests.batch(webhook, newId("batch"), [eventJson(message, { source: eventSource })], 1, now)
+      : requests.single(webhook, message, 1, now);
+    const text = utf8Text(body);
+    return {
+      outcome: "sent",
+      request: {
+        method: "POST",
+        url: webhook.url,
+        headers: masked(headers, webhook),
+        ...(text === undefined ? { bodyBase64: body.toString("base64") } : { body: text }),
+      },
+    };
+  };
+}
+
+/** The signature is there to be looked at: it gives nothing away but that of this body. */
+function masked(headers: Record<string, string>, { auth }: Webhook): Record<string, string> {
+  const signature = headers["webhook-signature"]!;
+  // A token is asked for only when something is sent.
+  const authorization: Record<string, string> = auth && auth.type !== "mtls" ? { authorization: MASK } : {};
+  return { ...maskHeaders(headers), ...authorization, "webhook-signature": signature };
+}

@@ -1,0 +1,159 @@
+/** One worker for each webhook that may be called; they come and go with the registrations. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Job, Queue, Worker } from "bullmq";
+import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
+import type { EndpointHealth } from "../health/endpoint-health.ts";
+import { isOrdered } from "../ordering/message-groups.ts";
+import { OrderedDelivery } from "../ordering/predecessor-gate.ts";
+import { type DeliveryJob, queueName, type Tail } from "../queue/job.ts";
+import { limiterOf, rest } from "../queue/queue-limiter.ts";
+import { type Batches, jobsAtOnce, makeBatches } from "./batching.ts";
+import { type DeliverOptions, makeDeliver } from "./deliver.ts";
+import { backoff } from "./job-outcome.ts";
+
+type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
+
+export interface WorkersOptions extends DeliverOptions {
+  webhooks(): Iterable<Webhook>;
+  queue(webhookId: string): Queue<DeliveryJob>;
+  health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
+  openWorker(name: string, processor: Processor, options: object): Worker;
+  /** A delivery has succeeded or failed for good. */
+  ended(webhookId: string): void;
+  /** Takes back the end of a line, if it still holds this value. */
+  releaseTail(tail: Tail): Promise<void>;
+  /**
+   * Whether this instance runs the workers of ordered webhooks. Several that do keep the order too, but look often at
+   * what the others have under way.
+   */
+  ordered: { mayRun(): boolean; onChange(listener: () => void): void };
+}
+
+/**
+ * A worker that dies leaves its jobs locked for LOCK_MS; another one takes them up at the next look-out. The lock is
+ * renewed while a call lasts.
+ */
+const LOCK_MS = 15_000;
+const LOOK_OUT_MS = 10_000;
+/** In place of a rest that the store does not take: a delivery must not lose an attempt by it. */
+const NOT_WRITTEN_MS = 1_000;
+/** How soon a worker that rests notices that somebody has ended the rest. */
+const LONGEST_NAP_MS = 5_000;
+
+export class Workers {
+  readonly #workers = new Map<string, Worker>();
+  readonly #batches = new Map<string, Batches>();
+  readonly #closing = new Set<Promise<unknown>>();
+  #stopped = false;
+
+  constructor(private readonly options: WorkersOptions) {
+    options.ordered.onChange(() => this.refresh());
+  }
+
+  /** Starts, stops and adjusts the workers after registrations changed. */
+  refresh(changed?: ReadonlySet<string>): void {
+    if (this.#stopped) return;
+    const ids = changed ?? new Set([...this.#workers.keys(), ...[...this.options.webhooks()].map(({ id }) => id)]);
+    for (const id of ids) {
+      const webhook = this.options.webhook(id);
+      const worker = this.#workers.get(id);
+      const runs = webhook && isCallable(webhook) && (!isOrdered(webhook) || this.options.ordered.mayRun());
+      if (runs && !worker) this.#workers.set(id, this.#open(webhook));
+      else if (runs && worker) this.#adjust(worker, webhook);
+      else if (worker) this.#close(id, worker);
+    }
+  }
+
+  get size(): number {
+    return this.#workers.size;
+  }
+
+  /** Takes nothing up any more and lets calls under way finish, which takes as long as they do. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const [id, worker] of this.#workers) this.#close(id, worker);
+    await Promise.allSettled(this.#closing);
+  }
+
+  #open(webhook: Webhook): Worker {
+    const { send, eventSource } = this.options;
+    const batches = makeBatches({
+      send,
+      eventSource,
+      brake: (on) => {
+        worker.concurrency = on ? 1 : this.#concurrency(this.options.webhook(webhook.id) ?? webhook);
+      },
+    });
+    this.#batches.set(webhook.id, batches);
+    const ordered = new OrderedDelivery({
+      deliver: makeDeliver(webhook.id, this.options, batches.call),
+      queue: () => this.options.queue(webhook.id),
+      isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
+      release: this.options.releaseTail,
+    });
+    const queue = this.options.queue(webhook.id);
+    const endpoint = {
+      rest: onceAtATime((ms: number) =>
+        rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
+          delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
+        ),
+      ),
+    };
+    const worker = this.options.openWorker(
+      queueName(webhook.id),
+      (job, token) => ordered.deliver(job, token, endpoint),
+      {
+        concurrency: this.#concurrency(webhook),
+        limiter: limiterOf(webhook.rateLimit),
+        maximumRateLimitDelay: LONGEST_NAP_MS,
+        lockDuration: LOCK_MS,
+        stalledInterval: LOOK_OUT_MS,
+        // A job may be taken up again as often as processes die: giving up would lose it.
+        maxStalledCount: 1_000_000,
+        settings: { backoffStrategy: backoff },
+      },
+    );
+    worker.on("completed", (job) => {
+      ordered.settled(job);
+      this.options.ended(webhook.id);
+    });
+    worker.on("failed", (job) => {
+      if (!job) return;
+      ordered.settled(job);
+      if (job.finishedOn) this.options.ended(webhook.id);
+    });
+    worker.on("closing", () => ordered.stop());
+    return worker;
+  }
+
+  /** BullMQ reads both at each job that it takes: no worker has to be opened again, and no call is interrupted. */
+  #adjust(worker: Worker, webhook: Webhook): void {
+    worker.concurrency = this.#concurrency(webhook);
+    worker.opts.limiter = limiterOf(webhook.rateLimit);
+  }
+
+  /** All but the probe would be taken up in vain. */
+  #concurrency(webhook: Webhook): number {
+    return this.options.health.isOpen(webhook.id) ? 1 : jobsAtOnce(webhook);
+  }
+
+  #close(id: string, worker: Worker): void {
+    this.#workers.delete(id);
+    this.#batches.get(id)?.drain();
+    this.#batches.delete(id);
+    const closing = worker.close().catch(() => undefined);
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
+  }
+}
+
+/** Who calls while a call is under way gets its answer: a whole batch wants the same. */
+function onceAtATime<A extends unknown[]>(run: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+  let running: Promise<void> | undefined;
+  return (...args) => {
+    running ??= run(...args).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}

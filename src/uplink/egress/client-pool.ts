@@ -1,0 +1,71 @@
+/** One sender for all webhooks, and one more for each client certificate or private CA: their connections must not mix. */
+
+import type { AttemptResult } from "../attempt.ts";
+import { makeSender, type Sender, type SenderOptions, type Tls } from "./client.ts";
+import type { Call } from "./exchange.ts";
+
+export interface TlsCall extends Call {
+  tls?: Tls;
+}
+
+export interface Senders {
+  send(call: TlsCall): Promise<AttemptResult>;
+  /** Those with a TLS identity of their own. */
+  readonly size: number;
+  /** Waits at most `graceMs` for running calls and breaks off the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export interface SendersOptions extends Omit<SenderOptions, "tls"> {
+  /** TLS identities at once; beyond them the one that was used least recently has to go. */
+  maxIdentities?: number;
+  /** How long an identity is kept that nothing uses, in milliseconds: the webhook is gone, or has another one. */
+  idleMs?: number;
+}
+
+/** No call takes longer, so what runs with an identity that goes still ends well. */
+const MAX_CALL_MS = 61_000;
+
+export function makeSenders({ maxIdentities = 500, idleMs = 60_000, ...options }: SendersOptions): Senders {
+  const usual = makeSender(options);
+  /** By what makes them different; the least recently used first. */
+  const special = new Map<string, { sender: Sender; usedAt: number }>();
+  const timer = setInterval(closeIdle, Math.max(1, idleMs / 2)).unref();
+
+  function senderFor(tls: Tls | undefined): Sender {
+    if (!tls) return usual;
+    const key = JSON.stringify([tls.ca, tls.cert, tls.key]);
+    const sender = special.get(key)?.sender ?? makeSender({ ...options, tls });
+    special.delete(key);
+    special.set(key, { sender, usedAt: performance.now() });
+    if (special.size > maxIdentities) drop(special.keys().next().value!);
+    return sender;
+  }
+
+  function closeIdle(): void {
+    const before = performance.now() - idleMs;
+    for (const [key, { usedAt }] of special) {
+      if (usedAt > before) break;
+      drop(key);
+    }
+  }
+
+  function drop(key: string): void {
+    const { sender } = special.get(key)!;
+    special.delete(key);
+    void sender.close(MAX_CALL_MS);
+  }
+
+  return {
+    send: ({ tls, ...call }) => senderFor(tls).send(call),
+    get size() {
+      return special.size;
+    },
+    async close(graceMs) {
+      clearInterval(timer);
+      const senders = [usual, ...[...special.values()].map(({ sender }) => sender)];
+      special.clear();
+      await Promise.all(senders.map((sender) => sender.close(graceMs)));
+    },
+  };
+}

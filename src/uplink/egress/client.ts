@@ -1,0 +1,118 @@
+/** Makes one call to a webhook and says what came of it. Never throws, never follows a redirect. */
+import { Agent } from "undici";
+import type { AttemptResult, ErrorKind } from "../attempt.ts";
+import { type Call, Exchange } from "./exchange.ts";
+import { type AddressGuard, ipLiteral } from "./ssrf-guard.ts";
+
+/** PEM: a private CA, and the client certificate of a webhook with mutual TLS. */
+export interface Tls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+export interface SenderOptions {
+  guard: Pick<AddressGuard, "check" | "lookup">;
+  /** Milliseconds for DNS, TCP and TLS together. */
+  connectTimeoutMs?: number;
+  /** How much of an answer is kept, in bytes. */
+  maxResponseBytes?: number;
+  tls?: Tls;
+}
+
+export interface Sender {
+  send(call: Call): Promise<AttemptResult>;
+  /** Waits at most `graceMs` for running calls and breaks off the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const MAX_RESPONSE_HEADER_BYTES = 16 * 1_024;
+const CONNECTIONS_PER_ORIGIN = 256;
+
+export function makeSender(options: SenderOptions): Sender {
+  const { guard, connectTimeoutMs = 5_000, maxResponseBytes = 1_024 } = options;
+  const agent = new Agent({
+    connections: CONNECTIONS_PER_ORIGIN,
+    pipelining: 1, // a slow answer would hold up the calls behind it
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    // One timer a call covers these.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      lookup: guard.lookup,
+      timeout: connectTimeoutMs,
+      // Node gives each address but the last 250 ms by default: too little for a receiver on another continent.
+      autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectTimeoutMs / 4)),
+      ...options.tls,
+    },
+  });
+  const targetOf = memoTargets(guard);
+  let running = 0;
+  let closing: Promise<void> | undefined;
+  let idle = () => {};
+
+  async function close(graceMs: number): Promise<void> {
+    if (running > 0) {
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, graceMs);
+        idle = () => done(clearTimeout(timer));
+      });
+    }
+    // Not agent.close(), which would forget its connections: destroy() after it no longer ends what is still running.
+    await agent.destroy(new Error("the sender was closed"));
+  }
+
+  return {
+    send(call) {
+      const target = closing ? CLOSED : targetOf(call.url);
+      if ("error" in target) return Promise.resolve({ ...target, durationMs: 0 });
+      running++;
+      return new Promise((done) => {
+        const { method = "POST", headers, body } = call;
+        const limits = { ...call, maxResponseBytes: call.maxResponseBytes ?? maxResponseBytes };
+        const exchange = new Exchange(limits, (result) => {
+          done(result);
+          if (--running === 0) idle();
+        });
+        try {
+          agent.dispatch({ ...target, method, headers, body }, exchange);
+        } catch (error) {
+          exchange.onResponseError(undefined, error);
+        }
+      });
+    },
+    close(graceMs = 10_000) {
+      closing ??= close(graceMs);
+      return closing;
+    },
+  };
+}
+
+type Target = { origin: string; path: string } | { error: ErrorKind; detail: string };
+const CLOSED: Target = { error: "network_error", detail: "the sender was closed" };
+
+/**
+ * The parts of a URL, or why it may not be called: `net.connect` does no look-up for an IP literal, so the guard is
+ * asked here. It gives the same answer every time, hence both are remembered.
+ */
+function memoTargets(guard: Pick<AddressGuard, "check">): (url: string) => Target {
+  const known = new Map<string, Target>();
+  return (url) => {
+    const hit = known.get(url);
+    if (hit) return hit;
+    const target = readTarget(url, guard);
+    if (known.size >= 10_000) known.clear();
+    known.set(url, target);
+    return target;
+  };
+}
+
+function readTarget(text: string, guard: Pick<AddressGuard, "check">): Target {
+  if (!URL.canParse(text)) return { error: "network_error", detail: "not a URL" };
+  const { protocol, hostname, origin, pathname, search } = new URL(text);
+  if (protocol !== "http:" && protocol !== "https:") return { error: "network_error", detail: "not an http(s) URL" };
+  const literal = ipLiteral(hostname);
+  const rule = literal === undefined ? undefined : guard.check(literal);
+  if (rule !== undefined) return { error: "blocked_address", detail: `${hostname}: ${rule}` };
+  return { origin, path: pathname + search };
+}

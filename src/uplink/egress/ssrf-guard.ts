@@ -1,0 +1,173 @@
+/**
+ * Which addresses a webhook may call. Asked three times: at registration (the URL), before every call (IP literals, for
+ * which no look-up happens) and when a socket is opened (what the name resolves to just then: DNS rebinding).
+ */
+import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup as systemLookup } from "node:dns";
+import { isIP, type LookupFunction } from "node:net";
+import { specialRule } from "./blocked-networks.ts";
+import { holds, parseAddress, parseNetwork } from "./ip-address.ts";
+
+/** Why a URL cannot be registered. `code` is one of the catalogue in errors.ts. */
+export interface UrlRefusal {
+  code: "invalid_url" | "blocked_address";
+  message: string;
+}
+
+export interface AddressGuard {
+  /** The rule the address falls under, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined when it may be called. */
+  check(ip: string): string | undefined;
+  /** What is wrong with a webhook's URL, as far as can be told without asking DNS. */
+  checkUrl(url: string): UrlRefusal | undefined;
+  /** The same, and refuses a name that resolves to blocked addresses only. A name that does not resolve passes. */
+  checkUrlResolved(url: string): Promise<UrlRefusal | undefined>;
+  /** For `net.connect`: yields the allowed addresses only, fails with {@link BlockedAddressError} when none is. */
+  lookup: LookupFunction;
+}
+
+type ResolveAll = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+export interface AddressGuardOptions {
+  /** Networks opened by the operator: CIDRs or single addresses. */
+  allow: readonly string[];
+  /** Replaces `dns.lookup` in tests. */
+  resolve?: ResolveAll;
+  /** How long {@link AddressGuard.checkUrlResolved} waits for DNS before it lets the URL pass, in milliseconds. */
+  resolveTimeoutMs?: number;
+}
+
+export class BlockedAddressError extends Error {
+  readonly code = "EBLOCKED";
+  constructor(
+    /** The name and the address it resolved to. */
+    readonly host: string,
+    /** As {@link AddressGuard.check} names it. */
+    readonly rule: string,
+  ) {
+    super(refusal(host, rule));
+    this.name = "BlockedAddressError";
+  }
+}
+
+function refusal(host: string, rule: string): string {
+  return `${host} is not allowed (${rule}): webhooks may call globally reachable addresses only, WEBHOOK_ALLOW_NETWORKS opens others`;
+}
+
+/** Throws when a network in `allow` cannot be read. */
+export function makeAddressGuard(options: AddressGuardOptions): AddressGuard {
+  const allow = options.allow.map((cidr) => parseNetwork(cidr));
+  const resolve = shareLookups(options.resolve ?? systemLookup);
+
+  const opened = (groups: readonly number[]) => allow.some((network) => holds(network, groups));
+
+  function check(ip: string): string | undefined {
+    const address = parseAddress(ip);
+    if (!address) return "not an IP address";
+    const { groups, carried } = address;
+    if (opened(groups)) return undefined;
+    const rule = specialRule(groups);
+    if (rule !== undefined) return rule;
+    // An interface named in an address that has but one meaning everywhere is an attempt to get around routing.
+    if (ip.includes("%")) return "zone id on a global address, RFC 4007";
+    if (!carried || opened(carried.v4)) return undefined;
+    const inner = specialRule(carried.v4);
+    return inner && `${inner}, carried by ${carried.by}`;
+  }
+
+  function checkUrl(text: string): UrlRefusal | undefined {
+    const url = readUrl(text);
+    if ("code" in url) return url;
+    const literal = ipLiteral(url.hostname);
+    const rule = literal === undefined ? nameRule(url.hostname) : check(literal);
+    return rule === undefined ? undefined : { code: "blocked_address", message: refusal(url.hostname, rule) };
+  }
+
+  /** RFC 6761 section 6.3: localhost and everything below it is loopback, whatever DNS may say. */
+  function nameRule(hostname: string): string | undefined {
+    if (!/(^|\.)localhost\.*$/i.test(hostname)) return undefined;
+    const rule = check("127.0.0.1");
+    return rule !== undefined && check("::1") !== undefined ? rule : undefined;
+  }
+
+  async function checkUrlResolved(text: string): Promise<UrlRefusal | undefined> {
+    const refused = checkUrl(text);
+    if (refused) return refused;
+    const { hostname } = new URL(text);
+    if (ipLiteral(hostname) !== undefined) return undefined;
+    return new Promise((done) => {
+      const timer = setTimeout(done, options.resolveTimeoutMs ?? 2_000, undefined);
+      lookup(hostname, { all: true }, (error) => {
+        clearTimeout(timer);
+        done(error instanceof BlockedAddressError ? { code: "blocked_address", message: error.message } : undefined);
+      });
+    });
+  }
+
+  const lookup: LookupFunction = (hostname, { all, family, hints }, callback) => {
+    resolve(hostname, { all: true, family, hints }, (error, found) => {
+      if (error) return callback(error, all ? [] : "");
+      const allowed = found.filter(({ address }) => check(address) === undefined);
+      const [first] = allowed;
+      if (first) return all ? callback(null, allowed) : callback(null, first.address, first.family);
+      const blocked = found[0]?.address;
+      if (blocked !== undefined) {
+        return callback(new BlockedAddressError(`${hostname} → ${blocked}`, check(blocked) ?? ""), all ? [] : "");
+      }
+      callback(Object.assign(new Error(`${hostname} has no address`), { code: "ENOTFOUND" }), all ? [] : "");
+    });
+  };
+
+  return { check, checkUrl, checkUrlResolved, lookup };
+}
+
+/** The IP address in a WHATWG `URL.hostname`, without brackets; undefined for a name. */
+export function ipLiteral(hostname: string): string | undefined {
+  if (hostname.startsWith("[")) return hostname.slice(1, -1);
+  return isIP(hostname) ? hostname : undefined;
+}
+
+/**
+ * Parses as WHATWG does, so that 0x7f.1, 2130706433, 0177.0.0.1 and １２７.0.0.1 all come out as 127.0.0.1: the same
+ * parser the sender uses, hence nothing can mean one address here and another one there.
+ */
+function readUrl(text: string): URL | UrlRefusal {
+  const invalid = (message: string): UrlRefusal => ({ code: "invalid_url", message });
+  if (/[\s\p{Cc}]/u.test(text)) return invalid("must not contain spaces or control characters");
+  if (!/^https?:\/\//i.test(text)) return invalid("must begin with http:// or https://");
+  if (!URL.canParse(text)) return invalid("must be a URL with a host, such as https://example.com/hook");
+  const url = new URL(text);
+  if (url.username || url.password) return invalid("must not contain a user name or password: use auth or headers");
+  if (text.includes("#")) return invalid("must not contain a fragment (#…): it would never be sent");
+  if (url.port === "0") return invalid("must not use port 0");
+  if (/^\.|\.\.|^$/.test(url.hostname)) return invalid("must have a host without empty labels");
+  return url;
+}
+
+/**
+ * One look-up at a time for a name. `dns.lookup` blocks one of the few threads of the pool, so that ten connections to
+ * one name on a dead DNS server would otherwise hold up the look-ups of all other webhooks.
+ */
+function shareLookups(resolve: ResolveAll): ResolveAll {
+  const waiting = new Map<string, Parameters<ResolveAll>[2][]>();
+  return (hostname, options, callback) => {
+    const key = lookupKey(hostname, options);
+    const others = waiting.get(key);
+    if (others) {
+      others.push(callback);
+      return;
+    }
+    const callbacks = [callback];
+    waiting.set(key, callbacks);
+    resolve(hostname, options, (error, addresses) => {
+      waiting.delete(key);
+      for (const each of callbacks) each(error, addresses);
+    });
+  };
+}
+
+function lookupKey(hostname: string, { family = 0, hints = 0 }: LookupOptions): string {
+  return `${hostname} ${family} ${hints}`;
+}

@@ -1,0 +1,118 @@
+/** The bridge's own events: to the webhooks that asked for them, and to everyone who listens at the broker. */
+import { newId } from "../../message.ts";
+import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
+import type { Notice } from "../health/circuit-breaker.ts";
+import { type Attempt, type DeliveredMessage, type DeliveryJob, toJobData } from "../queue/job.ts";
+import { eventJson } from "../request/cloudevent.ts";
+
+/** Where they are published: `causeway/events/<type>/<webhook id>`. */
+export const EVENTS_TOPIC = "causeway/events";
+
+/** What is told of a webhook, the `data` of the event. Times are RFC 3339. */
+export interface EventData {
+  webhookId: string;
+  name: string | null;
+  /** Without the query, which may hold a token. */
+  url: string;
+  state: "failing" | "active" | "disabled";
+  failingSince: string | null;
+  reason: string;
+}
+
+/** Of `delivery.failed`: which delivery, besides. */
+export interface DeadLetterData extends EventData {
+  messageId: string;
+  topic: string;
+  attempts: number;
+  lastAttempt: Attempt;
+  /** Further dead letters of this webhook since its event before, which had no event of their own. */
+  suppressed: number;
+}
+
+/** Published as it is, by a way that survives an outage of the broker. */
+export interface EventMessage {
+  id: string;
+  topic: string;
+  payload: Buffer;
+  qos: 1;
+  retain: false;
+  contentType: "application/cloudevents+json";
+}
+
+export interface AnnouncerOptions {
+  webhooks(): Iterable<Webhook>;
+  /** Adds jobs to the queue of a webhook; an id that is there already changes nothing. */
+  addJobs(webhookId: string, jobs: { id: string; data: DeliveryJob }[]): Promise<void>;
+  publish(message: EventMessage): Promise<unknown>;
+  /** CloudEvents `source`. */
+  source: string;
+  onAnnounced(type: WebhookEvent, webhookIds: string[]): void;
+}
+
+export function makeAnnouncer({ webhooks, addJobs, publish, source, onAnnounced }: AnnouncerOptions) {
+  /** Rejects when it is not durable everywhere; it may then be announced again under the same id. */
+  async function announce(id: string, type: WebhookEvent, at: number, data: EventData): Promise<void> {
+    const payload = Buffer.from(JSON.stringify(data));
+    const contentType = "application/json";
+    const message: DeliveredMessage = {
+      ...{ id, type, topic: data.webhookId, payload, contentType, receivedAt: at },
+      ...{ qos: 1, retain: false },
+    };
+    const event = eventJson(message, { source, type });
+    const wanting = [...webhooks()].filter(({ events }) => events?.includes(type)).map((webhook) => webhook.id);
+    await Promise.all([
+      ...wanting.map((webhookId) => addJobs(webhookId, [{ id, data: toJobData(message) }])),
+      publish({
+        ...{ id, topic: `${EVENTS_TOPIC}/${type}/${data.webhookId}`, payload: event },
+        ...{ qos: 1, retain: false, contentType: "application/cloudevents+json" },
+      }),
+    ]);
+    onAnnounced(type, wanting);
+  }
+
+  return {
+    /** A transition of a webhook's health. */
+    transition(webhook: Webhook, { id, type, at, reason, failingSince }: Notice): Promise<void> {
+      const state = type === "webhook.failing" ? "failing" : type === "webhook.disabled" ? "disabled" : "active";
+      return announce(id, type, at, dataOf(webhook, { state, failingSince, reason }));
+    },
+
+    /** A delivery was given up. */
+    deadLetter(webhook: Webhook, letter: DeadLetter, failingSince: number | undefined): Promise<void> {
+      const { message, attempts, lastAttempt, suppressed } = letter;
+      const { id: messageId, topic } = message;
+      const state = failingSince === undefined ? "active" : "failing";
+      const data: DeadLetterData = {
+        ...dataOf(webhook, { state, failingSince, reason: "the last attempt failed" }),
+        ...{ messageId, topic, attempts, lastAttempt, suppressed },
+      };
+      return announce(newId("msg"), "delivery.failed", Date.now(), data);
+    },
+  };
+}
+
+export interface DeadLetter {
+  message: DeliveredMessage;
+  attempts: number;
+  lastAttempt: Attempt;
+  suppressed: number;
+}
+
+/** An event about an event that could not be delivered would be the next to fail. */
+export function isOperational({ type, topic }: Pick<DeliveredMessage, "type" | "topic">): boolean {
+  return type !== undefined || topic.startsWith(`${EVENTS_TOPIC}/`);
+}
+
+function dataOf(
+  { id, name, url }: Webhook,
+  known: { state: EventData["state"]; failingSince: number | undefined; reason: string },
+): EventData {
+  const { state, failingSince, reason } = known;
+  const since = failingSince === undefined ? null : new Date(failingSince).toISOString();
+  return { webhookId: id, name: name ?? null, url: shownUrl(url), state, failingSince: since, reason };
+}
+
+function shownUrl(text: string): string {
+  const { origin, pathname } = new URL(text);
+  return origin + pathname;
+}

@@ -1,0 +1,100 @@
+/** What the bridge knows of the endpoints it calls, and what it tells of them. */
+import { Problem } from "../../errors.ts";
+import type { WebhookRegistry } from "../../webhooks/registry.ts";
+import type { Webhook } from "../../webhooks/webhook.ts";
+import type { BreakerPolicy, Notice } from "../health/circuit-breaker.ts";
+import { EndpointHealth } from "../health/endpoint-health.ts";
+import type { EndpointRecords } from "../health/health-records.ts";
+import type { Attempt, DeliveredMessage } from "../queue/job.ts";
+import { type AnnouncerOptions, type DeadLetter, isOperational, makeAnnouncer } from "./announcer.ts";
+import { DeadLetters } from "./dead-letter-throttle.ts";
+
+export interface WatchOptions {
+  registry: WebhookRegistry;
+  endpoints: EndpointRecords;
+  breaker: BreakerPolicy;
+  addJobs: AnnouncerOptions["addJobs"];
+  /** Publishes an event of the bridge itself, by a way that survives an outage of the broker. */
+  publishEvent: AnnouncerOptions["publish"];
+  eventSource: string;
+  observe: WatchObserver;
+}
+
+export interface WatchObserver {
+  /** The health of an endpoint has changed, by what this instance saw. */
+  transition(webhookId: string, notice: Notice): void;
+  announced: AnnouncerOptions["onAnnounced"];
+  /** A dead letter had no event of its own. */
+  suppressed(): void;
+  partFailed(part: "health" | "events", error: Error): void;
+}
+
+export function makeWatch(options: WatchOptions) {
+  const { registry, observe } = options;
+  const announcer = makeAnnouncer({
+    webhooks: () => registry.all(),
+    addJobs: options.addJobs,
+    publish: options.publishEvent,
+    source: options.eventSource,
+    onAnnounced: observe.announced,
+  });
+
+  const health = new EndpointHealth({
+    records: options.endpoints,
+    policy: options.breaker,
+    now: Date.now,
+    webhook: (id) => registry.get(id),
+    disable: (id, { at, reason }) => disableWebhook(registry, id, { at: new Date(at).toISOString(), reason }),
+    announce: async (id, notice) => {
+      const webhook = registry.get(id);
+      if (webhook) await announcer.transition(webhook, notice);
+    },
+    onTransition: observe.transition,
+    onError: (error) => observe.partFailed("health", error),
+  });
+
+  const deadLetters = new DeadLetters<Omit<DeadLetter, "suppressed">>({
+    tell: async (id, letter, suppressed) => {
+      const webhook = registry.get(id);
+      if (webhook) await announcer.deadLetter(webhook, { ...letter, suppressed }, health.failingSince(id));
+    },
+    onSuppressed: observe.suppressed,
+    onError: (error) => observe.partFailed("events", error),
+  });
+
+  return {
+    health,
+
+    async deadLetter({ id }: Webhook, message: DeliveredMessage, attempts: number, last: Attempt): Promise<void> {
+      if (!isOperational(message)) await deadLetters.add(id, { message, attempts, lastAttempt: last });
+    },
+
+    /** The registration of a webhook came, changed or went. */
+    changed(webhookId: string): void {
+      health.changed(webhookId);
+      if (!registry.get(webhookId)) deadLetters.forget(webhookId);
+    },
+
+    async stop(): Promise<void> {
+      health.stop();
+      await deadLetters.stop();
+    },
+  };
+}
+
+/** @returns whether it is disabled by this, now or by a try before; false where it is gone, or was disabled already */
+async function disableWebhook(
+  registry: WebhookRegistry,
+  id: string,
+  disabled: { at: string; reason: string },
+): Promise<boolean> {
+  try {
+    const webhook = await registry.update(id, (current) =>
+      current.disabled ? undefined : { ...current, disabled, updatedAt: disabled.at },
+    );
+    return webhook.disabled?.at === disabled.at && webhook.disabled.reason === disabled.reason;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "not_found") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+/** From the message to what is sent of it: a webhook's filter and transform. */
+import type { Webhook } from "../../webhooks/webhook.ts";
+import type { AttemptResult } from "../attempt.ts";
+import type { DeliveredMessage } from "../queue/job.ts";
+import { eventJson } from "../request/cloudevent.ts";
+import type { Evaluated, Expressions } from "./sandbox.ts";
+
+export type Prepared =
+  | { kind: "send"; message: DeliveredMessage }
+  | { kind: "filtered" }
+  | { kind: "failed"; result: AttemptResult };
+
+export interface PrepareOptions {
+  expressions: Pick<Expressions, "evaluate">;
+  /** CloudEvents `source`. */
+  eventSource: string;
+}
+
+/** @param key whose turn an evaluation is; the webhook's id by default */
+export type Prepare = (webhook: Webhook, message: DeliveredMessage, key?: string) => Prepared | Promise<Prepared>;
+
+/** Never rejects. Not `async`, so that a webhook without expressions pays nothing. */
+export function makePrepare({ expressions, eventSource }: PrepareOptions): Prepare {
+  return (webhook, message, key = webhook.id) => {
+    const { filter, transform } = webhook;
+    // An event of the bridge itself is meant for the webhook as it is.
+    if ((filter === undefined && transform === undefined) || message.type !== undefined) {
+      return { kind: "send", message };
+    }
+    const startedAt = performance.now();
+    const event = eventJson(message, { source: eventSource }).toString("utf8");
+    return expressions
+      .evaluate(key, { filter, transform }, event)
+      .then((evaluated) => prepared(message, evaluated, performance.now() - startedAt));
+  };
+}
+
+function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: number): Prepared {
+  switch (evaluated.kind) {
+    case "filtered":
+      return { kind: "filtered" };
+    case "failed":
+      return { kind: "failed", result: { error: evaluated.error, detail: evaluated.detail, durationMs } };
+    case "refused": {
+      const { error, detail } = evaluated;
+      return { kind: "failed", result: { error, detail, durationMs, notEvaluated: true } };
+    }
+    case "kept": {
+      if (evaluated.data === undefined) return { kind: "send", message };
+      return {
+        kind: "send",
+        message: { ...message, payload: Buffer.from(evaluated.data), contentType: "application/json" },
+      };
+    }
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * A process of its own that evaluates JSONata: only a process can be ended in the middle of a regular expression, and
+ * only a process can run out of memory without taking the bridge with it (a worker thread aborts the whole process:
+ * tried on Node 20). It reads tasks from its standard input, one after the other, and writes what came of each.
+ */
+import { writeSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import jsonata from "jsonata";
+import {
+  type Evaluated,
+  type ExpressionError,
+  FILTER_PASSED,
+  LONG,
+  lineReader,
+  READY,
+  resultLine,
+  SKIPPED,
+  type Task,
+  WATCHED_FD,
+} from "./sandbox-protocol.ts";
+
+/** The largest result, in bytes of JSON, and milliseconds for an expression. */
+const [maxBytes, limitMs] = process.argv.slice(2).map(Number) as [number, number];
+/** Milliseconds, nested calls, and elements of a sequence for one expression over one event. */
+const LIMITS = { timeout: limitMs, stack: 500, sequence: 100_000 };
+/** CPU time of an evaluation that is reported, in milliseconds. */
+const LONG_MS = 3;
+/** Tasks that begin later after a read are returned: tasks of others may have arrived meanwhile. */
+const SLICE_MS = 5;
+/** Between two readings of the CPU time, in milliseconds. */
+const SAMPLE_MS = 20;
+const TIMED_OUT = "D1012";
+/** Compiled expressions that are kept. Each webhook has at most two. */
+const MAX_COMPILED = 1_000;
+const MAX_DETAIL = 300;
+
+const compiled = new Map<string, jsonata.Expression>();
+const truth = jsonata("$boolean($value)");
+
+function compile(text: string): jsonata.Expression {
+  let expression = compiled.get(text);
+  if (!expression) {
+    if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
+    expression = jsonata(text, LIMITS);
+    // What a device sends is data: it must not become a part of the program.
+    expression.assign("eval", undefined);
+    compiled.set(text, expression);
+  }
+  return expression;
+}
+
+async function isTrue(filter: string, event: unknown): Promise<boolean> {
+  const value = await compile(filter).evaluate(event);
+  if (typeof value === "boolean") return value;
+  return (await truth.evaluate(null, { value })) === true;
+}
+
+async function transformed(transform: string, event: unknown): Promise<string> {
+  const value = await compile(transform).evaluate(event);
+  const text = JSON.stringify(value, withoutFunctions) as string | undefined;
+  if (text === undefined) throw new Error("the result is nothing");
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw new Error(`the result has ${bytes} bytes, more than the limit of ${maxBytes}`);
+  return text;
+}
+
+/** JSONata's functions are objects, whose inside is nobody's business. */
+function withoutFunctions(_name: string, value: unknown): unknown {
+  const { _jsonata_function, _jsonata_lambda } = (value ?? {}) as Record<string, unknown>;
+  return _jsonata_function === true || _jsonata_lambda === true ? undefined : value;
+}
+
+async function perform({ filter, transform, check }: Task, event: unknown): Promise<Evaluated> {
+  let error: ExpressionError = "filter_error";
+  try {
+    if (check !== undefined) jsonata(check);
+    if (filter !== undefined && !(await isTrue(filter, event))) return { kind: "filtered" };
+    if (transform === undefined) return { kind: "kept" };
+    error = "transform_error";
+    if (filter !== undefined) writeSync(1, `${FILTER_PASSED}\n`);
+    return { kind: "kept", data: await transformed(transform, event) };
+  } catch (thrown) {
+    const { code } = thrown as { code?: string };
+    return { kind: "failed", error, detail: explain(thrown), ...(code === TIMED_OUT && { slow: true }) };
+  }
+}
+
+/** JSONata throws objects of its own; the engine throws errors, e.g. where nesting is too deep for it. */
+function explain(thrown: unknown): string {
+  const { message, position } = thrown as { message?: unknown; position?: unknown };
+  const text = typeof message === "string" && message !== "" ? message : "it cannot be evaluated";
+  const detail = text.replaceAll("\u0000", "\ufffd").slice(0, MAX_DETAIL).toWellFormed();
+  return typeof position === "number" ? `${detail} (at character ${position})` : detail;
+}
+
+/**
+ * A second thread, for the first may be deep in a regular expression: ends the process when the bridge is gone, which
+ * closes its end of the pipe however it dies. Plain JavaScript, since a thread would load the loader of TypeScript again.
+ */
+const WATCHDOG = `
+const bridge = new (require("node:net").Socket)({ fd: ${WATCHED_FD} });
+bridge.on("error", () => {}).on("close", () => process.kill(process.pid, "SIGKILL")).resume();`;
+new Worker(WATCHDOG, { eval: true, execArgv: [] }).unref();
+
+let done: Promise<void> = Promise.resolve();
+/** Tasks that were read and have not ended. */
+let pending = 0;
+/** The time slice begins with the first task after an idle time. */
+const slice = { startedAt: 0, tasks: 0 };
+/** CPU time at the end of a recent slice: it costs too much to read it for each. */
+let recent = { at: 0, cpu: process.cpuUsage() };
+
+async function answerTo(line: string): Promise<string> {
+  const startedAt = performance.now();
+  if (slice.tasks++ === 0) slice.startedAt = startedAt;
+  else if (startedAt - slice.startedAt > SLICE_MS) return `${SKIPPED}\n`;
+  const { task, event } = JSON.parse(line) as { task: Task; event: unknown };
+  let result: Evaluated;
+  // JSONata's limit is of the clock, which on a busy machine says little about the expression.
+  do result = await perform(task, event);
+  while (result.kind === "failed" && result.slow && cpuMs() < limitMs);
+  const tookMs = performance.now() - startedAt;
+  if (tookMs < LONG_MS) return resultLine(result);
+  // The CPU time includes a few tasks before this one.
+  const longMs = Math.round(Math.min(tookMs, cpuMs()));
+  return longMs < LONG_MS ? resultLine(result) : `${LONG}${longMs}\n${resultLine(result)}`;
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage(recent.cpu);
+  return (user + system) / 1_000;
+}
+
+process.stdin.setEncoding("utf8").on(
+  "data",
+  lineReader((line) => {
+    pending++;
+    done = done.then(async () => {
+      // At once, and not when the event loop comes round: the reader must see which task never ends.
+      writeSync(1, await answerTo(line));
+      if (--pending > 0) return;
+      slice.tasks = 0;
+      if (slice.startedAt - recent.at > SAMPLE_MS) recent = { at: slice.startedAt, cpu: process.cpuUsage() };
+    });
+  }),
+);
+process.stdin.on("end", () => process.exit(0));
+// A signal to the whole group is for the bridge, which has calls to finish and ends this process then.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
+// The engine compiles what every evaluation needs before the first one has to be quick.
+await jsonata('$split(subject, "/")[1] & $string(data.a > 0)').evaluate({ subject: "a/b", data: { a: 1 } });
+writeSync(1, `${READY}\n`);

@@ -1,0 +1,128 @@
+/** Processes that evaluate expressions: how one is started and ended, and one kept warm. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import { lineReader, READY } from "./sandbox-protocol.ts";
+
+/** A start that takes longer has failed. */
+const START_MS = 15_000;
+/** Of the process, in MB. Far above what an event of the largest size needs. */
+const HEAP = ["--max-old-space-size=96", "--max-semi-space-size=4"];
+/** Unit of CPU times in Linux's /proc. */
+const TICK_MS = 10;
+/** Beside this file, which is JavaScript once it is built. */
+const PROGRAM = fileURLToPath(new URL(`sandbox-child${import.meta.url.slice(-3)}`, import.meta.url));
+
+export interface ProcessOptions {
+  /** The largest result of a transform, in bytes. */
+  maxBytes: number;
+  /** Milliseconds for one expression. */
+  limitMs: number;
+  /** Added to the nice value. */
+  niceness: number;
+}
+
+export class EvaluatorProcess {
+  isReady = false;
+  onReady = () => {};
+  onLine = (_line: string) => {};
+  /** It ended by itself, after all of its lines were read. */
+  onEnded = (_reason: string) => {};
+  readonly #child: ChildProcess;
+  readonly #starting: NodeJS.Timeout;
+
+  constructor({ maxBytes, limitMs, niceness }: ProcessOptions) {
+    const options = [maxBytes, limitMs].map(String);
+    const child = spawn(process.execPath, [...loaders(process.execArgv), ...HEAP, PROGRAM, ...options], {
+      // Nothing of the bridge's: neither its settings nor its standard error.
+      env: {},
+      stdio: ["pipe", "pipe", "ignore", "pipe"], // the last one is WATCHED_FD
+    });
+    this.#child = child;
+    this.#starting = setTimeout(() => this.onEnded("cannot be evaluated: the process does not start"), START_MS);
+    if (niceness > 0 && child.pid !== undefined) renice(child.pid, niceness);
+    child.once("error", (error) => this.onEnded(`cannot be evaluated: ${error.message}`));
+    // Not "exit", which may come before its last results: another task would be blamed.
+    child.once("close", () => this.onEnded("needed too much memory"));
+    for (const pipe of child.stdio) pipe?.on("error", () => undefined); // "close" follows
+    child.stdout!.setEncoding("utf8").on(
+      "data",
+      lineReader((line) => {
+        if (line !== READY) return this.onLine(line);
+        clearTimeout(this.#starting);
+        this.isReady = true;
+        this.onReady();
+      }),
+    );
+  }
+
+  give(lines: string): void {
+    this.#child.stdin!.write(lines);
+  }
+
+  /** CPU time since the start in milliseconds. The clock, where the system does not tell. */
+  cpuMs(): number {
+    try {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
+      const [user, system] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).map(Number) as [number, number];
+      return (user + system) * TICK_MS;
+    } catch {
+      return performance.now();
+    }
+  }
+
+  end(): void {
+    this.onReady = this.onLine = this.onEnded = () => {};
+    clearTimeout(this.#starting);
+    for (const pipe of this.#child.stdio) pipe?.destroy();
+    this.#child.kill("SIGKILL");
+  }
+}
+
+/** Gives processes, and keeps the next one warm when it is told to: a start takes longer than hundreds of evaluations. */
+export class Processes {
+  #spare: EvaluatorProcess | undefined;
+
+  constructor(private readonly options: ProcessOptions) {}
+
+  take(): EvaluatorProcess {
+    const taken = this.#spare ?? new EvaluatorProcess(this.options);
+    this.#spare = undefined;
+    return taken;
+  }
+
+  /** To be called when the process that was taken is ready: two starts at once would delay the first one. */
+  prepareSpare(): void {
+    if (this.#spare) return;
+    const spare = new EvaluatorProcess(this.options);
+    spare.onEnded = () => {
+      spare.end();
+      if (this.#spare === spare) this.#spare = undefined;
+    };
+    this.#spare = spare;
+  }
+
+  close(): void {
+    this.#spare?.end();
+    this.#spare = undefined;
+  }
+}
+
+function renice(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended already, which its "close" tells.
+  }
+}
+
+/** Of Node's options those that make it read what this process reads: from sources, a loader of TypeScript. */
+export function loaders(execArgv: readonly string[]): string[] {
+  const taken: string[] = [];
+  for (const [i, option] of execArgv.entries()) {
+    if (/^--(?:import|require|loader)=/.test(option)) taken.push(option);
+    else if (/^(?:--import|--require|--loader|-r)$/.test(option)) taken.push(option, execArgv[i + 1]!);
+  }
+  return taken;
+}

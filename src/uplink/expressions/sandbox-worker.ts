@@ -1,0 +1,203 @@
+/** Tasks that wait for one process, and the process that evaluates them. */
+
+import { Turns } from "./fair-queue.ts";
+import { type EvaluatorProcess, Processes, type ProcessOptions } from "./sandbox-process.ts";
+import {
+  type Evaluated,
+  type ExpressionError,
+  FILTER_PASSED,
+  LONG,
+  readResult,
+  SKIPPED,
+  type Task,
+  taskLine,
+} from "./sandbox-protocol.ts";
+
+export interface Item {
+  /** Whose turn it is. */
+  key: string;
+  task: Task;
+  event: string;
+  done(result: Evaluated): void;
+}
+
+export interface LaneOptions extends ProcessOptions {
+  /** Replaces a process at once. */
+  keepsSpare: boolean;
+  /** Tasks given to the process at once: with several a system call costs little for each. */
+  window: number;
+  /** @param longMs CPU time of a long evaluation; 0 after a quick one */
+  onResult(item: Item, result: Evaluated, longMs: number): void;
+  /** The task took too long, or too much memory. `result` says so. */
+  onOverrun(item: Item, result: Evaluated): void;
+  /** Puts back tasks that were given and not evaluated. */
+  onReturned(items: Item[]): void;
+  /** No process can be started. */
+  onBroken(items: Item[], reason: string): void;
+}
+
+/** Limit of the clock for one task, however little CPU time the process gets. */
+const PATIENCE_MS = 5_000;
+/** Between two attempts to start a process. */
+const BROKEN_MS = 1_000;
+
+export class Lane {
+  readonly waiting = new Turns<Item>();
+  readonly #processes: Processes;
+  /** In the order of evaluation: the first one is under way. */
+  #given: Item[] = [];
+  #givenAt = 0;
+  #skipped: Item[] = [];
+  #filterPassed = false;
+  #longMs = 0;
+  #process: EvaluatorProcess | undefined;
+  /** Pays for the restart that its task caused. */
+  #blamed: { key: string; since: number } | undefined;
+  #brokenUntil = 0;
+  #watch: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(private readonly options: LaneOptions) {
+    this.#processes = new Processes(options);
+  }
+
+  put(item: Item): void {
+    this.waiting.put(item.key, item);
+    this.give();
+  }
+
+  /** Starts the process before there is a task. */
+  warm(): void {
+    if (this.#process || this.#closed || performance.now() < this.#brokenUntil) return;
+    this.#process = this.#start();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#end();
+    this.#processes.close();
+  }
+
+  give(): void {
+    if (this.#closed || this.waiting.isEmpty || this.#given.length > 0) return;
+    this.warm();
+    if (!this.#process) this.options.onBroken(this.waiting.takeAll(), "no process can be started");
+    if (!this.#process?.isReady) return;
+    let lines = "";
+    while (this.#given.length < this.options.window && !this.waiting.isEmpty) {
+      const item = this.waiting.next()!;
+      this.#given.push(item);
+      lines += taskLine(item.task, item.event);
+    }
+    this.#givenAt = performance.now();
+    this.#process.give(lines);
+    this.#watchOver();
+  }
+
+  /**
+   * The process ends a task at its limit where it can; this is for where it cannot. CPU time counts, not the clock:
+   * on a busy machine an innocent task takes long.
+   */
+  #watchOver(): void {
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.#look(performance.now() + PATIENCE_MS), 2 * this.options.limitMs);
+  }
+
+  #look(end: number, allowedMs?: number): void {
+    const watch = this.#watch;
+    // Results that arrived while the event loop was busy are read first.
+    setImmediate(() => {
+      if (watch !== this.#watch || !this.#process) return;
+      const { limitMs } = this.options;
+      const usedMs = this.#process.cpuMs();
+      const allowed = allowedMs ?? usedMs + limitMs;
+      if (usedMs >= allowed || performance.now() >= end) this.#ended("took too long");
+      else this.#watch = setTimeout(() => this.#look(end, allowed), limitMs / 4);
+    });
+  }
+
+  #start(): EvaluatorProcess {
+    const taken = this.#processes.take();
+    taken.onReady = () => {
+      if (this.#blamed) this.waiting.charge(this.#blamed.key, performance.now() - this.#blamed.since);
+      this.#blamed = undefined;
+      if (this.options.keepsSpare) this.#processes.prepareSpare();
+      this.give();
+    };
+    taken.onLine = (line) => this.#heard(line);
+    taken.onEnded = (reason) => this.#ended(reason);
+    if (taken.isReady) setImmediate(() => taken.onReady());
+    return taken;
+  }
+
+  #heard(line: string): void {
+    if (line === FILTER_PASSED) {
+      this.#filterPassed = true;
+      this.#watchOver();
+      return;
+    }
+    if (line.startsWith(LONG)) {
+      this.#longMs = Number(line.slice(LONG.length));
+      return;
+    }
+    const item = this.#given.shift()!;
+    const longMs = this.#longMs;
+    this.#filterPassed = false;
+    this.#longMs = 0;
+    if (this.#given.length > 0) this.#watchOver();
+    else this.#unwatch();
+    if (line === SKIPPED) this.#skipped.push(item);
+    else {
+      const result = readResult(line);
+      if (longMs > 0) this.waiting.charge(item.key, longMs);
+      if (result.kind === "failed" && result.slow) this.options.onOverrun(item, result);
+      else this.options.onResult(item, result, longMs);
+    }
+    if (this.#given.length > 0) return;
+    this.#return([]);
+    this.give();
+  }
+
+  #return(bystanders: Item[]): void {
+    const items = [...this.#skipped, ...bystanders];
+    this.#skipped = [];
+    if (items.length > 0) this.options.onReturned(items);
+  }
+
+  /** The process is lost: the task under way is to blame, and all others are evaluated by the next one. */
+  #ended(reason: string): void {
+    const [first, ...others] = this.#given;
+    const error = errorOf(first, this.#filterPassed);
+    const isBroken = this.#process?.isReady === false;
+    this.#end();
+    if (first) {
+      this.#blamed = { key: first.key, since: this.#givenAt };
+      this.options.onOverrun(first, { kind: "failed", error, detail: `the expression ${reason}` });
+    } else if (isBroken) {
+      this.#brokenUntil = performance.now() + BROKEN_MS;
+      this.options.onBroken(this.waiting.takeAll(), reason);
+    }
+    this.#return(others);
+    this.give();
+  }
+
+  #end(): void {
+    this.#unwatch();
+    this.#process?.end();
+    this.#process = undefined;
+    this.#given = [];
+    this.#filterPassed = false;
+    this.#longMs = 0;
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
+  }
+}
+
+/** Names the expression of a task that is under way. */
+function errorOf(item: Item | undefined, filterPassed: boolean): ExpressionError {
+  const isFilter = item?.task.transform === undefined || (item.task.filter !== undefined && !filterPassed);
+  return isFilter ? "filter_error" : "transform_error";
+}

@@ -1,0 +1,164 @@
+/**
+ * Filters and transforms: JSONata over events, in processes of their own. An expression that takes too long, or too much
+ * memory, costs its own webhook and not the others. The fast process evaluates expressions that proved quick, the slow
+ * one all others, including those of previews; `expression-standing.ts` is the policy. Nothing is started before the
+ * first expression.
+ */
+import { Problem } from "../../errors.ts";
+import {
+  changed,
+  evaluated,
+  isAbout,
+  isExhausted,
+  newcomer,
+  overran,
+  REFILL_MS,
+  type Standing,
+  type Texts,
+} from "./sandbox-policy.ts";
+import type { Evaluated, Task } from "./sandbox-protocol.ts";
+import { type Item, Lane } from "./sandbox-worker.ts";
+
+export type { Evaluated } from "./sandbox-protocol.ts";
+
+export interface Expressions {
+  /**
+   * Never rejects. Never resolves once this is closed.
+   * @param key whose expressions these are; each gets its turn
+   * @param event JSON text
+   */
+  evaluate(key: string, task: Texts, event: string): Promise<Evaluated>;
+  /** What is wrong with the syntax of an expression; undefined when it is good. @throws Problem rate_limited */
+  syntaxError(expression: string): Promise<string | undefined>;
+  /** What is not evaluated then never is. */
+  close(): Promise<void>;
+}
+
+/** Begins the keys of the API, whose cost is not the deliveries'. The id of the caller follows. */
+export const FROM_API = "api/";
+/** Waiting previews of a caller of the API, and waiting syntax checks. */
+const MAX_API_WAITING = 64;
+/** Keys that are remembered; a forgotten one is a newcomer. */
+const MAX_KEYS = 10_000;
+/** An overrun here holds up others: it ends early, and its task is evaluated again in the slow process. */
+const FAST = { limitMs: 50, window: 64, niceness: 0, keepsSpare: true };
+/** One task at a time: each overrun costs its own task only. */
+const SLOW = { limitMs: 100, window: 1, niceness: 10, keepsSpare: false };
+/** Debt of an error. */
+const ERROR_MS = 1;
+/** The expressions of the API are new each time, so that a caller has one record for all of them. */
+const ANY: Texts = {};
+
+export function makeExpressions({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Expressions {
+  const standings = new Map<string, Standing>();
+  const callbacks = {
+    maxBytes,
+    onResult(item: Item, result: Evaluated, longMs: number) {
+      // An error proves nothing, and costs more than a result.
+      const cost = result.kind === "failed" ? Math.max(longMs, ERROR_MS) : longMs;
+      settle(item, (standing) => evaluated(standing, cost, Date.now()));
+      item.done(result);
+    },
+    onReturned(items: Item[]) {
+      for (const item of items.reverse()) laneOf(item).waiting.put(item.key, item, true);
+      slow.give();
+      fast.give();
+    },
+    onBroken(items: Item[], reason: string) {
+      for (const item of items) item.done(refusal(item.task, reason));
+    },
+  };
+  const slow = new Lane({
+    ...SLOW,
+    ...callbacks,
+    onOverrun(item, result) {
+      item.done(result);
+      settle(item, (standing) => overran(standing, Date.now()));
+    },
+  });
+  const fast = new Lane({
+    ...FAST,
+    ...callbacks,
+    onOverrun(item) {
+      slow.waiting.put(item.key, item, true);
+      settle(item, (standing) => overran(standing, Date.now()));
+      slow.give();
+    },
+  });
+
+  /** Records an evaluation, and moves all waiting tasks of the key along with it. */
+  function settle({ key, task }: Item, next: (standing: Standing) => Standing): void {
+    const before = standings.get(key);
+    if (!before || !isAbout(before, textsOf(key, task))) return;
+    const after = next(before);
+    if (after === before) return;
+    standings.set(key, after);
+    const isRefused = isExhausted(after, Date.now());
+    if (after.place === before.place && !isRefused) return;
+    for (const item of [...slow.waiting.take(key), ...fast.waiting.take(key)]) {
+      if (isRefused) item.done(refusal(item.task, EXHAUSTED));
+      else laneOf(item).put(item);
+    }
+  }
+
+  function laneOf({ key, task }: Item): Lane {
+    const standing = standings.get(key);
+    return !isApi(key) && standing?.place === "fast" && isAbout(standing, task) ? fast : slow;
+  }
+
+  function standingOf(key: string, task: Task): Standing {
+    const known = standings.get(key);
+    const texts = textsOf(key, task);
+    if (known && isAbout(known, texts)) return known;
+    if (!known && standings.size >= MAX_KEYS) standings.delete(standings.keys().next().value!);
+    const standing = known ? changed(known, texts, Date.now()) : newcomer(texts);
+    standings.set(key, standing);
+    return standing;
+  }
+
+  function evaluate(key: string, task: Task, event: string): Promise<Evaluated> {
+    if (isExhausted(standingOf(key, task), Date.now())) return Promise.resolve(refusal(task, EXHAUSTED));
+    if (!isApi(key)) {
+      // A webhook's expressions, once they proved quick, do not wait for a start.
+      fast.warm();
+    } else if (slow.waiting.count(key) >= MAX_API_WAITING) {
+      return Promise.resolve(refusal(task, "too many expressions are waiting to be evaluated"));
+    }
+    return new Promise((done) => {
+      const item = { key, task, event, done };
+      laneOf(item).put(item);
+    });
+  }
+
+  return {
+    evaluate: (key, { filter, transform }, event) => evaluate(key, { filter, transform }, event),
+    async syntaxError(expression) {
+      const result = await evaluate(FROM_API, { check: expression }, "null");
+      if (result.kind === "refused") throw refusedByApi(result.detail);
+      return result.kind === "failed" ? result.detail : undefined;
+    },
+    async close() {
+      fast.close();
+      slow.close();
+    },
+  };
+}
+
+export function refusedByApi(detail: string): Problem {
+  return new Problem("rate_limited", detail, { headers: { "retry-after": `${REFILL_MS / 1_000}` } });
+}
+
+function isApi(key: string): boolean {
+  return key.startsWith(FROM_API);
+}
+
+function textsOf(key: string, task: Task): Texts {
+  return isApi(key) ? ANY : task;
+}
+
+const EXHAUSTED = "these expressions exceeded their limits too often";
+
+function refusal({ filter, check }: Task, detail: string): Evaluated {
+  const error = filter !== undefined || check !== undefined ? "filter_error" : "transform_error";
+  return { kind: "refused", error, detail: `not evaluated: ${detail}` };
+}

@@ -1,0 +1,198 @@
+/** What became of the messages of a webhook, as the API shows it: read from its queue. */
+import type { Job, JobType, Queue } from "bullmq";
+import { fieldProblem, Problem } from "../../errors.ts";
+import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
+import { type DeliveryFilter, type FilterInput, mayMatch, readFilter } from "./delivery-filter.ts";
+import type { Attempt, DeliveryJob } from "./job.ts";
+
+export type DeliveryStatus = "pending" | "active" | "retrying" | "succeeded" | "failed";
+
+export interface Delivery {
+  messageId: string;
+  webhookId: string;
+  topic: string;
+  status: DeliveryStatus;
+  /** Attempts that used up the schedule. */
+  attempts: number;
+  receivedAt: string;
+  nextAttemptAt: string | null;
+  finishedAt: string | null;
+  lastAttempt: Attempt | null;
+  /** CloudEvents `type`. */
+  type: string;
+  /** Left out by the webhook's filter: nothing was sent. */
+  filtered?: true;
+}
+
+export interface DeliveryDetail extends Delivery {
+  message: Omit<DeliveryJob, "receivedAt" | "type">;
+  attemptLog: LoggedAttempt[];
+}
+
+export type DeliveryCounts = Record<DeliveryStatus | "discarded", number>;
+
+/** BullMQ's states. A paused webhook has no worker; its queue is never paused, so that its jobs count alike on both backends. */
+const STATES: Record<DeliveryStatus, JobType[]> = {
+  active: ["active"],
+  pending: ["waiting", "prioritized"],
+  retrying: ["delayed"],
+  failed: ["failed"],
+  succeeded: ["completed"],
+};
+const STATUSES = Object.keys(STATES) as DeliveryStatus[];
+
+/** @param discarded how many were dropped since the registration */
+export async function countDeliveries(queue: Queue, discarded: number): Promise<DeliveryCounts> {
+  const counts = await queue.getJobCounts(...Object.values(STATES).flat());
+  const sum = (status: DeliveryStatus) => STATES[status].reduce((total, state) => total + (counts[state] ?? 0), 0);
+  const byStatus = STATUSES.map((status) => [status, sum(status)]);
+  return { ...Object.fromEntries(byStatus), discarded } as DeliveryCounts;
+}
+
+export interface DeliveryPage {
+  items: Delivery[];
+  nextCursor: string | null;
+}
+
+/** Where the next page begins: in the states after `state`, or `offset` jobs into it. */
+interface Cursor {
+  state: number;
+  offset: number;
+}
+
+export interface DeliveryQuery extends FilterInput {
+  status?: DeliveryStatus;
+  after?: string;
+  limit: number;
+}
+
+/** A page looks at no more than these ids, however few of them match. */
+const MAX_LOOKED = 2_000;
+/** Jobs loaded at once: each may hold a payload of the largest size. */
+const LOAD = 50;
+/** The id is made just before the message is given its time of receipt. */
+const ID_SLACK_MS = 1_000;
+
+/**
+ * One page, status by status in the order active, pending, retrying, failed, succeeded; the newest first in each. May
+ * be short or empty although more follow. The queue moves while it is read: a delivery may then stand on two pages or
+ * on none. @throws Problem that names a field of the query
+ */
+export async function listDeliveries(
+  queue: Queue<DeliveryJob>,
+  webhookId: string,
+  query: DeliveryQuery,
+): Promise<DeliveryPage> {
+  const filter = readFilter(query);
+  const wanted = query.status ? [query.status] : STATUSES;
+  const states = wanted.flatMap((status) => STATES[status].map((state) => ({ status, state })));
+  const items: Delivery[] = [];
+  let { state: index, offset } = decodeCursor(query.after);
+  let looked = 0;
+  while (index < states.length && items.length < query.limit && looked < MAX_LOOKED) {
+    const { status, state } = states[index]!;
+    const room = query.limit - items.length;
+    const asked = isNarrow(filter) ? MAX_LOOKED - looked : room;
+    const ids = await queue.getRanges([state], offset, offset + asked - 1, false);
+    const { found, passed } = await take(queue, ids, filter, room);
+    items.push(...(await Promise.all(found.map((job) => toDelivery(queue, job, webhookId, status)))));
+    looked += passed;
+    if (passed === ids.length && ids.length < asked) {
+      index++;
+      offset = 0;
+    } else offset += passed;
+  }
+  return { items, nextCursor: index < states.length ? encodeCursor({ state: index, offset }) : null };
+}
+
+function isNarrow({ since, until, topic }: DeliveryFilter): boolean {
+  return topic !== undefined || Number.isFinite(since) || Number.isFinite(until);
+}
+
+/** The first `room` that match, and how many ids that took. What vanished meanwhile matches nothing. */
+async function take(queue: Queue<DeliveryJob>, ids: string[], filter: DeliveryFilter, room: number) {
+  const { since, until, topic } = filter;
+  const loose = { since: since - ID_SLACK_MS, until: until + ID_SLACK_MS };
+  const found: Job<DeliveryJob>[] = [];
+  let passed = 0;
+  while (passed < ids.length && found.length < room) {
+    const chunk: string[] = [];
+    for (; passed < ids.length && chunk.length < Math.min(LOAD, room - found.length); passed++) {
+      if (mayMatch(ids[passed]!, loose)) chunk.push(ids[passed]!);
+    }
+    for (const job of await Promise.all(chunk.map((id) => queue.getJob(id)))) {
+      const { receivedAt, topic: name } = job?.data ?? {};
+      if (receivedAt === undefined || receivedAt < since || receivedAt >= until) continue;
+      if (!topic || topic(name!)) found.push(job!);
+    }
+  }
+  return { found, passed };
+}
+
+/** @throws Problem not_found */
+export async function findJob(queue: Queue<DeliveryJob>, messageId: string): Promise<Job<DeliveryJob>> {
+  // Other names might be those of keys that BullMQ uses itself.
+  const job = /^[a-z]+_[0-9a-f-]{36}$/.test(messageId) ? await queue.getJob(messageId) : undefined;
+  if (!job) throw new Problem("not_found", `there is no delivery of ${messageId}`);
+  return job;
+}
+
+/** @throws Problem not_found */
+export async function getDelivery(
+  queue: Queue<DeliveryJob>,
+  webhookId: string,
+  messageId: string,
+): Promise<DeliveryDetail> {
+  const job = await findJob(queue, messageId);
+  const [state, attempts] = await Promise.all([job.getState(), readAttempts(queue, job)]);
+  const status = STATUSES.find((each) => STATES[each].includes(state as JobType));
+  if (!status) throw new Problem("not_found", `there is no delivery of ${messageId}`);
+  const { receivedAt: _receivedAt, type: _type, ...message } = job.data;
+  return { ...(await toDelivery(queue, job, webhookId, status)), message, attemptLog: attempts.map(toLogged) };
+}
+
+export async function toDelivery(
+  queue: Queue<DeliveryJob>,
+  job: Job<DeliveryJob>,
+  webhookId: string,
+  status: DeliveryStatus,
+): Promise<Delivery> {
+  const { timestamp, delay, attemptsMade, finishedOn } = job;
+  // What was tried and says nothing of it itself has it in its log.
+  const last = lastInJob(job) ?? (job.attemptsStarted > 0 ? (await readAttempts(queue, job)).at(-1) : undefined);
+  // The delay counts from the end of the attempt that failed.
+  const since = last ? Date.parse(last.at) + last.durationMs : timestamp;
+  // Behind another one of its line: when that one ends, whatever its own delay says.
+  const isParked = status === "retrying" && !last && job.data.place?.previous !== undefined;
+  const due = status === "pending" ? timestamp : status === "retrying" ? since + (delay ?? 0) : undefined;
+  const nextAttemptAt = isParked ? undefined : due;
+  const filtered = (job.returnvalue as { filtered?: unknown } | null | undefined)?.filtered === true;
+  return {
+    messageId: job.id!,
+    webhookId,
+    topic: job.data.topic,
+    type: job.data.type ?? "mqtt.message",
+    ...(filtered && { filtered }),
+    status,
+    attempts: filtered ? 0 : attemptsMade,
+    receivedAt: new Date(job.data.receivedAt).toISOString(),
+    nextAttemptAt: time(nextAttemptAt),
+    finishedAt: status === "succeeded" || status === "failed" ? time(finishedOn) : null,
+    lastAttempt: last ? withoutBody(last) : null,
+  };
+}
+
+function time(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function encodeCursor({ state, offset }: Cursor): string {
+  return Buffer.from(`${state}.${offset}`).toString("base64url");
+}
+
+function decodeCursor(cursor: string | undefined): Cursor {
+  if (cursor === undefined) return { state: 0, offset: 0 };
+  const found = /^(\d{1,2})\.(\d{1,12})$/.exec(Buffer.from(cursor, "base64url").toString());
+  if (!found) throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
+  return { state: Number(found[1]), offset: Number(found[2]) };
+}

@@ -1,0 +1,228 @@
+/**
+ * Replays in the background. Each is a record, which says how far it is, and a job of one queue, which any instance
+ * takes up, also after the one that had it died. What was made again and not yet written down is then looked at once
+ * more: it has left the state that is replayed, or is made again a second time, which does no harm.
+ */
+import { setImmediate } from "node:timers/promises";
+import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
+import { Problem } from "../../errors.ts";
+import type { DeliveryJob } from "./job.ts";
+import { enqueueAgain } from "./redelivery.ts";
+import {
+  advance,
+  cancel,
+  finish,
+  leftToDo,
+  newReplay,
+  type Replay,
+  type ReplayInput,
+  type ReplayRecord,
+  stateOf,
+  toReplay,
+} from "./replay.ts";
+
+interface Versioned<T> {
+  id: string;
+  value: T;
+  version: number;
+}
+
+/** What is needed of records in the store. */
+export interface ReplayRecords<T> {
+  get(id: string): Promise<Versioned<T> | undefined>;
+  all(): Promise<Versioned<T>[]>;
+  create(id: string, value: T): Promise<boolean>;
+  replace(id: string, value: T, version: number): Promise<boolean>;
+  remove(id: string): Promise<boolean>;
+}
+
+export interface ReplaysOptions {
+  records: ReplayRecords<ReplayRecord>;
+  /** Webhook → its replay under way: one at a time. */
+  running: ReplayRecords<{ replayId: string }>;
+  openQueue(name: string): Queue<object>;
+  openWorker(name: string, processor: (job: Job<object>, token?: string) => Promise<unknown>, options: object): Worker;
+  exists(webhookId: string): boolean;
+  /** Of one's own: BullMQ's calls on a queue that somebody else closes may never answer. */
+  openDeliveries(webhookId: string): Queue<DeliveryJob>;
+  onFailed(error: Error): void;
+  /** For tests. */
+  step?: number;
+}
+
+const QUEUE = "replays";
+/** Made again between two looks at the record: what a cancellation may come too late for. */
+const STEP = 50;
+/** How long and how many of those that have ended can be read. */
+const KEEP_MS = 24 * 3_600_000;
+const MAX_KEPT = 1_000;
+const SWEEP_MS = 60_000;
+/** A replay without its job for so long was left behind by a process that died between writing the two. */
+const ORPHAN_MS = 30_000;
+const JOB = {
+  attempts: 1_000_000,
+  backoff: { type: "fixed", delay: 1_000 },
+  stackTraceLimit: 1,
+  removeOnComplete: true,
+  removeOnFail: true,
+};
+/** When a process dies its replays are taken up again after at most LOCK_MS and two look-outs. */
+const WORKER = { concurrency: 2, lockDuration: 10_000, stalledInterval: 2_500, maxStalledCount: 1_000_000 };
+
+export class Replays {
+  readonly #step: number;
+  #queue: Queue<object> | undefined;
+  #worker: Worker | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(private readonly options: ReplaysOptions) {
+    this.#step = options.step ?? STEP;
+  }
+
+  /** @param work false: they can be begun, asked for and cancelled here, and other instances make them */
+  start(work = true): void {
+    const { openQueue, openWorker, onFailed } = this.options;
+    this.#queue = openQueue(QUEUE);
+    if (!work) return;
+    this.#worker = openWorker(QUEUE, (job, token) => this.#run(job, token), WORKER);
+    this.#worker.on("failed", (_job, error) => onFailed(error));
+    this.#timer = setInterval(() => void this.#sweep().catch(onFailed), SWEEP_MS).unref();
+  }
+
+  /** What is under way is put back and taken up by another instance, or after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    await this.#worker?.close();
+    await this.#queue?.close();
+  }
+
+  /** @throws Problem that names a field, or conflict while another one of the webhook is under way */
+  async begin(webhookId: string, input: ReplayInput): Promise<Replay> {
+    const { records, running } = this.options;
+    const { id, record } = newReplay(webhookId, input, Date.now());
+    record.count = await this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
+    // In this order: what is left behind by a crash is then a record, which the sweep finds.
+    await records.create(id, record);
+    if (!(await running.create(webhookId, { replayId: id }))) {
+      await records.remove(id);
+      throw new Problem("conflict", "a replay of this webhook is under way");
+    }
+    await this.#enqueue(id);
+    return toReplay(id, record);
+  }
+
+  /** @throws Problem not_found */
+  async get(webhookId: string, id: string): Promise<Replay> {
+    return toReplay(id, (await this.#find(webhookId, id)).value);
+  }
+
+  /** @throws Problem not_found, or conflict when it has ended */
+  async cancel(webhookId: string, id: string): Promise<void> {
+    for (;;) {
+      const { value, version } = await this.#find(webhookId, id);
+      if (!(await this.options.records.replace(id, cancel(value, Date.now()), version))) continue;
+      await this.#free(webhookId, id);
+      return;
+    }
+  }
+
+  async #find(webhookId: string, id: string): Promise<Versioned<ReplayRecord>> {
+    const found = await this.options.records.get(id);
+    if (found?.value.webhookId !== webhookId) throw new Problem("not_found", `there is no replay ${id}`);
+    return found;
+  }
+
+  async #run(job: Job<object>, token: string | undefined): Promise<void> {
+    const found = await this.options.records.get(job.id!);
+    if (found) await this.#withQueue(found.value, (queue) => this.#runOn(queue, job, token));
+  }
+
+  async #runOn(queue: Queue<DeliveryJob>, job: Job<object>, token: string | undefined): Promise<void> {
+    const { records } = this.options;
+    const id = job.id!;
+    // Read once: what ends while the replay runs is no part of it.
+    let ids: string[] | undefined;
+    for (;;) {
+      if (this.#stopping) {
+        await job.moveToDelayed(Date.now(), token);
+        throw new DelayedError();
+      }
+      const found = await records.get(id);
+      if (!found) return;
+      const { value: record, version } = found;
+      ids ??= await idsIn(queue, record);
+      const next = record.state === "running" ? await this.#advance(queue, record, ids) : record;
+      // If it does not work it was cancelled meanwhile, or another instance has it too: look again.
+      if (next !== record && !(await records.replace(id, next, version))) continue;
+      if (next.state === "running") continue;
+      await this.#free(record.webhookId, id);
+      return;
+    }
+  }
+
+  async #advance(queue: Queue<DeliveryJob>, record: ReplayRecord, all: string[]): Promise<ReplayRecord> {
+    if (!this.options.exists(record.webhookId)) return cancel(record, Date.now());
+    const ids = leftToDo(all, record).slice(0, this.#step);
+    if (ids.length === 0) return finish(record, Date.now());
+    const jobs = await Promise.all(ids.map((id) => queue.getJob(id)));
+    let made = 0;
+    // One after the other, so that they stand in line as they were received.
+    for (const job of jobs) {
+      // The embedded store works in this thread, and its answers alone would never let anything else come in.
+      await setImmediate();
+      if (!job) made++;
+      else if ((job.finishedOn ?? 0) > record.createdAt) continue;
+      else if (await enqueueAgain(queue, job, stateOf(record), false)) made++;
+    }
+    return advance(record, ids, made);
+  }
+
+  async #withQueue<T>({ webhookId }: ReplayRecord, use: (queue: Queue<DeliveryJob>) => Promise<T>): Promise<T> {
+    const queue = this.options.openDeliveries(webhookId);
+    try {
+      return await use(queue);
+    } finally {
+      await queue.close().catch(() => undefined);
+    }
+  }
+
+  /** Harmless when it is there already. */
+  async #enqueue(id: string): Promise<void> {
+    await this.#queue!.add(QUEUE, {}, { ...JOB, jobId: id });
+  }
+
+  /** Lets the webhook have another one. */
+  async #free(webhookId: string, id: string): Promise<void> {
+    const { running } = this.options;
+    const found = await running.get(webhookId);
+    if (found?.value.replayId === id) await running.remove(webhookId);
+  }
+
+  /** Mends what crashes left behind, and forgets what has ended long ago. */
+  async #sweep(): Promise<void> {
+    const { records, running } = this.options;
+    const all = await records.all();
+    const now = Date.now();
+    for (const { id, value } of all) {
+      if (value.state !== "running" || now - value.createdAt < ORPHAN_MS) continue;
+      const holder = (await running.get(value.webhookId))?.value.replayId;
+      if (holder === id) await this.#enqueue(id);
+      else await records.remove(id); // it never began
+    }
+    for (const { id, value } of await running.all()) {
+      const state = all.find((each) => each.id === value.replayId)?.value.state;
+      if (state === "finished" || state === "cancelled") await this.#free(id, value.replayId);
+    }
+    const ended = all.filter(({ value }) => value.state !== "running");
+    for (const [i, { id, value }] of ended.entries()) {
+      if (i < ended.length - MAX_KEPT || now - value.finishedAt! > KEEP_MS) await records.remove(id);
+    }
+  }
+}
+
+/** What is left to do of a replay. */
+async function idsIn(queue: Queue<DeliveryJob>, record: ReplayRecord): Promise<string[]> {
+  return leftToDo(await queue.getRanges([stateOf(record)], 0, -1), record);
+}

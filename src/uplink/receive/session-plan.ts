@@ -1,0 +1,96 @@
+/**
+ * Which session of the uplink subscribes to which filter, and under which identifier.
+ *
+ * A broker may send one copy of a message for each of our subscriptions that match it, or a single one; each webhook
+ * must get it once. On MQTT 5 every filter has a subscription identifier, so one session is enough and a copy says
+ * which filters it came for. On 3.1.1 nothing tells copies apart, so filters that overlap go to different sessions:
+ * then a session gets each message exactly once, whatever the broker does. The exception is a filter that replaces
+ * another one of its webhook: see {@link planSubscriptions}.
+ *
+ * The plan outlives the process: the broker keeps the subscriptions, and messages waiting there carry identifiers of
+ * the past. So an assignment, once made, stays as long as it is right.
+ */
+import type { QoS } from "../../message.ts";
+import { overlaps } from "../../topic.ts";
+
+export interface Assignment {
+  /** Index of the session: 0 unless filters overlap on MQTT 3.1.1. */
+  session: number;
+  /** Subscription identifier, 1 to 268,435,455 (MQTT 5 section 3.8.2.1.2). */
+  id: number;
+}
+
+export interface Plan {
+  /** What to subscribe. */
+  assignments: Map<string, Assignment>;
+  /** Assignments of the past that no longer hold: to be unsubscribed at their session. */
+  stale: { filter: string; session: number }[];
+}
+
+/**
+ * @param filters what is wanted, without repetition
+ * @param past what is subscribed, or was meant to be, by filter
+ * @param copiesCarryIds whether subscription identifiers tell copies apart
+ * @param usedId the highest identifier that was ever used: none is used again, since copies may still carry it
+ * @param replaces whether a webhook has the first filter in place of the second, which is no longer wanted
+ */
+export function planSubscriptions(
+  filters: string[],
+  past: ReadonlyMap<string, Assignment>,
+  copiesCarryIds: boolean,
+  usedId = 0,
+  replaces: (filter: string, old: string) => boolean = () => false,
+): Plan {
+  const assignments = new Map<string, Assignment>();
+  const sessions: string[][] = [];
+  // A filter that is no longer wanted stays subscribed for a while. The filter that replaces it for a webhook joins it:
+  // most brokers send one copy per session, so each message of the hand-over comes once. Other filters stay away.
+  const leaving: string[][] = [];
+  const wanted = new Set(filters);
+  let lastId = usedId;
+  for (const [filter, { session, id }] of past) {
+    lastId = Math.max(lastId, id);
+    if (!wanted.has(filter)) put(leaving, session, filter);
+  }
+
+  const fits = (filter: string, index: number) => !sessions[index]?.some((other) => overlaps(other, filter));
+  const mayJoin = (filter: string, index: number) =>
+    !leaving[index]?.some((old) => overlaps(old, filter) && !replaces(filter, old));
+  const choose = (filter: string, known: Assignment | undefined) => {
+    if (known && fits(filter, known.session)) return known.session;
+    // The session of a predecessor comes first, or each message of the hand-over would come in two sessions.
+    const joined = leaving.findIndex((olds) => olds?.some((old) => overlaps(old, filter) && replaces(filter, old)));
+    if (joined >= 0 && fits(filter, joined) && mayJoin(filter, joined)) return joined;
+    let index = 0;
+    while (!fits(filter, index) || !mayJoin(filter, index)) index++;
+    return index;
+  };
+
+  // Those that are assigned go first and keep their place if they can; then first fit, which is greedy colouring.
+  const ordered = [...filters].sort((a, b) => Number(past.has(b)) - Number(past.has(a)));
+  for (const filter of ordered) {
+    const known = past.get(filter);
+    const session = copiesCarryIds ? 0 : choose(filter, known);
+    assignments.set(filter, { session, id: known?.id ?? ++lastId });
+    put(sessions, session, filter);
+  }
+
+  const stale = [...past]
+    .filter(([filter, { session }]) => assignments.get(filter)?.session !== session)
+    .map(([filter, { session }]) => ({ filter, session }));
+  return { assignments, stale };
+}
+
+function put(sessions: string[][], session: number, filter: string): void {
+  sessions[session] ??= [];
+  sessions[session].push(filter);
+}
+
+/** The highest QoS any webhook wants, by filter. */
+export function wantedFilters(webhooks: Iterable<{ topics: string[]; qos: QoS }>): Map<string, QoS> {
+  const wanted = new Map<string, QoS>();
+  for (const { topics, qos } of webhooks) {
+    for (const filter of topics) wanted.set(filter, Math.max(qos, wanted.get(filter) ?? 0) as QoS);
+  }
+  return wanted;
+}

@@ -1,0 +1,26 @@
+/** Credentials belong to the origin they were given for: another one gets only those that the same call sets. Pure. */
+import { type FieldError, fieldsProblem } from "../errors.ts";
+import { hasCredentials, isMask } from "./header-masking.ts";
+import type { Webhook, WebhookPatch } from "./webhook.ts";
+
+/**
+ * Otherwise a caller could have values that the API never shows sent to a receiver of its own. The signing secret
+ * stays: it signs, and is not sent.
+ * @throws Problem credentials_required
+ */
+export function requireCredentials(current: Pick<Webhook, "url" | "auth" | "headers">, input: WebhookPatch): void {
+  if (input.url === undefined || originOf(input.url) === originOf(current.url)) return;
+  const message = "must be set again, or taken away, together with a url of another origin";
+  const errors: FieldError[] = [];
+  if (current.auth && input.auth === undefined) errors.push({ path: "auth", message });
+  if (!input.headers && hasCredentials(current.headers)) errors.push({ path: "headers", message });
+  for (const [name, value] of Object.entries(input.headers ?? {})) {
+    if (isMask(name, value)) errors.push({ path: `headers.${name}`, message });
+  }
+  if (errors.length > 0) throw fieldsProblem(errors, "credentials_required");
+}
+
+/** Scheme, host and port. */
+function originOf(url: string): string {
+  return new URL(url).origin;
+}

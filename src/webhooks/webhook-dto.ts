@@ -1,0 +1,73 @@
+/** A webhook as it is shown: without secrets, with its state and what became of its deliveries. */
+import { maskHeaders } from "./header-masking.ts";
+import { type AuthInput, isCallable, type OpenWebhook, openFields, type Webhook } from "./webhook.ts";
+
+export interface Counts {
+  pending: number;
+  active: number;
+  retrying: number;
+  succeeded: number;
+  failed: number;
+  /** Dropped unsent since the registration: too old, or too many. */
+  discarded: number;
+}
+
+export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
+
+type WebhookState = "active" | "paused" | "disabled" | "failing";
+
+export type WebhookView = Omit<OpenWebhook, "snapshot"> &
+  Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
+    state: WebhookState;
+    counts: Counts;
+    /** Since when every attempt has failed, while the state is `failing`. */
+    failingSince: string | null;
+    /** Topic filters that the broker does not subscribe us to; absent when there are none. */
+    refusedTopics?: { topic: string; reason: string }[];
+    auth?: ShownAuth;
+    verification?: { state: "pending" | "verified"; at: string };
+    oldSecretUntil?: string;
+    secret?: string;
+  };
+
+type ShownAuth = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
+
+/**
+ * @param failingSince in milliseconds; undefined when the endpoint is not failing
+ * @param refused why the broker does not subscribe us, by filter
+ */
+export function viewOf(
+  webhook: Webhook,
+  counts: Counts,
+  failingSince: number | undefined,
+  refused: ReadonlyMap<string, string>,
+  now: number,
+): WebhookView {
+  const { snapshot: _snapshot, ...shown } = openFields(webhook);
+  const { disabled, oldSecret, verification, auth } = webhook;
+  const { retained = "skip", ordering = "none", events = [] } = webhook;
+  const paused = !isCallable(webhook);
+  const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
+  const refusedTopics = webhook.topics
+    .filter((topic) => refused.has(topic))
+    .map((topic) => ({ topic, reason: refused.get(topic)! }));
+  return {
+    ...shown,
+    headers: maskHeaders(webhook.headers),
+    retained,
+    ordering,
+    events,
+    ...(refusedTopics.length > 0 && { refusedTopics }),
+    ...(auth && { auth: shownAuth(auth) }),
+    ...(verification && { verification: { state: verification.state, at: verification.at } }),
+    ...(oldSecret && Date.parse(oldSecret.until) > now && { oldSecretUntil: oldSecret.until }),
+    state,
+    failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
+    counts,
+  };
+}
+
+function shownAuth(auth: AuthInput): ShownAuth {
+  const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...shown } = auth;
+  return shown;
+}

@@ -1,0 +1,407 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, describe, it } from "node:test";
+import { ConfigError, loadConfig, redactUrl } from "../../src/config/config.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "causeway-config-"));
+after(() => rmSync(dir, { recursive: true }));
+
+type Env = Record<string, string>;
+
+const load = (env: Env) => loadConfig(env, { envFile: false });
+
+function mistakesOf(env: Env): { name: string; message: string }[] {
+  try {
+    load(env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return [...error.errors];
+  }
+  return [];
+}
+
+const namesOf = (env: Env) => mistakesOf(env).map(({ name }) => name);
+
+describe("configuration", () => {
+  it("has a default for everything", () => {
+    assert.deepEqual(load({}), {
+      http: { host: "127.0.0.1", port: 8080 },
+      apiKey: undefined,
+      dataDir: resolve("data"),
+      logLevel: "info",
+      mqtt: {
+        url: undefined,
+        username: undefined,
+        password: undefined,
+        ca: undefined,
+        cert: undefined,
+        key: undefined,
+        alpn: undefined,
+        protocol: "auto",
+        clientId: "causeway",
+      },
+      broker: { host: "127.0.0.1", port: 1883, username: undefined, password: undefined },
+      storeUrl: undefined,
+      storeReset: false,
+      secretsKeys: [],
+      roles: ["api", "uplink", "delivery"],
+      webhookAllowNetworks: ["127.0.0.0/8", "::1/128"],
+      maxPayloadBytes: 262_144,
+      maxPendingRequests: 10_000,
+      maxWaitingDeliveries: 100_000,
+      eventSource: "/causeway",
+      publicUrl: undefined,
+    });
+  });
+
+  it("takes every variable", () => {
+    const config = load({
+      HOST: "::",
+      PORT: "0",
+      API_KEY: "a-key-of-24-characters!!",
+      DATA_DIR: "/var/lib/causeway",
+      LOG_LEVEL: "debug",
+      MQTT_URL: "ws://broker:8083/mqtt",
+      MQTT_USERNAME: "bridge",
+      MQTT_PASSWORD: "p",
+      MQTT_PROTOCOL: "3.1.1",
+      MQTT_CLIENT_ID: "causeway-2",
+      BROKER_HOST: "::1",
+      BROKER_PORT: "0",
+      BROKER_USERNAME: "device",
+      BROKER_PASSWORD: "q",
+      STORE_URL: "rediss://u:p@redis:6380/1",
+      STORE_RESET: "accept",
+      SECRETS_KEY: `${"n".repeat(32)}, ${"o".repeat(44)}`,
+      ROLES: " delivery, api,uplink ",
+      WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8, fd00::/8",
+      MAX_PAYLOAD_BYTES: "16777216",
+      EVENT_SOURCE: "urn:example:site-1",
+      PUBLIC_URL: "https://example.com/causeway/",
+    });
+    assert.deepEqual(config, {
+      http: { host: "::", port: 0 },
+      apiKey: "a-key-of-24-characters!!",
+      dataDir: "/var/lib/causeway",
+      logLevel: "debug",
+      mqtt: {
+        url: "ws://broker:8083/mqtt",
+        username: "bridge",
+        password: "p",
+        ca: undefined,
+        cert: undefined,
+        key: undefined,
+        alpn: undefined,
+        protocol: "3.1.1",
+        clientId: "causeway-2",
+      },
+      broker: { host: "::1", port: 0, username: "device", password: "q" },
+      storeUrl: "rediss://u:p@redis:6380/1",
+      storeReset: true,
+      secretsKeys: ["n".repeat(32), "o".repeat(44)],
+      roles: ["api", "uplink", "delivery"],
+      webhookAllowNetworks: ["10.0.0.0/8", "fd00::/8"],
+      maxPayloadBytes: 16_777_216,
+      maxPendingRequests: 10_000,
+      maxWaitingDeliveries: 100_000,
+      eventSource: "urn:example:site-1",
+      publicUrl: "https://example.com/causeway",
+    });
+  });
+
+  it("is frozen, all the way down", () => {
+    const config = load({});
+    assert.throws(() => Object.assign(config, { apiKey: "x" }), TypeError);
+    assert.throws(() => Object.assign(config.mqtt, { url: "x" }), TypeError);
+    assert.throws(() => (config.webhookAllowNetworks as string[]).push("x"), TypeError);
+  });
+
+  it("opens loopback to webhooks only while broker and store are embedded", () => {
+    assert.deepEqual(load({ WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8" }).webhookAllowNetworks, [
+      "127.0.0.0/8",
+      "::1/128",
+      "10.0.0.0/8",
+    ]);
+    assert.deepEqual(load({ MQTT_URL: "mqtt://b" }).webhookAllowNetworks, []);
+    assert.deepEqual(load({ STORE_URL: "redis://r" }).webhookAllowNetworks, []);
+  });
+
+  it("takes user name and password out of MQTT_URL; the variables win", () => {
+    const inUrl = load({ MQTT_URL: "mqtts://me:s%40crt@broker:8883" }).mqtt;
+    assert.deepEqual([inUrl.url, inUrl.username, inUrl.password], ["mqtts://broker:8883", "me", "s@crt"]);
+    const both = load({ MQTT_URL: "mqtt://me:x@broker", MQTT_USERNAME: "you", MQTT_PASSWORD: "y" }).mqtt;
+    assert.deepEqual([both.url, both.username, both.password], ["mqtt://broker", "you", "y"]);
+  });
+
+  const accepted: [name: string, env: Env][] = [
+    ["an empty string is as good as none", { PORT: "", LOG_LEVEL: "", MQTT_PASSWORD: "", BROKER_HOST: "" }],
+    ["BROKER_HOST localhost", { BROKER_HOST: "localhost" }],
+    ["BROKER_HOST 127.1.2.3", { BROKER_HOST: "127.1.2.3" }],
+    ["BROKER_HOST open, with credentials", { BROKER_HOST: "0.0.0.0", BROKER_USERNAME: "d", BROKER_PASSWORD: "p" }],
+    ["BROKER_HOST open, but the broker is another one", { BROKER_HOST: "0.0.0.0", MQTT_URL: "mqtt://b" }],
+    ["MQTT_CLIENT_ID of 40 characters", { MQTT_CLIENT_ID: "c".repeat(40) }],
+    ["MAX_PAYLOAD_BYTES 1", { MAX_PAYLOAD_BYTES: "1" }],
+    ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
+    ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
+    ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
+  ];
+  for (const [name, env] of accepted) it(`accepts: ${name}`, () => assert.deepEqual(mistakesOf(env), []));
+
+  const refused: [env: Env, ...names: string[]][] = [
+    [{ HOST: "http://x" }, "HOST"],
+    [{ PORT: "65536" }, "PORT"],
+    [{ PORT: "-1" }, "PORT"],
+    [{ PORT: "80a" }, "PORT"],
+    [{ PORT: "80.5" }, "PORT"],
+    [{ API_KEY: "fifteen-letters" }, "API_KEY"],
+    [{ API_KEY: "sixteen letters and white space" }, "API_KEY"],
+    [{ API_KEY: "schlüsselschlüssel" }, "API_KEY"],
+    [{ LOG_LEVEL: "verbose" }, "LOG_LEVEL"],
+    [{ MQTT_URL: "broker:1883" }, "MQTT_URL"],
+    [{ MQTT_URL: "http://broker" }, "MQTT_URL"],
+    [{ MQTT_URL: "mqtt:///path" }, "MQTT_URL"],
+    [{ MQTT_URL: "mqtt://broker:99999" }, "MQTT_URL"],
+    [{ MQTT_PASSWORD: "p" }, "MQTT_USERNAME"],
+    [{ MQTT_URL: "mqtt://:p@broker" }, "MQTT_USERNAME"],
+    [{ MQTT_USERNAME: "a\nb" }, "MQTT_USERNAME"],
+    [{ MQTT_PROTOCOL: "4" }, "MQTT_PROTOCOL"],
+    [{ MQTT_CLIENT_ID: "c".repeat(41) }, "MQTT_CLIENT_ID"],
+    [{ MQTT_CLIENT_ID: "a/b" }, "MQTT_CLIENT_ID"],
+    [{ BROKER_HOST: "0.0.0.0" }, "BROKER_USERNAME", "BROKER_PASSWORD"],
+    [{ BROKER_HOST: "::", BROKER_PASSWORD: "p" }, "BROKER_USERNAME"],
+    [{ BROKER_HOST: "pi.local", BROKER_USERNAME: "u" }, "BROKER_PASSWORD"],
+    [{ BROKER_PORT: "65536" }, "BROKER_PORT"],
+    [{ STORE_URL: "postgres://h/db" }, "STORE_URL"],
+    [{ STORE_URL: "redis://h/db" }, "STORE_URL"],
+    [{ STORE_RESET: "yes" }, "STORE_RESET"],
+    [{ SECRETS_KEY: "k".repeat(31) }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: `${"k".repeat(32)},short` }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: `${"k".repeat(20)} ${"k".repeat(20)}` }, "SECRETS_KEY"],
+    [{ SECRETS_KEY: "," }, "SECRETS_KEY"],
+    [{ ROLES: "api" }, "ROLES"],
+    [{ ROLES: "api,uplink" }, "ROLES"],
+    [{ ROLES: "delivery", MQTT_URL: "mqtt://h" }, "ROLES"],
+    [{ ROLES: "uplink", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: "api,delivery", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: ",", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: "API", STORE_URL: "redis://h" }, "ROLES"],
+    [{ ROLES: "api,uplink,delivery,broker" }, "ROLES"],
+    [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.1" }, "WEBHOOK_ALLOW_NETWORKS"],
+    [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/33" }, "WEBHOOK_ALLOW_NETWORKS"],
+    [{ WEBHOOK_ALLOW_NETWORKS: "010.0.0.0/8" }, "WEBHOOK_ALLOW_NETWORKS"],
+    [{ WEBHOOK_ALLOW_NETWORKS: "fe80::%eth0/64" }, "WEBHOOK_ALLOW_NETWORKS"],
+    [{ WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8,example.com" }, "WEBHOOK_ALLOW_NETWORKS"],
+    [{ MAX_PAYLOAD_BYTES: "0" }, "MAX_PAYLOAD_BYTES"],
+    [{ MAX_PAYLOAD_BYTES: "16777217" }, "MAX_PAYLOAD_BYTES"],
+    [{ EVENT_SOURCE: "two words" }, "EVENT_SOURCE"],
+    [{ EVENT_SOURCE: "/100%" }, "EVENT_SOURCE"],
+    [{ PUBLIC_URL: "causeway.example.com" }, "PUBLIC_URL"],
+    [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
+    [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
+  ];
+  for (const [env, ...names] of refused) {
+    it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
+  }
+
+  it("takes any of the roles, each once, where store and broker are of several processes", () => {
+    for (const [ROLES, roles, servers] of [
+      ["delivery", ["delivery"], { STORE_URL: "redis://h" }],
+      ["uplink , api", ["api", "uplink"], { STORE_URL: "redis://h" }],
+      ["uplink,uplink", ["uplink"], { STORE_URL: "redis://h", MQTT_URL: "mqtt://h" }],
+      ["delivery,api", ["api", "delivery"], { STORE_URL: "redis://h", MQTT_URL: "mqtt://h" }],
+      ["delivery,api,uplink", ["api", "uplink", "delivery"], {}],
+    ] as const) {
+      assert.deepEqual(load({ ROLES, ...servers }).roles, roles);
+    }
+  });
+
+  it("says what splitting the roles needs", () => {
+    const message = (env: Env) => mistakesOf(env)[0]!.message;
+    assert.match(message({ ROLES: "api" }), /must be api,uplink,delivery without STORE_URL: .* need STORE_URL$/);
+    assert.match(message({ ROLES: "api", STORE_URL: "redis://h" }), /without MQTT_URL: .* need MQTT_URL$/);
+  });
+
+  it("lists every mistake at once, in the order of the table, each with what is expected", () => {
+    const mistakes = mistakesOf({
+      EVENT_SOURCE: " ",
+      PORT: "http",
+      LOG_LEVEL: "loud",
+      MQTT_URL: "tcp://broker",
+      MQTT_PASSWORD: "p",
+      MQTT_CA: join(dir, "missing.pem"),
+      MQTT_PROTOCOL: "6",
+      STORE_URL: "localhost",
+      ROLES: "downlink",
+    });
+    assert.deepEqual(
+      mistakes.map(({ name }) => name),
+      [
+        "PORT",
+        "LOG_LEVEL",
+        "MQTT_URL",
+        "MQTT_USERNAME",
+        "MQTT_CA",
+        "MQTT_PROTOCOL",
+        "STORE_URL",
+        "ROLES",
+        "EVENT_SOURCE",
+      ],
+    );
+    assert.deepEqual(mistakes[0], { name: "PORT", message: "must be a whole number from 0 to 65535" });
+    assert.deepEqual(mistakes[1], {
+      name: "LOG_LEVEL",
+      message: "must be one of trace, debug, info, warn, error, fatal, silent",
+    });
+  });
+
+  it("never shows a value: it could be a secret, or a secret put into the wrong variable", () => {
+    const secret = "hunter2 hunter2";
+    const env: Env = Object.fromEntries(
+      [
+        "API_KEY",
+        "MQTT_URL",
+        "MQTT_KEY",
+        "MQTT_CERT",
+        "MQTT_CA",
+        "STORE_URL",
+        "SECRETS_KEY",
+        "PUBLIC_URL",
+        "LOG_LEVEL",
+        "PORT",
+        "HOST",
+        "ROLES",
+      ].map((name) => [name, secret]),
+    );
+    for (const name of ["MQTT_USERNAME", "MQTT_PASSWORD", "BROKER_PASSWORD"]) env[name] = `${secret}\n`;
+    for (const values of [env, { STORE_URL: "redis://u:hunter2@h/db" }, { MQTT_URL: "tcp://u:hunter2@h" }]) {
+      assert.ok(mistakesOf(values).length > 0);
+      assert.throws(
+        () => load(values),
+        (error: ConfigError) => !`${error.stack}${JSON.stringify(error)}`.includes("hunter2"),
+      );
+    }
+  });
+});
+
+describe("the .env file", () => {
+  const envFile = join(dir, ".env");
+  writeFileSync(envFile, 'PORT=9000\nLOG_LEVEL="warn"\n# a comment\nAPI_KEY=\nHOST=0.0.0.0\n');
+
+  it("is read, and the environment wins", () => {
+    const config = loadConfig({ PORT: "9001", HOST: "" }, { envFile });
+    assert.deepEqual(config.http, { host: "0.0.0.0", port: 9001 });
+    assert.equal(config.logLevel, "warn");
+    assert.equal(config.apiKey, undefined);
+  });
+
+  it("may be missing, but not unreadable", () => {
+    assert.equal(loadConfig({}, { envFile: join(dir, "none") }).http.port, 8080);
+    assert.throws(() => loadConfig({}, { envFile: dir }), {
+      name: "ConfigError",
+      message: `${dir}: cannot be read (EISDIR)`,
+    });
+  });
+
+  it("has an example that names every variable and is valid when its comments are opened", () => {
+    const example = readFileSync(".env.example", "utf8");
+    const opened = example.replaceAll(/^#(?=[A-Z_]+=)/gm, "");
+    const named = [...opened.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+    const table = readFileSync("src/config/variables.ts", "utf8").match(/interface Variables \{([^}]+)\}/)?.[1] ?? "";
+    assert.deepEqual(named.sort(), [...table.matchAll(/^ {2}([A-Z_]+)\??:/gm)].map(([, name]) => name).sort());
+    const path = join(dir, "example.env");
+    writeFileSync(path, opened);
+    assert.doesNotThrow(() => loadConfig({}, { envFile: path }));
+    writeFileSync(path, example);
+    assert.deepEqual(loadConfig({}, { envFile: path }), loadConfig({}, { envFile: false }));
+  });
+});
+
+describe("certificates", () => {
+  const needsOpenssl = requireOrSkip("openssl");
+  const url = { MQTT_URL: "mqtts://broker" };
+  const certFile = join(dir, "cert.pem");
+  const keyFile = join(dir, "key.pem");
+  if (!needsOpenssl.skip) {
+    const made = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-subj",
+      "/CN=test",
+    ];
+    execFileSync("openssl", [...made, "-keyout", keyFile, "-out", certFile], { stdio: "ignore" });
+  }
+  const read = (path: string) => readFileSync(path, "utf8");
+
+  it("come from files", needsOpenssl, () => {
+    const { mqtt } = load({ ...url, MQTT_CA: certFile, MQTT_CERT: certFile, MQTT_KEY: keyFile });
+    assert.deepEqual([mqtt.ca, mqtt.cert, mqtt.key], [read(certFile), read(certFile), read(keyFile)]);
+  });
+
+  it("stand in the variables themselves, with line breaks or \\n", needsOpenssl, () => {
+    const { mqtt } = load({ ...url, MQTT_CERT: read(certFile), MQTT_KEY: read(keyFile).replaceAll("\n", "\\n") });
+    assert.deepEqual([mqtt.cert, mqtt.key], [read(certFile), read(keyFile)]);
+  });
+
+  it("come with their key, and the key with its certificate", needsOpenssl, () => {
+    assert.deepEqual(namesOf({ ...url, MQTT_CERT: certFile }), ["MQTT_KEY"]);
+    assert.deepEqual(namesOf({ ...url, MQTT_KEY: keyFile }), ["MQTT_CERT"]);
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const other = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    assert.deepEqual(mistakesOf({ ...url, MQTT_CERT: certFile, MQTT_KEY: other }), [
+      { name: "MQTT_KEY", message: "is not the unencrypted key of MQTT_CERT" },
+    ]);
+  });
+
+  it("are refused where they would not be used", needsOpenssl, () => {
+    assert.deepEqual(namesOf({ MQTT_URL: "mqtt://broker", MQTT_CA: certFile }), ["MQTT_CA"]);
+    assert.deepEqual(namesOf({ MQTT_CA: certFile }), ["MQTT_CA"]);
+  });
+
+  it("go with a protocol for the handshake", () => {
+    assert.equal(load({ ...url, MQTT_ALPN: "x-amzn-mqtt-ca" }).mqtt.alpn, "x-amzn-mqtt-ca");
+    for (const wrong of ["a b", "a,b", "é", "x".repeat(256)]) {
+      assert.deepEqual(namesOf({ ...url, MQTT_ALPN: wrong }), ["MQTT_ALPN"], wrong);
+    }
+    assert.deepEqual(namesOf({ MQTT_URL: "wss://broker", MQTT_ALPN: "mqtt" }), ["MQTT_ALPN"]);
+    assert.deepEqual(namesOf({ MQTT_ALPN: "mqtt" }), ["MQTT_ALPN"]);
+  });
+
+  it("are refused when missing, no PEM or no certificate", () => {
+    assert.match(mistakesOf({ ...url, MQTT_CA: join(dir, "none.pem") })[0]?.message ?? "", /ENOENT/);
+    const noPem = join(dir, "no.pem");
+    writeFileSync(noPem, "nothing");
+    assert.match(mistakesOf({ ...url, MQTT_CA: noPem })[0]?.message ?? "", /no PEM block/);
+    const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert.match(mistakesOf({ ...url, MQTT_CA: broken })[0]?.message ?? "", /no valid certificate/);
+  });
+});
+
+describe("redactUrl", () => {
+  const cases: [url: string, shown: string][] = [
+    ["redis://user:secret@host:6379/1", "redis://host:6379/1"],
+    ["rediss://:secret@host", "rediss://host"],
+    ["redis://host/0?password=secret", "redis://host/0"],
+    ["mqtt://me@broker:1883", "mqtt://broker:1883"],
+    ["wss://a:b@broker/mqtt", "wss://broker/mqtt"],
+    ["no url: secret", "(not a URL)"],
+  ];
+  for (const [url, shown] of cases) it(url, () => assert.equal(redactUrl(url), shown));
+});
+
+it("config.ts is the only file of the bridge that reads process.env", () => {
+  const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const reads = (file: string) =>
+    /process\.env\b|\benv\b.*from "node:process"/.test(readFileSync(join("src", file), "utf8"));
+  // The demo is a program of its own, which hands an environment to the bridge that it starts.
+  assert.deepEqual(files.filter(reads).sort(), ["config.ts", "demo.ts"]);
+});

@@ -1,0 +1,83 @@
+/** `npm run demo`: it does what it tells, ends by itself, and leaves nothing behind. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startProcess } from "../support/processes.ts";
+
+const DEMO = fileURLToPath(new URL("../../src/demo/demo.ts", import.meta.url));
+const WAIT = { timeoutMs: 60_000 };
+
+function temporaryDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "causeway-test-demo-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function startDemo(args: string[], env: Record<string, string> = {}, nodeOptions: string[] = []) {
+  const node = ["--import", import.meta.resolve("tsx"), ...nodeOptions];
+  return startProcess(process.execPath, [...node, DEMO, ...args], { env });
+}
+
+describe("the demo", { timeout: 180_000 }, () => {
+  it("sends one message each way, whatever the user's own settings are", async (t) => {
+    const TMPDIR = temporaryDirectory(t);
+    // A broker and a store that are not there, and a bad value: none of them is the demo's.
+    const own = { MQTT_URL: "mqtt://127.0.0.1:9", STORE_URL: "redis://127.0.0.1:9", MAX_PAYLOAD_BYTES: "none" };
+    const demo = startDemo(["--fast"], { TMPDIR, ...own });
+    const { code } = await demo.exited;
+    assert.equal(code, 0, demo.output);
+    const lines = [
+      /^bridge \| is up: API at http:\/\/127\.0\.0\.1:\d+, MQTT broker at mqtt:\/\/127\.0\.0\.1:\d+$/m,
+      /^pi +\| publishes \{"temperature":21\.5\} on devices\/pi-7\/telemetry, QoS 1; PUBACK came$/m,
+      /^cloud +\| the signature is right; subject devices\/pi-7\/telemetry, data \{"temperature":21\.5\}$/m,
+      /^bridge \| answers "outcome":"acknowledged"/m,
+      /^pi +\| received \{"led":"on"\} on devices\/pi-7\/commands$/m,
+      /^Done: /m,
+    ];
+    let rest = demo.output;
+    for (const line of lines) {
+      const found = line.exec(rest);
+      assert.ok(found, `${line} does not follow in:\n${demo.output}`);
+      rest = rest.slice(found.index);
+    }
+    assert.deepEqual(leftIn(TMPDIR), []);
+  });
+
+  it("cleans up when it is interrupted", async (t) => {
+    const TMPDIR = temporaryDirectory(t);
+    const demo = startDemo([], { TMPDIR });
+    await demo.waitFor(/^bridge \| is up/m, WAIT);
+    assert.equal(leftIn(TMPDIR).length, 1);
+    const { code } = await demo.stop("SIGINT", 30_000);
+    assert.equal(code, 130, demo.output);
+    assert.deepEqual(leftIn(TMPDIR), []);
+  });
+
+  it("says what went wrong and ends with 1", async (t) => {
+    const TMPDIR = temporaryDirectory(t);
+    // The demo hands its own Node options on to the bridge, which ends at once here.
+    const brokenBridge = "data:text/javascript,if (process.argv[1].endsWith('main.ts')) process.exit(3)";
+    const demo = startDemo(["--fast"], { TMPDIR }, ["--import", brokenBridge]);
+    const { code } = await demo.exited;
+    assert.equal(code, 1, demo.output);
+    assert.match(demo.output, /^The demo failed: the bridge ended with 3/m);
+    assert.deepEqual(leftIn(TMPDIR), []);
+  });
+
+  it("explains itself", async () => {
+    const help = startDemo(["--help"]);
+    assert.equal((await help.exited).code, 0);
+    assert.match(help.output, /--fast/);
+    const wrong = startDemo(["--slow"]);
+    assert.equal((await wrong.exited).code, 1);
+    assert.match(wrong.output, /Unknown option '--slow'/);
+  });
+});
+
+/** What the demo made there; Node and tsx keep caches of their own. */
+function leftIn(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith("causeway-demo-"));
+}

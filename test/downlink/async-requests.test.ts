@@ -1,0 +1,229 @@
+/** Stored requests as several instances see them. */
+import assert from "node:assert/strict";
+import { after, before, describe, it, mock, type TestContext } from "node:test";
+import { type RequestRecord, StoredRequests } from "../../src/downlink/async-requests.ts";
+import { ShutForGood } from "../../src/downlink/stored-publish.ts";
+import { Problem } from "../../src/errors.ts";
+import type { Message } from "../../src/message.ts";
+import { Database } from "../../src/store/embedded/database.ts";
+import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
+import { View } from "../../src/store/record-cache.ts";
+import { temporaryDirectory } from "../support/directories.ts";
+
+const log = { info() {}, warn() {}, error() {} };
+
+let database: Database;
+before(async () => {
+  database = await Database.open(temporaryDirectory("requests"), log);
+  await database.query(`CREATE SCHEMA causeway; ${RECORDS_TABLE}`);
+});
+after(() => database.close());
+
+/** Two instances on one store; what one of them writes the other one hears of when the test says so. */
+async function start(t: TestContext, withdrawn: (id: string) => boolean = () => true) {
+  await database.query("DELETE FROM causeway.record");
+  const instances = [new Watchers(log), new Watchers(log)].map((watchers) => {
+    const late: Message[] = [];
+    const setAside: string[] = [];
+    const topics: (readonly string[])[] = [];
+    const view = new View(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
+    const requests: StoredRequests = new StoredRequests({
+      view,
+      responses: embeddedRecords(database, watchers, "responses"),
+      accept: async () => undefined as never,
+      onTopics: () => topics.push(requests.topics),
+      withdraw: async (id) => withdrawn(id),
+      onLate: (message) => late.push(message),
+      onSetAside: (id, reason) => setAside.push(`${id} ${reason}`),
+      maxPending: 10,
+    });
+    return { watchers, view, requests, late, topics, setAside };
+  });
+  for (const { view, requests } of instances) {
+    await view.start();
+    requests.start();
+  }
+  t.after(async () => {
+    for (const { view, requests } of instances) {
+      requests.stop();
+      await view.stop();
+    }
+  });
+  return instances as [(typeof instances)[0], (typeof instances)[0]];
+}
+
+const prepared = (id: string) => ({
+  id,
+  message: { id, topic: "q", payload: Buffer.from(""), qos: 1 as const, retain: false },
+  responseTopic: "r",
+  filter: "r",
+  match: "first" as const,
+  correlation: "",
+});
+const answer = (receivedAt: number): Message => ({
+  id: "msg_1",
+  topic: "r",
+  payload: Buffer.from("yes"),
+  qos: 1,
+  retain: false,
+  receivedAt,
+});
+
+describe("stored requests over several instances", () => {
+  it("take an answer that is there before the instance has heard of the request", async (t) => {
+    const [one, two] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    const receivedAt = Date.now();
+    await assert.rejects(two.requests.answered(answer(receivedAt)), /no request waits for it yet/);
+    const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
+    two.watchers.tell("requests", "req_1");
+    await heard;
+    await two.requests.answered(answer(receivedAt));
+    assert.match(await one.requests.get("req_1", () => true), /"outcome":"responded".*"payload":"yes"/);
+    assert.deepEqual(two.late, []);
+  });
+
+  it("count an answer as late when nobody has asked for a while", async (t) => {
+    const [one] = await start(t);
+    await one.requests.answered(answer(Date.now() - 3_000));
+    assert.equal(one.late.length, 1);
+  });
+
+  it("stop listening for an answer in the same moment everywhere", async (t) => {
+    const [one, two] = await start(t);
+    mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_003_000 });
+    t.after(() => mock.timers.reset());
+    // Their sweeps begin anew by the mocked clock, at different times.
+    for (const { requests } of [one, two]) {
+      requests.stop();
+      mock.timers.tick(1_500);
+      requests.start();
+    }
+    await one.requests.accept(prepared("req_1"), 5);
+    const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
+    two.watchers.tell("requests", "req_1");
+    await heard;
+    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    // 1,000,011 s and a minute for late answers: dropped at the next ten seconds, 1,000,080 s.
+    while (Date.now() < 1_000_080_000) mock.timers.tick(5); // within a tick the mocked clock stands at its end
+    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    for (let i = 0; i < 4; i++) mock.timers.tick(5);
+    assert.deepEqual([one.requests.topics, two.requests.topics], [[], []]);
+  });
+});
+
+describe("a stored request that is taken back", () => {
+  const all = () => true;
+  const state = async (requests: StoredRequests) => JSON.parse(await requests.get("req_1", all));
+  const conflict = (error: unknown) => error instanceof Problem && error.code === "conflict";
+
+  it("is not listened to any more where it was not published", async (t) => {
+    const [one, two] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    assert.deepEqual(one.requests.topics, ["r"]);
+    await two.requests.cancel("req_1", all);
+    one.watchers.tell("requests", "req_1");
+    while (one.requests.topics.length > 0) await new Promise(setImmediate);
+    assert.equal((await state(one.requests)).outcome, "cancelled");
+    assert.equal(one.requests.pending, 0);
+    await one.requests.cancel("req_1", all);
+  });
+
+  it("is listened to for a minute where it was published: a response is late", async (t) => {
+    const [one] = await start(t, () => false);
+    mock.timers.enable({ apis: ["Date"], now: 1_000_003_000 });
+    t.after(() => mock.timers.reset());
+    await one.requests.accept(prepared("req_1"), 3_600);
+    await one.requests.cancel("req_1", all);
+    assert.deepEqual(one.requests.topics, ["r"]);
+    await one.requests.answered(answer(Date.now() - 3_000));
+    assert.equal(one.late.length, 1);
+    assert.equal((await state(one.requests)).outcome, "cancelled");
+    mock.timers.setTime(1_000_070_000);
+    one.requests.stop();
+    one.requests.start();
+    assert.deepEqual(one.requests.topics, []);
+  });
+
+  it("stays so when another instance takes its response just then", async (t) => {
+    const [one, two] = await start(t, () => false);
+    await one.requests.accept(prepared("req_1"), 60);
+    const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
+    two.watchers.tell("requests", "req_1");
+    await heard;
+    await one.requests.cancel("req_1", all);
+    await two.requests.answered(answer(Date.now()));
+    assert.equal(two.late.length, 1);
+    assert.deepEqual(await state(one.requests), { ...(await state(two.requests)), outcome: "cancelled" });
+  });
+
+  it("is refused once it has ended, and unknown to a caller that may not publish to its topic", async (t) => {
+    const [one] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await assert.rejects(
+      one.requests.cancel("req_1", () => false),
+      (error: unknown) => error instanceof Problem && error.code === "not_found",
+    );
+    await one.requests.answered(answer(Date.now()));
+    await assert.rejects(one.requests.cancel("req_1", all), conflict);
+    assert.equal((await state(one.requests)).outcome, "responded");
+    await one.requests.accept(prepared("req_2"), 0);
+    await assert.rejects(one.requests.cancel("req_2", all), conflict);
+  });
+});
+
+describe("a stored request that cannot be published", () => {
+  const all = () => true;
+  const state = async (requests: StoredRequests) => JSON.parse(await requests.get("req_1", all));
+  const failure = (sent: boolean) => ({ at: Date.now(), error: "Not authorized", sent });
+
+  it("has failed at once everywhere, and is not listened to any more", async (t) => {
+    const [one, two] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await two.requests.failed("req_1", failure(false));
+    one.watchers.tell("requests", "req_1");
+    while (one.requests.topics.length > 0) await new Promise(setImmediate);
+    const { outcome, error } = await state(one.requests);
+    assert.deepEqual([outcome, error, one.requests.pending], ["failed", "Not authorized", 0]);
+    await assert.rejects(one.requests.cancel("req_1", all), (cause: Problem) => cause.code === "conflict");
+    await assert.rejects(two.requests.learn("req_1"), ShutForGood);
+    await two.requests.failed("req_1", { ...failure(false), error: "again" });
+    assert.equal((await state(one.requests)).error, "Not authorized");
+    await two.requests.failed("req_2", failure(false));
+  });
+
+  it("is listened to for a minute where it may have arrived: a response is late", async (t) => {
+    const [one] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await one.requests.failed("req_1", failure(true));
+    assert.deepEqual([one.requests.topics, one.requests.pending], [["r"], 0]);
+    await one.requests.answered(answer(Date.now() - 3_000));
+    assert.deepEqual([one.late.length, (await state(one.requests)).outcome], [1, "failed"]);
+  });
+
+  it("stays responded, or taken back, where it was that before", async (t) => {
+    const [one] = await start(t);
+    await one.requests.accept(prepared("req_1"), 60);
+    await one.requests.answered(answer(Date.now()));
+    await one.requests.failed("req_1", failure(true));
+    assert.equal((await state(one.requests)).outcome, "responded");
+    await one.requests.accept(prepared("req_2"), 60);
+    await one.requests.cancel("req_2", all);
+    await one.requests.failed("req_2", failure(true));
+    assert.equal(JSON.parse(await one.requests.get("req_2", all)).outcome, "cancelled");
+  });
+});
+
+describe("a stored request of an older version", () => {
+  it("is set aside with the reason when no broker takes its response topic, and can be taken back", async (t) => {
+    const [one] = await start(t);
+    const responseTopic = Array(101).fill("r").join("/");
+    await one.requests.accept({ ...prepared("req_1"), responseTopic, filter: responseTopic }, 60);
+    const reason = "responseTopic: must not have more than 100 levels";
+    assert.deepEqual([one.requests.topics, one.requests.pending], [[], 0]);
+    assert.deepEqual(one.setAside, [`req_1 ${reason}`]);
+    const { outcome, error } = JSON.parse(await one.requests.get("req_1", () => true));
+    assert.deepEqual([outcome, error], ["failed", reason]);
+    await one.requests.cancel("req_1", () => true);
+  });
+});

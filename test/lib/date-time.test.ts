@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { parseDateTime } from "../../src/lib/date-time.ts";
+
+describe("RFC 3339 date-times", () => {
+  for (const [text, iso] of [
+    ["1985-04-12T23:20:50.52Z", "1985-04-12T23:20:50.520Z"],
+    ["1996-12-19T16:39:57-08:00", "1996-12-20T00:39:57.000Z"],
+    ["2026-03-01t12:00:00z", "2026-03-01T12:00:00.000Z"],
+    ["2024-02-29T00:00:00+00:00", "2024-02-29T00:00:00.000Z"],
+    ["2026-03-01T12:00:00.123456789Z", "2026-03-01T12:00:00.123Z"],
+    ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"],
+    ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"],
+  ] as const) {
+    it(`${text} is ${iso}`, () => assert.equal(parseDateTime(text), Date.parse(iso)));
+  }
+
+  for (const text of [
+    "",
+    "2026-03-01",
+    "2026-03-01T12:00Z",
+    "2026-03-01T12:00:00",
+    "2026-03-01 12:00:00Z",
+    "2026-3-1T12:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "2025-02-29T00:00:00Z",
+    "2026-13-01T00:00:00Z",
+    "2026-00-10T00:00:00Z",
+    "2026-01-00T00:00:00Z",
+    "2026-01-01T24:00:00Z",
+    "2026-01-01T00:60:00Z",
+    "2026-01-01T00:00:61Z",
+    "2026-01-01T00:00:00.Z",
+    "2026-01-01T00:00:00+24:00",
+    "2026-01-01T00:00:00+0100",
+    "+02026-01-01T00:00:00Z",
+    "2026-01-01T00:00:00Z\n",
+    " 2026-01-01T00:00:00Z",
+    "Thu, 01 Jan 2026 00:00:00 GMT",
+    "1767225600",
+  ]) {
+    it(`${JSON.stringify(text)} is none`, () => assert.equal(parseDateTime(text), undefined));
+  }
+
+  it("reads what toISOString writes", () => {
+    const years = { min: new Date("0001-01-01"), max: new Date("9999-12-31"), noInvalidDate: true };
+    fc.assert(fc.property(fc.date(years), (date) => assert.equal(parseDateTime(date.toISOString()), date.getTime())));
+  });
+});

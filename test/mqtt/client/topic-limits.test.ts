@@ -1,0 +1,94 @@
+/** The limits of real brokers that the rules of src/topic.ts are made of. Each case has a connection of its own. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { connectAsync } from "mqtt";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
+import { temporaryDirectory } from "../../support/directories.ts";
+import { type Mosquitto, startMosquitto } from "../../support/mosquitto.ts";
+import { requireOrSkip } from "../../support/requirements.ts";
+import { memoryLog } from "../support.ts";
+
+const levels = (count: number) => Array(count).fill("a").join("/");
+
+type Act = "publish" | "subscribe" | "unsubscribe";
+
+/** Whether the connection stands after it. Mosquitto acknowledges some and ends the connection after that. */
+async function takes(url: string, protocolVersion: 4 | 5, act: Act, topic: string, properties = {}): Promise<boolean> {
+  const client = await connectAsync(url, { protocolVersion, reconnectPeriod: 0 });
+  client.on("error", () => {});
+  try {
+    return await new Promise((resolve) => {
+      client.once("close", () => resolve(false));
+      const done = () => client.publish("after", "x", { qos: 1 }, (error) => !error && resolve(true));
+      if (act === "publish") client.publish(topic, "x", { qos: 1, properties }, done);
+      else if (act === "subscribe") client.subscribe(topic, { qos: 1 }, done);
+      else client.unsubscribe(topic, done);
+    });
+  } finally {
+    await client.endAsync(true);
+  }
+}
+
+const ACTS = ["publish", "subscribe", "unsubscribe"] as const;
+
+describe("topics that Aedes takes", () => {
+  let broker: EmbeddedBroker;
+  before(async () => {
+    const dataDir = temporaryDirectory("limits");
+    broker = await startEmbeddedBroker({ host: "127.0.0.1", port: 0, dataDir, log: memoryLog() });
+  });
+  after(() => broker.close());
+
+  for (const act of ACTS) {
+    it(`${act}: 100 levels, and ends the connection at 101`, async () => {
+      assert.equal(await takes(broker.url, 4, act, levels(100)), true);
+      assert.equal(await takes(broker.url, 4, act, levels(101)), false);
+    });
+  }
+
+  it("publish: ends the connection below $SYS/", async () => {
+    assert.equal(await takes(broker.url, 4, "publish", "$SYS/x"), false);
+    assert.equal(await takes(broker.url, 4, "publish", "$aws/x"), true);
+  });
+});
+
+for (const version of [5, 4] as const) {
+  describe(`topics that Mosquitto takes, MQTT ${version}`, requireOrSkip("mosquitto"), () => {
+    let broker: Mosquitto;
+    before(async () => {
+      broker = await startMosquitto();
+    });
+    after(() => broker.stop());
+
+    for (const act of ACTS) {
+      it(`${act}: 201 levels, and ends the connection at 202`, async () => {
+        assert.equal(await takes(broker.url, version, act, levels(201)), true);
+        assert.equal(await takes(broker.url, version, act, levels(202)), false);
+      });
+
+      it(`${act}: no control characters and no non-characters`, async () => {
+        for (const character of ["\u0001", "\t", "\u007f", "\u009f", "\ufdd0", "\uffff", "\u{1fffe}"])
+          assert.equal(await takes(broker.url, version, act, `a${character}b`), false, character);
+        for (const character of ["\u00a0", "\ufeff", "\ufffd", "😀"])
+          assert.equal(await takes(broker.url, version, act, `a${character}b`), true, character);
+      });
+    }
+
+    it("publish: nothing that begins with $SYS or $share", async () => {
+      for (const topic of ["$SYS/x", "$SYSTEM", "$share/g/a", "$shared"])
+        assert.equal(await takes(broker.url, version, "publish", topic), false, topic);
+      for (const topic of ["$sys/x", "$aws/x", "a/$SYS"])
+        assert.equal(await takes(broker.url, version, "publish", topic), true, topic);
+    });
+
+    it("publish: no control characters in the properties", { skip: version === 4 && "has none" }, async () => {
+      for (const properties of [
+        { contentType: "a\tb" },
+        { responseTopic: "a\u0001" },
+        { userProperties: { "a\n": "b" } },
+        { userProperties: { a: "\uffff" } },
+      ])
+        assert.equal(await takes(broker.url, version, "publish", "a", properties), false, JSON.stringify(properties));
+    });
+  });
+}

@@ -1,0 +1,63 @@
+/** Records in memory: what is read again never hides what has come to be known meanwhile. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { View } from "../../src/store/record-cache.ts";
+import { memoryRecords } from "../support/memory-records.ts";
+
+const log = { info() {}, warn() {}, error() {} };
+
+async function started() {
+  const records = memoryRecords<string>();
+  const view = new View(records, log, "thing");
+  await view.create("changed", "old");
+  await view.create("removed", "old");
+  await view.start();
+  return { records, view };
+}
+
+describe("a view", () => {
+  it("keeps what changes while everything is read again", async () => {
+    const { records, view } = await started();
+    records.silent = true;
+    const release = records.hold();
+    const reloaded = view.reload();
+    await view.create("new", "new");
+    await view.update("changed", () => "new");
+    await view.remove("removed");
+    release();
+    await reloaded;
+    assert.deepEqual([view.get("new"), view.get("changed"), view.get("removed")], ["new", "new", undefined]);
+  });
+
+  it("learns by reading again what it was not told", async () => {
+    const { records, view } = await started();
+    records.silent = true;
+    const changed: string[] = [];
+    view.onChange((ids) => changed.push(...ids));
+    await records.create("elsewhere", "new");
+    await records.replace("changed", "new", 1);
+    await records.remove("removed");
+    await view.reload();
+    assert.deepEqual([view.get("elsewhere"), view.get("changed"), view.get("removed")], ["new", "new", undefined]);
+    assert.deepEqual(changed.sort(), ["changed", "elsewhere", "removed"]);
+  });
+
+  it("learns one record before its notice has come, and tells its listeners", async () => {
+    const { records, view } = await started();
+    records.silent = true;
+    const changed: string[] = [];
+    view.onChange((ids) => changed.push(...ids));
+    await records.create("elsewhere", "new");
+    await view.learn("elsewhere");
+    await view.learn("nowhere");
+    assert.deepEqual([view.get("elsewhere"), view.get("nowhere"), changed], ["new", undefined, ["elsewhere"]]);
+  });
+
+  it("refuses to create what is there", async () => {
+    const { records, view } = await started();
+    records.silent = true;
+    await records.create("elsewhere", "theirs");
+    assert.equal(await view.create("elsewhere", "ours"), false);
+    assert.notEqual(view.get("elsewhere"), "ours");
+  });
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { DeadLetters } from "../../../src/uplink/events/dead-letter-throttle.ts";
+
+function setup(minuteMs = 60_000) {
+  const told: [webhookId: string, letter: number, suppressed: number][] = [];
+  const [errors, trouble] = [[] as Error[], {} as { error?: Error }];
+  let suppressed = 0;
+  let onTold = () => {};
+  const letters = new DeadLetters<number>({
+    tell: async (...each) => {
+      if (trouble.error) throw trouble.error;
+      told.push(each);
+      onTold();
+    },
+    onSuppressed: () => suppressed++,
+    onError: (error) => errors.push(error),
+    minuteMs,
+  });
+  const untilTold = (count: number) =>
+    new Promise<void>((resolve, reject) => {
+      // The minute itself keeps no process alive.
+      const late = setTimeout(() => reject(new Error(`${told.length} were told`)), 5_000);
+      onTold = () => {
+        if (told.length < count) return;
+        clearTimeout(late);
+        resolve();
+      };
+      onTold();
+    });
+  return { letters, told, errors, trouble, untilTold, suppressed: () => suppressed };
+}
+
+describe("events of dead letters", () => {
+  it("are ten a minute for each webhook, however many die", async () => {
+    const { letters, told, suppressed } = setup();
+    for (let i = 0; i < 10_000; i++) await letters.add("a", i);
+    await letters.add("b", 1);
+    assert.deepEqual(
+      told.filter(([id]) => id === "a").map(([, letter]) => letter),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
+    assert.deepEqual(told.at(-1), ["b", 1, 0]);
+    assert.equal(suppressed(), 9_990);
+    await letters.stop();
+    assert.deepEqual(told.at(-1), ["a", 9_999, 9_989], "the last one stands for those that were left out");
+  });
+
+  it("say at the end of the minute how many were left out, and begin anew", async () => {
+    const { letters, told, untilTold } = setup(50);
+    for (let i = 0; i < 15; i++) await letters.add("a", i);
+    await untilTold(11);
+    assert.deepEqual(told[10], ["a", 14, 4]);
+    await letters.add("a", 99);
+    assert.deepEqual(told[11], ["a", 99, 0]);
+    await letters.stop();
+    assert.equal(told.length, 12);
+  });
+
+  it("hold nothing up when they cannot be told, and forget a webhook that is gone", async () => {
+    const { letters, told, errors, trouble } = setup();
+    trouble.error = new Error("away");
+    for (let i = 0; i < 12; i++) await letters.add("a", i);
+    assert.equal(errors.length, 10);
+    delete trouble.error;
+    letters.forget("a");
+    await letters.stop();
+    assert.deepEqual(told, []);
+  });
+});

@@ -1,0 +1,48 @@
+/** The processes that evaluate expressions end with the bridge, whatever they do just then. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startProcess } from "../../support/processes.ts";
+
+const HOST = fileURLToPath(new URL("./sandbox-host.ts", import.meta.url));
+const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
+const ENDED_MS = 10_000;
+
+/** Of Linux; undefined when the process is gone. */
+function read(pid: string, file: "stat" | "cmdline"): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields behind the name, which may hold anything. */
+const stateOf = (pid: string) =>
+  read(pid, "stat")
+    ?.replace(/^.*\) /s, "")
+    .split(" ");
+
+it("kill -9 of the bridge ends them in the middle of a regular expression", {
+  skip: process.platform !== "linux" && "looks into /proc",
+}, async () => {
+  const host = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), HOST, CATASTROPHIC]);
+  await host.waitFor(/busy/);
+  // So that it does not end the evaluation itself meanwhile.
+  host.child.kill("SIGSTOP");
+  const pids = readdirSync("/proc").filter(
+    (name) => stateOf(name)?.[1] === String(host.pid) && read(name, "cmdline")?.includes("sandbox-child"),
+  );
+  assert.ok(pids.length > 0, "the process that evaluates is there");
+  host.child.kill("SIGKILL");
+  await host.exited;
+  const left = () => pids.filter((pid) => ![undefined, "Z"].includes(stateOf(pid)?.[0]));
+  try {
+    for (const end = Date.now() + ENDED_MS; left().length > 0 && Date.now() < end; ) await delay(20);
+    assert.deepEqual(left(), [], `still there after ${ENDED_MS} ms`);
+  } finally {
+    for (const pid of left()) process.kill(Number(pid), "SIGKILL");
+  }
+});

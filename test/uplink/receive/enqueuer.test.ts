@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Message, newId } from "../../../src/message.ts";
+import { type AddJobs, Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
+
+function message(payload: string): Message {
+  return { id: newId("msg"), topic: "t", payload: Buffer.from(payload), qos: 1, retain: false, receivedAt: Date.now() };
+}
+
+function makeEnqueuer(
+  addJobs: AddJobs,
+  exists: (id: string) => boolean = () => true,
+  mayWrite: () => boolean = () => true,
+) {
+  const failures: Error[] = [];
+  const flushed: number[] = [];
+  const booked: number[] = [];
+  const failing = { book: 0 };
+  const enqueuer = new Enqueuer({
+    addJobs,
+    book: async (count) => {
+      if (failing.book-- > 0) throw new Error("store away");
+      booked.push(count);
+    },
+    exists,
+    mayWrite: async () => mayWrite(),
+    onFlushed: (deliveries) => flushed.push(deliveries),
+    onFailed: (error) => failures.push(error),
+  });
+  const add = (text: string, webhooks = ["wh_1"]) =>
+    new Promise<void>((resolve) => enqueuer.add(message(text), webhooks, resolve));
+  return { enqueuer, add, failures, flushed, booked, failing };
+}
+
+/** A store whose answers are given by hand. */
+function heldStore() {
+  const calls: { webhookId: string; payloads: string[]; answer: (error?: Error) => void }[] = [];
+  let wake: (() => void) | undefined;
+  const addJobs: AddJobs = (webhookId, jobs) =>
+    new Promise((resolve, reject) => {
+      const payloads = jobs.map(({ data }) => data.payload ?? "");
+      calls.push({ webhookId, payloads, answer: (error) => (error ? reject(error) : resolve()) });
+      wake?.();
+    });
+  const until = async (count: number) => {
+    while (calls.length < count) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  return { calls, addJobs, until };
+}
+
+describe("micro-batches", () => {
+  it("collects while two flushes are under way, and acknowledges only what is durable", async () => {
+    const store = heldStore();
+    const { add } = makeEnqueuer(store.addJobs);
+    const done: string[] = [];
+    const send = (text: string) => add(text).then(() => done.push(text));
+    const first = [send("1"), send("2")];
+    await store.until(1);
+    const second = [send("3")];
+    await store.until(2);
+    const third = [send("4"), send("5")];
+    assert.deepEqual(
+      store.calls.map(({ payloads }) => payloads),
+      [["1", "2"], ["3"]],
+    );
+    assert.deepEqual(done, []);
+    store.calls[0]!.answer();
+    await Promise.all(first);
+    assert.deepEqual(done, ["1", "2"]);
+    await store.until(3);
+    assert.deepEqual(store.calls[2]!.payloads, ["4", "5"]);
+    store.calls[1]!.answer();
+    store.calls[2]!.answer();
+    await Promise.all([...second, ...third]);
+  });
+
+  it("writes at most 100 messages at once", async () => {
+    const sizes: number[] = [];
+    const { add } = makeEnqueuer(async (_id, jobs) => void sizes.push(jobs.length));
+    await Promise.all(Array.from({ length: 1_200 }, (_, i) => add(String(i))));
+    assert.deepEqual(sizes, Array(12).fill(100));
+  });
+
+  it("tries a failed flush again with the same ids, and only for the webhooks it failed for", async () => {
+    const seen: string[] = [];
+    let fail = 2;
+    const { add, failures } = makeEnqueuer(async (webhookId, jobs) => {
+      seen.push(`${webhookId} ${jobs[0]!.id}`);
+      if (webhookId === "wh_2" && fail-- > 0) throw new Error("store away");
+    });
+    await add("x", ["wh_1", "wh_2"]);
+    const [one, ...two] = seen;
+    assert.match(one!, /^wh_1 /);
+    assert.equal(two.length, 3);
+    assert.equal(new Set(two).size, 1);
+    assert.equal(failures.length, 2);
+  });
+
+  it("writes each message into the books once, before it is acknowledged, whatever else fails", async () => {
+    let fail = 2;
+    const { add, booked } = makeEnqueuer(async () => {
+      if (fail-- > 0) throw new Error("store away");
+    });
+    await Promise.all([add("x", ["wh_1", "wh_2"]), add("y")]);
+    assert.deepEqual(booked, [2]);
+  });
+
+  it("acknowledges nothing until it stands in the books", async () => {
+    let adds = 0;
+    const { add, booked, failing, failures } = makeEnqueuer(async () => void adds++);
+    failing.book = 2;
+    await add("x");
+    assert.deepEqual([adds, booked, failures.length], [1, [1], 2]);
+  });
+
+  it("does not write for a webhook that is gone", async () => {
+    const seen: string[] = [];
+    const { add } = makeEnqueuer(
+      async (webhookId) => void seen.push(webhookId),
+      (id) => id !== "wh_gone",
+    );
+    await add("x", ["wh_gone", "wh_1"]);
+    assert.deepEqual(seen, ["wh_1"]);
+  });
+
+  it("writes nothing while another instance may receive, and nothing ever once it is stopped", async () => {
+    const seen: string[] = [];
+    let mayWrite = false;
+    const { add, enqueuer } = makeEnqueuer(
+      async (_id, jobs) => void seen.push(...jobs.map(({ data }) => data.payload!)),
+      undefined,
+      () => mayWrite,
+    );
+    const held = add("held");
+    await new Promise((resolve) => setTimeout(resolve, 100)); // after the first of its tries
+    assert.deepEqual(seen, []);
+    mayWrite = true;
+    await held;
+    assert.deepEqual(seen, ["held"]);
+    mayWrite = false;
+    void add("dropped");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    enqueuer.stop();
+    mayWrite = true;
+    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than until the next try
+    assert.deepEqual(seen, ["held"]);
+  });
+
+  it("at its end waits for what is being written, acknowledges that, and begins nothing more", async () => {
+    const store = heldStore();
+    const { add, enqueuer } = makeEnqueuer(store.addJobs);
+    const done: string[] = [];
+    const send = (text: string) => add(text).then(() => done.push(text));
+    void send("1");
+    await store.until(1);
+    void send("2");
+    await store.until(2);
+    void send("3");
+    const finished = enqueuer.finish().then(() => done.push("finished"));
+    store.calls[1]!.answer();
+    store.calls[0]!.answer();
+    await finished;
+    assert.deepEqual(done.sort(), ["1", "2", "finished"]);
+    assert.equal(store.calls.length, 2);
+  });
+
+  it("at its end does not wait for a store that does not answer", async () => {
+    const store = heldStore();
+    const { add, enqueuer } = makeEnqueuer(store.addJobs);
+    void add("1");
+    await store.until(1);
+    await enqueuer.finish();
+    assert.equal(store.calls.length, 1);
+  });
+
+  it("tells how long the oldest flush takes", async () => {
+    const store = heldStore();
+    const { add, enqueuer } = makeEnqueuer(store.addJobs);
+    assert.equal(enqueuer.oldestFlushMs, 0);
+    const sent = add("x");
+    await store.until(1);
+    const start = Date.now();
+    while (Date.now() - start < 5); // a clock of milliseconds has to move on
+    assert.ok(enqueuer.oldestFlushMs >= 4);
+    store.calls[0]!.answer();
+    await sent;
+    assert.equal(enqueuer.oldestFlushMs, 0);
+  });
+});

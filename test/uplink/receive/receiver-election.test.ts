@@ -1,0 +1,261 @@
+/** Two instances and one lane: who receives, what both know of it, and what is left of a tenure that is lost. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import type { QoS } from "../../../src/message.ts";
+import { embeddedLeases } from "../../../src/store/embedded/leases.ts";
+import { Watchers } from "../../../src/store/embedded/records.ts";
+import { Lease } from "../../../src/store/lease.ts";
+import { View } from "../../../src/store/record-cache.ts";
+import { Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
+import { Tenure } from "../../../src/uplink/receive/receiver.ts";
+import { digestOf, Lane, type LaneRecord } from "../../../src/uplink/receive/receiver-election.ts";
+import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
+import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
+import { Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
+import { memoryRecords } from "../../support/memory-records.ts";
+
+const log = { info() {}, warn() {}, error() {} };
+const WAIT_MS = 5_000;
+
+/** A session at a broker that grants at once, unless it is told not to. */
+class FakeSession implements Session {
+  connected = false;
+  settled = false;
+  grants = true;
+  readonly ended: ("drained" | "closed")[] = [];
+
+  constructor(readonly callbacks: SessionCallbacks) {
+    setImmediate(() => this.connect());
+  }
+
+  connect(): void {
+    this.connected = true;
+    this.callbacks.onConnect(true);
+    this.#settle();
+  }
+
+  disconnect(): void {
+    this.connected = false;
+    this.settled = false;
+    this.callbacks.onClose();
+  }
+
+  want(_subscriptions: { filter: string; qos: QoS; id: number }[]): void {
+    this.settled = false;
+    this.#settle();
+  }
+
+  leave(): void {}
+
+  status: { refused: { filter: string; reason: string }[] } = { refused: [] };
+
+  grant(): void {
+    this.settled = true;
+    this.callbacks.onSettled();
+  }
+
+  async drain(): Promise<void> {
+    this.ended.push("drained");
+  }
+
+  async close(): Promise<void> {
+    this.ended.push("closed");
+  }
+
+  #settle(): void {
+    if (this.grants && this.connected) this.grant();
+  }
+}
+
+/** What the instances share. */
+function makeStore() {
+  return {
+    leases: embeddedLeases(new Watchers(log)),
+    lanes: memoryRecords<LaneRecord>(),
+    assignments: memoryRecords<Assignment>(),
+  };
+}
+
+async function instance(t: TestContext, name: string, store: ReturnType<typeof makeStore>) {
+  const view = new View(store.lanes, log, "lane");
+  await view.start();
+  let cut = false;
+  const reach = <T>(call: () => Promise<T>) => (cut ? Promise.reject(new Error("cut off")) : call());
+  const written: string[] = [];
+  const webhooks: { id: string; topics: string[]; qos: QoS }[] = [];
+  let caughtUp = 0;
+  const lane: Lane<FakeSession> = new Lane<FakeSession>({
+    openLease: (callbacks) =>
+      new Lease({
+        leases: {
+          ...store.leases,
+          acquire: (...args) => reach(() => store.leases.acquire(...args)),
+          holder: (...args) => reach(() => store.leases.holder(...args)),
+        },
+        name: "lane-0",
+        holder: name,
+        onError: () => {},
+        speed: 20,
+        ...callbacks,
+      }),
+    view,
+    wanted: () => webhooks,
+    openTenure: (onChange) =>
+      new Tenure(
+        new Subscriptions<FakeSession>({
+          webhooks: () => webhooks,
+          records: store.assignments,
+          openSession: (callbacks) => new FakeSession(callbacks),
+          onError: () => {},
+          onChange,
+        }),
+        new Enqueuer({
+          addJobs: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)),
+          book: async () => {},
+          exists: () => true,
+          mayWrite: () => lane.lease.confirm(),
+          onFlushed: () => {},
+          onFailed: () => {},
+        }),
+        async () => void caughtUp++,
+        () => {},
+      ),
+    onError: () => {},
+  });
+  const alive = setInterval(() => {}, 1_000);
+  t.after(async () => {
+    clearInterval(alive);
+    await lane.stop();
+    await view.stop();
+  });
+  await lane.start();
+  return {
+    lane,
+    written,
+    session: () => lane.tenure!.subscriptions.sessions[0]!,
+    cut: (off: boolean) => {
+      cut = off;
+    },
+    caughtUp: () => caughtUp,
+    /** Another webhook, as this instance hears of it. */
+    webhook(topic: string) {
+      webhooks.push({ id: topic, topics: [topic], qos: 1 });
+      lane.refresh();
+    },
+    async until(condition: () => boolean, what: string) {
+      for (const end = Date.now() + WAIT_MS; !condition(); await new Promise((resolve) => setTimeout(resolve, 5)))
+        assert.ok(Date.now() < end, what);
+    },
+  };
+}
+
+describe("a lane", { timeout: 30_000 }, () => {
+  it("is in step everywhere when the broker subscribes its holder to what each instance wants", async (t) => {
+    const store = makeStore();
+    const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
+    assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.tenure], [true, false, undefined]);
+    assert.equal(await a.lane.untilInStep(WAIT_MS), true);
+    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+
+    b.webhook("x");
+    assert.equal(b.lane.inStep, false, "the holder has not heard of it");
+    assert.equal(a.lane.inStep, true);
+    const inStep = b.lane.untilInStep(WAIT_MS);
+    a.session().grants = false;
+    a.webhook("x");
+    assert.equal(await b.lane.untilInStep(50), false, "the broker has not granted it");
+    a.session().grant();
+    assert.equal(await inStep, true);
+    assert.equal(a.lane.inStep, true);
+
+    a.session().disconnect();
+    await b.until(() => !b.lane.inStep, "the holder has no connection");
+    assert.equal(a.lane.inStep, false);
+    a.session().connect();
+    a.session().grant();
+    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+  });
+
+  it("tells the others at which filters the broker refuses its holder", async (t) => {
+    const store = makeStore();
+    const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
+    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+    assert.deepEqual([a.lane.refused, b.lane.refused], [[], []]);
+    const refused = [{ filter: "x", reason: "no" }];
+    a.session().status = { refused };
+    a.session().grant();
+    await b.until(() => b.lane.refused.length > 0, "the other one is told");
+    assert.deepEqual([a.lane.refused, b.lane.refused], [refused, refused]);
+    assert.equal(b.lane.inStep, true);
+    a.session().status = { refused: [] };
+    a.session().grant();
+    await b.until(() => b.lane.refused.length === 0, "and when that is over");
+  });
+
+  it("goes to the other one with nothing of what was not durable", async (t) => {
+    const store = makeStore();
+    const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
+    await a.lane.untilInStep(WAIT_MS);
+    const [lost, session] = [a.lane.tenure!, a.session()];
+    a.cut(true);
+    await b.until(() => b.lane.lease.held, "the other one has it");
+    assert.equal(b.caughtUp(), 1, "it looked what is registered");
+    assert.equal(a.lane.lease.isValid, false);
+    const message = {
+      id: "msg_1",
+      topic: "t",
+      payload: Buffer.from("x"),
+      qos: 1 as const,
+      retain: false,
+      receivedAt: 0,
+    };
+    lost.enqueuer.add(message, ["wh_1"], () => assert.fail("it is not acknowledged"));
+    await new Promise((resolve) => setTimeout(resolve, 100)); // it is tried, and may not be written
+    a.cut(false);
+    await a.until(() => !a.lane.lease.held, "the first one is told");
+    assert.deepEqual([a.lane.tenure, session.ended], [undefined, ["closed"]]);
+    assert.equal(await a.lane.untilInStep(WAIT_MS), true, "by the word of the other one");
+    assert.equal((await store.lanes.get("0"))!.value.holder, "b");
+    await b.lane.stop();
+    await a.until(() => a.lane.lease.held, "and back again");
+    await a.lane.untilInStep(WAIT_MS);
+    assert.deepEqual(a.written, [], "also when it receives again");
+  });
+
+  it("is given away after the sessions have ended", async (t) => {
+    const store = makeStore();
+    const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
+    await a.lane.untilInStep(WAIT_MS);
+    const session = a.session();
+    let free = () => {};
+    session.close = () => {
+      session.ended.push("closed");
+      return new Promise((resolve) => {
+        free = resolve;
+      });
+    };
+    const stopped = a.lane.stop();
+    await new Promise((resolve) => setTimeout(resolve, 150)); // the other one asks three times
+    assert.equal(b.lane.lease.held, false);
+    free();
+    await stopped;
+    assert.deepEqual(session.ended, ["drained", "closed"], "with the time to acknowledge");
+    await b.until(() => b.lane.lease.held, "the other one has it");
+  });
+});
+
+describe("the digest of what is wanted", () => {
+  it("is that of the filters and their quality of service, however they are spread over webhooks", () => {
+    const one = digestOf([{ topics: ["a", "b"], qos: 1 }]);
+    assert.equal(
+      digestOf([
+        { topics: ["b"], qos: 1 },
+        { topics: ["a", "b"], qos: 0 },
+        { topics: ["a"], qos: 1 },
+      ]),
+      one,
+    );
+    assert.notEqual(digestOf([{ topics: ["a", "b"], qos: 2 }]), one);
+    assert.notEqual(digestOf([{ topics: ["a"], qos: 1 }]), one);
+  });
+});

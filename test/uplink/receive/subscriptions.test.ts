@@ -1,0 +1,247 @@
+/** The subscriptions follow the registrations by the difference, and lose nothing on the way. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { QoS } from "../../../src/message.ts";
+import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
+import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
+import { type AssignmentRecords, Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
+
+/** A session whose broker answers when the test says so. */
+class FakeSession implements Session {
+  wanted = new Map<string, number>();
+  granted = new Map<string, number>();
+  left: string[] = [];
+  settled = false;
+  connected = true;
+
+  constructor(readonly callbacks: SessionCallbacks) {}
+
+  want(subscriptions: { filter: string; qos: QoS; id: number }[]): void {
+    this.wanted = new Map(subscriptions.map(({ filter, id }) => [filter, id]));
+    this.settled = [...this.wanted.keys()].every((filter) => this.granted.has(filter));
+    if (this.settled) this.callbacks.onSettled();
+  }
+
+  leave(filters: string[]): void {
+    this.left.push(...filters);
+  }
+
+  grant(): void {
+    for (const [filter, id] of this.wanted) this.granted.set(filter, id);
+    this.settled = true;
+    this.callbacks.onSettled();
+  }
+
+  confirmLeft(): void {
+    for (const filter of this.left.splice(0)) {
+      this.granted.delete(filter);
+      this.callbacks.onUnsubscribed(filter);
+    }
+  }
+
+  async drain(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
+
+function memoryRecords(log: string[], initial: [string, Assignment][] = []): AssignmentRecords {
+  const records = new Map(initial.map(([id, value]) => [id, { id, value, version: 1 }]));
+  return {
+    all: async () => [...records.values()],
+    async create(id, value) {
+      log.push(`create ${id}`);
+      records.set(id, { id, value, version: 1 });
+      return true;
+    },
+    async replace(id, value, version) {
+      log.push(`replace ${id}`);
+      records.set(id, { id, value, version: version + 1 });
+      return true;
+    },
+    async remove(id) {
+      log.push(`remove ${id}`);
+      return records.delete(id);
+    },
+  };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+async function setup(topics: Record<string, string[]>, initial: [string, Assignment][] = []) {
+  const log: string[] = [];
+  const subscriptions = new Subscriptions<FakeSession>({
+    webhooks: () => Object.entries(topics).map(([id, filters]) => ({ id, topics: filters, qos: 1 as const })),
+    records: memoryRecords(log, initial),
+    openSession: (callbacks) => new FakeSession(callbacks),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  await subscriptions.start();
+  const change = () => {
+    subscriptions.refresh();
+    return turns();
+  };
+  return { subscriptions, log, change };
+}
+
+describe("subscriptions", () => {
+  it("routes what waited at the broker before anything is subscribed again", async () => {
+    const { subscriptions } = await setup({ wh_1: ["a/#"] }, [["a/#", { session: 0, id: 5 }]]);
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [5] }), ["wh_1"]);
+  });
+
+  it("opens the sessions of the past at once", async () => {
+    const { subscriptions } = await setup({ wh_1: ["a/#"] }, [["a/#", { session: 2, id: 5 }]]);
+    assert.equal(subscriptions.sessions.length, 3);
+  });
+
+  it("writes an assignment down before it subscribes", async () => {
+    const { subscriptions, log } = await setup({ wh_1: ["a"] });
+    const [session] = subscriptions.sessions;
+    assert.equal(session!.wanted.size, 0);
+    session!.callbacks.onConnect(true);
+    await turns();
+    assert.deepEqual(log, ["create a"]);
+    assert.deepEqual([...session!.wanted], [["a", 1]]);
+    assert.equal(subscriptions.inStep, false);
+    session!.grant();
+    assert.equal(subscriptions.inStep, true);
+  });
+
+  it("keeps a webhook's old filters until its new ones are granted, then leaves them", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"] };
+    const { subscriptions, log, change } = await setup(topics);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    session!.grant();
+
+    topics.wh_1 = ["a/#"];
+    await change();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [1] }), ["wh_1"], "the old copy counts");
+    assert.equal(subscriptions.route("a/b", { session: 0, ids: [2] }), undefined, "and not the new one as well");
+    assert.deepEqual(session!.left, []);
+
+    session!.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [2] }), ["wh_1"]);
+    assert.equal(subscriptions.route("a/b", { session: 0, ids: [1] }), undefined);
+    assert.deepEqual(session!.left, ["a/+"]);
+    session!.confirmLeft();
+    await turns();
+    assert.deepEqual(log, ["create a/+", "create a/#", "remove a/+"], "struck out only after the broker's word");
+  });
+
+  it("leaves at the broker what the registrations of an earlier run have left behind", async () => {
+    const { subscriptions, log } = await setup({ wh_1: ["a"] }, [["gone", { session: 0, id: 9 }]]);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    assert.deepEqual([...session!.wanted], [["a", 10]]);
+    session!.grant();
+    assert.deepEqual(session!.left, ["gone"]);
+    session!.confirmLeft();
+    await turns();
+    assert.deepEqual(log, ["create a", "remove gone"]);
+  });
+
+  it("spreads overlapping filters over sessions where copies cannot be told apart", async () => {
+    const { subscriptions } = await setup({ wh_1: ["a/#", "a/b"] });
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [["a/#"], ["a/b"]],
+    );
+  });
+
+  it("never uses an identifier again", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a"] };
+    const { subscriptions, change } = await setup(topics);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    for (const [filter, id] of [
+      ["b", 2],
+      ["c", 3],
+    ] as const) {
+      session!.grant();
+      topics.wh_1 = [filter];
+      await change();
+      assert.equal(session!.wanted.get(filter), id);
+      session!.grant();
+      session!.confirmLeft();
+      await turns();
+    }
+  });
+
+  it("subscribes a webhook's new filter in the session of the one it replaces where copies cannot be told apart", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    topics.wh_1 = ["a/#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [["a/#"]],
+    );
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"]);
+    subscriptions.sessions[0]!.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"]);
+    assert.deepEqual(subscriptions.sessions[0]!.left, ["a/+"]);
+    await change();
+    assert.equal(subscriptions.sessions.length, 1, "it stays there while the broker still has the old one");
+    subscriptions.sessions[0]!.confirmLeft();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"], "also what was sent before");
+  });
+
+  it("keeps a filter away from another webhook's one that has not gone yet", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    delete topics.wh_1;
+    topics.wh_2 = ["a/#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [[], ["a/#"]],
+    );
+  });
+
+  it("counts an old filter in another session until the broker has confirmed its end", async () => {
+    // Webhook 2 keeps the new filter out of the session of the old one.
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b/c"] };
+    const { subscriptions, change } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    subscriptions.sessions[0]!.grant();
+    topics.wh_1 = ["#"];
+    await change();
+    assert.deepEqual(
+      subscriptions.sessions.map(({ wanted }) => [...wanted.keys()]),
+      [["b/c"], ["#"]],
+    );
+    for (const session of subscriptions.sessions) session.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 1 }), ["wh_1"]);
+    assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"], "it may have been sent before");
+    subscriptions.sessions[0]!.confirmLeft();
+    assert.equal(subscriptions.route("a/b", { session: 0 }), undefined);
+  });
+
+  it("tells when it is in step, and gives up waiting in time", async () => {
+    const { subscriptions } = await setup({ wh_1: ["a"] });
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    assert.equal(await subscriptions.untilInStep(5), false);
+    const inStep = subscriptions.untilInStep(5_000);
+    session!.grant();
+    assert.equal(await inStep, true);
+  });
+});
