@@ -5,7 +5,7 @@ import { protocolName } from "../mqtt/client/connection.ts";
 import type { Publisher } from "../mqtt/client/publisher.ts";
 import type { UplinkSession } from "../mqtt/receive/session.ts";
 import type { Store } from "../store/store.ts";
-import { LANE } from "../uplink/receive/receiver-election.ts";
+import { RECEIVER } from "../uplink/receive/receiver-election.ts";
 import type { Uplink } from "../uplink/uplink.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Canary, Check, Probes } from "./health.ts";
@@ -113,7 +113,7 @@ export function makeStatus(parts: StatusParts) {
 function laneStatus({ holder, sessions }: Parts["uplink"]) {
   const { name = null, here } = holder();
   const own = sessions().map(({ status, pending }) => ({ ...status, pending }));
-  return { lane: LANE, holder: name, here, sessions: own };
+  return { lane: RECEIVER, holder: name, here, sessions: own };
 }
 
 /** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */

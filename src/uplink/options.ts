@@ -10,7 +10,7 @@ import type { DeliveriesBook, QueuesOptions } from "./queue/delivery-queues.ts";
 import type { RetentionOptions } from "./queue/retention.ts";
 import type { IntakeOutcome, ReceivedPacket } from "./receive/intake.ts";
 import type { MessageBookOptions } from "./receive/message-ledger.ts";
-import type { LaneOptions, LaneRecord } from "./receive/receiver-election.ts";
+import type { ReceiverElectionOptions, ReceiverRecord } from "./receive/receiver-election.ts";
 import type { Session, SessionCallbacks } from "./receive/session.ts";
 import type { AssignmentRecords } from "./receive/subscriptions.ts";
 
@@ -20,8 +20,8 @@ export interface UplinkOptions<S extends Session>
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   /** What the instance that receives tells the others; started. */
-  lanes: View<LaneRecord>;
-  openLease: LaneOptions<S>["openLease"];
+  receivers: View<ReceiverRecord>;
+  openLease: ReceiverElectionOptions<S>["openLease"];
   endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue: QueuesOptions["openQueue"];
   /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */

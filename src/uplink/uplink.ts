@@ -18,8 +18,8 @@ import { Retention } from "./queue/retention.ts";
 import { Enqueuer } from "./receive/enqueuer.ts";
 import { makeIntake } from "./receive/intake.ts";
 import { type Books, MessageBook } from "./receive/message-ledger.ts";
-import { Tenure } from "./receive/receiver.ts";
-import { Lane } from "./receive/receiver-election.ts";
+import { Receiver } from "./receive/receiver.ts";
+import { ReceiverElection } from "./receive/receiver-election.ts";
 import { makeSubscribable } from "./receive/rejected-filters.ts";
 import type { Session } from "./receive/session.ts";
 import { Subscriptions } from "./receive/subscriptions.ts";
@@ -79,7 +79,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     onFailed: (error) => observe.partFailed("books", error),
   });
 
-  function openTenure(onChange: () => void): Tenure<S> {
+  function openTenure(onChange: () => void): Receiver<S> {
     const mayWrite = () => lane.lease.confirm();
     const enqueuer = new Enqueuer({
       addJobs: (webhookId, jobs) => ordered.add(webhookId, jobs),
@@ -111,14 +111,14 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     const catchUp = async () => {
       await Promise.all([registry.reload(), options.reloadAnswerTopics()]);
     };
-    return new Tenure(subscriptions, enqueuer, catchUp, subscriptionsFailed);
+    return new Receiver(subscriptions, enqueuer, catchUp, subscriptionsFailed);
   }
 
-  const lane: Lane<S> = new Lane<S>({
+  const lane: ReceiverElection<S> = new ReceiverElection<S>({
     openLease: options.openLease,
-    view: options.lanes,
+    view: options.receivers,
     wanted,
-    openTenure,
+    openReceiver: openTenure,
     onError: subscriptionsFailed,
   });
 
@@ -185,7 +185,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** The instance that receives, undefined while that is not known, and whether it is this one. */
     holder: () => ({ name: lane.lease.holder, here: lane.lease.held }),
     /** The sessions of this instance: none when another one receives. */
-    sessions: () => lane.tenure?.subscriptions.sessions ?? [],
+    sessions: () => lane.receiver?.subscriptions.sessions ?? [],
     /** Whether the broker subscribes the instance that receives to exactly what the registrations want. */
     inStep: () => lane.inStep,
     untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
@@ -199,7 +199,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     },
     isThere: (webhookId: string, messageId: string) => queues.isThere(webhookId, messageId),
     /** Milliseconds since the oldest batch under way began to be written. */
-    oldestFlushMs: () => lane.tenure?.enqueuer.oldestFlushMs ?? 0,
+    oldestFlushMs: () => lane.receiver?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
       const { discarded } = await queues.bookOf(webhookId);

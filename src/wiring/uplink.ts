@@ -12,7 +12,7 @@ import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-bre
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { queueName } from "../uplink/queue/job.ts";
 import { Replays } from "../uplink/queue/replay-runner.ts";
-import { LANE, type LaneRecord } from "../uplink/receive/receiver-election.ts";
+import { RECEIVER, type ReceiverRecord } from "../uplink/receive/receiver-election.ts";
 import { Snapshots } from "../uplink/receive/retained-delivery.ts";
 import { makeUplink } from "../uplink/uplink.ts";
 import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./components.ts";
@@ -37,7 +37,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
       onError: (error) => observer.partFailed("lease", error),
       ...callbacks,
     });
-  const lanes = new View(store.records<LaneRecord>("lanes"), log, "lane");
+  const lanes = new View(store.records<ReceiverRecord>("lanes"), log, "lane");
   const endpoints = new View<EndpointRecord>(store.records("endpoints", { evenWithoutMemory: true }), log, "endpoint");
   const ordered = new Ordered(openLease("ordered", !runs.workers));
   const uplink = makeUplink<UplinkSession>({
@@ -48,8 +48,8 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     breaker,
     publishEvent: (event) => downlink.outbox.accept(event),
     assignments: store.records("subscriptions"),
-    lanes,
-    openLease: openLease(`lane-${LANE}`, !runs.lane),
+    receivers: lanes,
+    openLease: openLease(`lane-${RECEIVER}`, !runs.lane),
     openSession: ({ index, mayWrite, ...callbacks }, receive) => {
       const clientId = `${config.mqtt.clientId}-uplink-${index}`;
       const onFailed = (error: Error) => observer.partFailed("enqueue", error);

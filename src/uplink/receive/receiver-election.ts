@@ -8,16 +8,16 @@ import { Until } from "../../lib/awaitable-condition.ts";
 import type { QoS } from "../../message.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { View } from "../../store/record-cache.ts";
-import type { Tenure } from "./receiver.ts";
+import type { Receiver } from "./receiver.ts";
 import type { Refusal, Session } from "./session.ts";
 import { wantedFilters } from "./session-plan.ts";
 
 /** The one lane there is: the sessions `<client id>-uplink-<n>`. */
-export const LANE = 0;
-const RECORD = String(LANE);
+export const RECEIVER = 0;
+const RECORD = String(RECEIVER);
 
 /** What the holder of a lane tells the others. */
-export interface LaneRecord {
+export interface ReceiverRecord {
   /** The instance that wrote it; it means nothing once another one holds the lane. */
   holder: string;
   /** Of the filters that the broker subscribes it to, see {@link digestOf}; null while it is not connected. */
@@ -26,11 +26,11 @@ export interface LaneRecord {
   refused?: Refusal[];
 }
 
-export interface LaneOptions<S extends Session> {
+export interface ReceiverElectionOptions<S extends Session> {
   openLease(callbacks: { onGained(): void; onLost(): void }): Lease;
-  view: View<LaneRecord>;
+  view: View<ReceiverRecord>;
   wanted(): Iterable<{ topics: string[]; qos: QoS }>;
-  openTenure(onChange: () => void): Tenure<S>;
+  openReceiver(onChange: () => void): Receiver<S>;
   onError(error: Error): void;
 }
 
@@ -38,9 +38,9 @@ const RETRY_MS = 1_000;
 /** Refused filters that the other instances are told of: the record is read by all of them at every change. */
 const MAX_REFUSED = 200;
 
-export class Lane<S extends Session> {
+export class ReceiverElection<S extends Session> {
   readonly lease: Lease;
-  #tenure: Tenure<S> | undefined;
+  #receiver: Receiver<S> | undefined;
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<unknown> = Promise.resolve();
   readonly #untilInStep = new Until(() => this.inStep);
@@ -50,7 +50,7 @@ export class Lane<S extends Session> {
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(private readonly options: LaneOptions<S>) {
+  constructor(private readonly options: ReceiverElectionOptions<S>) {
     this.lease = options.openLease({ onGained: () => this.#begin(), onLost: () => this.#abandon() });
   }
 
@@ -61,14 +61,14 @@ export class Lane<S extends Session> {
     await this.#begun;
   }
 
-  get tenure(): Tenure<S> | undefined {
-    return this.#tenure;
+  get receiver(): Receiver<S> | undefined {
+    return this.#receiver;
   }
 
   /** The registrations, or other things that say what is wanted, have changed. */
   refresh(): void {
     this.#digest = undefined;
-    this.#tenure?.subscriptions.refresh();
+    this.#receiver?.subscriptions.refresh();
     this.#untilInStep.look();
   }
 
@@ -77,14 +77,14 @@ export class Lane<S extends Session> {
    * holder has no connection, and while nobody is known to hold the lane.
    */
   get inStep(): boolean {
-    if (this.#tenure) return this.#tenure.subscriptions.inStep;
+    if (this.#receiver) return this.#receiver.subscriptions.inStep;
     const told = this.options.view.get(RECORD);
     return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
   }
 
   /** Filters that the broker does not subscribe the holder to, here or elsewhere. */
   get refused(): readonly Refusal[] {
-    if (this.#tenure) return this.#tenure.subscriptions.refused;
+    if (this.#receiver) return this.#receiver.subscriptions.refused;
     const told = this.options.view.get(RECORD);
     return told?.holder === this.lease.holder ? (told?.refused ?? []) : [];
   }
@@ -103,30 +103,30 @@ export class Lane<S extends Session> {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    const tenure = this.#tenure;
-    this.#tenure = undefined;
+    const tenure = this.#receiver;
+    this.#receiver = undefined;
     await Promise.allSettled([this.#ended, tenure?.finish()]);
     await this.lease.stop();
   }
 
   #begin(): void {
     if (this.#stopped) return;
-    const tenure = this.options.openTenure(() => this.#changed());
-    this.#tenure = tenure;
+    const tenure = this.options.openReceiver(() => this.#changed());
+    this.#receiver = tenure;
     // Sessions of an earlier tenure have the same client ids.
     this.#begun = this.#ended.then(() => tenure.start());
   }
 
   #abandon(): void {
-    const tenure = this.#tenure;
-    this.#tenure = undefined;
+    const tenure = this.#receiver;
+    this.#receiver = undefined;
     this.#ended = Promise.allSettled([this.#ended, tenure?.abandon()]);
     this.#untilInStep.look();
   }
 
   #changed(): void {
     // A connection that broke may be the first sign of another holder.
-    if (this.#tenure && !this.#tenure.subscriptions.connected) void this.lease.check();
+    if (this.#receiver && !this.#receiver.subscriptions.connected) void this.lease.check();
     // Nor does this instance know yet who has written the record.
     else if (this.options.view.get(RECORD)?.holder !== this.lease.holder)
       void this.lease.check().then(() => this.#untilInStep.look());
@@ -135,10 +135,10 @@ export class Lane<S extends Session> {
   }
 
   /** Undefined when there is nothing new to say: what was told before differs from what is wanted now. */
-  #record(): LaneRecord | undefined {
-    if (!this.#tenure) return undefined;
+  #record(): ReceiverRecord | undefined {
+    if (!this.#receiver) return undefined;
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
-    const { inStep, connected, refused } = this.#tenure.subscriptions;
+    const { inStep, connected, refused } = this.#receiver.subscriptions;
     if (!inStep && connected) return undefined;
     const digest = inStep ? this.#wantedDigest : null;
     return {
@@ -167,7 +167,7 @@ export class Lane<S extends Session> {
     }
   }
 
-  async #write(record: LaneRecord): Promise<void> {
+  async #write(record: ReceiverRecord): Promise<void> {
     const { view } = this.options;
     try {
       await view.update(RECORD, () => record);
@@ -179,7 +179,7 @@ export class Lane<S extends Session> {
   }
 }
 
-function isSame(a: LaneRecord, b: LaneRecord | undefined): boolean {
+function isSame(a: ReceiverRecord, b: ReceiverRecord | undefined): boolean {
   const isSameRefused = JSON.stringify(a.refused) === JSON.stringify(b?.refused);
   return a.holder === b?.holder && a.digest === b.digest && isSameRefused;
 }

@@ -9,7 +9,7 @@ import type { Subscriptions } from "./subscriptions.ts";
 
 const RETRY_MS = 1_000;
 
-export class Tenure<S extends Session> {
+export class Receiver<S extends Session> {
   #ended = false;
 
   constructor(

@@ -7,8 +7,8 @@ import { Watchers } from "../../../src/store/embedded/records.ts";
 import { Lease } from "../../../src/store/lease.ts";
 import { View } from "../../../src/store/record-cache.ts";
 import { Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
-import { Tenure } from "../../../src/uplink/receive/receiver.ts";
-import { digestOf, Lane, type LaneRecord } from "../../../src/uplink/receive/receiver-election.ts";
+import { Receiver } from "../../../src/uplink/receive/receiver.ts";
+import { digestOf, ReceiverElection, type ReceiverRecord } from "../../../src/uplink/receive/receiver-election.ts";
 import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
 import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
 import { Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
@@ -71,7 +71,7 @@ class FakeSession implements Session {
 function makeStore() {
   return {
     leases: embeddedLeases(new Watchers(log)),
-    lanes: memoryRecords<LaneRecord>(),
+    lanes: memoryRecords<ReceiverRecord>(),
     assignments: memoryRecords<Assignment>(),
   };
 }
@@ -84,7 +84,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
   const written: string[] = [];
   const webhooks: { id: string; topics: string[]; qos: QoS }[] = [];
   let caughtUp = 0;
-  const lane: Lane<FakeSession> = new Lane<FakeSession>({
+  const lane: ReceiverElection<FakeSession> = new ReceiverElection<FakeSession>({
     openLease: (callbacks) =>
       new Lease({
         leases: {
@@ -100,8 +100,8 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
       }),
     view,
     wanted: () => webhooks,
-    openTenure: (onChange) =>
-      new Tenure(
+    openReceiver: (onChange) =>
+      new Receiver(
         new Subscriptions<FakeSession>({
           webhooks: () => webhooks,
           records: store.assignments,
@@ -132,7 +132,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
   return {
     lane,
     written,
-    session: () => lane.tenure!.subscriptions.sessions[0]!,
+    session: () => lane.receiver!.subscriptions.sessions[0]!,
     cut: (off: boolean) => {
       cut = off;
     },
@@ -153,7 +153,7 @@ describe("a lane", { timeout: 30_000 }, () => {
   it("is in step everywhere when the broker subscribes its holder to what each instance wants", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.tenure], [true, false, undefined]);
+    assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.receiver], [true, false, undefined]);
     assert.equal(await a.lane.untilInStep(WAIT_MS), true);
     assert.equal(await b.lane.untilInStep(WAIT_MS), true);
 
@@ -196,7 +196,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     await a.lane.untilInStep(WAIT_MS);
-    const [lost, session] = [a.lane.tenure!, a.session()];
+    const [lost, session] = [a.lane.receiver!, a.session()];
     a.cut(true);
     await b.until(() => b.lane.lease.held, "the other one has it");
     assert.equal(b.caughtUp(), 1, "it looked what is registered");
@@ -213,7 +213,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 100)); // it is tried, and may not be written
     a.cut(false);
     await a.until(() => !a.lane.lease.held, "the first one is told");
-    assert.deepEqual([a.lane.tenure, session.ended], [undefined, ["closed"]]);
+    assert.deepEqual([a.lane.receiver, session.ended], [undefined, ["closed"]]);
     assert.equal(await a.lane.untilInStep(WAIT_MS), true, "by the word of the other one");
     assert.equal((await store.lanes.get("0"))!.value.holder, "b");
     await b.lane.stop();
