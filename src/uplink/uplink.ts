@@ -12,7 +12,7 @@ import { countDeliveries, getDelivery, listDeliveries } from "./queue/delivery-q
 import { Queues } from "./queue/delivery-queues.ts";
 import { type PlacedJob, queueName } from "./queue/job.ts";
 import { Orphans } from "./queue/orphaned-queues.ts";
-import { endRest } from "./queue/queue-limiter.ts";
+import { resumeQueue } from "./queue/queue-limiter.ts";
 import { retryDelivery } from "./queue/redelivery.ts";
 import { Retention } from "./queue/retention.ts";
 import { Enqueuer } from "./receive/enqueuer.ts";
@@ -225,7 +225,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     /** The endpoint is as new: called at once, whatever was held against it. Rejects when the store is away. */
     async resetHealth(webhookId: string): Promise<void> {
       await health.reset(webhookId);
-      await endRest(queues.of(webhookId));
+      await resumeQueue(queues.of(webhookId));
     },
 
     drop: (webhookId: string) => queues.drop(webhookId),

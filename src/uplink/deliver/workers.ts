@@ -6,7 +6,7 @@ import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
 import { OrderedDelivery } from "../ordering/predecessor-gate.ts";
 import { type DeliveryJob, queueName, type Tail } from "../queue/job.ts";
-import { limiterOf, rest } from "../queue/queue-limiter.ts";
+import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batching.ts";
 import { type DeliverOptions, makeDeliver } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
@@ -94,7 +94,7 @@ export class Workers {
     const queue = this.options.queue(webhook.id);
     const endpoint = {
       rest: onceAtATime((ms: number) =>
-        rest(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
+        pauseQueue(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
           delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
         ),
       ),

@@ -140,10 +140,10 @@ function withoutProbe({ probe: _probe, ...record }: EndpointRecord): EndpointRec
 }
 
 /** While an endpoint is overloaded or unreachable: a rest after each failure, 1 s doubling to 30 s. */
-const REST_MIN_MS = 1_000;
-const REST_MAX_MS = 30_000;
+const COOL_DOWN_MIN_MS = 1_000;
+const COOL_DOWN_MAX_MS = 30_000;
 
 /** @param failures in a row, from 1 */
 export function slowDownMs(failures: number): number {
-  return Math.min(REST_MIN_MS * 2 ** (failures - 1), REST_MAX_MS);
+  return Math.min(COOL_DOWN_MIN_MS * 2 ** (failures - 1), COOL_DOWN_MAX_MS);
 }

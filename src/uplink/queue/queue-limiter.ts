@@ -22,14 +22,14 @@ type Limited = Pick<Queue, "getRateLimitTtl" | "rateLimit" | "removeRateLimitKey
  * Nothing of the queue is called for `ms`, or for longer where it rests longer already. A rest begins the counter anew:
  * so with a rate limit it lasts at least as long as what was taken needs to come back.
  */
-export async function rest(queue: Limited, ms: number, rateLimit?: RateLimit): Promise<void> {
+export async function pauseQueue(queue: Limited, ms: number, rateLimit?: RateLimit): Promise<void> {
   if ((await queue.getRateLimitTtl(NO_LIMIT.max)) >= ms) return;
   const owed = rateLimit ? await owedMs(queue, rateLimit) : 0;
   await queue.rateLimit(Math.ceil(Math.max(ms, owed)));
 }
 
 /** Ends a rest; the counter of a rate limit goes on. */
-export async function endRest(queue: Limited): Promise<void> {
+export async function resumeQueue(queue: Limited): Promise<void> {
   if ((await queue.getRateLimitTtl(NO_LIMIT.max)) > 0) await queue.removeRateLimitKey();
 }
 
