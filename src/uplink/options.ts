@@ -5,7 +5,7 @@ import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { ReplyOptions } from "./deliver/reply.ts";
 import type { WorkersOptions } from "./deliver/workers.ts";
 import type { WatchObserver, WatchOptions } from "./events/watch.ts";
-import type { OrderedAdderOptions } from "./ordering/group-append.ts";
+import type { GroupAppenderOptions } from "./ordering/group-append.ts";
 import type { DeliveriesBook, QueuesOptions } from "./queue/delivery-queues.ts";
 import type { RetentionOptions } from "./queue/retention.ts";
 import type { IntakeOutcome, ReceivedPacket } from "./receive/intake.ts";
@@ -37,7 +37,7 @@ export interface UplinkOptions<S extends Session>
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;
   /** The ends of the lines of ordered webhooks. */
-  claims: OrderedAdderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
+  claims: GroupAppenderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
   /** For what one instance at a time does, also while the store has no memory left; see the store's `Leases`. */
   leases: {
     acquire(name: string, holder: string, ttlMs: number): Promise<string>;

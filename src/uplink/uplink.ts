@@ -6,7 +6,7 @@ import { Workers } from "./deliver/workers.ts";
 import { testEvent } from "./events/test-event.ts";
 import { makeWatch } from "./events/watch.ts";
 import type { UplinkOptions } from "./options.ts";
-import { OrderedAdder } from "./ordering/group-append.ts";
+import { GroupAppender } from "./ordering/group-append.ts";
 import { isOrdered } from "./ordering/message-groups.ts";
 import { countDeliveries, getDelivery, listDeliveries } from "./queue/delivery-queries.ts";
 import { Queues } from "./queue/delivery-queues.ts";
@@ -52,7 +52,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     if (webhookId !== ANSWERS) retention.changed(webhookId, jobs.length);
   }
 
-  const ordered = new OrderedAdder({
+  const ordered = new GroupAppender({
     ordering: (webhookId) => registry.get(webhookId)?.ordering ?? "none",
     addJobs,
     count: (webhookId, deliveries) => queues.count(webhookId, deliveries),
@@ -140,7 +140,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     deadLetter: watch.deadLetter,
     maxPayloadBytes: options.maxPayloadBytes,
     reply: makeReply({ accept: options.acceptReply, observe }),
-    releaseTail: ({ key, value }) => options.claims.releaseIf(key, value),
+    releaseGroupTail: ({ key, value }) => options.claims.releaseIf(key, value),
     ordered: options.ordered,
   });
 

@@ -4,8 +4,8 @@ import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
-import { OrderedDelivery } from "../ordering/predecessor-gate.ts";
-import { type DeliveryJob, queueName, type Tail } from "../queue/job.ts";
+import { PredecessorGate } from "../ordering/predecessor-gate.ts";
+import { type DeliveryJob, type GroupTail, queueName } from "../queue/job.ts";
 import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
 import { type Batches, jobsAtOnce, makeBatches } from "./batching.ts";
 import { type DeliverOptions, makeDeliver } from "./deliver.ts";
@@ -21,7 +21,7 @@ export interface WorkersOptions extends DeliverOptions {
   /** A delivery has succeeded or failed for good. */
   ended(webhookId: string): void;
   /** Takes back the end of a line, if it still holds this value. */
-  releaseTail(tail: Tail): Promise<void>;
+  releaseGroupTail(tail: GroupTail): Promise<void>;
   /**
    * Whether this instance runs the workers of ordered webhooks. Several that do keep the order too, but look often at
    * what the others have under way.
@@ -85,11 +85,11 @@ export class Workers {
       },
     });
     this.#batches.set(webhook.id, batches);
-    const ordered = new OrderedDelivery({
+    const ordered = new PredecessorGate({
       deliver: makeDeliver(webhook.id, this.options, batches.call),
       queue: () => this.options.queue(webhook.id),
       isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
-      release: this.options.releaseTail,
+      release: this.options.releaseGroupTail,
     });
     const queue = this.options.queue(webhook.id);
     const endpoint = {

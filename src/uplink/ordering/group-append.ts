@@ -11,14 +11,22 @@
  */
 import type { StoredMessage } from "../../message.ts";
 import type { Place, PlacedJob } from "../queue/job.ts";
-import { byLine, type Ordering, parkMs, parseTail, places, tailKey, tailValue } from "./message-groups.ts";
+import {
+  byGroup,
+  groupTailKey,
+  groupTailValue,
+  type Ordering,
+  parseGroupTail,
+  places,
+  postponeMs,
+} from "./message-groups.ts";
 
 export interface NewJob {
   id: string;
   data: StoredMessage;
 }
 
-export interface OrderedAdderOptions {
+export interface GroupAppenderOptions {
   ordering(webhookId: string): Ordering;
   /** Adds all or none; an id that is there already is left as it is. */
   addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void>;
@@ -49,12 +57,12 @@ interface Turn {
   end(): void;
 }
 
-export class OrderedAdder {
+export class GroupAppender {
   /** Of each webhook those that are being added, in the order of their coming. */
   readonly #turns = new Map<string, Turn[]>();
   readonly #tails = new Map<string, { last: string; at: number }>();
 
-  constructor(private readonly options: OrderedAdderOptions) {}
+  constructor(private readonly options: GroupAppenderOptions) {}
 
   /**
    * Adds jobs behind all that came before; waits while those cannot be added. After a failure it must be called again
@@ -97,11 +105,11 @@ export class OrderedAdder {
   async #place(webhookId: string, jobs: NewJob[]): Promise<PlacedJob[]> {
     const ordering = this.options.ordering(webhookId);
     if (ordering === "none") return jobs; // since it began
-    const keyOf = (topic: string) => tailKey(webhookId, ordering, topic);
+    const keyOf = (topic: string) => groupTailKey(webhookId, ordering, topic);
     const last = await this.options.count(webhookId, jobs.length);
     const tails = new Map<string, string>();
     await Promise.all(
-      [...byLine(jobs, keyOf)].map(async ([key, line]) => {
+      [...byGroup(jobs, keyOf)].map(async ([key, line]) => {
         const before = await this.#extend(webhookId, key, line.at(-1)!.id);
         if (before !== undefined) tails.set(key, before);
       }),
@@ -113,7 +121,7 @@ export class OrderedAdder {
       const isBehind = place.previous !== undefined && added.has(place.previous);
       added.add(id);
       // What stands behind an earlier one may find that one ended: whoever takes it up looks.
-      return { id, data: { ...data, place }, ...(isBehind && { delay: parkMs(0) }) };
+      return { id, data: { ...data, place }, ...(isBehind && { delay: postponeMs(0) }) };
     });
   }
 
@@ -123,19 +131,19 @@ export class OrderedAdder {
     const remembered = this.#tails.get(key);
     let before = remembered && Date.now() - remembered.at < REMEMBER_MS ? remembered.last : undefined;
     if (before === undefined) {
-      const found = await tails.claim(key, tailValue(last, undefined), TAIL_SECONDS);
+      const found = await tails.claim(key, groupTailValue(last, undefined), TAIL_SECONDS);
       // Nobody waits in this line; or a try before this one got as far as this.
-      if (found === undefined || parseTail(found).last === last) return found && parseTail(found).before;
-      const tail = parseTail(found);
+      if (found === undefined || parseGroupTail(found).last === last) return found && parseGroupTail(found).before;
+      const tail = parseGroupTail(found);
       before = (await isThere(webhookId, tail.last)) ? tail.last : tail.before;
     }
-    await tails.put(key, tailValue(last, before), TAIL_SECONDS);
+    await tails.put(key, groupTailValue(last, before), TAIL_SECONDS);
     return before;
   }
 
   #remember({ key, value }: NonNullable<Place["tail"]>, at: number): void {
     this.#tails.delete(key);
-    this.#tails.set(key, { last: parseTail(value).last, at });
+    this.#tails.set(key, { last: parseGroupTail(value).last, at });
     if (this.#tails.size > MAX_REMEMBERED) this.#tails.delete(this.#tails.keys().next().value!);
   }
 }

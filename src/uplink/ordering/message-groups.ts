@@ -20,7 +20,7 @@ export function isOrdered(webhook: Pick<Webhook, "ordering"> | undefined): boole
 }
 
 /** A line's key in the store: topics may be long, and hold anything. */
-export function tailKey(webhookId: string, ordering: Exclude<Ordering, "none">, topic: string): string {
+export function groupTailKey(webhookId: string, ordering: Exclude<Ordering, "none">, topic: string): string {
   if (ordering === "strict") return `tail-${webhookId}-strict`;
   return `tail-${webhookId}-${createHash("sha256").update(topic).digest("base64url").slice(0, 22)}`;
 }
@@ -29,17 +29,17 @@ export function tailKey(webhookId: string, ordering: Exclude<Ordering, "none">, 
  * The value of a tail: the last delivery, and the one that was last before it was added. It is written before the
  * deliveries are, so after a crash the last one may never have been added: then the other one is the end.
  */
-export function tailValue(last: string, before: string | undefined): string {
+export function groupTailValue(last: string, before: string | undefined): string {
   return before === undefined ? last : `${last} ${before}`;
 }
 
-export function parseTail(value: string): { last: string; before: string | undefined } {
+export function parseGroupTail(value: string): { last: string; before: string | undefined } {
   const [last = "", before] = value.split(" ");
   return { last, before };
 }
 
 /** Jobs by their line, in their order. */
-export function byLine<J extends { data: { topic: string } }>(
+export function byGroup<J extends { data: { topic: string } }>(
   jobs: readonly J[],
   keyOf: (topic: string) => string,
 ): Map<string, J[]> {
@@ -66,14 +66,14 @@ export function places(
 ): Map<string, Place> {
   const sequences = new Map(jobs.map(({ id }, i) => [id, lastSequence - jobs.length + 1 + i]));
   const found = new Map<string, Place>();
-  for (const [key, line] of byLine(jobs, keyOf)) {
+  for (const [key, line] of byGroup(jobs, keyOf)) {
     for (const [i, { id }] of line.entries()) {
       const previous = i === 0 ? tails.get(key) : line[i - 1]!.id;
       const next = line[i + 1]?.id;
       found.set(id, {
         sequence: sequences.get(id)!,
         ...(previous !== undefined && { previous }),
-        ...(next === undefined ? { tail: { key, value: tailValue(id, tails.get(key)) } } : { next }),
+        ...(next === undefined ? { tail: { key, value: groupTailValue(id, tails.get(key)) } } : { next }),
       });
     }
   }
@@ -85,8 +85,8 @@ export function sequenceText(sequence: number): string {
   return String(sequence).padStart(16, "0");
 }
 
-const PARK_MIN_MS = 10 * 60_000;
-const PARK_MAX_MS = 12 * 3_600_000;
+const POSTPONE_MIN_MS = 10 * 60_000;
+const POSTPONE_MAX_MS = 12 * 3_600_000;
 /** Behind one that another process has under way, or had when it died. */
 const SHORT_MIN_MS = 250;
 const SHORT_MAX_MS = 5_000;
@@ -96,12 +96,12 @@ const SHORT_MAX_MS = 5_000;
  * come back at once.
  * @param looks how often it has been looked at: 0 when it is parked from the beginning
  */
-export function parkMs(looks: number, random: () => number = Math.random): number {
-  return Math.round(Math.min(PARK_MIN_MS * 2 ** looks, PARK_MAX_MS) * (1 + random()));
+export function postponeMs(looks: number, random: () => number = Math.random): number {
+  return Math.round(Math.min(POSTPONE_MIN_MS * 2 ** looks, POSTPONE_MAX_MS) * (1 + random()));
 }
 
 /** Milliseconds until a look at one that nobody may wake. @param looks as often as it has been looked at */
-export function shortParkMs(looks: number): number {
+export function shortPostponeMs(looks: number): number {
   return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, looks - 1), SHORT_MAX_MS);
 }
 

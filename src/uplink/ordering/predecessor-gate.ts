@@ -11,21 +11,21 @@
  */
 import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
 import type { Deliver } from "../deliver/deliver.ts";
-import { behind, type DeliveryJob, type Tail } from "../queue/job.ts";
-import { isEnd, parkMs, shortParkMs } from "./message-groups.ts";
+import { type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
+import { isEnd, postponeMs, shortPostponeMs } from "./message-groups.ts";
 
-export interface OrderedDeliveryOptions {
+export interface PredecessorGateOptions {
   deliver: Deliver;
   queue(): Queue<DeliveryJob>;
   /** Whether the order counts: false as soon as the webhook has `ordering: none`. */
   isOrdered(): boolean;
   /** Takes back a tail that holds this value still. */
-  release(tail: Tail): Promise<void>;
+  release(tail: GroupTail): Promise<void>;
 }
 
 interface Running {
   /** Those that found it under way, and have been parked. */
-  behind: Set<string>;
+  successors: Set<string>;
   /** Set once it wakes those behind it: who comes now waits for this. */
   ended?: Promise<void>;
   end?: () => void;
@@ -38,22 +38,22 @@ const MAX_REMEMBERED = 1_000;
 /** An end that did not reach the store by then is looked up. */
 const END_MS = 5_000;
 /** How long one is waited for that another process is about to park. */
-const WAKE_MS = 5_000;
+const PROMOTE_MS = 5_000;
 const LOOK_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
 /** For one webhook. */
-export class OrderedDelivery {
+export class PredecessorGate {
   /** The deliveries that this process has let through, until their end is in the store. */
   readonly #running = new Map<string, Running>();
   /** Those that are being looked at, and those that are being parked. */
-  readonly #looking = new Set<string>();
-  readonly #parking = new Map<string, Promise<void>>();
+  readonly #checking = new Set<string>();
+  readonly #postponing = new Map<string, Promise<void>>();
   /** The last that ended here. */
   readonly #ended = new Set<string>();
   #stopped = false;
 
-  constructor(private readonly options: OrderedDeliveryOptions) {}
+  constructor(private readonly options: PredecessorGateOptions) {}
 
   readonly deliver: Deliver = async (job, token, endpoint) => {
     const { deliver, isOrdered } = this.options;
@@ -61,14 +61,14 @@ export class OrderedDelivery {
     if (!place) return deliver(job, token, endpoint);
     const id = job.id!;
     if (place.previous !== undefined && isOrdered()) await this.#waitFor(place.previous, job, token);
-    const running: Running = { behind: new Set() };
+    const running: Running = { successors: new Set() };
     this.#running.set(id, running);
     try {
       const attempt = await deliver(job, token, endpoint);
-      await this.#wakeBehind(job, running);
+      await this.#promoteSuccessors(job, running);
       return attempt;
     } catch (error) {
-      if (error instanceof UnrecoverableError) await this.#wakeBehind(job, running);
+      if (error instanceof UnrecoverableError) await this.#promoteSuccessors(job, running);
       else if (this.#running.get(id) === running) this.#running.delete(id);
       throw error;
     }
@@ -95,7 +95,7 @@ export class OrderedDelivery {
   /** Resolves when `previous` has ended; otherwise parks the job and throws. */
   async #waitFor(previous: string, job: Job<DeliveryJob>, token: string | undefined): Promise<void> {
     const id = job.id!;
-    this.#looking.add(id);
+    this.#checking.add(id);
     try {
       for (;;) {
         if (this.#ended.has(previous)) return;
@@ -107,53 +107,53 @@ export class OrderedDelivery {
           continue;
         }
         if (running) {
-          running.behind.add(id);
+          running.successors.add(id);
           // It may have to be tried again, by whatever process.
-          await this.#leaveWord(previous, id);
+          await this.#recordSuccessor(previous, id);
           if (this.#running.get(previous) !== running || running.ended) continue;
-          await this.#park(job, token, parkMs(job.attemptsStarted));
+          await this.#postpone(job, token, postponeMs(job.attemptsStarted));
           throw new DelayedError();
         }
-        const state = await this.#look(previous);
+        const state = await this.#stateOf(previous);
         if (isEnd(state)) return;
-        if (state !== "active" && (await this.#leaveWord(previous, id))) {
+        if (state !== "active" && (await this.#recordSuccessor(previous, id))) {
           // It was still waiting after our id lay with it, so whoever takes it up finds that.
-          const now = await this.#look(previous);
+          const now = await this.#stateOf(previous);
           if (isEnd(now)) return;
           if (now !== "active") {
             if (this.#running.has(previous)) continue;
-            await this.#park(job, token, parkMs(job.attemptsStarted));
+            await this.#postpone(job, token, postponeMs(job.attemptsStarted));
             throw new DelayedError();
           }
         }
         if (this.#running.has(previous) || this.#ended.has(previous)) continue;
-        await this.#park(job, token, shortParkMs(job.attemptsStarted));
+        await this.#postpone(job, token, shortPostponeMs(job.attemptsStarted));
         throw new DelayedError();
       }
     } finally {
-      this.#looking.delete(id);
+      this.#checking.delete(id);
     }
   }
 
-  async #park(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
+  async #postpone(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
     const parked = this.#untilStored(() => job.moveToDelayed(Date.now() + ms, token));
     const parking = parked.then(noop, noop);
     // From one to the other in one step: who wakes it must not take it for one that still looks.
-    this.#parking.set(job.id!, parking);
-    this.#looking.delete(job.id!);
+    this.#postponing.set(job.id!, parking);
+    this.#checking.delete(job.id!);
     try {
       await parked;
     } finally {
-      this.#parking.delete(job.id!);
+      this.#postponing.delete(job.id!);
     }
   }
 
-  #look(id: string): Promise<string> {
+  #stateOf(id: string): Promise<string> {
     return this.#untilStored(() => this.options.queue().getJobState(id));
   }
 
   /** @returns false when the other one is gone */
-  async #leaveWord(previous: string, id: string): Promise<boolean> {
+  async #recordSuccessor(previous: string, id: string): Promise<boolean> {
     try {
       await this.#untilStored(() => this.options.queue().updateJobProgress(previous, { next: id }));
       return true;
@@ -163,18 +163,18 @@ export class OrderedDelivery {
     }
   }
 
-  async #wakeBehind(job: Job<DeliveryJob>, running: Running): Promise<void> {
+  async #promoteSuccessors(job: Job<DeliveryJob>, running: Running): Promise<void> {
     running.ended = new Promise((resolve) => {
       const timer = setTimeout(resolve, END_MS).unref();
       running.end = () => resolve(clearTimeout(timer));
     });
-    for (const id of new Set([...behind(job), ...running.behind])) await this.#wake(id);
+    for (const id of new Set([...successorsOf(job), ...running.successors])) await this.#promote(id);
   }
 
-  async #wake(id: string): Promise<void> {
-    await this.#parking.get(id);
-    const end = Date.now() + WAKE_MS;
-    while (!this.#looking.has(id)) {
+  async #promote(id: string): Promise<void> {
+    await this.#postponing.get(id);
+    const end = Date.now() + PROMOTE_MS;
+    while (!this.#checking.has(id)) {
       try {
         await this.#untilStored(() => promote(this.options.queue(), id));
         return;
@@ -182,7 +182,7 @@ export class OrderedDelivery {
         if (codeOf(error) !== OTHER_STATE) return; // gone
       }
       // It waits to be looked at, or was looked at by another process that is about to park it.
-      if ((await this.#look(id)) !== "active" || Date.now() > end) return;
+      if ((await this.#stateOf(id)) !== "active" || Date.now() > end) return;
       await pause(LOOK_MS);
     }
   }

@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { Job, type Queue } from "bullmq";
 import { lastAgain } from "./attempt-log.ts";
 import { timeOfId } from "./delivery-filter.ts";
-import { behind, type DeliveryJob } from "./job.ts";
+import { type DeliveryJob, successorsOf } from "./job.ts";
 
 /** What is about to be dropped is put off so far first: then no worker can take it up. */
 const HOLD_MS = 3_600_000;
@@ -15,15 +15,15 @@ const AT_ONCE = 20;
 
 /** At most `count` of those that wait, whether for the first attempt or for another one. @returns how many went */
 export async function discardOldest(queue: Queue<DeliveryJob>, count: number, isOrdered: boolean): Promise<number> {
-  const [waiting, delayed] = await Promise.all([lastInLine(queue, count), queue.getRanges(["delayed"], 0, -1)]);
+  const [waiting, delayed] = await Promise.all([lastInGroup(queue, count), queue.getRanges(["delayed"], 0, -1)]);
   const byAge = [...waiting.map((id) => ({ id, delayed: false })), ...delayed.map((id) => ({ id, delayed: true }))]
     .sort((a, b) => ageOrder(a.id, b.id))
     .slice(0, count);
-  const fromLine = byAge.filter((each) => !each.delayed).length;
+  const fromGroup = byAge.filter((each) => !each.delayed).length;
   const oldDelayed = byAge.filter((each) => each.delayed).map(({ id }) => id);
-  const left = isOrdered ? await leftBehind(queue, new Set(byAge.map(({ id }) => id))) : [];
+  const left = isOrdered ? await remainingSuccessors(queue, new Set(byAge.map(({ id }) => id))) : [];
   // From the end of the line that is served first, in one step of the store.
-  const cleaned = fromLine > 0 ? await queue.clean(0, fromLine, "wait") : [];
+  const cleaned = fromGroup > 0 ? await queue.clean(0, fromGroup, "wait") : [];
   const removed = await removeDelayed(queue, oldDelayed);
   await wake(queue, left);
   return cleaned.length + removed;
@@ -45,9 +45,9 @@ export async function discardTooOld(
     const again = await Promise.all(candidates.map((id) => lastAgain(queue, id)));
     return candidates.filter((_, i) => (again[i] ?? 0) < before);
   };
-  const waiting = await old(await lastInLine(queue, count));
+  const waiting = await old(await lastInGroup(queue, count));
   const delayed = await old(await queue.getRanges(["delayed"], 0, -1));
-  const left = isOrdered ? await leftBehind(queue, new Set([...waiting, ...delayed])) : [];
+  const left = isOrdered ? await remainingSuccessors(queue, new Set([...waiting, ...delayed])) : [];
   let removed = 0;
   for (const id of waiting) removed += await remove(queue, id);
   removed += await removeDelayed(queue, delayed);
@@ -56,19 +56,19 @@ export async function discardTooOld(
 }
 
 /** Those that would be taken up next. The ascending order of BullMQ's PostgreSQL backend begins at the other end. */
-async function lastInLine(queue: Queue<DeliveryJob>, count: number): Promise<string[]> {
+async function lastInGroup(queue: Queue<DeliveryJob>, count: number): Promise<string[]> {
   const { waiting = 0 } = await queue.getJobCounts("waiting");
   return waiting === 0 ? [] : queue.getRanges(["waiting"], Math.max(0, waiting - count), waiting - 1);
 }
 
 /** Those that stand behind the ones that go, and stay. */
-async function leftBehind(queue: Queue<DeliveryJob>, going: ReadonlySet<string>): Promise<string[]> {
+async function remainingSuccessors(queue: Queue<DeliveryJob>, going: ReadonlySet<string>): Promise<string[]> {
   const ids = [...going];
   const left = new Set<string>();
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     // Few at a time: their payloads come along.
     const jobs = await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.getJob(id)));
-    for (const id of jobs.flatMap((job) => (job ? behind(job) : []))) if (!going.has(id)) left.add(id);
+    for (const id of jobs.flatMap((job) => (job ? successorsOf(job) : []))) if (!going.has(id)) left.add(id);
     await setImmediate();
   }
   return [...left];

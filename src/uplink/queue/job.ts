@@ -76,17 +76,17 @@ export interface Place {
   /** The one behind it, where that was known when it was added. */
   next?: string;
   /** What the tail of the line holds while this one is the last; undefined when another one was added with it. */
-  tail?: Tail;
+  tail?: GroupTail;
 }
 
 /** The end of a line, kept under `key`. */
-export interface Tail {
+export interface GroupTail {
   key: string;
   value: string;
 }
 
 /** Those behind a delivery, as far as its job tells: known when it was added, or left with it since. */
-export function behind({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
+export function successorsOf({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
   const left = (progress as { next?: string } | undefined)?.next;
   return [...new Set([data.place?.next, left])].filter((id) => id !== undefined);
 }

@@ -21,7 +21,7 @@ export async function enqueueAgain(
 ): Promise<boolean> {
   return unlessChanged(async () => {
     await rememberAttempts(queue, job, Date.now());
-    await leaveLine(job);
+    await leaveGroup(job);
     // Read from the job at hand by both backends, and not kept.
     job.opts.lifo = ahead;
     await job.retry(state, { resetAttemptsMade: true });
@@ -53,7 +53,7 @@ export async function retryDelivery(
 }
 
 /** What a person wants again is not held back by the order of its webhook. */
-async function leaveLine(job: Job<DeliveryJob>): Promise<void> {
+async function leaveGroup(job: Job<DeliveryJob>): Promise<void> {
   const { place, ...data } = job.data;
   if (place?.previous === undefined) return;
   const { previous: _previous, ...rest } = place;
@@ -63,7 +63,7 @@ async function leaveLine(job: Job<DeliveryJob>): Promise<void> {
 /** Its attempt now, ahead of what waits. The schedule goes on from there. */
 async function promote(job: Job<DeliveryJob>): Promise<boolean> {
   const promoted = await unlessChanged(async () => {
-    await leaveLine(job);
+    await leaveGroup(job);
     await job.promote();
   });
   // Only its place in the line: it may have been taken up by now.

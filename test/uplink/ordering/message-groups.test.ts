@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type NewJob, OrderedAdder } from "../../../src/uplink/ordering/group-append.ts";
+import { GroupAppender, type NewJob } from "../../../src/uplink/ordering/group-append.ts";
 import {
+  groupTailKey,
   isEnd,
-  parkMs,
   places,
+  postponeMs,
   sequenceText,
-  shortParkMs,
-  tailKey,
+  shortPostponeMs,
 } from "../../../src/uplink/ordering/message-groups.ts";
 import type { Place, PlacedJob } from "../../../src/uplink/queue/job.ts";
 
@@ -69,10 +69,10 @@ describe("places", () => {
   });
 
   it("are in one line for all topics, or one for each", () => {
-    assert.equal(tailKey("wh_1", "strict", "a"), tailKey("wh_1", "strict", "b"));
-    assert.notEqual(tailKey("wh_1", "topic", "a"), tailKey("wh_1", "topic", "b"));
-    assert.notEqual(tailKey("wh_1", "topic", "a"), tailKey("wh_2", "topic", "a"));
-    assert.ok(tailKey("wh_1", "topic", "x".repeat(65_535)).length < 100);
+    assert.equal(groupTailKey("wh_1", "strict", "a"), groupTailKey("wh_1", "strict", "b"));
+    assert.notEqual(groupTailKey("wh_1", "topic", "a"), groupTailKey("wh_1", "topic", "b"));
+    assert.notEqual(groupTailKey("wh_1", "topic", "a"), groupTailKey("wh_2", "topic", "a"));
+    assert.ok(groupTailKey("wh_1", "topic", "x".repeat(65_535)).length < 100);
   });
 });
 
@@ -80,9 +80,9 @@ describe("parking", () => {
   it("lasts from ten minutes to a day for what is woken, and at most five seconds for what nobody wakes", () => {
     fc.assert(
       fc.property(fc.nat(1_000), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (looks, random) => {
-        const ms = parkMs(looks, () => random);
+        const ms = postponeMs(looks, () => random);
         assert.ok(ms >= 600_000 && ms <= 86_400_000, `${ms}`);
-        assert.ok(shortParkMs(looks) >= 250 && shortParkMs(looks) <= 5_000);
+        assert.ok(shortPostponeMs(looks) >= 250 && shortPostponeMs(looks) <= 5_000);
       }),
     );
   });
@@ -102,7 +102,7 @@ class FakeStore {
   faults: ("before" | "after" | "none")[] = [];
   #numbers = 0;
 
-  adder(ordering: () => "none" | "topic" | "strict" = () => "topic"): OrderedAdder {
+  adder(ordering: () => "none" | "topic" | "strict" = () => "topic"): GroupAppender {
     const step = async <T>(act: () => T): Promise<T> => {
       const fault = this.faults.shift();
       if (fault === "before") throw new Error("away");
@@ -110,7 +110,7 @@ class FakeStore {
       if (fault === "after") throw new Error("answer lost");
       return result;
     };
-    return new OrderedAdder({
+    return new GroupAppender({
       ordering,
       addJobs: (_webhook, jobs) =>
         step(() => {
@@ -176,7 +176,7 @@ describe("adding to lines", () => {
     );
   });
 
-  async function add(adder: OrderedAdder, jobs: NewJob[]): Promise<void> {
+  async function add(adder: GroupAppender, jobs: NewJob[]): Promise<void> {
     for (let i = 0; i < 30; i++) {
       try {
         return await adder.add("wh_1", jobs);
