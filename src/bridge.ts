@@ -220,7 +220,7 @@ export async function startBridge(
       absent: runs.api ? undefined : `this process has ROLES=${roles.join()}; the API is served by those with api`,
       authenticate,
       maxPayloadBytes,
-      claims: store.claims,
+      expiringKeys: store.expiringKeys,
       explain,
       logger: log,
       isClosing: () => closing.begun,

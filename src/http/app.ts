@@ -13,7 +13,7 @@ import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
-import type { Claims } from "./idempotency.ts";
+import type { ExpiringKeys } from "./idempotency.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
 import { limitPatience, PATIENCE, type Patience } from "./timeouts.ts";
@@ -26,7 +26,7 @@ export interface AppOptions {
   authenticate: Authenticate;
   /** The longest payload; the exact limit of raw bodies. */
   maxPayloadBytes: number;
-  claims: Claims;
+  expiringKeys: ExpiringKeys;
   /** Tells what the errors of the parts behind the handlers mean, e.g. that the store is away. */
   explain?: Explain;
   /** Absent or false: silence. */

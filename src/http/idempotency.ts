@@ -14,9 +14,9 @@ declare module "fastify" {
 }
 
 /** Values with an end; the store's `Claims`. */
-export interface Claims {
+export interface ExpiringKeys {
   /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
-  claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+  setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
   release(key: string): Promise<void>;
 }
@@ -64,7 +64,7 @@ const RUNNING_SECONDS = 90;
  * the caller's API key and so never in the store: who reads the store learns no API key. What was sent is kept as a
  * digest under such a key, too: a plain one would tell whether a guess at a payload is right.
  */
-export function idempotencyHooks(claims: Claims) {
+export function idempotencyHooks(claims: ExpiringKeys) {
   return {
     preHandler(request, reply, done) {
       const key = request.headers["idempotency-key"];
@@ -95,14 +95,14 @@ function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string):
   return [headers.authorization ?? "", method, originalUrl, key];
 }
 
-async function begin(claims: Claims, request: FastifyRequest, scope: unknown[]): Promise<Answer | undefined> {
+async function begin(claims: ExpiringKeys, request: FastifyRequest, scope: unknown[]): Promise<Answer | undefined> {
   const begun = await take(claims, scope, bodyDigest(request));
   if ("payload" in begun) return begun;
   request.idempotency = begun;
   return undefined;
 }
 
-function onceALine(claims: Claims, scope: unknown[]): OnceALine {
+function onceALine(claims: ExpiringKeys, scope: unknown[]): OnceALine {
   return async (index, text, work) => {
     if (index >= MAX_KEYED_LINES) {
       const message = `with an Idempotency-Key a stream may have ${MAX_KEYED_LINES} lines`;
@@ -119,17 +119,19 @@ function onceALine(claims: Claims, scope: unknown[]): OnceALine {
 }
 
 /** Takes the claim, or gives the answer that is there already. @throws Problem */
-async function take(claims: Claims, scope: unknown[], digest: string): Promise<Turn | Answer> {
+async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Promise<Turn | Answer> {
   const text = JSON.stringify(scope);
   const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
     .update(digest)
     .digest("base64url");
   const claim = `idempotency-${hash("sha256", text)}`;
   const secret = hash("sha256", `answer ${text}`, "buffer");
-  const found = await claims.claim(claim, JSON.stringify({ body } satisfies Entry), RUNNING_SECONDS).catch((cause) => {
-    const headers = { "retry-after": "1" };
-    throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
-  });
+  const found = await claims
+    .setIfAbsent(claim, JSON.stringify({ body } satisfies Entry), RUNNING_SECONDS)
+    .catch((cause) => {
+      const headers = { "retry-after": "1" };
+      throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
+    });
   if (found === undefined) return { claim, body, secret };
   const entry: Entry = JSON.parse(found);
   // Claims of earlier bridges, which last a day, have the digest as it is.
@@ -169,7 +171,7 @@ function bodyDigest(request: FastifyRequest): string {
   return hash("sha256", Buffer.concat([contentType, request.body]));
 }
 
-function finish(claims: Claims, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
+function finish(claims: ExpiringKeys, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
   return keep(claims, request.idempotency!, {
     status: reply.statusCode,
     contentType: headerOf(reply, "content-type"),
@@ -179,7 +181,7 @@ function finish(claims: Claims, request: FastifyRequest, reply: FastifyReply, pa
 }
 
 /** Keeps the answer, unless another try may end better: 5xx and 429. */
-function keep(claims: Claims, { claim, body, secret }: Turn, answer: Answer): Promise<void> {
+function keep(claims: ExpiringKeys, { claim, body, secret }: Turn, answer: Answer): Promise<void> {
   if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
   const entry: Entry = { body, answer: seal(answer, secret) };
   return claims.put(claim, JSON.stringify(entry), KEPT_SECONDS);

@@ -15,7 +15,7 @@ import {
   successStatus,
   withOperations,
 } from "./document.ts";
-import { type Claims, idempotencyHooks } from "./idempotency.ts";
+import { type ExpiringKeys, idempotencyHooks } from "./idempotency.ts";
 import { schemaCheck, schemaCompiler } from "./validation.ts";
 
 declare module "fastify" {
@@ -38,7 +38,7 @@ export interface RoutesOptions {
   openapi: OpenApi;
   /** An operation without one is not served. */
   handlers: Partial<Handlers>;
-  claims: Claims;
+  expiringKeys: ExpiringKeys;
   maxPayloadBytes: number;
 }
 
@@ -67,7 +67,7 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
 /** For each operation what glue does not know: handler, limits, hooks. */
-function routeSettings({ openapi, handlers, claims, maxPayloadBytes }: RoutesOptions) {
+function routeSettings({ openapi, handlers, expiringKeys: claims, maxPayloadBytes }: RoutesOptions) {
   const idempotency = idempotencyHooks(claims);
   // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
   const jsonLimit = maxPayloadBytes * 2 + 65_536;

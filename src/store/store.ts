@@ -18,7 +18,7 @@ export interface Store {
   bind(identity: string): void;
   /** A named set of durable JSON records. */
   records<T>(collection: string, options?: RecordsOptions): Records<T>;
-  readonly claims: Claims;
+  readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
   readonly books: Books;
   /** The incomplete QoS 2 messages of a session at the broker. @param lane the session's client id */
@@ -69,9 +69,9 @@ export interface Records<T> {
 }
 
 /** Values with an end: idempotency records and the like. */
-export interface Claims {
+export interface ExpiringKeys {
   /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
-  claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+  setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
   /** Overwrites, or makes, the value. */
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
   release(key: string): Promise<void>;

@@ -37,7 +37,7 @@ export interface UplinkOptions<S extends Session>
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;
   /** The ends of the lines of ordered webhooks. */
-  claims: GroupAppenderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
+  expiringKeys: GroupAppenderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
   /** For what one instance at a time does, also while the store has no memory left; see the store's `Leases`. */
   leases: {
     acquire(name: string, holder: string, ttlMs: number): Promise<string>;

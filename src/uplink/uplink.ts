@@ -57,7 +57,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     addJobs,
     count: (webhookId, deliveries) => queues.count(webhookId, deliveries),
     isThere: (webhookId, id) => queues.isThere(webhookId, id),
-    tails: options.claims,
+    tails: options.expiringKeys,
   });
 
   const retention = new Retention({
@@ -140,7 +140,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     deadLetter: watch.deadLetter,
     maxPayloadBytes: options.maxPayloadBytes,
     reply: makeReply({ accept: options.acceptReply, observe }),
-    releaseGroupTail: ({ key, value }) => options.claims.releaseIf(key, value),
+    releaseGroupTail: ({ key, value }) => options.expiringKeys.releaseIf(key, value),
     ordered: options.ordered,
   });
 

@@ -75,7 +75,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     ordered,
     maxPayloadBytes,
     maxWaiting: config.maxWaitingDeliveries,
-    claims: store.claims,
+    expiringKeys: store.expiringKeys,
     leases: store.leases,
     counters: store.counters,
     books: store.books,
@@ -97,7 +97,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     findRetained: downlink.findRetained,
     readSeveral: downlink.readSeveral,
     done: async (id) => void (await registry.update(id, (webhook) => ({ ...webhook, snapshot: "done" }))),
-    claims: store.claims,
+    expiringKeys: store.expiringKeys,
     maxPayloadBytes,
     observe: observer,
   });

@@ -6,14 +6,14 @@ import type { Subject } from "./store.contract.ts";
 export function claimsContract({ store, other }: Subject): void {
   describe("claims", () => {
     test("the first claim is answered with nothing, a later one with the first one's value", async () => {
-      assert.equal(await store().claims.claim("k1", "first", 60), undefined);
-      assert.equal(await other().claims.claim("k1", "second", 60), "first");
-      assert.equal(await store().claims.claim("k1", "third", 60), "first");
+      assert.equal(await store().expiringKeys.setIfAbsent("k1", "first", 60), undefined);
+      assert.equal(await other().expiringKeys.setIfAbsent("k1", "second", 60), "first");
+      assert.equal(await store().expiringKeys.setIfAbsent("k1", "third", 60), "first");
     });
 
     test("of many claims at once exactly one wins and the others learn its value", async () => {
       const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => (i % 2 ? store() : other()).claims.claim("k2", String(i), 60)),
+        Array.from({ length: 20 }, (_, i) => (i % 2 ? store() : other()).expiringKeys.setIfAbsent("k2", String(i), 60)),
       );
       const winner = answers.indexOf(undefined);
       assert.ok(winner >= 0);
@@ -21,30 +21,30 @@ export function claimsContract({ store, other }: Subject): void {
     });
 
     test("putting overwrites, releasing frees", async () => {
-      const { claims } = store();
-      await claims.claim("k3", "in progress", 60);
+      const { expiringKeys: claims } = store();
+      await claims.setIfAbsent("k3", "in progress", 60);
       await claims.put("k3", "done", 60);
-      assert.equal(await claims.claim("k3", "x", 60), "done");
+      assert.equal(await claims.setIfAbsent("k3", "x", 60), "done");
       await claims.release("k3");
-      assert.equal(await claims.claim("k3", "again", 60), undefined);
+      assert.equal(await claims.setIfAbsent("k3", "again", 60), undefined);
       await claims.release("never there");
       await claims.releaseIf("k3", "another value");
-      assert.equal(await claims.claim("k3", "x", 60), "again");
+      assert.equal(await claims.setIfAbsent("k3", "x", 60), "again");
       await claims.releaseIf("k3", "again");
-      assert.equal(await claims.claim("k3", "x", 60), undefined);
+      assert.equal(await claims.setIfAbsent("k3", "x", 60), undefined);
       await claims.put("k4", "made", 60);
-      assert.equal(await claims.claim("k4", "x", 60), "made");
+      assert.equal(await claims.setIfAbsent("k4", "x", 60), "made");
     });
 
     test("a claim ends with its time", async () => {
-      const { claims } = store();
-      await claims.claim("k5", "short", 1);
+      const { expiringKeys: claims } = store();
+      await claims.setIfAbsent("k5", "short", 1);
       await claims.put("k6", "long", 60);
-      assert.equal(await claims.claim("k5", "too early", 60), "short");
+      assert.equal(await claims.setIfAbsent("k5", "too early", 60), "short");
       await sleep(1_100); // The store's clock is real.
-      assert.equal(await claims.claim("k5", "next", 60), undefined);
-      assert.equal(await claims.claim("k5", "x", 60), "next");
-      assert.equal(await claims.claim("k6", "x", 60), "long");
+      assert.equal(await claims.setIfAbsent("k5", "next", 60), undefined);
+      assert.equal(await claims.setIfAbsent("k5", "x", 60), "next");
+      assert.equal(await claims.setIfAbsent("k6", "x", 60), "long");
     });
   });
 }

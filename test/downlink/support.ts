@@ -72,7 +72,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
     handlers: makeHandlers({ ...ports, ...more } as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
-    claims: new MemoryClaims(),
+    expiringKeys: new MemoryClaims(),
   });
   return Object.assign(downlink, { app });
 }

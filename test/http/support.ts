@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AppOptions, buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
-import type { Claims } from "../../src/http/idempotency.ts";
+import type { ExpiringKeys } from "../../src/http/idempotency.ts";
 
 export const KEY = "test-key";
 export const AUTH = { authorization: `Bearer ${KEY}` };
@@ -26,11 +26,11 @@ export interface TestApp {
 }
 
 /** Claims in memory; the clock does not run, `expire` lets a claim end. */
-export class MemoryClaims implements Claims {
+export class MemoryClaims implements ExpiringKeys {
   readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
   broken = false;
 
-  async claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined> {
+  async setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined> {
     if (this.broken) throw new Error("the store is away");
     const found = this.entries.get(key);
     if (found) return found.value;
@@ -60,7 +60,7 @@ export async function testApp(handlers: Partial<Handlers> = {}, options: Partial
     handlers: { ...fakeHandlers(seen), ...handlers },
     authenticate: bearerCheck(KEY),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
-    claims,
+    expiringKeys: claims,
     ...options,
   });
   return { app, seen, claims };

@@ -211,7 +211,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     handlers: makeHandlers(ports as HandlerPorts),
     authenticate,
     maxPayloadBytes: 1_000,
-    claims,
+    expiringKeys: claims,
     logger,
   });
   await app.listen({ port: 0 });

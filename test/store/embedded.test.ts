@@ -86,7 +86,7 @@ describe("embedded store", () => {
       records.map((r) => r.value),
       Array.from({ length: 100 }, (_, i) => i),
     );
-    assert.equal(await store.claims.claim("key", "new", 60), "old");
+    assert.equal(await store.expiringKeys.setIfAbsent("key", "new", 60), "old");
     const queue = store.queues.queue<number>("jobs");
     assert.equal((await queue.getJobCounts("waiting")).waiting, 200);
     const got = new Set<number>();
@@ -116,8 +116,8 @@ describe("embedded store", () => {
   test("expired claims are removed as new ones are made", async () => {
     const { dataDir, remove } = await temporaryDirectory();
     const store = await openEmbeddedStore({ dataDir, log });
-    await Promise.all(Array.from({ length: 50 }, (_, i) => store.claims.put(`short-${i}`, "x", 0)));
-    await Promise.all(Array.from({ length: 60 }, (_, i) => store.claims.put(`long-${i}`, "x", 60)));
+    await Promise.all(Array.from({ length: 50 }, (_, i) => store.expiringKeys.put(`short-${i}`, "x", 0)));
+    await Promise.all(Array.from({ length: 60 }, (_, i) => store.expiringKeys.put(`long-${i}`, "x", 60)));
     await store.close();
 
     const database = await Database.open(join(dataDir, "store"), log);

@@ -40,7 +40,7 @@ test("without memory jobs are taken up, end and are removed, and none is added",
   await client.config("SET", "maxmemory", "1");
   await assert.rejects(queue.add("x", {}), OOM);
   await assert.rejects(queue.addBulk([{ name: "x", data: {} }]), /OOM|EXECABORT/);
-  await assert.rejects(store.claims.claim("c", "1", 10), OOM);
+  await assert.rejects(store.expiringKeys.setIfAbsent("c", "1", 10), OOM);
   await assert.rejects(store.records("any").create("1", {}), OOM);
   const small = store.records<object>("small", { evenWithoutMemory: true });
   assert.equal(await small.create("1", { a: 1 }), true);

@@ -253,7 +253,7 @@ describe("redis store", { skip }, () => {
     await until("store_lost");
     await assert.rejects(store.ping());
     await assert.rejects(hooks.get("before"));
-    await assert.rejects(store.claims.claim("k", "v", 60));
+    await assert.rejects(store.expiringKeys.setIfAbsent("k", "v", 60));
     await assert.rejects(queue.add("x", 0));
     await assert.rejects(queue.addBulk([{ name: "x", data: 0 }]));
     const made = store.queues.queue<number>("made-while-away");

@@ -1,7 +1,7 @@
-import type { Claims } from "../store.ts";
+import type { ExpiringKeys } from "../store.ts";
 import type { Database } from "./database.ts";
 
-export const CLAIMS_TABLE = `
+export const EXPIRING_KEYS_TABLE = `
 CREATE TABLE IF NOT EXISTS causeway.claim (
   key text COLLATE "C" PRIMARY KEY,
   value text NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS causeway.claim (
 CREATE INDEX IF NOT EXISTS claim_expiry ON causeway.claim (expires_at)`;
 
 /** An expired claim counts as absent, and is overwritten in place. */
-const CLAIM = `
+const SET_IF_ABSENT = `
 INSERT INTO causeway.claim AS c VALUES ($1, $2, now() + make_interval(secs => $3))
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
   WHERE c.expires_at <= now()
@@ -28,7 +28,7 @@ DELETE FROM causeway.claim WHERE key IN
 const SWEEP_EVERY = 100;
 const SWEEP_AT_MOST = 500;
 
-export function embeddedClaims(database: Database): Claims {
+export function embeddedExpiringKeys(database: Database): ExpiringKeys {
   let writes = 0;
   async function write(sql: string, params: unknown[]): Promise<number> {
     const { rowCount } = await database.query(sql, params);
@@ -38,10 +38,10 @@ export function embeddedClaims(database: Database): Claims {
   }
 
   return {
-    async claim(key, value, ttlSeconds) {
+    async setIfAbsent(key, value, ttlSeconds) {
       // Again when the claim that was there has gone between the two statements.
       for (;;) {
-        if ((await write(CLAIM, [key, value, ttlSeconds])) > 0) return undefined;
+        if ((await write(SET_IF_ABSENT, [key, value, ttlSeconds])) > 0) return undefined;
         const { rows } = await database.query<{ value: string }>(
           "SELECT value FROM causeway.claim WHERE key = $1 AND expires_at > now()",
           [key],

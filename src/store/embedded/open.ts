@@ -5,7 +5,7 @@ import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
 import { embeddedBooks } from "./books.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, isOutage } from "./database.ts";
-import { CLAIMS_TABLE, embeddedClaims } from "./expiring-keys.ts";
+import { EXPIRING_KEYS_TABLE, embeddedExpiringKeys } from "./expiring-keys.ts";
 import { embeddedIncoming, INCOMING_TABLE } from "./incoming.ts";
 import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
@@ -25,7 +25,7 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
   let database: Database | undefined;
   try {
     database = await Database.open(join(directory, "store"), log);
-    const tables = [RECORDS_TABLE, CLAIMS_TABLE, COUNTERS_TABLE, INCOMING_TABLE];
+    const tables = [RECORDS_TABLE, EXPIRING_KEYS_TABLE, COUNTERS_TABLE, INCOMING_TABLE];
     await database.query(`CREATE SCHEMA IF NOT EXISTS causeway; ${tables.join("; ")}`);
     return await storeOn(database, { log, unlock });
   } catch (err) {
@@ -39,7 +39,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
   const watchers = new Watchers(log);
   const queues = await embeddedQueues(database, log);
   const books = await embeddedBooks(database);
-  const claims = embeddedClaims(database);
+  const claims = embeddedExpiringKeys(database);
   let closing: Promise<void> | undefined;
   const store: Store = {
     kind: "embedded",
@@ -47,7 +47,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     isOutage,
     bind: () => {}, // Nothing can take the place of files that this process holds open.
     records: (collection) => embeddedRecords(database, watchers, collection),
-    claims,
+    expiringKeys: claims,
     counters: embeddedCounters(database),
     books,
     incoming: (lane) => embeddedIncoming(database, lane),

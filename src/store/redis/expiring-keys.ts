@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
-import type { Claims } from "../store.ts";
+import type { ExpiringKeys } from "../store.ts";
 import { script } from "./script.ts";
 
 /** `SET NX GET` does this in one command, but only from Redis 7.0. */
-const CLAIM = `
+const SET_IF_ABSENT = `
 local there = redis.call('GET', KEYS[1])
 if there then return there end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -16,14 +16,14 @@ const RELEASE_IF = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`;
 
-export function redisClaims(client: Redis, prefix: string): Claims {
+export function redisExpiringKeys(client: Redis, prefix: string): ExpiringKeys {
   const keyOf = (key: string) => `${prefix}:c:${key}`;
-  const claim = script(client, "claim", 1, CLAIM);
+  const claim = script(client, "claim", 1, SET_IF_ABSENT);
   const put = script(client, "claimPut", 1, PUT);
   const release = script(client, "claimRelease", 1, RELEASE);
   const releaseIf = script(client, "release_if", 1, RELEASE_IF);
   return {
-    async claim(key, value, ttlSeconds) {
+    async setIfAbsent(key, value, ttlSeconds) {
       return ((await claim(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
     },
     async put(key, value, ttlSeconds) {

@@ -14,7 +14,7 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
-import { redisClaims } from "./expiring-keys.ts";
+import { redisExpiringKeys } from "./expiring-keys.ts";
 import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
@@ -83,7 +83,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       }, LOOK_MS).unref();
     };
 
-    const claims = redisClaims(commands, prefix);
+    const claims = redisExpiringKeys(commands, prefix);
     return {
       kind: "redis",
       ping: () => claims.put("ping", "", PING_SECONDS),
@@ -93,7 +93,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
         watchIdentity();
       },
       records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
-      claims,
+      expiringKeys: claims,
       counters: redisCounters(commands, prefix),
       books: redisBooks(commands, prefix),
       incoming: (lane) => redisIncoming(commands, prefix, lane),

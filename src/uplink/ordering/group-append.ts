@@ -36,7 +36,7 @@ export interface GroupAppenderOptions {
   isThere(webhookId: string, id: string): Promise<boolean>;
   tails: {
     /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
-    claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+    setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
     put(key: string, value: string, ttlSeconds: number): Promise<void>;
   };
 }
@@ -131,7 +131,7 @@ export class GroupAppender {
     const remembered = this.#tails.get(key);
     let before = remembered && Date.now() - remembered.at < REMEMBER_MS ? remembered.last : undefined;
     if (before === undefined) {
-      const found = await tails.claim(key, groupTailValue(last, undefined), TAIL_SECONDS);
+      const found = await tails.setIfAbsent(key, groupTailValue(last, undefined), TAIL_SECONDS);
       // Nobody waits in this line; or a try before this one got as far as this.
       if (found === undefined || parseGroupTail(found).last === last) return found && parseGroupTail(found).before;
       const tail = parseGroupTail(found);

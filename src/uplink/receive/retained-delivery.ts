@@ -29,8 +29,8 @@ export interface SnapshotOptions {
   /** Writes down that it is done. */
   done(webhookId: string): Promise<void>;
   /** So that one instance does it; see the store's `Claims`. */
-  claims: {
-    claim(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
+  expiringKeys: {
+    setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
     put(key: string, value: string, ttlSeconds: number): Promise<void>;
     release(key: string): Promise<void>;
   };
@@ -48,7 +48,7 @@ const MAX_TOPICS = 10_000;
 /** Read, and made durable, at a time. */
 const TOGETHER = 200;
 /** Renewed while it lasts. When an instance dies at it another one begins anew after this. */
-const CLAIM_SECONDS = 30;
+const EXPIRY_SECONDS = 30;
 const IN_STEP_MS = 10_000;
 const RETRY_MS = 5_000;
 
@@ -95,17 +95,17 @@ export class Snapshots {
 
   /** @returns false when it must be tried later */
   async #take(webhook: Webhook): Promise<boolean> {
-    const { claims, untilInStep, done, observe } = this.options;
+    const { expiringKeys: claims, untilInStep, done, observe } = this.options;
     const { id } = webhook;
     const key = `snapshot-${id}`;
     if (!(await untilInStep(IN_STEP_MS))) return false;
-    if ((await claims.claim(key, "1", CLAIM_SECONDS)) !== undefined) return false;
+    if ((await claims.setIfAbsent(key, "1", EXPIRY_SECONDS)) !== undefined) return false;
     try {
       const { topics, truncated } = await this.#find(webhook);
       let tooLarge = 0;
       for (let i = 0; i < topics.length; i += TOGETHER) {
         if (this.#stopped) return false;
-        await claims.put(key, "1", CLAIM_SECONDS);
+        await claims.put(key, "1", EXPIRY_SECONDS);
         tooLarge += await this.#enqueue(id, topics.slice(i, i + TOGETHER));
       }
       await done(id);

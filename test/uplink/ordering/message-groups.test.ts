@@ -123,7 +123,7 @@ class FakeStore {
       count: (_webhook, deliveries) => step(() => (this.#numbers += deliveries)),
       isThere: (_webhook, id) => step(() => this.jobs.has(id)),
       tails: {
-        claim: (key, value) =>
+        setIfAbsent: (key, value) =>
           step(() => {
             const found = this.tails.get(key);
             if (found === undefined) this.tails.set(key, value);

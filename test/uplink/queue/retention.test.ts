@@ -82,8 +82,8 @@ for (const kind of ["redis", "embedded"] as const) {
         isOrdered: () => false,
         async claim(id) {
           const [key, holder] = [`${queue.name}-${id}`, newId("req")];
-          if (await store.claims.claim(key, holder, 60)) return undefined;
-          return () => store.claims.releaseIf(key, holder);
+          if (await store.expiringKeys.setIfAbsent(key, holder, 60)) return undefined;
+          return () => store.expiringKeys.releaseIf(key, holder);
         },
         discarded(_id, count, reason) {
           discarded[reason] = (discarded[reason] ?? 0) + count;
