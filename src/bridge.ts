@@ -23,7 +23,7 @@ import { enterStore, type NewerDataError } from "./store/format.ts";
 import { enterIdentity } from "./store/identity.ts";
 import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
-import { View } from "./store/record-cache.ts";
+import { RecordCache } from "./store/record-cache.ts";
 import { makePreview } from "./uplink/deliver/preview.ts";
 import { makeAsk, originName } from "./uplink/egress/ownership-check.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/health/circuit-breaker.ts";
@@ -169,7 +169,7 @@ export async function startBridge(
     addGauges(metrics, () => queueDepths(parts));
 
     // Who may call.
-    const keyView = new View(store.records<KeyRecord>("keys"), log, "key");
+    const keyView = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
     const keys = new Keys({ view: keyView });
     await keyView.start();
     onStop("keys", () => keyView.stop());

@@ -5,7 +5,7 @@
  */
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
-import type { View } from "../store/record-cache.ts";
+import type { RecordCache } from "../store/record-cache.ts";
 import { findAnswered, type Prepared, responseJson } from "./request.ts";
 import {
   cancelRecord,
@@ -37,7 +37,7 @@ export interface Responses {
 }
 
 export interface StoredRequestsOptions {
-  view: View<RequestRecord>;
+  cache: RecordCache<RequestRecord>;
   responses: Responses;
   accept: Accept;
   /** Takes the message back; false when it has been published, or may have been. */
@@ -63,7 +63,7 @@ export class StoredRequests {
   /** Those without an answer, by response topic, in the order of their making. */
   readonly #waiting = new Map<string, Map<string, RequestRecord>>();
   /** Those that are valid, answered or not: their filters stay, or each request would subscribe anew. */
-  readonly #known = new Map<string, RequestRecord>();
+  readonly #cached = new Map<string, RequestRecord>();
   #topics: string[] = [];
   #sweep: NodeJS.Timeout | undefined;
 
@@ -71,8 +71,8 @@ export class StoredRequests {
 
   /** The view must have been started. */
   start(): void {
-    this.options.view.onChange((ids) => this.#follow(ids));
-    this.#follow(new Set(this.options.view.all().map(({ id }) => id)));
+    this.options.cache.onChange((ids) => this.#follow(ids));
+    this.#follow(new Set(this.options.cache.all().map(({ id }) => id)));
     this.#sweepNext();
   }
 
@@ -92,15 +92,15 @@ export class StoredRequests {
    * Where the answer is expected is among the {@link topics}, also when another instance has just accepted it.
    * @throws ShutForGood when it has failed: the instance that published it ended before the outbox knew
    */
-  async learn(id: string): Promise<void> {
-    await this.options.view.learn(id);
-    const failed = this.options.view.get(id)?.failed;
+  async ensureCached(id: string): Promise<void> {
+    await this.options.cache.ensureCached(id);
+    const failed = this.options.cache.get(id)?.failed;
     if (failed) throw new ShutForGood(failed.error);
   }
 
   /** What is subscribed for the answer; undefined for a request that is not known. */
   filterOf(id: string): string | undefined {
-    return this.options.view.get(id)?.filter;
+    return this.options.cache.get(id)?.filter;
   }
 
   /** Where answers are expected. */
@@ -113,7 +113,7 @@ export class StoredRequests {
    * @throws Problem rate_limited; whatever storing may bring
    */
   async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
-    const { view, accept, maxPending } = this.options;
+    const { cache: view, accept, maxPending } = this.options;
     if (this.pending >= maxPending || view.size >= MAX_RECORDS) {
       const headers = { "retry-after": "10" };
       throw new Problem("rate_limited", `${this.pending} requests wait for their answer`, { headers });
@@ -156,7 +156,7 @@ export class StoredRequests {
    * @throws Problem not_found, conflict
    */
   async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
-    const { view, withdraw } = this.options;
+    const { cache: view, withdraw } = this.options;
     const record = await this.#read(id, isVisible);
     if (record.cancelled) return;
     requireOpen(record, Date.now());
@@ -166,11 +166,11 @@ export class StoredRequests {
 
   /** Its message could not be published. Rejects when it has to be called again. */
   async failed(id: string, failure: Failure): Promise<void> {
-    await this.options.view.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
+    await this.options.cache.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
   }
 
   async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
-    const record = await this.options.view.read(id);
+    const record = await this.options.cache.read(id);
     if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
     return record;
   }
@@ -180,7 +180,7 @@ export class StoredRequests {
    * later: its request may have been made by another instance a moment ago.
    */
   async answered(message: Message): Promise<void> {
-    const { view, responses, onLate } = this.options;
+    const { cache: view, responses, onLate } = this.options;
     const waiting = [...(this.#waiting.get(message.topic)?.values() ?? [])];
     const found = findAnswered(
       waiting.filter(({ expiresAt }) => message.receivedAt < expiresAt),
@@ -204,9 +204,9 @@ export class StoredRequests {
 
   #follow(ids: ReadonlySet<string>): void {
     for (const id of ids) {
-      const before = this.#known.get(id);
+      const before = this.#cached.get(id);
       if (before) this.#unindex(before);
-      const now = this.options.view.get(id);
+      const now = this.options.cache.get(id);
       if (now && Date.now() < dropAt(now)) this.#index(now);
       const fault = now && isWaiting(now) && requestFault(now);
       if (fault) this.options.onSetAside(id, fault);
@@ -215,20 +215,20 @@ export class StoredRequests {
   }
 
   #index(record: RequestRecord): void {
-    this.#known.set(record.id, record);
+    this.#cached.set(record.id, record);
     if (!isWaiting(record)) return;
     const requests = this.#waiting.get(record.responseTopic) ?? new Map<string, RequestRecord>();
     this.#waiting.set(record.responseTopic, requests.set(record.id, record));
   }
 
   #unindex({ id, responseTopic }: RequestRecord): void {
-    this.#known.delete(id);
+    this.#cached.delete(id);
     const requests = this.#waiting.get(responseTopic);
     if (requests?.delete(id) && requests.size === 0) this.#waiting.delete(responseTopic);
   }
 
   #tellTopics(): void {
-    const topics = [...new Set([...this.#known.values()].map(({ filter }) => filter))].sort();
+    const topics = [...new Set([...this.#cached.values()].map(({ filter }) => filter))].sort();
     if (JSON.stringify(topics) === JSON.stringify(this.#topics)) return;
     this.#topics = topics;
     this.options.onTopics();
@@ -236,9 +236,9 @@ export class StoredRequests {
 
   async #remove(): Promise<void> {
     const now = Date.now();
-    for (const record of this.#known.values()) if (now >= dropAt(record)) this.#unindex(record);
+    for (const record of this.#cached.values()) if (now >= dropAt(record)) this.#unindex(record);
     this.#tellTopics();
-    const { view, responses } = this.options;
+    const { cache: view, responses } = this.options;
     for (const { id } of pastKeeping(view.all(), now)) {
       try {
         await responses.remove(id);

@@ -2,13 +2,13 @@
 
 import { Problem } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
-import type { View } from "../store/record-cache.ts";
+import type { RecordCache } from "../store/record-cache.ts";
 import { covers, matcher } from "../topic.ts";
 import type { Allowance, Caller, Scope } from "./caller.ts";
 import { digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS, makeKey } from "./key.ts";
 import { Limiter } from "./limiter.ts";
 
-export type KeyView = Omit<KeyRecord, "hash">;
+export type KeyCache = Omit<KeyRecord, "hash">;
 
 /** How often the time of the last use is written. */
 const USE_NOTED_MS = 60_000;
@@ -16,7 +16,7 @@ const USE_NOTED_MS = 60_000;
 const REMEMBERED = 1_000;
 
 export interface KeysOptions {
-  view: View<KeyRecord>;
+  view: RecordCache<KeyRecord>;
   /** Milliseconds since the epoch. */
   now?: () => number;
   /** Milliseconds of a clock that nobody sets, for the rate limits. */
@@ -26,7 +26,7 @@ export interface KeysOptions {
 const MAX_RECENT = 1_000;
 
 export class Keys {
-  readonly #view: View<KeyRecord>;
+  readonly #cache: RecordCache<KeyRecord>;
   readonly #now: () => number;
   readonly #monotonic: () => number;
   readonly #byId = new Map<string, KeyCaller>();
@@ -38,7 +38,7 @@ export class Keys {
 
   /** Follows the view from here on: make it before the view starts. */
   constructor({ view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
-    this.#view = view;
+    this.#cache = view;
     this.#now = now;
     this.#monotonic = monotonic;
     view.onChange((ids) => {
@@ -71,28 +71,28 @@ export class Keys {
   }
 
   /** The only answer that holds the key's text. @throws Problem */
-  async create(input: KeyInput): Promise<KeyView & { key: string }> {
-    if (this.#view.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
+  async create(input: KeyInput): Promise<KeyCache & { key: string }> {
+    if (this.#cache.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
     const { record, key } = makeKey(input, this.#now());
-    await this.#view.create(record.id, record);
+    await this.#cache.create(record.id, record);
     return { ...shown(record), key };
   }
 
-  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyView>> {
-    const found = await this.#view.list({ limit: limit + 1, ...afterOf(after, "key") });
+  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache>> {
+    const found = await this.#cache.list({ limit: limit + 1, ...afterOf(after, "key") });
     return pageOf(found.map(shown), limit);
   }
 
   /** @throws Problem not_found */
   async remove(id: string): Promise<void> {
-    await this.#view.remove(id);
+    await this.#cache.remove(id);
     this.#removed.add(id);
     if (this.#removed.size > REMEMBERED) this.#removed.delete(this.#removed.values().next().value!);
     this.#follow(id);
   }
 
   #follow(id: string): void {
-    const record = this.#removed.has(id) ? undefined : this.#view.get(id);
+    const record = this.#removed.has(id) ? undefined : this.#cache.get(id);
     const known = this.#byId.get(id);
     if (record && known) {
       // Only the time of use changes. The caller stays, and with it what is left of its rate limit.
@@ -111,7 +111,7 @@ export class Keys {
   #noteUse(caller: KeyCaller, now: number): void {
     caller.notedAt = now;
     const lastUsedAt = new Date(now).toISOString();
-    this.#view
+    this.#cache
       // Another instance may have written it meanwhile. Compare-and-set: a key that was removed does not come back.
       .update(caller.id, (current) =>
         timeOf(current.lastUsedAt) > now - USE_NOTED_MS ? undefined : { ...current, lastUsedAt },
@@ -172,7 +172,7 @@ function timeOf(iso: string | null): number {
 }
 
 /** By name: what a newer bridge has put into the record may be a secret. */
-function shown(record: KeyRecord): KeyView {
+function shown(record: KeyRecord): KeyCache {
   const { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt } = record;
   return { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt };
 }

@@ -17,10 +17,10 @@ const RELOAD_MS = 1_000;
 const MAX_CONFLICTS = 20;
 
 /** @typeParam T what a record holds; the id is its own */
-export class View<T> {
+export class RecordCache<T> {
   readonly #records: Records<T>;
   readonly #log: Log;
-  #known = new Map<string, { value: T; version: number }>();
+  #cached = new Map<string, { value: T; version: number }>();
   #listeners = new Set<Listener>();
   /** What changed while everything is being read again, for each such reading. */
   readonly #reloads = new Set<Set<string>>();
@@ -55,30 +55,30 @@ export class View<T> {
     const meanwhile = new Set<string>();
     this.#reloads.add(meanwhile);
     const found = await this.#records.all().finally(() => this.#reloads.delete(meanwhile));
-    const before = this.#known;
+    const before = this.#cached;
     const ids = new Set([...before.keys(), ...found.map(({ id }) => id)]);
-    this.#known = new Map(found.map(({ id, value, version }) => [id, { value, version }]));
+    this.#cached = new Map(found.map(({ id, value, version }) => [id, { value, version }]));
     // What was read may be older than what has come to be known since.
     for (const id of meanwhile) {
       const known = before.get(id);
-      if (!known) this.#known.delete(id);
-      else if (known.version > (this.#known.get(id)?.version ?? 0)) this.#known.set(id, known);
+      if (!known) this.#cached.delete(id);
+      else if (known.version > (this.#cached.get(id)?.version ?? 0)) this.#cached.set(id, known);
     }
-    const changed = [...ids].filter((id) => before.get(id)?.version !== this.#known.get(id)?.version);
+    const changed = [...ids].filter((id) => before.get(id)?.version !== this.#cached.get(id)?.version);
     this.#notify(changed);
   }
 
   /** As this instance knows it. */
   get(id: string): T | undefined {
-    return this.#known.get(id)?.value;
+    return this.#cached.get(id)?.value;
   }
 
   all(): T[] {
-    return [...this.#known.values()].map(({ value }) => value);
+    return [...this.#cached.values()].map(({ value }) => value);
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#cached.size;
   }
 
   /** Calls back with the ids that came, went or changed, after the change is in memory. */
@@ -94,8 +94,8 @@ export class View<T> {
   }
 
   /** Has the record in memory as it is in the store, if the notice of its change is still on its way. */
-  async learn(id: string): Promise<void> {
-    if (!this.#known.has(id)) this.#apply(id, await this.#records.get(id));
+  async ensureCached(id: string): Promise<void> {
+    if (!this.#cached.has(id)) this.#apply(id, await this.#records.get(id));
   }
 
   async list(page: { after?: string; limit: number }): Promise<T[]> {
@@ -148,10 +148,10 @@ export class View<T> {
 
   #apply(id: string, found: { value: T; version: number } | undefined): void {
     for (const meanwhile of this.#reloads) meanwhile.add(id);
-    const known = this.#known.get(id);
+    const known = this.#cached.get(id);
     if (known?.version === found?.version || (known && found && known.version > found.version)) return;
-    if (found) this.#known.set(id, found);
-    else this.#known.delete(id);
+    if (found) this.#cached.set(id, found);
+    else this.#cached.delete(id);
     this.#notify([id]);
   }
 

@@ -1,6 +1,6 @@
 /** What the uplink needs from outside: functions and narrow ports. */
 import type { Message } from "../message.ts";
-import type { View } from "../store/record-cache.ts";
+import type { RecordCache } from "../store/record-cache.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { ReplyOptions } from "./deliver/reply.ts";
 import type { WorkersOptions } from "./deliver/workers.ts";
@@ -20,7 +20,7 @@ export interface UplinkOptions<S extends Session>
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
   /** What the instance that receives tells the others; started. */
-  receivers: View<ReceiverRecord>;
+  receivers: RecordCache<ReceiverRecord>;
   openLease: ReceiverElectionOptions<S>["openLease"];
   endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue: QueuesOptions["openQueue"];

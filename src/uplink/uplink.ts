@@ -116,7 +116,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
   const lane: ReceiverElection<S> = new ReceiverElection<S>({
     openLease: options.openLease,
-    view: options.receivers,
+    cache: options.receivers,
     wanted,
     openReceiver: openTenure,
     onError: subscriptionsFailed,

@@ -8,7 +8,7 @@ import { protocolName } from "../mqtt/client/connection.ts";
 import { Publisher } from "../mqtt/client/publisher.ts";
 import { retainedFinder } from "../mqtt/client/retained-finder.ts";
 import { retainedReader } from "../mqtt/client/retained-reader.ts";
-import { View } from "../store/record-cache.ts";
+import { RecordCache } from "../store/record-cache.ts";
 import { type Parts, STOP_MS } from "./components.ts";
 
 /** How long the outbox waits for a subscription before it looks at its message again. */
@@ -58,7 +58,7 @@ export function wireDownlink(parts: Parts, answers: Answers) {
     gates: {
       [ANSWERS_GATE]: async ({ id }) => {
         // In step with what this instance knows, and it may be the other one that has accepted the request.
-        await storedRequests.learn(id);
+        await storedRequests.ensureCached(id);
         if (!(await answers.untilInStep(GATE_MS)))
           throw new Error("the subscription for the answer does not stand yet");
         const filter = storedRequests.filterOf(id);
@@ -74,9 +74,9 @@ export function wireDownlink(parts: Parts, answers: Answers) {
   });
   onStop("outbox", () => outbox.stop(), STOP_MS.outbox);
 
-  const requestView = new View(store.records<RequestRecord>("requests"), log, "request");
+  const requestView = new RecordCache(store.records<RequestRecord>("requests"), log, "request");
   const storedRequests = new StoredRequests({
-    view: requestView,
+    cache: requestView,
     responses: store.records("responses"),
     accept: outbox.accept,
     withdraw: outbox.withdraw,

@@ -2,7 +2,7 @@
 
 import { UplinkSession } from "../mqtt/receive/session.ts";
 import { Lease } from "../store/lease.ts";
-import { View } from "../store/record-cache.ts";
+import { RecordCache } from "../store/record-cache.ts";
 import { makeAuthorizedSend } from "../uplink/egress/authorization.ts";
 import { makeSenders } from "../uplink/egress/client-pool.ts";
 import { makeAddressGuard } from "../uplink/egress/ssrf-guard.ts";
@@ -37,8 +37,12 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
       onError: (error) => observer.partFailed("lease", error),
       ...callbacks,
     });
-  const lanes = new View(store.records<ReceiverRecord>("lanes"), log, "lane");
-  const endpoints = new View<EndpointRecord>(store.records("endpoints", { evenWithoutMemory: true }), log, "endpoint");
+  const lanes = new RecordCache(store.records<ReceiverRecord>("lanes"), log, "lane");
+  const endpoints = new RecordCache<EndpointRecord>(
+    store.records("endpoints", { evenWithoutMemory: true }),
+    log,
+    "endpoint",
+  );
   const ordered = new Ordered(openLease("ordered", !runs.workers));
   const uplink = makeUplink<UplinkSession>({
     openQueue: (name) => store.queues.queue(name),

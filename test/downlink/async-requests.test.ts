@@ -7,7 +7,7 @@ import { Problem } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
 import { Database } from "../../src/store/embedded/database.ts";
 import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
-import { View } from "../../src/store/record-cache.ts";
+import { RecordCache } from "../../src/store/record-cache.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 
 const log = { info() {}, warn() {}, error() {} };
@@ -26,9 +26,9 @@ async function start(t: TestContext, withdrawn: (id: string) => boolean = () => 
     const late: Message[] = [];
     const setAside: string[] = [];
     const topics: (readonly string[])[] = [];
-    const view = new View(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
+    const view = new RecordCache(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
     const requests: StoredRequests = new StoredRequests({
-      view,
+      cache: view,
       responses: embeddedRecords(database, watchers, "responses"),
       accept: async () => undefined as never,
       onTopics: () => topics.push(requests.topics),
@@ -186,7 +186,7 @@ describe("a stored request that cannot be published", () => {
     const { outcome, error } = await state(one.requests);
     assert.deepEqual([outcome, error, one.requests.pending], ["failed", "Not authorized", 0]);
     await assert.rejects(one.requests.cancel("req_1", all), (cause: Problem) => cause.code === "conflict");
-    await assert.rejects(two.requests.learn("req_1"), ShutForGood);
+    await assert.rejects(two.requests.ensureCached("req_1"), ShutForGood);
     await two.requests.failed("req_1", { ...failure(false), error: "again" });
     assert.equal((await state(one.requests)).error, "Not authorized");
     await two.requests.failed("req_2", failure(false));

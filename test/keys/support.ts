@@ -13,7 +13,7 @@ import type { OnMessage } from "../../src/live/live-subscriptions.ts";
 import { Streams } from "../../src/live/sse.ts";
 import { Requests } from "../../src/live/sync-requests.ts";
 import { type Message, newId } from "../../src/message.ts";
-import { View } from "../../src/store/record-cache.ts";
+import { RecordCache } from "../../src/store/record-cache.ts";
 import type { Records, Versioned } from "../../src/store/store.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
@@ -96,7 +96,7 @@ export class Clock {
 }
 
 export async function startKeys(records: Records<KeyRecord>, clock = new Clock()) {
-  const view = new View(records, log, "key");
+  const view = new RecordCache(records, log, "key");
   const keys = new Keys({ view, now: clock.now, monotonic: clock.now });
   await view.start();
   return { keys, view };

@@ -1,14 +1,14 @@
 /** Records in memory: what is read again never hides what has come to be known meanwhile. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { View } from "../../src/store/record-cache.ts";
+import { RecordCache } from "../../src/store/record-cache.ts";
 import { memoryRecords } from "../support/memory-records.ts";
 
 const log = { info() {}, warn() {}, error() {} };
 
 async function started() {
   const records = memoryRecords<string>();
-  const view = new View(records, log, "thing");
+  const view = new RecordCache(records, log, "thing");
   await view.create("changed", "old");
   await view.create("removed", "old");
   await view.start();
@@ -48,8 +48,8 @@ describe("a view", () => {
     const changed: string[] = [];
     view.onChange((ids) => changed.push(...ids));
     await records.create("elsewhere", "new");
-    await view.learn("elsewhere");
-    await view.learn("nowhere");
+    await view.ensureCached("elsewhere");
+    await view.ensureCached("nowhere");
     assert.deepEqual([view.get("elsewhere"), view.get("nowhere"), changed], ["new", undefined, ["elsewhere"]]);
   });
 

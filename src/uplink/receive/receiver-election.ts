@@ -7,7 +7,7 @@ import { Problem } from "../../errors.ts";
 import { Until } from "../../lib/awaitable-condition.ts";
 import type { QoS } from "../../message.ts";
 import type { Lease } from "../../store/lease.ts";
-import type { View } from "../../store/record-cache.ts";
+import type { RecordCache } from "../../store/record-cache.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Refusal, Session } from "./session.ts";
 import { wantedFilters } from "./session-plan.ts";
@@ -28,7 +28,7 @@ export interface ReceiverRecord {
 
 export interface ReceiverElectionOptions<S extends Session> {
   openLease(callbacks: { onGained(): void; onLost(): void }): Lease;
-  view: View<ReceiverRecord>;
+  cache: RecordCache<ReceiverRecord>;
   wanted(): Iterable<{ topics: string[]; qos: QoS }>;
   openReceiver(onChange: () => void): Receiver<S>;
   onError(error: Error): void;
@@ -56,7 +56,7 @@ export class ReceiverElection<S extends Session> {
 
   /** Resolves once the lane is begun here, or another instance is known to have it. The view must have been started. */
   async start(): Promise<void> {
-    this.options.view.onChange(() => this.#changed());
+    this.options.cache.onChange(() => this.#changed());
     await this.lease.start();
     await this.#begun;
   }
@@ -78,14 +78,14 @@ export class ReceiverElection<S extends Session> {
    */
   get inStep(): boolean {
     if (this.#receiver) return this.#receiver.subscriptions.inStep;
-    const told = this.options.view.get(RECORD);
+    const told = this.options.cache.get(RECORD);
     return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
   }
 
   /** Filters that the broker does not subscribe the holder to, here or elsewhere. */
   get refused(): readonly Refusal[] {
     if (this.#receiver) return this.#receiver.subscriptions.refused;
-    const told = this.options.view.get(RECORD);
+    const told = this.options.cache.get(RECORD);
     return told?.holder === this.lease.holder ? (told?.refused ?? []) : [];
   }
 
@@ -128,7 +128,7 @@ export class ReceiverElection<S extends Session> {
     // A connection that broke may be the first sign of another holder.
     if (this.#receiver && !this.#receiver.subscriptions.connected) void this.lease.check();
     // Nor does this instance know yet who has written the record.
-    else if (this.options.view.get(RECORD)?.holder !== this.lease.holder)
+    else if (this.options.cache.get(RECORD)?.holder !== this.lease.holder)
       void this.lease.check().then(() => this.#untilInStep.look());
     this.#untilInStep.look();
     void this.#tell();
@@ -155,7 +155,7 @@ export class ReceiverElection<S extends Session> {
     try {
       for (
         let record = this.#record();
-        record && !isSame(record, this.options.view.get(RECORD));
+        record && !isSame(record, this.options.cache.get(RECORD));
         record = this.#record()
       )
         await this.#write(record);
@@ -168,7 +168,7 @@ export class ReceiverElection<S extends Session> {
   }
 
   async #write(record: ReceiverRecord): Promise<void> {
-    const { view } = this.options;
+    const { cache: view } = this.options;
     try {
       await view.update(RECORD, () => record);
     } catch (error) {

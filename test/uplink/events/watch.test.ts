@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import pino from "pino";
-import { View } from "../../../src/store/record-cache.ts";
+import { RecordCache } from "../../../src/store/record-cache.ts";
 import { EVENTS_TOPIC } from "../../../src/uplink/events/announcer.ts";
 import { makeWatch } from "../../../src/uplink/events/watch.ts";
 import { BREAKER, type EndpointRecord, type Notice } from "../../../src/uplink/health/circuit-breaker.ts";
@@ -22,7 +22,7 @@ it("an instance that has not heard that the webhook is disabled tells of it no m
   const [published, transitions]: [string[], [string, Notice][]] = [[], []];
   const instance = async (name: string) => {
     const registry = new WebhookRegistry(webhooks, log);
-    const records = new View<EndpointRecord>(endpoints, log, "endpoint");
+    const records = new RecordCache<EndpointRecord>(endpoints, log, "endpoint");
     await Promise.all([registry.start(), records.start()]);
     const { health } = makeWatch({
       ...{ registry, endpoints: records, breaker: BREAKER, eventSource: "/test" },

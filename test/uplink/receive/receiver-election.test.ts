@@ -5,7 +5,7 @@ import type { QoS } from "../../../src/message.ts";
 import { embeddedLeases } from "../../../src/store/embedded/leases.ts";
 import { Watchers } from "../../../src/store/embedded/records.ts";
 import { Lease } from "../../../src/store/lease.ts";
-import { View } from "../../../src/store/record-cache.ts";
+import { RecordCache } from "../../../src/store/record-cache.ts";
 import { Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
 import { Receiver } from "../../../src/uplink/receive/receiver.ts";
 import { digestOf, ReceiverElection, type ReceiverRecord } from "../../../src/uplink/receive/receiver-election.ts";
@@ -77,7 +77,7 @@ function makeStore() {
 }
 
 async function instance(t: TestContext, name: string, store: ReturnType<typeof makeStore>) {
-  const view = new View(store.lanes, log, "lane");
+  const view = new RecordCache(store.lanes, log, "lane");
   await view.start();
   let cut = false;
   const reach = <T>(call: () => Promise<T>) => (cut ? Promise.reject(new Error("cut off")) : call());
@@ -98,7 +98,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
         speed: 20,
         ...callbacks,
       }),
-    view,
+    cache: view,
     wanted: () => webhooks,
     openReceiver: (onChange) =>
       new Receiver(
