@@ -20,7 +20,7 @@ export interface Store {
   records<T>(collection: string, options?: RecordsOptions): Records<T>;
   readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
-  readonly books: Books;
+  readonly ledgers: Ledgers;
   /** The incomplete QoS 2 messages of a session at the broker. @param lane the session's client id */
   incoming(lane: string): Incoming;
   readonly leases: Leases;
@@ -89,13 +89,13 @@ export interface Counters {
 }
 
 /** The queues of which there are books: those whose names begin so. */
-export const BOOKED_QUEUES = "deliver-wh_";
+export const LEDGER_QUEUES = "deliver-wh_";
 
 /**
  * What became of the jobs of queues since they began. `enqueued` is counted when a job is added, and is the sum of the
  * others at every moment. A job that is made again is `waiting` again.
  */
-export interface Book {
+export interface Ledger {
   /** Ids added; adding one that is there does not count. */
   enqueued: number;
   /** Completed, those removed since included. */
@@ -108,12 +108,12 @@ export interface Book {
   discarded: number;
 }
 
-/** Kept in the very steps that add and remove jobs of {@link BOOKED_QUEUES}. All calls reject while the store is away. */
-export interface Books {
+/** Kept in the very steps that add and remove jobs of {@link LEDGER_QUEUES}. All calls reject while the store is away. */
+export interface Ledgers {
   /** Of all queues, those that are gone included; at one moment. */
-  total(): Promise<Book>;
+  total(): Promise<Ledger>;
   /** Of one queue that is not gone; zeros when nothing was ever added to it. */
-  of(queue: string): Promise<Book>;
+  of(queue: string): Promise<Ledger>;
   /** The queues that are not gone. */
   queues(): Promise<string[]>;
   /**

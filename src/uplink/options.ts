@@ -6,10 +6,10 @@ import type { ReplyOptions } from "./deliver/reply.ts";
 import type { WorkersOptions } from "./deliver/workers.ts";
 import type { WatchObserver, WatchOptions } from "./events/watch.ts";
 import type { GroupAppenderOptions } from "./ordering/group-append.ts";
-import type { DeliveriesBook, QueuesOptions } from "./queue/delivery-queues.ts";
+import type { DeliveryQueuesOptions, DeliveryTotals } from "./queue/delivery-queues.ts";
 import type { RetentionOptions } from "./queue/retention.ts";
 import type { IntakeOutcome, ReceivedPacket } from "./receive/intake.ts";
-import type { MessageBookOptions } from "./receive/message-ledger.ts";
+import type { MessageLedgerOptions } from "./receive/message-ledger.ts";
 import type { ReceiverElectionOptions, ReceiverRecord } from "./receive/receiver-election.ts";
 import type { Session, SessionCallbacks } from "./receive/session.ts";
 import type { AssignmentRecords } from "./receive/subscriptions.ts";
@@ -23,7 +23,7 @@ export interface UplinkOptions<S extends Session>
   receivers: RecordCache<ReceiverRecord>;
   openLease: ReceiverElectionOptions<S>["openLease"];
   endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
-  openQueue: QueuesOptions["openQueue"];
+  openQueue: DeliveryQueuesOptions["openQueue"];
   /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */
   openSession(
     callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
@@ -43,8 +43,8 @@ export interface UplinkOptions<S extends Session>
     acquire(name: string, holder: string, ttlMs: number): Promise<string>;
     release(name: string, holder: string): Promise<void>;
   };
-  counters: QueuesOptions["counters"] & MessageBookOptions["counters"];
-  books: QueuesOptions["books"] & { total(): Promise<DeliveriesBook> };
+  counters: DeliveryQueuesOptions["counters"] & MessageLedgerOptions["counters"];
+  ledgers: DeliveryQueuesOptions["ledgers"] & { total(): Promise<DeliveryTotals> };
   /** Whether there is a registration in the store, be it one that cannot be read. */
   isStored(webhookId: string): Promise<boolean>;
   /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */

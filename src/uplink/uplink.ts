@@ -9,7 +9,7 @@ import type { UplinkOptions } from "./options.ts";
 import { GroupAppender } from "./ordering/group-append.ts";
 import { isOrdered } from "./ordering/message-groups.ts";
 import { countDeliveries, getDelivery, listDeliveries } from "./queue/delivery-queries.ts";
-import { Queues } from "./queue/delivery-queues.ts";
+import { DeliveryQueues } from "./queue/delivery-queues.ts";
 import { type PlacedJob, queueName } from "./queue/job.ts";
 import { Orphans } from "./queue/orphaned-queues.ts";
 import { resumeQueue } from "./queue/queue-limiter.ts";
@@ -17,7 +17,7 @@ import { retryDelivery } from "./queue/redelivery.ts";
 import { Retention } from "./queue/retention.ts";
 import { Enqueuer } from "./receive/enqueuer.ts";
 import { makeIntake } from "./receive/intake.ts";
-import { type Books, MessageBook } from "./receive/message-ledger.ts";
+import { type Books, MessageLedger } from "./receive/message-ledger.ts";
 import { Receiver } from "./receive/receiver.ts";
 import { ReceiverElection } from "./receive/receiver-election.ts";
 import { makeSubscribable } from "./receive/rejected-filters.ts";
@@ -35,7 +35,7 @@ export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
 
 export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const { registry, observe } = options;
-  const queues = new Queues(options);
+  const queues = new DeliveryQueues(options);
 
   const subscribable = makeSubscribable<ReturnType<typeof registry.all>[number]>(observe.filterSetAside);
 
@@ -74,7 +74,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     maxWaiting: options.maxWaiting,
   });
 
-  const messages = new MessageBook({
+  const messages = new MessageLedger({
     counters: options.counters,
     onFailed: (error) => observe.partFailed("books", error),
   });
@@ -202,7 +202,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     oldestFlushMs: () => lane.receiver?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
-      const { discarded } = await queues.bookOf(webhookId);
+      const { discarded } = await queues.ledgerOf(webhookId);
       return countDeliveries(queues.of(webhookId), discarded);
     },
     get: (webhookId: string, messageId: string) => getDelivery(queues.of(webhookId), webhookId, messageId),
@@ -232,7 +232,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
 
     /** Of all instances that share the store. Rejects when the store is away. */
     async books(): Promise<Books> {
-      const [book, deliveries] = await Promise.all([messages.read(), options.books.total()]);
+      const [book, deliveries] = await Promise.all([messages.read(), options.ledgers.total()]);
       return { messages: book, deliveries };
     },
 

@@ -82,7 +82,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     expiringKeys: store.expiringKeys,
     leases: store.leases,
     counters: store.counters,
-    books: store.books,
+    ledgers: store.ledgers,
     isStored: async (id) => (await store.records("webhooks").get(id)) !== undefined,
     observe: observer,
   });

@@ -1,29 +1,31 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UnrecoverableError } from "bullmq";
-import type { Book, Store } from "../../src/store/store.ts";
+import type { Ledger, Store } from "../../src/store/store.ts";
 import type { Subject } from "./store.contract.ts";
 import { Seen, withQueue } from "./store-queue-tools.ts";
 
-const NONE: Book = { enqueued: 0, succeeded: 0, failed: 0, waiting: 0, discarded: 0 };
+const NONE: Ledger = { enqueued: 0, succeeded: 0, failed: 0, waiting: 0, discarded: 0 };
 const jobs = (...ids: string[]) => ids.map((jobId) => ({ name: "m", data: {}, opts: { jobId } }));
 
 /** What became of the jobs since `before`. */
-async function since(store: Store, before: Book): Promise<Book> {
-  const now = await store.books.total();
-  return Object.fromEntries(Object.entries(now).map(([k, n]) => [k, n - before[k as keyof Book]])) as unknown as Book;
+async function since(store: Store, before: Ledger): Promise<Ledger> {
+  const now = await store.ledgers.total();
+  return Object.fromEntries(
+    Object.entries(now).map(([k, n]) => [k, n - before[k as keyof Ledger]]),
+  ) as unknown as Ledger;
 }
 
-function sum({ succeeded, failed, waiting, discarded }: Book): number {
+function sum({ succeeded, failed, waiting, discarded }: Ledger): number {
   return succeeded + failed + waiting + discarded;
 }
 
 export function booksContract({ store, other }: Subject): void {
   describe("books", () => {
     test("an id is counted once, however often it is added, by whomever, alone or with others", async () => {
-      const before = await store().books.total();
+      const before = await store().ledgers.total();
       await withQueue(store(), "deliver-wh_a", async (queue) => {
-        assert.deepEqual(await store().books.of("deliver-wh_a"), NONE);
+        assert.deepEqual(await store().ledgers.of("deliver-wh_a"), NONE);
         await queue.add("m", {}, { jobId: "a-1" });
         await queue.add("m", {}, { jobId: "a-1" });
         await queue.addBulk([...jobs("a-1", "a-2"), { name: "m", data: {}, opts: { jobId: "a-3", delay: 60_000 } }]);
@@ -33,9 +35,9 @@ export function booksContract({ store, other }: Subject): void {
             [queue, theirs].flatMap((each) => [each.addBulk(jobs("a-2", "a-4", "a-5")), each.addBulk(jobs("a-6"))]),
           );
         });
-        assert.deepEqual(await store().books.of("deliver-wh_a"), { ...NONE, enqueued: 6, waiting: 6 });
+        assert.deepEqual(await store().ledgers.of("deliver-wh_a"), { ...NONE, enqueued: 6, waiting: 6 });
         assert.deepEqual(await since(other(), before), { ...NONE, enqueued: 6, waiting: 6 });
-        assert.ok((await other().books.queues()).includes("deliver-wh_a"));
+        assert.ok((await other().ledgers.queues()).includes("deliver-wh_a"));
       });
     });
 
@@ -51,13 +53,13 @@ export function booksContract({ store, other }: Subject): void {
           worker.on(event, (job: { id?: string } | undefined) => ended.add(job?.id ?? ""));
         await ended.until(4);
         await worker.close();
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 4, succeeded: 3, failed: 1 });
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 4, succeeded: 3, failed: 1 });
 
         await (await queue.getJob("b-fail"))!.retry("failed");
         await (await queue.getJob("b-1"))!.retry("completed");
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 4, succeeded: 2, waiting: 2 });
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 4, succeeded: 2, waiting: 2 });
         await queue.remove("b-1");
-        assert.deepEqual(await store().books.of(name), {
+        assert.deepEqual(await store().ledgers.of(name), {
           ...NONE,
           enqueued: 4,
           succeeded: 2,
@@ -66,7 +68,7 @@ export function booksContract({ store, other }: Subject): void {
         });
         await queue.clean(0, 1, "completed");
         await queue.remove("never there");
-        assert.deepEqual(await store().books.of(name), {
+        assert.deepEqual(await store().ledgers.of(name), {
           ...NONE,
           enqueued: 4,
           succeeded: 2,
@@ -81,10 +83,16 @@ export function booksContract({ store, other }: Subject): void {
         await ended.until(5);
         await again.close();
         await queue.clean(0, 10, "failed");
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 4, succeeded: 2, failed: 1, discarded: 1 });
+        assert.deepEqual(await store().ledgers.of(name), {
+          ...NONE,
+          enqueued: 4,
+          succeeded: 2,
+          failed: 1,
+          discarded: 1,
+        });
         // A job whose id is free again is another one.
         await queue.addBulk(jobs("b-fail"));
-        assert.deepEqual(await store().books.of(name), {
+        assert.deepEqual(await store().ledgers.of(name), {
           ...NONE,
           enqueued: 5,
           succeeded: 2,
@@ -96,7 +104,7 @@ export function booksContract({ store, other }: Subject): void {
     });
 
     test("what waits is discarded when it is dropped, one by one, together, or with the queue", async () => {
-      const before = await store().books.total();
+      const before = await store().ledgers.total();
       const name = "deliver-wh_c";
       await withQueue(store(), name, async (queue, work) => {
         const taken = new Seen<string>();
@@ -105,35 +113,35 @@ export function booksContract({ store, other }: Subject): void {
         await queue.addBulk(jobs("c-1", "c-2", "c-3", "c-4", "c-5"));
         await queue.add("m", {}, { jobId: "c-6", delay: 60_000 });
         await queue.clean(0, 2, "wait");
-        assert.equal((await store().books.of(name)).discarded, 2);
+        assert.equal((await store().ledgers.of(name)).discarded, 2);
         const worker = work(name, async (job) => {
           taken.add(job.id!);
           await called;
         });
         await taken.until(1);
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 6, waiting: 4, discarded: 2 });
-        assert.equal(await store().books.close(name), false, "there are jobs in it");
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 6, waiting: 4, discarded: 2 });
+        assert.equal(await store().ledgers.close(name), false, "there are jobs in it");
         await queue.obliterate({ force: true, count: 2 });
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 6, discarded: 6 });
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 6, discarded: 6 });
         // What was being sent comes to its end when it is gone.
         const missed = new Promise((resolve) => worker.once("error", resolve));
         end();
         await missed;
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 6, discarded: 6 });
-        assert.equal(await store().books.close(name), true);
-        assert.equal(await other().books.close(name), true);
-        assert.ok(!(await store().books.queues()).includes(name));
-        assert.deepEqual(await store().books.of(name), NONE);
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 6, discarded: 6 });
+        assert.equal(await store().ledgers.close(name), true);
+        assert.equal(await other().ledgers.close(name), true);
+        assert.ok(!(await store().ledgers.queues()).includes(name));
+        assert.deepEqual(await store().ledgers.of(name), NONE);
         assert.deepEqual(await since(other(), before), { ...NONE, enqueued: 6, discarded: 6 });
       });
     });
 
     test("there are no books of other queues", async () => {
-      const before = await store().books.total();
+      const before = await store().ledgers.total();
       await withQueue(store(), "deliver-other", async (queue) => {
         await queue.addBulk(jobs("x-1", "x-2"));
         await queue.obliterate({ force: true });
-        assert.deepEqual(await store().books.of("deliver-other"), NONE);
+        assert.deepEqual(await store().ledgers.of("deliver-other"), NONE);
       });
       assert.deepEqual(await since(store(), before), NONE);
     });
@@ -148,7 +156,7 @@ export function booksContract({ store, other }: Subject): void {
         const watched = (async () => {
           let looks = 0;
           for (; moving; looks++) {
-            const [one, all] = await Promise.all([other().books.of(name), other().books.total()]);
+            const [one, all] = await Promise.all([other().ledgers.of(name), other().ledgers.total()]);
             assert.equal(one.enqueued, sum(one));
             assert.equal(all.enqueued, sum(all));
           }
@@ -161,7 +169,7 @@ export function booksContract({ store, other }: Subject): void {
         await ended.until(100);
         moving = false;
         assert.ok((await watched) > 1);
-        assert.deepEqual(await store().books.of(name), { ...NONE, enqueued: 100, succeeded: 100 });
+        assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 100, succeeded: 100 });
       });
     });
   });

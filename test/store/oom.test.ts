@@ -74,11 +74,11 @@ test("without memory jobs are taken up, end and are removed, and none is added",
     }),
   );
   assert.deepEqual(failed, ["j4"]);
-  const book = await store.books.of(QUEUE);
+  const book = await store.ledgers.of(QUEUE);
   assert.deepEqual(book, { enqueued: count, succeeded: count - 1, failed: 1, waiting: 0, discarded: 0 });
   assert.equal((await queue.clean(0, 10, "completed")).length, 10);
   await queue.remove("j4");
   await queue.obliterate();
-  assert.equal(await store.books.close(QUEUE), true);
-  assert.deepEqual(await store.books.total(), book);
+  assert.equal(await store.ledgers.close(QUEUE), true);
+  assert.deepEqual(await store.ledgers.total(), book);
 });

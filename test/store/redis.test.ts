@@ -121,10 +121,10 @@ describe("redis store", { skip }, () => {
         await raw.del("causeway:q:deliver-wh_old:books", "causeway:b:queues");
         const none = { enqueued: 0, succeeded: 0, failed: 0, waiting: 0, discarded: 0 };
         await queue.remove("old-1");
-        assert.deepEqual(await store.books.total(), none, "not begun yet");
+        assert.deepEqual(await store.ledgers.total(), none, "not begun yet");
         await queue.add("m", {}, { jobId: "new" });
         await queue.remove("old-2");
-        assert.deepEqual(await store.books.total(), { ...none, enqueued: 3, waiting: 2, discarded: 1 });
+        assert.deepEqual(await store.ledgers.total(), { ...none, enqueued: 3, waiting: 2, discarded: 1 });
       } finally {
         await raw.quit();
         await queue.close();

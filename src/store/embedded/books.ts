@@ -2,10 +2,10 @@
  * The books of the deliveries, kept by triggers on BullMQ's table: counted in the transaction that adds or removes.
  * What is still there is counted when it is asked for.
  */
-import { BOOKED_QUEUES, type Book, type Books } from "../store.ts";
+import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import type { Database } from "./database.ts";
 
-const IS_BOOKED = `starts_with(queue, '${BOOKED_QUEUES}')`;
+const HAS_LEDGER = `starts_with(queue, '${LEDGER_QUEUES}')`;
 const WAITING = "state NOT IN ('completed', 'failed')";
 
 /** `succeeded` and `failed` are those removed. The row without a name is that of all queues that are gone. */
@@ -17,13 +17,13 @@ CREATE TABLE causeway.book (
   failed bigint NOT NULL DEFAULT 0,
   discarded bigint NOT NULL DEFAULT 0
 );
-INSERT INTO causeway.book (queue, enqueued) SELECT queue, count(*) FROM bullmq.job WHERE ${IS_BOOKED} GROUP BY queue`;
+INSERT INTO causeway.book (queue, enqueued) SELECT queue, count(*) FROM bullmq.job WHERE ${HAS_LEDGER} GROUP BY queue`;
 
 const TRIGGERS = `
 CREATE OR REPLACE FUNCTION causeway.book_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO causeway.book AS b (queue, enqueued)
-    SELECT queue, count(*) FROM added WHERE ${IS_BOOKED} GROUP BY queue
+    SELECT queue, count(*) FROM added WHERE ${HAS_LEDGER} GROUP BY queue
     ON CONFLICT (queue) DO UPDATE SET enqueued = b.enqueued + excluded.enqueued;
   RETURN NULL;
 END $$;
@@ -56,7 +56,7 @@ SELECT coalesce(sum(enqueued), 0) AS enqueued,
   coalesce(sum(discarded), 0) AS discarded
 FROM causeway.book WHERE ${books}`;
 
-const TOTAL = sum("true", IS_BOOKED);
+const TOTAL = sum("true", HAS_LEDGER);
 const OF = sum("queue = $1", "queue = $1");
 
 const CLOSE = `
@@ -73,13 +73,13 @@ WITH gone AS (
 SELECT NOT EXISTS (SELECT 1 FROM bullmq.job WHERE queue = $1) AS closed`;
 
 /** To be called once BullMQ's tables are there. */
-export async function embeddedBooks(database: Database): Promise<Books> {
+export async function embeddedLedgers(database: Database): Promise<Ledgers> {
   const { rows } = await database.query<{ there: boolean }>("SELECT to_regclass('causeway.book') IS NOT NULL AS there");
   // Several statements in one are one transaction: a book never begins without what was there before it.
   await database.query(rows[0]!.there ? TRIGGERS : `${TABLE}; ${TRIGGERS}`);
   const read = async (sql: string, params: string[]) => {
-    const { rows } = await database.query<Record<keyof Book, string>>(sql, params);
-    return Object.fromEntries(Object.entries(rows[0]!).map(([column, n]) => [column, Number(n)])) as unknown as Book;
+    const { rows } = await database.query<Record<keyof Ledger, string>>(sql, params);
+    return Object.fromEntries(Object.entries(rows[0]!).map(([column, n]) => [column, Number(n)])) as unknown as Ledger;
   };
   return {
     total: () => read(TOTAL, []),

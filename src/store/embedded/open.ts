@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { makeDirectory } from "../directory.ts";
 import type { StoreLog } from "../log.ts";
 import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
-import { embeddedBooks } from "./books.ts";
+import { embeddedLedgers } from "./books.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, isOutage } from "./database.ts";
 import { EXPIRING_KEYS_TABLE, embeddedExpiringKeys } from "./expiring-keys.ts";
@@ -38,7 +38,7 @@ export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions):
 async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unlock: () => Promise<void> }) {
   const watchers = new Watchers(log);
   const queues = await embeddedQueues(database, log);
-  const books = await embeddedBooks(database);
+  const books = await embeddedLedgers(database);
   const claims = embeddedExpiringKeys(database);
   let closing: Promise<void> | undefined;
   const store: Store = {
@@ -49,7 +49,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     records: (collection) => embeddedRecords(database, watchers, collection),
     expiringKeys: claims,
     counters: embeddedCounters(database),
-    books,
+    ledgers: books,
     incoming: (lane) => embeddedIncoming(database, lane),
     leases: embeddedLeases(watchers),
     queues,

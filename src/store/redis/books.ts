@@ -4,7 +4,7 @@
  * `waiting`, and what has ended and is still there, are the lengths of its lists.
  */
 import type { Redis } from "ioredis";
-import { BOOKED_QUEUES, type Book, type Books } from "../store.ts";
+import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
@@ -20,13 +20,13 @@ const ADDING = /^(?:addStandardJob|addDelayedJob|addPrioritizedJob):/;
 const REMOVING = /^(?:removeJob|cleanJobsInSet|obliterate):/;
 
 /** To be called before BullMQ defines its scripts on the client, which it does when the first queue is opened. */
-export function keepBooks(client: Redis, prefix: string): void {
+export function keepLedgers(client: Redis, prefix: string): void {
   const define = client.defineCommand.bind(client);
   client.defineCommand = (name: string, definition: Definition) =>
-    define(name, { ...definition, lua: booking(name, definition.lua, prefix) });
+    define(name, { ...definition, lua: ledgerUpdate(name, definition.lua, prefix) });
 }
 
-function booking(name: string, lua: string, prefix: string): string {
+function ledgerUpdate(name: string, lua: string, prefix: string): string {
   if (ADDING.test(name)) {
     if (lua.match(STORE_JOB)?.length !== 1) throw new Error(`BullMQ's script ${name} is not the one that is known`);
     return library(prefix) + lua.replace(STORE_JOB, (head) => `${head}bookAdded(jobIdKey)\n`);
@@ -57,7 +57,7 @@ return result`;
  */
 function library(prefix: string): string {
   return `
-local function bookedBase(key) return string.match(key, '^${luaPattern(`${prefix}:q:${BOOKED_QUEUES}`)}[^:]*:') end
+local function bookedBase(key) return string.match(key, '^${luaPattern(`${prefix}:q:${LEDGER_QUEUES}`)}[^:]*:') end
 local function lengths(base)
   return {
     discarded = redis.call('LLEN', base .. 'wait') + redis.call('LLEN', base .. 'paused')
@@ -119,16 +119,16 @@ redis.call('DEL', base .. 'books')
 redis.call('SREM', KEYS[1], ARGV[1])
 return 1`;
 
-export function redisBooks(client: Redis, prefix: string): Books {
+export function redisLedgers(client: Redis, prefix: string): Ledgers {
   const keys = [`${prefix}:b:queues`, `${prefix}:b:closed`, `${prefix}:q:`];
   const sum = script(client, "bookSum", 3, library(prefix) + SUM);
   const close = script(client, "bookClose", 3, library(prefix) + CLOSE);
   const queues = script(client, "bookQueues", 1, QUEUES);
-  const toBook = (values: unknown) =>
-    Object.fromEntries(COLUMNS.map((column, i) => [column, (values as number[])[i]!])) as unknown as Book;
+  const toLedger = (values: unknown) =>
+    Object.fromEntries(COLUMNS.map((column, i) => [column, (values as number[])[i]!])) as unknown as Ledger;
   return {
-    total: async () => toBook(await sum(...keys)),
-    of: async (queue) => toBook(await sum(...keys, queue)),
+    total: async () => toLedger(await sum(...keys)),
+    of: async (queue) => toLedger(await sum(...keys, queue)),
     queues: async () => (await queues(keys[0]!)) as string[],
     close: async (queue) => (await close(...keys, queue)) === 1,
   };

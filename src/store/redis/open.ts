@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
-import { keepBooks, redisBooks } from "./books.ts";
+import { keepLedgers, redisLedgers } from "./books.ts";
 import {
   failFastClient,
   isOutage,
@@ -47,7 +47,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   const gate = new Gate(prefix);
   const commands = open(firstClient(url));
   gate.guard(commands);
-  keepBooks(commands, prefix);
+  keepLedgers(commands, prefix);
   letDrain(commands);
   const look = (then: () => void) => probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
   commands.on("ready", () => void look(() => outage.back()));
@@ -95,7 +95,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
       expiringKeys: claims,
       counters: redisCounters(commands, prefix),
-      books: redisBooks(commands, prefix),
+      ledgers: redisLedgers(commands, prefix),
       incoming: (lane) => redisIncoming(commands, prefix, lane),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),

@@ -2,7 +2,7 @@
 import type { Queue } from "bullmq";
 import { type DeliveryJob, JOB_OPTIONS, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
 
-export interface QueuesOptions {
+export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
   /** Numbers that last, in groups named `webhook-<id>`. */
   counters: {
@@ -10,17 +10,17 @@ export interface QueuesOptions {
     remove(group: string): Promise<void>;
   };
   /** What became of deliveries, by the names of queues; see the store's `Books`. */
-  books: {
-    of(queue: string): Promise<DeliveriesBook>;
+  ledgers: {
+    of(queue: string): Promise<DeliveryTotals>;
     queues(): Promise<string[]>;
     close(queue: string): Promise<boolean>;
   };
 }
 
-export class Queues {
+export class DeliveryQueues {
   readonly #open = new Map<string, Queue<DeliveryJob>>();
 
-  constructor(private readonly options: QueuesOptions) {}
+  constructor(private readonly options: DeliveryQueuesOptions) {}
 
   of(webhookId: string): Queue<DeliveryJob> {
     const known = this.#open.get(webhookId);
@@ -51,13 +51,13 @@ export class Queues {
     return (await this.options.counters.add(countersOf(webhookId), { sequence: deliveries })).sequence!;
   }
 
-  bookOf(webhookId: string): Promise<DeliveriesBook> {
-    return this.options.books.of(queueName(webhookId));
+  ledgerOf(webhookId: string): Promise<DeliveryTotals> {
+    return this.options.ledgers.of(queueName(webhookId));
   }
 
   /** Ids of the webhooks that have a queue, also of those that are gone. */
   async webhooks(): Promise<string[]> {
-    return (await this.options.books.queues()).map(webhookOfQueue);
+    return (await this.options.ledgers.queues()).map(webhookOfQueue);
   }
 
   /** Drops everything that waits for a webhook that is gone. Rejects when the store is away. */
@@ -67,7 +67,7 @@ export class Queues {
     try {
       // Again where somebody who had not heard of its end yet added something meanwhile.
       do await queue.obliterate({ force: true });
-      while (!(await this.options.books.close(name)));
+      while (!(await this.options.ledgers.close(name)));
       await this.options.counters.remove(countersOf(webhookId));
       await queue.removeRateLimitKey();
     } finally {
@@ -92,7 +92,7 @@ function countersOf(webhookId: string): string {
 }
 
 /** `enqueued` is the sum of the others. */
-export interface DeliveriesBook {
+export interface DeliveryTotals {
   enqueued: number;
   succeeded: number;
   failed: number;

@@ -1,10 +1,10 @@
 /** The books: what became of every message that was received, and of every delivery that was made durable. */
 
-import type { DeliveriesBook } from "../queue/delivery-queues.ts";
+import type { DeliveryTotals } from "../queue/delivery-queues.ts";
 import type { IntakeOutcome } from "./intake.ts";
 
 /** `received` is the sum of the other two. */
-export interface MessagesBook {
+export interface MessageTotals {
   received: number;
   /** Not made into deliveries. */
   unmatched: number;
@@ -15,11 +15,11 @@ export interface MessagesBook {
 }
 
 export interface Books {
-  messages: MessagesBook;
-  deliveries: DeliveriesBook;
+  messages: MessageTotals;
+  deliveries: DeliveryTotals;
 }
 
-export interface MessageBookOptions {
+export interface MessageLedgerOptions {
   counters: {
     add(group: string, deltas: Record<string, number>): Promise<unknown>;
     read(group: string): Promise<Record<string, number>>;
@@ -33,12 +33,12 @@ const GROUP = "messages";
 /** Until what was noted is written down: what a crash may leave out of the books, on both sides. */
 const WRITE_MS = 1_000;
 
-export class MessageBook {
+export class MessageLedger {
   #noted: Record<string, number> = {};
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: MessageBookOptions) {}
+  constructor(private readonly options: MessageLedgerOptions) {}
 
   /** Messages that are being made durable; to be awaited before they are acknowledged. */
   async enqueued(count: number): Promise<void> {
@@ -78,7 +78,7 @@ export class MessageBook {
   }
 
   /** Rejects when the store is away. */
-  async read(): Promise<MessagesBook> {
+  async read(): Promise<MessageTotals> {
     await this.write();
     const counted = await this.options.counters.read(GROUP);
     const { received = 0, unmatched = 0, enqueued = 0, too_large = 0, retained_skipped = 0 } = counted;

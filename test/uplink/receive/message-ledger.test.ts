@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Orphans } from "../../../src/uplink/queue/orphaned-queues.ts";
-import { MessageBook } from "../../../src/uplink/receive/message-ledger.ts";
+import { MessageLedger } from "../../../src/uplink/receive/message-ledger.ts";
 
 function makeBook() {
   const written: Record<string, number>[] = [];
   const failures: Error[] = [];
   const store = { fail: 0 };
-  const book = new MessageBook({
+  const book = new MessageLedger({
     counters: {
       async add(_group, deltas) {
         if (store.fail-- > 0) throw new Error("store away");
