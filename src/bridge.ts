@@ -30,7 +30,7 @@ import { BREAKER, type BreakerPolicy } from "./uplink/health/circuit-breaker.ts"
 import type { DeliveryJob } from "./uplink/queue/job.ts";
 import { headerError } from "./uplink/request/headers.ts";
 import { newSecret, secretError } from "./uplink/request/signature.ts";
-import { ANSWERS_QUEUE } from "./uplink/uplink.ts";
+import { RESPONSES_QUEUE } from "./uplink/uplink.ts";
 import { resealAll, type StoredWebhook, sealedRecords } from "./webhooks/encrypted-records.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
 import { WebhookService } from "./webhooks/service.ts";
@@ -53,7 +53,7 @@ export interface Bridge {
 }
 
 /** Answers of requests: written down at once, and again until that works. */
-const ANSWERS_WORKER = {
+const RESPONSES_WORKER = {
   concurrency: 10,
   lockDuration: 15_000,
   stalledInterval: 10_000,
@@ -146,9 +146,9 @@ export async function startBridge(
     if (runs.outbox) await outbox.start();
     if (runs.answers) {
       const answers = store.queues.worker<DeliveryJob>(
-        ANSWERS_QUEUE,
+        RESPONSES_QUEUE,
         (job) => storedRequests.answered(fromStored(job.id!, job.data)),
-        ANSWERS_WORKER,
+        RESPONSES_WORKER,
       );
       onStop("answers", () => answers.close());
     }

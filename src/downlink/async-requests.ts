@@ -6,7 +6,7 @@
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
-import { findAnswered, type Prepared, responseJson } from "./request.ts";
+import { findRequest, type Prepared, responseJson } from "./request.ts";
 import {
   cancelRecord,
   dropAt,
@@ -51,7 +51,7 @@ export interface StoredRequestsOptions {
 }
 
 /** The gate of the outbox that a request passes before it is published: its answer must find a subscription. */
-export const ANSWERS_GATE = "answers";
+export const RESPONSES_GATE = "answers";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
 /** With those that have ended: a burst that the sweep has not reached yet. */
@@ -124,7 +124,7 @@ export class StoredRequests {
     const record = { id, topic: message.topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
     await view.create(id, record);
     try {
-      await accept(message, { expiresAt, before: ANSWERS_GATE });
+      await accept(message, { expiresAt, before: RESPONSES_GATE });
     } catch (error) {
       await view.remove(id).catch(() => undefined); // else it expires
       throw error;
@@ -182,7 +182,7 @@ export class StoredRequests {
   async answered(message: Message): Promise<void> {
     const { cache: view, responses, onLate } = this.options;
     const waiting = [...(this.#waiting.get(message.topic)?.values() ?? [])];
-    const found = findAnswered(
+    const found = findRequest(
       waiting.filter(({ expiresAt }) => message.receivedAt < expiresAt),
       message,
     );

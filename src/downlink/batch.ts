@@ -2,16 +2,16 @@
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { type MessageInput, publishMessage } from "./messages.ts";
 import { rawElements, rawMember } from "./payload.ts";
-import type { Publish, PublishAnswer } from "./publish.ts";
+import type { Publish, PublishOutcome } from "./publish.ts";
 
 /** An answer as `POST /v1/messages` gives it, beside its HTTP status. */
-export type Answer = { status: number };
+export type ItemResult = { status: number };
 
 /**
  * Publishes a message that is valid by the contract. Throws or rejects with a Problem.
  * @param rawJson the text of the message, from which a payload that is not a string is taken
  */
-export type PublishOne = (input: MessageInput, rawJson: string) => Promise<Answer>;
+export type PublishOne = (input: MessageInput, rawJson: string) => Promise<ItemResult>;
 
 /** What a batch needs from outside. */
 export interface BatchPorts {
@@ -33,11 +33,18 @@ export function publishNow(
   input: MessageInput,
   rawJson: string,
   ports: { publish: Publish; maxPayloadBytes: number },
-): Promise<Answer> {
+): Promise<ItemResult> {
   return publishMessage(input, rawJson, ports).then(published);
 }
 
-function published({ id, topic, qos, retain, outcome, noMatchingSubscribers }: PublishAnswer): Answer & PublishAnswer {
+function published({
+  id,
+  topic,
+  qos,
+  retain,
+  outcome,
+  noMatchingSubscribers,
+}: PublishOutcome): ItemResult & PublishOutcome {
   return { status: 200, id, topic, qos, retain, outcome, noMatchingSubscribers };
 }
 
@@ -100,7 +107,7 @@ export function publishItem(
   }
 }
 
-const textOf = (answer: Answer) => JSON.stringify(answer);
+const textOf = (answer: ItemResult) => JSON.stringify(answer);
 
 /** The problem as a result, its fields named from the outside: `messages[3].topic`. */
 export function refusalOf(problem: Problem, index: number): string {

@@ -3,7 +3,7 @@ import { fieldProblem, Problem } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
 import { mqttStringError, publishTopicError } from "../topic.ts";
 import { decodeBase64, rawMember } from "./payload.ts";
-import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
+import { type OutgoingMessage, outcomeOf, type Publish, type PublishOutcome } from "./publish.ts";
 import { parseSendAt } from "./send-at.ts";
 import { sendFault } from "./sendable.ts";
 import type { Accept, StoredPublish } from "./stored-publish.ts";
@@ -34,9 +34,9 @@ export async function publishMessage(
   input: MessageInput,
   rawJson: string,
   { publish, maxPayloadBytes }: { publish: Publish; maxPayloadBytes: number },
-): Promise<PublishAnswer> {
+): Promise<PublishOutcome> {
   const message = checkedMessage(input, rawJson, maxPayloadBytes);
-  return answerTo(message, await publish(message));
+  return outcomeOf(message, await publish(message));
 }
 
 /**

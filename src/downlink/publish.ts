@@ -25,7 +25,7 @@ export type PublishResult =
 /** The port to the broker. Never rejects. */
 export type Publish = (message: OutgoingMessage) => Promise<PublishResult>;
 
-export interface PublishAnswer {
+export interface PublishOutcome {
   id: string;
   topic: string;
   qos: 0 | 1 | 2;
@@ -40,7 +40,7 @@ export const NO_MATCHING_SUBSCRIBERS = 0x10;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** The HTTP answer to a publish. @throws Problem for every outcome that is not a success */
-export function answerTo(message: OutgoingMessage, result: PublishResult): PublishAnswer {
+export function outcomeOf(message: OutgoingMessage, result: PublishResult): PublishOutcome {
   const { id, topic, qos, retain } = message;
   switch (result.kind) {
     case "sent":

@@ -90,7 +90,10 @@ function filterOf(template: string): string {
 }
 
 /** Whether a message on the request's response topic is its answer. */
-export function answers({ match, correlation }: Pick<Prepared, "match" | "correlation">, message: Message): boolean {
+export function isResponseTo(
+  { match, correlation }: Pick<Prepared, "match" | "correlation">,
+  message: Message,
+): boolean {
   if (match === "topic" || match === "first") return true;
   const { correlationData } = message;
   if (correlationData === undefined) return match === "either";
@@ -98,12 +101,12 @@ export function answers({ match, correlation }: Pick<Prepared, "match" | "correl
 }
 
 /** Those that name their answer come before those that take whatever comes. */
-export function findAnswered<R extends Pick<Prepared, "match" | "correlation">>(
+export function findRequest<R extends Pick<Prepared, "match" | "correlation">>(
   waiting: readonly R[],
   message: Message,
 ): R | undefined {
-  const named = waiting.find((one) => one.match !== "first" && answers(one, message));
-  return named ?? waiting.find((one) => answers(one, message));
+  const named = waiting.find((one) => one.match !== "first" && isResponseTo(one, message));
+  return named ?? waiting.find((one) => isResponseTo(one, message));
 }
 
 /** The answer as JSON; a payload that is JSON and no string stands in it byte for byte. */

@@ -3,7 +3,7 @@ import { Problem } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
 import { topicNameError } from "../topic.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
-import { answerTo, type OutgoingMessage, type Publish, type PublishAnswer } from "./publish.ts";
+import { type OutgoingMessage, outcomeOf, type Publish, type PublishOutcome } from "./publish.ts";
 import { etagOf, type ReadRetained } from "./retained.ts";
 
 export interface TopicPublish {
@@ -24,14 +24,14 @@ interface Ports {
 export async function publishToTopic(
   request: TopicPublish,
   { publish, maxPayloadBytes }: Ports,
-): Promise<PublishAnswer> {
+): Promise<PublishOutcome> {
   const { topic, body, contentType, qos, retain, expirySeconds } = request;
   checkTopic(topic, "topic");
   checkPayloadSize(body, maxPayloadBytes, "body");
   const message: OutgoingMessage = { id: newId("msg"), topic, payload: body, qos, retain };
   if (contentType !== undefined) message.contentType = checkString(contentType, "content-type");
   if (expirySeconds !== undefined) message.expirySeconds = expirySeconds;
-  return answerTo(message, await publish(message));
+  return outcomeOf(message, await publish(message));
 }
 
 export interface RetainedReply {

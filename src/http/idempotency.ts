@@ -27,7 +27,7 @@ interface Entry {
   answer?: string;
 }
 
-interface Answer {
+interface StoredResponse {
   status: number;
   contentType?: string | undefined;
   location?: string | undefined;
@@ -95,7 +95,11 @@ function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string):
   return [headers.authorization ?? "", method, originalUrl, key];
 }
 
-async function begin(claims: ExpiringKeys, request: FastifyRequest, scope: unknown[]): Promise<Answer | undefined> {
+async function begin(
+  claims: ExpiringKeys,
+  request: FastifyRequest,
+  scope: unknown[],
+): Promise<StoredResponse | undefined> {
   const begun = await take(claims, scope, bodyDigest(request));
   if ("payload" in begun) return begun;
   request.idempotency = begun;
@@ -119,7 +123,7 @@ function onceALine(claims: ExpiringKeys, scope: unknown[]): OnceALine {
 }
 
 /** Takes the claim, or gives the answer that is there already. @throws Problem */
-async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Promise<Turn | Answer> {
+async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Promise<Turn | StoredResponse> {
   const text = JSON.stringify(scope);
   const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
     .update(digest)
@@ -149,14 +153,14 @@ const CIPHER = "aes-256-gcm";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-function seal(answer: Answer, secret: Buffer): string {
+function seal(answer: StoredResponse, secret: Buffer): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv(CIPHER, secret, iv);
   const text = Buffer.concat([cipher.update(JSON.stringify(answer)), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64");
 }
 
-function unseal(sealed: string, secret: Buffer): Answer {
+function unseal(sealed: string, secret: Buffer): StoredResponse {
   const bytes = Buffer.from(sealed, "base64");
   const text = bytes.subarray(IV_BYTES + TAG_BYTES);
   const cipher = createDecipheriv(CIPHER, secret, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
@@ -181,7 +185,7 @@ function finish(claims: ExpiringKeys, request: FastifyRequest, reply: FastifyRep
 }
 
 /** Keeps the answer, unless another try may end better: 5xx and 429. */
-function keep(claims: ExpiringKeys, { claim, body, secret }: Turn, answer: Answer): Promise<void> {
+function keep(claims: ExpiringKeys, { claim, body, secret }: Turn, answer: StoredResponse): Promise<void> {
   if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
   const entry: Entry = { body, answer: seal(answer, secret) };
   return claims.put(claim, JSON.stringify(entry), KEPT_SECONDS);
@@ -192,7 +196,7 @@ function headerOf(reply: FastifyReply, name: string): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-function replay(reply: FastifyReply, { status, contentType, location, payload }: Answer): void {
+function replay(reply: FastifyReply, { status, contentType, location, payload }: StoredResponse): void {
   reply.code(status).header("idempotent-replayed", "true");
   if (contentType !== undefined) reply.header("content-type", contentType);
   if (location !== undefined) reply.header("location", location);

@@ -1,7 +1,7 @@
 /** `POST /v1/requests`, synchronous: publish, wait for the device's answer, hand it on. Nothing is stored. */
 
-import { answerTo, type Publish } from "../downlink/publish.ts";
-import { findAnswered, type Prepared, responseJson } from "../downlink/request.ts";
+import { outcomeOf, type Publish } from "../downlink/publish.ts";
+import { findRequest, type Prepared, responseJson } from "../downlink/request.ts";
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 
@@ -87,7 +87,7 @@ export class Requests {
       });
       late.catch(() => undefined);
       const published = this.options.publish(request.message).then((result) => {
-        unheard = answerTo(request.message, result).noMatchingSubscribers === true;
+        unheard = outcomeOf(request.message, result).noMatchingSubscribers === true;
       });
       // A device may be faster than the broker's acknowledgement; a publish that failed ends the wait.
       const answer = await Promise.race([wait.answer, late, published.then(() => wait.answer)]);
@@ -119,7 +119,7 @@ export class Requests {
   }
 
   #onMessage(message: Message): void {
-    const found = findAnswered(this.#waiting.get(message.topic) ?? [], message);
+    const found = findRequest(this.#waiting.get(message.topic) ?? [], message);
     if (!found) {
       this.options.onLate(message);
       return;

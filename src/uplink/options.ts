@@ -29,10 +29,10 @@ export interface UplinkOptions<S extends Session>
     callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
     receive: (packet: ReceivedPacket, done: () => void) => void,
   ): S;
-  /** Reads from the store what {@link UplinkOptions.answerTopics} go by. */
-  reloadAnswerTopics(): Promise<void>;
+  /** Reads from the store what {@link UplinkOptions.responseTopics} go by. */
+  reloadResponseTopics(): Promise<void>;
   /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
-  answerTopics(): readonly string[];
+  responseTopics(): readonly string[];
   maxPayloadBytes: number;
   /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
   maxWaiting: number;

@@ -25,9 +25,9 @@ import type { Session } from "./receive/session.ts";
 import { Subscriptions } from "./receive/subscriptions.ts";
 
 /** Stands for the requests among the webhooks: the same way, up to the queue. */
-const ANSWERS = "answers";
-export const ANSWERS_QUEUE = queueName(ANSWERS);
-const ANSWERS_QOS = 1 as const;
+const RESPONSES = "answers";
+export const RESPONSES_QUEUE = queueName(RESPONSES);
+const RESPONSES_QOS = 1 as const;
 /** An instance that dies while it drops deliveries holds the others up for so long. */
 const RETENTION_MS = 60_000;
 
@@ -40,16 +40,16 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
   const subscribable = makeSubscribable<ReturnType<typeof registry.all>[number]>(observe.filterSetAside);
 
   function wanted() {
-    const topics = [...options.answerTopics()];
+    const topics = [...options.responseTopics()];
     const webhooks = registry.all().map(subscribable);
-    return topics.length === 0 ? webhooks : [...webhooks, { id: ANSWERS, topics, qos: ANSWERS_QOS }];
+    return topics.length === 0 ? webhooks : [...webhooks, { id: RESPONSES, topics, qos: RESPONSES_QOS }];
   }
 
   const subscriptionsFailed = (error: Error) => observe.partFailed("subscriptions", error);
 
   async function addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void> {
     await queues.add(webhookId, jobs);
-    if (webhookId !== ANSWERS) retention.changed(webhookId, jobs.length);
+    if (webhookId !== RESPONSES) retention.changed(webhookId, jobs.length);
   }
 
   const ordered = new GroupAppender({
@@ -84,7 +84,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     const enqueuer = new Enqueuer({
       addJobs: (webhookId, jobs) => ordered.add(webhookId, jobs),
       book: (count) => messages.enqueued(count),
-      exists: (webhookId) => webhookId === ANSWERS || registry.get(webhookId) !== undefined,
+      exists: (webhookId) => webhookId === RESPONSES || registry.get(webhookId) !== undefined,
       mayWrite,
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
       onFailed: (error) => observe.partFailed("enqueue", error),
@@ -109,7 +109,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       onChange,
     });
     const catchUp = async () => {
-      await Promise.all([registry.reload(), options.reloadAnswerTopics()]);
+      await Promise.all([registry.reload(), options.reloadResponseTopics()]);
     };
     return new Receiver(subscriptions, enqueuer, catchUp, subscriptionsFailed);
   }

@@ -1,6 +1,6 @@
 /** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
 
-import { ANSWERS_GATE, type RequestRecord, StoredRequests } from "../downlink/async-requests.ts";
+import { RESPONSES_GATE, type RequestRecord, StoredRequests } from "../downlink/async-requests.ts";
 import { makeOutbox } from "../downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { ShutForGood } from "../downlink/stored-publish.ts";
@@ -15,7 +15,7 @@ import { type Parts, STOP_MS } from "./components.ts";
 const GATE_MS = 5_000;
 
 /** What the downlink asks of the uplink: that answers of devices can arrive. */
-export interface Answers {
+export interface ResponseTopics {
   /** Whether the broker sends us what is expected; false after `timeoutMs`. */
   untilInStep(timeoutMs: number): Promise<boolean>;
   /** Why the broker does not send us what is published under a filter, by filter. */
@@ -26,7 +26,7 @@ export interface Answers {
 
 export type DownlinkParts = ReturnType<typeof wireDownlink>;
 
-export function wireDownlink(parts: Parts, answers: Answers) {
+export function wireDownlink(parts: Parts, answers: ResponseTopics) {
   const { config, runs, log, store, broker, embedded, observer, suffix, onStop } = parts;
   const { clientId } = config.mqtt;
   const publisher = new Publisher({ broker, clientId: `${clientId}-publish-${suffix}`, log, idle: !runs.connection });
@@ -56,7 +56,7 @@ export function wireDownlink(parts: Parts, answers: Answers) {
       untilConnected: (signal) => connection.untilConnected(signal),
     },
     gates: {
-      [ANSWERS_GATE]: async ({ id }) => {
+      [RESPONSES_GATE]: async ({ id }) => {
         // In step with what this instance knows, and it may be the other one that has accepted the request.
         await storedRequests.ensureCached(id);
         if (!(await answers.untilInStep(GATE_MS)))

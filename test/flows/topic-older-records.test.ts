@@ -1,7 +1,7 @@
 /** Registrations and requests that an older version accepted must not reach the broker, and all else goes on. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ANSWERS_GATE } from "../../src/downlink/async-requests.ts";
+import { RESPONSES_GATE } from "../../src/downlink/async-requests.ts";
 import { toJob } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
@@ -33,7 +33,7 @@ describe("records of an older version", servers.options, () => {
     await store.records("requests").create(id, { ...asked, createdAt, expiresAt });
     const message = { id, topic: "t", payload: Buffer.from("x"), qos: 1, retain: false, responseTopic: DEEP } as const;
     const queue = store.queues.queue("publish");
-    await queue.add("publish", toJob(message, { expiresAt, before: ANSWERS_GATE }, createdAt), { jobId: id });
+    await queue.add("publish", toJob(message, { expiresAt, before: RESPONSES_GATE }, createdAt), { jobId: id });
     await queue.close();
     await store.close();
 

@@ -31,7 +31,7 @@ type JsonOf<R> = R extends { content: { "application/json": infer B } } ? B : ne
 type SuccessOf<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 202)]> : never;
 
 /** The JSON of the success answer, or, where that is not JSON, bytes, text or nothing. */
-type AnswerOf<O> = [SuccessOf<O>] extends [never] ? Buffer | string | undefined : SuccessOf<O>;
+type ResponseOf<O> = [SuccessOf<O>] extends [never] ? Buffer | string | undefined : SuccessOf<O>;
 
 export type OperationRequest<Id extends OperationId> = FastifyRequest<{
   Body: BodyOf<operations[Id]>;
@@ -40,7 +40,7 @@ export type OperationRequest<Id extends OperationId> = FastifyRequest<{
 }>;
 
 /** What a handler may give back: the answer, or the reply it has sent itself. */
-export type OperationAnswer<Id extends OperationId> = AnswerOf<operations[Id]> | FastifyReply;
+export type OperationResponse<Id extends OperationId> = ResponseOf<operations[Id]> | FastifyReply;
 
 /**
  * Serves one operation. The status is the contract's success status unless the handler sets another one; refusals are
@@ -49,7 +49,7 @@ export type OperationAnswer<Id extends OperationId> = AnswerOf<operations[Id]> |
 export type Handler<Id extends OperationId> = (
   request: OperationRequest<Id>,
   reply: FastifyReply,
-) => OperationAnswer<Id> | Promise<OperationAnswer<Id>>;
+) => OperationResponse<Id> | Promise<OperationResponse<Id>>;
 
 /** One handler for every operation of the contract. */
 export type Handlers = { [Id in OperationId]: Handler<Id> };
