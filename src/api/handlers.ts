@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { StoredRequests } from "../downlink/async-requests.ts";
+import type { AsyncRequests } from "../downlink/async-requests.ts";
 import { type BatchPorts, publishBatch, publishNow } from "../downlink/batch.ts";
 import { publishLines } from "../downlink/batch-stream.ts";
 import { publishMessage, storeMessage } from "../downlink/messages.ts";
@@ -20,7 +20,7 @@ import { prefersAsync, RESPOND_ASYNC } from "../http/prefer.ts";
 import { type Caller, requirePublish, requireRate, requireRead } from "../keys/caller.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Streams } from "../live/sse.ts";
-import type { Requests } from "../live/sync-requests.ts";
+import type { SyncRequests } from "../live/sync-requests.ts";
 import { topicFilterError } from "../topic.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
@@ -36,8 +36,8 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
   keys: Pick<Keys, "create" | "list" | "remove">;
   streams: Pick<Streams, "open">;
-  requests: Pick<Requests, "ask">;
-  storedRequests: Pick<StoredRequests, "accept" | "get" | "cancel">;
+  requests: Pick<SyncRequests, "ask">;
+  storedRequests: Pick<AsyncRequests, "accept" | "get" | "cancel">;
   /** What the broker speaks; undefined when it was never there. */
   protocol(): "5" | "3.1.1" | undefined;
   /** Where this instance expects answers that were given no topic. */

@@ -36,13 +36,13 @@ export interface Responses {
   remove(id: string): Promise<boolean>;
 }
 
-export interface StoredRequestsOptions {
+export interface AsyncRequestsOptions {
   cache: RecordCache<RequestRecord>;
   responses: Responses;
   accept: Accept;
   /** Takes the message back; false when it has been published, or may have been. */
   withdraw(id: string): Promise<boolean>;
-  /** The filters that {@link StoredRequests.topics} gives have changed. */
+  /** The filters that {@link AsyncRequests.topics} gives have changed. */
   onTopics(): void;
   onLate(message: Message): void;
   /** An older version has stored a request that this one would not accept. */
@@ -59,7 +59,7 @@ const MAX_RECORDS = 50_000;
 /** How long another instance may have known of a request before this one hears of it. */
 const NOTICE_MS = 2_000;
 
-export class StoredRequests {
+export class AsyncRequests {
   /** Those without an answer, by response topic, in the order of their making. */
   readonly #waiting = new Map<string, Map<string, RequestRecord>>();
   /** Those that are valid, answered or not: their filters stay, or each request would subscribe anew. */
@@ -67,7 +67,7 @@ export class StoredRequests {
   #topics: string[] = [];
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: StoredRequestsOptions) {}
+  constructor(private readonly options: AsyncRequestsOptions) {}
 
   /** The view must have been started. */
   start(): void {

@@ -5,7 +5,7 @@ import { findRequest, type Prepared, responseJson } from "../downlink/request.ts
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 
-export interface RequestsOptions {
+export interface SyncRequestsOptions {
   publish: Publish;
   /** Resolves once the broker has granted the filter. @throws Problem */
   listen(topics: string[], onMessage: (message: Message) => void): Promise<{ close(): void }>;
@@ -28,7 +28,7 @@ interface Shared {
 /** The next request to the same device need not wait for the subscription, and late answers are counted. */
 const LINGER_MS = 30_000;
 
-export class Requests {
+export class SyncRequests {
   /** In the order of asking, by response topic. */
   readonly #waiting = new Map<string, Waiter[]>();
   readonly #shared = new Map<string, Shared>();
@@ -36,7 +36,7 @@ export class Requests {
   readonly #ends = new Set<(problem: Problem) => void>();
   #pending = 0;
 
-  constructor(private readonly options: RequestsOptions) {}
+  constructor(private readonly options: SyncRequestsOptions) {}
 
   get pending(): number {
     return this.#pending;

@@ -1,6 +1,6 @@
 /** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
 
-import { RESPONSES_GATE, type RequestRecord, StoredRequests } from "../downlink/async-requests.ts";
+import { AsyncRequests, RESPONSES_GATE, type RequestRecord } from "../downlink/async-requests.ts";
 import { makeOutbox } from "../downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { ShutForGood } from "../downlink/stored-publish.ts";
@@ -75,7 +75,7 @@ export function wireDownlink(parts: Parts, answers: ResponseTopics) {
   onStop("outbox", () => outbox.stop(), STOP_MS.outbox);
 
   const requestView = new RecordCache(store.records<RequestRecord>("requests"), log, "request");
-  const storedRequests = new StoredRequests({
+  const storedRequests = new AsyncRequests({
     cache: requestView,
     responses: store.records("responses"),
     accept: outbox.accept,

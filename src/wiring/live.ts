@@ -2,7 +2,7 @@
 
 import { Feed } from "../live/live-subscriptions.ts";
 import { Streams } from "../live/sse.ts";
-import { Requests } from "../live/sync-requests.ts";
+import { SyncRequests } from "../live/sync-requests.ts";
 import { UplinkSession } from "../mqtt/receive/session.ts";
 import { type Parts, RECEIVE_LIMITS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
@@ -32,7 +32,7 @@ export function wireLive(
   const listen: Feed<UplinkSession>["listen"] = (topics, onMessage) => feed.listen(topics, onMessage);
   return {
     streams: new Streams({ listen, eventSource: config.eventSource, onDropped: observer.streamDropped }),
-    requests: new Requests({
+    requests: new SyncRequests({
       publish,
       listen,
       maxPending: config.maxPendingRequests,

@@ -1,7 +1,7 @@
 /** Stored requests as several instances see them. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, mock, type TestContext } from "node:test";
-import { type RequestRecord, StoredRequests } from "../../src/downlink/async-requests.ts";
+import { AsyncRequests, type RequestRecord } from "../../src/downlink/async-requests.ts";
 import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
@@ -27,7 +27,7 @@ async function start(t: TestContext, withdrawn: (id: string) => boolean = () => 
     const setAside: string[] = [];
     const topics: (readonly string[])[] = [];
     const view = new RecordCache(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
-    const requests: StoredRequests = new StoredRequests({
+    const requests: AsyncRequests = new AsyncRequests({
       cache: view,
       responses: embeddedRecords(database, watchers, "responses"),
       accept: async () => undefined as never,
@@ -114,7 +114,7 @@ describe("stored requests over several instances", () => {
 
 describe("a stored request that is taken back", () => {
   const all = () => true;
-  const state = async (requests: StoredRequests) => JSON.parse(await requests.get("req_1", all));
+  const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
   const conflict = (error: unknown) => error instanceof Problem && error.code === "conflict";
 
   it("is not listened to any more where it was not published", async (t) => {
@@ -174,7 +174,7 @@ describe("a stored request that is taken back", () => {
 
 describe("a stored request that cannot be published", () => {
   const all = () => true;
-  const state = async (requests: StoredRequests) => JSON.parse(await requests.get("req_1", all));
+  const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
   const failure = (sent: boolean) => ({ at: Date.now(), error: "Not authorized", sent });
 
   it("has failed at once everywhere, and is not listened to any more", async (t) => {

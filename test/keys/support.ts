@@ -11,7 +11,7 @@ import type { KeyInput, KeyRecord } from "../../src/keys/key.ts";
 import { Keys } from "../../src/keys/keys.ts";
 import type { OnMessage } from "../../src/live/live-subscriptions.ts";
 import { Streams } from "../../src/live/sse.ts";
-import { Requests } from "../../src/live/sync-requests.ts";
+import { SyncRequests } from "../../src/live/sync-requests.ts";
 import { type Message, newId } from "../../src/message.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
 import type { Records, Versioned } from "../../src/store/store.ts";
@@ -154,7 +154,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     publish,
     protocol: () => "5",
     responseTopic: "causeway/responses/{requestId}",
-    requests: new Requests({ publish, listen, maxPending: 10, onLate: () => undefined }),
+    requests: new SyncRequests({ publish, listen, maxPending: 10, onLate: () => undefined }),
     streams,
     readRetained: async (topic) => ({ topic, payload: Buffer.from("held"), qos: 1 }),
     keys,
