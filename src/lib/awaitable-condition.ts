@@ -1,11 +1,11 @@
 /** Waiting for a condition that others bring about. */
-export class Until {
+export class AwaitableCondition {
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly condition: () => boolean) {}
 
   /** Call whenever the condition may have come true. */
-  look(): void {
+  check(): void {
     for (const look of this.#waiting) look();
   }
 

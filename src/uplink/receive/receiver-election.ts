@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { Problem } from "../../errors.ts";
-import { Until } from "../../lib/awaitable-condition.ts";
+import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
 import type { QoS } from "../../message.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { RecordCache } from "../../store/record-cache.ts";
@@ -43,7 +43,7 @@ export class ReceiverElection<S extends Session> {
   #receiver: Receiver<S> | undefined;
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<unknown> = Promise.resolve();
-  readonly #untilInStep = new Until(() => this.inStep);
+  readonly #untilInStep = new AwaitableCondition(() => this.inStep);
   /** Of what is wanted now; computed when it is asked for, since with thousands of filters it takes a while. */
   #digest: string | undefined;
   #telling = false;
@@ -69,7 +69,7 @@ export class ReceiverElection<S extends Session> {
   refresh(): void {
     this.#digest = undefined;
     this.#receiver?.subscriptions.refresh();
-    this.#untilInStep.look();
+    this.#untilInStep.check();
   }
 
   /**
@@ -121,7 +121,7 @@ export class ReceiverElection<S extends Session> {
     const tenure = this.#receiver;
     this.#receiver = undefined;
     this.#ended = Promise.allSettled([this.#ended, tenure?.abandon()]);
-    this.#untilInStep.look();
+    this.#untilInStep.check();
   }
 
   #changed(): void {
@@ -129,8 +129,8 @@ export class ReceiverElection<S extends Session> {
     if (this.#receiver && !this.#receiver.subscriptions.connected) void this.lease.check();
     // Nor does this instance know yet who has written the record.
     else if (this.options.cache.get(RECORD)?.holder !== this.lease.holder)
-      void this.lease.check().then(() => this.#untilInStep.look());
-    this.#untilInStep.look();
+      void this.lease.check().then(() => this.#untilInStep.check());
+    this.#untilInStep.check();
     void this.#tell();
   }
 

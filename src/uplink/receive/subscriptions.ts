@@ -4,7 +4,7 @@
  * its end, so that a crash at any point leaves nothing forgotten at the broker.
  */
 
-import { Until } from "../../lib/awaitable-condition.ts";
+import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
 import type { QoS } from "../../message.ts";
 import { topicFilterError } from "../../topic.ts";
 import { type Copy, Router } from "./router.ts";
@@ -46,7 +46,7 @@ export class Subscriptions<S extends Session> {
   #usedId = 0;
   /** Filters that webhooks had and that the broker may not have dropped yet. */
   readonly #before = new Map<string, Set<string>>();
-  readonly #untilInStep = new Until(() => this.inStep);
+  readonly #untilInStep = new AwaitableCondition(() => this.inStep);
   #copiesCarryIds: boolean | undefined;
   #dirty = false;
   #running = false;
@@ -117,7 +117,7 @@ export class Subscriptions<S extends Session> {
   }
 
   #look(): void {
-    this.#untilInStep.look();
+    this.#untilInStep.check();
     this.options.onChange?.();
   }
 
