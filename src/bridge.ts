@@ -31,13 +31,13 @@ import type { DeliveryJob } from "./uplink/queue/job.ts";
 import { headerError } from "./uplink/request/headers.ts";
 import { newSecret, secretError } from "./uplink/request/signature.ts";
 import { RESPONSES_QUEUE } from "./uplink/uplink.ts";
-import { resealAll, type StoredWebhook, sealedRecords } from "./webhooks/encrypted-records.ts";
+import { encryptAll, encryptedRecords, type StoredWebhook } from "./webhooks/encrypted-records.ts";
 import { WebhookRegistry } from "./webhooks/registry.ts";
 import { WebhookService } from "./webhooks/service.ts";
-import { type Parts, STOP_MS } from "./wiring/components.ts";
+import { type Components, STOP_MS } from "./wiring/components.ts";
 import { wireDownlink } from "./wiring/downlink.ts";
 import { wireLive } from "./wiring/live.ts";
-import { partsOf } from "./wiring/roles.ts";
+import { capabilitiesOf } from "./wiring/roles.ts";
 import { wireUplink } from "./wiring/uplink.ts";
 
 export interface Bridge {
@@ -83,7 +83,7 @@ export async function startBridge(
   breaker: BreakerPolicy = BREAKER,
 ): Promise<Bridge> {
   const { dataDir, maxPayloadBytes, mqtt, roles } = config;
-  const runs = partsOf(roles);
+  const runs = capabilitiesOf(roles);
   const closing = new Closing(log, STOP_MS.rest);
   const stop = () => closing.closeAll();
   const onStop = closing.add.bind(closing);
@@ -118,16 +118,28 @@ export async function startBridge(
     });
     for (const warning of secrets.warnings) log.warn({ warning }, "store_warning");
     const webhookRecords = store.records<StoredWebhook>("webhooks");
-    const resealed = await resealAll(webhookRecords, secrets.ring);
+    const resealed = await encryptAll(webhookRecords, secrets.ring);
     if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
 
     // What is seen from outside.
-    const registry = new WebhookRegistry(sealedRecords(webhookRecords, secrets.ring), log);
+    const registry = new WebhookRegistry(encryptedRecords(webhookRecords, secrets.ring), log);
     const metrics = makeMetrics();
     const observer = makeObserver({ log, wide }, metrics, registry);
 
     const suffix = randomUUID().slice(0, 8);
-    const shared: Parts = { config, runs, log, instance, store, broker, embedded, registry, observer, suffix, onStop };
+    const shared: Components = {
+      config,
+      runs,
+      log,
+      instance,
+      store,
+      broker,
+      embedded,
+      registry,
+      observer,
+      suffix,
+      onStop,
+    };
     const down = wireDownlink(shared, {
       untilInStep: (ms) => uplink.untilInStep(ms),
       refused: () => uplink.refused(),

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { envSchema } from "env-schema";
-import { checkTogether } from "./cross-checks.ts";
+import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
 import { decode, secretsOfUrl } from "./secrets.ts";
 import {
@@ -94,7 +94,7 @@ export function loadConfig(
   const mistakes: Mistakes = new Map();
   const raw: Raw = { ...(envFile && readEnvFile(envFile, mistakes)), ...present(env) };
   moveUserInfo(raw);
-  checkTogether(raw, mistakes);
+  crossCheck(raw, mistakes);
   readPems(raw, mistakes);
   const values = validate(raw, mistakes);
   if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes));

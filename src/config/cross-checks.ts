@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import { formats, hasScheme, type Mistakes, PEMS, type Raw, rolesOf } from "./variables.ts";
 
 /** Looks only at which are there, so that no mistake is listed twice. */
-export function checkTogether(raw: Raw, mistakes: Mistakes): void {
+export function crossCheck(raw: Raw, mistakes: Mistakes): void {
   const need = (name: string, wanted: string, why: string) => {
     if (raw[name] && !raw[wanted]) mistakes.set(wanted, `is required ${why}`);
   };

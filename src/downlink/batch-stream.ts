@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fieldProblem, Problem } from "../errors.ts";
 import { type BatchPorts, publishItem, refusalOf } from "./batch.ts";
-import { type Line, Lines } from "./ndjson.ts";
+import { type Line, NdjsonReader } from "./ndjson.ts";
 
 /** Messages whose results the client has not taken. */
 const MAX_HELD = 1_000;
@@ -29,7 +29,7 @@ export async function* publishLines(
   maxLineBytes: number,
   ports: BatchPorts,
 ): AsyncGenerator<string> {
-  const lines = new Lines(maxLineBytes);
+  const lines = new NdjsonReader(maxLineBytes);
   const chunks = source[Symbol.asyncIterator]();
   const held: Held[] = [];
   let heldBytes = 0;

@@ -6,7 +6,7 @@ const CARRIAGE_RETURN = 0x0d;
 /** A line without its end. `tooLong`: it was, and its bytes are gone. */
 export type Line = { number: number; bytes: Buffer } | { number: number; tooLong: true };
 
-export class Lines {
+export class NdjsonReader {
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
   /** The beginning of a line that goes on in the next chunk. */

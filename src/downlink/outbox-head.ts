@@ -17,7 +17,7 @@ import {
   ShutForGood,
 } from "./stored-publish.ts";
 
-export interface LineOptions {
+export interface OutboxHeadOptions {
   publish: Publish;
   broker: {
     connected(): boolean;
@@ -71,8 +71,8 @@ interface Turn {
   passed: boolean;
 }
 
-export class Line {
-  readonly #options: LineOptions;
+export class OutboxHead {
+  readonly #options: OutboxHeadOptions;
   readonly #backoffMs: readonly number[];
   #stopped = false;
   #wake = () => {};
@@ -82,7 +82,7 @@ export class Line {
    */
   #last: { id: string; ending: Ending } | undefined;
 
-  constructor(options: LineOptions) {
+  constructor(options: OutboxHeadOptions) {
     this.#options = options;
     this.#backoffMs = options.backoffMs ?? BACKOFF_MS;
   }

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
 import { Problem } from "../errors.ts";
-import { Line, type LineOptions } from "./outbox-head.ts";
+import { OutboxHead, type OutboxHeadOptions } from "./outbox-head.ts";
 import type { OutgoingMessage } from "./publish.ts";
 import {
   type Accept,
@@ -22,7 +22,7 @@ import { countWaiting } from "./waiting-count.ts";
 type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
 
 export interface OutboxOptions
-  extends Pick<LineOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
+  extends Pick<OutboxHeadOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
   openQueue(name: string): Queue<OutboxJob, Ending>;
   openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
   /** No other process uses this store: what is locked at the start was left behind. */
@@ -81,7 +81,7 @@ const RETRY_AFTER = { "retry-after": "1" };
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
   const queue = options.openQueue(QUEUE);
-  const line = new Line({ ...options, gates: options.gates ?? {}, lookUp });
+  const line = new OutboxHead({ ...options, gates: options.gates ?? {}, lookUp });
   let worker: Worker<OutboxJob, Ending> | undefined;
   let ended = 0;
   const count = countWaiting(queue);

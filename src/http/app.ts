@@ -16,7 +16,7 @@ import { loadDocument } from "./document.ts";
 import type { ExpiringKeys } from "./idempotency.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
-import { limitPatience, PATIENCE, type Patience } from "./timeouts.ts";
+import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
 export interface AppOptions {
   /** All of the contract's, unless {@link AppOptions.absent} says why not. */
@@ -34,7 +34,7 @@ export interface AppOptions {
   /** True once the process is about to end: every request is then answered 503. */
   isClosing?: () => boolean;
   /** For tests, which have no two minutes. */
-  patience?: Partial<Patience>;
+  timeouts?: Partial<HttpTimeouts>;
 }
 
 /** A topic has up to 65,535 bytes, each of which may be percent-encoded, and the request has other headers too. */
@@ -43,7 +43,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 /** Builds the app; it does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = loadDocument();
-  const patience = { ...PATIENCE, ...options.patience };
+  const patience = { ...HTTP_TIMEOUTS, ...options.timeouts };
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -67,7 +67,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
-  limitPatience(app.server, patience);
+  enforceTimeouts(app.server, patience);
   // Node would answer 417 without a body. An expectation that is not known may be ignored (RFC 9110 section 10.1.1).
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   // The gate sets it before any handler that needs it.

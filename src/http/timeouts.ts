@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { LINES } from "./document.ts";
 import { handleClientError } from "./problems.ts";
 
-export interface Patience {
+export interface HttpTimeouts {
   /** Milliseconds for the request line and the headers, from the connection or the first byte on. */
   headersMs: number;
   /** Milliseconds for a body. A stream of lines takes as long as it takes. */
@@ -19,7 +19,7 @@ export interface Patience {
   lookMs: number;
 }
 
-export const PATIENCE: Patience = {
+export const HTTP_TIMEOUTS: HttpTimeouts = {
   headersMs: 15_000,
   bodyMs: 120_000,
   silenceMs: 120_000,
@@ -42,7 +42,7 @@ interface Coming {
  * Node's own `requestTimeout` knows no stream that may last, so bodies are looked at here. One request a connection: the
  * next one begins when the body of the last has come.
  */
-export function limitPatience(server: Server, patience: Patience): void {
+export function enforceTimeouts(server: Server, patience: HttpTimeouts): void {
   const coming = new Map<Socket, Coming>();
   server.maxConnections = patience.maxConnections;
   server.on("drop", () => server.closeIdleConnections());
@@ -68,7 +68,7 @@ export function limitPatience(server: Server, patience: Patience): void {
 /** The error with which Node ends headers that take too long. */
 const TOO_SLOW = Object.assign(new Error("the body took too long"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
 
-function isOver(one: Coming, socket: Socket, now: number, patience: Patience): boolean {
+function isOver(one: Coming, socket: Socket, now: number, patience: HttpTimeouts): boolean {
   const { request, response } = one;
   if (response.writableEnded && !one.isAnswered) {
     one.isAnswered = true;

@@ -43,7 +43,7 @@ const LIVE_QOS = 1;
 /** Different sets of filters. */
 const MAX_CHANNELS = 10_000;
 
-export class Feed<S extends LiveSession> {
+export class LiveSubscriptions<S extends LiveSession> {
   readonly #channels = new Map<string, Channel>();
   readonly #byId = new Map<string, Channel>();
   readonly #subscriptions: Subscriptions<S>;

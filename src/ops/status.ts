@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Outbox } from "../downlink/outbox.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
 import type { Publisher } from "../mqtt/client/publisher.ts";
-import type { UplinkSession } from "../mqtt/receive/session.ts";
+import type { SubscriberSession } from "../mqtt/receive/session.ts";
 import type { Store } from "../store/store.ts";
 import { RECEIVER } from "../uplink/receive/receiver-election.ts";
 import type { Uplink } from "../uplink/uplink.ts";
@@ -27,7 +27,7 @@ export interface Parts {
   instance: string;
   store: Store;
   publisher: Publisher;
-  uplink: Uplink<UplinkSession>;
+  uplink: Uplink<SubscriberSession>;
   registry: WebhookRegistry;
   runs: Running;
   /** Absent where nothing consumes. */

@@ -11,7 +11,7 @@ import { isOrdered } from "./ordering/message-groups.ts";
 import { countDeliveries, getDelivery, listDeliveries } from "./queue/delivery-queries.ts";
 import { DeliveryQueues } from "./queue/delivery-queues.ts";
 import { type PlacedJob, queueName } from "./queue/job.ts";
-import { Orphans } from "./queue/orphaned-queues.ts";
+import { OrphanedQueues } from "./queue/orphaned-queues.ts";
 import { resumeQueue } from "./queue/queue-limiter.ts";
 import { retryDelivery } from "./queue/redelivery.ts";
 import { Retention } from "./queue/retention.ts";
@@ -144,7 +144,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     ordered: options.ordered,
   });
 
-  const orphans = new Orphans({
+  const orphans = new OrphanedQueues({
     queued: () => queues.webhooks(),
     isKnown: (id) => registry.get(id) !== undefined,
     isStored: options.isStored,

@@ -18,7 +18,7 @@ type Secrets = Pick<Webhook, SecretField>;
 export type StoredWebhook = Omit<Webhook, keyof Secrets> & Partial<Secrets> & { sealed?: string };
 
 /** Records that are plain in the process and sealed in the store. Reading throws where no key opens a record. */
-export function sealedRecords(records: Records<StoredWebhook>, sealer: Sealer): Records<Webhook> {
+export function encryptedRecords(records: Records<StoredWebhook>, sealer: Sealer): Records<Webhook> {
   const open = ({ id, value, version }: Versioned<StoredWebhook>) => ({
     id,
     value: unseal(id, value, sealer),
@@ -45,7 +45,7 @@ export function sealedRecords(records: Records<StoredWebhook>, sealer: Sealer): 
  * @returns how many were written
  * @throws what the sealer does when no key opens a record
  */
-export async function resealAll(records: Records<StoredWebhook>, sealer: Sealer): Promise<number> {
+export async function encryptAll(records: Records<StoredWebhook>, sealer: Sealer): Promise<number> {
   let written = 0;
   for (const { id, value, version } of await records.all()) {
     const plain = unseal(id, value, sealer);

@@ -21,7 +21,7 @@ import {
   type WebhookInput,
   type WebhookPatch,
 } from "./webhook.ts";
-import { type Counts, NO_COUNTS, viewOf, type WebhookView } from "./webhook-dto.ts";
+import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
 /** What the delivery side tells and does. */
 export interface Deliveries<Page, Query> {
@@ -65,7 +65,7 @@ export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
   /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
-  async create(input: WebhookInput, caller: Caller): Promise<WebhookView> {
+  async create(input: WebhookInput, caller: Caller): Promise<WebhookDto> {
     const { registry } = this.options;
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     const webhook = await this.draft(input, caller);
@@ -105,7 +105,7 @@ export class WebhookService<Page, Query> {
   }
 
   /** Those that the caller may see, in the order of their ids. */
-  async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<ListPage<WebhookView>> {
+  async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<ListPage<WebhookDto>> {
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
     // What may not be seen makes no page shorter.
@@ -119,12 +119,12 @@ export class WebhookService<Page, Query> {
     return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
-  async get(id: string, caller: Caller): Promise<WebhookView> {
+  async get(id: string, caller: Caller): Promise<WebhookDto> {
     return this.#withCounts(await this.readable(id, caller));
   }
 
   /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
-  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookView> {
+  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto> {
     const before = await this.readable(id, caller);
     requireTopics(caller, input.topics ?? []);
     requireEvents(caller, input.events);
@@ -224,13 +224,13 @@ export class WebhookService<Page, Query> {
     return webhook;
   }
 
-  async #withCounts(webhook: Webhook): Promise<WebhookView> {
+  async #withCounts(webhook: Webhook): Promise<WebhookDto> {
     return this.#view(webhook, await this.options.deliveries.count(webhook.id));
   }
 
-  #view(webhook: Webhook, counts: Counts): WebhookView {
+  #view(webhook: Webhook, counts: Counts): WebhookDto {
     const { deliveries, refused } = this.options;
-    return viewOf(webhook, counts, deliveries.failingSince(webhook.id), refused(), Date.now());
+    return toDto(webhook, counts, deliveries.failingSince(webhook.id), refused(), Date.now());
   }
 }
 

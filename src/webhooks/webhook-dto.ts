@@ -16,7 +16,7 @@ export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded
 
 type WebhookState = "active" | "paused" | "disabled" | "failing";
 
-export type WebhookView = Omit<OpenWebhook, "snapshot"> &
+export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
   Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
@@ -24,25 +24,25 @@ export type WebhookView = Omit<OpenWebhook, "snapshot"> &
     failingSince: string | null;
     /** Topic filters that the broker does not subscribe us to; absent when there are none. */
     refusedTopics?: { topic: string; reason: string }[];
-    auth?: ShownAuth;
+    auth?: AuthDto;
     verification?: { state: "pending" | "verified"; at: string };
     oldSecretUntil?: string;
     secret?: string;
   };
 
-type ShownAuth = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
+type AuthDto = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
 /**
  * @param failingSince in milliseconds; undefined when the endpoint is not failing
  * @param refused why the broker does not subscribe us, by filter
  */
-export function viewOf(
+export function toDto(
   webhook: Webhook,
   counts: Counts,
   failingSince: number | undefined,
   refused: ReadonlyMap<string, string>,
   now: number,
-): WebhookView {
+): WebhookDto {
   const { snapshot: _snapshot, ...shown } = openFields(webhook);
   const { disabled, oldSecret, verification, auth } = webhook;
   const { retained = "skip", ordering = "none", events = [] } = webhook;
@@ -58,7 +58,7 @@ export function viewOf(
     ordering,
     events,
     ...(refusedTopics.length > 0 && { refusedTopics }),
-    ...(auth && { auth: shownAuth(auth) }),
+    ...(auth && { auth: toAuthDto(auth) }),
     ...(verification && { verification: { state: verification.state, at: verification.at } }),
     ...(oldSecret && Date.parse(oldSecret.until) > now && { oldSecretUntil: oldSecret.until }),
     state,
@@ -67,7 +67,7 @@ export function viewOf(
   };
 }
 
-function shownAuth(auth: AuthInput): ShownAuth {
+function toAuthDto(auth: AuthInput): AuthDto {
   const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...shown } = auth;
   return shown;
 }

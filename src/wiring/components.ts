@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Running } from "./roles.ts";
 
-export interface Parts {
+export interface Components {
   config: Config;
   /** What this process does. */
   runs: Running;

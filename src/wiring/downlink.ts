@@ -9,7 +9,7 @@ import { Publisher } from "../mqtt/client/publisher.ts";
 import { retainedFinder } from "../mqtt/client/retained-finder.ts";
 import { retainedReader } from "../mqtt/client/retained-reader.ts";
 import { RecordCache } from "../store/record-cache.ts";
-import { type Parts, STOP_MS } from "./components.ts";
+import { type Components, STOP_MS } from "./components.ts";
 
 /** How long the outbox waits for a subscription before it looks at its message again. */
 const GATE_MS = 5_000;
@@ -26,7 +26,7 @@ export interface ResponseTopics {
 
 export type DownlinkParts = ReturnType<typeof wireDownlink>;
 
-export function wireDownlink(parts: Parts, answers: ResponseTopics) {
+export function wireDownlink(parts: Components, answers: ResponseTopics) {
   const { config, runs, log, store, broker, embedded, observer, suffix, onStop } = parts;
   const { clientId } = config.mqtt;
   const publisher = new Publisher({ broker, clientId: `${clientId}-publish-${suffix}`, log, idle: !runs.connection });

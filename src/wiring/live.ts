@@ -1,21 +1,21 @@
 /** Messages as they come, to this instance alone: streams, and requests whose caller waits. */
 
-import { Feed } from "../live/live-subscriptions.ts";
+import { LiveSubscriptions } from "../live/live-subscriptions.ts";
 import { Streams } from "../live/sse.ts";
 import { SyncRequests } from "../live/sync-requests.ts";
-import { UplinkSession } from "../mqtt/receive/session.ts";
-import { type Parts, RECEIVE_LIMITS } from "./components.ts";
+import { SubscriberSession } from "../mqtt/receive/session.ts";
+import { type Components, RECEIVE_LIMITS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
 
 export function wireLive(
-  parts: Parts,
+  parts: Components,
   { outage, protocol, publish }: Pick<DownlinkParts, "outage" | "protocol" | "publish">,
 ) {
   const { config, log, broker, observer, suffix, onStop } = parts;
-  const feed = new Feed<UplinkSession>({
+  const feed = new LiveSubscriptions<SubscriberSession>({
     outage,
     openSession: ({ index, ...callbacks }, receive) =>
-      new UplinkSession({
+      new SubscriberSession({
         broker,
         clientId: `${config.mqtt.clientId}-live-${suffix}-${index}`,
         name: "live",
@@ -29,7 +29,7 @@ export function wireLive(
     onError: (error) => observer.partFailed("subscriptions", error),
   });
   onStop("feed", () => feed.close());
-  const listen: Feed<UplinkSession>["listen"] = (topics, onMessage) => feed.listen(topics, onMessage);
+  const listen: LiveSubscriptions<SubscriberSession>["listen"] = (topics, onMessage) => feed.listen(topics, onMessage);
   return {
     streams: new Streams({ listen, eventSource: config.eventSource, onDropped: observer.streamDropped }),
     requests: new SyncRequests({

@@ -5,9 +5,9 @@
  */
 import type { Role } from "../config/config.ts";
 
-export type Running = ReturnType<typeof partsOf>;
+export type Running = ReturnType<typeof capabilitiesOf>;
 
-export function partsOf(roles: readonly Role[]) {
+export function capabilitiesOf(roles: readonly Role[]) {
   const [api, uplink, delivery] = [roles.includes("api"), roles.includes("uplink"), roles.includes("delivery")];
   return {
     /** The operations of the contract and the documents; streams, and requests whose caller waits. */

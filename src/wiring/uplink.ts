@@ -1,6 +1,6 @@
 /** MQTT → HTTP: what receives, calls webhooks, and knows how they are. */
 
-import { UplinkSession } from "../mqtt/receive/session.ts";
+import { SubscriberSession } from "../mqtt/receive/session.ts";
 import { Lease } from "../store/lease.ts";
 import { RecordCache } from "../store/record-cache.ts";
 import { makeAuthorizedSend } from "../uplink/egress/authorization.ts";
@@ -15,10 +15,10 @@ import { Replays } from "../uplink/queue/replay-runner.ts";
 import { RECEIVER, type ReceiverRecord } from "../uplink/receive/receiver-election.ts";
 import { Snapshots } from "../uplink/receive/retained-delivery.ts";
 import { makeUplink } from "../uplink/uplink.ts";
-import { type Parts, RECEIVE_LIMITS, STOP_MS } from "./components.ts";
+import { type Components, RECEIVE_LIMITS, STOP_MS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
 
-export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: BreakerPolicy) {
+export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: BreakerPolicy) {
   const { config, runs, log, store, broker, registry, observer, onStop } = parts;
   const { eventSource, maxPayloadBytes } = config;
   const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
@@ -44,7 +44,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     "endpoint",
   );
   const ordered = new Ordered(openLease("ordered", !runs.workers));
-  const uplink = makeUplink<UplinkSession>({
+  const uplink = makeUplink<SubscriberSession>({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
     registry,
@@ -57,7 +57,7 @@ export function wireUplink(parts: Parts, downlink: DownlinkParts, breaker: Break
     openSession: ({ index, mayWrite, ...callbacks }, receive) => {
       const clientId = `${config.mqtt.clientId}-uplink-${index}`;
       const onFailed = (error: Error) => observer.partFailed("enqueue", error);
-      return new UplinkSession({
+      return new SubscriberSession({
         broker,
         clientId,
         name: "uplink",

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import type { BatchPorts } from "../../src/downlink/batch.ts";
 import { publishLines } from "../../src/downlink/batch-stream.ts";
-import { Lines } from "../../src/downlink/ndjson.ts";
+import { NdjsonReader } from "../../src/downlink/ndjson.ts";
 import type { Problem } from "../../src/errors.ts";
 
 describe("publishLines", () => {
@@ -67,7 +67,7 @@ describe("Lines", () => {
     fc.assert(
       fc.property(fc.array(piece), fc.array(fc.nat(30)), (pieces, cuts) => {
         const whole = Buffer.from(pieces.join(""));
-        const lines = new Lines(LIMIT);
+        const lines = new NdjsonReader(LIMIT);
         const found: string[] = [];
         const drain = () => {
           for (let line = lines.next(); line; line = lines.next()) {

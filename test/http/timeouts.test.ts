@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { PATIENCE } from "../../src/http/timeouts.ts";
+import { HTTP_TIMEOUTS } from "../../src/http/timeouts.ts";
 import { openSocket, type RawSocket, untilClosed } from "../support/attack.ts";
 import { KEY, type TestApp, testApp } from "./support.ts";
 
@@ -23,7 +23,7 @@ describe("slow clients", () => {
           return reply.code(200).send("done") as never;
         },
       },
-      { patience },
+      { timeouts: patience },
     ));
     await app.listen({ host: "127.0.0.1", port: 0 });
     port = (app.server.address() as AddressInfo).port;
@@ -118,7 +118,7 @@ describe("slow clients", () => {
 describe("the times of a bridge", () => {
   it("are those of the README", () => {
     assert.deepEqual(
-      [PATIENCE.headersMs, PATIENCE.bodyMs, PATIENCE.silenceMs, PATIENCE.maxConnections],
+      [HTTP_TIMEOUTS.headersMs, HTTP_TIMEOUTS.bodyMs, HTTP_TIMEOUTS.silenceMs, HTTP_TIMEOUTS.maxConnections],
       [15_000, 120_000, 120_000, 10_000],
     );
   });

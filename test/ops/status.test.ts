@@ -1,10 +1,10 @@
 /** The readiness of the uplink: of the instance that receives, and of those that do not. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { UplinkSession } from "../../src/mqtt/receive/session.ts";
+import type { SubscriberSession } from "../../src/mqtt/receive/session.ts";
 import { uplinkCheck } from "../../src/ops/status.ts";
 
-type Status = UplinkSession["status"];
+type Status = SubscriberSession["status"];
 
 const CONNECTED: Status = {
   clientId: "c-uplink-0",
@@ -17,7 +17,7 @@ const CONNECTED: Status = {
 };
 
 function check(name: string | undefined, here: boolean, inStep: boolean, ...statuses: Partial<Status>[]) {
-  const sessions = statuses.map((status) => ({ status: { ...CONNECTED, ...status } }) as UplinkSession);
+  const sessions = statuses.map((status) => ({ status: { ...CONNECTED, ...status } }) as SubscriberSession);
   return uplinkCheck({ holder: () => ({ name, here }), sessions: () => sessions, inStep: () => inStep });
 }
 

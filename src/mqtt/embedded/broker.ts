@@ -25,7 +25,7 @@ import {
   UNREAD_MS,
   waitFor,
 } from "./broker-limits.ts";
-import { deliverEachOnce } from "./deduplicate-deliveries.ts";
+import { deduplicateDeliveries } from "./deduplicate-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
 import { mendSubscriptions } from "./stored-subscriptions.ts";
 
@@ -76,7 +76,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     drainTimeout: UNREAD_MS,
     preConnect: (client, _packet, callback) => {
       strangers.delete(client.conn as Socket);
-      deliverEachOnce(client);
+      deduplicateDeliveries(client);
       callback(null, true);
     },
     authenticate: authenticator(own, options.username ?? "", options.password),

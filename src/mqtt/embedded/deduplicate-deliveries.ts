@@ -16,7 +16,7 @@ interface Delivered {
 type Deliver = (packet: Delivered, done: () => void) => void;
 
 /** Call at CONNECT, before the client's subscriptions are made. */
-export function deliverEachOnce(client: Client): void {
+export function deduplicateDeliveries(client: Client): void {
   const internals = client as unknown as { duplicates: object; deliver0: Deliver; deliverQoS: Deliver };
   const seen = new Set<string>();
   let current = "";

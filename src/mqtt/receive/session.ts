@@ -18,7 +18,7 @@ export interface Subscription {
   id: number;
 }
 
-export interface UplinkSessionOptions {
+export interface SubscriberSessionOptions {
   broker: BrokerAddress;
   clientId: string;
   /** What it is for; stands in log lines. */
@@ -32,7 +32,7 @@ export interface UplinkSessionOptions {
   receive(packet: Receipt["packet"], done: () => void): void;
   /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
   onConnect(copiesCarryIds: boolean): void;
-  /** The session is {@link UplinkSession.settled settled}; called after each change and each connect. */
+  /** The session is {@link SubscriberSession.settled settled}; called after each change and each connect. */
   onSettled(): void;
   /** The broker confirmed that it no longer subscribes us to the filter. */
   onUnsubscribed(filter: string): void;
@@ -62,7 +62,7 @@ const DRAIN_STEPS = 3;
 /** Names an UNSUBSCRIBE among the requests; a filter alone names its SUBSCRIBE. No filter holds NUL (MQTT-4.7.3-2). */
 const UNSUBSCRIBE = "\0";
 
-export class UplinkSession {
+export class SubscriberSession {
   readonly #connection: Connection;
   readonly #acknowledger: Acknowledger;
   readonly #incoming: Incoming | undefined;
@@ -83,7 +83,7 @@ export class UplinkSession {
   #dirty = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: UplinkSessionOptions) {
+  constructor(private readonly options: SubscriberSessionOptions) {
     this.#incoming = options.incoming && new Incoming(options.incoming);
     const receive = ({ packet, done }: Receipt) => options.receive(packet, done);
     this.#acknowledger = new Acknowledger(options.limits, receive, this.#incoming);

@@ -22,7 +22,7 @@ interface Minute<T> {
   timer: NodeJS.Timeout;
 }
 
-export class DeadLetters<T> {
+export class DeadLetterThrottle<T> {
   readonly #minutes = new Map<string, Minute<T>>();
 
   constructor(private readonly options: DeadLettersOptions<T>) {}

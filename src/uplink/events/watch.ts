@@ -7,7 +7,7 @@ import { EndpointHealth } from "../health/endpoint-health.ts";
 import type { EndpointRecords } from "../health/health-records.ts";
 import type { Attempt, DeliveredMessage } from "../queue/job.ts";
 import { type AnnouncerOptions, type DeadLetter, isOperational, makeAnnouncer } from "./announcer.ts";
-import { DeadLetters } from "./dead-letter-throttle.ts";
+import { DeadLetterThrottle } from "./dead-letter-throttle.ts";
 
 export interface WatchOptions {
   registry: WebhookRegistry;
@@ -53,7 +53,7 @@ export function makeWatch(options: WatchOptions) {
     onError: (error) => observe.partFailed("health", error),
   });
 
-  const deadLetters = new DeadLetters<Omit<DeadLetter, "suppressed">>({
+  const deadLetters = new DeadLetterThrottle<Omit<DeadLetter, "suppressed">>({
     tell: async (id, letter, suppressed) => {
       const webhook = registry.get(id);
       if (webhook) await announcer.deadLetter(webhook, { ...letter, suppressed }, health.failingSince(id));

@@ -2,7 +2,7 @@
  * Queues whose webhook is gone: what an instance added that had not heard of its end yet, or what a process that died
  * had still to drop. They are dropped here.
  */
-export interface OrphansOptions {
+export interface OrphanedQueuesOptions {
   /** Ids of the webhooks that have a queue. */
   queued(): Promise<string[]>;
   /** As this instance knows it. */
@@ -17,11 +17,11 @@ export interface OrphansOptions {
 
 const SWEEP_MS = 30_000;
 
-export class Orphans {
+export class OrphanedQueues {
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
 
-  constructor(private readonly options: OrphansOptions) {}
+  constructor(private readonly options: OrphanedQueuesOptions) {}
 
   start(): void {
     this.#timer = setInterval(() => void this.sweep(), this.options.sweepMs ?? SWEEP_MS).unref();

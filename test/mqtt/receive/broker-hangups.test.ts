@@ -4,9 +4,13 @@ import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { ISubscribePacket, Packet } from "mqtt-packet";
 import { Problem } from "../../../src/errors.ts";
-import { Feed } from "../../../src/live/live-subscriptions.ts";
+import { LiveSubscriptions } from "../../../src/live/live-subscriptions.ts";
 import { startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
-import { type Subscription, UplinkSession, type UplinkSessionOptions } from "../../../src/mqtt/receive/session.ts";
+import {
+  SubscriberSession,
+  type SubscriberSessionOptions,
+  type Subscription,
+} from "../../../src/mqtt/receive/session.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
@@ -23,7 +27,7 @@ const wanted = (filters: string[]): Subscription[] => filters.map((filter, i) =>
 const good = (count: number) => Array.from({ length: count }, (_, i) => `good/${i}`);
 const message = (name: string) => (line: { message: string }) => line.message === name;
 
-function sessionOptions(url: string, protocol: Protocol): UplinkSessionOptions {
+function sessionOptions(url: string, protocol: Protocol): SubscriberSessionOptions {
   return {
     name: "uplink",
     persistent: true,
@@ -39,11 +43,11 @@ function sessionOptions(url: string, protocol: Protocol): UplinkSessionOptions {
   };
 }
 
-function open(t: TestContext, url: string, protocol: Protocol, options: Partial<UplinkSessionOptions> = {}) {
+function open(t: TestContext, url: string, protocol: Protocol, options: Partial<SubscriberSessionOptions> = {}) {
   const log = memoryLog();
   const received: string[] = [];
   const events: string[] = [];
-  const session = new UplinkSession({
+  const session = new SubscriberSession({
     ...sessionOptions(url, protocol),
     log,
     receive: (packet, done) => {
@@ -163,10 +167,10 @@ for (const protocol of PROTOCOLS) {
 
     it("take no stream with them but their own", async (t) => {
       const broker = await touchyBroker(t, (filter) => filter === "bad");
-      const feed = new Feed<UplinkSession>({
+      const feed = new LiveSubscriptions<SubscriberSession>({
         outage: () => undefined,
         openSession: ({ index: _index, ...callbacks }, receive) =>
-          new UplinkSession({
+          new SubscriberSession({
             ...sessionOptions(broker.url, protocol),
             persistent: false,
             receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
-import { UplinkSession } from "../../../src/mqtt/receive/session.ts";
+import { SubscriberSession } from "../../../src/mqtt/receive/session.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import { eventually, memoryLog, uniqueId } from "../support.ts";
@@ -20,7 +20,7 @@ describe("a session that ends under load", { ...requireOrSkip("mosquitto"), time
       t.after(() => mosquitto.stop());
       const clientId = uniqueId();
       const open = (receive: (number: number, done: () => void) => void) => {
-        const session = new UplinkSession({
+        const session = new SubscriberSession({
           name: "uplink",
           persistent: true,
           broker: { url: mosquitto.url, protocol },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { ISubscribePacket } from "mqtt-packet";
-import { type Subscription, UplinkSession } from "../../../src/mqtt/receive/session.ts";
+import { SubscriberSession, type Subscription } from "../../../src/mqtt/receive/session.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import {
@@ -18,7 +18,7 @@ import {
 import { eventually, memoryLog, uniqueId } from "../support.ts";
 
 interface Opened {
-  session: UplinkSession;
+  session: SubscriberSession;
   /** What happened, in order: `settled`, `left <filter>`, `ids true`. */
   events: string[];
   received: string[];
@@ -27,7 +27,7 @@ interface Opened {
 
 function open(t: TestContext, url: string, protocol: "5" | "3.1.1" = "5", clientId = uniqueId()): Opened {
   const opened: Omit<Opened, "session"> = { events: [], received: [], log: memoryLog() };
-  const session = new UplinkSession({
+  const session = new SubscriberSession({
     name: "uplink",
     persistent: true,
     broker: { url, protocol },

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { DeadLetters } from "../../../src/uplink/events/dead-letter-throttle.ts";
+import { DeadLetterThrottle } from "../../../src/uplink/events/dead-letter-throttle.ts";
 
 function setup(minuteMs = 60_000) {
   const told: [webhookId: string, letter: number, suppressed: number][] = [];
   const [errors, trouble] = [[] as Error[], {} as { error?: Error }];
   let suppressed = 0;
   let onTold = () => {};
-  const letters = new DeadLetters<number>({
+  const letters = new DeadLetterThrottle<number>({
     tell: async (...each) => {
       if (trouble.error) throw trouble.error;
       told.push(each);

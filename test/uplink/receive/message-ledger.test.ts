@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Orphans } from "../../../src/uplink/queue/orphaned-queues.ts";
+import { OrphanedQueues } from "../../../src/uplink/queue/orphaned-queues.ts";
 import { MessageLedger } from "../../../src/uplink/receive/message-ledger.ts";
 
 function makeBook() {
@@ -77,7 +77,7 @@ describe("the book of messages", () => {
 describe("orphans", () => {
   it("drops the queues without a registration, and none that this instance has only not heard of", async () => {
     const dropped: string[] = [];
-    const orphans = new Orphans({
+    const orphans = new OrphanedQueues({
       queued: async () => ["known", "new", "gone", "gone too"],
       isKnown: (id) => id === "known",
       isStored: async (id) => id === "new",
@@ -91,7 +91,7 @@ describe("orphans", () => {
   it("tries again at the next sweep when the store was away", async () => {
     const failures: Error[] = [];
     const dropped: string[] = [];
-    const orphans = new Orphans({
+    const orphans = new OrphanedQueues({
       queued: async () => ["gone"],
       isKnown: () => false,
       isStored: async () => false,
