@@ -7,7 +7,7 @@ import { makeAuthorizedSend } from "../uplink/egress/authorization.ts";
 import { makeSenders } from "../uplink/egress/client-pool.ts";
 import { makeAddressGuard } from "../uplink/egress/ssrf-guard.ts";
 import { makePrepare } from "../uplink/expressions/apply.ts";
-import { makeExpressions } from "../uplink/expressions/sandbox.ts";
+import { makeSandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { queueName } from "../uplink/queue/job.ts";
@@ -24,7 +24,7 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
   const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
   const senders = makeSenders({ guard });
   onStop("sender", () => senders.close(0));
-  const expressions = makeExpressions({ maxPayloadBytes });
+  const expressions = makeSandbox({ maxPayloadBytes });
   onStop("expressions", () => expressions.close());
   const prepare = makePrepare({ expressions, eventSource });
 

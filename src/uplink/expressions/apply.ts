@@ -3,7 +3,7 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import type { Evaluated, Expressions } from "./sandbox.ts";
+import type { Evaluated, Sandbox } from "./sandbox.ts";
 
 export type Prepared =
   | { kind: "send"; message: DeliveredMessage }
@@ -11,7 +11,7 @@ export type Prepared =
   | { kind: "failed"; result: AttemptResult };
 
 export interface PrepareOptions {
-  expressions: Pick<Expressions, "evaluate">;
+  expressions: Pick<Sandbox, "evaluate">;
   /** CloudEvents `source`. */
   eventSource: string;
 }

@@ -5,7 +5,7 @@ const SAVED_MS = 1_000;
  * Waiting tasks by key. Keys take turns; a key that used more of the process's time than another waits for it. The tasks
  * of a key stay in order.
  */
-export class Turns<T> {
+export class FairQueue<T> {
   /** None is empty; among equals the first key is next. */
   readonly #waiting = new Map<string, T[]>();
   /** Milliseconds by key; absent: 0. */

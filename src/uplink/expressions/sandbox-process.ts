@@ -23,7 +23,7 @@ export interface ProcessOptions {
   niceness: number;
 }
 
-export class EvaluatorProcess {
+export class SandboxProcess {
   isReady = false;
   onReady = () => {};
   onLine = (_line: string) => {};
@@ -81,13 +81,13 @@ export class EvaluatorProcess {
 }
 
 /** Gives processes, and keeps the next one warm when it is told to: a start takes longer than hundreds of evaluations. */
-export class Processes {
-  #spare: EvaluatorProcess | undefined;
+export class SandboxProcesses {
+  #spare: SandboxProcess | undefined;
 
   constructor(private readonly options: ProcessOptions) {}
 
-  take(): EvaluatorProcess {
-    const taken = this.#spare ?? new EvaluatorProcess(this.options);
+  take(): SandboxProcess {
+    const taken = this.#spare ?? new SandboxProcess(this.options);
     this.#spare = undefined;
     return taken;
   }
@@ -95,7 +95,7 @@ export class Processes {
   /** To be called when the process that was taken is ready: two starts at once would delay the first one. */
   prepareSpare(): void {
     if (this.#spare) return;
-    const spare = new EvaluatorProcess(this.options);
+    const spare = new SandboxProcess(this.options);
     spare.onEnded = () => {
       spare.end();
       if (this.#spare === spare) this.#spare = undefined;

@@ -1,7 +1,7 @@
 /** Tasks that wait for one process, and the process that evaluates them. */
 
-import { Turns } from "./fair-queue.ts";
-import { type EvaluatorProcess, Processes, type ProcessOptions } from "./sandbox-process.ts";
+import { FairQueue } from "./fair-queue.ts";
+import { type ProcessOptions, type SandboxProcess, SandboxProcesses } from "./sandbox-process.ts";
 import {
   type Evaluated,
   type ExpressionError,
@@ -21,7 +21,7 @@ export interface Item {
   done(result: Evaluated): void;
 }
 
-export interface LaneOptions extends ProcessOptions {
+export interface SandboxWorkerOptions extends ProcessOptions {
   /** Replaces a process at once. */
   keepsSpare: boolean;
   /** Tasks given to the process at once: with several a system call costs little for each. */
@@ -41,24 +41,24 @@ const PATIENCE_MS = 5_000;
 /** Between two attempts to start a process. */
 const BROKEN_MS = 1_000;
 
-export class Lane {
-  readonly waiting = new Turns<Item>();
-  readonly #processes: Processes;
+export class SandboxWorker {
+  readonly waiting = new FairQueue<Item>();
+  readonly #processes: SandboxProcesses;
   /** In the order of evaluation: the first one is under way. */
   #given: Item[] = [];
   #givenAt = 0;
   #skipped: Item[] = [];
   #filterPassed = false;
   #longMs = 0;
-  #process: EvaluatorProcess | undefined;
+  #process: SandboxProcess | undefined;
   /** Pays for the restart that its task caused. */
   #blamed: { key: string; since: number } | undefined;
   #brokenUntil = 0;
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(private readonly options: LaneOptions) {
-    this.#processes = new Processes(options);
+  constructor(private readonly options: SandboxWorkerOptions) {
+    this.#processes = new SandboxProcesses(options);
   }
 
   put(item: Item): void {
@@ -116,7 +116,7 @@ export class Lane {
     });
   }
 
-  #start(): EvaluatorProcess {
+  #start(): SandboxProcess {
     const taken = this.#processes.take();
     taken.onReady = () => {
       if (this.#blamed) this.waiting.charge(this.#blamed.key, performance.now() - this.#blamed.since);

@@ -17,11 +17,11 @@ import {
   type Texts,
 } from "./sandbox-policy.ts";
 import type { Evaluated, Task } from "./sandbox-protocol.ts";
-import { type Item, Lane } from "./sandbox-worker.ts";
+import { type Item, SandboxWorker } from "./sandbox-worker.ts";
 
 export type { Evaluated } from "./sandbox-protocol.ts";
 
-export interface Expressions {
+export interface Sandbox {
   /**
    * Never rejects. Never resolves once this is closed.
    * @param key whose expressions these are; each gets its turn
@@ -49,7 +49,7 @@ const ERROR_MS = 1;
 /** The expressions of the API are new each time, so that a caller has one record for all of them. */
 const ANY: Texts = {};
 
-export function makeExpressions({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Expressions {
+export function makeSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
   const standings = new Map<string, Standing>();
   const callbacks = {
     maxBytes,
@@ -68,7 +68,7 @@ export function makeExpressions({ maxPayloadBytes: maxBytes }: { maxPayloadBytes
       for (const item of items) item.done(refusal(item.task, reason));
     },
   };
-  const slow = new Lane({
+  const slow = new SandboxWorker({
     ...SLOW,
     ...callbacks,
     onOverrun(item, result) {
@@ -76,7 +76,7 @@ export function makeExpressions({ maxPayloadBytes: maxBytes }: { maxPayloadBytes
       settle(item, (standing) => overran(standing, Date.now()));
     },
   });
-  const fast = new Lane({
+  const fast = new SandboxWorker({
     ...FAST,
     ...callbacks,
     onOverrun(item) {
@@ -101,7 +101,7 @@ export function makeExpressions({ maxPayloadBytes: maxBytes }: { maxPayloadBytes
     }
   }
 
-  function laneOf({ key, task }: Item): Lane {
+  function laneOf({ key, task }: Item): SandboxWorker {
     const standing = standings.get(key);
     return !isApi(key) && standing?.place === "fast" && isAbout(standing, task) ? fast : slow;
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { Turns } from "../../../src/uplink/expressions/fair-queue.ts";
+import { FairQueue } from "../../../src/uplink/expressions/fair-queue.ts";
 import {
   ALLOWED_OVERRUNS,
   APART_MS,
@@ -82,7 +82,7 @@ describe("turns", () => {
     );
     fc.assert(
       fc.property(fc.array(step), (steps) => {
-        const turns = new Turns<{ key: string; n: number }>();
+        const turns = new FairQueue<{ key: string; n: number }>();
         const waiting: Record<string, { key: string; n: number }[]> = { a: [], b: [], c: [] };
         for (const [n, each] of steps.entries()) {
           if (each === "next") {
@@ -105,14 +105,14 @@ describe("turns", () => {
   });
 
   it("gives each key its turn, however much the others have waiting", () => {
-    const turns = new Turns<string>();
+    const turns = new FairQueue<string>();
     for (let i = 0; i < 100; i++) turns.put("greedy", "greedy");
     for (const key of ["a", "b"]) turns.put(key, key);
     assert.deepEqual([turns.next(), turns.next(), turns.next()], ["greedy", "a", "b"]);
   });
 
   it("shares the time between the keys, and lets none save up much", () => {
-    const turns = new Turns<[key: string, costMs: number]>();
+    const turns = new FairQueue<[key: string, costMs: number]>();
     const used: Record<string, number> = { slow: 0, quick: 0, late: 0 };
     const put = (key: string, costMs: number) => {
       for (let i = 0; i < 2_000; i++) turns.put(key, [key, costMs]);

@@ -3,12 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  type Evaluated,
-  type Expressions,
-  FROM_API,
-  makeExpressions,
-} from "../../../src/uplink/expressions/sandbox.ts";
+import { type Evaluated, FROM_API, makeSandbox, type Sandbox } from "../../../src/uplink/expressions/sandbox.ts";
 
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 const HOSTILE = [
@@ -41,8 +36,8 @@ const BACKLOG = 10;
 /** The fast one, its spare, the slow one, and one that was killed and not yet collected. */
 const MAX_PROCESSES = 4;
 
-async function withExpressions<T>(run: (expressions: Expressions) => Promise<T>): Promise<T> {
-  const expressions = makeExpressions({ maxPayloadBytes: 100_000 });
+async function withExpressions<T>(run: (expressions: Sandbox) => Promise<T>): Promise<T> {
+  const expressions = makeSandbox({ maxPayloadBytes: 100_000 });
   try {
     return await run(expressions);
   } finally {
@@ -50,12 +45,12 @@ async function withExpressions<T>(run: (expressions: Expressions) => Promise<T>)
   }
 }
 
-async function prove(expressions: Expressions, key: string, filter: string): Promise<void> {
+async function prove(expressions: Sandbox, key: string, filter: string): Promise<void> {
   for (let i = 0; i < 200; i++) assert.notEqual((await expressions.evaluate(key, { filter }, EVENT)).kind, "failed");
 }
 
 /** @returns the 99th percentile of the latencies of the innocent webhook, at a fixed rate */
-async function p99(expressions: Expressions): Promise<number> {
+async function p99(expressions: Sandbox): Promise<number> {
   const pending: Promise<number>[] = [];
   const begunAt = performance.now();
   for (let i = 0; i < MESSAGES; i++) {
@@ -72,7 +67,7 @@ async function p99(expressions: Expressions): Promise<number> {
 }
 
 /** Keeps BACKLOG tasks of each hostile expression waiting. */
-function attack(expressions: Expressions) {
+function attack(expressions: Sandbox) {
   const kinds: Record<string, number> = {};
   let isOver = false;
   const one = async (key: string, filter: string) => {
