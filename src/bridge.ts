@@ -1,7 +1,7 @@
 /** The composition root: it alone knows which part stands behind which port. The two flows are wired in `wiring/`. */
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
-import { makeHandlers } from "./api/handlers.ts";
+import { createHandlers } from "./api/handlers.ts";
 import { operationsHandlers } from "./api/operations.ts";
 import type { Config } from "./config/config.ts";
 import { redactUrl } from "./config/config.ts";
@@ -13,10 +13,10 @@ import type { KeyRecord } from "./keys/key.ts";
 import { Keys } from "./keys/keys.ts";
 import { fromStored } from "./message.ts";
 import { startEmbeddedBroker } from "./mqtt/embedded/broker.ts";
-import { makeCanary, makeReadiness } from "./ops/health.ts";
-import { addGauges, makeMetrics } from "./ops/metrics.ts";
-import { makeObserver, type WideLine } from "./ops/observe.ts";
-import { makeProbes, makeStatus, queueDepths } from "./ops/status.ts";
+import { createCanary, createReadiness } from "./ops/health.ts";
+import { addGauges, createMetrics } from "./ops/metrics.ts";
+import { createObserver, type WideLine } from "./ops/observe.ts";
+import { createProbes, createStatus, queueDepths } from "./ops/status.ts";
 import { Closing } from "./process/shutdown.ts";
 import { openSecrets } from "./security/secrets-key.ts";
 import { enterStore, type NewerDataError } from "./store/format.ts";
@@ -24,8 +24,8 @@ import { enterIdentity } from "./store/identity.ts";
 import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { RecordCache } from "./store/record-cache.ts";
-import { makePreview } from "./uplink/deliver/preview.ts";
-import { makeAsk, originName } from "./uplink/egress/ownership-check.ts";
+import { createPreview } from "./uplink/deliver/preview.ts";
+import { createAsk, originName } from "./uplink/egress/ownership-check.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/health/circuit-breaker.ts";
 import type { DeliveryJob } from "./uplink/queue/job.ts";
 import { headerError } from "./uplink/request/headers.ts";
@@ -123,8 +123,8 @@ export async function startBridge(
 
     // What is seen from outside.
     const registry = new WebhookRegistry(encryptedRecords(webhookRecords, secrets.ring), log);
-    const metrics = makeMetrics();
-    const observer = makeObserver({ log, wide }, metrics, registry);
+    const metrics = createMetrics();
+    const observer = createObserver({ log, wide }, metrics, registry);
 
     const suffix = randomUUID().slice(0, 8);
     const shared: Components = {
@@ -164,7 +164,7 @@ export async function startBridge(
       );
       onStop("answers", () => answers.close());
     }
-    const canary = runs.canary ? makeCanary(store.queues) : undefined;
+    const canary = runs.canary ? createCanary(store.queues) : undefined;
     if (canary) onStop("canary", () => canary.close(), STOP_MS.canary);
 
     // Operations.
@@ -174,8 +174,8 @@ export async function startBridge(
       broker: { url: redactUrl(broker.url), embedded: embedded !== undefined },
     };
     const operations = {
-      readiness: makeReadiness(makeProbes(parts)),
-      status: makeStatus({ ...parts, ...status, roles }),
+      readiness: createReadiness(createProbes(parts)),
+      status: createStatus({ ...parts, ...status, roles }),
       metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     };
     addGauges(metrics, () => queueDepths(parts));
@@ -195,7 +195,7 @@ export async function startBridge(
         ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
         : undefined;
     const serveAll = () =>
-      makeHandlers({
+      createHandlers({
         ...down,
         ...operations,
         deliveries: uplink,
@@ -212,12 +212,12 @@ export async function startBridge(
           deliveries: uplink,
           owner: {
             origin: originName(config.publicUrl, config.eventSource),
-            ask: makeAsk({ send: up.senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
+            ask: createAsk({ send: up.senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
           },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
           refused: () => uplink.refused(),
         }),
-        preview: makePreview({ prepare: up.prepare, eventSource: config.eventSource }),
+        preview: createPreview({ prepare: up.prepare, eventSource: config.eventSource }),
         keys,
         streams,
         requests,

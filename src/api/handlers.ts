@@ -75,7 +75,7 @@ function accepted(reply: FastifyReply, location: string, preferred: boolean): vo
   if (preferred) reply.header("preference-applied", RESPOND_ASYNC);
 }
 
-export function makeHandlers(ports: HandlerPorts): Handlers {
+export function createHandlers(ports: HandlerPorts): Handlers {
   const { keys, outbox } = ports;
   return {
     publishMessage: async (request, reply) => {

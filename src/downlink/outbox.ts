@@ -78,7 +78,7 @@ const CANCEL_MS = 3_000;
 const CANCEL_POLL_MS = 50;
 const RETRY_AFTER = { "retry-after": "1" };
 
-export function makeOutbox(options: OutboxOptions): Outbox {
+export function createOutbox(options: OutboxOptions): Outbox {
   const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
   const queue = options.openQueue(QUEUE);
   const line = new OutboxHead({ ...options, gates: options.gates ?? {}, lookUp });

@@ -59,7 +59,7 @@ export function digestOf(key: string): string {
  * @param now milliseconds since the epoch
  * @throws Problem naming the field
  */
-export function makeKey(input: KeyInput, now: number): { record: KeyRecord; key: string } {
+export function createKey(input: KeyInput, now: number): { record: KeyRecord; key: string } {
   const { name, scopes, publish = [], read = [], rateLimit = null, expiresAt } = input;
   checkName(name, [...publish, ...read]);
   const filters = { publish: filtersFor(name, publish), read: filtersFor(name, read) };

@@ -5,7 +5,7 @@ import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import { covers, matcher } from "../topic.ts";
 import type { Allowance, Caller, Scope } from "./caller.ts";
-import { digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS, makeKey } from "./key.ts";
+import { createKey, digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS } from "./key.ts";
 import { Limiter } from "./limiter.ts";
 
 export type KeyCache = Omit<KeyRecord, "hash">;
@@ -73,7 +73,7 @@ export class Keys {
   /** The only answer that holds the key's text. @throws Problem */
   async create(input: KeyInput): Promise<KeyCache & { key: string }> {
     if (this.#cache.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
-    const { record, key } = makeKey(input, this.#now());
+    const { record, key } = createKey(input, this.#now());
     await this.#cache.create(record.id, record);
     return { ...shown(record), key };
   }

@@ -23,7 +23,7 @@ const PROBE_MS = 2_000;
 /** However often `/readyz` is asked, the probes run at most once in this time. */
 const REUSE_MS = 200;
 
-export function makeReadiness(probes: Probes): () => Promise<Readiness> {
+export function createReadiness(probes: Probes): () => Promise<Readiness> {
   let last: { at: number; readiness: Promise<Readiness> } | undefined;
   return () => {
     if (!last || Date.now() - last.at > REUSE_MS) last = { at: Date.now(), readiness: probeAll(probes) };
@@ -62,7 +62,7 @@ export interface Canary {
 }
 
 /** A queue of its own with a worker of its own: one job in, and the same job out again. */
-export function makeCanary(open: {
+export function createCanary(open: {
   queue(name: string): Queue;
   worker(name: string, processor: () => Promise<void>, options: object): Worker;
 }): Canary {

@@ -42,9 +42,9 @@ const COMPLAIN_MS = 10_000;
 /** Characters of a filter that may have 65,535. */
 const MAX_LOGGED = 200;
 
-export type Observer = ReturnType<typeof makeObserver>;
+export type Observer = ReturnType<typeof createObserver>;
 
-export function makeObserver(
+export function createObserver(
   { log, wide }: { log: Log; wide: WideLine },
   metrics: Metrics,
   webhooks: { readonly size: number; get(id: string): unknown },

@@ -38,7 +38,7 @@ export interface Parts {
 /** A flush longer than this means that the store takes nothing. */
 const STUCK_FLUSH_MS = 5_000;
 
-export function makeProbes({ store, publisher, uplink, runs, canary }: Parts): Probes {
+export function createProbes({ store, publisher, uplink, runs, canary }: Parts): Probes {
   return {
     ...(runs.connection && {
       broker: () => {
@@ -84,7 +84,7 @@ interface StatusParts extends Parts {
   warnings: readonly string[];
 }
 
-export function makeStatus(parts: StatusParts) {
+export function createStatus(parts: StatusParts) {
   const { instance, store, publisher, uplink, registry, runs, roles, broker } = parts;
   const startedAt = new Date();
   return async () => ({

@@ -2,7 +2,7 @@
 import { access, constants, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CannotStartError } from "../errors.ts";
-import { makeDirectory } from "./directory.ts";
+import { createDirectory } from "./directory.ts";
 import { FIRST, FORMAT, type Format, isTooNew, NewerDataError, raised } from "./format.ts";
 
 /** A local disk needs milliseconds, a network file system that is away never answers. */
@@ -36,7 +36,7 @@ async function enter(dataDir: string, ours: Format, needed: boolean): Promise<vo
   const next = text(raised(found ?? FIRST, ours));
   if (found && next === text(found)) return;
   try {
-    await makeDirectory(dataDir);
+    await createDirectory(dataDir);
     // All of it or nothing, and a name of one's own: another process may be doing the same.
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, next, { mode: 0o600, flush: true });
@@ -49,7 +49,7 @@ async function enter(dataDir: string, ours: Format, needed: boolean): Promise<vo
 async function checkDirectory(dataDir: string, needed: boolean): Promise<void> {
   try {
     if (needed) {
-      await makeDirectory(dataDir);
+      await createDirectory(dataDir);
       await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     } else if ((await stat(dataDir).catch(() => undefined))?.isDirectory() === false) {
       throw new Error("it is not a directory");

@@ -5,13 +5,13 @@ import { dirname } from "node:path";
  * Makes a directory and those above it, for their owner alone. Not by the `recursive` option of `mkdir`, which never
  * ends where the parent exists and takes no entries, as below `/proc`.
  */
-export async function makeDirectory(path: string): Promise<void> {
+export async function createDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && dirname(path) !== path) {
-      await makeDirectory(dirname(path));
+      await createDirectory(dirname(path));
       await mkdir(path, { mode: 0o700 }).catch(ignoreExisting);
       return;
     }

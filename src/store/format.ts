@@ -22,7 +22,7 @@ export const FIRST: Format = { format: 1, readableFrom: 1 };
 /** Rewrites what bridges before `to` have left. Runs beside bridges from `readableFrom` on, and again after a crash. */
 export interface Migration {
   to: number;
-  run(store: Pick<Store, "records" | "counters" | "claims" | "queues">): Promise<void>;
+  run(store: Pick<Store, "records" | "counters" | "expiringKeys" | "queues">): Promise<void>;
 }
 
 /** In the order of their numbers. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { makeDirectory } from "./directory.ts";
+import { createDirectory } from "./directory.ts";
 
 export interface Instance {
   /** Nobody else who shares the store has it, while this process lives. */
@@ -20,7 +20,7 @@ export interface Instance {
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
   // Readable by its owner alone: the embedded store may come here next. Before the database, which opens by itself.
-  const made = await makeDirectory(dataDir).then(
+  const made = await createDirectory(dataDir).then(
     () => true,
     () => false,
   );

@@ -1,10 +1,10 @@
 /** The uplink as one piece: registrations → subscriptions → intake → queues → workers. */
 import { randomUUID } from "node:crypto";
 import { type Message, toStored } from "../message.ts";
-import { makeReply } from "./deliver/reply.ts";
+import { createReply } from "./deliver/reply.ts";
 import { Workers } from "./deliver/workers.ts";
 import { testEvent } from "./events/test-event.ts";
-import { makeWatch } from "./events/watch.ts";
+import { createWatch } from "./events/watch.ts";
 import type { UplinkOptions } from "./options.ts";
 import { GroupAppender } from "./ordering/group-append.ts";
 import { isOrdered } from "./ordering/message-groups.ts";
@@ -16,11 +16,11 @@ import { resumeQueue } from "./queue/queue-limiter.ts";
 import { retryDelivery } from "./queue/redelivery.ts";
 import { Retention } from "./queue/retention.ts";
 import { Enqueuer } from "./receive/enqueuer.ts";
-import { makeIntake } from "./receive/intake.ts";
+import { createIntake } from "./receive/intake.ts";
 import { type Books, MessageLedger } from "./receive/message-ledger.ts";
 import { Receiver } from "./receive/receiver.ts";
 import { ReceiverElection } from "./receive/receiver-election.ts";
-import { makeSubscribable } from "./receive/rejected-filters.ts";
+import { createSubscribable } from "./receive/rejected-filters.ts";
 import type { Session } from "./receive/session.ts";
 import { Subscriptions } from "./receive/subscriptions.ts";
 
@@ -31,13 +31,13 @@ const RESPONSES_QOS = 1 as const;
 /** An instance that dies while it drops deliveries holds the others up for so long. */
 const RETENTION_MS = 60_000;
 
-export type Uplink<S extends Session> = ReturnType<typeof makeUplink<S>>;
+export type Uplink<S extends Session> = ReturnType<typeof createUplink<S>>;
 
-export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
+export function createUplink<S extends Session>(options: UplinkOptions<S>) {
   const { registry, observe } = options;
   const queues = new DeliveryQueues(options);
 
-  const subscribable = makeSubscribable<ReturnType<typeof registry.all>[number]>(observe.filterSetAside);
+  const subscribable = createSubscribable<ReturnType<typeof registry.all>[number]>(observe.filterSetAside);
 
   function wanted() {
     const topics = [...options.responseTopics()];
@@ -89,7 +89,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
       onFlushed: (_deliveries, durationMs) => observe.flushed(durationMs),
       onFailed: (error) => observe.partFailed("enqueue", error),
     });
-    const intake = makeIntake({
+    const intake = createIntake({
       route: (topic, copy) => subscriptions.route(topic, copy),
       enqueue: (message, webhookIds, done) => enqueuer.add(message, webhookIds, done),
       maxPayloadBytes: options.maxPayloadBytes,
@@ -122,7 +122,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     onError: subscriptionsFailed,
   });
 
-  const watch = makeWatch({ ...options, addJobs });
+  const watch = createWatch({ ...options, addJobs });
   const { health } = watch;
 
   const workers = new Workers({
@@ -139,7 +139,7 @@ export function makeUplink<S extends Session>(options: UplinkOptions<S>) {
     health,
     deadLetter: watch.deadLetter,
     maxPayloadBytes: options.maxPayloadBytes,
-    reply: makeReply({ accept: options.acceptReply, observe }),
+    reply: createReply({ accept: options.acceptReply, observe }),
     releaseGroupTail: ({ key, value }) => options.expiringKeys.releaseIf(key, value),
     ordered: options.ordered,
   });

@@ -1,7 +1,7 @@
 /** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
 
 import { AsyncRequests, RESPONSES_GATE, type RequestRecord } from "../downlink/async-requests.ts";
-import { makeOutbox } from "../downlink/outbox.ts";
+import { createOutbox } from "../downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import { ShutForGood } from "../downlink/stored-publish.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
@@ -46,7 +46,7 @@ export function wireDownlink(parts: Components, answers: ResponseTopics) {
     });
   };
 
-  const outbox = makeOutbox({
+  const outbox = createOutbox({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
     exclusive: store.kind === "embedded",

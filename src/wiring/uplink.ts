@@ -3,30 +3,30 @@
 import { SubscriberSession } from "../mqtt/receive/session.ts";
 import { Lease } from "../store/lease.ts";
 import { RecordCache } from "../store/record-cache.ts";
-import { makeAuthorizedSend } from "../uplink/egress/authorization.ts";
-import { makeSenders } from "../uplink/egress/client-pool.ts";
-import { makeAddressGuard } from "../uplink/egress/ssrf-guard.ts";
-import { makePrepare } from "../uplink/expressions/apply.ts";
-import { makeSandbox } from "../uplink/expressions/sandbox.ts";
+import { createAuthorizedSend } from "../uplink/egress/authorization.ts";
+import { createSenders } from "../uplink/egress/client-pool.ts";
+import { createAddressGuard } from "../uplink/egress/ssrf-guard.ts";
+import { createPrepare } from "../uplink/expressions/apply.ts";
+import { createSandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { queueName } from "../uplink/queue/job.ts";
 import { Replays } from "../uplink/queue/replay-runner.ts";
 import { RECEIVER, type ReceiverRecord } from "../uplink/receive/receiver-election.ts";
 import { Snapshots } from "../uplink/receive/retained-delivery.ts";
-import { makeUplink } from "../uplink/uplink.ts";
+import { createUplink } from "../uplink/uplink.ts";
 import { type Components, RECEIVE_LIMITS, STOP_MS } from "./components.ts";
 import type { DownlinkParts } from "./downlink.ts";
 
 export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: BreakerPolicy) {
   const { config, runs, log, store, broker, registry, observer, onStop } = parts;
   const { eventSource, maxPayloadBytes } = config;
-  const guard = makeAddressGuard({ allow: config.webhookAllowNetworks });
-  const senders = makeSenders({ guard });
+  const guard = createAddressGuard({ allow: config.webhookAllowNetworks });
+  const senders = createSenders({ guard });
   onStop("sender", () => senders.close(0));
-  const expressions = makeSandbox({ maxPayloadBytes });
+  const expressions = createSandbox({ maxPayloadBytes });
   onStop("expressions", () => expressions.close());
-  const prepare = makePrepare({ expressions, eventSource });
+  const prepare = createPrepare({ expressions, eventSource });
 
   const openLease = (name: string, watchOnly: boolean) => (callbacks: { onGained(): void; onLost(): void }) =>
     new Lease({
@@ -44,7 +44,7 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
     "endpoint",
   );
   const ordered = new Ordered(openLease("ordered", !runs.workers));
-  const uplink = makeUplink<SubscriberSession>({
+  const uplink = createUplink<SubscriberSession>({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
     registry,
@@ -70,7 +70,7 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
         ...callbacks,
       });
     },
-    send: makeAuthorizedSend(senders.send),
+    send: createAuthorizedSend(senders.send),
     prepare,
     eventSource,
     responseTopics: () => downlink.storedRequests.topics,

@@ -1,6 +1,6 @@
 /** The real app over the real downlink, with a broker that is a function. */
 import type { FastifyInstance } from "fastify";
-import { type HandlerPorts, makeHandlers } from "../../src/api/handlers.ts";
+import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
 import type { RetainedMessage } from "../../src/downlink/retained.ts";
 import { buildApp } from "../../src/http/app.ts";
@@ -69,7 +69,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
     },
   };
   const app = await buildApp({
-    handlers: makeHandlers({ ...ports, ...more } as HandlerPorts),
+    handlers: createHandlers({ ...ports, ...more } as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     expiringKeys: new MemoryClaims(),

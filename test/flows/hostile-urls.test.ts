@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { makeSender } from "../../src/uplink/egress/client.ts";
-import { type AddressGuardOptions, makeAddressGuard } from "../../src/uplink/egress/ssrf-guard.ts";
+import { createSender } from "../../src/uplink/egress/client.ts";
+import { type AddressGuardOptions, createAddressGuard } from "../../src/uplink/egress/ssrf-guard.ts";
 import { type ConnectionTap, tapConnections } from "../support/connection-tap.ts";
 import { GOOD, type HostileUrl, hostileUrls } from "../uplink/egress/hostile-urls.ts";
 
@@ -55,8 +55,8 @@ describe("hostile URLs", () => {
     judge: (hostile: HostileUrl, outcome: Outcome) => void,
   ): Promise<void> {
     const answers = new Map<string, string[][]>();
-    const guard = makeAddressGuard({ allow, resolve: resolverOf(answers), resolveTimeoutMs: NEVER_MS });
-    const sender = makeSender({ guard, connectTimeoutMs: NEVER_MS });
+    const guard = createAddressGuard({ allow, resolve: resolverOf(answers), resolveTimeoutMs: NEVER_MS });
+    const sender = createSender({ guard, connectTimeoutMs: NEVER_MS });
     async function one(hostile: HostileUrl): Promise<void> {
       const hostname = URL.canParse(hostile.url) ? new URL(hostile.url).hostname : "";
       if (hostile.answers.length > 0) answers.set(hostname, [...hostile.answers]);

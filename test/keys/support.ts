@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import request from "supertest";
-import { type HandlerPorts, makeHandlers } from "../../src/api/handlers.ts";
+import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
@@ -208,7 +208,7 @@ export async function startTestKeys(): Promise<TestKeys> {
   const logged: string[] = [];
   const logger = pino({ level: "trace" }, { write: (line) => void logged.push(line) });
   const app = await buildApp({
-    handlers: makeHandlers(ports as HandlerPorts),
+    handlers: createHandlers(ports as HandlerPorts),
     authenticate,
     maxPayloadBytes: 1_000,
     expiringKeys: claims,

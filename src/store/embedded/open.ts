@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { makeDirectory } from "../directory.ts";
+import { createDirectory } from "../directory.ts";
 import type { StoreLog } from "../log.ts";
 import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
 import { embeddedLedgers } from "./books.ts";
@@ -20,7 +20,7 @@ export interface EmbeddedStoreOptions {
 /** PostgreSQL in the process (PGlite), its files in `dataDir/store`, for one process at a time. */
 export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions): Promise<Store> {
   const directory = resolve(dataDir);
-  await makeDataDir(directory);
+  await createDataDir(directory);
   const unlock = await lockDirectory(join(directory, "lock"), directory);
   let database: Database | undefined;
   try {
@@ -72,9 +72,9 @@ function cannotOpen(directory: string, err: unknown): StoreConfigError {
 }
 
 /** Readable by its owner alone: it holds key hashes, signing secrets and messages. */
-async function makeDataDir(directory: string): Promise<void> {
+async function createDataDir(directory: string): Promise<void> {
   try {
-    await makeDirectory(directory);
+    await createDirectory(directory);
   } catch (err) {
     throw new StoreConfigError(`The data directory ${directory} cannot be made: ${(err as Error).message}`, {
       cause: err,

@@ -7,7 +7,7 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import { trustOf } from "../egress/authorization.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import { type CallOptions, type CallWebhook, makeRequests } from "./call.ts";
+import { type CallOptions, type CallWebhook, createRequests } from "./call.ts";
 import { decide } from "./retry-policy.ts";
 
 /** A body becomes no longer than this, unless it is a single event's. */
@@ -47,8 +47,8 @@ export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
 }
 
 /** For one webhook. */
-export function makeBatches({ send, eventSource, brake }: BatchesOptions): Batches {
-  const requests = makeRequests(eventSource);
+export function createBatches({ send, eventSource, brake }: BatchesOptions): Batches {
+  const requests = createRequests(eventSource);
   const waiting: Item[] = [];
   let waitingBytes = 0;
   let heldBytes = 0;

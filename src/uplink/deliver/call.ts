@@ -32,8 +32,8 @@ export type CallWebhook = (
 ) => Promise<AttemptResult>;
 
 /** For one webhook, whose secrets are parsed once. */
-export function makeCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
-  const requests = makeRequests(eventSource);
+export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
+  const requests = createRequests(eventSource);
   return async (webhook, message, attempt, now) => {
     const { url, timeoutMs, replyTopic } = webhook;
     const call = { url, timeoutMs, ...trustOf(webhook), ...requests.single(webhook, message, attempt, now) };
@@ -52,7 +52,7 @@ export interface Requests {
 }
 
 /** For one webhook. */
-export function makeRequests(eventSource: string): Requests {
+export function createRequests(eventSource: string): Requests {
   let cached: { texts: string; keys: Buffer[] } | undefined;
 
   function secretKeys(webhook: Webhook, now: number): Buffer[] {

@@ -7,7 +7,7 @@ import { healthOf } from "../health/circuit-breaker.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { logAttempt } from "../queue/attempt-log.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "../queue/job.ts";
-import { type CallOptions, type CallWebhook, makeCall } from "./call.ts";
+import { type CallOptions, type CallWebhook, createCall } from "./call.ts";
 import { dead, RetryLater, toAttempt } from "./job-outcome.ts";
 import type { SendReply } from "./reply.ts";
 import { decide } from "./retry-policy.ts";
@@ -55,8 +55,8 @@ export type Deliver = (
  * @param callBatched calls a webhook with `batch`
  * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
  */
-export function makeDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
-  const call = makeCall(options);
+export function createDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
+  const call = createCall(options);
 
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);

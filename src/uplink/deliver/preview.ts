@@ -6,7 +6,7 @@ import type { Prepare } from "../expressions/apply.ts";
 import { FROM_API, refusedByApi } from "../expressions/sandbox.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import { makeRequests } from "./call.ts";
+import { createRequests } from "./call.ts";
 
 export interface PreviewResult {
   outcome: "sent" | "filtered" | "failed";
@@ -22,7 +22,7 @@ export interface PreviewResult {
  */
 export type Preview = (webhook: Webhook, message: DeliveredMessage, callerId: string) => Promise<PreviewResult>;
 
-export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
+export function createPreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
   return async (webhook, sample, callerId) => {
     const prepared = await prepare(webhook, sample, FROM_API + callerId);
     if (prepared.kind === "filtered") return { outcome: "filtered" };
@@ -32,7 +32,7 @@ export function makePreview({ prepare, eventSource }: { prepare: Prepare; eventS
       return { outcome: "failed", error: `${error}: ${detail}` };
     }
     const { message } = prepared;
-    const requests = makeRequests(eventSource);
+    const requests = createRequests(eventSource);
     const now = Date.now();
     const { headers, body } = webhook.batch
       ? requests.batch(webhook, newId("batch"), [eventJson(message, { source: eventSource })], 1, now)

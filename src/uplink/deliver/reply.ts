@@ -31,7 +31,7 @@ export interface ReplyOptions {
  */
 export type SendReply = (webhook: Webhook, message: Message, result: AttemptResult) => Promise<boolean>;
 
-export function makeReply({ accept, observe }: ReplyOptions): SendReply {
+export function createReply({ accept, observe }: ReplyOptions): SendReply {
   return async (webhook, message, result) => {
     const found = replyOf(webhook, message, result);
     if (found === undefined) return true;

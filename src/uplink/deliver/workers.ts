@@ -7,8 +7,8 @@ import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
 import { type DeliveryJob, type GroupTail, queueName } from "../queue/job.ts";
 import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
-import { type Batches, jobsAtOnce, makeBatches } from "./batching.ts";
-import { type DeliverOptions, makeDeliver } from "./deliver.ts";
+import { type Batches, createBatches, jobsAtOnce } from "./batching.ts";
+import { createDeliver, type DeliverOptions } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
 
 type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
@@ -77,7 +77,7 @@ export class Workers {
 
   #open(webhook: Webhook): Worker {
     const { send, eventSource } = this.options;
-    const batches = makeBatches({
+    const batches = createBatches({
       send,
       eventSource,
       brake: (on) => {
@@ -86,7 +86,7 @@ export class Workers {
     });
     this.#batches.set(webhook.id, batches);
     const ordered = new PredecessorGate({
-      deliver: makeDeliver(webhook.id, this.options, batches.call),
+      deliver: createDeliver(webhook.id, this.options, batches.call),
       queue: () => this.options.queue(webhook.id),
       isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
       release: this.options.releaseGroupTail,

@@ -20,7 +20,7 @@ export function trustOf({ auth, ca }: Pick<Webhook, "auth" | "ca">): Pick<Author
  * Never rejects. With OAuth 2 the token request comes before the call and has a time-out of its own; a receiver that
  * answers 401 to a token of the cache is asked once more with a new one.
  */
-export function makeAuthorizedSend(send: (call: TlsCall) => Promise<AttemptResult>) {
+export function createAuthorizedSend(send: (call: TlsCall) => Promise<AttemptResult>) {
   // Not with the webhook's own CA: that is the receiver's, and the authorization server is somebody else.
   const tokens = new Tokens({ send });
 

@@ -1,7 +1,7 @@
 /** One sender for all webhooks, and one more for each client certificate or private CA: their connections must not mix. */
 
 import type { AttemptResult } from "../attempt.ts";
-import { makeSender, type Sender, type SenderOptions, type Tls } from "./client.ts";
+import { createSender, type Sender, type SenderOptions, type Tls } from "./client.ts";
 import type { Call } from "./exchange.ts";
 
 export interface TlsCall extends Call {
@@ -26,8 +26,8 @@ export interface SendersOptions extends Omit<SenderOptions, "tls"> {
 /** No call takes longer, so what runs with an identity that goes still ends well. */
 const MAX_CALL_MS = 61_000;
 
-export function makeSenders({ maxIdentities = 500, idleMs = 60_000, ...options }: SendersOptions): Senders {
-  const usual = makeSender(options);
+export function createSenders({ maxIdentities = 500, idleMs = 60_000, ...options }: SendersOptions): Senders {
+  const usual = createSender(options);
   /** By what makes them different; the least recently used first. */
   const special = new Map<string, { sender: Sender; usedAt: number }>();
   const timer = setInterval(closeIdle, Math.max(1, idleMs / 2)).unref();
@@ -35,7 +35,7 @@ export function makeSenders({ maxIdentities = 500, idleMs = 60_000, ...options }
   function senderFor(tls: Tls | undefined): Sender {
     if (!tls) return usual;
     const key = JSON.stringify([tls.ca, tls.cert, tls.key]);
-    const sender = special.get(key)?.sender ?? makeSender({ ...options, tls });
+    const sender = special.get(key)?.sender ?? createSender({ ...options, tls });
     special.delete(key);
     special.set(key, { sender, usedAt: performance.now() });
     if (special.size > maxIdentities) drop(special.keys().next().value!);

@@ -29,7 +29,7 @@ export interface Sender {
 const MAX_RESPONSE_HEADER_BYTES = 16 * 1_024;
 const CONNECTIONS_PER_ORIGIN = 256;
 
-export function makeSender(options: SenderOptions): Sender {
+export function createSender(options: SenderOptions): Sender {
   const { guard, connectTimeoutMs = 5_000, maxResponseBytes = 1_024 } = options;
   const agent = new Agent({
     connections: CONNECTIONS_PER_ORIGIN,

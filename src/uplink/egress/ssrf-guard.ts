@@ -57,7 +57,7 @@ function refusal(host: string, rule: string): string {
 }
 
 /** Throws when a network in `allow` cannot be read. */
-export function makeAddressGuard(options: AddressGuardOptions): AddressGuard {
+export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   const allow = options.allow.map((cidr) => parseNetwork(cidr));
   const resolve = shareLookups(options.resolve ?? systemLookup);
 

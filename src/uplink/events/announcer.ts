@@ -49,7 +49,7 @@ export interface AnnouncerOptions {
   onAnnounced(type: WebhookEvent, webhookIds: string[]): void;
 }
 
-export function makeAnnouncer({ webhooks, addJobs, publish, source, onAnnounced }: AnnouncerOptions) {
+export function createAnnouncer({ webhooks, addJobs, publish, source, onAnnounced }: AnnouncerOptions) {
   /** Rejects when it is not durable everywhere; it may then be announced again under the same id. */
   async function announce(id: string, type: WebhookEvent, at: number, data: EventData): Promise<void> {
     const payload = Buffer.from(JSON.stringify(data));

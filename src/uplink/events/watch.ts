@@ -6,7 +6,7 @@ import type { BreakerPolicy, Notice } from "../health/circuit-breaker.ts";
 import { EndpointHealth } from "../health/endpoint-health.ts";
 import type { EndpointRecords } from "../health/health-records.ts";
 import type { Attempt, DeliveredMessage } from "../queue/job.ts";
-import { type AnnouncerOptions, type DeadLetter, isOperational, makeAnnouncer } from "./announcer.ts";
+import { type AnnouncerOptions, createAnnouncer, type DeadLetter, isOperational } from "./announcer.ts";
 import { DeadLetterThrottle } from "./dead-letter-throttle.ts";
 
 export interface WatchOptions {
@@ -29,9 +29,9 @@ export interface WatchObserver {
   partFailed(part: "health" | "events", error: Error): void;
 }
 
-export function makeWatch(options: WatchOptions) {
+export function createWatch(options: WatchOptions) {
   const { registry, observe } = options;
-  const announcer = makeAnnouncer({
+  const announcer = createAnnouncer({
     webhooks: () => registry.all(),
     addJobs: options.addJobs,
     publish: options.publishEvent,

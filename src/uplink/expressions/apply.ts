@@ -20,7 +20,7 @@ export interface PrepareOptions {
 export type Prepare = (webhook: Webhook, message: DeliveredMessage, key?: string) => Prepared | Promise<Prepared>;
 
 /** Never rejects. Not `async`, so that a webhook without expressions pays nothing. */
-export function makePrepare({ expressions, eventSource }: PrepareOptions): Prepare {
+export function createPrepare({ expressions, eventSource }: PrepareOptions): Prepare {
   return (webhook, message, key = webhook.id) => {
     const { filter, transform } = webhook;
     // An event of the bridge itself is meant for the webhook as it is.

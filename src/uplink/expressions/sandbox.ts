@@ -49,7 +49,7 @@ const ERROR_MS = 1;
 /** The expressions of the API are new each time, so that a caller has one record for all of them. */
 const ANY: Texts = {};
 
-export function makeSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
+export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
   const standings = new Map<string, Standing>();
   const callbacks = {
     maxBytes,

@@ -74,7 +74,7 @@ export class GroupAppender {
     }
     const turns = this.#turns.get(webhookId) ?? [];
     this.#turns.set(webhookId, turns);
-    const turn = turns.find((known) => known.jobs === jobs) ?? makeTurn(jobs);
+    const turn = turns.find((known) => known.jobs === jobs) ?? createTurn(jobs);
     if (!turns.includes(turn)) turns.push(turn);
     while (turns[0] !== turn) {
       if (!turns.includes(turn)) return; // the webhook is gone
@@ -148,7 +148,7 @@ export class GroupAppender {
   }
 }
 
-function makeTurn(jobs: NewJob[]): Turn {
+function createTurn(jobs: NewJob[]): Turn {
   let end = () => {};
   const over = new Promise<void>((resolve) => (end = resolve));
   return { jobs, over, end };

@@ -36,7 +36,7 @@ export interface IntakeOptions {
 export type Intake = (packet: ReceivedPacket, session: number, done: () => void) => void;
 
 /** `done` is called once the packet may be acknowledged. */
-export function makeIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeOptions): Intake {
+export function createIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeOptions): Intake {
   return (packet, session, done) => {
     const message = toMessage(packet);
     if (message.payload.length > maxPayloadBytes) {

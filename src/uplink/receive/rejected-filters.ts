@@ -8,7 +8,7 @@ import { topicFilterError } from "../../topic.ts";
  * @param onSetAside called once for each filter of a version of a registration
  * @returns the registration with the filters that may be subscribed
  */
-export function makeSubscribable<W extends { id: string; topics: string[] }>(
+export function createSubscribable<W extends { id: string; topics: string[] }>(
   onSetAside: (webhookId: string, filter: string, reason: string) => void,
 ): (webhook: W) => W {
   // Looked at again with every change of any registration.

@@ -5,7 +5,7 @@ import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bull
 import { Webhook as Verifier } from "standardwebhooks";
 import { newId, toStored } from "../../../src/message.ts";
 import type { AttemptResult } from "../../../src/uplink/attempt.ts";
-import { type DeliveryObservation, makeDeliver } from "../../../src/uplink/deliver/deliver.ts";
+import { createDeliver, type DeliveryObservation } from "../../../src/uplink/deliver/deliver.ts";
 import { backoff, RetryLater } from "../../../src/uplink/deliver/job-outcome.ts";
 import type { Call } from "../../../src/uplink/egress/exchange.ts";
 import type { Prepared } from "../../../src/uplink/expressions/apply.ts";
@@ -36,7 +36,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
   const filtered: string[] = [];
   const registered = () => (changes ? { ...webhook, ...changes } : undefined);
   const { health, disabled } = testHealth(registered);
-  const deliver = makeDeliver("wh_1", {
+  const deliver = createDeliver("wh_1", {
     webhook: registered,
     health,
     deadLetter: async (_webhook, _message, attempts) => void deadLetters.push(attempts),
@@ -203,7 +203,7 @@ describe("a delivery attempt", () => {
   it("does not end when its webhook was removed: it goes with what waits", async () => {
     const delayedTo: number[] = [];
     const job = { moveToDelayed: async (at: number) => void delayedTo.push(at) } as unknown as Job<DeliveryJob>;
-    const deliver = makeDeliver("wh_1", {
+    const deliver = createDeliver("wh_1", {
       webhook: () => undefined,
       send: () => assert.fail("called"),
       health: testHealth(() => undefined).health,

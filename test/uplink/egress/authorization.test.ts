@@ -1,10 +1,10 @@
 /** How the bridge proves itself: over real HTTP, with a small authorization server. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { type AuthorizedCall, makeAuthorizedSend } from "../../../src/uplink/egress/authorization.ts";
-import { makeSenders, type TlsCall } from "../../../src/uplink/egress/client-pool.ts";
+import { type AuthorizedCall, createAuthorizedSend } from "../../../src/uplink/egress/authorization.ts";
+import { createSenders, type TlsCall } from "../../../src/uplink/egress/client-pool.ts";
 import { Tokens } from "../../../src/uplink/egress/oauth-tokens.ts";
-import { makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 import type { ReceiverAuth } from "../../../src/webhooks/webhook.ts";
 import { type Receiver, startReceiver } from "../../support/receiver.ts";
 
@@ -12,7 +12,7 @@ const SECRET = "hunter2 %&=";
 const json = (body: object, status = 200) => ({ status, body: JSON.stringify(body) });
 
 describe("authorization", () => {
-  const senders = makeSenders({ guard: makeAddressGuard({ allow: ["127.0.0.0/8"] }) });
+  const senders = createSenders({ guard: createAddressGuard({ allow: ["127.0.0.0/8"] }) });
   let receiver: Receiver;
   let server: Receiver;
   let good: string;
@@ -37,7 +37,7 @@ describe("authorization", () => {
     await server.close();
   });
 
-  const send = () => makeAuthorizedSend(senders.send);
+  const send = () => createAuthorizedSend(senders.send);
   const call = (auth?: ReceiverAuth): AuthorizedCall => ({
     url: receiver.url,
     headers: { "x-own": "1" },
@@ -132,8 +132,8 @@ describe("authorization", () => {
   }
 
   it("is auth_error where the token endpoint may not be called", async () => {
-    const guarded = makeSenders({ guard: makeAddressGuard({ allow: [] }) });
-    const result = await makeAuthorizedSend(guarded.send)(call(oauth2()));
+    const guarded = createSenders({ guard: createAddressGuard({ allow: [] }) });
+    const result = await createAuthorizedSend(guarded.send)(call(oauth2()));
     assert.deepEqual(
       [result.error, result.detail],
       ["auth_error", "the token endpoint could not be asked: blocked_address"],

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 import { expectedRule, LAST, SPECIAL, toText } from "./blocked-addresses.ts";
 
-const guard = makeAddressGuard({ allow: [] });
+const guard = createAddressGuard({ allow: [] });
 
 describe("the table of refused networks", () => {
   for (const { cidr, rule, family, first, last } of SPECIAL) {
@@ -74,6 +74,6 @@ describe("the table of refused networks", () => {
     assert.equal(guard.check("::1%1"), "loopback ::1/128, RFC 4291");
     assert.equal(guard.check("::ffff:127.0.0.1%lo"), "loopback 127.0.0.0/8, RFC 1122");
     assert.equal(guard.check("2606:4700::1%lo"), "zone id on a global address, RFC 4007");
-    assert.equal(makeAddressGuard({ allow: ["fe80::/10"] }).check("fe80::1%eth0"), undefined);
+    assert.equal(createAddressGuard({ allow: ["fe80::/10"] }).check("fe80::1%eth0"), undefined);
   });
 });

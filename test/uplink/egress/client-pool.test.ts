@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { trustOf } from "../../../src/uplink/egress/authorization.ts";
-import { makeSenders, type SendersOptions, type TlsCall } from "../../../src/uplink/egress/client-pool.ts";
-import { makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { createSenders, type SendersOptions, type TlsCall } from "../../../src/uplink/egress/client-pool.ts";
+import { createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 import { type Authority, makeAuthority, needsOpenssl } from "../../support/certificates.ts";
 
 describe("senders", needsOpenssl, () => {
@@ -41,7 +41,7 @@ describe("senders", needsOpenssl, () => {
   }
 
   function open(options: Partial<SendersOptions> = {}) {
-    const senders = makeSenders({ guard: makeAddressGuard({ allow: ["127.0.0.0/8"] }), ...options });
+    const senders = createSenders({ guard: createAddressGuard({ allow: ["127.0.0.0/8"] }), ...options });
     cleanup.push(() => senders.close(0));
     const post = (url: string, tls?: TlsCall["tls"]) =>
       senders.send({ url, headers: {}, body: "{}", timeoutMs: 5_000, ...(tls && { tls }) });

@@ -5,9 +5,9 @@ import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
-import { makeSender, type SenderOptions } from "../../../src/uplink/egress/client.ts";
+import { createSender, type SenderOptions } from "../../../src/uplink/egress/client.ts";
 import type { Call } from "../../../src/uplink/egress/exchange.ts";
-import { type AddressGuardOptions, makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { type AddressGuardOptions, createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 
 const cleanup: (() => unknown)[] = [];
 after(async () => {
@@ -28,7 +28,7 @@ const resolvingTo =
 
 function sender(options: Partial<SenderOptions> & Partial<AddressGuardOptions> = {}) {
   const { allow = loopback, resolve, ...rest } = options;
-  const made = makeSender({ guard: makeAddressGuard({ allow, resolve }), ...rest });
+  const made = createSender({ guard: createAddressGuard({ allow, resolve }), ...rest });
   cleanup.push(() => made.close(0));
   return {
     ...made,

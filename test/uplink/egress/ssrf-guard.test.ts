@@ -3,10 +3,10 @@ import type { LookupAddress } from "node:dns";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { BlockedAddressError, makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { BlockedAddressError, createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 import { v4ToNumber, v4ToText, v6ToText } from "./blocked-addresses.ts";
 
-const guard = makeAddressGuard({ allow: [] });
+const guard = createAddressGuard({ allow: [] });
 
 describe("address guard: IPv4 inside IPv6", () => {
   it("judges v4-mapped, NAT64 and ISATAP addresses by the IPv4 address in them", () => {
@@ -35,7 +35,7 @@ describe("address guard: IPv4 inside IPv6", () => {
 
   it("judges the prefix of an ISATAP address first", () => {
     assert.equal(guard.check("fe80::5efe:8.8.8.8"), "link-local fe80::/10, RFC 4291");
-    const open = makeAddressGuard({ allow: ["10.0.0.0/8"] });
+    const open = createAddressGuard({ allow: ["10.0.0.0/8"] });
     assert.equal(open.check("fe80::5efe:10.0.0.1"), "link-local fe80::/10, RFC 4291");
     assert.equal(open.check("2606:4700::5efe:10.0.0.1"), undefined);
   });
@@ -54,7 +54,7 @@ describe("address guard: the operator's networks", () => {
       fc.property(v4, ({ n, bits }) => {
         const size = 1n << BigInt(32 - bits);
         const [first, last] = [n - (n % size), n - (n % size) + size - 1n];
-        const open = makeAddressGuard({ allow: [`${v4ToText(n)}/${bits}`] });
+        const open = createAddressGuard({ allow: [`${v4ToText(n)}/${bits}`] });
         for (const inside of [first, n, last]) {
           for (const prefix of ["", "::ffff:", "64:ff9b::"]) {
             assert.equal(open.check(prefix + v4ToText(inside)), undefined);
@@ -74,7 +74,7 @@ describe("address guard: the operator's networks", () => {
       fc.property(n, fc.integer({ min: 1, max: 128 }), (address, bits) => {
         const size = 1n << BigInt(128 - bits);
         const [first, last] = [address - (address % size), address - (address % size) + size - 1n];
-        const open = makeAddressGuard({ allow: [`${v6ToText(address)}/${bits}`] });
+        const open = createAddressGuard({ allow: [`${v6ToText(address)}/${bits}`] });
         assert.equal(open.check(v6ToText(address)), undefined);
         for (const outside of [first - 1n, last + 1n]) {
           if (outside < 0n || outside >= 2n ** 128n) continue;
@@ -85,21 +85,21 @@ describe("address guard: the operator's networks", () => {
   });
 
   it("takes single addresses and v4-mapped networks", () => {
-    assert.equal(makeAddressGuard({ allow: ["127.0.0.1"] }).check("127.0.0.1"), undefined);
-    assert.equal(makeAddressGuard({ allow: ["::1"] }).check("0:0:0:0:0:0:0:1"), undefined);
-    assert.equal(makeAddressGuard({ allow: ["::ffff:10.0.0.0/104"] }).check("10.255.0.1"), undefined);
+    assert.equal(createAddressGuard({ allow: ["127.0.0.1"] }).check("127.0.0.1"), undefined);
+    assert.equal(createAddressGuard({ allow: ["::1"] }).check("0:0:0:0:0:0:0:1"), undefined);
+    assert.equal(createAddressGuard({ allow: ["::ffff:10.0.0.0/104"] }).check("10.255.0.1"), undefined);
     assert.equal(
-      makeAddressGuard({ allow: ["::ffff:10.0.0.0/112"] }).check("10.1.0.1"),
+      createAddressGuard({ allow: ["::ffff:10.0.0.0/112"] }).check("10.1.0.1"),
       "private 10.0.0.0/8, RFC 1918",
     );
   });
 
   it("keeps the families apart: ::/0 opens no IPv4, 0.0.0.0/0 no IPv6", () => {
-    const v6 = makeAddressGuard({ allow: ["::/0"] });
+    const v6 = createAddressGuard({ allow: ["::/0"] });
     assert.equal(v6.check("fe80::1"), undefined);
     assert.equal(v6.check("127.0.0.1"), "loopback 127.0.0.0/8, RFC 1122");
     assert.equal(v6.check("::ffff:127.0.0.1"), "loopback 127.0.0.0/8, RFC 1122");
-    assert.equal(makeAddressGuard({ allow: ["0.0.0.0/0"] }).check("::1"), "loopback ::1/128, RFC 4291");
+    assert.equal(createAddressGuard({ allow: ["0.0.0.0/0"] }).check("::1"), "loopback ::1/128, RFC 4291");
   });
 
   it("refuses to start with a network it cannot read", () => {
@@ -114,7 +114,7 @@ describe("address guard: the operator's networks", () => {
       "10.0.0.0/8/8",
       "fe80::%1/64",
     ]) {
-      assert.throws(() => makeAddressGuard({ allow: [cidr] }), /is not a network/, cidr);
+      assert.throws(() => createAddressGuard({ allow: [cidr] }), /is not a network/, cidr);
     }
   });
 });
@@ -123,7 +123,7 @@ describe("address guard: what a name resolves to", () => {
   function resolving(...addresses: string[]) {
     const calls: string[] = [];
     const found: LookupAddress[] = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
-    const made = makeAddressGuard({
+    const made = createAddressGuard({
       allow: [],
       resolve(hostname, _options, callback) {
         calls.push(hostname);
@@ -156,7 +156,7 @@ describe("address guard: what a name resolves to", () => {
 
   it("passes on that a name does not resolve", async () => {
     const failure = Object.assign(new Error("no"), { code: "EAI_AGAIN" });
-    const { lookup } = makeAddressGuard({ allow: [], resolve: (_n, _o, done) => setImmediate(done, failure, []) });
+    const { lookup } = createAddressGuard({ allow: [], resolve: (_n, _o, done) => setImmediate(done, failure, []) });
     await assert.rejects(promisify(lookup)("x.example", { all: true }), { code: "EAI_AGAIN" });
     await assert.rejects(resolving().lookup("x.example", { all: true }), { code: "ENOTFOUND" });
   });
@@ -176,7 +176,7 @@ describe("address guard: what a name resolves to", () => {
     assert.equal(await resolving("192.168.1.10", "8.8.8.8").checkUrlResolved("https://x.example/"), undefined);
     assert.equal(await resolving().checkUrlResolved("https://x.example/"), undefined);
     assert.equal((await resolving().checkUrlResolved("ftp://x.example/"))?.code, "invalid_url");
-    const silent = makeAddressGuard({ allow: [], resolve: () => {}, resolveTimeoutMs: 5 });
+    const silent = createAddressGuard({ allow: [], resolve: () => {}, resolveTimeoutMs: 5 });
     assert.equal(await silent.checkUrlResolved("https://x.example/"), undefined);
   });
 });

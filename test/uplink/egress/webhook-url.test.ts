@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { makeAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import { createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
 import { v4ToNumber, v4ToText } from "./blocked-addresses.ts";
 
-const guard = makeAddressGuard({ allow: [] });
+const guard = createAddressGuard({ allow: [] });
 
 describe("a webhook's URL at registration", () => {
   const codeOf = (url: string) => guard.checkUrl(url)?.code;
@@ -151,7 +151,7 @@ describe("a webhook's URL at registration", () => {
   });
 
   it("opens localhost with loopback", () => {
-    const open = makeAddressGuard({ allow: ["127.0.0.0/8"] });
+    const open = createAddressGuard({ allow: ["127.0.0.0/8"] });
     for (const host of ["localhost:3000", "a.localhost", "127.0.0.1", "[::ffff:127.0.0.1]"]) {
       assert.equal(open.checkUrl(`http://${host}/`), undefined, host);
     }

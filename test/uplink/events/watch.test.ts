@@ -4,7 +4,7 @@ import { it } from "node:test";
 import pino from "pino";
 import { RecordCache } from "../../../src/store/record-cache.ts";
 import { EVENTS_TOPIC } from "../../../src/uplink/events/announcer.ts";
-import { makeWatch } from "../../../src/uplink/events/watch.ts";
+import { createWatch } from "../../../src/uplink/events/watch.ts";
 import { BREAKER, type EndpointRecord, type Notice } from "../../../src/uplink/health/circuit-breaker.ts";
 import { WebhookRegistry } from "../../../src/webhooks/registry.ts";
 import { DEFAULTS, type Webhook } from "../../../src/webhooks/webhook.ts";
@@ -24,7 +24,7 @@ it("an instance that has not heard that the webhook is disabled tells of it no m
     const registry = new WebhookRegistry(webhooks, log);
     const records = new RecordCache<EndpointRecord>(endpoints, log, "endpoint");
     await Promise.all([registry.start(), records.start()]);
-    const { health } = makeWatch({
+    const { health } = createWatch({
       ...{ registry, endpoints: records, breaker: BREAKER, eventSource: "/test" },
       addJobs: async () => assert.fail("no webhook wants events"),
       publishEvent: async ({ topic }) => published.push(topic),

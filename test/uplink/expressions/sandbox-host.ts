@@ -1,7 +1,7 @@
 /** A process that evaluates what never ends, until it is killed. */
-import { makeSandbox } from "../../../src/uplink/expressions/sandbox.ts";
+import { createSandbox } from "../../../src/uplink/expressions/sandbox.ts";
 
-const expressions = makeSandbox({ maxPayloadBytes: 1_000 });
+const expressions = createSandbox({ maxPayloadBytes: 1_000 });
 await expressions.evaluate("wh_1", { transform: "1" }, "null");
 void expressions.evaluate("wh_1", { transform: process.argv[2]! }, "null");
 process.stdout.write("busy\n");

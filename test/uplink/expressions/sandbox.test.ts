@@ -1,7 +1,7 @@
 /** JSONata at arm's length: what expressions give, and what those that are no good cost the others. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { type Evaluated, FROM_API, makeSandbox } from "../../../src/uplink/expressions/sandbox.ts";
+import { createSandbox, type Evaluated, FROM_API } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
 
 const MAX_BYTES = 10_000;
@@ -10,7 +10,7 @@ const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temper
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 
 describe("expressions", () => {
-  const expressions = makeSandbox({ maxPayloadBytes: MAX_BYTES });
+  const expressions = createSandbox({ maxPayloadBytes: MAX_BYTES });
   after(() => expressions.close());
   const filter = (text: string) => expressions.evaluate("wh_1", { filter: text }, EVENT);
   const transform = (text: string) => expressions.evaluate("wh_1", { transform: text }, EVENT);
