@@ -1,12 +1,12 @@
 /** The way of a delivery: read the registration → ask the breaker → call → decide. */
-import { DelayedError, type Job, RateLimitError } from "bullmq";
+import { DelayedError, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult, Decision } from "../attempt.ts";
 import type { Prepare } from "../expressions/apply.ts";
 import { healthOf } from "../health/circuit-breaker.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { logAttempt } from "../queue/attempt-log.ts";
-import { type Attempt, type DeliveredMessage, type DeliveryJob, type Filtered, fromJob } from "../queue/job.ts";
+import { type Attempt, type Deliver, type DeliveredMessage, fromJob } from "../queue/job.ts";
 import { type CallOptions, type CallWebhook, createCall } from "./call.ts";
 import { dead, RetryLater, toAttempt } from "./job-outcome.ts";
 import type { SendReply } from "./reply.ts";
@@ -34,22 +34,10 @@ export interface DeliveryObservation {
   decision: Decision;
 }
 
-/** What a worker can do to its whole queue. */
-export interface Endpoint {
-  /** Milliseconds for which nothing of this webhook is called. */
-  rest(ms: number): Promise<void>;
-}
-
 /** Until a webhook that is paused or disabled is looked at again; by then its worker is closed. */
 const CLOSING_MS = 1_000;
 /** Until a delivery whose reply could not be stored is tried again, without using up an attempt. */
 const REPLY_AGAIN_MS = 5_000;
-
-export type Deliver = (
-  job: Job<DeliveryJob>,
-  token: string | undefined,
-  endpoint: Endpoint,
-) => Promise<Attempt | Filtered | null>;
 
 /**
  * @param callBatched calls a webhook with `batch`

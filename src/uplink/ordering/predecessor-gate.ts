@@ -10,8 +10,7 @@
  *   where these cannot tell (`active`) by looking again soon.
  */
 import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
-import type { Deliver } from "../deliver/deliver.ts";
-import { type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
+import { type Deliver, type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
 import { isEnd, postponeMs, shortPostponeMs } from "./message-groups.ts";
 
 export interface PredecessorGateOptions {

@@ -97,3 +97,15 @@ export interface PlacedJob {
   /** Milliseconds for which it is parked. */
   delay?: number;
 }
+
+/** What a worker can do to its whole queue. */
+export interface Endpoint {
+  /** Milliseconds for which nothing of this webhook is called. */
+  rest(ms: number): Promise<void>;
+}
+
+export type Deliver = (
+  job: Job<DeliveryJob>,
+  token: string | undefined,
+  endpoint: Endpoint,
+) => Promise<Attempt | Filtered | null>;
