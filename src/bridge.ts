@@ -25,7 +25,7 @@ import { claimInstance } from "./store/instance.ts";
 import { openStore } from "./store/open.ts";
 import { RecordCache } from "./store/record-cache.ts";
 import { createPreview } from "./uplink/deliver/preview.ts";
-import { createAsk, originName } from "./uplink/egress/ownership-check.ts";
+import { createConsentRequest, originName } from "./uplink/egress/ownership-check.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/health/circuit-breaker.ts";
 import type { DeliveryJob } from "./uplink/queue/job.ts";
 import { headerError } from "./uplink/request/headers.ts";
@@ -212,7 +212,11 @@ export async function startBridge(
           deliveries: uplink,
           owner: {
             origin: originName(config.publicUrl, config.eventSource),
-            ask: createAsk({ send: up.senders.send, publicUrl: config.publicUrl, onAsked: observer.askedOwner }),
+            ask: createConsentRequest({
+              send: up.senders.send,
+              publicUrl: config.publicUrl,
+              onAsked: observer.askedOwner,
+            }),
           },
           untilInStep: async (ms) => publisher.connection.connected && (await uplink.untilInStep(ms)),
           refused: () => uplink.refused(),

@@ -1,11 +1,10 @@
 /** What the first start says to a person: where everything is, and three commands to try. */
 
-import type { Bridge } from "../bridge.ts";
 import type { Config } from "../config/config.ts";
 import type { ApiKey } from "../keys/api-key.ts";
 
 interface Started {
-  bridge: Bridge;
+  bridge: { address: string; broker: { url: string; embedded: boolean; wantedPort: boolean }; store: string };
   apiKey: ApiKey;
   config: Config;
 }

@@ -62,7 +62,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
     }
     const admitted = await options.health.admit(webhook);
     if (admitted.kind === "wait") {
-      await endpoint.rest(admitted.ms);
+      await endpoint.pause(admitted.ms);
       throw new RateLimitError();
     }
 
@@ -77,7 +77,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
     const speaks = result.batch?.leads !== false || admitted.kind === "probe";
     const health = speaks ? healthOf(result, decision) : "neutral";
     const restMs = await options.health.settle(webhook, admitted, { health, decision });
-    if (restMs > 0) await endpoint.rest(restMs);
+    if (restMs > 0) await endpoint.pause(restMs);
     if (decision.kind === "delivered" && !(await options.reply(webhook, message, result))) {
       await job.moveToDelayed(Date.now() + REPLY_AGAIN_MS, token);
       throw new DelayedError();

@@ -32,7 +32,7 @@ export function originName(publicUrl: string | undefined, eventSource: string): 
  * all the same, since a receiver that wants one ends the connection without it, and its key stays here.
  * @returns undefined when the receiver did not agree in its answer. Never rejects.
  */
-export function createAsk({ send, publicUrl, onAsked }: OwnershipOptions) {
+export function createConsentRequest({ send, publicUrl, onAsked }: OwnershipOptions) {
   return async (webhook: Webhook): Promise<Consent | undefined> => {
     const { origin, token } = webhook.verification!;
     const rate = requestRate(webhook);

@@ -101,7 +101,7 @@ export interface PlacedJob {
 /** What a worker can do to its whole queue. */
 export interface Endpoint {
   /** Milliseconds for which nothing of this webhook is called. */
-  rest(ms: number): Promise<void>;
+  pause(ms: number): Promise<void>;
 }
 
 export type Deliver = (

@@ -66,7 +66,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
       moveToDelayed: async (at: number) => void delayedTo.push(at),
       log: async (row: string) => logged.push(JSON.parse(row)),
     } as unknown as Job<DeliveryJob>;
-    return deliver(job, "token", { rest: async (ms) => void rests.push(ms) });
+    return deliver(job, "token", { pause: async (ms) => void rests.push(ms) });
   };
   return { run, calls, observed, rests, disabled, deadLetters, delayedTo, logged, filtered };
 }
@@ -215,7 +215,7 @@ describe("a delivery attempt", () => {
       maxPayloadBytes: 1_000,
       reply: async () => true,
     });
-    await assert.rejects(deliver(job, undefined, { rest: async () => {} }), DelayedError);
+    await assert.rejects(deliver(job, undefined, { pause: async () => {} }), DelayedError);
     assert.equal(delayedTo.length, 1);
   });
 });
