@@ -398,10 +398,10 @@ describe("redactUrl", () => {
   for (const [url, shown] of cases) it(url, () => assert.equal(redactUrl(url), shown));
 });
 
-it("config.ts is the only file of the bridge that reads process.env", () => {
+it("config/config.ts is the only file of the bridge that reads process.env", () => {
   const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   const reads = (file: string) =>
     /process\.env\b|\benv\b.*from "node:process"/.test(readFileSync(join("src", file), "utf8"));
   // The demo is a program of its own, which hands an environment to the bridge that it starts.
-  assert.deepEqual(files.filter(reads).sort(), ["config.ts", "demo.ts"]);
+  assert.deepEqual(files.filter(reads).sort(), ["config/config.ts", "demo/demo.ts"]);
 });

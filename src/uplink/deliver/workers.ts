@@ -93,7 +93,7 @@ export class Workers {
     });
     const queue = this.options.queue(webhook.id);
     const endpoint = {
-      rest: onceAtATime((ms: number) =>
+      pause: onceAtATime((ms: number) =>
         pauseQueue(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
           delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
         ),
