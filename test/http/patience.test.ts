@@ -116,7 +116,7 @@ describe("slow clients", () => {
 });
 
 describe("the times of a bridge", () => {
-  it("are those of the README", () => {
+  it("match docs/limits.md", () => {
     assert.deepEqual(
       [PATIENCE.headersMs, PATIENCE.bodyMs, PATIENCE.silenceMs, PATIENCE.maxConnections],
       [15_000, 120_000, 120_000, 10_000],
