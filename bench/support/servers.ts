@@ -39,7 +39,7 @@ export async function startMosquitto(): Promise<Server> {
   return { url: `mqtt://127.0.0.1:${port}`, child };
 }
 
-/** As the README asks for it: append-only file, flushed every second, nothing evicted. */
+/** As docs/operations.md asks for it: append-only file, flushed every second, nothing evicted. */
 export async function startRedis(): Promise<Server> {
   const port = await freePort();
   const settings = `--bind 127.0.0.1 --port ${port} --save  --appendonly yes --appendfsync everysec --maxmemory-policy noeviction`;

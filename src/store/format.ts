@@ -1,6 +1,6 @@
 /**
  * The number of the form in which data is kept. It stands with the data, so that a newer bridge knows what it has
- * before it, and an older one that it must not go on. When it grows: CONTRIBUTING, "Change what is stored".
+ * before it, and an older one that it must not go on. When it grows: CONTRIBUTING, "Change stored data".
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { CannotStartError } from "../errors.ts";

@@ -116,7 +116,7 @@ describe("slow clients", () => {
 });
 
 describe("the times of a bridge", () => {
-  it("are those of the README", () => {
+  it("match docs/limits.md", () => {
     assert.deepEqual(
       [HTTP_TIMEOUTS.headersMs, HTTP_TIMEOUTS.bodyMs, HTTP_TIMEOUTS.silenceMs, HTTP_TIMEOUTS.maxConnections],
       [15_000, 120_000, 120_000, 10_000],

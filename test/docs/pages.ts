@@ -1,0 +1,55 @@
+/** The documentation as the tests see it: the pages, their code blocks and the notes before each block. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Pages whose commands run, in this order, in one folder and against one bridge. The last ones change the broker. */
+const RUN_FIRST = ["README.md", "docs/guide.md", "docs/publishing.md", "docs/requests.md", "docs/webhooks.md"];
+const RUN_LAST = ["docs/mqtt5.md"];
+
+export interface Block {
+  /** Line of the first note or, without notes, of the opening fence. */
+  line: number;
+  language: string;
+  code: string;
+  /** The comments right before the block, without their marks. */
+  notes: string[];
+}
+
+export interface Page {
+  path: string;
+  text: string;
+}
+
+export function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** Every page of documentation, those at the root included. */
+export function markdownFiles(): string[] {
+  const at = (directory: string) =>
+    readdirSync(join(ROOT, directory))
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => join(directory, name));
+  return [...at("."), ...at("docs")].sort();
+}
+
+/** The pages for users, in the order in which their commands run. */
+export function pages(): Page[] {
+  const ordered = [...RUN_FIRST, ...RUN_LAST];
+  const others = markdownFiles().filter((path) => path.startsWith("docs/") && !ordered.includes(path));
+  return [...RUN_FIRST, ...others, ...RUN_LAST].map((path) => ({ path, text: read(path) }));
+}
+
+/** The code blocks, each with the notes right before it. */
+export function blocks(markdown: string): Block[] {
+  const pattern = /((?:^<!-- .* -->\n)*)^```(\w*)\n([\s\S]*?)^```$/gm;
+  return [...markdown.matchAll(pattern)].map(({ index, 1: comments, 2: language, 3: code }) => ({
+    line: markdown.slice(0, index).split("\n").length,
+    language: language!,
+    code: code!,
+    notes: [...comments!.matchAll(/^<!-- (.*) -->$/gm)].map(([, note]) => note!),
+  }));
+}
