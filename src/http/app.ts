@@ -70,6 +70,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   enforceTimeouts(app.server, patience);
   // Node would answer 417 without a body. An expectation that is not known may be ignored (RFC 9110 section 10.1.1).
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
+  // Node reads nothing more from a connection after a body that came in pieces with Upgrade, which we ignore.
+  app.server.prependListener("request", ({ headers }, response) => {
+    if (headers.upgrade !== undefined) response.shouldKeepAlive = false;
+  });
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
   app.addHook("preClose", (done) => {

@@ -50,7 +50,8 @@ export class State {
         this.webhooks.delete(parent!);
         break;
       case "publishMessage":
-        this.add("message", body.id);
+        // Only a stored publish can be read or cancelled.
+        if (body.outcome === "queued" || body.outcome === "scheduled") this.add("message", body.id);
         break;
       case "retainTopic":
         this.add("topic", body.topic);

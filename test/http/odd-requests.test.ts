@@ -37,4 +37,11 @@ describe("odd requests", () => {
     const answer = await answerTo("GET /v1/keys HTTP/1.1\r\nHost: a\r\nExpect: nonsense\r\n\r\n");
     assert.match(answer, /^HTTP\/1\.1 401 .*"code":"unauthorized"/s);
   });
+
+  it("Upgrade is ignored, and the connection ends with the answer: Node would read no further request from it", async () => {
+    const body = "a".repeat(10);
+    const upgrade = "Connection: upgrade\r\nUpgrade: h2c\r\n";
+    const answer = await answerTo(`GET /healthz HTTP/1.1\r\nHost: a\r\n${upgrade}Content-Length: 10\r\n\r\n${body}`);
+    assert.match(answer, /^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is);
+  });
 });

@@ -93,9 +93,9 @@ export class HangUps<T> {
     this.#quickLeft = MAX_QUICK;
   }
 
-  /** The connection has ended just now and may be back in a moment. */
-  get returning(): boolean {
-    return this.#returning !== undefined && this.#waiting.length < MAX_WAITING;
+  /** The connection has ended just now and may be back in a moment. @param others that wait for it, too */
+  returning(others: number): boolean {
+    return this.#returning !== undefined && this.#waiting.length + others < MAX_WAITING;
   }
 
   /** Resolves once the connection is back, or it is clear that it will take longer. */

@@ -83,7 +83,7 @@ export class Publisher {
   /** Publishes one message. Never rejects. @param waited for the connection to be back */
   publish(message: OutgoingMessage, waited = false): Promise<PublishResult> {
     if (!this.connection.connected) {
-      if (waited || !this.#hangUps.returning) return Promise.resolve(this.#unavailable());
+      if (waited || !this.#hangUps.returning(this.#window.waiting)) return Promise.resolve(this.#unavailable());
       return this.#hangUps.untilReturned().then(() => this.publish(message, true));
     }
     const refusal = this.#refusals.find(message) ?? beyondLimits(message, this.#limits);
@@ -193,7 +193,7 @@ export class Publisher {
 
   #next(): void {
     const { connected } = this.connection;
-    if (connected || !this.#hangUps.returning) this.#window.next(!connected);
+    if (connected || !this.#hangUps.returning(this.#window.waiting)) this.#window.next(!connected);
   }
 
   #failure(error: Error & { code?: number | string }): PublishResult {

@@ -38,9 +38,13 @@ export class Window {
   /** `begin` is called now or in its turn, and may {@link take} a place. @returns false when too many wait */
   enter(qos: AcknowledgedQoS, begin: () => void): boolean {
     if (this.#lines[qos].length === 0 && this.#hasRoom(qos)) begin();
-    else if (this.#lines[1].length + this.#lines[2].length >= MAX_WAITING) return false;
+    else if (this.waiting >= MAX_WAITING) return false;
     else this.#lines[qos].push({ number: this.#arrived++, begin });
     return true;
+  }
+
+  get waiting(): number {
+    return this.#lines[1].length + this.#lines[2].length;
   }
 
   take(qos: AcknowledgedQoS): void {
