@@ -1,17 +1,17 @@
 /** The embedded broker and store: what must last is there after kill -9, and two processes do not share one directory. */
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { connect, connectAsync, type MqttClient } from "mqtt";
 import { assertBooksClose } from "../support/books.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { freePort } from "../support/ports.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const COUNT = 50;
 const SLEEPY = { clientId: "sleepy-device", clean: false, reconnectPeriod: 0 };
 /** Long enough to be killed in between. */
@@ -124,7 +124,7 @@ describe("kill -9, embedded broker and store", () => {
   });
 
   it("refuses a second process on the same data with 78", async () => {
-    const second = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    const second = startProcess(process.execPath, [...MAIN], {
       env: { PORT: "0", BROKER_PORT: "0", DATA_DIR: bridge.dataDir, API_KEY: "test-key-0123456789abcdef" },
     });
     assert.deepEqual(await second.exited, { code: 78, signal: null });

@@ -1,9 +1,9 @@
 /** Data of a newer bridge: it is refused with 78 and stays as it is, also when it becomes newer meanwhile. */
+
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { FORMAT } from "../../src/store/format.ts";
 import { startTestBridge } from "../support/bridge.ts";
@@ -11,16 +11,16 @@ import { temporaryDirectory } from "../support/directories.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { readRedis } from "../support/old-data.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const NEWER = { format: FORMAT.format + 2, readableFrom: FORMAT.format + 1 };
 const REFUSED = `was written by a newer Causeway: it has format ${NEWER.format}, for bridges of format ${NEWER.readableFrom} or newer`;
 
 function start(env: Record<string, string> & { DATA_DIR: string }) {
   const settings = { PORT: "0", BROKER_PORT: "0", API_KEY: "", LOG_LEVEL: "warn", ...env };
-  return startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+  return startProcess(process.execPath, [...MAIN], {
     env: settings,
     cwd: settings.DATA_DIR,
   });

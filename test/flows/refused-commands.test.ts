@@ -1,8 +1,8 @@
 /** A Redis that refuses commands: nothing secret is said, no request ends with 500, and it works again. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import type { MqttClient } from "mqtt";
 import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
@@ -10,11 +10,11 @@ import { temporaryDirectory } from "../support/directories.ts";
 import { connectTo } from "../support/in-process.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** Taken from the user one after the other. Redis applies it to open connections, too. */
 const REFUSED = [
   ["-@write"],
@@ -197,7 +197,7 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
 
   it("says no password at a start that it refuses", async () => {
     const [wrong, dir] = [`not-${STORE_PASSWORD}`, temporaryDirectory("refused")];
-    const child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    const child = startProcess(process.execPath, [...MAIN], {
       env: { STORE_URL: storeUrl(wrong), DATA_DIR: dir, LOG_LEVEL: "trace", PORT: "0", BROKER_PORT: "0" },
       cwd: dir,
     });

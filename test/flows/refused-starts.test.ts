@@ -1,17 +1,16 @@
 /** A start that cannot use its data ends with 78 and one sentence about what to do, without a stack trace. */
+
 import assert from "node:assert/strict";
 import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { startTestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { startProcess } from "../support/processes.ts";
-
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+import { MAIN } from "../support/program.ts";
 
 async function refused(dataDir: string, pattern: RegExp, env: Record<string, string> = {}): Promise<void> {
-  const process_ = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+  const process_ = startProcess(process.execPath, [...MAIN], {
     env: { PORT: "0", BROKER_PORT: "0", LOG_LEVEL: "warn", API_KEY: "", DATA_DIR: dataDir, ...env },
     cwd: temporaryDirectory("refused"),
   });

@@ -1,20 +1,20 @@
 /** Secrets with the real process: what lies in the store, and what is said in answers and in the log. */
+
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { makeAuthority, needsOpenssl } from "../support/certificates.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const [OLD, NEW] = [`old-${"k".repeat(40)}`, `new-${"k".repeat(40)}`];
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** Everything in a Redis, as text. */
 async function dumpRedis(url: string): Promise<string> {
@@ -182,7 +182,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
     it("end the start with 78 where no key opens them", async () => {
       // Without SECRETS_KEY the embedded store has a key of its own, which is another one.
       for (const secretsKey of [undefined, NEW]) {
-        const child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+        const child = startProcess(process.execPath, [...MAIN], {
           env: { ...env(secretsKey), API_KEY: "k".repeat(20), PORT: "0", BROKER_PORT: "0" },
           cwd: dataDir,
         });

@@ -1,16 +1,16 @@
 /** SIGTERM: an orderly end in time, and nothing lost; and starts that must not happen. What is away then: shutdown-faults. */
+
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { assertBooksClose } from "../support/books.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { freePort } from "../support/ports.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const STOP_MS = 15_000;
 const STOPS = 2;
 const CONCURRENCY = 10;
@@ -135,7 +135,7 @@ describe("a configuration that cannot work", () => {
 function start(env: Record<string, string>) {
   const dataDir = temporaryDirectory("test");
   const settings = { PORT: "0", BROKER_PORT: "0", API_KEY: "test-key-0123456789abcdef", DATA_DIR: dataDir, ...env };
-  return startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+  return startProcess(process.execPath, [...MAIN], {
     env: settings,
     cwd: dataDir,
   });

@@ -1,10 +1,10 @@
 /** Another store in the place of the right one: the bridge waits for the right one, and loses nothing meanwhile. */
+
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
@@ -12,11 +12,11 @@ import { connectTo, until } from "../support/in-process.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const PER_SECOND = 200;
 /** How long the wrong store is there; every retry in the bridge is shorter. */
 const WRONG_MS = 8_000;
@@ -167,7 +167,7 @@ describe("the embedded store", () => {
 });
 
 function startOn(dataDir: string, env: Record<string, string>) {
-  return startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+  return startProcess(process.execPath, [...MAIN], {
     env: { PORT: "0", BROKER_PORT: "0", LOG_LEVEL: "warn", API_KEY: "", DATA_DIR: dataDir, ...env },
     cwd: dataDir,
   });

@@ -1,11 +1,11 @@
 /** The bridge as a real process, and what tests say to it. */
+
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "./directories.ts";
 import { freePort } from "./ports.ts";
 import { type Exit, startProcess, type TestProcess } from "./processes.ts";
+import { MAIN } from "./program.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const API_KEY = "test-key-0123456789abcdef";
 
 export interface Answer {
@@ -60,7 +60,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
 
   async function start(): Promise<void> {
     // In the data directory, where no .env file of a developer lies.
-    child = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN], {
+    child = startProcess(process.execPath, [...MAIN], {
       env: settings,
       cwd: dataDir,
     });

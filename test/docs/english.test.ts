@@ -1,0 +1,75 @@
+/** The English of comments, test titles and the API description: plain sentences that open with their subject. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import ts from "typescript";
+import { parse } from "yaml";
+import { ROOT } from "./pages.ts";
+
+/** A relative clause in the place of a noun, and pronouns that name nothing. */
+const ODD = [/(?:^|[.:;] )(?:What|Of|Those|Whoever|That which) (?![^.]*\?)/, /\b(?:nobody|somebody|whoever)\b/i];
+const GENERATED = "src/http/contract/generated.ts";
+
+const isOdd = (text: string) => ODD.some((pattern) => pattern.test(text));
+
+function typescriptFiles(folder: string): string[] {
+  const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+  return files.filter((file) => file.endsWith(".ts")).map((file) => join(folder, file));
+}
+
+/** Comments without their marks, adjacent line comments as one. */
+function comments(source: string): string[] {
+  const found: string[] = [];
+  const scanner = ts.createScanner(ts.ScriptTarget.Latest, false, ts.LanguageVariant.Standard, source);
+  for (let kind = scanner.scan(); kind !== ts.SyntaxKind.EndOfFileToken; kind = scanner.scan()) {
+    const isComment = kind === ts.SyntaxKind.SingleLineCommentTrivia || kind === ts.SyntaxKind.MultiLineCommentTrivia;
+    if (isComment)
+      found.push(
+        scanner
+          .getTokenText()
+          .replaceAll(/^\s*(?:\/\*\*?|\*\/|\*|\/\/)\s?|\s*\*\/$/gm, "")
+          .trim(),
+      );
+  }
+  return found;
+}
+
+/** First arguments of `describe`, `it` and `test`. */
+function titles(file: string, source: string): string[] {
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && /^(?:describe|it|test)\b/.test(node.expression.getText())) {
+      const [title] = node.arguments;
+      if (title && ts.isStringLiteralLike(title)) found.push(title.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true));
+  return found;
+}
+
+function descriptions(value: unknown): string[] {
+  if (value === null || typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([key, member]) =>
+    (key === "description" || key === "summary") && typeof member === "string" ? [member] : descriptions(member),
+  );
+}
+
+describe("plain English", () => {
+  for (const folder of ["src", "test", "bench"]) {
+    it(`in the comments and titles of ${folder}/`, () => {
+      const odd = typescriptFiles(folder).flatMap((file) => {
+        if (file === GENERATED) return [];
+        const source = readFileSync(join(ROOT, file), "utf8");
+        return [...comments(source), ...titles(file, source)].filter(isOdd).map((text) => `${file}: ${text}`);
+      });
+      assert.deepEqual(odd, []);
+    });
+  }
+
+  it("in openapi/openapi.yaml", () => {
+    const document: unknown = parse(readFileSync(join(ROOT, "openapi/openapi.yaml"), "utf8"));
+    assert.deepEqual(descriptions(document).filter(isOdd), []);
+  });
+});
