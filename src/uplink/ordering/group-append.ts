@@ -121,7 +121,7 @@ export class GroupAppender {
       const place = found.get(id)!;
       const isBehind = place.previous !== undefined && added.has(place.previous);
       added.add(id);
-      // Not postponed after an earlier append: that predecessor may have ended, and the worker checks it.
+      // Postponed only if the predecessor is in this append: an earlier one may have ended, which the worker checks.
       return { id, data: { ...data, place }, ...(isBehind && { delay: postponeMs(0) }) };
     });
   }

@@ -88,7 +88,7 @@ export function sequenceText(sequence: number): string {
 
 const POSTPONE_MIN_MS = 10 * 60_000;
 const POSTPONE_MAX_MS = 12 * 3_600_000;
-/** While another process runs the predecessor, or ran it when it died. */
+/** Delays while another process runs the predecessor, or ran it when it died. */
 const SHORT_MIN_MS = 250;
 const SHORT_MAX_MS = 5_000;
 
@@ -107,7 +107,7 @@ export function shortPostponeMs(looks: number): number {
 }
 
 /**
- * Whether this job state means that the delivery has ended. A job that no longer exists (`unknown`) was kept long
+ * Whether this job state means that the delivery has ended. A missing job (`unknown`) counts as ended: it was kept long
  * enough.
  */
 export function isEnd(state: string): boolean {

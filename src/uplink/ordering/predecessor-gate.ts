@@ -1,10 +1,10 @@
 /**
  * Holds a delivery back until its predecessor has ended, and promotes its successors.
  *
- * A process that ends a delivery promotes the successor *before* the job ends. If the process dies in between, the
- * successor finds the delivery unfinished and is postponed again; the delivery is called again and promotes the
- * successor once more. A job names its successor, or the successor has recorded its id there. If a successor checks and
- * is postponed while its predecessor ends, each step of the two detects the other:
+ * A process that ends a delivery promotes the successor *before* the delivery's own job ends. If the process dies in
+ * between, the successor finds the delivery unfinished and is postponed again; the delivery is called again and
+ * promotes the successor once more. A job names its successor, or the successor has recorded its id there. If a
+ * successor checks and is postponed while its predecessor ends, each of the two detects the steps of the other:
  * - within one process, through `#running`, `#checking` and `#postponing`, which change together with the steps;
  * - with another process that runs deliveries of this webhook, through the states of the jobs in the store, and where
  *   these are inconclusive (`active`), by another check soon.
