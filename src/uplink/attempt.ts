@@ -1,8 +1,6 @@
-/** The vocabulary of delivery: the result of one attempt to call a webhook, and the decision that follows from it. */
+/** Types of delivery: the result of one attempt to call a webhook, and the decision that follows from it. */
 
-/** What follows from one attempt to call a webhook: the contract's answer table as a pure function. */
-
-/** How a call failed: stable names that people see as `error` in the attempt log. */
+/** Kind of a failed call: stable names that users see as `error` in the attempt log. */
 export type ErrorKind =
   | "dns_error"
   | "connection_refused"
@@ -16,53 +14,61 @@ export type ErrorKind =
   | "auth_error"
   | "http_error"
   | "network_error"
-  /** An expression of the webhook: nobody was called. */
+  /** An expression of the webhook failed: the receiver was not called. */
   | "filter_error"
   | "transform_error"
-  /** The answer to a batch names the event. */
+  /** The response to a batch names the event. */
   | "not_accepted";
 
 export interface AttemptResult {
-  /** Absent when no answer came. */
+  /** Absent when no response came. */
   statusCode?: number;
-  /** The `Retry-After` header as it came. */
+  /** The raw `Retry-After` header. */
   retryAfter?: string;
   /** Absent on 2xx, unless a batch was accepted without this event. */
   error?: ErrorKind;
-  /** For people: what lies behind `error`. */
+  /** Cause of `error`, for users. */
   detail?: string;
   /** After `filter_error` and `transform_error`: the expression was not evaluated this time. */
   notEvaluated?: boolean;
   durationMs: number;
-  /** When the call began, in milliseconds since the epoch, where it waited for others. */
+  /** Start of the call in milliseconds since the epoch, if the delivery waited for others (batch). */
   at?: number;
-  /** The call carried several events. One of them leads: what the endpoint did is counted with it, and only once. */
+  /**
+   * The call carried several events. One of them leads: the endpoint's health counts the call once, with that event.
+   */
   batch?: { id: string; events: number; leads: boolean };
-  /** The first bytes of the answer as text. */
+  /** The first bytes of the response as text. */
   responseBody?: string;
-  /** The OAuth 2 access token that was sent. Never kept: it tells what must not be kept. */
+  /** The OAuth 2 access token that was sent. Never stored: it serves to mask the token in stored text. */
   accessToken?: string;
-  /** The answer as it came, where it is wanted itself, and its content type. */
+  /** The raw response body and its content type, if they were requested. */
   body?: Buffer;
   bodyType?: string;
-  /** The answer was longer than what was kept, or broke off. */
+  /** The response was longer than the stored part, or broke off. */
   responseTruncated?: boolean;
-  /** Those that were asked for. */
+  /** Response headers that were requested. */
   headers?: Record<string, string>;
 }
 
 export type Decision =
   | { kind: "delivered" }
-  /** Again after `delayMs`. `slowDown`: the endpoint seems overloaded or away, so its other deliveries should wait too. */
+  /**
+   * Retry after `delayMs`. `slowDown`: the endpoint seems overloaded or unavailable, so its other deliveries should
+   * wait too.
+   */
   | { kind: "retryAt"; delayMs: number; slowDown: boolean }
   /** The receiver asked the whole endpoint to wait `delayMs`; no attempt is consumed. */
   | { kind: "throttled"; delayMs: number }
-  /** The receiver wants no more: the webhook is disabled, and what waits is kept. */
+  /** The receiver wants no more events: the webhook is disabled, and its waiting deliveries are kept. */
   | { kind: "gone" }
   /** The schedule is used up: a dead letter. */
   | { kind: "dead" };
 
-/** Nobody was reached, or nobody answered. `blocked_address` is our own refusal and says nothing about the endpoint. */
+/**
+ * No endpoint was reached, or it did not respond. `blocked_address` is the bridge's own refusal and says nothing about
+ * the endpoint.
+ */
 const UNREACHABLE: readonly ErrorKind[] = [
   "dns_error",
   "connection_refused",
@@ -74,7 +80,7 @@ const UNREACHABLE: readonly ErrorKind[] = [
   "auth_error",
 ];
 
-/** Whether the failure is the endpoint's, or lies between it and us. */
+/** Whether the failure lies at the endpoint, or between it and the bridge. */
 export function isUnreachable(error: ErrorKind | undefined): boolean {
   return error !== undefined && UNREACHABLE.includes(error);
 }

@@ -1,4 +1,4 @@
-/** What the uplink needs from outside: functions and narrow ports. */
+/** Dependencies of the uplink: functions and narrow ports. */
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import type { WebhookRegistry } from "../webhooks/registry.ts";
@@ -19,35 +19,35 @@ export interface UplinkOptions<S extends Session>
     Pick<WatchOptions, "breaker" | "publishEvent"> {
   registry: WebhookRegistry;
   assignments: AssignmentRecords;
-  /** What the instance that receives tells the others; started. */
+  /** The receiver's record for the other instances; already started. */
   receivers: RecordCache<ReceiverRecord>;
   openLease: ReceiverElectionOptions<S>["openLease"];
   endpoints: WatchOptions["endpoints"] & { onChange(listener: (changed: ReadonlySet<string>) => void): void };
   openQueue: DeliveryQueuesOptions["openQueue"];
-  /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is surely the one that receives */
+  /** @param callbacks `mayConnect`, `mayWrite`: whether this instance is confirmed as the receiver */
   openSession(
     callbacks: SessionCallbacks & { mayConnect(): boolean; mayWrite(): Promise<boolean> },
     receive: (packet: ReceivedPacket, done: () => void) => void,
   ): S;
-  /** Reads from the store what {@link UplinkOptions.responseTopics} go by. */
+  /** Reloads from the store the data behind {@link UplinkOptions.responseTopics}. */
   reloadResponseTopics(): Promise<void>;
-  /** Where the answers of requests are expected; they go into the queue {@link ANSWERS_QUEUE}. */
+  /** Topics of the responses to requests; the responses go into the queue `RESPONSES_QUEUE`. */
   responseTopics(): readonly string[];
   maxPayloadBytes: number;
-  /** How many deliveries of a webhook may wait: beyond them the oldest are discarded. */
+  /** Most waiting deliveries of a webhook: beyond them the oldest are discarded. */
   maxWaiting: number;
-  /** The ends of the lines of ordered webhooks. */
+  /** Group tails of ordered webhooks. */
   expiringKeys: GroupAppenderOptions["tails"] & { releaseIf(key: string, value: string): Promise<void> };
-  /** For what one instance at a time does, also while the store has no memory left; see the store's `Leases`. */
+  /** For tasks of one instance at a time, also while the store has no memory left; see the store's `Leases`. */
   leases: {
     acquire(name: string, holder: string, ttlMs: number): Promise<string>;
     release(name: string, holder: string): Promise<void>;
   };
   counters: DeliveryQueuesOptions["counters"] & MessageLedgerOptions["counters"];
   ledgers: DeliveryQueuesOptions["ledgers"] & { total(): Promise<DeliveryTotals> };
-  /** Whether there is a registration in the store, be it one that cannot be read. */
+  /** Whether the store has a registration, even one that cannot be read. */
   isStored(webhookId: string): Promise<boolean>;
-  /** Makes the reply of a receiver durable; it is published as soon as the broker is there. */
+  /** Makes a receiver's reply durable; it is published once the broker is available. */
   acceptReply: ReplyOptions["accept"];
   observe: WatchObserver &
     ReplyOptions["observe"] & {
@@ -57,12 +57,12 @@ export interface UplinkOptions<S extends Session>
       /** An event of the bridge itself was queued. */
       added(webhookId: string): void;
       flushed(durationMs: number): void;
-      /** A part failed and is tried again by itself. */
+      /** A part failed and retries by itself. */
       partFailed(
         part: "enqueue" | "subscriptions" | "retention" | "health" | "events" | "reply" | "books",
         error: Error,
       ): void;
-      /** A stored filter for which brokers end the connection. */
+      /** A stored filter was skipped because brokers end the connection for it. */
       filterSetAside(webhookId: string, filter: string, reason: string): void;
       discarded: RetentionOptions["discarded"];
       forget(webhookId: string): void;

@@ -1,4 +1,4 @@
-/** The uplink as one piece: registrations → subscriptions → intake → queues → workers. */
+/** Assembles the uplink: registrations → subscriptions → intake → queues → workers. */
 import { randomUUID } from "node:crypto";
 import { type Message, toStored } from "../message.ts";
 import { createReply } from "./deliver/reply.ts";
@@ -24,11 +24,11 @@ import { createSubscribable } from "./receive/rejected-filters.ts";
 import type { Session } from "./receive/session.ts";
 import { Subscriptions } from "./receive/subscriptions.ts";
 
-/** Stands for the requests among the webhooks: the same way, up to the queue. */
+/** Pseudo webhook of the responses to requests: they take the same path, up to the queue. */
 const RESPONSES = "answers";
 export const RESPONSES_QUEUE = queueName(RESPONSES);
 const RESPONSES_QOS = 1 as const;
-/** An instance that dies while it drops deliveries holds the others up for so long. */
+/** An instance that dies while it discards deliveries blocks the other instances for this time. */
 const RETENTION_MS = 60_000;
 
 export type Uplink<S extends Session> = ReturnType<typeof createUplink<S>>;
@@ -160,7 +160,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
   }
 
   return {
-    /** @param runs what of it this process does; whether it receives is the lease's affair */
+    /** @param runs the parts that this process runs; the lease decides whether it receives */
     async start(runs: { workers: boolean; retention: boolean }): Promise<void> {
       registry.onChange((changed) => {
         for (const id of changed) watch.changed(id);
@@ -180,25 +180,25 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
       await lane.start();
     },
 
-    /** The topics of answers have changed. */
+    /** Call when the response topics have changed. */
     refresh: () => lane.refresh(),
-    /** The instance that receives, undefined while that is not known, and whether it is this one. */
+    /** The receiver, undefined while it is unknown, and whether it is this instance. */
     holder: () => ({ name: lane.lease.holder, here: lane.lease.held }),
-    /** The sessions of this instance: none when another one receives. */
+    /** Sessions of this instance: none when another instance is the receiver. */
     sessions: () => lane.receiver?.subscriptions.sessions ?? [],
-    /** Whether the broker subscribes the instance that receives to exactly what the registrations want. */
+    /** Whether the receiver's subscriptions match the registrations. */
     inStep: () => lane.inStep,
     untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
-    /** Why the broker does not subscribe the instance that receives, by filter. */
+    /** The receiver's refused filters, with the reasons. */
     refused: (): ReadonlyMap<string, string> => new Map(lane.refused.map(({ filter, reason }) => [filter, reason])),
-    /** Resolves once the delivery is durable, in no order with others. Rejects when the store is away. */
+    /** Adds a delivery without order. Resolves once it is durable; rejects when the store is unavailable. */
     async enqueue(message: Message, webhookId: string): Promise<void> {
       await addJobs(webhookId, [{ id: message.id, data: toStored(message) }]);
       messages.note("enqueued");
       observe.received("enqueued", message, [webhookId]);
     },
     isThere: (webhookId: string, messageId: string) => queues.isThere(webhookId, messageId),
-    /** Milliseconds since the oldest batch under way began to be written. */
+    /** Milliseconds since the oldest flush in progress began. */
     oldestFlushMs: () => lane.receiver?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
@@ -210,7 +210,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
     list: (webhookId: string, query: Parameters<typeof listDeliveries>[2]) =>
       listDeliveries(queues.of(webhookId), webhookId, query),
 
-    /** Queues an event of the bridge itself. @returns its id */
+    /** Queues a test event. @returns its id */
     async sendTest(webhookId: string): Promise<string> {
       const { id, data } = testEvent(webhookId);
       await addJobs(webhookId, [{ id, data }]);
@@ -219,10 +219,13 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
     },
 
     failingSince: (webhookId: string) => health.failingSince(webhookId),
-    /** How many endpoints are failing. */
+    /** Number of failing endpoints. */
     failing: () => health.failing,
 
-    /** The endpoint is as new: called at once, whatever was held against it. Rejects when the store is away. */
+    /**
+     * Resets the health of the endpoint and ends its pause, so that it is called at once. Rejects when the store is
+     * unavailable.
+     */
     async resetHealth(webhookId: string): Promise<void> {
       await health.reset(webhookId);
       await resumeQueue(queues.of(webhookId));
@@ -230,22 +233,25 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
 
     drop: (webhookId: string) => queues.drop(webhookId),
 
-    /** Of all instances that share the store. Rejects when the store is away. */
+    /** Ledgers of all instances that share the store. Rejects when the store is unavailable. */
     async books(): Promise<Books> {
       const [book, deliveries] = await Promise.all([messages.read(), options.ledgers.total()]);
       return { messages: book, deliveries };
     },
 
-    /** Stops the intake, acknowledging what is durable, and leaves it to another instance. */
+    /** Stops the intake, acknowledges durable messages, and leaves the reception to another instance. */
     async stopIntake(): Promise<void> {
       await lane.stop();
       await messages.stop();
     },
 
-    /** Takes up no delivery any more and lets calls under way finish; what the process ends before is called again. */
+    /**
+     * Takes no more deliveries and lets calls in progress finish; calls cut off by the end of the process are made
+     * again.
+     */
     stopWorkers: () => workers.stop(),
 
-    /** After intake and workers: nothing needs the queues then. */
+    /** Call after the intake and the workers have stopped: the queues are then unused. */
     async close(): Promise<void> {
       await retention.stop();
       await orphans.stop();

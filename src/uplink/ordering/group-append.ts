@@ -1,13 +1,13 @@
 /**
- * Adds deliveries of ordered webhooks, each with its place.
+ * Adds deliveries of ordered webhooks, each with its place in its message group.
  *
- * The steps, and what a crash after each leaves behind. Nothing is acknowledged before the last, so the broker sends
- * the messages again afterwards:
- * 1. Take numbers: they are lost, and `sequence` has a gap.
- * 2. Write the tails: they name deliveries that are not there; the reader then goes by the ones before them, which the
- *    tails name as well. Had the tails been written last, what comes again would not stand behind what was added, and
- *    a late retry of the old could overtake the new.
- * 3. Add the jobs, all or none: what comes again stands behind them, as a repetition.
+ * The steps, and the effect of a crash after each. No message is acknowledged before the last step, so the broker
+ * resends the messages afterwards:
+ * 1. Take sequence numbers: they are lost, and `sequence` has a gap.
+ * 2. Write the group tails: they name deliveries that do not exist. A reader then uses the previous tails, which the
+ *    values name as well. If the tails were written last, resent messages would not become successors of the added
+ *    deliveries, and a late retry of an old delivery could overtake a new one.
+ * 3. Add the jobs, all or none: resent messages become their successors, as duplicates.
  */
 import type { StoredMessage } from "../../message.ts";
 import type { Place, PlacedJob } from "../queue/job.ts";
@@ -28,24 +28,24 @@ export interface NewJob {
 
 export interface GroupAppenderOptions {
   ordering(webhookId: string): Ordering;
-  /** Adds all or none; an id that is there already is left as it is. */
+  /** Adds all jobs or none; an existing id is left unchanged. */
   addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void>;
-  /** Adds to the number of deliveries of a webhook and answers the new number. */
+  /** Adds to the number of deliveries of a webhook and returns the new number. */
   count(webhookId: string, deliveries: number): Promise<number>;
-  /** Whether there is a job with this id, in whatever state. */
+  /** Whether a job with this id exists, in any state. */
   isThere(webhookId: string, id: string): Promise<boolean>;
   tails: {
-    /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
+    /** Stores the value if the key is absent and returns undefined; otherwise returns the existing value. */
     setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
     put(key: string, value: string, ttlSeconds: number): Promise<void>;
   };
 }
 
-/** Longer than any delivery can take: fifty retries a week apart. Ended deliveries take their tails with them. */
+/** Longer than any delivery can take: fifty retries a week apart. An ended delivery releases its group tail. */
 const TAIL_SECONDS = 400 * 24 * 3600;
 /**
- * A tail that was written just now need not be read again. Not for long: another instance may take over the
- * subscription, and this one get it back. That takes longer than this.
+ * Time for which a tail just written need not be read again. It is shorter than the time in which another instance can
+ * become the receiver and this one again.
  */
 const REMEMBER_MS = 2_000;
 const MAX_REMEMBERED = 10_000;
@@ -58,15 +58,16 @@ interface Turn {
 }
 
 export class GroupAppender {
-  /** Of each webhook those that are being added, in the order of their coming. */
+  /** Pending appends per webhook, in arrival order. */
   readonly #turns = new Map<string, Turn[]>();
   readonly #tails = new Map<string, { last: string; at: number }>();
 
   constructor(private readonly options: GroupAppenderOptions) {}
 
   /**
-   * Adds jobs behind all that came before; waits while those cannot be added. After a failure it must be called again
-   * with the same array, and keeps its turn. Those of a webhook without an order wait only for what began with one.
+   * Adds jobs after all earlier ones; waits while those cannot be added. After a failure the caller must call again
+   * with the same array, which keeps its turn. Jobs of an unordered webhook wait only for appends that began while it
+   * was ordered.
    */
   async add(webhookId: string, jobs: NewJob[]): Promise<void> {
     if (this.options.ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
@@ -77,10 +78,10 @@ export class GroupAppender {
     const turn = turns.find((known) => known.jobs === jobs) ?? createTurn(jobs);
     if (!turns.includes(turn)) turns.push(turn);
     while (turns[0] !== turn) {
-      if (!turns.includes(turn)) return; // the webhook is gone
+      if (!turns.includes(turn)) return; // the webhook was removed
       await turns[0]!.over;
     }
-    // Once only: a retry must find the same places in what may have been added without our hearing of it.
+    // Placed once: a retry must find the same places in jobs that were added although the response was lost.
     turn.placed ??= await this.#place(webhookId, jobs);
     await this.options.addJobs(webhookId, turn.placed);
     const at = Date.now();
@@ -90,12 +91,12 @@ export class GroupAppender {
     if (turns.length === 0) this.#turns.delete(webhookId);
   }
 
-  /** Whether jobs of this webhook are being added, or must be tried again. */
+  /** Whether jobs of this webhook are being added or must be retried. */
   isAdding(webhookId: string): boolean {
     return this.#turns.has(webhookId);
   }
 
-  /** A webhook is gone: nothing waits for its turn any more. */
+  /** Ends all turns of a removed webhook. */
   forget(webhookId: string): void {
     const turns = this.#turns.get(webhookId);
     this.#turns.delete(webhookId);
@@ -104,7 +105,7 @@ export class GroupAppender {
 
   async #place(webhookId: string, jobs: NewJob[]): Promise<PlacedJob[]> {
     const ordering = this.options.ordering(webhookId);
-    if (ordering === "none") return jobs; // since it began
+    if (ordering === "none") return jobs; // no longer ordered
     const keyOf = (topic: string) => groupTailKey(webhookId, ordering, topic);
     const last = await this.options.count(webhookId, jobs.length);
     const tails = new Map<string, string>();
@@ -120,19 +121,19 @@ export class GroupAppender {
       const place = found.get(id)!;
       const isBehind = place.previous !== undefined && added.has(place.previous);
       added.add(id);
-      // What stands behind an earlier one may find that one ended: whoever takes it up looks.
+      // Postponed only if the predecessor is in this append: an earlier one may have ended, which the worker checks.
       return { id, data: { ...data, place }, ...(isBehind && { delay: postponeMs(0) }) };
     });
   }
 
-  /** Makes `last` the tail of a line. @returns the delivery that was last before */
+  /** Makes `last` the tail of a message group. @returns the delivery that was the tail before */
   async #extend(webhookId: string, key: string, last: string): Promise<string | undefined> {
     const { tails, isThere } = this.options;
     const remembered = this.#tails.get(key);
     let before = remembered && Date.now() - remembered.at < REMEMBER_MS ? remembered.last : undefined;
     if (before === undefined) {
       const found = await tails.setIfAbsent(key, groupTailValue(last, undefined), TAIL_SECONDS);
-      // Nobody waits in this line; or a try before this one got as far as this.
+      // The group had no tail, or an earlier attempt wrote this one.
       if (found === undefined || parseGroupTail(found).last === last) return found && parseGroupTail(found).before;
       const tail = parseGroupTail(found);
       before = (await isThere(webhookId, tail.last)) ? tail.last : tail.before;

@@ -1,13 +1,14 @@
 /**
- * The order of deliveries, pure: lines, what stands before what, and how long a delivery is parked.
+ * Order of deliveries, as pure functions: message groups, places, and the delay of a postponed delivery.
  *
- * A *line* holds the deliveries of one webhook that go one after the other: those of one topic (`topic`), or all
- * (`strict`). Each knows the one before it, `previous`, and is called only when that one has ended: delivered, failed
- * for good, or gone. Nothing else makes the order, so it lasts through retries, restarts and any number of instances.
+ * A *message group* holds the deliveries of one webhook that run one after the other: those of one topic (`topic`), or
+ * all (`strict`). Each delivery names its predecessor, `previous`, and is called only when the predecessor has ended:
+ * delivered, failed for good, or removed. The order depends on nothing else, so it survives retries, restarts and any
+ * number of instances.
  *
- * What waits behind another one is *parked*: it lies in the queue with a long delay, and whoever ends a delivery wakes
- * the one behind it first. The delay itself only matters when a wake-up was lost; so a long line costs nothing while
- * its head waits for another attempt.
+ * A delivery whose predecessor has not ended is *postponed*: it gets a long delay in the queue, and the process that
+ * ends a delivery first promotes its successor. The delay only matters if a promotion was lost, so a long group costs
+ * nothing while its head waits for another attempt.
  */
 import { createHash } from "node:crypto";
 import type { Webhook } from "../../webhooks/webhook.ts";
@@ -19,15 +20,15 @@ export function isOrdered(webhook: Pick<Webhook, "ordering"> | undefined): boole
   return webhook?.ordering !== undefined && webhook.ordering !== "none";
 }
 
-/** A line's key in the store: topics may be long, and hold anything. */
+/** Key of a group tail in the store. Topics are hashed because they may be long and contain any character. */
 export function groupTailKey(webhookId: string, ordering: Exclude<Ordering, "none">, topic: string): string {
   if (ordering === "strict") return `tail-${webhookId}-strict`;
   return `tail-${webhookId}-${createHash("sha256").update(topic).digest("base64url").slice(0, 22)}`;
 }
 
 /**
- * The value of a tail: the last delivery, and the one that was last before it was added. It is written before the
- * deliveries are, so after a crash the last one may never have been added: then the other one is the end.
+ * Value of a group tail: the last delivery, and the tail before it. The value is written before the deliveries, so
+ * after a crash the last delivery may never have been added: then the tail before it counts.
  */
 export function groupTailValue(last: string, before: string | undefined): string {
   return before === undefined ? last : `${last} ${before}`;
@@ -38,7 +39,7 @@ export function parseGroupTail(value: string): { last: string; before: string | 
   return { last, before };
 }
 
-/** Jobs by their line, in their order. */
+/** Groups jobs by message group and keeps their order. */
 export function byGroup<J extends { data: { topic: string } }>(
   jobs: readonly J[],
   keyOf: (topic: string) => string,
@@ -54,9 +55,9 @@ export function byGroup<J extends { data: { topic: string } }>(
 }
 
 /**
- * The places of jobs that are added together, in their order.
- * @param tails the last delivery of each line before them, where there is one
- * @param lastSequence the sequence of the last of them
+ * Returns the places of jobs that are added together, in their order.
+ * @param tails the last delivery of each message group before the jobs, if there is one
+ * @param lastSequence the sequence of the last job
  */
 export function places(
   jobs: readonly { id: string; data: { topic: string } }[],
@@ -80,32 +81,35 @@ export function places(
   return found;
 }
 
-/** CloudEvents `sequence` sorts as text: as many digits as the largest exact number has. */
+/** CloudEvents `sequence` sorts as text: padded to the digits of the largest exact number. */
 export function sequenceText(sequence: number): string {
   return String(sequence).padStart(16, "0");
 }
 
 const POSTPONE_MIN_MS = 10 * 60_000;
 const POSTPONE_MAX_MS = 12 * 3_600_000;
-/** Behind one that another process has under way, or had when it died. */
+/** Delays while another process runs the predecessor, or ran it when it died. */
 const SHORT_MIN_MS = 250;
 const SHORT_MAX_MS = 5_000;
 
 /**
- * Milliseconds for which a delivery is parked that will be woken; doubling, and spread, so that a long line does not
- * come back at once.
- * @param looks how often it has been looked at: 0 when it is parked from the beginning
+ * Milliseconds by which to postpone a delivery that will be promoted; doubles, with jitter, so that a long message
+ * group does not return at once.
+ * @param looks number of checks so far: 0 when the delivery is added postponed
  */
 export function postponeMs(looks: number, random: () => number = Math.random): number {
   return Math.round(Math.min(POSTPONE_MIN_MS * 2 ** looks, POSTPONE_MAX_MS) * (1 + random()));
 }
 
-/** Milliseconds until a look at one that nobody may wake. @param looks as often as it has been looked at */
+/** Milliseconds until the next check of a delivery that may never be promoted. @param looks number of checks so far */
 export function shortPostponeMs(looks: number): number {
   return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, looks - 1), SHORT_MAX_MS);
 }
 
-/** Whether a delivery in this state of its job has ended. A job that is not there any more was kept long enough. */
+/**
+ * Whether this job state means that the delivery has ended. A missing job (`unknown`) counts as ended: it was kept long
+ * enough.
+ */
 export function isEnd(state: string): boolean {
   return state === "completed" || state === "failed" || state === "unknown";
 }

@@ -1,4 +1,6 @@
-/** Which of several instances delivers for the ordered webhooks: one that has all of their lines in its own memory. */
+/**
+ * Election of the instance that delivers for ordered webhooks: one process has all of their message groups in memory.
+ */
 import type { Lease } from "../../store/lease.ts";
 
 export class Ordered {
@@ -24,7 +26,7 @@ export class Ordered {
     return this.#lease.start();
   }
 
-  /** Leaves it to another instance; the workers must have ended before. */
+  /** Releases the lease to another instance. The workers must have stopped before. */
   stop(): Promise<void> {
     return this.#lease.stop();
   }

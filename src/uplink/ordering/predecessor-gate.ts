@@ -1,13 +1,13 @@
 /**
- * Holds a delivery back until the one before it in its line has ended, and wakes the one behind it.
+ * Holds a delivery back until its predecessor has ended, and promotes its successors.
  *
- * Whoever ends a delivery wakes the next one *before* its own job ends: if the process dies in between, the next one
- * looks, finds this one unfinished and is parked again, and this one is called again and wakes it once more. The next
- * one is known from the job, or has left its id with the one it waits for. Where it looks and parks while the one
- * before it ends, each step of the two knows of the other:
- * - in one process, through `#running`, `#looking` and `#parking`, which change together with the steps;
- * - with another one that took up deliveries of this webhook as well, through the states of the jobs in the store, and
- *   where these cannot tell (`active`) by looking again soon.
+ * A process that ends a delivery promotes the successor *before* the delivery's own job ends. If the process dies in
+ * between, the successor finds the delivery unfinished and is postponed again; the delivery is called again and
+ * promotes the successor once more. A job names its successor, or the successor has recorded its id there. If a
+ * successor checks and is postponed while its predecessor ends, each of the two detects the steps of the other:
+ * - within one process, through `#running`, `#checking` and `#postponing`, which change together with the steps;
+ * - with another process that runs deliveries of this webhook, through the states of the jobs in the store, and where
+ *   these are inconclusive (`active`), by another check soon.
  */
 import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
 import { type Deliver, type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
@@ -16,39 +16,39 @@ import { isEnd, postponeMs, shortPostponeMs } from "./message-groups.ts";
 export interface PredecessorGateOptions {
   deliver: Deliver;
   queue(): Queue<DeliveryJob>;
-  /** Whether the order counts: false as soon as the webhook has `ordering: none`. */
+  /** Whether the webhook is ordered: false as soon as it has `ordering: none`. */
   isOrdered(): boolean;
-  /** Takes back a tail that holds this value still. */
+  /** Releases a group tail that still has this value. */
   release(tail: GroupTail): Promise<void>;
 }
 
 interface Running {
-  /** Those that found it under way, and have been parked. */
+  /** Successors that found the delivery running, and are postponed. */
   successors: Set<string>;
-  /** Set once it wakes those behind it: who comes now waits for this. */
+  /** Set once the successors are being promoted; a successor that comes later awaits it. */
   ended?: Promise<void>;
   end?: () => void;
 }
 
-/** BullMQ's codes of a job that is gone, and of one that is not in the expected state. */
+/** BullMQ's error codes for a missing job and for a job in another state than expected. */
 const GONE = -1;
 const OTHER_STATE = -3;
 const MAX_REMEMBERED = 1_000;
-/** An end that did not reach the store by then is looked up. */
+/** After this time, an end that is not stored yet is read from the store. */
 const END_MS = 5_000;
-/** How long one is waited for that another process is about to park. */
+/** Longest wait for a successor that another process is about to postpone. */
 const PROMOTE_MS = 5_000;
 const LOOK_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
-/** For one webhook. */
+/** Gate of one webhook. */
 export class PredecessorGate {
-  /** The deliveries that this process has let through, until their end is in the store. */
+  /** Deliveries that passed the gate in this process, until their end is stored. */
   readonly #running = new Map<string, Running>();
-  /** Those that are being looked at, and those that are being parked. */
+  /** Deliveries that are checking their predecessor, and deliveries that are being postponed. */
   readonly #checking = new Set<string>();
   readonly #postponing = new Map<string, Promise<void>>();
-  /** The last that ended here. */
+  /** The last deliveries that ended in this process. */
   readonly #ended = new Set<string>();
   #stopped = false;
 
@@ -73,7 +73,7 @@ export class PredecessorGate {
     }
   };
 
-  /** To be called when the end of a job, or of an attempt, is in the store. */
+  /** Call when the end of a job, or of an attempt, is stored. */
   settled(job: Job<DeliveryJob>): void {
     const running = this.#running.get(job.id!);
     if (!running?.end) return;
@@ -85,13 +85,13 @@ export class PredecessorGate {
     if (tail) this.options.release(tail).catch(() => undefined); // it expires
   }
 
-  /** What is waited for in memory is given up. */
+  /** Ends all waits in memory. */
   stop(): void {
     this.#stopped = true;
     for (const { end } of this.#running.values()) end?.();
   }
 
-  /** Resolves when `previous` has ended; otherwise parks the job and throws. */
+  /** Resolves when `previous` has ended; otherwise postpones the job and throws. */
   async #waitFor(previous: string, job: Job<DeliveryJob>, token: string | undefined): Promise<void> {
     const id = job.id!;
     this.#checking.add(id);
@@ -101,13 +101,13 @@ export class PredecessorGate {
         const running = this.#running.get(previous);
         if (running?.ended) {
           await running.ended;
-          // In vain: only the store knows.
+          // No end within the time: only the store knows it.
           if (this.#running.get(previous) === running) this.#running.delete(previous);
           continue;
         }
         if (running) {
           running.successors.add(id);
-          // It may have to be tried again, by whatever process.
+          // The predecessor may have to be retried, by any process.
           await this.#recordSuccessor(previous, id);
           if (this.#running.get(previous) !== running || running.ended) continue;
           await this.#postpone(job, token, postponeMs(job.attemptsStarted));
@@ -116,7 +116,7 @@ export class PredecessorGate {
         const state = await this.#stateOf(previous);
         if (isEnd(state)) return;
         if (state !== "active" && (await this.#recordSuccessor(previous, id))) {
-          // It was still waiting after our id lay with it, so whoever takes it up finds that.
+          // If the predecessor still waits after this id is recorded, the process that takes it finds the id.
           const now = await this.#stateOf(previous);
           if (isEnd(now)) return;
           if (now !== "active") {
@@ -137,7 +137,7 @@ export class PredecessorGate {
   async #postpone(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
     const parked = this.#untilStored(() => job.moveToDelayed(Date.now() + ms, token));
     const parking = parked.then(noop, noop);
-    // From one to the other in one step: who wakes it must not take it for one that still looks.
+    // From one set to the other in one step: a promotion must not mistake this delivery for one that still checks.
     this.#postponing.set(job.id!, parking);
     this.#checking.delete(job.id!);
     try {
@@ -151,7 +151,7 @@ export class PredecessorGate {
     return this.#untilStored(() => this.options.queue().getJobState(id));
   }
 
-  /** @returns false when the other one is gone */
+  /** @returns false when the predecessor is gone */
   async #recordSuccessor(previous: string, id: string): Promise<boolean> {
     try {
       await this.#untilStored(() => this.options.queue().updateJobProgress(previous, { next: id }));
@@ -180,13 +180,13 @@ export class PredecessorGate {
       } catch (error) {
         if (codeOf(error) !== OTHER_STATE) return; // gone
       }
-      // It waits to be looked at, or was looked at by another process that is about to park it.
+      // The successor waits for its check, or another process has checked it and is about to postpone it.
       if ((await this.#stateOf(id)) !== "active" || Date.now() > end) return;
       await pause(LOOK_MS);
     }
   }
 
-  /** While the store is away there is no answer; a failure would use up an attempt of a message that was not sent. */
+  /** Retries while the store is unavailable: a failure would use up an attempt of a message that was not sent. */
   async #untilStored<T>(act: () => Promise<T>): Promise<T> {
     for (let ms = LOOK_MS; ; ms = Math.min(ms * 2, RETRY_MAX_MS)) {
       try {
@@ -199,7 +199,7 @@ export class PredecessorGate {
   }
 }
 
-/** Without reading the job, whose payload may be large: only its id counts. */
+/** Promotes a job without reading it: its payload may be large, and only its id counts. */
 async function promote(queue: Queue<DeliveryJob>, id: string): Promise<void> {
   await new Job(queue, "message", {}, {}, id).promote();
 }

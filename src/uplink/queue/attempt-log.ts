@@ -1,46 +1,49 @@
 /**
- * The attempts of a delivery. A first attempt that succeeds costs no round trip of its own: it is the job's return value.
- * Those that fail and use up the schedule are the job's stack traces. What either place would lose goes to the job's
- * log: calls that use up nothing, and everything before a person had it delivered again.
+ * Attempt log of a delivery. A successful attempt costs no extra round trip: it is the job's return value. Failed
+ * attempts that count towards the schedule are the job's stack traces. The job's log holds the rest: calls that do not
+ * count, and all attempts before a redelivery.
  */
 import type { Job, Queue } from "bullmq";
 import { type Attempt, type DeliveryJob, KEEP_LOGS } from "./job.ts";
 
-/** Attempts that are shown, and at most copied into one row. */
+/** Most attempts that the API returns, and that one row of the job's log holds. */
 const MAX_SHOWN = 50;
 
 export interface LoggedAttempt extends Omit<Attempt, "responseBody"> {
-  /** The first 1 KiB of the answer as text, null when there was none. */
+  /** The first 1 KiB of the response as text, null when it was empty. */
   responseBody: string | null;
 }
 
-/** A row that is written when a person has the delivery made again. */
+/** Row written when the delivery is made again, by a retry or a replay that a user requests. */
 interface AgainRow {
-  /** When, RFC 3339. */
+  /** Time of the retry or replay, RFC 3339. */
   again: string;
-  /** Those that only the job itself knew. */
+  /** Attempts that only the job itself held. */
   attempts: Attempt[];
 }
 
 type Row = Attempt | AgainRow;
 
-/** A call that used up no attempt. A log that cannot be written changes nothing about the delivery. */
+/** Logs a call that used up no attempt. A failed write does not affect the delivery. */
 export async function logAttempt(job: Job<DeliveryJob>, attempt: Attempt): Promise<void> {
   await job.log(JSON.stringify(attempt)).catch(() => undefined);
 }
 
-/** Every attempt that is known, the oldest first, the last MAX_SHOWN. */
+/** Reads the recorded attempts, oldest first, at most the last MAX_SHOWN. */
 export async function readAttempts(queue: Queue<DeliveryJob>, job: Job<DeliveryJob>): Promise<Attempt[]> {
   const { logs } = await queue.getJobLogs(job.id!, 0, KEEP_LOGS - 1);
   return merge([...logs.flatMap(parseRow).flatMap(attemptsOfRow), ...attemptsInJob(job)]);
 }
 
-/** Without reading the log: the last one, if the job itself knows it. */
+/** Returns the last attempt if the job itself holds it; does not read the log. */
 export function lastInJob(job: Job<DeliveryJob>): Attempt | undefined {
   return attemptsInJob(job).at(-1);
 }
 
-/** Before a job is made to wait again: what the store then forgets of it (the PostgreSQL backend its stack traces, too). */
+/**
+ * Logs the job's attempts before it waits again: the store then drops them (the PostgreSQL backend its stack traces,
+ * too).
+ */
 export async function rememberAttempts(queue: Queue<DeliveryJob>, job: Job<DeliveryJob>, now: number): Promise<void> {
   const { logs } = await queue.getJobLogs(job.id!, 0, KEEP_LOGS - 1);
   const known = new Set(logs.flatMap(parseRow).flatMap(attemptsOfRow).map(keyOf));
@@ -49,7 +52,7 @@ export async function rememberAttempts(queue: Queue<DeliveryJob>, job: Job<Deliv
   await job.log(JSON.stringify(row));
 }
 
-/** When a person last had it made again, in milliseconds since the epoch. */
+/** Time at which the delivery was last made again on request, in milliseconds since the epoch. */
 export async function lastAgain(queue: Queue<DeliveryJob>, jobId: string): Promise<number | undefined> {
   const { logs } = await queue.getJobLogs(jobId, 0, KEEP_LOGS - 1);
   const last = logs.flatMap(parseRow).findLast((row) => "again" in row);
@@ -71,7 +74,7 @@ function attemptsInJob(job: Job<DeliveryJob>): Attempt[] {
   return [...failures.flatMap(parseRow).flatMap(attemptsOfRow), ...(isAttempt(succeeded) ? [succeeded] : [])];
 }
 
-/** A failure outside the call itself, e.g. a job that stalled, is no attempt. */
+/** A failure outside the call itself, e.g. a stalled job, is not an attempt. */
 function parseRow(text: string): Row[] {
   try {
     const row = JSON.parse(text) as Row;
@@ -89,7 +92,7 @@ function isAttempt(value: unknown): value is Attempt {
   return typeof (value as Attempt | null | undefined)?.at === "string";
 }
 
-/** One attempt may stand in two places: both are written when a process dies between them. */
+/** Identifies an attempt, which may be in the job and in its log: a process may die between the two writes. */
 function keyOf({ at, statusCode, error, durationMs }: Attempt): string {
   return [at, statusCode, error, durationMs].join();
 }

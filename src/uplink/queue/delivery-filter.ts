@@ -1,10 +1,10 @@
-/** Which deliveries a list or a replay means, decided on ids as far as possible: they hold the time of receipt. */
+/** Selects the deliveries of a list or a replay, by id where possible: ids contain the time of receipt. */
 
 import { fieldProblem } from "../../errors.ts";
 import { parseDateTime } from "../../lib/date-time.ts";
 import { matcher, topicFilterError } from "../../topic.ts";
 
-/** From `since` to before `until`, in milliseconds since the epoch. */
+/** Range from `since` (inclusive) to `until` (exclusive), in milliseconds since the epoch. */
 export interface TimeRange {
   since: number;
   until: number;
@@ -23,7 +23,7 @@ export interface FilterInput {
   until?: string;
 }
 
-/** @param path where the fields stand, e.g. `query.`  @throws Problem that names the field */
+/** @param path prefix of the fields, e.g. `query.`  @throws Problem that names the field */
 export function readTimeRange({ since, until }: FilterInput, path: string): TimeRange {
   const read = (name: string, text: string) => {
     const time = parseDateTime(text);
@@ -48,13 +48,13 @@ export function readFilter(input: FilterInput): DeliveryFilter {
   };
 }
 
-/** When an id was made, in milliseconds since the epoch; undefined when it is no UUIDv7 (RFC 9562 section 5.7). */
+/** Creation time of an id in milliseconds since the epoch; undefined unless it is a UUIDv7 (RFC 9562 section 5.7). */
 export function timeOfId(id: string): number | undefined {
   const [, high, low] = /^[a-z]+_([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.exec(id) ?? [];
   return high === undefined ? undefined : Number.parseInt(high + low, 16);
 }
 
-/** Whether the id, if it tells its time, is in the range. */
+/** Whether the id's time is in the range; true for an id without a time. */
 export function mayMatch(id: string, { since, until }: TimeRange): boolean {
   const time = timeOfId(id);
   return time === undefined || (time >= since && time < until);

@@ -1,4 +1,4 @@
-/** What became of the messages of a webhook, as the API shows it: read from its queue. */
+/** Deliveries of a webhook as the API returns them, read from the webhook's queue. */
 import type { Job, JobType, Queue } from "bullmq";
 import { fieldProblem, Problem } from "../../errors.ts";
 import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
@@ -12,7 +12,7 @@ export interface Delivery {
   webhookId: string;
   topic: string;
   status: DeliveryStatus;
-  /** Attempts that used up the schedule. */
+  /** Attempts that count towards the schedule. */
   attempts: number;
   receivedAt: string;
   nextAttemptAt: string | null;
@@ -20,7 +20,7 @@ export interface Delivery {
   lastAttempt: Attempt | null;
   /** CloudEvents `type`. */
   type: string;
-  /** Left out by the webhook's filter: nothing was sent. */
+  /** The webhook's filter excluded the message: nothing was sent. */
   filtered?: true;
 }
 
@@ -31,7 +31,10 @@ export interface DeliveryDetail extends Delivery {
 
 export type DeliveryCounts = Record<DeliveryStatus | "discarded", number>;
 
-/** BullMQ's states. A paused webhook has no worker; its queue is never paused, so that its jobs count alike on both backends. */
+/**
+ * BullMQ's states by status. A paused webhook has no worker; its queue is never paused, so both backends count its jobs
+ * alike.
+ */
 const STATES: Record<DeliveryStatus, JobType[]> = {
   active: ["active"],
   pending: ["waiting", "prioritized"],
@@ -41,7 +44,7 @@ const STATES: Record<DeliveryStatus, JobType[]> = {
 };
 const STATUSES = Object.keys(STATES) as DeliveryStatus[];
 
-/** @param discarded how many were dropped since the registration */
+/** @param discarded number of deliveries discarded since the registration */
 export async function countDeliveries(queue: Queue, discarded: number): Promise<DeliveryCounts> {
   const counts = await queue.getJobCounts(...Object.values(STATES).flat());
   const sum = (status: DeliveryStatus) => STATES[status].reduce((total, state) => total + (counts[state] ?? 0), 0);
@@ -54,7 +57,7 @@ export interface DeliveryPage {
   nextCursor: string | null;
 }
 
-/** Where the next page begins: in the states after `state`, or `offset` jobs into it. */
+/** Start of the next page: `offset` jobs into the state with the index `state`. */
 interface Cursor {
   state: number;
   offset: number;
@@ -66,17 +69,18 @@ export interface DeliveryQuery extends FilterInput {
   limit: number;
 }
 
-/** A page looks at no more than these ids, however few of them match. */
+/** Most ids examined for one page, however few of them match. */
 const MAX_LOOKED = 2_000;
-/** Jobs loaded at once: each may hold a payload of the largest size. */
+/** Jobs loaded at once: each may hold a payload of the maximum size. */
 const LOAD = 50;
-/** The id is made just before the message is given its time of receipt. */
+/** Tolerance: an id is created just before the message gets its time of receipt. */
 const ID_SLACK_MS = 1_000;
 
 /**
- * One page, status by status in the order active, pending, retrying, failed, succeeded; the newest first in each. May
- * be short or empty although more follow. The queue moves while it is read: a delivery may then stand on two pages or
- * on none. @throws Problem that names a field of the query
+ * Returns one page, by status in the order active, pending, retrying, failed, succeeded, and newest first within each.
+ * A page may be short or empty although more follow. The queue changes during the read, so a delivery may be on two
+ * pages or on none.
+ * @throws Problem that names a field of the query
  */
 export async function listDeliveries(
   queue: Queue<DeliveryJob>,
@@ -109,7 +113,7 @@ function isNarrow({ since, until, topic }: DeliveryFilter): boolean {
   return topic !== undefined || Number.isFinite(since) || Number.isFinite(until);
 }
 
-/** The first `room` that match, and how many ids that took. What vanished meanwhile matches nothing. */
+/** Returns the first `room` jobs that match and the number of ids examined. A job removed meanwhile does not match. */
 async function take(queue: Queue<DeliveryJob>, ids: string[], filter: DeliveryFilter, room: number) {
   const { since, until, topic } = filter;
   const loose = { since: since - ID_SLACK_MS, until: until + ID_SLACK_MS };
@@ -131,7 +135,7 @@ async function take(queue: Queue<DeliveryJob>, ids: string[], filter: DeliveryFi
 
 /** @throws Problem not_found */
 export async function findJob(queue: Queue<DeliveryJob>, messageId: string): Promise<Job<DeliveryJob>> {
-  // Other names might be those of keys that BullMQ uses itself.
+  // Another string might be a key that BullMQ itself uses.
   const job = /^[a-z]+_[0-9a-f-]{36}$/.test(messageId) ? await queue.getJob(messageId) : undefined;
   if (!job) throw new Problem("not_found", `there is no delivery of ${messageId}`);
   return job;
@@ -158,11 +162,11 @@ export async function toDelivery(
   status: DeliveryStatus,
 ): Promise<Delivery> {
   const { timestamp, delay, attemptsMade, finishedOn } = job;
-  // What was tried and says nothing of it itself has it in its log.
+  // A job that was started but holds no attempt itself has its attempts in the log.
   const last = lastInJob(job) ?? (job.attemptsStarted > 0 ? (await readAttempts(queue, job)).at(-1) : undefined);
-  // The delay counts from the end of the attempt that failed.
+  // The delay counts from the end of the failed attempt.
   const since = last ? Date.parse(last.at) + last.durationMs : timestamp;
-  // Behind another one of its line: when that one ends, whatever its own delay says.
+  // Postponed: the job runs when its predecessor ends, whatever its own delay.
   const isParked = status === "retrying" && !last && job.data.place?.previous !== undefined;
   const due = status === "pending" ? timestamp : status === "retrying" ? since + (delay ?? 0) : undefined;
   const nextAttemptAt = isParked ? undefined : due;

@@ -1,15 +1,15 @@
-/** The queues of the webhooks: opened when they are first needed, closed when the webhook is gone, dropped once. */
+/** Queues of the webhooks: opened on first use, closed when the webhook is removed, dropped once. */
 import type { Queue } from "bullmq";
 import { type DeliveryJob, JOB_OPTIONS, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
 
 export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
-  /** Numbers that last, in groups named `webhook-<id>`. */
+  /** Durable counters, in groups named `webhook-<id>`. */
   counters: {
     add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
     remove(group: string): Promise<void>;
   };
-  /** What became of deliveries, by the names of queues; see the store's `Books`. */
+  /** Ledgers of deliveries, by queue name; see the store's `Ledgers`. */
   ledgers: {
     of(queue: string): Promise<DeliveryTotals>;
     queues(): Promise<string[]>;
@@ -30,7 +30,7 @@ export class DeliveryQueues {
     return queue;
   }
 
-  /** All or none; an id that is there already is left as it is. Rejects when the store is away. */
+  /** Adds all jobs or none; an existing id is left unchanged. Rejects when the store is unavailable. */
   async add(webhookId: string, jobs: readonly PlacedJob[]): Promise<void> {
     await this.of(webhookId).addBulk(
       jobs.map(({ id, data, delay }) => ({
@@ -41,12 +41,12 @@ export class DeliveryQueues {
     );
   }
 
-  /** Whether there is a delivery with this id, in whatever state. */
+  /** Whether a delivery with this id exists, in any state. */
   async isThere(webhookId: string, id: string): Promise<boolean> {
     return (await this.of(webhookId).getJobState(id)) !== "unknown";
   }
 
-  /** Adds to the number of ordered deliveries of a webhook and answers the new number. */
+  /** Adds to the number of ordered deliveries of a webhook and returns the new number. */
   async count(webhookId: string, deliveries: number): Promise<number> {
     return (await this.options.counters.add(countersOf(webhookId), { sequence: deliveries })).sequence!;
   }
@@ -55,17 +55,17 @@ export class DeliveryQueues {
     return this.options.ledgers.of(queueName(webhookId));
   }
 
-  /** Ids of the webhooks that have a queue, also of those that are gone. */
+  /** Ids of the webhooks that have a queue, including removed webhooks. */
   async webhooks(): Promise<string[]> {
     return (await this.options.ledgers.queues()).map(webhookOfQueue);
   }
 
-  /** Drops everything that waits for a webhook that is gone. Rejects when the store is away. */
+  /** Drops all jobs of a removed webhook. Rejects when the store is unavailable. */
   async drop(webhookId: string): Promise<void> {
     const name = queueName(webhookId);
     const queue = this.options.openQueue(name);
     try {
-      // Again where somebody who had not heard of its end yet added something meanwhile.
+      // Repeats if an instance unaware of the removal has added jobs meanwhile.
       do await queue.obliterate({ force: true });
       while (!(await this.options.ledgers.close(name)));
       await this.options.counters.remove(countersOf(webhookId));
@@ -86,12 +86,12 @@ export class DeliveryQueues {
   }
 }
 
-/** Group of the counters of a webhook. */
+/** Counter group of a webhook. */
 function countersOf(webhookId: string): string {
   return `webhook-${webhookId}`;
 }
 
-/** `enqueued` is the sum of the others. */
+/** `enqueued` is the sum of the other counts. */
 export interface DeliveryTotals {
   enqueued: number;
   succeeded: number;

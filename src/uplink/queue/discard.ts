@@ -1,6 +1,6 @@
 /**
- * Drops deliveries that wait, the oldest first, and says exactly how many. Where the order counts it wakes those that
- * stood behind them: nobody else would before their long delay is over.
+ * Discards waiting deliveries, oldest first, and returns their exact number. In ordered webhooks it promotes the
+ * successors, which would otherwise wait until their long delay is over.
  */
 import { setImmediate } from "node:timers/promises";
 import { Job, type Queue } from "bullmq";
@@ -8,12 +8,12 @@ import { lastAgain } from "./attempt-log.ts";
 import { timeOfId } from "./delivery-filter.ts";
 import { type DeliveryJob, successorsOf } from "./job.ts";
 
-/** What is about to be dropped is put off so far first: then no worker can take it up. */
+/** Delay given to a delayed job before its removal: no worker can then take it. */
 const HOLD_MS = 3_600_000;
-/** Removed or read with one round trip to Redis. */
+/** Jobs removed or read in one round trip to Redis. */
 const AT_ONCE = 20;
 
-/** At most `count` of those that wait, whether for the first attempt or for another one. @returns how many went */
+/** Discards at most `count` deliveries that wait for the first or another attempt. @returns the number discarded */
 export async function discardOldest(queue: Queue<DeliveryJob>, count: number, isOrdered: boolean): Promise<number> {
   const [waiting, delayed] = await Promise.all([lastInGroup(queue, count), queue.getRanges(["delayed"], 0, -1)]);
   const byAge = [...waiting.map((id) => ({ id, delayed: false })), ...delayed.map((id) => ({ id, delayed: true }))]
@@ -22,7 +22,7 @@ export async function discardOldest(queue: Queue<DeliveryJob>, count: number, is
   const fromGroup = byAge.filter((each) => !each.delayed).length;
   const oldDelayed = byAge.filter((each) => each.delayed).map(({ id }) => id);
   const left = isOrdered ? await remainingSuccessors(queue, new Set(byAge.map(({ id }) => id))) : [];
-  // From the end of the line that is served first, in one step of the store.
+  // From the end of the queue that is served first, in one step of the store.
   const cleaned = fromGroup > 0 ? await queue.clean(0, fromGroup, "wait") : [];
   const removed = await removeDelayed(queue, oldDelayed);
   await wake(queue, left);
@@ -30,8 +30,9 @@ export async function discardOldest(queue: Queue<DeliveryJob>, count: number, is
 }
 
 /**
- * At most `count` of those received before the time, and not made again by a person since then.
- * @returns how many went
+ * Discards deliveries received before the given time and not redelivered since, at most `count` waiting and `count`
+ * delayed ones.
+ * @returns the number discarded
  */
 export async function discardTooOld(
   queue: Queue<DeliveryJob>,
@@ -55,18 +56,21 @@ export async function discardTooOld(
   return removed;
 }
 
-/** Those that would be taken up next. The ascending order of BullMQ's PostgreSQL backend begins at the other end. */
+/**
+ * Ids of the next jobs to be processed, from the end of the range: in BullMQ's PostgreSQL backend, ascending order
+ * begins at the other end.
+ */
 async function lastInGroup(queue: Queue<DeliveryJob>, count: number): Promise<string[]> {
   const { waiting = 0 } = await queue.getJobCounts("waiting");
   return waiting === 0 ? [] : queue.getRanges(["waiting"], Math.max(0, waiting - count), waiting - 1);
 }
 
-/** Those that stand behind the ones that go, and stay. */
+/** Successors of the discarded deliveries that are not discarded themselves. */
 async function remainingSuccessors(queue: Queue<DeliveryJob>, going: ReadonlySet<string>): Promise<string[]> {
   const ids = [...going];
   const left = new Set<string>();
   for (let i = 0; i < ids.length; i += AT_ONCE) {
-    // Few at a time: their payloads come along.
+    // A few at a time, since each job comes with its payload.
     const jobs = await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.getJob(id)));
     for (const id of jobs.flatMap((job) => (job ? successorsOf(job) : []))) if (!going.has(id)) left.add(id);
     await setImmediate();
@@ -74,7 +78,7 @@ async function remainingSuccessors(queue: Queue<DeliveryJob>, going: ReadonlySet
   return [...left];
 }
 
-/** Whoever was woken looks itself whether it is its turn. */
+/** Promotes deliveries; each of them checks its predecessor itself. */
 async function wake(queue: Queue<DeliveryJob>, ids: string[]): Promise<void> {
   for (const id of ids) await jobOf(queue, id).promote().catch(ifGone);
 }
@@ -90,29 +94,29 @@ async function removeDelayed(queue: Queue<DeliveryJob>, ids: string[]): Promise<
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     const counts = await Promise.all(ids.slice(i, i + AT_ONCE).map(removeOne));
     for (const count of counts) removed += count;
-    // The embedded store works in this thread: let other things come in.
+    // The embedded store runs in this thread: let other tasks run.
     await setImmediate();
   }
   return removed;
 }
 
-/** 0 when it is being sent. */
+/** @returns 0 when the job is active */
 function remove(queue: Queue<DeliveryJob>, id: string): Promise<number> {
   return queue.remove(id);
 }
 
-/** A job that was not loaded: its payload is of no interest here. */
+/** Handle of a job without its data: the payload is not needed. */
 function jobOf(queue: Queue<DeliveryJob>, id: string): Job {
   return new Job(queue, "message", undefined, {}, id);
 }
 
-/** BullMQ's refusals carry a number: it is no longer delayed. */
+/** Returns false for BullMQ's errors, which have a numeric code: the job is no longer delayed. */
 function ifGone(error: unknown): false {
   if (typeof (error as { code?: unknown }).code === "number") return false;
   throw error;
 }
 
-/** Ids that do not tell their time come last. */
+/** Oldest first; ids without a time come last. */
 function ageOrder(a: string, b: string): number {
   return (timeOfId(a) ?? Number.POSITIVE_INFINITY) - (timeOfId(b) ?? Number.POSITIVE_INFINITY) || (a < b ? -1 : 1);
 }

@@ -1,8 +1,8 @@
-/** The vocabulary of the delivery side: what a job holds, what an attempt leaves behind. */
+/** Types of the delivery side: the data of a job and the record of an attempt. */
 import type { Job } from "bullmq";
 import { fromStored, type Message, type StoredMessage, toStored } from "../../message.ts";
 
-/** The queue of a webhook. Queue names must not hold `:`. */
+/** Queue name of a webhook. Queue names must not contain `:`. */
 export function queueName(webhookId: string): string {
   return `deliver-${webhookId}`;
 }
@@ -12,15 +12,15 @@ export function webhookOfQueue(name: string): string {
   return name.slice(queueName("").length);
 }
 
-/** A job's data; its id is the message's. */
+/** Data of a job; the job's id is the message's. */
 export interface DeliveryJob extends StoredMessage {
-  /** CloudEvents `type` of what is not a message of a device, as `webhook.test`. */
+  /** CloudEvents `type` of an event that is not a device's message, e.g. `webhook.test`. */
   type?: string;
-  /** Its place in its line, where the webhook wants an order. */
+  /** Place in the message group; only in ordered webhooks. */
   place?: Place;
 }
 
-/** What is delivered: a message, or an event of the bridge itself. */
+/** A message to deliver, or an event of the bridge itself. */
 export interface DeliveredMessage extends Message {
   type?: string;
   place?: Place;
@@ -35,57 +35,57 @@ export function toJobData(message: DeliveredMessage): DeliveryJob {
   return { ...toStored(message), ...(message.type !== undefined && { type: message.type }) };
 }
 
-/** One call of a webhook, as kept. */
+/** Record of one call of a webhook. */
 export interface Attempt {
   at: string;
   statusCode: number | null;
   /** `timeout`, `connection_refused`, …; null after a 2xx. */
   error: string | null;
   durationMs: number;
-  /** The first 1 KiB of the answer as text; absent when it was empty. */
+  /** The first 1 KiB of the response as text; absent when it was empty. */
   responseBody?: string;
-  /** What is wrong with the webhook's expression, where that is the error. */
+  /** Error of the webhook's expression, if that was the failure. */
   detail?: string;
 }
 
-/** Kept in place of an attempt: the webhook's filter left the message out, and nobody was called. */
+/** Stored in place of an attempt: the webhook's filter excluded the message, and no call was made. */
 export interface Filtered {
   filtered: true;
 }
 
-/** Retention of finished deliveries by age (seconds) and number, kept by `retention.ts`. */
+/** Retention of finished deliveries by age (seconds) and number, enforced by `retention.ts`. */
 export const KEEP_SUCCEEDED = { age: 24 * 3600, count: 1_000 };
-/** The dead letters: 14 days. */
+/** Dead letters: 14 days. */
 export const KEEP_FAILED = { age: 14 * 24 * 3600, count: 10_000 };
 
-/** Rows in a job's log: BullMQ drops the oldest beyond them. */
+/** Most rows in a job's log: BullMQ drops the oldest beyond them. */
 export const KEEP_LOGS = 30;
 
 /**
  * Options of every delivery. The bridge itself decides when to give up, since the schedule may change while a message
- * waits: `attempts` is only a bound that is never reached. Failed attempts are kept in the job's stack trace list.
+ * waits: `attempts` is only a bound that is never reached. The job's stack traces hold the failed attempts.
  */
 export const JOB_OPTIONS = { attempts: 1_000, backoff: { type: "custom" }, stackTraceLimit: 50, keepLogs: KEEP_LOGS };
 
-/** The place of a delivery, kept in its job. Ids are those of jobs of the same webhook. */
+/** Place of a delivery in its message group, stored in its job. Ids are those of jobs of the same webhook. */
 export interface Place {
-  /** Counts the deliveries of the webhook from 1 on; gaps are possible. */
+  /** Number of the delivery within the webhook, from 1; gaps are possible. */
   sequence: number;
-  /** The one before it in its line. */
+  /** Predecessor. */
   previous?: string;
-  /** The one behind it, where that was known when it was added. */
+  /** Successor, if it was known when the delivery was added. */
   next?: string;
-  /** What the tail of the line holds while this one is the last; undefined when another one was added with it. */
+  /** Group tail while this delivery is the last one; undefined when its successor was added with it. */
   tail?: GroupTail;
 }
 
-/** The end of a line, kept under `key`. */
+/** Tail of a message group, stored under `key`. */
 export interface GroupTail {
   key: string;
   value: string;
 }
 
-/** Those behind a delivery, as far as its job tells: known when it was added, or left with it since. */
+/** Returns the successors recorded in a job, when it was added or later. */
 export function successorsOf({ data, progress }: { data: { place?: Place }; progress: unknown }): string[] {
   const left = (progress as { next?: string } | undefined)?.next;
   return [...new Set([data.place?.next, left])].filter((id) => id !== undefined);
@@ -94,13 +94,13 @@ export function successorsOf({ data, progress }: { data: { place?: Place }; prog
 export interface PlacedJob {
   id: string;
   data: StoredMessage & { place?: Place };
-  /** Milliseconds for which it is parked. */
+  /** Milliseconds by which the job is postponed. */
   delay?: number;
 }
 
-/** What a worker can do to its whole queue. */
+/** Operations of a worker on its whole queue. */
 export interface Endpoint {
-  /** Milliseconds for which nothing of this webhook is called. */
+  /** Pauses the calls of this webhook for `ms` milliseconds. */
   pause(ms: number): Promise<void>;
 }
 

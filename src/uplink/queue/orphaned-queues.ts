@@ -1,13 +1,13 @@
 /**
- * Queues whose webhook is gone: what an instance added that had not heard of its end yet, or what a process that died
- * had still to drop. They are dropped here.
+ * Drops orphaned queues: an instance unaware of a webhook's removal has added jobs, or a process died before it dropped
+ * the queue.
  */
 export interface OrphanedQueuesOptions {
   /** Ids of the webhooks that have a queue. */
   queued(): Promise<string[]>;
-  /** As this instance knows it. */
+  /** Whether this instance has the registration in its record cache. */
   isKnown(webhookId: string): boolean;
-  /** Whether there is a registration in the store, be it one that this version cannot read. */
+  /** Whether the store has a registration, even one that this version cannot read. */
   isStored(webhookId: string): Promise<boolean>;
   drop(webhookId: string): Promise<void>;
   onFailed(error: Error): void;
@@ -45,7 +45,7 @@ export class OrphanedQueues {
   async #sweep(): Promise<void> {
     const { queued, isKnown, isStored, drop } = this.options;
     for (const id of await queued()) {
-      // In this order: nothing is added before the registration is stored.
+      // Check after listing the queues: nothing is added before the registration is stored.
       if (!isKnown(id) && !(await isStored(id))) await drop(id);
     }
   }

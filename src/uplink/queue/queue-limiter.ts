@@ -1,6 +1,6 @@
 /**
- * BullMQ's limiter has one counter a queue, over all instances: of the jobs taken in a stretch of time, which is how a
- * webhook's `rateLimit` is kept, and full for as long as the whole endpoint shall rest.
+ * Queue limiter. BullMQ has one counter per queue, shared by all instances, which counts the jobs taken in a time
+ * window. It enforces a webhook's `rateLimit`, and is set to full to pause the whole endpoint.
  */
 import type { Queue } from "bullmq";
 
@@ -9,7 +9,7 @@ export interface RateLimit {
   perSeconds: number;
 }
 
-/** Without a limiter rests would do nothing; this one never limits by itself. It fits PostgreSQL's integer. */
+/** Limiter without a limit of its own: pauses need a limiter to take effect. The number fits PostgreSQL's integer. */
 const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
 
 export function limiterOf(rateLimit: RateLimit | undefined): { max: number; duration: number } {
@@ -19,8 +19,8 @@ export function limiterOf(rateLimit: RateLimit | undefined): { max: number; dura
 type Limited = Pick<Queue, "getRateLimitTtl" | "rateLimit" | "removeRateLimitKey">;
 
 /**
- * Nothing of the queue is called for `ms`, or for longer where it rests longer already. A rest begins the counter anew:
- * so with a rate limit it lasts at least as long as what was taken needs to come back.
+ * Pauses the queue for `ms`, or longer if a longer pause is in progress. A pause resets the counter: with a rate limit
+ * it lasts at least until the jobs already taken would no longer exceed the rate.
  */
 export async function pauseQueue(queue: Limited, ms: number, rateLimit?: RateLimit): Promise<void> {
   if ((await queue.getRateLimitTtl(NO_LIMIT.max)) >= ms) return;
@@ -28,7 +28,7 @@ export async function pauseQueue(queue: Limited, ms: number, rateLimit?: RateLim
   await queue.rateLimit(Math.ceil(Math.max(ms, owed)));
 }
 
-/** Ends a rest; the counter of a rate limit goes on. */
+/** Ends a pause, if there is one; otherwise the counter of a rate limit is left unchanged. */
 export async function resumeQueue(queue: Limited): Promise<void> {
   if ((await queue.getRateLimitTtl(NO_LIMIT.max)) > 0) await queue.removeRateLimitKey();
 }
@@ -40,7 +40,7 @@ async function owedMs(queue: Limited, { max, perSeconds }: RateLimit): Promise<n
   return ((await taken(queue, max)) / max) * windowMs - (windowMs - leftMs);
 }
 
-/** How many were taken in this stretch: BullMQ only tells whether a number is reached. */
+/** Counts the jobs taken in this window, by bisection: BullMQ only tells whether a number is reached. */
 async function taken(queue: Limited, max: number): Promise<number> {
   let [reached, highest] = [1, max];
   while (reached < highest) {

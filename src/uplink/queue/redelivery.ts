@@ -1,17 +1,17 @@
-/** A delivery that is made once more because a person asks for it. */
+/** Redelivers a delivery at a user's request. */
 import type { Job, Queue } from "bullmq";
 import { Problem } from "../../errors.ts";
 import { lastInJob, rememberAttempts, withoutBody } from "./attempt-log.ts";
 import { type Delivery, findJob, toDelivery } from "./delivery-queries.ts";
 import type { DeliveryJob } from "./job.ts";
 
-/** The states of BullMQ in which a job has ended. */
+/** BullMQ's states of an ended job. */
 export type EndState = "failed" | "completed";
 
 /**
- * Puts a finished delivery back in line, with its whole schedule before it and its attempts in the log.
- * @param ahead before all that waits, else behind it
- * @returns false when it has not ended so, or is gone
+ * Returns a finished delivery to the queue with its whole schedule ahead and its attempts in the log.
+ * @param ahead true: before all waiting deliveries; false: after them
+ * @returns false when the job is gone or not in this state
  */
 export async function enqueueAgain(
   queue: Queue<DeliveryJob>,
@@ -22,7 +22,7 @@ export async function enqueueAgain(
   return unlessChanged(async () => {
     await rememberAttempts(queue, job, Date.now());
     await leaveGroup(job);
-    // Read from the job at hand by both backends, and not kept.
+    // Both backends read the option from this job object and do not store it.
     job.opts.lifo = ahead;
     await job.retry(state, { resetAttemptsMade: true });
   });
@@ -52,7 +52,7 @@ export async function retryDelivery(
   };
 }
 
-/** What a person wants again is not held back by the order of its webhook. */
+/** Removes the predecessor: a requested redelivery does not wait for the order of its webhook. */
 async function leaveGroup(job: Job<DeliveryJob>): Promise<void> {
   const { place, ...data } = job.data;
   if (place?.previous === undefined) return;
@@ -60,18 +60,18 @@ async function leaveGroup(job: Job<DeliveryJob>): Promise<void> {
   await job.updateData({ ...data, place: rest });
 }
 
-/** Its attempt now, ahead of what waits. The schedule goes on from there. */
+/** Makes the attempt now, ahead of waiting deliveries. The schedule continues from there. */
 async function promote(job: Job<DeliveryJob>): Promise<boolean> {
   const promoted = await unlessChanged(async () => {
     await leaveGroup(job);
     await job.promote();
   });
-  // Only its place in the line: it may have been taken up by now.
+  // Only moves it to the front: a worker may have taken it by now.
   if (promoted) await unlessChanged(() => job.changePriority({ priority: 0, lifo: true }));
   return promoted;
 }
 
-/** BullMQ's refusals carry a number: the job is gone, or in another state than it was when we looked. */
+/** Returns false for BullMQ's errors, which have a numeric code: the job is gone or has changed its state meanwhile. */
 async function unlessChanged(change: () => Promise<unknown>): Promise<boolean> {
   try {
     await change();

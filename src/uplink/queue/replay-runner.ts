@@ -1,7 +1,7 @@
 /**
- * Replays in the background. Each is a record, which says how far it is, and a job of one queue, which any instance
- * takes up, also after the one that had it died. What was made again and not yet written down is then looked at once
- * more: it has left the state that is replayed, or is made again a second time, which does no harm.
+ * Runs replays in the background. Each one is a record of its progress and a job in a shared queue, which any instance
+ * processes, also after the death of another one. Deliveries that were replayed but not recorded are then examined
+ * again: they have left the replayed state, or are replayed a second time, which is harmless.
  */
 import { setImmediate } from "node:timers/promises";
 import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
@@ -27,7 +27,7 @@ interface Versioned<T> {
   version: number;
 }
 
-/** What is needed of records in the store. */
+/** Port to records in the store. */
 export interface ReplayRecords<T> {
   get(id: string): Promise<Versioned<T> | undefined>;
   all(): Promise<Versioned<T>[]>;
@@ -38,12 +38,12 @@ export interface ReplayRecords<T> {
 
 export interface ReplaysOptions {
   records: ReplayRecords<ReplayRecord>;
-  /** Webhook → its replay under way: one at a time. */
+  /** Running replay per webhook, one at a time. */
   running: ReplayRecords<{ replayId: string }>;
   openQueue(name: string): Queue<object>;
   openWorker(name: string, processor: (job: Job<object>, token?: string) => Promise<unknown>, options: object): Worker;
   exists(webhookId: string): boolean;
-  /** Of one's own: BullMQ's calls on a queue that somebody else closes may never answer. */
+  /** Opens a separate queue object: BullMQ's calls on a queue that is closed elsewhere may never settle. */
   openDeliveries(webhookId: string): Queue<DeliveryJob>;
   onFailed(error: Error): void;
   /** For tests. */
@@ -51,13 +51,13 @@ export interface ReplaysOptions {
 }
 
 const QUEUE = "replays";
-/** Made again between two looks at the record: what a cancellation may come too late for. */
+/** Deliveries replayed between two reads of the record; a cancellation may come too late for them. */
 const STEP = 50;
-/** How long and how many of those that have ended can be read. */
+/** Retention of ended replays, by age and number. */
 const KEEP_MS = 24 * 3_600_000;
 const MAX_KEPT = 1_000;
 const SWEEP_MS = 60_000;
-/** A replay without its job for so long was left behind by a process that died between writing the two. */
+/** A replay that still lacks its job after this time was left by a process that died between the two writes. */
 const ORPHAN_MS = 30_000;
 const JOB = {
   attempts: 1_000_000,
@@ -66,7 +66,7 @@ const JOB = {
   removeOnComplete: true,
   removeOnFail: true,
 };
-/** When a process dies its replays are taken up again after at most LOCK_MS and two look-outs. */
+/** When a process dies, its replays continue after at most `lockDuration` plus twice `stalledInterval`. */
 const WORKER = { concurrency: 2, lockDuration: 10_000, stalledInterval: 2_500, maxStalledCount: 1_000_000 };
 
 export class Replays {
@@ -80,7 +80,7 @@ export class Replays {
     this.#step = options.step ?? STEP;
   }
 
-  /** @param work false: they can be begun, asked for and cancelled here, and other instances make them */
+  /** @param work false: replays can be started, read and cancelled here, and other instances run them */
   start(work = true): void {
     const { openQueue, openWorker, onFailed } = this.options;
     this.#queue = openQueue(QUEUE);
@@ -90,7 +90,7 @@ export class Replays {
     this.#timer = setInterval(() => void this.#sweep().catch(onFailed), SWEEP_MS).unref();
   }
 
-  /** What is under way is put back and taken up by another instance, or after the next start. */
+  /** Returns running replays to the queue; another instance continues them, or this one after its next start. */
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#timer);
@@ -98,12 +98,12 @@ export class Replays {
     await this.#queue?.close();
   }
 
-  /** @throws Problem that names a field, or conflict while another one of the webhook is under way */
+  /** @throws Problem that names a field, or conflict while another replay of the webhook is running */
   async begin(webhookId: string, input: ReplayInput): Promise<Replay> {
     const { records, running } = this.options;
     const { id, record } = newReplay(webhookId, input, Date.now());
     record.count = await this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
-    // In this order: what is left behind by a crash is then a record, which the sweep finds.
+    // In this order: a crash then leaves a record, which the sweep finds.
     await records.create(id, record);
     if (!(await running.create(webhookId, { replayId: id }))) {
       await records.remove(id);
@@ -118,7 +118,7 @@ export class Replays {
     return toReplay(id, (await this.#find(webhookId, id)).value);
   }
 
-  /** @throws Problem not_found, or conflict when it has ended */
+  /** @throws Problem not_found, or conflict when the replay has ended */
   async cancel(webhookId: string, id: string): Promise<void> {
     for (;;) {
       const { value, version } = await this.#find(webhookId, id);
@@ -142,7 +142,7 @@ export class Replays {
   async #runOn(queue: Queue<DeliveryJob>, job: Job<object>, token: string | undefined): Promise<void> {
     const { records } = this.options;
     const id = job.id!;
-    // Read once: what ends while the replay runs is no part of it.
+    // Read once: deliveries that end during the replay are not part of it.
     let ids: string[] | undefined;
     for (;;) {
       if (this.#stopping) {
@@ -154,7 +154,7 @@ export class Replays {
       const { value: record, version } = found;
       ids ??= await idsIn(queue, record);
       const next = record.state === "running" ? await this.#advance(queue, record, ids) : record;
-      // If it does not work it was cancelled meanwhile, or another instance has it too: look again.
+      // A failed write means that the replay was cancelled or that another instance runs it too: read it again.
       if (next !== record && !(await records.replace(id, next, version))) continue;
       if (next.state === "running") continue;
       await this.#free(record.webhookId, id);
@@ -168,9 +168,9 @@ export class Replays {
     if (ids.length === 0) return finish(record, Date.now());
     const jobs = await Promise.all(ids.map((id) => queue.getJob(id)));
     let made = 0;
-    // One after the other, so that they stand in line as they were received.
+    // One after the other, to keep the order of receipt in the queue.
     for (const job of jobs) {
-      // The embedded store works in this thread, and its answers alone would never let anything else come in.
+      // The embedded store runs in this thread; its responses alone would never let other tasks run.
       await setImmediate();
       if (!job) made++;
       else if ((job.finishedOn ?? 0) > record.createdAt) continue;
@@ -188,19 +188,19 @@ export class Replays {
     }
   }
 
-  /** Harmless when it is there already. */
+  /** Adds the job of a replay; harmless if it exists. */
   async #enqueue(id: string): Promise<void> {
     await this.#queue!.add(QUEUE, {}, { ...JOB, jobId: id });
   }
 
-  /** Lets the webhook have another one. */
+  /** Allows the webhook another replay. */
   async #free(webhookId: string, id: string): Promise<void> {
     const { running } = this.options;
     const found = await running.get(webhookId);
     if (found?.value.replayId === id) await running.remove(webhookId);
   }
 
-  /** Mends what crashes left behind, and forgets what has ended long ago. */
+  /** Repairs replays after crashes, and removes those that ended long ago. */
   async #sweep(): Promise<void> {
     const { records, running } = this.options;
     const all = await records.all();
@@ -209,7 +209,7 @@ export class Replays {
       if (value.state !== "running" || now - value.createdAt < ORPHAN_MS) continue;
       const holder = (await running.get(value.webhookId))?.value.replayId;
       if (holder === id) await this.#enqueue(id);
-      else await records.remove(id); // it never began
+      else await records.remove(id); // it never started
     }
     for (const { id, value } of await running.all()) {
       const state = all.find((each) => each.id === value.replayId)?.value.state;
@@ -222,7 +222,7 @@ export class Replays {
   }
 }
 
-/** What is left to do of a replay. */
+/** Ids of the deliveries left to replay. */
 async function idsIn(queue: Queue<DeliveryJob>, record: ReplayRecord): Promise<string[]> {
   return leftToDo(await queue.getRanges([stateOf(record)], 0, -1), record);
 }

@@ -1,4 +1,4 @@
-/** A replay: many deliveries made again. Its record, and which delivery belongs to it; pure. */
+/** Replay of many deliveries: its record and the selection of its deliveries. Pure. */
 import { Problem } from "../../errors.ts";
 import { newId } from "../../message.ts";
 import { type FilterInput, mayMatch, readTimeRange, type TimeRange } from "./delivery-filter.ts";
@@ -8,28 +8,28 @@ export interface ReplayInput extends FilterInput {
   status: "failed" | "succeeded";
 }
 
-/** As stored. Times are milliseconds since the epoch. */
+/** Stored record of a replay. Times are milliseconds since the epoch. */
 export interface ReplayRecord {
   webhookId: string;
   status: ReplayInput["status"];
-  /** Absent: from the beginning, to the end. */
+  /** Absent: no lower bound, no upper bound. */
   since?: number;
   until?: number;
   state: "running" | "finished" | "cancelled";
   count: number;
   done: number;
-  /** Up to this message's id all is done. */
+  /** Message id up to which all deliveries are processed. */
   position: string;
   createdAt: number;
   finishedAt?: number;
 }
 
-/** As it is shown. */
+/** A replay as the API returns it. */
 export interface Replay {
   id: string;
   webhookId: string;
   state: ReplayRecord["state"];
-  /** How many there were at the beginning. */
+  /** Number of deliveries at the start. */
   count: number;
   done: number;
   createdAt: string;
@@ -61,13 +61,16 @@ export function stateOf({ status }: ReplayRecord): EndState {
   return status === "failed" ? "failed" : "completed";
 }
 
-/** Of all the ids of its state those that are left to do, the oldest first. */
+/** Returns the ids of its state that are left to replay, oldest first. */
 export function leftToDo(ids: string[], record: ReplayRecord): string[] {
   const range = rangeOf(record);
   return ids.filter((id) => id > record.position && mayMatch(id, range)).sort();
 }
 
-/** After these were done. `made` may be fewer: some were gone, or have ended only since the replay began. */
+/**
+ * Returns the record after `ids` were processed. `made` may be smaller: some have changed meanwhile, or ended after the
+ * replay began.
+ */
 export function advance(record: ReplayRecord, ids: string[], made: number): ReplayRecord {
   const done = Math.min(record.done + made, record.count);
   return { ...record, done, position: ids.at(-1) ?? record.position };
@@ -77,7 +80,7 @@ export function finish(record: ReplayRecord, now: number): ReplayRecord {
   return { ...record, state: "finished", done: record.count, finishedAt: now };
 }
 
-/** @throws Problem conflict when it has ended */
+/** @throws Problem conflict when the replay has ended */
 export function cancel(record: ReplayRecord, now: number): ReplayRecord {
   if (record.state !== "running") throw new Problem("conflict", `the replay is ${record.state} already`);
   return { ...record, state: "cancelled", finishedAt: now };

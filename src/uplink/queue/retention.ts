@@ -1,27 +1,27 @@
 /**
- * What is kept of each webhook, by number and age. Looked at soon after something changed and, since time alone makes
- * deliveries too old, once an hour for every webhook. Nothing is left to BullMQ's workers: on PostgreSQL they would sort
- * all finished jobs each time, and the books could not be kept by the steps that remove.
+ * Retention of each webhook's deliveries, by number and age. Runs soon after a change and, since deliveries age without
+ * one, once an hour for every webhook. BullMQ's workers remove nothing: on PostgreSQL they would sort all finished jobs
+ * each time, and their removal steps could not update the ledgers.
  */
 import type { Queue } from "bullmq";
 import { discardOldest, discardTooOld } from "./discard.ts";
 import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED } from "./job.ts";
 
 export interface RetentionOptions {
-  /** Ids of the webhooks that there are. */
+  /** Ids of all webhooks. */
   webhooks(): string[];
-  /** Undefined when the webhook is gone. */
+  /** Undefined when the webhook has been removed. */
   queueOf(webhookId: string): Queue<DeliveryJob> | undefined;
-  /** Whether its deliveries wait for each other. */
+  /** Whether the webhook's deliveries wait for their predecessors. */
   isOrdered(webhookId: string): boolean;
-  /** Whether this instance alone may look at the webhook now; the function ends that. */
+  /** Acquires the webhook for this instance alone; the function releases it. Undefined when another instance has it. */
   claim(webhookId: string): Promise<(() => Promise<void>) | undefined>;
-  /** Once for each delivery. */
+  /** Reports each discarded delivery once. */
   discarded(webhookId: string, count: number, reason: DiscardReason): void;
   onFailed(error: Error): void;
-  /** Waiting deliveries of a webhook, those that wait for another attempt included. */
+  /** Most waiting deliveries of a webhook, including those that wait for another attempt. */
   maxWaiting: number;
-  /** For tests. Milliseconds since the receipt, or since a person had it made again. */
+  /** For tests. Milliseconds since the receipt, or since the last redelivery by a user. */
   maxWaitingMs?: number;
   keepSucceeded?: number;
   keepFailed?: number;
@@ -33,16 +33,18 @@ export type DiscardReason = "too_many" | "too_old";
 /** 14 days. */
 const MAX_WAITING_MS = 14 * 24 * 3_600_000;
 const SWEEP_MS = 30_000;
-/** So often each webhook is looked at although nothing happened. */
+/** Interval of the checks of each webhook without changes. */
 const ROUND_MS = 3_600_000;
-/** After so many it is looked at at once: that far may the numbers run over, or 5 % of them. */
+/**
+ * Changes that trigger an immediate check, or 5 % of the limit if that is less: the limits may be exceeded by as many.
+ */
 const BURST = 500;
-/** Dropped at once: what one step may cost others that use the store. */
+/** Deliveries discarded in one step, which limits the delay for other users of the store. */
 const STEP = 1_000;
 
 export class Retention {
   readonly #options: Required<RetentionOptions>;
-  /** Webhook → what was added or has ended here since it was last looked at. */
+  /** Deliveries added or ended here since the last check, by webhook. */
   readonly #changes = new Map<string, number>();
   readonly #looking = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +65,7 @@ export class Retention {
     this.#timer = setInterval(() => void this.sweep(), this.#options.sweepMs).unref();
   }
 
-  /** `count` were added, or have ended. */
+  /** Call when `count` deliveries were added or have ended. */
   changed(webhookId: string, count: number): void {
     const changes = (this.#changes.get(webhookId) ?? 0) + count;
     this.#changes.set(webhookId, changes);
@@ -71,7 +73,7 @@ export class Retention {
     if (changes >= Math.max(1, Math.min(BURST, maxWaiting / 20))) void this.#look(webhookId, false);
   }
 
-  /** It is gone, and its queue closed: what is under way there may never answer. */
+  /** Forgets a removed webhook. Its queue is closed, so a check in progress may never settle. */
   forget(webhookId: string): void {
     this.#changes.delete(webhookId);
     this.#looking.delete(webhookId);
@@ -83,7 +85,7 @@ export class Retention {
     await Promise.allSettled(this.#looking.values());
   }
 
-  /** Looks at what changed, and at a share of all. */
+  /** Checks the changed webhooks, and a share of all webhooks. */
   async sweep(): Promise<void> {
     const changed = [...this.#changes.keys()];
     if (this.#round.length === 0) this.#round = this.#options.webhooks();
@@ -92,7 +94,10 @@ export class Retention {
     for (const webhookId of this.#round.splice(0, share)) await this.#look(webhookId, true);
   }
 
-  /** One at a time for a webhook; what changes meanwhile is looked at when it ends, if that is much, or next time. */
+  /**
+   * Runs one check at a time per webhook. Changes during a check lead to another one at its end if they are many, or
+   * else at the next sweep.
+   */
   #look(webhookId: string, thorough: boolean): Promise<void> {
     const looking = this.#looking.get(webhookId);
     if (looking || this.#stopped) return looking ?? Promise.resolve();
@@ -114,7 +119,7 @@ export class Retention {
     const excess = await this.#excess(queue);
     if (excess.waiting <= 0 && excess.completed <= 0 && excess.failed <= 0 && !thorough) return;
     const release = await claim(webhookId);
-    if (!release) return; // another instance is at it
+    if (!release) return; // another instance checks it
     try {
       if (excess.completed > 0) await queue.clean(0, excess.completed, "completed");
       if (excess.failed > 0) await queue.clean(0, excess.failed, "failed");
@@ -125,7 +130,7 @@ export class Retention {
           discardTooOld(queue, Date.now() - this.#options.maxWaitingMs, STEP, isOrdered(webhookId)),
         );
       }
-      // Counted again: before the claim another instance may have dropped the same.
+      // Counted again: another instance may have discarded the same deliveries before `claim`.
       await this.#drop(webhookId, "too_many", async () => {
         const { waiting } = await this.#excess(queue);
         return waiting > 0 ? discardOldest(queue, Math.min(waiting, STEP), isOrdered(webhookId)) : 0;
@@ -135,7 +140,7 @@ export class Retention {
     }
   }
 
-  /** Again and again until there is nothing to drop. */
+  /** Repeats the step until there is nothing to discard. */
   async #drop(webhookId: string, reason: DiscardReason, step: () => Promise<number>): Promise<void> {
     while (!this.#stopped) {
       const count = await step();

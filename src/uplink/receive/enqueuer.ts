@@ -1,24 +1,24 @@
 /**
- * Makes messages durable in micro-batches: while a flush is under way, the next batch collects. A flush that fails is
- * tried again with the same job ids until it works, since adding an id twice is harmless; meanwhile nothing is
- * acknowledged and the intake fills up to its high-water mark.
+ * Makes messages durable in micro-batches: messages that arrive during a flush form the next batch. A failed flush is
+ * retried with the same job ids until it succeeds; adding an id twice is harmless. Until then no message of the batch
+ * is acknowledged, and the intake fills up to its high-water mark.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Message, type StoredMessage, toStored } from "../../message.ts";
 
-/** Adds jobs to the queue of one webhook, all or none; rejects when the store is away. */
+/** Adds jobs to the queue of one webhook, all or none. Rejects when the store is unavailable. */
 export type AddJobs = (webhookId: string, jobs: { id: string; data: StoredMessage }[]) => Promise<void>;
 
 export interface EnqueueOptions {
   addJobs: AddJobs;
-  /** Writes into the books that these messages become deliveries; rejects when the store is away. */
+  /** Counts the messages as enqueued in the ledger. Rejects when the store is unavailable. */
   book(messages: number): Promise<void>;
-  /** A webhook that is gone needs its messages no more. */
+  /** Whether the webhook still exists; messages for a removed webhook are dropped. */
   exists(webhookId: string): boolean;
-  /** Whether this instance is surely the one that receives; while it is not, flushes wait. */
+  /** Whether this instance is confirmed as the receiver. Flushes wait until it is. */
   mayWrite(): Promise<boolean>;
   onFlushed(deliveries: number, durationMs: number): void;
-  /** At each failed try of a flush. */
+  /** Called for each failed step of a flush, at every attempt. */
   onFailed(error: Error): void;
 }
 
@@ -28,7 +28,7 @@ interface Item {
   done: () => void;
 }
 
-/** A flush is one step of the store: while it takes it, the ends of running deliveries wait. */
+/** Limits a flush: the store adds a batch in one step, during which running deliveries cannot complete. */
 const MAX_BATCH = 100;
 const MAX_FLUSHES = 2;
 const RETRY_MIN_MS = 50;
@@ -39,29 +39,29 @@ export class Enqueuer {
   #collecting: Item[] = [];
   readonly #flushes = new Set<Promise<void>>();
   #stopped = false;
-  /** When the oldest flush that is still under way began; tells a stuck store. */
+  /** Start times of the flushes in progress, oldest first; an old one reveals a stuck store. */
   readonly #started = new Set<{ at: number }>();
 
   constructor(private readonly options: EnqueueOptions) {}
 
-  /** `done` is called once every delivery of the message is durable. */
+  /** Adds a message to the next flush. `done` is called once every delivery of the message is durable. */
   add(message: Message, webhookIds: string[], done: () => void): void {
     this.#collecting.push({ message, webhookIds, done });
     if (this.#flushes.size < MAX_FLUSHES && this.#collecting.length === 1) setImmediate(() => this.#flushNext());
   }
 
-  /** Milliseconds since the oldest flush under way began, 0 when there is none. */
+  /** Milliseconds since the oldest flush in progress began; 0 when there is none. */
   get oldestFlushMs(): number {
     const [oldest] = this.#started;
     return oldest === undefined ? 0 : Date.now() - oldest.at;
   }
 
-  /** Flushes are tried no more; what was not durable was not acknowledged, and the broker keeps it. */
+  /** Stops flushes and their retries. Messages that are not durable are unacknowledged, so the broker keeps them. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** The same, and waits for flushes under way, so that what they write can still be acknowledged; at most 500 ms. */
+  /** Stops, and waits up to 500 ms for flushes in progress, so that their messages can still be acknowledged. */
   async finish(): Promise<void> {
     this.stop();
     await Promise.race([Promise.all(this.#flushes), delay(FINISH_MS)]);
@@ -98,7 +98,7 @@ export class Enqueuer {
     );
   }
 
-  /** What a flush consists of: sent at once, so that what is written into the books costs no time of its own. */
+  /** Steps of a flush. They run concurrently, so the ledger adds no latency. */
   #steps(batch: Item[]): Step[] {
     const { addJobs, book, exists } = this.options;
     const adds = groupByWebhook(batch).map(({ webhookId, jobs }) => async () => {
@@ -107,7 +107,7 @@ export class Enqueuer {
     return [...adds, () => book(batch.length)];
   }
 
-  /** Answers the steps that are still to be done. */
+  /** Runs the steps. @returns the steps that must be retried */
   async #tryAll(steps: Step[]): Promise<Step[]> {
     if (!(await this.options.mayWrite()) || this.#stopped) return steps;
     const results = await Promise.allSettled(steps.map((step) => step()));

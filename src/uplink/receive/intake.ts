@@ -1,8 +1,8 @@
-/** The way of an uplink message up to its durability: receive → check → route → enqueue → acknowledge. */
+/** Path of an uplink message until it is durable: receive → check → route → enqueue → acknowledge. */
 import { type Message, newId, type QoS, type UserProperties } from "../../message.ts";
 import type { Copy } from "./router.ts";
 
-/** A PUBLISH as it came from the broker. */
+/** A PUBLISH packet from the broker. */
 export interface ReceivedPacket {
   topic: string;
   payload: string | Buffer;
@@ -16,13 +16,15 @@ export interface ReceivedPacket {
     userProperties?: UserProperties;
     subscriptionIdentifier?: number | number[];
   };
-  /** Who it is, where that is remembered because it may come again; absent: a new message, received now. */
+  /**
+   * Stored id and time of receipt of a QoS 2 message, which the broker may resend. Absent: a new message, received now.
+   */
   identity?: { id: string; receivedAt: number };
 }
 
 /**
- * What became of a received packet; each is counted, none is silent. `other_copy`: one of several copies of a message
- * on overlapping filters, and not the one that counts.
+ * Outcome of a received packet; every outcome is counted. `other_copy`: one of several copies of a message on
+ * overlapping filters, and not the copy that counts.
  */
 export type IntakeOutcome = "enqueued" | "unmatched" | "too_large" | "retained_skipped" | "other_copy";
 
@@ -35,7 +37,7 @@ export interface IntakeOptions {
 
 export type Intake = (packet: ReceivedPacket, session: number, done: () => void) => void;
 
-/** `done` is called once the packet may be acknowledged. */
+/** Creates the intake. `done` is called once the packet may be acknowledged. */
 export function createIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeOptions): Intake {
   return (packet, session, done) => {
     const message = toMessage(packet);
@@ -43,7 +45,7 @@ export function createIntake({ route, enqueue, maxPayloadBytes, observe }: Intak
       observe("too_large", message, []);
       return done();
     }
-    // The retain flag marks a replay of what was retained before we subscribed (MQTT 5 section 3.3.1.3).
+    // The retain flag marks a message that was retained before the bridge subscribed (MQTT 5 section 3.3.1.3).
     if (packet.retain) {
       observe("retained_skipped", message, []);
       return done();
@@ -60,7 +62,7 @@ export function createIntake({ route, enqueue, maxPayloadBytes, observe }: Intak
   };
 }
 
-/** Where the copy came from, for the router. */
+/** Origin of the copy, for the router. */
 export function routedCopy({ properties }: ReceivedPacket, session: number): Copy {
   const ids = properties?.subscriptionIdentifier;
   return { session, ids: typeof ids === "number" ? [ids] : ids };
@@ -81,7 +83,7 @@ export function toMessage(packet: ReceivedPacket): Message {
     if (contentType !== undefined) message.contentType = contentType;
     if (responseTopic !== undefined) message.responseTopic = responseTopic;
     if (correlationData !== undefined) message.correlationData = correlationData;
-    // MQTT.js's object has no prototype; a plain one is what JSON and deep comparison expect.
+    // MQTT.js creates an object without a prototype; JSON and deep comparison expect a plain one.
     if (userProperties !== undefined) message.userProperties = { ...userProperties };
   }
   return message;

@@ -1,16 +1,16 @@
-/** The books: what became of every message that was received, and of every delivery that was made durable. */
+/** Ledgers: the outcome of every received message and of every durable delivery. */
 
 import type { DeliveryTotals } from "../queue/delivery-queues.ts";
 import type { IntakeOutcome } from "./intake.ts";
 
-/** `received` is the sum of the other two. */
+/** `received` is the sum of `unmatched` and `enqueued`. */
 export interface MessageTotals {
   received: number;
-  /** Not made into deliveries. */
+  /** Messages that did not become deliveries. */
   unmatched: number;
-  /** Of `unmatched`, why. */
+  /** `unmatched` by reason. */
   unmatchedBy: { noWebhook: number; tooLarge: number; retainedSkipped: number };
-  /** Made into deliveries, or into answers of requests. */
+  /** Messages that became deliveries, or responses to requests. */
   enqueued: number;
 }
 
@@ -30,7 +30,7 @@ export interface MessageLedgerOptions {
 type Noted = Exclude<IntakeOutcome, "other_copy">;
 
 const GROUP = "messages";
-/** Until what was noted is written down: what a crash may leave out of the books, on both sides. */
+/** Delay until noted counts are stored. A crash loses the counts of this time, on both sides of the ledger. */
 const WRITE_MS = 1_000;
 
 export class MessageLedger {
@@ -40,12 +40,12 @@ export class MessageLedger {
 
   constructor(private readonly options: MessageLedgerOptions) {}
 
-  /** Messages that are being made durable; to be awaited before they are acknowledged. */
+  /** Counts messages that are being made durable. Await it before acknowledging them. */
   async enqueued(count: number): Promise<void> {
     await this.options.counters.add(GROUP, { received: count, enqueued: count });
   }
 
-  /** Written down soon, with others. */
+  /** Counts a message in memory; the count is stored soon, together with others. */
   note(outcome: Noted): void {
     this.#count("received");
     if (outcome === "enqueued") this.#count("enqueued");
@@ -56,7 +56,7 @@ export class MessageLedger {
     this.#timer ??= setTimeout(() => void this.write(), WRITE_MS).unref();
   }
 
-  /** Writes down what was noted; what fails is tried again with what comes next. Never rejects. */
+  /** Stores the noted counts; after a failure they are stored with the next ones. Never rejects. */
   async write(): Promise<void> {
     while (this.#writing) await this.#writing;
     clearTimeout(this.#timer);
@@ -77,7 +77,7 @@ export class MessageLedger {
     await this.#writing;
   }
 
-  /** Rejects when the store is away. */
+  /** Rejects when the store is unavailable. */
   async read(): Promise<MessageTotals> {
     await this.write();
     const counted = await this.options.counters.read(GROUP);

@@ -1,6 +1,6 @@
 /**
- * Which of several instances receives: the one that holds the lease of the lane. It writes down what the broker
- * subscribes it to, so that every instance knows whether that is what the registrations want.
+ * Receiver election: the instance that holds the lease receives from the broker. The receiver records its
+ * subscriptions, so every instance can tell whether they match the registrations.
  */
 import { createHash } from "node:crypto";
 import { Problem } from "../../errors.ts";
@@ -12,17 +12,19 @@ import type { Receiver } from "./receiver.ts";
 import type { Refusal, Session } from "./session.ts";
 import { wantedFilters } from "./session-plan.ts";
 
-/** The one lane there is: the sessions `<client id>-uplink-<n>`. */
+/** Index of the only receiver, which has the sessions `<client id>-uplink-<n>`. */
 export const RECEIVER = 0;
 const RECORD = String(RECEIVER);
 
-/** What the holder of a lane tells the others. */
+/** Record of the receiver, read by the other instances. */
 export interface ReceiverRecord {
-  /** The instance that wrote it; it means nothing once another one holds the lane. */
+  /** The instance that wrote the record; the record is void once another instance is the receiver. */
   holder: string;
-  /** Of the filters that the broker subscribes it to, see {@link digestOf}; null while it is not connected. */
+  /**
+   * Digest of the filters requested from the broker, see {@link digestOf}; null while the receiver is not connected.
+   */
   digest: string | null;
-  /** Filters among them that the broker refuses; absent when there are none. */
+  /** Requested filters that the broker refuses; absent when there are none. */
   refused?: Refusal[];
 }
 
@@ -35,7 +37,7 @@ export interface ReceiverElectionOptions<S extends Session> {
 }
 
 const RETRY_MS = 1_000;
-/** Refused filters that the other instances are told of: the record is read by all of them at every change. */
+/** Most refused filters in the record: every instance reads it at every change. */
 const MAX_REFUSED = 200;
 
 export class ReceiverElection<S extends Session> {
@@ -44,7 +46,7 @@ export class ReceiverElection<S extends Session> {
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<unknown> = Promise.resolve();
   readonly #untilInStep = new AwaitableCondition(() => this.inStep);
-  /** Of what is wanted now; computed when it is asked for, since with thousands of filters it takes a while. */
+  /** Digest of the wanted filters; computed on demand, since thousands of filters take a while. */
   #digest: string | undefined;
   #telling = false;
   #retry: NodeJS.Timeout | undefined;
@@ -54,7 +56,10 @@ export class ReceiverElection<S extends Session> {
     this.lease = options.openLease({ onGained: () => this.#begin(), onLost: () => this.#abandon() });
   }
 
-  /** Resolves once the lane is begun here, or another instance is known to have it. The view must have been started. */
+  /**
+   * Resolves once the receiver of this instance has started, or another instance has the lease. Start the record cache
+   * first.
+   */
   async start(): Promise<void> {
     this.options.cache.onChange(() => this.#changed());
     await this.lease.start();
@@ -65,7 +70,7 @@ export class ReceiverElection<S extends Session> {
     return this.#receiver;
   }
 
-  /** The registrations, or other things that say what is wanted, have changed. */
+  /** Call when the wanted filters (registrations or response topics) may have changed. */
   refresh(): void {
     this.#digest = undefined;
     this.#receiver?.subscriptions.refresh();
@@ -73,8 +78,8 @@ export class ReceiverElection<S extends Session> {
   }
 
   /**
-   * Whether the broker subscribes the holder, here or elsewhere, to exactly what this instance wants; false while the
-   * holder has no connection, and while nobody is known to hold the lane.
+   * Whether the subscriptions of the receiver, here or on another instance, match the filters that this instance wants.
+   * False while the receiver is disconnected or unknown.
    */
   get inStep(): boolean {
     if (this.#receiver) return this.#receiver.subscriptions.inStep;
@@ -82,7 +87,7 @@ export class ReceiverElection<S extends Session> {
     return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
   }
 
-  /** Filters that the broker does not subscribe the holder to, here or elsewhere. */
+  /** Filters that the broker refuses to the receiver, here or on another instance. */
   get refused(): readonly Refusal[] {
     if (this.#receiver) return this.#receiver.subscriptions.refused;
     const told = this.options.cache.get(RECORD);
@@ -94,12 +99,12 @@ export class ReceiverElection<S extends Session> {
     return this.#digest;
   }
 
-  /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
+  /** Resolves true once in step, or false after `timeoutMs`, since the broker may be unavailable. */
   untilInStep(timeoutMs: number): Promise<boolean> {
     return this.#untilInStep.within(timeoutMs);
   }
 
-  /** Ends the intake and then gives the lane away, so that nothing reaches two instances. */
+  /** Ends the intake before it releases the lease, so that no message reaches two instances. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
@@ -113,7 +118,7 @@ export class ReceiverElection<S extends Session> {
     if (this.#stopped) return;
     const tenure = this.options.openReceiver(() => this.#changed());
     this.#receiver = tenure;
-    // Sessions of an earlier tenure have the same client ids.
+    // The sessions of the previous term have the same client ids and must end first.
     this.#begun = this.#ended.then(() => tenure.start());
   }
 
@@ -125,16 +130,19 @@ export class ReceiverElection<S extends Session> {
   }
 
   #changed(): void {
-    // A connection that broke may be the first sign of another holder.
+    // A lost connection may be the first sign of another receiver.
     if (this.#receiver && !this.#receiver.subscriptions.connected) void this.lease.check();
-    // Nor does this instance know yet who has written the record.
+    // So may a record whose holder is not the known one.
     else if (this.options.cache.get(RECORD)?.holder !== this.lease.holder)
       void this.lease.check().then(() => this.#untilInStep.check());
     this.#untilInStep.check();
     void this.#tell();
   }
 
-  /** Undefined when there is nothing new to say: what was told before differs from what is wanted now. */
+  /**
+   * Returns undefined if there is nothing to write: while the receiver is connected but not in step, the stored digest
+   * differs from the wanted one anyway.
+   */
   #record(): ReceiverRecord | undefined {
     if (!this.#receiver) return undefined;
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
@@ -184,7 +192,7 @@ function isSame(a: ReceiverRecord, b: ReceiverRecord | undefined): boolean {
   return a.holder === b?.holder && a.digest === b.digest && isSameRefused;
 }
 
-/** The same for the same filters at the same QoS, on every instance. */
+/** Digest of filters and their QoS; equal on every instance for the same filters and QoS. */
 export function digestOf(webhooks: Iterable<{ topics: string[]; qos: QoS }>): string {
   const wanted = [...wantedFilters(webhooks)].sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256").update(JSON.stringify(wanted)).digest("base64url").slice(0, 22);

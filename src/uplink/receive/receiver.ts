@@ -1,6 +1,6 @@
 /**
- * The time in which this instance receives: its sessions at the broker, and what it received and has not made durable
- * yet. A new one begins with nothing, and what an earlier one had left unacknowledged the broker sends again.
+ * One term as the active receiver: its broker sessions and its unflushed messages. Each term starts empty; the broker
+ * resends the messages that an earlier term left unacknowledged.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Enqueuer } from "./enqueuer.ts";
@@ -15,14 +15,14 @@ export class Receiver<S extends Session> {
   constructor(
     readonly subscriptions: Subscriptions<S>,
     readonly enqueuer: Enqueuer,
-    /** Reads from the store what is wanted. */
+    /** Reloads the registrations and response topics from the store. */
     private readonly catchUp: () => Promise<void>,
     private readonly onError: (error: Error) => void,
   ) {}
 
   /**
-   * Resolves after the first try to open the sessions; tries again as long as the store cannot be read. Catches up
-   * first: a registration that is not known here yet would count as gone, and its messages as nobody's.
+   * Resolves after the first attempt to open the sessions; retries while the store cannot be read. Catches up first: a
+   * registration missing in the cache would count as removed, and its messages as unmatched.
    */
   async start(): Promise<void> {
     if (this.#ended) return;
@@ -36,8 +36,8 @@ export class Receiver<S extends Session> {
   }
 
   /**
-   * What is durable is acknowledged, and what comes from now on is left to the broker. Nothing may become durable while
-   * the sessions end, or another instance would receive it again.
+   * Acknowledges durable messages and leaves later ones to the broker. No message may become durable while the sessions
+   * end, or another instance would receive it again.
    */
   async finish(): Promise<void> {
     this.#ended = true;
@@ -46,7 +46,7 @@ export class Receiver<S extends Session> {
     await this.subscriptions.stop();
   }
 
-  /** Another instance receives: nothing is written or acknowledged any more. */
+  /** Ends the term because another instance is the receiver: nothing more is written or acknowledged. */
   async abandon(): Promise<void> {
     this.#ended = true;
     this.enqueuer.stop();

@@ -1,17 +1,17 @@
 /**
- * Sets aside the filters of stored registrations that an older version accepted although brokers end the connection for
- * them: the webhook keeps its other filters, and the log says why.
+ * Skips filters of stored registrations that an older version accepted although brokers end the connection for them.
+ * The webhook keeps its other filters, and the log gives the reason.
  */
 import { topicFilterError } from "../../topic.ts";
 
 /**
- * @param onSetAside called once for each filter of a version of a registration
- * @returns the registration with the filters that may be subscribed
+ * @param onSetAside called once per skipped filter for each version of a registration
+ * @returns a function that returns a registration with its valid filters only
  */
 export function createSubscribable<W extends { id: string; topics: string[] }>(
   onSetAside: (webhookId: string, filter: string, reason: string) => void,
 ): (webhook: W) => W {
-  // Looked at again with every change of any registration.
+  // Cached because each change of any registration applies the function to all of them.
   const known = new WeakMap<W, W>();
   return (webhook) => {
     const before = known.get(webhook);

@@ -1,7 +1,7 @@
 /**
- * `retained: "deliver"`: once, after a webhook was registered, it gets what the broker holds retained under its
- * filters. The record says that this is still to be done, so it is done later when the broker is away or the process
- * dies; by any one instance, and twice without harm, since the ids are made from webhook and topic.
+ * `retained: "deliver"`: delivers the retained messages under a webhook's filters once, after its registration. The
+ * registration records that this is pending, so it is done later if the broker is unavailable or the process dies, by
+ * any one instance. A repetition is harmless, since the ids derive from webhook and topic.
  */
 import { hashId, type Message, type QoS, type UserProperties } from "../../message.ts";
 import { topicFilterError } from "../../topic.ts";
@@ -17,18 +17,18 @@ interface Retained {
 
 export interface SnapshotOptions {
   webhooks(): Iterable<Webhook>;
-  /** The topics under a filter that hold a retained message. Rejects when the broker cannot be asked now. */
+  /** Finds the topics under a filter that have a retained message. Rejects when the broker cannot be queried now. */
   findRetained(filter: string): Promise<{ topics: string[]; truncated: boolean }>;
-  /** Their messages, without those that hold nothing any more. */
+  /** Reads the retained messages of the topics; skips topics that no longer have one. */
   readSeveral(topics: string[]): AsyncIterable<Retained>;
-  /** Whether the broker sends us what the webhooks want: what is published from then on comes as any message. */
+  /** Resolves true once the subscriptions match the registrations: later publishes then arrive as ordinary messages. */
   untilInStep(timeoutMs: number): Promise<boolean>;
   isThere(webhookId: string, messageId: string): Promise<boolean>;
   /** Resolves once the delivery is durable. */
   enqueue(message: Message, webhookId: string): Promise<void>;
-  /** Writes down that it is done. */
+  /** Records in the registration that the snapshot is done. */
   done(webhookId: string): Promise<void>;
-  /** So that one instance does it; see the store's `Claims`. */
+  /** Ensures that one instance at a time does this; see the store's `ExpiringKeys`. */
   expiringKeys: {
     setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
     put(key: string, value: string, ttlSeconds: number): Promise<void>;
@@ -43,11 +43,11 @@ export interface SnapshotOptions {
   retryMs?: number;
 }
 
-/** Of one webhook, over all of its filters. */
+/** Limit per webhook, over all of its filters. */
 const MAX_TOPICS = 10_000;
-/** Read, and made durable, at a time. */
+/** Messages read and made durable together. */
 const TOGETHER = 200;
-/** Renewed while it lasts. When an instance dies at it another one begins anew after this. */
+/** Renewed during the work. If the instance dies, another one starts over after this time. */
 const EXPIRY_SECONDS = 30;
 const IN_STEP_MS = 10_000;
 const RETRY_MS = 5_000;
@@ -59,7 +59,7 @@ export class Snapshots {
 
   constructor(private readonly options: SnapshotOptions) {}
 
-  /** Takes what is to be taken; to be called after registrations changed. */
+  /** Takes the pending snapshots. Call it after registrations have changed. */
   refresh(): void {
     if (!this.#running) void this.#run();
   }
@@ -69,7 +69,7 @@ export class Snapshots {
     clearTimeout(this.#timer);
   }
 
-  /** One after the other: each may be ten thousand messages. */
+  /** Takes one snapshot after the other: each may have ten thousand messages. */
   async #run(): Promise<void> {
     this.#running = true;
     clearTimeout(this.#timer);
@@ -93,7 +93,7 @@ export class Snapshots {
     return undefined;
   }
 
-  /** @returns false when it must be tried later */
+  /** @returns false when it must be retried later */
   async #take(webhook: Webhook): Promise<boolean> {
     const { expiringKeys: claims, untilInStep, done, observe } = this.options;
     const { id } = webhook;
@@ -120,7 +120,7 @@ export class Snapshots {
     const found = new Set<string>();
     let more = false;
     for (const filter of filters) {
-      if (topicFilterError(filter)) continue; // set aside, see set-aside.ts
+      if (topicFilterError(filter)) continue; // skipped, see rejected-filters.ts
       const { topics, truncated } = await this.options.findRetained(filter);
       for (const topic of topics) if (found.size < MAX_TOPICS) found.add(topic);
       more ||= truncated || found.size === MAX_TOPICS;
@@ -128,7 +128,7 @@ export class Snapshots {
     return { topics: [...found], truncated: more };
   }
 
-  /** @returns how many were too large */
+  /** @returns the number of messages that were too large */
   async #enqueue(webhookId: string, topics: string[]): Promise<number> {
     const { readSeveral, isThere, enqueue, maxPayloadBytes } = this.options;
     let tooLarge = 0;
@@ -139,7 +139,8 @@ export class Snapshots {
         continue;
       }
       const id = snapshotId(webhookId, retained.topic);
-      // Added by somebody who did not live to say so. Where order counts, again would be at another place.
+      // An instance that died before it recorded the end has added it. In an ordered webhook, a second add would take
+      // another place.
       if (await isThere(webhookId, id)) continue;
       added.push(enqueue({ ...retained, id, retain: true, receivedAt: Date.now() }, webhookId));
     }

@@ -1,4 +1,4 @@
-/** Topic → webhooks, each of them once per message however many copies of it the broker sends. */
+/** Routes a topic to webhooks, each one once per message, however many copies the broker sends. */
 import { Qlobber } from "qlobber";
 import { MAX_TOPIC_BYTES } from "../../topic.ts";
 import type { Assignment } from "./session-plan.ts";
@@ -7,14 +7,14 @@ export interface Route {
   webhookId: string;
   /** The webhook's filters. */
   topics: string[];
-  /** Filters it had before whose copies may still be on their way, and count as well: rather twice than not at all. */
+  /** Former filters whose copies may still arrive. They count too: a duplicate is better than a loss. */
   leaving?: string[];
 }
 
-/** Where a copy of a message came from. */
+/** Origin of a copy of a message. */
 export interface Copy {
   session: number;
-  /** Subscription identifiers of the copy; absent on 3.1.1 and from brokers without them. */
+  /** Subscription identifiers of the copy; absent on MQTT 3.1.1 and with brokers that do not support them. */
   ids?: number[] | undefined;
 }
 
@@ -25,9 +25,9 @@ interface Entry extends Assignment {
 }
 
 /**
- * A copy belongs to a webhook when it came for the *oldest* of the webhook's filters that match the topic, the one with
- * the lowest identifier: told by the copy's identifiers, or on 3.1.1 by its session, in which no other filter matches.
- * There is exactly one such copy. The oldest, because a filter just added may not be subscribed yet.
+ * Routes a copy to a webhook if the copy came for the *oldest* of the webhook's filters that match the topic, the
+ * filter with the lowest identifier. The copy's identifiers tell this, or on MQTT 3.1.1 its session, in which no other
+ * filter matches. There is exactly one such copy. The oldest filter counts because a new one may not be subscribed yet.
  */
 export class Router {
   readonly #trie = new Qlobber<Entry>({
@@ -35,7 +35,7 @@ export class Router {
     wildcard_one: "+",
     wildcard_some: "#",
     match_empty_levels: true,
-    // More levels than the longest topic can have: the default of 100 would throw at a device's topic.
+    // More levels than the longest topic can have: with the default of 100, a longer topic from a device would throw.
     max_words: MAX_TOPIC_BYTES + 1,
   });
 
@@ -48,18 +48,18 @@ export class Router {
 
   #add(filter: string, webhookId: string, leaving: boolean, assignments: ReadonlyMap<string, Assignment>): void {
     const assignment = assignments.get(filter);
-    // Not subscribed yet: nothing can arrive for it, and it must not claim what comes for another filter.
+    // Not subscribed yet: no copy can arrive for this filter, and it must not take the copies of another one.
     if (!assignment) return;
     this.#trie.add(filter, { webhookId, leadingWildcard: /^[+#]/.test(filter), leaving, ...assignment });
   }
 
   /**
-   * The webhooks this copy is for; none, or undefined when webhooks match the topic but another copy of the same
-   * message is the one for them.
+   * Returns the webhooks of this copy: none if no webhook matches the topic, undefined if webhooks match but get
+   * another copy of the message.
    */
   route(topic: string, { session, ids }: Copy): string[] | undefined {
     let entries = this.#trie.match(topic);
-    // [MQTT-4.7.2-1]; the trie does not know it.
+    // The trie does not implement [MQTT-4.7.2-1]: a leading wildcard does not match a topic that begins with `$`.
     if (topic.startsWith("$")) entries = entries.filter(({ leadingWildcard }) => !leadingWildcard);
     const only = entries[0];
     if (!only) return [];

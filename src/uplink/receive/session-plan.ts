@@ -1,14 +1,14 @@
 /**
- * Which session of the uplink subscribes to which filter, and under which identifier.
+ * Subscription plan: the session and the subscription identifier of each filter.
  *
- * A broker may send one copy of a message for each of our subscriptions that match it, or a single one; each webhook
- * must get it once. On MQTT 5 every filter has a subscription identifier, so one session is enough and a copy says
- * which filters it came for. On 3.1.1 nothing tells copies apart, so filters that overlap go to different sessions:
- * then a session gets each message exactly once, whatever the broker does. The exception is a filter that replaces
+ * A broker may send one copy of a message for each matching subscription, or a single one; each webhook must get the
+ * message once. On MQTT 5 every filter has a subscription identifier, so one session is enough and a copy names the
+ * filters it came for. On MQTT 3.1.1 copies cannot be distinguished, so overlapping filters go to different sessions: a
+ * session then gets each message exactly once, whatever the broker does. The exception is a filter that replaces
  * another one of its webhook: see {@link planSubscriptions}.
  *
- * The plan outlives the process: the broker keeps the subscriptions, and messages waiting there carry identifiers of
- * the past. So an assignment, once made, stays as long as it is right.
+ * The plan outlives the process: the broker keeps the subscriptions, and its queued messages carry earlier identifiers.
+ * So an assignment stays unchanged as long as it is valid.
  */
 import type { QoS } from "../../message.ts";
 import { overlaps } from "../../topic.ts";
@@ -21,17 +21,17 @@ export interface Assignment {
 }
 
 export interface Plan {
-  /** What to subscribe. */
+  /** Assignments of the wanted filters. */
   assignments: Map<string, Assignment>;
-  /** Assignments of the past that no longer hold: to be unsubscribed at their session. */
+  /** Earlier assignments that no longer hold; their sessions must unsubscribe. */
   stale: { filter: string; session: number }[];
 }
 
 /**
- * @param filters what is wanted, without repetition
- * @param past what is subscribed, or was meant to be, by filter
- * @param copiesCarryIds whether subscription identifiers tell copies apart
- * @param usedId the highest identifier that was ever used: none is used again, since copies may still carry it
+ * @param filters the wanted filters, without duplicates
+ * @param past the assignments that are, or were meant to be, subscribed, by filter
+ * @param copiesCarryIds whether subscription identifiers distinguish copies
+ * @param usedId the highest identifier ever used: identifiers are not reused, since copies may still carry them
  * @param replaces whether a webhook has the first filter in place of the second, which is no longer wanted
  */
 export function planSubscriptions(
@@ -43,8 +43,9 @@ export function planSubscriptions(
 ): Plan {
   const assignments = new Map<string, Assignment>();
   const sessions: string[][] = [];
-  // A filter that is no longer wanted stays subscribed for a while. The filter that replaces it for a webhook joins it:
-  // most brokers send one copy per session, so each message of the hand-over comes once. Other filters stay away.
+  // An unwanted filter stays subscribed for a while. The filter that replaces it for a webhook joins its session: most
+  // brokers send one copy per session, so each message of the transition comes once. Other overlapping filters avoid
+  // that session.
   const leaving: string[][] = [];
   const wanted = new Set(filters);
   let lastId = usedId;
@@ -58,7 +59,7 @@ export function planSubscriptions(
     !leaving[index]?.some((old) => overlaps(old, filter) && !replaces(filter, old));
   const choose = (filter: string, known: Assignment | undefined) => {
     if (known && fits(filter, known.session)) return known.session;
-    // The session of a predecessor comes first, or each message of the hand-over would come in two sessions.
+    // Prefer the session of the replaced filter, or each message of the transition would come in two sessions.
     const joined = leaving.findIndex((olds) => olds?.some((old) => overlaps(old, filter) && replaces(filter, old)));
     if (joined >= 0 && fits(filter, joined) && mayJoin(filter, joined)) return joined;
     let index = 0;
@@ -66,7 +67,7 @@ export function planSubscriptions(
     return index;
   };
 
-  // Those that are assigned go first and keep their place if they can; then first fit, which is greedy colouring.
+  // Assigned filters go first and keep their session if possible; the others take the first fit (greedy colouring).
   const ordered = [...filters].sort((a, b) => Number(past.has(b)) - Number(past.has(a)));
   for (const filter of ordered) {
     const known = past.get(filter);
@@ -86,7 +87,7 @@ function put(sessions: string[][], session: number, filter: string): void {
   sessions[session].push(filter);
 }
 
-/** The highest QoS any webhook wants, by filter. */
+/** The highest QoS that any webhook wants, by filter. */
 export function wantedFilters(webhooks: Iterable<{ topics: string[]; qos: QoS }>): Map<string, QoS> {
   const wanted = new Map<string, QoS>();
   for (const { topics, qos } of webhooks) {

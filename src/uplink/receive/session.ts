@@ -1,24 +1,27 @@
-/** A session at the broker, as far as the uplink needs one. */
+/** Port to a session at the broker. */
 import type { QoS } from "../../message.ts";
 
-/** A filter that the broker does not subscribe us to, and why. */
+/** A filter that the broker refuses, and the reason. */
 export interface Refusal {
   filter: string;
   reason: string;
 }
 
 export interface Session {
-  /** Everything wanted is granted on the present connection, refused by the broker, or set aside. */
+  /**
+   * Every wanted filter is granted on the current connection, refused by the broker, or skipped because the broker ends
+   * the connection for it.
+   */
   readonly settled: boolean;
   readonly connected: boolean;
   readonly status?: { refused: Refusal[] };
-  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  /** Replaces the wanted subscriptions. Filters that are no longer wanted stay subscribed until {@link leave}. */
   want(subscriptions: { filter: string; qos: QoS; id: number }[]): void;
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void;
-  /** Takes nothing more, and acknowledges what was taken as it becomes durable. Gives up when that does not go on. */
+  /** Accepts no more messages, and acknowledges the accepted ones as they become durable. Gives up without progress. */
   drain(): Promise<void>;
-  /** Ends the connection. What is not acknowledged the broker sends again. */
+  /** Ends the connection. The broker resends unacknowledged messages. */
   close(): Promise<void>;
 }
 
@@ -28,6 +31,6 @@ export interface SessionCallbacks {
   /** The session is {@link Session.settled settled}; called after each change and each connect. */
   onSettled(): void;
   onUnsubscribed(filter: string): void;
-  /** The connection is gone. */
+  /** The connection has ended. */
   onClose(): void;
 }

@@ -1,7 +1,7 @@
 /**
- * Keeps the broker's subscriptions and the router in step with the registrations: only the difference is subscribed
- * or unsubscribed. What is meant to be subscribed is written down before, and struck out after the broker confirmed
- * its end, so that a crash at any point leaves nothing forgotten at the broker.
+ * Keeps the broker's subscriptions and the router in step with the registrations: subscribes and unsubscribes only the
+ * difference. An assignment is stored before its SUBSCRIBE and removed after its UNSUBACK, so a crash at any point
+ * leaves no unknown subscription at the broker.
  */
 
 import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
@@ -11,7 +11,7 @@ import { type Copy, Router } from "./router.ts";
 import type { Refusal, Session, SessionCallbacks } from "./session.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./session-plan.ts";
 
-/** The written-down assignments, by filter. */
+/** Stored assignments, by filter. */
 export interface AssignmentRecords {
   all(): Promise<{ id: string; value: Assignment; version: number }[]>;
   create(filter: string, assignment: Assignment): Promise<boolean>;
@@ -32,19 +32,19 @@ const RETRY_MS = 1_000;
 
 export class Subscriptions<S extends Session> {
   readonly sessions: S[] = [];
-  /** What is written down. */
+  /** The stored assignments. */
   #assigned = new Map<string, Assignment & { version: number }>();
-  /** Filters that a session still has to give up, by session. */
+  /** Filters still to be unsubscribed, by session. */
   readonly #leaving = new Map<number, Set<string>>();
-  /** Those of them that the sessions were told of: the broker may have dropped them already. */
+  /** Filters passed to {@link Session.leave}: the broker may have unsubscribed them already. */
   readonly #told = new Set<string>();
   #router = new Router([], new Map());
-  /** The filters of each webhook as they stand in the present router, and whether that is one of transition. */
+  /** Filters per webhook in the current router, and whether that router includes the old filters of a transition. */
   #topics = new Map<string, string[]>();
   #inTransition = false;
-  /** The highest subscription identifier that was ever used by this process. */
+  /** The highest subscription identifier that this process has read or used. */
   #usedId = 0;
-  /** Filters that webhooks had and that the broker may not have dropped yet. */
+  /** Former filters per webhook that the broker may not have unsubscribed yet. */
   readonly #before = new Map<string, Set<string>>();
   readonly #untilInStep = new AwaitableCondition(() => this.inStep);
   #copiesCarryIds: boolean | undefined;
@@ -56,8 +56,8 @@ export class Subscriptions<S extends Session> {
   constructor(private readonly options: SubscriptionsOptions<S>) {}
 
   /**
-   * Opens the sessions of the past, and always the first. The router comes before: what waits at the broker arrives
-   * right behind CONNACK.
+   * Opens the sessions of stored assignments, and always the first. The router is ready before them: queued messages
+   * arrive right after CONNACK.
    */
   async start(): Promise<void> {
     await this.#read();
@@ -67,7 +67,7 @@ export class Subscriptions<S extends Session> {
     this.refresh();
   }
 
-  /** Call whenever a registration came, went or changed. */
+  /** Call whenever a registration was added, changed or removed. */
   refresh(): void {
     this.#dirty = true;
     if (this.#running || this.#stopped) return;
@@ -83,18 +83,18 @@ export class Subscriptions<S extends Session> {
     return this.sessions.length > 0 && this.sessions.every(({ connected }) => connected);
   }
 
-  /** Whether the broker subscribes us to exactly what the registrations want; false while it is away. */
+  /** Whether the subscriptions match the registrations; false while the broker is unavailable. */
   get inStep(): boolean {
     const isDone = !this.#dirty && !this.#running && !this.#inTransition && this.#copiesCarryIds !== undefined;
     return isDone && this.sessions.every(({ settled }) => settled);
   }
 
-  /** Filters that the broker does not subscribe us to. In step or not says nothing of them. */
+  /** Filters that the broker refuses. They do not affect {@link inStep}. */
   get refused(): Refusal[] {
     return this.sessions.flatMap(({ status }) => status?.refused ?? []);
   }
 
-  /** Resolves true once in step, and false after `timeoutMs`: the broker may be away. */
+  /** Resolves true once in step, or false after `timeoutMs`, since the broker may be unavailable. */
   untilInStep(timeoutMs: number): Promise<boolean> {
     return this.#untilInStep.within(timeoutMs);
   }
@@ -104,7 +104,7 @@ export class Subscriptions<S extends Session> {
     return this.#router.route(topic, copy);
   }
 
-  /** See {@link Session.drain}; only to be followed by {@link stop}. */
+  /** See {@link Session.drain}. Only {@link stop} may follow. */
   async drain(): Promise<void> {
     await Promise.all(this.sessions.map((session) => session.drain()));
   }
@@ -126,7 +126,7 @@ export class Subscriptions<S extends Session> {
     const usable: typeof records = [];
     for (const record of records) {
       this.#usedId = Math.max(this.#usedId, record.value.id);
-      // An older version wrote it down; an UNSUBSCRIBE would end the connection as well.
+      // An older version stored this invalid filter; its UNSUBSCRIBE would end the connection, too.
       if (topicFilterError(record.id)) await this.options.records.remove(record.id);
       else usable.push(record);
     }
@@ -155,7 +155,7 @@ export class Subscriptions<S extends Session> {
   async #reconcile(): Promise<void> {
     while (this.#dirty && !this.#stopped) {
       this.#dirty = false;
-      if (this.#copiesCarryIds === undefined) return; // the first connect calls again
+      if (this.#copiesCarryIds === undefined) return; // the first connect calls refresh()
       try {
         await this.#follow(this.#copiesCarryIds);
       } catch (error) {
@@ -179,7 +179,7 @@ export class Subscriptions<S extends Session> {
       webhooks.some(({ id, topics }) => topics.includes(filter) && this.#hadBefore(id, old));
     const { assignments, stale } = planSubscriptions(filters, past, copiesCarryIds, this.#usedId, replaces);
     for (const { id } of assignments.values()) this.#usedId = Math.max(this.#usedId, id);
-    // Before anything is awaited: an UNSUBACK that comes meanwhile must not strike out what is wanted again.
+    // Before the first await: an UNSUBACK that arrives meanwhile must not remove a filter that is wanted again.
     for (const [filter, { session }] of assignments) {
       this.#leaving.get(session)?.delete(filter);
       this.#told.delete(filter);
@@ -187,8 +187,8 @@ export class Subscriptions<S extends Session> {
     await Promise.all([...assignments].map(([filter, assignment]) => this.#writeDown(filter, assignment)));
     for (const { filter, session } of stale) this.#leave(session, filter);
 
-    // The router first: what arrives under a new subscription must find its webhook. Until the broker has granted
-    // the new filters of a webhook its old ones go on, so that changing them loses nothing in between.
+    // The router first: messages of a new subscription must find their webhook. The old filters of a webhook stay
+    // active until the broker has granted its new ones, so that a change loses no message.
     const before = new Map(stale.map(({ filter }) => [filter, this.#assigned.get(filter)!]));
     this.#inTransition = true;
     this.#route(webhooks, new Map([...before, ...assignments]), true);
@@ -201,9 +201,10 @@ export class Subscriptions<S extends Session> {
   }
 
   /**
-   * The assignments without those that are wanted again while their UNSUBSCRIBE may be under way. They get new
-   * identifiers: with its old one such a filter would count as the oldest of its webhook, and what arrives for the
-   * others be taken for further copies, although the broker sends none for it until it is subscribed again.
+   * Returns the assignments without filters that are wanted again while their UNSUBSCRIBE may be in progress. Such
+   * filters get new identifiers: with its old identifier, a filter would count as the oldest of its webhook, and
+   * messages for the other filters would count as further copies, although the broker sends none for this filter until
+   * it is subscribed again.
    */
   #pastFor(wanted: ReadonlyMap<string, QoS>): ReadonlyMap<string, Assignment> {
     return new Map([...this.#assigned].filter(([filter]) => !(wanted.has(filter) && this.#told.has(filter))));
@@ -228,16 +229,17 @@ export class Subscriptions<S extends Session> {
   }
 
   /**
-   * Once everything is granted, every message further down the line of a session has its copy for the new filters.
-   * Where these are in another session, whose line may be ahead, an old filter counts until the broker has confirmed
-   * its end.
+   * Once all filters are granted, every later message of a session has its copy for the new filters. If these are in
+   * another session, which may be ahead, an old filter counts until its UNSUBACK.
    */
   #stillComing(webhookId: string): string[] {
     if (this.#copiesCarryIds) return [];
     return [...(this.#before.get(webhookId) ?? [])].filter((filter) => this.#told.has(filter));
   }
 
-  /** The broker has granted everything: the old filters of changed webhooks may go. */
+  /**
+   * Ends the transition once the broker has granted everything: the old filters of changed webhooks are then unneeded.
+   */
   #settle(): void {
     if (!this.sessions.every(({ settled }) => settled)) return;
     if (this.#inTransition) this.#endTransition();
@@ -263,7 +265,7 @@ export class Subscriptions<S extends Session> {
     const { records } = this.options;
     const written = await (known ? records.replace(filter, next, version) : records.create(filter, next));
     if (!written) {
-      // Somebody else held the lane in between, or still believes so: what is written down is what counts.
+      // Another instance was the receiver in between, or still believes it is: the stored assignments decide.
       await this.#read();
       throw new Error(`the assignment of ${filter} was changed by another instance`);
     }
@@ -277,7 +279,7 @@ export class Subscriptions<S extends Session> {
 
   async #left(session: number, filter: string): Promise<void> {
     if (this.#stopped || !this.#leaving.get(session)?.delete(filter)) return;
-    // It may have been assigned again meanwhile, or to another session: then its record stays.
+    // The filter may have been assigned again, or to another session: then its record stays.
     if (this.#assigned.get(filter)?.session !== session) return;
     this.#assigned.delete(filter);
     this.#told.delete(filter);
