@@ -12,9 +12,9 @@ import { decide } from "./retry-policy.ts";
 
 /** Largest request body, unless a single event is larger. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Most waiting and running jobs of one webhook: as many small ones as a process can hold. */
+/** Maximum number of waiting and running jobs of one webhook: as many small ones as a process can hold. */
 const MAX_JOBS = 2_000;
-/** Above this total size of its events a webhook's worker takes no more jobs, until half of it is left. */
+/** Above this total size of its events a webhook's worker takes no more jobs, until the size falls to half of it. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 /** Room in the response for one event: an id of 40 characters in quotation marks, a comma, and blanks. */
 const ANSWER_BYTES_PER_EVENT = 64;
