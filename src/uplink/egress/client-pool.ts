@@ -17,7 +17,7 @@ export interface Senders {
 }
 
 export interface SendersOptions extends Omit<SenderOptions, "tls"> {
-  /** Most TLS identities at once; beyond that the least recently used one is closed. */
+  /** Maximum number of TLS identities at once; beyond it the least recently used one is closed. */
   maxIdentities?: number;
   /** Milliseconds after which an unused identity is closed: its webhook is gone or has another one. */
   idleMs?: number;

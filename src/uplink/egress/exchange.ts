@@ -20,7 +20,7 @@ export interface Call {
   keepBody?: boolean;
 }
 
-/** Reading more of a response would cost more than a new connection, or never end. */
+/** Bytes of a response to read at most: reading more would cost more than a new connection, or never end. */
 const MAX_DRAIN_BYTES = 64 * 1_024;
 
 /**
