@@ -1,6 +1,6 @@
 /**
- * Several events in one call. Each stays a job of its own, with its own attempts and schedule: here its call waits until
- * a batch is full, heavy enough, or old enough, and then gets its share of the answer.
+ * Batching: sends several events in one call. Each event stays a separate job with its own attempts and schedule: its
+ * call waits here until a batch is full, heavy enough or old enough, and then gets its share of the response.
  */
 import { newId } from "../../message.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
@@ -10,18 +10,18 @@ import { eventJson } from "../request/cloudevent.ts";
 import { type CallOptions, type CallWebhook, createRequests } from "./call.ts";
 import { decide } from "./retry-policy.ts";
 
-/** A body becomes no longer than this, unless it is a single event's. */
+/** Largest request body, unless a single event is larger. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Jobs of one webhook that may wait or be under way: what a process can hold of small ones. */
+/** Maximum number of waiting and running jobs of one webhook: as many small ones as a process can hold. */
 const MAX_JOBS = 2_000;
-/** No more jobs are taken up while those at hand are heavier than this. */
+/** Above this total size of its events a webhook's worker takes no more jobs, until the size falls to half of it. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
-/** An id of 40 characters in quotation marks, a comma, and room for blanks. */
+/** Room in the response for one event: an id of 40 characters in quotation marks, a comma, and blanks. */
 const ANSWER_BYTES_PER_EVENT = 64;
-/** Of an answer that is kept with each event. */
+/** Length of the response stored with each event. */
 const KEPT_ANSWER = 1_024;
 
-/** How many jobs of a webhook may be under way at once: as many as its calls hold, and those of the next one. */
+/** Returns how many jobs of a webhook may run at once: as many as its calls hold, plus those of the next call. */
 export function jobsAtOnce({ concurrency, batch }: Pick<Webhook, "concurrency" | "batch">): number {
   return batch ? Math.min(batch.maxSize * (concurrency + 1), MAX_JOBS) : concurrency;
 }
@@ -30,23 +30,23 @@ interface Item {
   id: string;
   event: Buffer;
   attempt: number;
-  /** When it must leave, in milliseconds since the epoch. */
+  /** Latest time to send the event, in milliseconds since the epoch. */
   leaveBy: number;
   done(result: AttemptResult): void;
 }
 
 export interface Batches {
   call: CallWebhook;
-  /** Sends what has been collected, and from now on everything at once: the worker closes. */
+  /** Sends the collected events, and from now on every event at once: the worker is closing. */
   drain(): void;
 }
 
 export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
-  /** Whether the jobs at hand are so heavy that no more should be taken up. */
+  /** @param on true when the events are so heavy that the worker must take no more jobs */
   brake(on: boolean): void;
 }
 
-/** For one webhook. */
+/** Creates the batches of one webhook. */
 export function createBatches({ send, eventSource, brake }: BatchesOptions): Batches {
   const requests = createRequests(eventSource);
   const waiting: Item[] = [];
@@ -56,7 +56,7 @@ export function createBatches({ send, eventSource, brake }: BatchesOptions): Bat
   let running = 0;
   let isDraining = false;
   let timer: NodeJS.Timeout | undefined;
-  /** As it was when the last event came: a change counts from then on. */
+  /** The registration when the latest event arrived: a change applies from then on. */
   let webhook: Webhook;
 
   function hold(bytes: number): void {
@@ -82,7 +82,7 @@ export function createBatches({ send, eventSource, brake }: BatchesOptions): Bat
     }
   }
 
-  /** The oldest, as many as a body may hold and at least one. */
+  /** Removes and returns the oldest events: as many as a body may hold, at least one. */
   function take(maxSize: number): Item[] {
     let [count, bytes] = [0, 0];
     while (count < Math.min(maxSize, waiting.length)) {
@@ -121,7 +121,7 @@ export function createBatches({ send, eventSource, brake }: BatchesOptions): Bat
     sendDue();
   }
 
-  /** What has not left yet does not leave now: the answer is for the whole endpoint, and uses up no attempt. */
+  /** Ends the waiting events unsent: the response applies to the whole endpoint, and uses up no attempt. */
   function turnBack(result: AttemptResult): void {
     const items = waiting.splice(0);
     waitingBytes = 0;
@@ -158,8 +158,8 @@ function wantsNoMore(result: AttemptResult): boolean {
 }
 
 /**
- * The events that a receiver took no charge of: `200 {"failed": [<id>…]}`. Any other answer speaks of all. One too long
- * to be read to its end may name each of them, and an event is rather delivered twice than not at all.
+ * Returns the ids of the events that the receiver did not accept: `200 {"failed": [<id>…]}`. Any other response applies
+ * to all events. A truncated one may name any event: delivering an event twice is better than losing it.
  */
 function failedIds(
   { statusCode, responseBody = "", responseTruncated }: AttemptResult,

@@ -12,15 +12,15 @@ export interface CallOptions {
   send(call: AuthorizedCall): Promise<AttemptResult>;
   /** CloudEvents `source`. */
   eventSource: string;
-  /** How much of an answer is taken as a reply, in bytes. */
+  /** Largest response body taken as a reply, in bytes. */
   maxPayloadBytes: number;
 }
 
-/** How much of an answer is kept for people where all of it was read, in characters. */
+/** Characters of a completely read response that are kept for the attempt log. */
 const SHOWN_LENGTH = 1_024;
 
 /**
- * Never throws: what goes wrong is a result.
+ * Calls a webhook. Never throws: a failure is a result.
  * @param attempt 1 for the first call
  * @param now milliseconds since the epoch, the time of the signature
  */
@@ -31,7 +31,7 @@ export type CallWebhook = (
   now: number,
 ) => Promise<AttemptResult>;
 
-/** For one webhook, whose secrets are parsed once. */
+/** Creates the call of one webhook, whose secrets are parsed once. */
 export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   const requests = createRequests(eventSource);
   return async (webhook, message, attempt, now) => {
@@ -44,14 +44,14 @@ export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions):
   };
 }
 
-/** The requests as they are sent, with their signatures. The parameters are those of {@link CallWebhook}. */
+/** Builds signed requests. The parameters are those of {@link CallWebhook}. */
 export interface Requests {
   single(webhook: Webhook, message: DeliveredMessage, attempt: number, now: number): WebhookRequest;
-  /** @param id of the call; the events have their own */
+  /** @param id id of the call; each event has its own */
   batch(webhook: Webhook, id: string, events: readonly Buffer[], attempt: number, now: number): WebhookRequest;
 }
 
-/** For one webhook. */
+/** Creates the requests of one webhook. */
 export function createRequests(eventSource: string): Requests {
   let cached: { texts: string; keys: Buffer[] } | undefined;
 
@@ -65,7 +65,7 @@ export function createRequests(eventSource: string): Requests {
   function signed(webhook: Webhook, id: string, now: number, request: WebhookRequest): WebhookRequest {
     const { body, headers } = request;
     headers["webhook-signature"] = signAll(secretKeys(webhook, now), id, Math.floor(now / 1_000), body);
-    // CloudEvents HTTP Webhook section 4.1.2: who was allowed to call says so in each call.
+    // CloudEvents HTTP Webhook section 4.1.2: each call names the origin that the receiver allowed.
     if (webhook.verification) headers["webhook-request-origin"] = webhook.verification.origin;
     return request;
   }

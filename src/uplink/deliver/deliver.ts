@@ -1,4 +1,4 @@
-/** The way of a delivery: read the registration → ask the breaker → call → decide. */
+/** Stages of a delivery: read the registration → ask the breaker → call → decide. */
 import { DelayedError, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult, Decision } from "../attempt.ts";
@@ -15,12 +15,12 @@ import { decide } from "./retry-policy.ts";
 export interface DeliverOptions extends CallOptions {
   webhook(id: string): Webhook | undefined;
   health: Pick<EndpointHealth, "admit" | "settle">;
-  /** Told before the delivery is given up. Never rejects. */
+  /** Called before a delivery becomes a dead letter. Never rejects. */
   deadLetter(webhook: Webhook, message: DeliveredMessage, attempts: number, lastAttempt: Attempt): Promise<void>;
-  /** Filter and transform. */
+  /** Applies filter and transform. */
   prepare: Prepare;
   observe(observation: DeliveryObservation): void;
-  /** The webhook's filter leaves the message out. */
+  /** Called when the webhook's filter drops the message. */
   filtered(webhook: Webhook, message: DeliveredMessage): void;
   reply: SendReply;
 }
@@ -34,21 +34,21 @@ export interface DeliveryObservation {
   decision: Decision;
 }
 
-/** Until a webhook that is paused or disabled is looked at again; by then its worker is closed. */
+/** Delay of a job whose webhook is removed, paused or disabled; by then its worker is closed. */
 const CLOSING_MS = 1_000;
-/** Until a delivery whose reply could not be stored is tried again, without using up an attempt. */
+/** Delay of a delivery whose reply could not be stored; it uses up no attempt. */
 const REPLY_AGAIN_MS = 5_000;
 
 /**
  * @param callBatched calls a webhook with `batch`
- * @returns the processor of one webhook's queue; the answer is kept with the succeeded job
+ * @returns the processor of one webhook's queue; its return value is stored with the succeeded job
  */
 export function createDeliver(webhookId: string, options: DeliverOptions, callBatched?: CallWebhook): Deliver {
   const call = createCall(options);
 
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
-    // If it was removed, what waits is about to go with it, and must not count as delivered.
+    // The jobs of a removed webhook are about to be deleted, and must not count as delivered.
     if (!webhook || !isCallable(webhook)) {
       await job.moveToDelayed(Date.now() + CLOSING_MS, token);
       throw new DelayedError();
@@ -73,7 +73,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
     const schedule = webhook.retry.scheduleSeconds;
     const decision = decide(result, { attemptsMade: job.attemptsMade, schedule });
     const kept = toAttempt(result.at ?? now, result, webhook);
-    // One call is one sign of the endpoint's health, however many events it carried.
+    // A call counts once for the endpoint's health, however many events it carried.
     const speaks = result.batch?.leads !== false || admitted.kind === "probe";
     const health = speaks ? healthOf(result, decision) : "neutral";
     const restMs = await options.health.settle(webhook, admitted, { health, decision });

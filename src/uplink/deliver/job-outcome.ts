@@ -1,4 +1,4 @@
-/** How a decision becomes the end of a BullMQ job, and what an attempt leaves behind in it. */
+/** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
 import { UnrecoverableError } from "bullmq";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
@@ -6,34 +6,34 @@ import { withoutBody } from "../queue/attempt-log.ts";
 import type { Attempt } from "../queue/job.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 
-/** A failed attempt that has another one to follow; carries the time to it into the queue's back-off. */
+/** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
 export class RetryLater extends Error {
   constructor(
     readonly delayMs: number,
     attempt: Attempt,
   ) {
     super(JSON.stringify(withoutBody(attempt)));
-    // BullMQ keeps the stack of each failure: the attempt itself says more than where it was thrown.
+    // BullMQ stores the stack of each failure: the attempt is more useful there than a stack trace.
     this.stack = JSON.stringify(attempt);
   }
 }
 
-/** The last attempt: the job becomes a dead letter. */
+/** Returns the error of the last attempt, which makes the job a dead letter. */
 export function dead(attempt: Attempt): Error {
   const error = new UnrecoverableError(JSON.stringify(withoutBody(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;
 }
 
-/** The back-off strategy of the workers: the delay was decided with the answer at hand. */
+/** Back-off strategy of the workers: returns the delay that was decided from the response. */
 export function backoff(_attemptsMade: number, _type?: string, error?: Error): number {
   return error instanceof RetryLater ? error.delayMs : 5_000;
 }
 
 /**
- * What is kept of a call, without credentials that the receiver may have echoed.
- * @param at when the call began, in milliseconds since the epoch
- * @param webhook as it was called
+ * Returns the attempt to store, without credentials that the receiver may have echoed.
+ * @param at start of the call, in milliseconds since the epoch
+ * @param webhook the registration used for the call
  */
 export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): Attempt {
   const { responseBody, accessToken } = result;

@@ -1,15 +1,15 @@
-/** Removes a webhook's credentials from the text that is kept of an answer: a receiver may echo what it is sent. Pure. */
+/** Removes a webhook's credentials from a stored response: a receiver may echo its request. Pure. */
 import { hasCredentials, MASK } from "../../webhooks/header-masking.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 
-/** Shorter ones would hide ordinary words, and are no secrets. */
+/** Shorter values would mask ordinary words, and are no secrets. */
 const MIN_LENGTH = 4;
 
 type Credentials = Pick<Webhook, "auth" | "headers" | "secret" | "oldSecret" | "url">;
 
 /**
- * Replaces every occurrence of a secret, also where occurrences overlap, and the beginning of one at the end of the
- * text, which may have been cut there.
+ * Masks every occurrence of a secret, including overlapping ones, and the beginning of a secret at the end of the text,
+ * which may be truncated there.
  */
 export function maskSecrets(text: string, secrets: Iterable<string>): string {
   const hidden = new Uint8Array(text.length);
@@ -35,7 +35,7 @@ export function maskSecrets(text: string, secrets: Iterable<string>): string {
   return masked;
 }
 
-/** How much of the secret's beginning ends the text. */
+/** Returns the length of the longest prefix of the secret that ends the text; 0 below the minimum. */
 function cutLength(text: string, secret: string): number {
   for (let length = Math.min(secret.length - 1, text.length); length >= MIN_LENGTH; length--) {
     if (text.endsWith(secret.slice(0, length))) return length;
@@ -43,7 +43,7 @@ function cutLength(text: string, secret: string): number {
   return 0;
 }
 
-/** What must not be kept of an answer: the secrets, and how they look in a header, a URL and JSON. */
+/** Returns the secrets that must not be stored, also as spelled in a header, a URL and JSON. */
 export function secretsOf({ auth, headers, secret, oldSecret, url }: Credentials, accessToken?: string): Set<string> {
   const plain: string[] = [secret, oldSecret?.secret ?? ""];
   for (const text of [...plain]) plain.push(text.replace(/^whsec_/, ""));
@@ -54,7 +54,7 @@ export function secretsOf({ auth, headers, secret, oldSecret, url }: Credentials
   for (const [name, value] of Object.entries(headers)) {
     if (hasCredentials({ [name]: value })) plain.push(value, ...partsOf(value));
   }
-  // As in the events, where a URL has no query: it may hold a token.
+  // The query may hold a token; events omit it for the same reason.
   if (URL.canParse(url)) plain.push(...[...new URL(url).searchParams.values()].filter((value) => value.length >= 8));
   return new Set(plain.flatMap(spellings));
 }
@@ -64,7 +64,7 @@ function basic(user: string, password: string): string[] {
   return [pair, Buffer.from(pair).toString("base64")];
 }
 
-/** The credentials behind a scheme, as in `Bearer …`, and the pair behind `Basic`. */
+/** Returns the credentials after a scheme such as `Bearer`; after `Basic` also the decoded pair and its password. */
 function partsOf(value: string): string[] {
   const [, scheme = "", rest = ""] = /^([A-Za-z]+) +(\S+)$/.exec(value) ?? [];
   if (scheme.toLowerCase() !== "basic") return [rest];

@@ -1,4 +1,4 @@
-/** What a webhook would get for a message: the way of a delivery up to the sending, which is left out. */
+/** Previews the request of a webhook for a message: all stages of a delivery but the call. */
 import { newId, utf8Text } from "../../message.ts";
 import { MASK, maskHeaders } from "../../webhooks/header-masking.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
@@ -10,14 +10,14 @@ import { createRequests } from "./call.ts";
 
 export interface PreviewResult {
   outcome: "sent" | "filtered" | "failed";
-  /** Why an expression fails. */
+  /** Error of the expression that failed. */
   error?: string;
   request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
 }
 
 /**
- * @param webhook as it would be registered
- * @param callerId whose share of the sandbox it takes
+ * @param webhook the webhook as it would be registered
+ * @param callerId API caller whose share of the sandbox the preview uses
  * @throws Problem rate_limited
  */
 export type Preview = (webhook: Webhook, message: DeliveredMessage, callerId: string) => Promise<PreviewResult>;
@@ -50,10 +50,10 @@ export function createPreview({ prepare, eventSource }: { prepare: Prepare; even
   };
 }
 
-/** The signature is there to be looked at: it gives nothing away but that of this body. */
+/** Masks credentials. The signature stays visible: it reveals nothing beyond this request. */
 function masked(headers: Record<string, string>, { auth }: Webhook): Record<string, string> {
   const signature = headers["webhook-signature"]!;
-  // A token is asked for only when something is sent.
+  // An OAuth 2 token is requested only for a real call.
   const authorization: Record<string, string> = auth && auth.type !== "mtls" ? { authorization: MASK } : {};
   return { ...maskHeaders(headers), ...authorization, "webhook-signature": signature };
 }

@@ -3,7 +3,7 @@ import { matches, mqttStringError, publishTopicError } from "../../topic.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 
-/** What is published: with QoS 1, not retained. */
+/** A reply to publish, with QoS 1 and not retained. */
 export interface Reply {
   id: string;
   topic: string;
@@ -12,22 +12,22 @@ export interface Reply {
   correlationData?: Buffer;
 }
 
-/** Why an answer was not published. None is an error: the delivery has succeeded. */
+/** Reason why a response is not published. None is an error: the delivery has succeeded. */
 export type NoReply = "incomplete" | "no_response_topic" | "invalid_topic" | "other_topic" | "own_topic";
 
 export interface ReplyOptions {
-  /** Makes the reply durable; it is published as soon as the broker is there. The same id again is harmless. */
+  /** Makes the reply durable; it is published once the broker is reachable. Repeating an id is harmless. */
   accept(reply: Reply): Promise<void>;
   observe: {
     notReplied(webhookId: string, messageId: string, why: NoReply): void;
-    /** The reply could not be stored: the delivery is tried again. */
+    /** Called when a reply could not be stored: the delivery is retried. */
     replyFailed(error: Error): void;
   };
 }
 
 /**
- * @returns false when the answer could not be stored, so that the whole delivery must be tried again; to be called
- * before the delivery ends, or a crash would lose the reply
+ * Stores the reply to a message, if there is one. Must be called before the delivery ends, or a crash would lose it.
+ * @returns false when the reply could not be stored and the whole delivery must be retried
  */
 export type SendReply = (webhook: Webhook, message: Message, result: AttemptResult) => Promise<boolean>;
 
@@ -48,36 +48,36 @@ export function createReply({ accept, observe }: ReplyOptions): SendReply {
   };
 }
 
-/** The reply to a message, why there is none, or undefined where none is wanted or the answer is empty. Pure. */
+/** Returns the reply, the reason why there is none, or undefined if none is wanted or the response is empty. Pure. */
 export function replyOf(
   { id, replyTopic, topics }: Pick<Webhook, "id" | "replyTopic" | "topics">,
   message: Message,
   { statusCode = 0, body, bodyType, responseTruncated }: AttemptResult,
 ): Reply | NoReply | undefined {
   if (replyTopic === undefined || statusCode < 200 || statusCode >= 300) return undefined;
-  if (responseTruncated) return "incomplete"; // longer than a payload may be, or broken off
+  if (responseTruncated) return "incomplete"; // longer than the largest payload, or broken off
   if (!body || body.length === 0) return undefined;
   const { responseTopic, correlationData } = message;
   const asked = replyTopic === "{responseTopic}";
   if (asked && responseTopic === undefined) return "no_response_topic";
-  // The right to publish was checked for the webhook's own topics. The bridge's own events come from others, and so
-  // may deliveries that were waiting when the topics changed.
+  // The permission to publish was checked for the webhook's topics. The bridge's own events have other topics, and so
+  // may deliveries that were queued before the topics changed.
   if (replyTopic.includes("{topic}") && !topics.some((filter) => matches(filter, message.topic))) return "other_topic";
   const topic = asked ? responseTopic! : replyTopic.replaceAll("{topic}", () => message.topic);
   if (publishTopicError(topic) !== undefined) return "invalid_topic";
-  // It would come back, be answered, and so on for ever.
+  // The webhook would receive its own reply, in an endless loop.
   if (topics.some((filter) => matches(filter, topic))) return "own_topic";
   return {
     id: replyId(id, message.id),
     topic,
     payload: body,
-    // HTTP allows a tab where MQTT brokers end the connection: the device needs the reply more than its type.
+    // HTTP allows a tab, at which MQTT brokers close the connection: the reply matters more than its content type.
     ...(bodyType !== undefined && mqttStringError(bodyType) === undefined && { contentType: bodyType }),
     ...(asked && correlationData !== undefined && { correlationData }),
   };
 }
 
-/** The same for every attempt, so that a crash between storing a reply and ending its delivery publishes it once. */
+/** The same for every attempt: a crash between storing a reply and ending its delivery does not publish it twice. */
 export function replyId(webhookId: string, messageId: string): string {
   return `msg_${hashId(`reply ${webhookId} ${messageId}`)}`;
 }

@@ -1,4 +1,4 @@
-/** One worker for each webhook that may be called; they come and go with the registrations. */
+/** One worker per callable webhook, opened and closed as registrations change. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
@@ -18,26 +18,26 @@ export interface WorkersOptions extends DeliverOptions {
   queue(webhookId: string): Queue<DeliveryJob>;
   health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
   openWorker(name: string, processor: Processor, options: object): Worker;
-  /** A delivery has succeeded or failed for good. */
+  /** Called when a delivery has succeeded or become a dead letter. */
   ended(webhookId: string): void;
-  /** Takes back the end of a line, if it still holds this value. */
+  /** Deletes a group tail, if it still holds this value. */
   releaseGroupTail(tail: GroupTail): Promise<void>;
   /**
-   * Whether this instance runs the workers of ordered webhooks. Several that do keep the order too, but look often at
-   * what the others have under way.
+   * Decides whether this instance runs the workers of ordered webhooks. Several instances keep the order too, but
+   * often have to check the running jobs of the others.
    */
   ordered: { mayRun(): boolean; onChange(listener: () => void): void };
 }
 
 /**
- * A worker that dies leaves its jobs locked for LOCK_MS; another one takes them up at the next look-out. The lock is
- * renewed while a call lasts.
+ * A worker that dies leaves its jobs locked for LOCK_MS; the next stalled-job check of another worker recovers them.
+ * A worker renews the lock while a call runs.
  */
 const LOCK_MS = 15_000;
 const LOOK_OUT_MS = 10_000;
-/** In place of a rest that the store does not take: a delivery must not lose an attempt by it. */
+/** Longest local wait when the store does not save a pause: the delivery must not lose an attempt. */
 const NOT_WRITTEN_MS = 1_000;
-/** How soon a worker that rests notices that somebody has ended the rest. */
+/** Longest time until a paused worker notices that the pause was ended. */
 const LONGEST_NAP_MS = 5_000;
 
 export class Workers {
@@ -68,7 +68,7 @@ export class Workers {
     return this.#workers.size;
   }
 
-  /** Takes nothing up any more and lets calls under way finish, which takes as long as they do. */
+  /** Takes no more jobs, and waits for running calls however long they take. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const [id, worker] of this.#workers) this.#close(id, worker);
@@ -108,7 +108,7 @@ export class Workers {
         maximumRateLimitDelay: LONGEST_NAP_MS,
         lockDuration: LOCK_MS,
         stalledInterval: LOOK_OUT_MS,
-        // A job may be taken up again as often as processes die: giving up would lose it.
+        // A job may stall as often as processes die: giving up would lose it.
         maxStalledCount: 1_000_000,
         settings: { backoffStrategy: backoff },
       },
@@ -126,13 +126,13 @@ export class Workers {
     return worker;
   }
 
-  /** BullMQ reads both at each job that it takes: no worker has to be opened again, and no call is interrupted. */
+  /** BullMQ reads both values for each job that it takes: no worker is reopened, and no call is interrupted. */
   #adjust(worker: Worker, webhook: Webhook): void {
     worker.concurrency = this.#concurrency(webhook);
     worker.opts.limiter = limiterOf(webhook.rateLimit);
   }
 
-  /** All but the probe would be taken up in vain. */
+  /** Limits an open breaker to one job: all but the probe would be taken in vain. */
   #concurrency(webhook: Webhook): number {
     return this.options.health.isOpen(webhook.id) ? 1 : jobsAtOnce(webhook);
   }
@@ -147,7 +147,7 @@ export class Workers {
   }
 }
 
-/** Who calls while a call is under way gets its answer: a whole batch wants the same. */
+/** Shares a running call with concurrent callers: all jobs of a batch request the same pause. */
 function onceAtATime<A extends unknown[]>(run: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
   let running: Promise<void> | undefined;
   return (...args) => {

@@ -1,4 +1,4 @@
-/** Adds to a call what the receiver wants to know the bridge by: an `Authorization`, or a client certificate. */
+/** Adds credentials to a call: an `Authorization` header or a client certificate. */
 import type { ReceiverAuth, Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { Tls } from "./client.ts";
@@ -9,7 +9,7 @@ export interface AuthorizedCall extends TlsCall {
   auth?: ReceiverAuth;
 }
 
-/** What of a registration decides how a call is authorized and whom it trusts. */
+/** Returns the credentials and the TLS settings of a registration's calls. */
 export function trustOf({ auth, ca }: Pick<Webhook, "auth" | "ca">): Pick<AuthorizedCall, "auth" | "tls"> {
   const certificate: Tls = auth?.type === "mtls" ? { cert: auth.cert, key: auth.key } : {};
   const tls = { ...certificate, ...(ca !== undefined && { ca }) };
@@ -17,11 +17,11 @@ export function trustOf({ auth, ca }: Pick<Webhook, "auth" | "ca">): Pick<Author
 }
 
 /**
- * Never rejects. With OAuth 2 the token request comes before the call and has a time-out of its own; a receiver that
- * answers 401 to a token of the cache is asked once more with a new one.
+ * Creates a sender that authorizes its calls and never rejects. With OAuth 2 the token request precedes the call and
+ * has its own time-out; after a 401 to a cached token the call is repeated once with a new token.
  */
 export function createAuthorizedSend(send: (call: TlsCall) => Promise<AttemptResult>) {
-  // Not with the webhook's own CA: that is the receiver's, and the authorization server is somebody else.
+  // Without the webhook's CA, which is the receiver's: the authorization server is a different party.
   const tokens = new Tokens({ send });
 
   async function withToken(auth: OAuth2, call: TlsCall): Promise<AttemptResult> {

@@ -1,9 +1,8 @@
 /**
- * The networks a webhook may not call: both IANA special-purpose address registries, multicast, and what else must not
- * be reached from outside. Of networks inside one another the narrower stands first, since the first hit names the rule.
+ * Networks that a webhook must not call: both IANA special-purpose address registries, multicast, and other networks
+ * that must not be reached from outside. A nested network precedes the wider one, since the first match names the rule.
  *
- * The few entries that are globally reachable (AS112, AMT, the anycast addresses) are refused with the others: none of
- * them can be a webhook.
+ * The few globally reachable entries (AS112, AMT, the anycast addresses) are refused too: none can be a webhook.
  */
 import { holds, parseNetwork } from "./ip-address.ts";
 
@@ -13,18 +12,18 @@ const V4: readonly Entry[] = [
   ["0.0.0.0/32", "this host", "RFC 1122"],
   ["0.0.0.0/8", "this network", "RFC 791"],
   ["10.0.0.0/8", "private", "RFC 1918"],
-  ["100.64.0.0/10", "carrier-grade NAT", "RFC 6598"], // holds Alibaba's metadata service, 100.100.100.200
+  ["100.64.0.0/10", "carrier-grade NAT", "RFC 6598"], // includes Alibaba's metadata service, 100.100.100.200
   ["127.0.0.0/8", "loopback", "RFC 1122"],
-  // A public address that answers inside Azure only, with the machine's own secrets.
+  // A public address that responds only inside Azure, with the machine's secrets.
   ["168.63.129.16/32", "Azure platform service"],
-  ["169.254.0.0/16", "link-local", "RFC 3927"], // holds the clouds' metadata service, 169.254.169.254
+  ["169.254.0.0/16", "link-local", "RFC 3927"], // includes the clouds' metadata service, 169.254.169.254
   ["172.16.0.0/12", "private", "RFC 1918"],
   ["192.0.0.0/29", "IPv4 service continuity", "RFC 7335"],
   ["192.0.0.8/32", "dummy address", "RFC 7600"],
   ["192.0.0.9/32", "PCP anycast", "RFC 7723"],
   ["192.0.0.10/32", "TURN anycast", "RFC 8155"],
   ["192.0.0.170/31", "NAT64 discovery", "RFC 7050"],
-  ["192.0.0.0/24", "IETF protocol assignments", "RFC 6890"], // holds Oracle's metadata service, 192.0.0.192
+  ["192.0.0.0/24", "IETF protocol assignments", "RFC 6890"], // includes Oracle's metadata service, 192.0.0.192
   ["192.0.2.0/24", "documentation", "RFC 5737"],
   ["192.31.196.0/24", "AS112", "RFC 7535"],
   ["192.52.193.0/24", "AMT", "RFC 7450"],
@@ -40,13 +39,13 @@ const V4: readonly Entry[] = [
   ["240.0.0.0/4", "reserved", "RFC 1112"],
 ];
 
-/** v4-mapped addresses (::ffff:0:0/96) and NAT64's (64:ff9b::/96) are missing: the IPv4 address in them is judged. */
+/** Excludes v4-mapped (::ffff:0:0/96) and NAT64 (64:ff9b::/96) addresses: their embedded IPv4 address is checked. */
 const V6: readonly Entry[] = [
   ["::/128", "unspecified", "RFC 4291"],
   ["::1/128", "loopback", "RFC 4291"],
   ["::/96", "v4-compatible", "RFC 4291"],
   ["::ffff:0:0:0/96", "v4-translated", "RFC 2765"],
-  // Where in this prefix the IPv4 address stands is each network's own choice, so it cannot be judged.
+  // Each network chooses the position of the IPv4 address in this prefix, so that address cannot be checked.
   ["64:ff9b:1::/48", "local NAT64", "RFC 8215"],
   ["100::/64", "discard-only", "RFC 6666"],
   ["100:0:0:1::/64", "dummy prefix", "RFC 9780"],
@@ -77,12 +76,12 @@ const BLOCKED = [...V4, ...V6].map(([cidr, name, reference]) => ({
   rule: reference === undefined ? `${name} ${cidr}` : `${name} ${cidr}, ${reference}`,
 }));
 
-/** IANA hands out global unicast addresses from 2000::/3 alone (RFC 4291 section 2.4). NAT64 leads to IPv4. */
+/** IANA assigns global unicast addresses from 2000::/3 only (RFC 4291 section 2.4). NAT64 leads to IPv4. */
 const REACHABLE_V6 = ["2000::/3", "64:ff9b::/96"].map(parseNetwork);
 
 /**
- * The rule that an address falls under, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined when it is globally reachable.
- * @param groups 2 of an IPv4 address, 8 of an IPv6 address
+ * Returns the rule that blocks an address, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined if globally reachable.
+ * @param groups 2 for IPv4, 8 for IPv6
  */
 export function specialRule(groups: readonly number[]): string | undefined {
   const blocked = BLOCKED.find((network) => holds(network, groups));

@@ -1,4 +1,4 @@
-/** One sender for all webhooks, and one more for each client certificate or private CA: their connections must not mix. */
+/** One sender shared by all webhooks, plus one per client certificate or private CA: connections must not mix. */
 
 import type { AttemptResult } from "../attempt.ts";
 import { createSender, type Sender, type SenderOptions, type Tls } from "./client.ts";
@@ -10,25 +10,25 @@ export interface TlsCall extends Call {
 
 export interface Senders {
   send(call: TlsCall): Promise<AttemptResult>;
-  /** Those with a TLS identity of their own. */
+  /** Number of senders with their own TLS identity. */
   readonly size: number;
-  /** Waits at most `graceMs` for running calls and breaks off the rest. */
+  /** Waits at most `graceMs` for running calls, then aborts the others. */
   close(graceMs?: number): Promise<void>;
 }
 
 export interface SendersOptions extends Omit<SenderOptions, "tls"> {
-  /** TLS identities at once; beyond them the one that was used least recently has to go. */
+  /** Maximum number of TLS identities at once; beyond it the least recently used one is closed. */
   maxIdentities?: number;
-  /** How long an identity is kept that nothing uses, in milliseconds: the webhook is gone, or has another one. */
+  /** Milliseconds after which an unused identity is closed: its webhook is gone or has another one. */
   idleMs?: number;
 }
 
-/** No call takes longer, so what runs with an identity that goes still ends well. */
+/** No call takes longer, so calls of a dropped identity can still finish. */
 const MAX_CALL_MS = 61_000;
 
 export function createSenders({ maxIdentities = 500, idleMs = 60_000, ...options }: SendersOptions): Senders {
   const usual = createSender(options);
-  /** By what makes them different; the least recently used first. */
+  /** Keyed by TLS settings, least recently used first. */
   const special = new Map<string, { sender: Sender; usedAt: number }>();
   const timer = setInterval(closeIdle, Math.max(1, idleMs / 2)).unref();
 

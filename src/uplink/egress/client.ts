@@ -1,10 +1,10 @@
-/** Makes one call to a webhook and says what came of it. Never throws, never follows a redirect. */
+/** Calls a webhook once and returns the result. Never throws, never follows a redirect. */
 import { Agent } from "undici";
 import type { AttemptResult, ErrorKind } from "../attempt.ts";
 import { type Call, Exchange } from "./exchange.ts";
 import { type AddressGuard, ipLiteral } from "./ssrf-guard.ts";
 
-/** PEM: a private CA, and the client certificate of a webhook with mutual TLS. */
+/** TLS settings in PEM: a private CA, and the client certificate of a webhook with mutual TLS. */
 export interface Tls {
   ca?: string;
   cert?: string;
@@ -15,14 +15,14 @@ export interface SenderOptions {
   guard: Pick<AddressGuard, "check" | "lookup">;
   /** Milliseconds for DNS, TCP and TLS together. */
   connectTimeoutMs?: number;
-  /** How much of an answer is kept, in bytes. */
+  /** Bytes of a response that are kept. */
   maxResponseBytes?: number;
   tls?: Tls;
 }
 
 export interface Sender {
   send(call: Call): Promise<AttemptResult>;
-  /** Waits at most `graceMs` for running calls and breaks off the rest. */
+  /** Waits at most `graceMs` for running calls, then aborts the others. */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -33,15 +33,15 @@ export function createSender(options: SenderOptions): Sender {
   const { guard, connectTimeoutMs = 5_000, maxResponseBytes = 1_024 } = options;
   const agent = new Agent({
     connections: CONNECTIONS_PER_ORIGIN,
-    pipelining: 1, // a slow answer would hold up the calls behind it
+    pipelining: 1, // a slow response would delay the calls after it
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    // One timer a call covers these.
+    // One timer per call covers both.
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: {
       lookup: guard.lookup,
       timeout: connectTimeoutMs,
-      // Node gives each address but the last 250 ms by default: too little for a receiver on another continent.
+      // Node's default of 250 ms for each address but the last is too short for a receiver on another continent.
       autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectTimeoutMs / 4)),
       ...options.tls,
     },
@@ -58,7 +58,7 @@ export function createSender(options: SenderOptions): Sender {
         idle = () => done(clearTimeout(timer));
       });
     }
-    // Not agent.close(), which would forget its connections: destroy() after it no longer ends what is still running.
+    // Not agent.close(): it forgets the connections, so a later destroy() would not end running calls.
     await agent.destroy(new Error("the sender was closed"));
   }
 
@@ -92,8 +92,8 @@ type Target = { origin: string; path: string } | { error: ErrorKind; detail: str
 const CLOSED: Target = { error: "network_error", detail: "the sender was closed" };
 
 /**
- * The parts of a URL, or why it may not be called: `net.connect` does no look-up for an IP literal, so the guard is
- * asked here. It gives the same answer every time, hence both are remembered.
+ * Returns the parts of a URL, or the error that forbids the call. `net.connect` does no look-up for an IP literal, so
+ * the guard checks it here. Its verdict never changes, so the result is cached.
  */
 function memoTargets(guard: Pick<AddressGuard, "check">): (url: string) => Target {
   const known = new Map<string, Target>();

@@ -1,4 +1,4 @@
-/** One request to a receiver and its answer. */
+/** One request to a receiver and its response. */
 import type { Dispatcher } from "undici";
 import { reasonOf } from "../../security/redaction.ts";
 import type { AttemptResult, ErrorKind } from "../attempt.ts";
@@ -10,22 +10,22 @@ export interface Call {
   url: string;
   headers: Record<string, string>;
   body: string | Buffer;
-  /** Milliseconds for the whole call, waiting for a connection included. */
+  /** Milliseconds for the whole call, including the wait for a connection. */
   timeoutMs: number;
-  /** Overrides the sender's for this call, when the answer itself is wanted. */
+  /** Overrides the sender's limit for this call, when the response itself is needed. */
   maxResponseBytes?: number;
-  /** Names, in lower case, of headers of the answer that are wanted. */
+  /** Lower-case names of the response headers to return. */
   responseHeaders?: readonly string[];
-  /** The answer is wanted as bytes as well, with its content type. */
+  /** Also returns the response body as bytes, with its content type. */
   keepBody?: boolean;
 }
 
-/** After this many bytes of an answer the connection is dearer than a new one, or the answer has no end. */
+/** Bytes of a response to read at most: reading more would cost more than a new connection, or never end. */
 const MAX_DRAIN_BYTES = 64 * 1_024;
 
 /**
- * A dispatch handler instead of `undici.request`: no stream is built for a body of which
- * 1 KiB is kept, and a call that waits for a connection can end at its time-out (an AbortSignal ends it only later).
+ * Dispatch handler used instead of `undici.request`: it needs no stream for a body of which 1 KiB is kept, and ends a
+ * call that waits for a connection at its time-out (an AbortSignal ends it only later).
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #startedAt = performance.now();
@@ -63,7 +63,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: Record<string, unknown>): void {
-    if (statusCode < 200) return; // 103 Early Hints and the like
+    if (statusCode < 200) return; // informational, e.g. 103 Early Hints
     this.#statusCode = statusCode;
     const retryAfter = headers["retry-after"];
     if (typeof retryAfter === "string") this.#retryAfter = retryAfter;
@@ -77,7 +77,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     const room = this.#maxResponseBytes - this.#received;
-    // A copy, since undici goes on using the memory behind the chunk.
+    // Copied, since undici reuses the chunk's memory.
     if (room > 0) this.#kept.push(Buffer.from(chunk.subarray(0, room)));
     this.#received += chunk.length;
     if (this.#received > Math.max(MAX_DRAIN_BYTES, this.#maxResponseBytes)) this.#breakOff("the answer is too long");
@@ -97,7 +97,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     controller?.abort(new Error(reason));
   }
 
-  /** The status line decides: once it is there, a body that breaks off or never ends changes nothing. */
+  /** The status line decides: once it is received, a body that breaks off or never ends does not change the outcome. */
   #settle(failure: { error?: ErrorKind; detail?: string }, truncated: boolean): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -125,7 +125,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** As text, without half a character at the end, and without U+0000, which PostgreSQL's jsonb cannot hold. */
+/** Decodes text without a partial character at the end and without U+0000, which PostgreSQL's jsonb cannot store. */
 function readable(bytes: Buffer): string {
   return new TextDecoder("utf-8").decode(bytes, { stream: true }).replaceAll("\u0000", "\ufffd");
 }
@@ -140,7 +140,7 @@ const KINDS: Record<string, ErrorKind> = {
   EPROTO: "tls_error",
   ENOTFOUND: "dns_error",
 };
-/** OpenSSL's verification results (`CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`, …) come as codes of their own. */
+/** OpenSSL's verification results have their own codes (`CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`, …). */
 const TLS_CODE = /^ERR_(?:TLS|SSL|OSSL)_|CERT|SIGNATURE|^UNABLE_TO_|^HOSTNAME_MISMATCH$|^INVALID_(?:CA|PURPOSE)$/;
 const DNS_CODE = /^(?:EAI_|ENODATA$|ESERVFAIL$)/;
 
@@ -154,7 +154,7 @@ function classify(error: unknown): { error: ErrorKind; detail: string } {
   return { error: kind, detail: message.slice(0, 200) };
 }
 
-/** Several addresses tried make an AggregateError, whose parts say what happened. */
+/** Returns an error's code; for an AggregateError, which results from several addresses, that of its last part. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors.at(-1));
   return error instanceof Error && "code" in error ? String(error.code) : "";

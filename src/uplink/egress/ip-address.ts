@@ -5,26 +5,26 @@ import ipaddr from "ipaddr.js";
 /** An IP address as 16-bit groups, most significant first: 2 for IPv4, 8 for IPv6. */
 export interface Address {
   groups: readonly number[];
-  /** The IPv4 address that packets to this IPv6 address are sent on to, and the mechanism that does it. */
+  /** IPv4 address to which packets for this IPv6 address are forwarded, and the mechanism that forwards them. */
   carried?: { v4: readonly number[]; by: string };
 }
 
-/** A network: 2 groups for IPv4, 8 for IPv6. `masks` ends at the last group that counts. */
+/** A network: 2 groups for IPv4, 8 for IPv6. `masks` ends at the last group of the prefix. */
 export interface Network {
   groups: readonly number[];
   masks: readonly number[];
 }
 
-/** ::ffff:0:0/96, RFC 4291 section 2.5.5.2: the operating system itself sends IPv4. */
+/** ::ffff:0:0/96, RFC 4291 section 2.5.5.2: the operating system sends IPv4. */
 const V4_MAPPED = [0, 0, 0, 0, 0, 0xffff];
-/** 64:ff9b::/96: a gateway sends IPv4 on. A v6-only host with DNS64 needs it. */
+/** 64:ff9b::/96: a gateway translates to IPv4. An IPv6-only host with DNS64 needs it. */
 const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0];
-/** The u and g bits of an interface identifier, which ISATAP leaves open. */
+/** Excludes the u and g bits of an interface identifier, which ISATAP leaves open. */
 const NOT_U_NOR_G = 0xfcff;
 
 /**
- * The address, or undefined when the text is none. IPv4 is strictly four decimal numbers, as `inet_pton` wants it.
- * A v4-mapped address is IPv4 and nothing else. A zone id (`%eth0`) is left out.
+ * Parses an IP address; undefined when the text is none. IPv4 must be four decimal numbers, as for `inet_pton`.
+ * A v4-mapped address becomes plain IPv4. A zone id (`%eth0`) is dropped.
  */
 export function parseAddress(ip: string): Address | undefined {
   const groups = parseGroups(ip);
@@ -36,10 +36,10 @@ export function parseAddress(ip: string): Address | undefined {
   return isatap ? { groups, carried: { v4, by: "ISATAP, RFC 5214" } } : { groups };
 }
 
-/** Reads `10.0.0.0/8`, `fd00::/8` or a single address; bits after the prefix are ignored. Throws on anything else. */
+/** Parses `10.0.0.0/8`, `fd00::/8` or a single address; bits after the prefix are ignored. Throws on anything else. */
 export function parseNetwork(cidr: string): Network {
   const [ip = "", length, ...rest] = cidr.trim().split("/");
-  const groups = ip.includes("%") ? undefined : parseGroups(ip); // a zone could not be held to
+  const groups = ip.includes("%") ? undefined : parseGroups(ip); // a zone could not be enforced
   const width = groups ? groups.length * 16 : 0;
   const bits = length === undefined ? width : /^\d{1,3}$/.test(length) ? Number(length) : -1;
   if (!groups || rest.length > 0 || bits < 0 || bits > width) {
@@ -56,11 +56,11 @@ function parseGroups(ip: string): number[] | undefined {
   try {
     return ipaddr.IPv6.parse(ip).parts;
   } catch {
-    return undefined; // the two parsers disagree: whoever asks must refuse it
+    return undefined; // the two parsers disagree: the caller must refuse the address
   }
 }
 
-/** Whether the network holds the address. A network never holds an address of the other family. */
+/** Checks whether the network contains the address. A network never contains an address of the other family. */
 export function holds(network: Network, groups: readonly number[]): boolean {
   if (network.groups.length !== groups.length) return false;
   return network.masks.every((mask, i) => (((network.groups[i] ?? 0) ^ (groups[i] ?? 0)) & mask) === 0);

@@ -1,29 +1,29 @@
-/** OAuth 2 access tokens by client credentials (RFC 6749 section 4.4): fetched once, shared, and kept while they last. */
+/** OAuth 2 access tokens by client credentials (RFC 6749 section 4.4): fetched once, shared, cached until expiry. */
 import type { ReceiverAuth } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { Sender } from "./client.ts";
 
 export type OAuth2 = Extract<ReceiverAuth, { type: "oauth2" }>;
 
-/** `isNew`: it was not in the cache. `error`: what went wrong, for people, without any secret. */
+/** `isNew`: the token was not cached. `error`: human-readable and without any secret. */
 export type TokenResult = { token: string; isNew: boolean } | { error: string };
 
 export interface TokensOptions {
   send: Sender["send"];
-  /** Milliseconds of a clock that nobody sets. */
+  /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
 
 /** Milliseconds for the whole token request. */
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1_024;
-/** The receiver's clock and the way there: a token is given up so long before its end, or at half of a short life. */
+/** Allows for the receiver's clock and latency: a token is dropped this early, or at half of a short lifetime. */
 const MARGIN_MS = 30_000;
-/** `expires_in` is only recommended. */
+/** Lifetime of a token without `expires_in`, which is only recommended. */
 const USUAL_LIFE_MS = 300_000;
 const MAX_LIFE_MS = 24 * 3_600_000;
 const MAX_TOKENS = 10_000;
-/** RFC 6749 section 5.2. Nothing else of an answer is repeated: it could hold what was sent. */
+/** Error codes of RFC 6749 section 5.2. Nothing else of a response is repeated: it could echo credentials. */
 const CODES = /^(?:invalid_(?:request|client|grant|scope)|unauthorized_client|unsupported_grant_type)$/;
 
 export class Tokens {
@@ -35,7 +35,7 @@ export class Tokens {
     this.#options = options;
   }
 
-  /** From the cache, or from the authorization server: once, however many ask at a time. Never rejects. */
+  /** Returns a cached or new token; concurrent callers share one token request. Never rejects. */
   get(auth: OAuth2): Promise<TokenResult> {
     const key = keyOf(auth);
     const found = this.#known.get(key);
@@ -49,7 +49,7 @@ export class Tokens {
     return request;
   }
 
-  /** The receiver refused this token. One that has taken its place already stays. */
+  /** Drops a token that the receiver refused. A token that has already replaced it stays. */
   refused(auth: OAuth2, token: string): void {
     const key = keyOf(auth);
     if (this.#known.get(key)?.token === token) this.#known.delete(key);
@@ -75,7 +75,7 @@ function tokenRequest({ tokenUrl, clientId, clientSecret, scope, audience }: OAu
   const form = new URLSearchParams({ grant_type: "client_credentials" });
   if (scope !== undefined) form.set("scope", scope);
   if (audience !== undefined) form.set("audience", audience);
-  // RFC 6749 section 2.3.1: both are form-encoded before they are put together.
+  // RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined.
   const client = `${formEncode(clientId)}:${formEncode(clientSecret)}`;
   return {
     url: tokenUrl,

@@ -1,4 +1,4 @@
-/** Asks a receiver whether it wants to be called: the handshake of CloudEvents HTTP Webhook section 4. */
+/** Asks a receiver for consent to be called: the handshake of CloudEvents HTTP Webhook section 4. */
 
 import { userAgent } from "../../version.ts";
 import { type Consent, consentOf, requestRate } from "../../webhooks/verification.ts";
@@ -9,17 +9,17 @@ import type { TlsCall } from "./client-pool.ts";
 
 export interface OwnershipOptions {
   send(call: TlsCall): Promise<AttemptResult>;
-  /** Base URL under which receivers reach the API; absent: they can agree in their answer alone. */
+  /** Base URL at which receivers reach the API; absent: they can agree only in their response. */
   publicUrl?: string;
   onAsked(webhook: Webhook, result: AttemptResult, agreed: boolean): void;
 }
 
-/** Somebody waits for the answer to his own request meanwhile. */
+/** Short, because an API caller waits for the result. */
 const TIMEOUT_MS = 10_000;
 const ALLOWED_ORIGIN = "webhook-allowed-origin";
 const ALLOWED_RATE = "webhook-allowed-rate";
 
-/** Who we are to a receiver, as a DNS name: that of the API, that of the events' source, or a word. */
+/** Returns the DNS name that identifies the bridge: the host of the API, else of the event source, else `causeway`. */
 export function originName(publicUrl: string | undefined, eventSource: string): string {
   const url = [publicUrl, eventSource].find(
     (text) => text !== undefined && URL.canParse(text) && new URL(text).hostname,
@@ -28,9 +28,10 @@ export function originName(publicUrl: string | undefined, eventSource: string): 
 }
 
 /**
- * The question goes out without credentials: whether they may go there is what is asked. A client certificate is shown
- * all the same, since a receiver that wants one ends the connection without it, and its key stays here.
- * @returns undefined when the receiver did not agree in its answer. Never rejects.
+ * Creates the consent request. It carries no credentials, since the receiver has not agreed to get them yet. A client
+ * certificate is presented all the same: a receiver that requires one closes the connection without it, and the
+ * private key is not sent.
+ * @returns undefined when the receiver did not agree in its response. Never rejects.
  */
 export function createConsentRequest({ send, publicUrl, onAsked }: OwnershipOptions) {
   return async (webhook: Webhook): Promise<Consent | undefined> => {

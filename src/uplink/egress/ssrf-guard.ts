@@ -1,26 +1,27 @@
 /**
- * Which addresses a webhook may call. Asked three times: at registration (the URL), before every call (IP literals, for
- * which no look-up happens) and when a socket is opened (what the name resolves to just then: DNS rebinding).
+ * SSRF guard: decides which addresses a webhook may call. It checks three times: at registration (the URL), before
+ * every call (IP literals, which are not looked up) and when a socket is opened (the addresses to which the name
+ * resolves at that moment, against DNS rebinding).
  */
 import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { specialRule } from "./blocked-networks.ts";
 import { holds, parseAddress, parseNetwork } from "./ip-address.ts";
 
-/** Why a URL cannot be registered. `code` is one of the catalogue in errors.ts. */
+/** Reason why a URL cannot be registered. `code` is from the catalogue in errors.ts. */
 export interface UrlRefusal {
   code: "invalid_url" | "blocked_address";
   message: string;
 }
 
 export interface AddressGuard {
-  /** The rule the address falls under, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined when it may be called. */
+  /** Returns the rule that blocks an address, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined when allowed. */
   check(ip: string): string | undefined;
-  /** What is wrong with a webhook's URL, as far as can be told without asking DNS. */
+  /** Checks a webhook's URL without DNS; undefined when it may be registered. */
   checkUrl(url: string): UrlRefusal | undefined;
-  /** The same, and refuses a name that resolves to blocked addresses only. A name that does not resolve passes. */
+  /** As `checkUrl`, and refuses a name that resolves to blocked addresses only. A name that does not resolve passes. */
   checkUrlResolved(url: string): Promise<UrlRefusal | undefined>;
-  /** For `net.connect`: yields the allowed addresses only, fails with {@link BlockedAddressError} when none is. */
+  /** For `net.connect`: yields allowed addresses only; fails with {@link BlockedAddressError} when all are blocked. */
   lookup: LookupFunction;
 }
 
@@ -31,11 +32,11 @@ type ResolveAll = (
 ) => void;
 
 export interface AddressGuardOptions {
-  /** Networks opened by the operator: CIDRs or single addresses. */
+  /** Networks that the operator allows: CIDRs or single addresses. */
   allow: readonly string[];
   /** Replaces `dns.lookup` in tests. */
   resolve?: ResolveAll;
-  /** How long {@link AddressGuard.checkUrlResolved} waits for DNS before it lets the URL pass, in milliseconds. */
+  /** Milliseconds that {@link AddressGuard.checkUrlResolved} waits for DNS before it lets the URL pass. */
   resolveTimeoutMs?: number;
 }
 
@@ -44,7 +45,7 @@ export class BlockedAddressError extends Error {
   constructor(
     /** The name and the address it resolved to. */
     readonly host: string,
-    /** As {@link AddressGuard.check} names it. */
+    /** Rule as returned by {@link AddressGuard.check}. */
     readonly rule: string,
   ) {
     super(refusal(host, rule));
@@ -56,7 +57,7 @@ function refusal(host: string, rule: string): string {
   return `${host} is not allowed (${rule}): webhooks may call globally reachable addresses only, WEBHOOK_ALLOW_NETWORKS opens others`;
 }
 
-/** Throws when a network in `allow` cannot be read. */
+/** Creates an address guard. Throws when a network in `allow` cannot be parsed. */
 export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   const allow = options.allow.map((cidr) => parseNetwork(cidr));
   const resolve = shareLookups(options.resolve ?? systemLookup);
@@ -70,7 +71,7 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
     if (opened(groups)) return undefined;
     const rule = specialRule(groups);
     if (rule !== undefined) return rule;
-    // An interface named in an address that has but one meaning everywhere is an attempt to get around routing.
+    // A global address needs no interface: naming one is an attempt to bypass routing.
     if (ip.includes("%")) return "zone id on a global address, RFC 4007";
     if (!carried || opened(carried.v4)) return undefined;
     const inner = specialRule(carried.v4);
@@ -85,7 +86,7 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
     return rule === undefined ? undefined : { code: "blocked_address", message: refusal(url.hostname, rule) };
   }
 
-  /** RFC 6761 section 6.3: localhost and everything below it is loopback, whatever DNS may say. */
+  /** RFC 6761 section 6.3: localhost and its subdomains are loopback, whatever DNS returns. */
   function nameRule(hostname: string): string | undefined {
     if (!/(^|\.)localhost\.*$/i.test(hostname)) return undefined;
     const rule = check("127.0.0.1");
@@ -123,15 +124,15 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   return { check, checkUrl, checkUrlResolved, lookup };
 }
 
-/** The IP address in a WHATWG `URL.hostname`, without brackets; undefined for a name. */
+/** Returns the IP address in a WHATWG `URL.hostname`, without brackets; undefined for a name. */
 export function ipLiteral(hostname: string): string | undefined {
   if (hostname.startsWith("[")) return hostname.slice(1, -1);
   return isIP(hostname) ? hostname : undefined;
 }
 
 /**
- * Parses as WHATWG does, so that 0x7f.1, 2130706433, 0177.0.0.1 and １２７.0.0.1 all come out as 127.0.0.1: the same
- * parser the sender uses, hence nothing can mean one address here and another one there.
+ * Parses a URL as WHATWG specifies, so that 0x7f.1, 2130706433, 0177.0.0.1 and １２７.0.0.1 all become 127.0.0.1. The
+ * sender uses the same parser, so a URL cannot mean different addresses here and there.
  */
 function readUrl(text: string): URL | UrlRefusal {
   const invalid = (message: string): UrlRefusal => ({ code: "invalid_url", message });
@@ -147,8 +148,8 @@ function readUrl(text: string): URL | UrlRefusal {
 }
 
 /**
- * One look-up at a time for a name. `dns.lookup` blocks one of the few threads of the pool, so that ten connections to
- * one name on a dead DNS server would otherwise hold up the look-ups of all other webhooks.
+ * Shares one look-up per name among concurrent callers. `dns.lookup` blocks one of the few threads of the pool: ten
+ * connections to one name on a dead DNS server would otherwise delay the look-ups of all other webhooks.
  */
 function shareLookups(resolve: ResolveAll): ResolveAll {
   const waiting = new Map<string, Parameters<ResolveAll>[2][]>();

@@ -1,14 +1,14 @@
-/** The bridge's own events: to the webhooks that asked for them, and to everyone who listens at the broker. */
+/** Announces the bridge's own events: delivers them to webhooks that request them, and publishes them at the broker. */
 import { newId } from "../../message.ts";
 import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
 import type { Notice } from "../health/circuit-breaker.ts";
 import { type Attempt, type DeliveredMessage, type DeliveryJob, toJobData } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
 
-/** Where they are published: `causeway/events/<type>/<webhook id>`. */
+/** Topic prefix of the events: `causeway/events/<type>/<webhook id>`. */
 export const EVENTS_TOPIC = "causeway/events";
 
-/** What is told of a webhook, the `data` of the event. Times are RFC 3339. */
+/** `data` of an event about a webhook. Times are RFC 3339. */
 export interface EventData {
   webhookId: string;
   name: string | null;
@@ -19,17 +19,17 @@ export interface EventData {
   reason: string;
 }
 
-/** Of `delivery.failed`: which delivery, besides. */
+/** `data` of `delivery.failed`, which also describes the delivery. */
 export interface DeadLetterData extends EventData {
   messageId: string;
   topic: string;
   attempts: number;
   lastAttempt: Attempt;
-  /** Further dead letters of this webhook since its event before, which had no event of their own. */
+  /** Further dead letters of this webhook since its previous event, without an event of their own. */
   suppressed: number;
 }
 
-/** Published as it is, by a way that survives an outage of the broker. */
+/** A message to publish unchanged, by a path that survives an outage of the broker. */
 export interface EventMessage {
   id: string;
   topic: string;
@@ -41,7 +41,7 @@ export interface EventMessage {
 
 export interface AnnouncerOptions {
   webhooks(): Iterable<Webhook>;
-  /** Adds jobs to the queue of a webhook; an id that is there already changes nothing. */
+  /** Adds jobs to the queue of a webhook; a job whose id exists already changes nothing. */
   addJobs(webhookId: string, jobs: { id: string; data: DeliveryJob }[]): Promise<void>;
   publish(message: EventMessage): Promise<unknown>;
   /** CloudEvents `source`. */
@@ -50,7 +50,7 @@ export interface AnnouncerOptions {
 }
 
 export function createAnnouncer({ webhooks, addJobs, publish, source, onAnnounced }: AnnouncerOptions) {
-  /** Rejects when it is not durable everywhere; it may then be announced again under the same id. */
+  /** Rejects when the event is not durable everywhere; the caller may then announce it again with the same id. */
   async function announce(id: string, type: WebhookEvent, at: number, data: EventData): Promise<void> {
     const payload = Buffer.from(JSON.stringify(data));
     const contentType = "application/json";
@@ -71,13 +71,13 @@ export function createAnnouncer({ webhooks, addJobs, publish, source, onAnnounce
   }
 
   return {
-    /** A transition of a webhook's health. */
+    /** Announces a transition of a webhook's health. */
     transition(webhook: Webhook, { id, type, at, reason, failingSince }: Notice): Promise<void> {
       const state = type === "webhook.failing" ? "failing" : type === "webhook.disabled" ? "disabled" : "active";
       return announce(id, type, at, dataOf(webhook, { state, failingSince, reason }));
     },
 
-    /** A delivery was given up. */
+    /** Announces a dead letter. */
     deadLetter(webhook: Webhook, letter: DeadLetter, failingSince: number | undefined): Promise<void> {
       const { message, attempts, lastAttempt, suppressed } = letter;
       const { id: messageId, topic } = message;
@@ -98,7 +98,7 @@ export interface DeadLetter {
   suppressed: number;
 }
 
-/** An event about an event that could not be delivered would be the next to fail. */
+/** Checks for an event of the bridge itself. An event about its failed delivery would be the next to fail. */
 export function isOperational({ type, topic }: Pick<DeliveredMessage, "type" | "topic">): boolean {
   return type !== undefined || topic.startsWith(`${EVENTS_TOPIC}/`);
 }

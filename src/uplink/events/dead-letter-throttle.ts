@@ -1,7 +1,10 @@
-/** Ten thousand dead letters in a second must not become as many events: a bound for each webhook, and a count. */
+/**
+ * Limits the events about dead letters per webhook, and counts the suppressed ones: ten thousand dead letters in a
+ * second must not become as many events.
+ */
 
 export interface DeadLettersOptions<T> {
-  /** Tells of one, and how many before it were not told of. Rejects when that did not work. */
+  /** Announces a dead letter, and the number of suppressed ones before it. Rejects on failure. */
   tell(webhookId: string, letter: T, suppressed: number): Promise<void>;
   onSuppressed(): void;
   onError(error: Error): void;
@@ -10,14 +13,14 @@ export interface DeadLettersOptions<T> {
   minuteMs?: number;
 }
 
-/** Events of a webhook in a minute, by one instance. */
+/** Maximum number of events per webhook and minute on one instance. */
 const MAX_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
 interface Minute<T> {
   told: number;
   suppressed: number;
-  /** The latest that was not told of: it stands for the others when the minute is over. */
+  /** Latest suppressed dead letter, announced for all suppressed ones when the minute is over. */
   last?: T;
   timer: NodeJS.Timeout;
 }
@@ -27,7 +30,7 @@ export class DeadLetterThrottle<T> {
 
   constructor(private readonly options: DeadLettersOptions<T>) {}
 
-  /** Never rejects. Resolves when the event is durable, or was left out. */
+  /** Never rejects. Resolves when the event is durable or suppressed. */
   async add(webhookId: string, letter: T): Promise<void> {
     const { maxAMinute = MAX_A_MINUTE } = this.options;
     const minute = this.#minutes.get(webhookId) ?? this.#begin(webhookId);
@@ -41,13 +44,13 @@ export class DeadLetterThrottle<T> {
     await this.#tell(webhookId, letter, 0);
   }
 
-  /** The webhook is gone. */
+  /** Forgets a removed webhook. */
   forget(webhookId: string): void {
     clearTimeout(this.#minutes.get(webhookId)?.timer);
     this.#minutes.delete(webhookId);
   }
 
-  /** Tells of what was left out so far. */
+  /** Announces the dead letters suppressed so far. */
   async stop(): Promise<void> {
     await Promise.all([...this.#minutes.keys()].map((webhookId) => this.#end(webhookId)));
   }

@@ -1,4 +1,4 @@
-/** What a person sends to see whether their receiver works. */
+/** Creates a test event, with which a user checks a receiver. */
 import { newId } from "../../message.ts";
 import type { DeliveryJob } from "../queue/job.ts";
 

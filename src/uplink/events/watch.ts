@@ -1,4 +1,4 @@
-/** What the bridge knows of the endpoints it calls, and what it tells of them. */
+/** Watches the endpoints: wires their health to the events about it. */
 import { Problem } from "../../errors.ts";
 import type { WebhookRegistry } from "../../webhooks/registry.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
@@ -14,17 +14,17 @@ export interface WatchOptions {
   endpoints: EndpointRecords;
   breaker: BreakerPolicy;
   addJobs: AnnouncerOptions["addJobs"];
-  /** Publishes an event of the bridge itself, by a way that survives an outage of the broker. */
+  /** Publishes an event of the bridge itself, by a path that survives an outage of the broker. */
   publishEvent: AnnouncerOptions["publish"];
   eventSource: string;
   observe: WatchObserver;
 }
 
 export interface WatchObserver {
-  /** The health of an endpoint has changed, by what this instance saw. */
+  /** Called when this instance changed the health of an endpoint. */
   transition(webhookId: string, notice: Notice): void;
   announced: AnnouncerOptions["onAnnounced"];
-  /** A dead letter had no event of its own. */
+  /** Called when a dead letter gets no event of its own. */
   suppressed(): void;
   partFailed(part: "health" | "events", error: Error): void;
 }
@@ -69,7 +69,7 @@ export function createWatch(options: WatchOptions) {
       if (!isOperational(message)) await deadLetters.add(id, { message, attempts, lastAttempt: last });
     },
 
-    /** The registration of a webhook came, changed or went. */
+    /** Called when the registration of a webhook was added, changed or removed. */
     changed(webhookId: string): void {
       health.changed(webhookId);
       if (!registry.get(webhookId)) deadLetters.forget(webhookId);
@@ -82,7 +82,7 @@ export function createWatch(options: WatchOptions) {
   };
 }
 
-/** @returns whether it is disabled by this, now or by a try before; false where it is gone, or was disabled already */
+/** @returns true if this call or an earlier attempt disabled the webhook; false if it is gone or was disabled before */
 async function disableWebhook(
   registry: WebhookRegistry,
   id: string,

@@ -1,4 +1,4 @@
-/** From the message to what is sent of it: a webhook's filter and transform. */
+/** Applies a webhook's filter and transform to a message. */
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
@@ -16,14 +16,14 @@ export interface PrepareOptions {
   eventSource: string;
 }
 
-/** @param key whose turn an evaluation is; the webhook's id by default */
+/** @param key key in the sandbox's fair queue; the webhook's id by default */
 export type Prepare = (webhook: Webhook, message: DeliveredMessage, key?: string) => Prepared | Promise<Prepared>;
 
-/** Never rejects. Not `async`, so that a webhook without expressions pays nothing. */
+/** Creates a function that never rejects. It is not `async`, so that a webhook without expressions costs nothing. */
 export function createPrepare({ expressions, eventSource }: PrepareOptions): Prepare {
   return (webhook, message, key = webhook.id) => {
     const { filter, transform } = webhook;
-    // An event of the bridge itself is meant for the webhook as it is.
+    // The bridge's own events are delivered unchanged.
     if ((filter === undefined && transform === undefined) || message.type !== undefined) {
       return { kind: "send", message };
     }

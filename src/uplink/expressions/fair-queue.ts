@@ -1,14 +1,14 @@
-/** Time that an idle key saves up: enough that a quick one waits only for the task under way. */
+/** Credit of an idle key: enough that a quick key waits only for the running task. */
 const SAVED_MS = 1_000;
 
 /**
- * Waiting tasks by key. Keys take turns; a key that used more of the process's time than another waits for it. The tasks
- * of a key stay in order.
+ * Fair queue of tasks by key. Keys take turns, and a key that used more process time waits for one that used less. The
+ * tasks of a key stay in order.
  */
 export class FairQueue<T> {
-  /** None is empty; among equals the first key is next. */
+  /** No list is empty; among keys with equal use the first one is next. */
   readonly #waiting = new Map<string, T[]>();
-  /** Milliseconds by key; absent: 0. */
+  /** Used milliseconds by key; absent: 0. */
   readonly #used = new Map<string, number>();
 
   get isEmpty(): boolean {
@@ -41,7 +41,7 @@ export class FairQueue<T> {
     this.#used.set(key, this.#usedBy(key) + ms);
   }
 
-  /** Takes out all tasks of a key. */
+  /** Removes and returns all tasks of a key. */
   take(key: string): T[] {
     const items = this.#waiting.get(key) ?? [];
     this.#waiting.delete(key);
@@ -54,7 +54,7 @@ export class FairQueue<T> {
     return items;
   }
 
-  /** Time counts only while others wait, and an idle key saves up little of it. */
+  /** Used time counts only while other keys wait, and an idle key gains little credit. */
   #open(key: string): void {
     if (this.#used.size === 0) return;
     const rival = this.#nextKey();

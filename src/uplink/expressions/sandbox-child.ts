@@ -1,7 +1,7 @@
 /**
- * A process of its own that evaluates JSONata: only a process can be ended in the middle of a regular expression, and
- * only a process can run out of memory without taking the bridge with it (a worker thread aborts the whole process:
- * tried on Node 20). It reads tasks from its standard input, one after the other, and writes what came of each.
+ * Program of a sandbox process, which evaluates JSONata. Only a process can be ended in the middle of a regular
+ * expression, or run out of memory without ending the bridge (a worker thread aborts the whole process: tried on
+ * Node 20). It reads tasks from standard input, one after the other, and writes each result to standard output.
  */
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
@@ -19,18 +19,18 @@ import {
   WATCHED_FD,
 } from "./sandbox-protocol.ts";
 
-/** The largest result, in bytes of JSON, and milliseconds for an expression. */
+/** Largest result in bytes of JSON, and time limit of an expression in milliseconds. */
 const [maxBytes, limitMs] = process.argv.slice(2).map(Number) as [number, number];
-/** Milliseconds, nested calls, and elements of a sequence for one expression over one event. */
+/** Limits of one expression over one event: milliseconds, nested calls, and elements of a sequence. */
 const LIMITS = { timeout: limitMs, stack: 500, sequence: 100_000 };
-/** CPU time of an evaluation that is reported, in milliseconds. */
+/** CPU time in milliseconds from which an evaluation is reported as long. */
 const LONG_MS = 3;
-/** Tasks that begin later after a read are returned: tasks of others may have arrived meanwhile. */
+/** Time slice in milliseconds: tasks after it are returned, since tasks of other keys may have arrived meanwhile. */
 const SLICE_MS = 5;
-/** Between two readings of the CPU time, in milliseconds. */
+/** Milliseconds between two readings of the CPU time. */
 const SAMPLE_MS = 20;
 const TIMED_OUT = "D1012";
-/** Compiled expressions that are kept. Each webhook has at most two. */
+/** Maximum number of compiled expressions in memory. Each webhook has at most two. */
 const MAX_COMPILED = 1_000;
 const MAX_DETAIL = 300;
 
@@ -42,7 +42,7 @@ function compile(text: string): jsonata.Expression {
   if (!expression) {
     if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
     expression = jsonata(text, LIMITS);
-    // What a device sends is data: it must not become a part of the program.
+    // Device data must not be executed as a program.
     expression.assign("eval", undefined);
     compiled.set(text, expression);
   }
@@ -64,7 +64,7 @@ async function transformed(transform: string, event: unknown): Promise<string> {
   return text;
 }
 
-/** JSONata's functions are objects, whose inside is nobody's business. */
+/** Omits JSONata's functions, which are objects with internal members. */
 function withoutFunctions(_name: string, value: unknown): unknown {
   const { _jsonata_function, _jsonata_lambda } = (value ?? {}) as Record<string, unknown>;
   return _jsonata_function === true || _jsonata_lambda === true ? undefined : value;
@@ -85,7 +85,7 @@ async function perform({ filter, transform, check }: Task, event: unknown): Prom
   }
 }
 
-/** JSONata throws objects of its own; the engine throws errors, e.g. where nesting is too deep for it. */
+/** JSONata throws its own objects; the JavaScript engine throws errors, e.g. when nesting is too deep. */
 function explain(thrown: unknown): string {
   const { message, position } = thrown as { message?: unknown; position?: unknown };
   const text = typeof message === "string" && message !== "" ? message : "it cannot be evaluated";
@@ -94,8 +94,8 @@ function explain(thrown: unknown): string {
 }
 
 /**
- * A second thread, for the first may be deep in a regular expression: ends the process when the bridge is gone, which
- * closes its end of the pipe however it dies. Plain JavaScript, since a thread would load the loader of TypeScript again.
+ * Ends the process when the bridge is gone, which closes its end of the pipe however it dies. Runs in a second thread,
+ * since the first may be busy in a regular expression. Plain JavaScript: TypeScript would need its loader once more.
  */
 const WATCHDOG = `
 const bridge = new (require("node:net").Socket)({ fd: ${WATCHED_FD} });
@@ -103,11 +103,11 @@ bridge.on("error", () => {}).on("close", () => process.kill(process.pid, "SIGKIL
 new Worker(WATCHDOG, { eval: true, execArgv: [] }).unref();
 
 let done: Promise<void> = Promise.resolve();
-/** Tasks that were read and have not ended. */
+/** Tasks read but not finished. */
 let pending = 0;
-/** The time slice begins with the first task after an idle time. */
+/** The time slice begins with the first task after an idle period. */
 const slice = { startedAt: 0, tasks: 0 };
-/** CPU time at the end of a recent slice: it costs too much to read it for each. */
+/** CPU time at the end of a recent slice: reading it for every slice costs too much. */
 let recent = { at: 0, cpu: process.cpuUsage() };
 
 async function answerTo(line: string): Promise<string> {
@@ -116,12 +116,12 @@ async function answerTo(line: string): Promise<string> {
   else if (startedAt - slice.startedAt > SLICE_MS) return `${SKIPPED}\n`;
   const { task, event } = JSON.parse(line) as { task: Task; event: unknown };
   let result: Evaluated;
-  // JSONata's limit is of the clock, which on a busy machine says little about the expression.
+  // JSONata limits wall-clock time, which says little about the expression on a busy machine.
   do result = await perform(task, event);
   while (result.kind === "failed" && result.slow && cpuMs() < limitMs);
   const tookMs = performance.now() - startedAt;
   if (tookMs < LONG_MS) return resultLine(result);
-  // The CPU time includes a few tasks before this one.
+  // The CPU time includes that of a few earlier tasks.
   const longMs = Math.round(Math.min(tookMs, cpuMs()));
   return longMs < LONG_MS ? resultLine(result) : `${LONG}${longMs}\n${resultLine(result)}`;
 }
@@ -136,7 +136,7 @@ process.stdin.setEncoding("utf8").on(
   lineReader((line) => {
     pending++;
     done = done.then(async () => {
-      // At once, and not when the event loop comes round: the reader must see which task never ends.
+      // Written synchronously, since the reader must see which task never ends.
       writeSync(1, await answerTo(line));
       if (--pending > 0) return;
       slice.tasks = 0;
@@ -145,8 +145,8 @@ process.stdin.setEncoding("utf8").on(
   }),
 );
 process.stdin.on("end", () => process.exit(0));
-// A signal to the whole group is for the bridge, which has calls to finish and ends this process then.
+// A signal to the process group is meant for the bridge, which finishes its calls and then ends this process.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
-// The engine compiles what every evaluation needs before the first one has to be quick.
+// Warm-up: the engine compiles the code that every evaluation needs, so that the first task is quick.
 await jsonata('$split(subject, "/")[1] & $string(data.a > 0)').evaluate({ subject: "a/b", data: { a: 1 } });
 writeSync(1, `${READY}\n`);

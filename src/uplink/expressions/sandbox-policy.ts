@@ -1,6 +1,6 @@
 /**
  * Policy of the sandbox: which process evaluates the expressions of a key (a webhook, or a caller of the API), and when
- * they are not evaluated at all. Pure: times in milliseconds since the epoch go in.
+ * they are not evaluated at all. Pure. Times are milliseconds since the epoch.
  *
  * An expression runs in the slow process until it has proved quick, and again after an overrun of its limits.
  */
@@ -12,22 +12,22 @@ export type Texts = Pick<Task, "filter" | "transform">;
 export interface Standing {
   readonly texts: Texts;
   readonly place: "fast" | "slow";
-  /** Milliseconds of long evaluations; each quick one takes back a millisecond. */
+  /** Milliseconds of long evaluations; each quick one subtracts a millisecond. */
   readonly debt: number;
-  /** End of the time in the slow process that follows an overrun. */
+  /** Earliest return to the fast process after an overrun. */
   readonly apartUntil: number;
-  /** Overruns as of `overrunsAt`; time takes them back. */
+  /** Overruns as of `overrunsAt`; they decrease with time. */
   readonly overruns: number;
   readonly overrunsAt: number;
 }
 
-/** Quick evaluations that prove an expression. */
+/** Quick evaluations that prove an expression quick. */
 export const PROBATION = 3;
 /** Debt that moves a key to the slow process. */
 export const MAX_DEBT = 20;
-/** Long enough that the overruns of ten webhooks stay below the 99th percentile of the others. */
+/** Time in the slow process after an overrun: overruns of ten webhooks do not affect the others' 99th percentile. */
 export const APART_MS = 600_000;
-/** Overruns of a key: so many at once, and one more every REFILL_MS. */
+/** Overruns allowed per key: this many at once, and one more every REFILL_MS. */
 export const ALLOWED_OVERRUNS = 6;
 export const REFILL_MS = 20_000;
 
@@ -58,7 +58,7 @@ export function overran(standing: Standing, now: number): Standing {
   return { ...standing, place: "slow", debt: PROBATION, apartUntil: now + APART_MS, overruns, overrunsAt: now };
 }
 
-/** The key used up its allowance: its expressions are not evaluated now. */
+/** Checks whether the key used up its allowance, so that its expressions are not evaluated now. */
 export function isExhausted(standing: Standing, now: number): boolean {
   return standing.overruns > 0 && overrunsLeft(standing, now) > ALLOWED_OVERRUNS - 1;
 }

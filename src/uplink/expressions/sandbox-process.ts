@@ -1,4 +1,4 @@
-/** Processes that evaluate expressions: how one is started and ended, and one kept warm. */
+/** Starts and ends sandbox processes, and keeps a spare one warm. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setPriority } from "node:os";
@@ -7,17 +7,17 @@ import { lineReader, READY } from "./sandbox-protocol.ts";
 
 /** A start that takes longer has failed. */
 const START_MS = 15_000;
-/** Of the process, in MB. Far above what an event of the largest size needs. */
+/** Heap of the process, in MB: far more than the largest event needs. */
 const HEAP = ["--max-old-space-size=96", "--max-semi-space-size=4"];
 /** Unit of CPU times in Linux's /proc. */
 const TICK_MS = 10;
-/** Beside this file, which is JavaScript once it is built. */
+/** Next to this file and with its extension, which is that of JavaScript after a build. */
 const PROGRAM = fileURLToPath(new URL(`sandbox-child${import.meta.url.slice(-3)}`, import.meta.url));
 
 export interface ProcessOptions {
-  /** The largest result of a transform, in bytes. */
+  /** Largest result of a transform, in bytes. */
   maxBytes: number;
-  /** Milliseconds for one expression. */
+  /** Time limit of one expression, in milliseconds. */
   limitMs: number;
   /** Added to the nice value. */
   niceness: number;
@@ -27,7 +27,7 @@ export class SandboxProcess {
   isReady = false;
   onReady = () => {};
   onLine = (_line: string) => {};
-  /** It ended by itself, after all of its lines were read. */
+  /** Called when the process does not start, or has ended by itself and all of its lines were read. */
   onEnded = (_reason: string) => {};
   readonly #child: ChildProcess;
   readonly #starting: NodeJS.Timeout;
@@ -35,7 +35,7 @@ export class SandboxProcess {
   constructor({ maxBytes, limitMs, niceness }: ProcessOptions) {
     const options = [maxBytes, limitMs].map(String);
     const child = spawn(process.execPath, [...loaders(process.execArgv), ...HEAP, PROGRAM, ...options], {
-      // Nothing of the bridge's: neither its settings nor its standard error.
+      // The process inherits neither the bridge's environment nor its standard error.
       env: {},
       stdio: ["pipe", "pipe", "ignore", "pipe"], // the last one is WATCHED_FD
     });
@@ -43,7 +43,7 @@ export class SandboxProcess {
     this.#starting = setTimeout(() => this.onEnded("cannot be evaluated: the process does not start"), START_MS);
     if (niceness > 0 && child.pid !== undefined) renice(child.pid, niceness);
     child.once("error", (error) => this.onEnded(`cannot be evaluated: ${error.message}`));
-    // Not "exit", which may come before its last results: another task would be blamed.
+    // Not "exit", which may precede the last results: the wrong task would be blamed.
     child.once("close", () => this.onEnded("needed too much memory"));
     for (const pipe of child.stdio) pipe?.on("error", () => undefined); // "close" follows
     child.stdout!.setEncoding("utf8").on(
@@ -61,7 +61,7 @@ export class SandboxProcess {
     this.#child.stdin!.write(lines);
   }
 
-  /** CPU time since the start in milliseconds. The clock, where the system does not tell. */
+  /** Returns the CPU time since the start in milliseconds; wall-clock time where the system has no /proc. */
   cpuMs(): number {
     try {
       const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
@@ -80,7 +80,7 @@ export class SandboxProcess {
   }
 }
 
-/** Gives processes, and keeps the next one warm when it is told to: a start takes longer than hundreds of evaluations. */
+/** Provides processes, and keeps a spare one warm on request: a start takes longer than hundreds of evaluations. */
 export class SandboxProcesses {
   #spare: SandboxProcess | undefined;
 
@@ -92,7 +92,7 @@ export class SandboxProcesses {
     return taken;
   }
 
-  /** To be called when the process that was taken is ready: two starts at once would delay the first one. */
+  /** Starts the spare process. Call it when the taken process is ready: two starts at once would delay the first. */
   prepareSpare(): void {
     if (this.#spare) return;
     const spare = new SandboxProcess(this.options);
@@ -113,11 +113,11 @@ function renice(pid: number, niceness: number): void {
   try {
     setPriority(pid, niceness);
   } catch {
-    // It has ended already, which its "close" tells.
+    // The process has ended already; its "close" event reports that.
   }
 }
 
-/** Of Node's options those that make it read what this process reads: from sources, a loader of TypeScript. */
+/** Returns the Node options that load modules, such as the TypeScript loader when the bridge runs from sources. */
 export function loaders(execArgv: readonly string[]): string[] {
   const taken: string[] = [];
   for (const [i, option] of execArgv.entries()) {

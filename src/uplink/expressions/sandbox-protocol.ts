@@ -1,19 +1,19 @@
 /**
- * What the bridge and the process that evaluates expressions say to each other: one line of text each. JSON never needs
- * a line feed, so neither side has to know how long a line is.
+ * Protocol between the bridge and a sandbox process: one line of text per message. JSON never needs a line feed, so a
+ * message needs no length.
  */
 
-/** What is to be done with one event. Absent: not wanted. */
+/** Task of the sandbox process for one event. An absent expression is skipped. */
 export interface Task {
-  /** JSONata; the event is left out where it is not true. */
+  /** JSONata; the event is dropped unless the result is true. */
   filter?: string;
   /** JSONata; its result replaces the data. */
   transform?: string;
-  /** JSONata; only its syntax is looked at. */
+  /** JSONata; only its syntax is checked. */
   check?: string;
 }
 
-/** What came of it. */
+/** Result of a task. */
 export type Evaluated =
   /** `data` is the JSON text of the transform's result. */
   | { kind: "kept"; data?: string }
@@ -24,23 +24,23 @@ export type Evaluated =
 
 export type ExpressionError = "filter_error" | "transform_error";
 
-/** A pipe that nobody writes to: its end is the end of the bridge. */
+/** A pipe without data, which closes when the bridge ends. */
 export const WATCHED_FD = 3;
-/** The first line of the process: it can be given work. */
+/** First line of the process: it accepts tasks. */
 export const READY = "ready";
-/** The line between the two expressions of an event, so that the one that never ends can be named. */
+/** Line between filter and transform of an event, which shows which of the two never ends. */
 export const FILTER_PASSED = "filter passed";
-/** Begins the line before the result of a long evaluation; its CPU time in milliseconds follows. */
+/** Prefix of the line before the result of a long evaluation; its CPU time in milliseconds follows. */
 export const LONG = "long ";
-/** In place of a result: the process spent its time slice on earlier tasks, and the task is to be given again. */
+/** Replaces a result: earlier tasks used up the time slice of the process, and the task must be given again. */
 export const SKIPPED = "skipped";
 
-/** @param event JSON text. What lies between its tokens may be line feeds; within strings they are escaped. */
+/** @param event JSON text, whose line feeds can only be between tokens: within strings they are escaped */
 export function taskLine(task: Task, event: string): string {
   return `{"task":${JSON.stringify(task)},"event":${event.includes("\n") ? event.replaceAll("\n", " ") : event}}\n`;
 }
 
-/** The data is not written as a string within JSON, which would escape and unescape all of it. */
+/** Writes the data outside JSON: as a JSON string all of it would have to be escaped and unescaped. */
 export function resultLine(result: Evaluated): string {
   if (result.kind === "kept" && result.data !== undefined) return `data ${result.data}\n`;
   return `${JSON.stringify(result)}\n`;
@@ -51,7 +51,7 @@ export function readResult(line: string): Evaluated {
   return JSON.parse(line) as Evaluated;
 }
 
-/** Cuts what comes in pieces into lines. */
+/** Splits a stream of chunks into lines. */
 export function lineReader(onLine: (line: string) => void): (chunk: string) => void {
   let rest: string[] = [];
   return (chunk) => {

@@ -1,4 +1,4 @@
-/** Tasks that wait for one process, and the process that evaluates them. */
+/** Waiting tasks of one sandbox process, and the process that evaluates them. */
 
 import { FairQueue } from "./fair-queue.ts";
 import { type ProcessOptions, type SandboxProcess, SandboxProcesses } from "./sandbox-process.ts";
@@ -14,7 +14,7 @@ import {
 } from "./sandbox-protocol.ts";
 
 export interface Item {
-  /** Whose turn it is. */
+  /** Key in the fair queue. */
   key: string;
   task: Task;
   event: string;
@@ -22,36 +22,36 @@ export interface Item {
 }
 
 export interface SandboxWorkerOptions extends ProcessOptions {
-  /** Replaces a process at once. */
+  /** Keeps a spare process, which replaces a lost one at once. */
   keepsSpare: boolean;
-  /** Tasks given to the process at once: with several a system call costs little for each. */
+  /** Tasks given to the process at once: several share the cost of a system call. */
   window: number;
   /** @param longMs CPU time of a long evaluation; 0 after a quick one */
   onResult(item: Item, result: Evaluated, longMs: number): void;
-  /** The task took too long, or too much memory. `result` says so. */
+  /** Called when the task took too long or too much memory. `result` says which. */
   onOverrun(item: Item, result: Evaluated): void;
   /** Puts back tasks that were given and not evaluated. */
   onReturned(items: Item[]): void;
-  /** No process can be started. */
+  /** Called when no process can be started. */
   onBroken(items: Item[], reason: string): void;
 }
 
-/** Limit of the clock for one task, however little CPU time the process gets. */
+/** Wall-clock limit of one task, however little CPU time the process gets. */
 const PATIENCE_MS = 5_000;
-/** Between two attempts to start a process. */
+/** Milliseconds between two attempts to start a process. */
 const BROKEN_MS = 1_000;
 
 export class SandboxWorker {
   readonly waiting = new FairQueue<Item>();
   readonly #processes: SandboxProcesses;
-  /** In the order of evaluation: the first one is under way. */
+  /** Given tasks in order of evaluation: the first one is running. */
   #given: Item[] = [];
   #givenAt = 0;
   #skipped: Item[] = [];
   #filterPassed = false;
   #longMs = 0;
   #process: SandboxProcess | undefined;
-  /** Pays for the restart that its task caused. */
+  /** Key to charge for the restart that its task caused. */
   #blamed: { key: string; since: number } | undefined;
   #brokenUntil = 0;
   #watch: NodeJS.Timeout | undefined;
@@ -95,8 +95,8 @@ export class SandboxWorker {
   }
 
   /**
-   * The process ends a task at its limit where it can; this is for where it cannot. CPU time counts, not the clock:
-   * on a busy machine an innocent task takes long.
+   * Watches for a task that the process cannot end at its limit itself. CPU time counts, not wall-clock time: on a busy
+   * machine a harmless task takes long.
    */
   #watchOver(): void {
     clearTimeout(this.#watch);
@@ -164,7 +164,7 @@ export class SandboxWorker {
     if (items.length > 0) this.options.onReturned(items);
   }
 
-  /** The process is lost: the task under way is to blame, and all others are evaluated by the next one. */
+  /** Handles the loss of the process: the running task is blamed, and the next process evaluates all others. */
   #ended(reason: string): void {
     const [first, ...others] = this.#given;
     const error = errorOf(first, this.#filterPassed);
@@ -196,7 +196,7 @@ export class SandboxWorker {
   }
 }
 
-/** Names the expression of a task that is under way. */
+/** Returns the error kind of the expression that a running task is evaluating. */
 function errorOf(item: Item | undefined, filterPassed: boolean): ExpressionError {
   const isFilter = item?.task.transform === undefined || (item.task.filter !== undefined && !filterPassed);
   return isFilter ? "filter_error" : "transform_error";

@@ -1,7 +1,7 @@
 /**
- * Filters and transforms: JSONata over events, in processes of their own. An expression that takes too long, or too much
- * memory, costs its own webhook and not the others. The fast process evaluates expressions that proved quick, the slow
- * one all others, including those of previews; `expression-standing.ts` is the policy. Nothing is started before the
+ * Sandbox of filters and transforms: evaluates JSONata over events in separate processes. An expression that takes too
+ * long or too much memory affects its own webhook only. The fast process evaluates expressions that proved quick, the
+ * slow one all others, including those of previews; `sandbox-policy.ts` is the policy. No process starts before the
  * first expression.
  */
 import { Problem } from "../../errors.ts";
@@ -23,30 +23,30 @@ export type { Evaluated } from "./sandbox-protocol.ts";
 
 export interface Sandbox {
   /**
-   * Never rejects. Never resolves once this is closed.
-   * @param key whose expressions these are; each gets its turn
+   * Never rejects. Never resolves once the sandbox is closed.
+   * @param key owner of the expressions: a webhook or an API caller; keys take turns
    * @param event JSON text
    */
   evaluate(key: string, task: Texts, event: string): Promise<Evaluated>;
-  /** What is wrong with the syntax of an expression; undefined when it is good. @throws Problem rate_limited */
+  /** Returns the syntax error of an expression; undefined when it is valid. @throws Problem rate_limited */
   syntaxError(expression: string): Promise<string | undefined>;
-  /** What is not evaluated then never is. */
+  /** Ends the processes; remaining tasks are never evaluated. */
   close(): Promise<void>;
 }
 
-/** Begins the keys of the API, whose cost is not the deliveries'. The id of the caller follows. */
+/** Prefix of the API's keys, whose cost is separate from that of deliveries. The caller's id follows. */
 export const FROM_API = "api/";
-/** Waiting previews of a caller of the API, and waiting syntax checks. */
+/** Maximum number of waiting previews per API caller, and of waiting syntax checks. */
 const MAX_API_WAITING = 64;
-/** Keys that are remembered; a forgotten one is a newcomer. */
+/** Maximum number of keys with a record; a key without one is a newcomer. */
 const MAX_KEYS = 10_000;
-/** An overrun here holds up others: it ends early, and its task is evaluated again in the slow process. */
+/** An overrun here delays other tasks: it ends early, and its task is evaluated again in the slow process. */
 const FAST = { limitMs: 50, window: 64, niceness: 0, keepsSpare: true };
 /** One task at a time: each overrun costs its own task only. */
 const SLOW = { limitMs: 100, window: 1, niceness: 10, keepsSpare: false };
-/** Debt of an error. */
+/** Minimum debt of an error. */
 const ERROR_MS = 1;
-/** The expressions of the API are new each time, so that a caller has one record for all of them. */
+/** API callers have new expressions each time, so a caller has one record for all of them. */
 const ANY: Texts = {};
 
 export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
@@ -54,7 +54,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
   const callbacks = {
     maxBytes,
     onResult(item: Item, result: Evaluated, longMs: number) {
-      // An error proves nothing, and costs more than a result.
+      // An error does not prove an expression quick, and costs more than a result.
       const cost = result.kind === "failed" ? Math.max(longMs, ERROR_MS) : longMs;
       settle(item, (standing) => evaluated(standing, cost, Date.now()));
       item.done(result);
@@ -86,7 +86,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
     },
   });
 
-  /** Records an evaluation, and moves all waiting tasks of the key along with it. */
+  /** Records an evaluation, and moves or refuses all waiting tasks of the key accordingly. */
   function settle({ key, task }: Item, next: (standing: Standing) => Standing): void {
     const before = standings.get(key);
     if (!before || !isAbout(before, textsOf(key, task))) return;
@@ -119,7 +119,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
   function evaluate(key: string, task: Task, event: string): Promise<Evaluated> {
     if (isExhausted(standingOf(key, task), Date.now())) return Promise.resolve(refusal(task, EXHAUSTED));
     if (!isApi(key)) {
-      // A webhook's expressions, once they proved quick, do not wait for a start.
+      // Once a webhook's expressions proved quick, they need not wait for a process to start.
       fast.warm();
     } else if (slow.waiting.count(key) >= MAX_API_WAITING) {
       return Promise.resolve(refusal(task, "too many expressions are waiting to be evaluated"));

@@ -1,17 +1,17 @@
 /**
- * When an endpoint that fails is left in peace, and when it is asked again. Pure: what is known, what happened and the
- * time go in, what is known now comes out. Times are milliseconds since the epoch.
+ * Circuit breaker: when to stop calling a failing endpoint and when to probe it. Pure: functions take a record, an
+ * event and the time, and return the new record. Times are milliseconds since the epoch.
  */
 import type { WebhookEvent } from "../../webhooks/webhook.ts";
 import { type AttemptResult, type Decision, isUnreachable } from "../attempt.ts";
 
 export interface BreakerPolicy {
-  /** Failures in a row after which the breaker opens. */
+  /** Consecutive failures after which the breaker opens. */
   threshold: number;
-  /** How long it stays open, in milliseconds; doubled with every probe that fails, up to `maxOpenMs`. */
+  /** Milliseconds for which the breaker stays open; doubled by every failed probe, up to `maxOpenMs`. */
   openMs: number;
   maxOpenMs: number;
-  /** After so many milliseconds of nothing but failures the webhook is disabled. */
+  /** Milliseconds of nothing but failures after which the webhook is disabled. */
   disableAfterMs: number;
 }
 
@@ -22,20 +22,20 @@ export const BREAKER: BreakerPolicy = {
   disableAfterMs: 5 * 24 * 3_600_000,
 };
 
-/** What all instances know of an endpoint. There is a record only while it is not healthy. */
+/** State of an endpoint, shared by all instances. Kept only while the endpoint is unhealthy or a notice is pending. */
 export interface EndpointRecord {
-  /** The webhook. */
+  /** Id of the webhook. */
   id: string;
-  /** When the first failure of this row was. */
+  /** Time of the first failure in the current series. */
   failingSince: number;
-  /** Failures in a row. */
+  /** Consecutive failures. */
   failures: number;
-  /** How often the breaker opened in this row; 0: it is closed. */
+  /** How often the breaker opened in the current series; 0: the breaker is closed. */
   openings: number;
   openUntil: number;
-  /** The one call that tries whether the endpoint works again. It counts as lost after `until`. */
+  /** The one call that tests whether the endpoint works again. It counts as lost after `until`. */
   probe?: Probe;
-  /** What has happened and was not announced yet, the oldest first. */
+  /** Notices not announced yet, oldest first. */
   notices: Notice[];
 }
 
@@ -44,7 +44,7 @@ export interface Probe {
   until: number;
 }
 
-/** An event to be announced. Its id stays the same however often that is tried. */
+/** An event to announce. Every attempt to announce it uses the same id. */
 export interface Notice {
   id: string;
   type: WebhookEvent;
@@ -53,17 +53,17 @@ export interface Notice {
   failingSince: number;
 }
 
-/** What an attempt says of the endpoint. `neutral`: nothing, as with an address that we ourselves refuse. */
+/** Meaning of an attempt for the endpoint's health. `neutral`: none, e.g. when the bridge refuses the address. */
 export type Health = "success" | "failure" | "neutral";
 
-/** An answer, or that there was none. A filter, an expression or an address of ours that fails is not the endpoint's. */
+/** Derives health from a response or its absence. Failing expressions and blocked addresses are neutral. */
 export function healthOf(result: AttemptResult, decision: Decision): Health {
   if (decision.kind === "delivered") return result.statusCode === undefined ? "neutral" : "success";
   if (decision.kind !== "retryAt" && decision.kind !== "dead") return "neutral";
   return result.statusCode !== undefined || isUnreachable(result.error) ? "failure" : "neutral";
 }
 
-/** A row of failures, as far as one instance has seen it and not written it down. */
+/** A series of failures that one instance has seen and not stored yet. */
 export interface Row {
   since: number;
   failures: number;
@@ -73,24 +73,24 @@ export function isOpen(record: EndpointRecord | undefined): record is EndpointRe
   return record !== undefined && record.openings > 0;
 }
 
-/** Whether there is nothing left to remember. */
+/** Checks whether the record holds nothing more and can be removed. */
 export function isOver({ failures, openings, notices }: EndpointRecord): boolean {
   return failures === 0 && openings === 0 && notices.length === 0;
 }
 
-/** While another one's probe is under way. */
+/** Longest wait while the probe of another delivery is running. */
 const LOOK_AT_PROBE_MS = 1_000;
 
-/** What a delivery may do now: call, call as the only one, or wait. */
+/** Decides what a delivery may do now: call, probe as the only one, or wait. */
 export function admission(record: EndpointRecord | undefined, now: number): "call" | "probe" | { waitMs: number } {
   if (!isOpen(record)) return "call";
   if (record.openUntil > now) return { waitMs: record.openUntil - now };
-  // Mostly it is answered long before it counts as lost, and then nobody shall rest any more.
+  // A probe usually ends long before it counts as lost, and then no delivery should wait any longer.
   const left = (record.probe?.until ?? 0) - now;
   return left > 0 ? { waitMs: Math.min(left, LOOK_AT_PROBE_MS) } : "probe";
 }
 
-/** Adds failures to a closed breaker, which they may open. */
+/** Adds failures to a closed breaker, which opens at the threshold. */
 export function failed(
   record: EndpointRecord | undefined,
   { id, row, now }: { id: string; row: Row; now: number },
@@ -110,19 +110,19 @@ export function failed(
   };
 }
 
-/** The probe failed: open again, for twice as long. */
+/** Reopens the breaker after a failed probe, for twice as long. */
 export function probeFailed(record: EndpointRecord, now: number, policy: BreakerPolicy): EndpointRecord {
   const openings = record.openings + 1;
   const openMs = Math.min(policy.openMs * 2 ** (openings - 1), policy.maxOpenMs);
   return { ...withoutProbe(record), failures: record.failures + 1, openings, openUntil: now + openMs };
 }
 
-/** The probe told nothing: another one may go at `openUntil`. */
+/** Ends an inconclusive probe: the next one may start at `openUntil`. */
 export function probeReturned(record: EndpointRecord, openUntil: number): EndpointRecord {
   return { ...withoutProbe(record), openUntil };
 }
 
-/** Nothing is held against the endpoint any more; what was not announced still is to be. */
+/** Closes the breaker and clears the failures; pending notices stay. */
 export function healthy(record: EndpointRecord): EndpointRecord {
   return { ...withoutProbe(record), failures: 0, openings: 0, openUntil: 0 };
 }
@@ -139,11 +139,11 @@ function withoutProbe({ probe: _probe, ...record }: EndpointRecord): EndpointRec
   return record;
 }
 
-/** While an endpoint is overloaded or unreachable: a rest after each failure, 1 s doubling to 30 s. */
+/** Cool-down after each failure of an overloaded or unreachable endpoint: 1 s, doubling to 30 s. */
 const COOL_DOWN_MIN_MS = 1_000;
 const COOL_DOWN_MAX_MS = 30_000;
 
-/** @param failures in a row, from 1 */
+/** @param failures consecutive failures, from 1 */
 export function slowDownMs(failures: number): number {
   return Math.min(COOL_DOWN_MIN_MS * 2 ** (failures - 1), COOL_DOWN_MAX_MS);
 }

@@ -1,6 +1,6 @@
 /**
- * The health of the endpoints: one breaker for each, over all calls of all instances. A healthy endpoint costs a look
- * into memory; only transitions are written down.
+ * Health of the endpoints: one circuit breaker each, over all calls of all instances. A healthy endpoint costs a
+ * look-up in memory; only transitions are stored.
  */
 import { randomUUID } from "node:crypto";
 import type { Webhook } from "../../webhooks/webhook.ts";
@@ -28,25 +28,25 @@ export interface HealthOptions extends EndpointsOptions {
 
 export type Admission = { kind: "call" } | { kind: "probe"; probe: Probe } | { kind: "wait"; ms: number };
 
-/** What came of a call that was admitted. */
+/** Outcome of an admitted call. */
 export interface Called {
   health: Health;
   decision: Decision;
 }
 
 const CALL: Admission = { kind: "call" };
-/** A probe may take as long as its call, and what is written around it. */
+/** Time that a probe may take beyond its call's time-out, for the writes before and after it. */
 const PROBE_MARGIN_MS = 15_000;
-/** A row of failures that lasts this long is written down before the breaker opens, so that a restart does not end it. */
+/** A series of failures that lasts this long is stored before the breaker opens, so that it survives a restart. */
 const WRITE_DOWN_AFTER_MS = 60_000;
-/** Until a store that was away, or another instance's notice, is looked for again. */
+/** Pause after a store failure or a lost race for the probe, and until the worker of a disabled webhook is closed. */
 const MOMENT_MS = 1_000;
 
 export class EndpointHealth {
   readonly #endpoints: Endpoints;
-  /** Rows of failures that are not written down; none of a healthy endpoint. */
+  /** Series of failures that are not stored yet; a healthy endpoint has none. */
   readonly #rows = new Map<string, Row>();
-  /** Breakers that are just being written down as open: what asks meanwhile waits for that. */
+  /** Breakers being stored as open; admissions wait for the write. */
   readonly #opening = new Map<string, Promise<unknown>>();
 
   constructor(private readonly options: HealthOptions) {
@@ -65,24 +65,24 @@ export class EndpointHealth {
     return isOpen(this.#endpoints.get(webhookId));
   }
 
-  /** Since when all attempts have failed, in milliseconds; undefined unless the breaker has opened. */
+  /** Returns the start of the failures, in milliseconds since the epoch; undefined unless the breaker has opened. */
   failingSince(webhookId: string): number | undefined {
     const record = this.#endpoints.get(webhookId);
     return isOpen(record) ? record.failingSince : undefined;
   }
 
-  /** How many endpoints are failing. */
+  /** Number of failing endpoints. */
   get failing(): number {
     return this.options.records.all().filter(isOpen).length;
   }
 
-  /** Asked before every call; whoever gets the probe must {@link settle} it. Never throws. */
+  /** Admits or delays a call. The caller that gets the probe must {@link settle} it. Never throws. */
   async admit({ id, timeoutMs }: Webhook): Promise<Admission> {
     const opening = this.#opening.get(id);
     if (opening) await opening;
     if (!this.isOpen(id)) return CALL;
     try {
-      // Another instance may just have closed it: a rest begun now would outlast the reason for it.
+      // Another instance may have just closed the breaker: a pause started now would outlast its reason.
       const now = this.options.now();
       const seen = admission(await this.#endpoints.read(id), now);
       if (seen === "call") return CALL;
@@ -99,18 +99,18 @@ export class EndpointHealth {
   }
 
   /**
-   * What follows from a call for the whole endpoint. Never throws.
-   * @returns milliseconds for which nothing of it shall be called
+   * Records a call for the health of the whole endpoint. Never throws.
+   * @returns milliseconds for which the endpoint must not be called
    */
   async settle({ id }: Webhook, admitted: Admission, called: Called): Promise<number> {
     const { health, decision } = called;
-    // Most of all calls.
+    // Fast path of most calls.
     if (health === "success" && !this.#rows.has(id) && !this.#endpoints.get(id)) return 0;
     const asked = decision.kind === "throttled" ? decision.delayMs : 0;
     try {
       if (decision.kind === "gone") return await this.#disable(id, "the endpoint answered 410 Gone");
       if (admitted.kind === "probe") return Math.max(asked, await this.#settleProbe(id, admitted.probe, called));
-      // What was under way when the breaker opened says nothing new.
+      // A call that was running when the breaker opened says nothing new.
       if (this.isOpen(id)) return asked;
       if (health === "success") await this.#succeeded(id);
       if (health === "failure") return await this.#failed(id, decision);
@@ -120,13 +120,13 @@ export class EndpointHealth {
     return asked;
   }
 
-  /** The registration changed or went: what this instance counted was of another one. */
+  /** Drops failures counted for the previous registration; resets the endpoint when the webhook was removed. */
   changed(webhookId: string): void {
     this.#rows.delete(webhookId);
     if (!this.options.webhook(webhookId)) void this.reset(webhookId).catch(this.options.onError);
   }
 
-  /** Forgets everything, as after a new URL or when a person brings the webhook back. Rejects when the store is away. */
+  /** Forgets everything, e.g. after a new URL or a manual re-enable. Rejects when the store is unavailable. */
   async reset(webhookId: string): Promise<void> {
     this.#rows.delete(webhookId);
     await this.#endpoints.remove(webhookId);
@@ -172,7 +172,7 @@ export class EndpointHealth {
     }
   }
 
-  /** @returns how long the breaker stays open */
+  /** @returns milliseconds for which the breaker stays open */
   async #settleProbe(id: string, probe: Probe, { health, decision }: Called): Promise<number> {
     const { policy } = this.options;
     const now = this.options.now();
@@ -192,7 +192,7 @@ export class EndpointHealth {
     return next ? next.openUntil - now : 0;
   }
 
-  /** @returns a moment, until the worker is closed */
+  /** @returns milliseconds of a short pause, until the worker is closed */
   async #disable(id: string, reason: string): Promise<number> {
     const now = this.options.now();
     this.#rows.delete(id);

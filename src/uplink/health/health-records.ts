@@ -1,21 +1,21 @@
 /**
- * What all instances know of the endpoints that are not healthy, and what has to be told of it. Whoever's
- * compare-and-set makes a transition tells it; if that instance dies before it has, another one does.
+ * Shared records of unhealthy endpoints and their notices. The instance whose compare-and-set makes a transition
+ * announces it; if that instance dies first, another one does.
  */
 import { Problem } from "../../errors.ts";
 import { newId } from "../../message.ts";
 import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
 import { type EndpointRecord, healthy, isOver, type Notice, noticed } from "./circuit-breaker.ts";
 
-/** What lasts and is shared; `View` of the store's records is one. */
+/** Durable, shared records; `RecordCache` implements this port. */
 export interface EndpointRecords {
   get(id: string): EndpointRecord | undefined;
   all(): EndpointRecord[];
-  /** Straight from the store. @throws Problem not_found */
+  /** Reads from the store, not from the cache. @throws Problem not_found */
   read(id: string): Promise<EndpointRecord>;
-  /** False when there is one. */
+  /** @returns false when the record exists already */
   create(id: string, value: EndpointRecord): Promise<boolean>;
-  /** Compare-and-set, undefined leaves it as it is. @throws Problem not_found, conflict */
+  /** Compare-and-set; `undefined` leaves the record unchanged. @throws Problem not_found, conflict */
   update(id: string, change: (current: EndpointRecord) => EndpointRecord | undefined): Promise<unknown>;
   /** @throws Problem not_found */
   remove(id: string): Promise<void>;
@@ -25,20 +25,20 @@ export interface EndpointsOptions {
   records: EndpointRecords;
   webhook(id: string): Webhook | undefined;
   /**
-   * Writes down that the bridge calls a webhook no more.
-   * @returns whether this notice says why; false where another one did before, or the webhook is gone
+   * Disables a webhook.
+   * @returns true when this notice disabled it; false when another one did before, or the webhook is gone
    */
   disable(webhookId: string, notice: Notice): Promise<boolean>;
-  /** Tells those who want to know. The same notice may come again, with the same id. */
+  /** Announces a notice. The same notice may be announced again, with the same id. */
   announce(webhookId: string, notice: Notice): Promise<void>;
-  /** Called by the instance that made it. */
+  /** Called on the instance that made the transition. */
   onTransition(webhookId: string, notice: Notice): void;
   onError(error: Error): void;
   /** Milliseconds since the epoch. */
   now(): number;
 }
 
-/** What another instance left unannounced is taken over after so long. */
+/** Age at which another instance's unannounced notice is taken over. */
 const OVERDUE_MS = 10_000;
 const MAX_CONFLICTS = 20;
 
@@ -58,12 +58,12 @@ export class Endpoints {
     clearInterval(this.#timer);
   }
 
-  /** As this instance knows it. */
+  /** Returns the record as cached by this instance. */
   get(id: string): EndpointRecord | undefined {
     return this.options.records.get(id);
   }
 
-  /** Straight from the store. */
+  /** Reads from the store, not from the cache. */
   async read(id: string): Promise<EndpointRecord | undefined> {
     return this.options.records.read(id).catch((error: unknown) => void isNotFound(error));
   }
@@ -72,7 +72,7 @@ export class Endpoints {
     await this.options.records.remove(id).catch(isNotFound);
   }
 
-  /** @returns what was written, undefined when nothing was */
+  /** @returns the written record; undefined when nothing was written */
   async change(id: string, change: Change): Promise<EndpointRecord | undefined> {
     const { records } = this.options;
     for (let i = 0; i < MAX_CONFLICTS; i++) {
@@ -85,14 +85,14 @@ export class Endpoints {
         .then(() => true, isNotFound);
       if (found) return next;
       next = change(undefined);
-      // A webhook that was removed meanwhile must leave nothing behind.
+      // A webhook that was removed meanwhile must leave no record.
       if (!next || !this.options.webhook(id)) return undefined;
       if (await records.create(id, next)) return next;
     }
     throw new Problem("conflict", "the endpoint's record is being changed by others");
   }
 
-  /** A change that is told, by whoever makes it. @returns as {@link change} */
+  /** Makes a change and announces it. @returns as {@link change} */
   async transition(
     id: string,
     { type, at, reason }: { type: WebhookEvent; at: number; reason: string },
@@ -111,7 +111,7 @@ export class Endpoints {
     return written;
   }
 
-  /** Changes a record that is there, and removes it when nothing is left of it. */
+  /** Changes an existing record, and removes the record when it holds nothing more. */
   async settle(id: string, change: (record: EndpointRecord) => EndpointRecord | undefined): Promise<void> {
     const record = await this.change(id, (current) => current && change(current));
     if (record && isOver(record)) await this.remove(id);
@@ -130,14 +130,15 @@ export class Endpoints {
   }
 
   /**
-   * An instance that has not heard yet that another one disabled the webhook would tell of it again. Asked each time,
-   * since whoever disabled it may have died before it told.
+   * Disables the webhook of a `webhook.disabled` notice, and checks that this notice did it: an instance that has not
+   * learned yet that another one disabled the webhook would announce that again. Checked each time, since the instance
+   * that disabled the webhook may have died before the announcement.
    */
   async #happened(id: string, notice: Notice): Promise<boolean> {
     return notice.type !== "webhook.disabled" || this.options.disable(id, notice);
   }
 
-  /** What others left behind: records of webhooks that are gone, and what was never announced. */
+  /** Cleans up after other instances: removes records of removed webhooks, and announces overdue notices. */
   async #tidy(): Promise<void> {
     const overdue = this.options.now() - OVERDUE_MS;
     for (const record of this.options.records.all()) {
@@ -151,7 +152,7 @@ export class Endpoints {
   }
 }
 
-/** False when the error says that there is no record; any other is thrown again. */
+/** Returns false when the error says that there is no record; rethrows any other error. */
 function isNotFound(error: unknown): false {
   if (error instanceof Problem && error.code === "not_found") return false;
   throw error;

@@ -1,21 +1,21 @@
-/** A message as a CloudEvent 1.0, and as the HTTP request that carries it. */
+/** Encodes a message as a CloudEvent 1.0, and as the HTTP request that carries the event. */
 import type { Message } from "../../message.ts";
 import { utf8Text } from "../../message.ts";
 import { userAgent } from "../../version.ts";
 import { headerError, isJsonType, isMediaType, percentEncode } from "./headers.ts";
 
-/** Where an event comes from and what it is. */
+/** Source, type and sequence of an event. */
 export interface EventOrigin {
   /** CloudEvents `source`, a URI reference. */
   source: string;
-  /** CloudEvents `type`; absent: `mqtt.message`. Any other is no MQTT message and has none of its extensions. */
+  /** CloudEvents `type`; absent: `mqtt.message`. Any other type is no MQTT message and has no MQTT extensions. */
   type?: string;
-  /** CloudEvents `sequence`, of the extension of that name. */
+  /** CloudEvents extension attribute `sequence`. */
   sequence?: string;
 }
 
 export interface CallHeaders {
-  /** The registration's own headers. One that {@link headerError} refuses is left out. */
+  /** The registration's own headers. A header that {@link headerError} refuses is omitted. */
   webhookHeaders?: Record<string, string>;
   /** 1 at the first attempt. */
   attempt: number;
@@ -27,7 +27,7 @@ export interface RequestOptions extends EventOrigin, CallHeaders {
   mode: "structured" | "binary";
 }
 
-/** All but the signature, which is made over `body`, `webhook-id` and `webhook-timestamp`. Header names are lower case. */
+/** Request to sign over `body`, `webhook-id` and `webhook-timestamp`. Header names are lower case. */
 export interface WebhookRequest {
   body: Buffer;
   headers: Record<string, string>;
@@ -47,7 +47,7 @@ export function buildRequest(message: Message, options: RequestOptions): Webhook
   return { body: message.payload, headers };
 }
 
-/** The event in the CloudEvents JSON format: one JSON object, as UTF-8. */
+/** Encodes an event in the CloudEvents JSON format: one JSON object in UTF-8. */
 export function eventJson(message: Message, origin: EventOrigin): Buffer {
   const data = dataOf(message);
   let head = "";
@@ -55,14 +55,14 @@ export function eventJson(message: Message, origin: EventOrigin): Buffer {
   return Buffer.from(`{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`, "utf8");
 }
 
-/** Several events in one request. @param events each as {@link eventJson} gives it */
+/** Builds one request for several events. @param events results of {@link eventJson} */
 export function buildBatchRequest(id: string, events: readonly Buffer[], options: CallHeaders): WebhookRequest {
   const headers = callHeaders(id, options);
   headers["content-type"] = "application/cloudevents-batch+json";
   return { body: batchJson(events), headers };
 }
 
-/** The JSON batch format. */
+/** Joins events in the CloudEvents JSON batch format. */
 export function batchJson(events: readonly Buffer[]): Buffer {
   const parts = events.flatMap((event, i) => [i === 0 ? BRACKETS.open : BRACKETS.comma, event]);
   return Buffer.concat(parts.length === 0 ? [Buffer.from("[]")] : [...parts, BRACKETS.close]);
@@ -70,7 +70,7 @@ export function batchJson(events: readonly Buffer[]): Buffer {
 
 const BRACKETS = { open: Buffer.from("["), comma: Buffer.from(","), close: Buffer.from("]") };
 
-/** Those that every call has. @param id becomes `webhook-id` */
+/** Returns the headers of every call. @param id becomes `webhook-id` */
 function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders): Record<string, string> {
   const headers = ownHeaders(webhookHeaders);
   headers["user-agent"] = userAgent;
@@ -82,7 +82,7 @@ function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders):
 
 type Attribute = readonly [name: string, value: string | number | boolean];
 
-/** Every context attribute but `datacontenttype`, which the two modes carry in different places. */
+/** Returns every context attribute but `datacontenttype`, which the two modes carry in different places. */
 function attributes(message: Message, { source, type, sequence }: EventOrigin): Attribute[] {
   const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties } = message;
   const list: Attribute[] = [
@@ -110,8 +110,8 @@ interface Data {
 }
 
 /**
- * The payload as a member of the event (CloudEvents JSON format section 3.1.1).
- * JSON is spliced in as it came, unless the device declared another type: then the receiver's library reads `data` as
+ * Encodes the payload as a member of the event (CloudEvents JSON format section 3.1.1).
+ * JSON is inserted unchanged, unless the device declared another type: then the receiver's library reads `data` as
  * text, and `"abc"` would lose its quotation marks or `1.10` its zero.
  */
 function dataOf(message: Message): Data {
@@ -126,11 +126,11 @@ function dataOf(message: Message): Data {
   if (mayBeJson && isJson(payload, text)) {
     return { contentType: declared ?? "application/json", member: `"data":${text}` };
   }
-  // What was declared as JSON and is not must not keep that type: `abc` would arrive as if `"abc"` had been sent.
+  // A non-JSON payload declared as JSON must not keep that type: `abc` would arrive as if `"abc"` had been sent.
   return { contentType: mayBeJson ? "text/plain" : declared, member: `"data":${JSON.stringify(text)}` };
 }
 
-/** The device's content type, when it is one. MQTT allows any text; a header and `datacontenttype` do not. */
+/** Returns the device's content type if valid. MQTT allows any text; a header and `datacontenttype` do not. */
 function declaredType({ contentType }: Message): string | undefined {
   return contentType !== undefined && isMediaType(contentType) ? contentType : undefined;
 }
@@ -145,7 +145,7 @@ const [TAB, LINE_FEED, CARRIAGE_RETURN, SPACE] = [0x09, 0x0a, 0x0d, 0x20];
 const JSON_FIRST_BYTES = new Set(Buffer.from('{["-0123456789tfn'));
 
 function isJson(payload: Buffer, text: string): boolean {
-  // Most of what is no JSON shows it in its first byte, which spares the cost of an exception.
+  // The first byte rules out most texts that are not JSON, without the cost of an exception.
   let i = 0;
   while ([TAB, LINE_FEED, CARRIAGE_RETURN, SPACE].includes(payload[i] ?? 0)) i++;
   if (!JSON_FIRST_BYTES.has(payload[i] ?? 0)) return false;
@@ -153,11 +153,11 @@ function isJson(payload: Buffer, text: string): boolean {
     JSON.parse(text);
     return true;
   } catch {
-    return false; // also a RangeError, should nesting be too deep for the parser
+    return false; // also on a RangeError, when nesting is too deep for the parser
   }
 }
 
-/** W3C Trace Context section 3.2.2. An invalid one is dropped, as that specification demands. */
+/** Returns the `traceparent`. An invalid one is dropped, as W3C Trace Context section 3.2.2 requires. */
 function traceparentOf({ userProperties }: Message): string | undefined {
   const property = userProperties?.traceparent;
   const value = Array.isArray(property) ? property[0] : property;
@@ -165,7 +165,7 @@ function traceparentOf({ userProperties }: Message): string | undefined {
   return value !== undefined && valid.test(value) ? value : undefined;
 }
 
-/** In lower case, so that no header can stand twice in different spellings. */
+/** Returns the headers in lower case, so that none can occur twice in different spellings. */
 function ownHeaders(webhookHeaders: Record<string, string> = {}): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(webhookHeaders)) {
