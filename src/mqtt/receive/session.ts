@@ -34,7 +34,7 @@ export interface SubscriberSessionOptions {
   onConnect(copiesCarryIds: boolean): void;
   /** Called after each change and each connect, once the session is {@link SubscriberSession.settled settled}. */
   onSettled(): void;
-  /** Called when the broker has confirmed the UNSUBSCRIBE, or when the UNSUBSCRIBE is given up. */
+  /** Called when UNSUBSCRIBE is confirmed by the broker, given up or not necessary. */
   onUnsubscribed(filter: string): void;
   onClose(): void;
   /** See the options of {@link Connection} with these names. */
