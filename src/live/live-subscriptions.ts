@@ -1,9 +1,9 @@
 /**
- * Messages as they come, for whoever listens now: streams, and requests that wait for their answer. Nothing is stored,
- * and the sessions are its own, so that listeners who come and go never touch those that must not lose anything.
+ * Live messages for current listeners: streams, and requests that wait for their response. Nothing is stored. The
+ * sessions are separate, so that listeners that come and go never affect the sessions that must not lose messages.
  *
- * However many listen to the same filters, the broker sees one subscription for each filter; and however filters
- * overlap, a listener gets each message once: both are what {@link Subscriptions} does for webhooks.
+ * However many listeners use the same filters, the broker has one subscription per filter; and however filters overlap,
+ * a listener gets each message once. {@link Subscriptions} ensures both, as it does for webhooks.
  */
 import { Problem } from "../errors.ts";
 import type { Message, QoS } from "../message.ts";
@@ -18,7 +18,7 @@ export interface LiveSession extends Session {
 
 export interface FeedOptions<S extends LiveSession> {
   openSession(callbacks: SessionCallbacks, receive: (packet: ReceivedPacket, done: () => void) => void): S;
-  /** Why the broker cannot be asked now, undefined when it can. */
+  /** Why the broker cannot be used now; undefined if it can. */
   outage(): string | undefined;
   onError(error: Error): void;
 }
@@ -30,7 +30,7 @@ export interface Listening {
   close(): void;
 }
 
-/** Everybody who listens to the same filters. */
+/** All listeners with the same set of filters. */
 interface Channel {
   id: string;
   topics: string[];
@@ -40,7 +40,7 @@ interface Channel {
 
 const GRANT_MS = 5_000;
 const LIVE_QOS = 1;
-/** Different sets of filters. */
+/** Maximum number of different sets of filters. */
 const MAX_CHANNELS = 10_000;
 
 export class LiveSubscriptions<S extends LiveSession> {
@@ -63,7 +63,7 @@ export class LiveSubscriptions<S extends LiveSession> {
     });
   }
 
-  /** Filters subscribed, or about to be. */
+  /** Number of filter sets subscribed, or about to be. */
   get size(): number {
     return this.#channels.size;
   }
@@ -73,7 +73,7 @@ export class LiveSubscriptions<S extends LiveSession> {
   }
 
   /**
-   * Resolves once the broker has granted every filter: what is published from then on arrives. Retained messages are
+   * Resolves once the broker has granted every filter: messages published from then on arrive. Retained messages are
    * not replayed.
    * @throws Problem broker_unavailable, broker_refused, rate_limited
    */
@@ -135,7 +135,7 @@ export class LiveSubscriptions<S extends LiveSession> {
   }
 
   #receive(packet: ReceivedPacket, session: number): void {
-    // A replay of what was retained before we subscribed is nothing that happens now (MQTT 5 section 3.3.1.3).
+    // A retained message sent because of the subscription is not a live message (MQTT 5 section 3.3.1.3).
     if (packet.retain) return;
     const ids = this.#subscriptions.route(packet.topic, routedCopy(packet, session));
     if (!ids || ids.length === 0) return;
@@ -150,7 +150,7 @@ function unavailable(reason: string): Problem {
   return new Problem("broker_unavailable", reason, { headers: RETRY_AFTER });
 }
 
-/** These sessions end with the connection, so what is assigned ends with the process. */
+/** Assignments in memory: these sessions end with the connection, so their assignments end with the process. */
 function recordsInMemory(): AssignmentRecords {
   const records = new Map<string, { value: Assignment; version: number }>();
   return {

@@ -1,4 +1,4 @@
-/** `GET /v1/stream`: messages as Server-Sent Events (WHATWG HTML section 9.2), one CloudEvent a message. */
+/** `GET /v1/stream`: messages as Server-Sent Events (WHATWG HTML section 9.2), one CloudEvent per message. */
 import type { Writable } from "node:stream";
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
@@ -8,23 +8,23 @@ import type { Listening, OnMessage } from "./live-subscriptions.ts";
 export interface StreamsOptions {
   listen(topics: string[], onMessage: OnMessage): Promise<Listening>;
   eventSource: string;
-  /** Somebody read too slowly and was disconnected. */
+  /** Called when a client read too slowly and was disconnected. */
   onDropped(): void;
   /** Milliseconds between two heartbeats. */
   heartbeatMs?: number;
 }
 
-/** Where the events go: a response of Node's HTTP server, or a socket. */
+/** Destination of the events: a response of Node's HTTP server, or a socket. */
 export type Sink = Pick<Writable, "write" | "end" | "destroy" | "writableLength" | "once" | "destroyed">;
 
 const HEARTBEAT_MS = 15_000;
-/** What may wait for one reader; beyond, he is disconnected rather than the process growing with him. */
+/** Bytes buffered for one client; beyond this it is disconnected, which bounds the memory of the process. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 const MAX_STREAMS = 5_000;
 
 interface Stream {
   sink: Sink;
-  /** Whether the reader's key is still valid. Asked before every write, so it must be cheap. */
+  /** Whether the client's key is still valid. Checked before every write, so it must be cheap. */
   isAllowed(): boolean;
   /** Stops listening. */
   leave(): void;
@@ -32,7 +32,7 @@ interface Stream {
 
 export class Streams {
   readonly #open = new Set<Stream>();
-  /** A message goes to many, and is written down once. */
+  /** Serialized events: a message for many clients is serialized once. */
   readonly #written = new WeakMap<Message, Buffer>();
   readonly #heartbeat: NodeJS.Timeout;
   #opening = 0;
@@ -46,8 +46,8 @@ export class Streams {
   }
 
   /**
-   * Resolves once the broker has granted the filters.
-   * @param start called then, when nothing can be refused any more; gives the sink, with its head written
+   * Resolves once the broker has granted the filters and the stream has started.
+   * @param start called after the grant, when no refusal is possible any more; returns the sink, with its head written
    * @throws Problem broker_unavailable, broker_refused, rate_limited
    */
   async open(topics: string[], start: () => Sink, isAllowed: () => boolean): Promise<void> {
@@ -111,7 +111,7 @@ export class Streams {
 const CONNECTED = Buffer.from(": connected\n\n");
 const HEARTBEAT = Buffer.from(": heartbeat\n\n");
 
-/** A payload that is spliced in as JSON may hold line breaks: then its event has several `data` lines. */
+/** A payload embedded as JSON may contain line breaks: its event then has several `data` lines. */
 function toEvent(id: string, json: Buffer): Buffer {
   const lines = json.toString().split(/\r\n|\r|\n/);
   return Buffer.from(`id: ${id}\n${lines.map((line) => `data: ${line}\n`).join("")}\n`);

@@ -1,4 +1,4 @@
-/** `POST /v1/requests`, synchronous: publish, wait for the device's answer, hand it on. Nothing is stored. */
+/** `POST /v1/requests`, synchronous: publishes, waits for the device's response and returns it. Nothing is stored. */
 
 import { outcomeOf, type Publish } from "../downlink/publish.ts";
 import { findRequest, type Prepared, responseJson } from "../downlink/request.ts";
@@ -10,7 +10,7 @@ export interface SyncRequestsOptions {
   /** Resolves once the broker has granted the filter. @throws Problem */
   listen(topics: string[], onMessage: (message: Message) => void): Promise<{ close(): void }>;
   maxPending: number;
-  /** A message where answers are expected, and nobody waits for it (any more). */
+  /** Called for a message on a response topic for which no request waits (any more). */
   onLate(message: Message): void;
 }
 
@@ -18,21 +18,21 @@ interface Waiter extends Pick<Prepared, "match" | "correlation"> {
   answered(message: Message): void;
 }
 
-/** Requests with the same filter share what they listen to; it outlives the last of them. */
+/** Requests with the same filter share one subscription; it outlives the last of them. */
 interface Shared {
   users: number;
   linger: NodeJS.Timeout | undefined;
   listening: Promise<{ close(): void }>;
 }
 
-/** The next request to the same device need not wait for the subscription, and late answers are counted. */
+/** The next request to the same device need not wait for the subscription, and late responses are counted. */
 const LINGER_MS = 30_000;
 
 export class SyncRequests {
-  /** In the order of asking, by response topic. */
+  /** Waiting requests by response topic, oldest first. */
   readonly #waiting = new Map<string, Waiter[]>();
   readonly #shared = new Map<string, Shared>();
-  /** What ends a wait before its time, for each caller that waits. */
+  /** For each waiting caller, a function that ends the wait before its timeout. */
   readonly #ends = new Set<(problem: Problem) => void>();
   #pending = 0;
 
@@ -43,9 +43,10 @@ export class SyncRequests {
   }
 
   /**
-   * @param signal the caller has gone: nobody waits any more
-   * @returns the answer of the API as JSON
-   * @throws Problem request_timeout, rate_limited, shutting_down, and whatever publishing may bring
+   * Publishes a request and waits for the response.
+   * @param signal aborted when the caller has disconnected, which ends the wait
+   * @returns the API's response as JSON
+   * @throws Problem request_timeout, rate_limited, shutting_down, and the Problems of publishing
    */
   async ask(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
     const { maxPending } = this.options;
@@ -66,7 +67,7 @@ export class SyncRequests {
     }
   }
 
-  /** Whoever still waits is told so, and not left with a broken connection. */
+  /** Fails every waiting request with `shutting_down`, instead of leaving a broken connection. */
   close(): void {
     const detail = "this instance stops and hears no answer any more; the device may have got the request";
     for (const end of this.#ends) end(new Problem("shutting_down", detail));
@@ -89,7 +90,7 @@ export class SyncRequests {
       const published = this.options.publish(request.message).then((result) => {
         unheard = outcomeOf(request.message, result).noMatchingSubscribers === true;
       });
-      // A device may be faster than the broker's acknowledgement; a publish that failed ends the wait.
+      // A response may arrive before the broker's acknowledgement; a failed publish ends the wait.
       const answer = await Promise.race([wait.answer, late, published.then(() => wait.answer)]);
       const durationMs = Math.round((performance.now() - startedAt) * 100) / 100;
       const { id } = request;
@@ -124,12 +125,12 @@ export class SyncRequests {
       this.options.onLate(message);
       return;
     }
-    // Before the next message: a second answer is for the next request, or late.
+    // Before the next message: a second response belongs to the next request, or is late.
     this.#forget(message.topic, found);
     found.answered(message);
   }
 
-  /** @returns what ends it */
+  /** Joins or creates the subscription to the filter. @returns a function that leaves it */
   async #listen(filter: string): Promise<() => void> {
     let shared = this.#shared.get(filter);
     if (!shared) {
@@ -157,7 +158,7 @@ export class SyncRequests {
       await mine.listening;
       return leave;
     } catch (error) {
-      end(); // the next request tries anew
+      end(); // the next request subscribes again
       throw error;
     }
   }

@@ -14,7 +14,7 @@ declare module "aedes-persistence-level" {
     qos: QoS;
   }
 
-  /** The part of the persistence that is used here; Aedes itself takes all of it. */
+  /** The part of the persistence used here; Aedes itself uses all of it. */
   export interface LevelPersistence {
     createRetainedStream(pattern: string): AsyncIterable<RetainedPacket>;
     /** Stores a message for the sessions of these subscriptions. */
@@ -24,7 +24,7 @@ declare module "aedes-persistence-level" {
     addSubscriptions(client: { id: string }, subscriptions: Omit<StoredSubscription, "clientId">[]): Promise<void>;
     removeSubscriptions(client: { id: string }, filters: string[]): Promise<void>;
     cleanSubscriptions(client: { id: string }): Promise<void>;
-    /** Gives a stored message its packet identifier; rejects with "no such packet" when it was not stored. */
+    /** Gives a stored message its packet identifier; rejects with "no such packet" if the message is not stored. */
     outgoingUpdate(client: { id: string }, packet: { cmd: string; payload: Buffer }): Promise<void>;
   }
 

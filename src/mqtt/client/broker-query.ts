@@ -1,20 +1,21 @@
-/** Asking a broker over a connection opened for it: every wait has an end, every failure is a Problem. */
+/** Queries a broker over a dedicated connection: every wait has a timeout, every failure is a Problem. */
 import { Problem } from "../../errors.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Connection } from "./connection.ts";
 
 export const ANSWER_MS = 5_000;
 
-/** The connection once it can be used. @throws Problem broker_unavailable */
+/** Waits until the connection is usable. @throws Problem broker_unavailable */
 export async function connected(connection: Connection): Promise<Connection> {
   if (connection.connected) return connection;
-  // The broker is there, or `outage` had said so: this connection is being opened, finds out the version, or comes back.
+  // The broker is available, or `outage` would have reported it: this connection opens, negotiates the version or
+  // reconnects.
   if (connection.state === "taken_over" || connection.state === "closed") throw unavailable(connection.lastError);
   await within(ANSWER_MS, connection.untilConnected());
   return connection;
 }
 
-/** What became of a SUBSCRIBE or UNSUBSCRIBE that failed. */
+/** Converts the failure of a SUBSCRIBE or UNSUBSCRIBE to a Problem. */
 export function askingFailed(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];

@@ -1,6 +1,6 @@
 /**
- * One MQTT connection that looks after itself: it finds out which protocol version the broker speaks, reconnects for
- * ever, and says what state it is in. Policy for publishing and receiving lives in the files that use it.
+ * MQTT connection that negotiates the broker's protocol version, reconnects forever and reports its state. Policy for
+ * publishing and receiving is in the files that use it.
  */
 import { connect, type IClientOptions, type IConnackPacket, type MqttClient, Store } from "mqtt";
 import { reasonOf } from "../../security/redaction.ts";
@@ -8,7 +8,7 @@ import { Negotiation, type ProtocolVersion } from "./negotiation.ts";
 
 export type { ProtocolVersion };
 
-/** Where the broker is and how to prove who we are. Certificates are PEM. */
+/** The broker's URL and our credentials. Certificates are PEM. */
 export interface BrokerAddress {
   url: string;
   username?: string;
@@ -16,14 +16,14 @@ export interface BrokerAddress {
   ca?: string;
   cert?: string;
   key?: string;
-  /** Protocol named in the TLS handshake. */
+  /** Protocol for ALPN in the TLS handshake. */
   alpn?: string;
   protocol: "auto" | "5" | "3.1.1";
 }
 
 /**
- * `taken_over`: another client connected with our client id. We stand down and try again much later, because two
- * clients that take each other's session in turn deliver nothing.
+ * `taken_over`: another client connected with our client id. We disconnect and retry much later, because two clients
+ * that keep taking over each other's session deliver nothing.
  */
 export type ConnectionState = "connecting" | "connected" | "offline" | "taken_over" | "closed";
 
@@ -35,10 +35,10 @@ export interface Log {
 
 export interface ConnectionOptions {
   broker: BrokerAddress;
-  /** What the connection is for; stands in log lines. */
+  /** Purpose of the connection, for log lines. */
   name: string;
   clientId: string;
-  /** False keeps the session at the broker while we are away. */
+  /** True: the broker keeps the session while we are disconnected. */
   persistent: boolean;
   log: Log;
   /** Further MQTT.js options, e.g. an incoming store. */
@@ -46,38 +46,38 @@ export interface ConnectionOptions {
   /** Called once with the MQTT.js client before it connects. */
   prepare?: (client: MqttClient) => void;
   /**
-   * Asked whenever the connection is gone, and again before it is tried: while it answers false nobody connects.
+   * Checked when the connection is lost, and again before a reconnect: while it returns false, no connection is made.
    * Absent: always true.
    */
   mayConnect?: (() => boolean) | undefined;
   /**
-   * Asked when the connection is gone: whether a request of ours is without its answer. The broker may have ended the
-   * connection for it, so it says nothing of a take-over.
+   * Checked when the connection is lost: whether a request of ours is unanswered. The broker may have ended the
+   * connection because of it, so the close does not indicate a take-over.
    */
   isAsking?: (() => boolean) | undefined;
-  /** Never connects, as if it were closed: for a process that needs no broker. */
+  /** Never connects, as if closed: for a process that needs no broker. */
   idle?: boolean | undefined;
-  /** The version that is known to work, so that it need not be found out again: some brokers never answer a 5. */
+  /** The version known to work, which saves the negotiation: some brokers never answer MQTT 5. */
   known?: (() => "5" | "3.1.1" | undefined) | undefined;
-  /** After every CONNACK that accepted us. */
+  /** Called after every CONNACK that accepts the connection. */
   onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
   onClose?: () => void;
 }
 
-/** How long the broker may take to answer CONNECT while we do not know its version yet; Mosca never answers a 5. */
+/** Timeout for CONNACK while the broker's version is unknown; Mosca never answers MQTT 5. */
 const NEGOTIATE_MS = 3_000;
 const CONNECT_MS = 10_000;
 const RECONNECT_MS = 500;
-/** How long to leave the session to the client that took it. */
+/** How long to leave the session to the client that took it over. */
 const STAND_DOWN_MS = 60_000;
 /**
- * On 3.1.1 a take-over looks like a close without a word: so many of them, each soon after CONNACK, mean one. Closes that
- * have another explanation do not count: a reason in DISCONNECT, or a request that the broker may dislike.
+ * On 3.1.1 a take-over looks like a plain close: this many closes in a row, each soon after CONNACK, count as one.
+ * Closes with another explanation do not count: a reason in DISCONNECT, or an unanswered request that may be the cause.
  */
 const TAKEN_OVER_CLOSES = 3;
 const TAKEN_OVER_WITHIN_MS = 3_000;
 const SESSION_EXPIRY_SECONDS = 7 * 24 * 3600;
-/** Unacknowledged messages the broker may have under way towards us: two flushes of 500. */
+/** Unacknowledged messages that the broker may have in flight to us: two flushes of 500. */
 export const RECEIVE_MAXIMUM = 1_000;
 
 const UNSUPPORTED_VERSION = new Set([1, 132]); // CONNACK return code of 3.1.1, reason code of 5
@@ -92,7 +92,7 @@ export class Connection {
   #connectedAt = 0;
   #quickCloses = 0;
   #disconnectReason: number | undefined;
-  /** Whether this attempt got as far as an open transport, and whether CONNACK answered it. */
+  /** Outcome of the current attempt: CONNACK arrived, the transport failed, the version was refused. */
   #attempt = { answered: false, transportFailed: false, refusedVersion: false };
 
   constructor(private readonly options: ConnectionOptions) {
@@ -112,11 +112,11 @@ export class Connection {
       ca: broker.ca,
       cert: broker.cert,
       key: broker.key,
-      // MQTT.js passes on what tls.connect takes.
+      // MQTT.js passes this on to tls.connect.
       ...(broker.alpn !== undefined && { ALPNProtocols: [broker.alpn] }),
       keepalive: 30,
       connectTimeout: broker.protocol === "auto" ? NEGOTIATE_MS : CONNECT_MS,
-      // Spread out, so that the connections of many instances do not come back in the same moment.
+      // Jitter, so that the connections of many instances do not reconnect at the same moment.
       reconnectPeriod: RECONNECT_MS + Math.floor(Math.random() * RECONNECT_MS),
       reconnectOnConnackError: true,
       resubscribe: false,
@@ -143,17 +143,17 @@ export class Connection {
     return this.#negotiation.proven;
   }
 
-  /** Why the connection is not up, for people. */
+  /** Why the connection is down, for people. */
   get lastError(): string | undefined {
     return this.#lastError;
   }
 
-  /** The reason code of the DISCONNECT that ended the current or last connection; undefined when none came. */
+  /** The reason code of the DISCONNECT that ended the current or last connection; undefined if none arrived. */
   get disconnectReason(): number | undefined {
     return this.#disconnectReason;
   }
 
-  /** Resolves at the next accepted CONNECT, at once when connected. */
+  /** Resolves at the next accepted CONNECT; at once if connected. */
   async untilConnected(signal?: AbortSignal): Promise<void> {
     if (this.connected) return;
     await new Promise<void>((resolve, reject) => {
@@ -169,20 +169,20 @@ export class Connection {
   }
 
   /**
-   * Throws away what still comes, until {@link close}. A socket with bytes that nobody reads does not close, and is reset
-   * in the end: what was written last, acknowledgements among it, may be lost then.
+   * Discards incoming data until {@link close}. A socket with unread bytes does not close, and is finally reset: the
+   * last data written, such as acknowledgements, may then be lost.
    */
   ignore(): void {
     this.client.stream?.unpipe().resume();
   }
 
-  /** Disconnects for good, in at most `timeoutMs`. A persistent session stays at the broker. Idempotent. */
+  /** Disconnects for good within `timeoutMs`. A persistent session stays at the broker. Idempotent. */
   async close(timeoutMs = 2_000): Promise<void> {
     clearTimeout(this.#waiting);
     if (this.#state === "closed") return;
     const wasConnected = this.connected;
     this.#state = "closed";
-    // It keeps the process alive: what is closed after this connection must get its turn.
+    // The timer keeps the process alive: components closed after this connection must get their turn.
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -212,12 +212,12 @@ export class Connection {
       this.#lastError = `the broker disconnected us (reason ${this.#disconnectReason})`;
       if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
     });
-    // MQTT.js says `connect` only once it has sent again what was under way, and the broker may hang up before.
+    // MQTT.js emits `connect` only after it has resent publishes in flight, and the broker may disconnect before that.
     client.on("packetreceive", ({ cmd }) => {
       if (cmd === "connack") this.#attempt.answered = true;
     });
     client.on("close", () => this.#closed());
-    // A new attempt begins: forget what the last one met.
+    // A new attempt begins: reset the outcome of the last one.
     client.on("reconnect", () => {
       this.#attempt = { answered: false, transportFailed: false, refusedVersion: false };
     });
@@ -229,7 +229,7 @@ export class Connection {
       this.#attempt.answered = true;
       this.#attempt.refusedVersion = UNSUPPORTED_VERSION.has(error.code);
     }
-    // Once per reason, not once per attempt: an outage must not fill the log.
+    // Log once per reason, not once per attempt: an outage must not fill the log.
     const reason = reasonOf(error);
     if (reason !== this.#lastError) {
       this.options.log.warn({ connection: this.options.name, error: reason }, "mqtt_connection_failed");
@@ -253,7 +253,7 @@ export class Connection {
 
   #lost(): void {
     const { log, name, persistent } = this.options;
-    // On MQTT 5 as well: DISCONNECT may be lost on the way (Mosquitto 2.0 closes right behind it).
+    // On MQTT 5 as well: DISCONNECT may be lost in transit (Mosquitto 2.0 closes directly after it).
     const quick = Date.now() - this.#connectedAt < TAKEN_OVER_WITHIN_MS && persistent;
     if (!quick) this.#quickCloses = 0;
     else if (!this.#isExplained) this.#quickCloses++;

@@ -1,13 +1,14 @@
 /**
- * Many deadlines of one length, watched by one timer: a timer for each would cost more than what it guards. What is
- * met leaves at once: kept to its end it would outlive the young generation, and cost more to collect than to watch.
+ * Many deadlines of equal length, watched by one timer: a timer for each would cost more than the work it guards. A met
+ * deadline is removed at once: kept to its end, it would outlive the young generation and cost more to collect than to
+ * watch.
  */
 export class Deadlines<T> {
-  /** With the time of the end; in the order of their ends, since all are equally long. */
+  /** End times by item; in order, since all deadlines are equally long. */
   readonly #ends = new Map<T, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param ms their length; they end up to a fortieth of it late */
+  /** @param ms their length; they expire up to a fortieth of it late */
   constructor(
     private readonly ms: number,
     private readonly expire: (item: T) => void,
@@ -18,7 +19,7 @@ export class Deadlines<T> {
     this.#timer ??= setInterval(() => this.#sweep(), Math.ceil(this.ms / STEPS));
   }
 
-  /** The deadline no longer matters. Idempotent. */
+  /** Removes the deadline. Idempotent. */
   met(item: T): void {
     this.#ends.delete(item);
   }

@@ -1,6 +1,6 @@
 /**
- * What waits until a socket takes more, with one listener for all: MQTT.js adds one for each message of QoS 0, and the
- * removal of each looks through all the others.
+ * Items that wait until a socket drains, with one listener for all: MQTT.js adds one for each QoS 0 message, and
+ * removing one scans all the others.
  */
 import type { EventEmitter } from "node:events";
 
@@ -9,7 +9,7 @@ export class Drains<T> {
 
   constructor(private readonly drained: (item: T) => void) {}
 
-  /** Of a stream that breaks before it drains nothing more is heard. */
+  /** Reports the item once the stream drains; never if the stream breaks before that. */
   wait(stream: EventEmitter, item: T): void {
     const others = this.#waiting.get(stream);
     if (others) {

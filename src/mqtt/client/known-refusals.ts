@@ -1,16 +1,16 @@
 /**
- * Messages at which the broker has just ended the connection: the same one is refused without another try, for each
- * costs everyone else a moment without a connection.
+ * Messages at which the broker recently ended the connection: an identical one is refused without another attempt,
+ * because each attempt interrupts the connection for all other publishes.
  */
 import type { OutgoingMessage, PublishResult } from "../../downlink/publish.ts";
 
-/** Whoever changes the rules of the broker need not wait for long. */
+/** Short, so that a change of the broker's rules takes effect soon. */
 const KEEP_MS = 30_000;
-/** A topic may have 64 KiB. */
+/** Few, because a topic may have 64 KiB. */
 const MAX_KEPT = 100;
 
 export class KnownRefusals {
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #kept = new Map<string, { refusal: PublishResult; until: number }>();
 
   add(message: OutgoingMessage, refusal: PublishResult): void {
@@ -29,7 +29,7 @@ export class KnownRefusals {
   }
 }
 
-/** What a broker looks at: of payload and correlation data it knows the length only. */
+/** Key of all fields that a broker's rules consider; payload and correlation data count by length only. */
 function keyOf({ topic, qos, retain, payload, contentType, responseTopic, ...rest }: OutgoingMessage): string {
   const { userProperties, correlationData } = rest;
   const lengths = [payload.length, correlationData?.length];

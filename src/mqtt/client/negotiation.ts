@@ -1,22 +1,23 @@
 /**
- * Which protocol version to try next, as a pure policy.
+ * Chooses the protocol version to try next. Pure policy.
  *
- * A broker without MQTT 5 may refuse the version, close without CONNACK, or say nothing at all. A refusal is an answer.
- * A close or silence may as well be a broker that is just starting, or we ourselves being slow: it takes two of them
- * to try the other version, and what is found while the broker came and went is asked again at the next reconnect.
+ * A broker without MQTT 5 may refuse the version, close without CONNACK, or not answer at all. A refusal is conclusive.
+ * A close or a timeout may also mean that the broker is starting or that the bridge is slow: two of them are needed to
+ * switch to the other version, and a result found while the broker came and went is checked again at the next
+ * reconnect.
  */
 export type ProtocolVersion = 4 | 5;
 
-/** What one attempt without success met. */
+/** Outcome of one failed attempt. */
 export interface Attempt {
-  /** CONNACK came, or the broker refused us for another reason than the version. */
+  /** CONNACK arrived, or the broker refused the connection. */
   answered: boolean;
-  /** Nobody was reached: says nothing about versions. */
+  /** No connection was made at the transport level, which says nothing about versions. */
   transportFailed: boolean;
   refusedVersion: boolean;
 }
 
-/** Closes and silences in a row that count as a refusal. */
+/** Consecutive closes and timeouts without CONNACK that count as a refusal. */
 const SILENCES = 2;
 
 export class Negotiation {
@@ -25,22 +26,22 @@ export class Negotiation {
   #proven: ProtocolVersion | undefined;
   #silences = 0;
   #switches = 0;
-  /** The broker was away or answered neither version while this was found out. */
+  /** The broker was unavailable or answered neither version while the version was determined. */
   #unsure = false;
 
-  /** @param known what another connection to the broker has found: with `auto` it is tried first, and counts as found in doubt */
+  /** @param known the version found by another connection: with `auto` it is tried first, and 3.1.1 counts as unsure */
   constructor(protocol: "auto" | "5" | "3.1.1", known: "5" | "3.1.1" = "5") {
     this.#fixed = protocol !== "auto";
     this.#version = (this.#fixed ? protocol : known) === "3.1.1" ? 4 : 5;
     this.#unsure = this.#version === 4;
   }
 
-  /** To try next. */
+  /** Version to try next. */
   get version(): ProtocolVersion {
     return this.#version;
   }
 
-  /** What the broker has accepted last. */
+  /** Version that the broker last accepted. */
   get proven(): ProtocolVersion | undefined {
     return this.#proven;
   }
@@ -61,7 +62,7 @@ export class Negotiation {
     else if (!answered && this.#proven === undefined && ++this.#silences >= SILENCES) this.#switch();
   }
 
-  /** A connection that was up is gone: 3.1.1 found in doubt is asked again whether it is 5. */
+  /** An established connection was lost: if 3.1.1 is unsure, MQTT 5 is tried again. */
   lost(): void {
     if (this.#fixed || this.#version === 5 || !this.#unsure) return;
     this.#version = 5;

@@ -1,39 +1,39 @@
 /**
- * Finds the message at which the broker ends the connection, and brings the connection back quickly after such an end.
+ * Finds the message at which the broker ends the connection, and reconnects quickly after such a disconnect.
  *
- * MQTT.js sends unacknowledged publishes again before it emits `connect`, oldest first and each alone. A connection that
- * ends then, soon after one was sent, charges that message, provided that the broker accepts the very next attempt to
- * connect: a broker that restarts, or a network that is down, refuses some first. Two charges in a row are a verdict.
+ * MQTT.js resends unacknowledged publishes before it emits `connect`, oldest first and one at a time. If the connection
+ * ends soon after a resend, that message is charged, provided that the broker accepts the very next connection attempt:
+ * a broker that restarts, or a network failure, makes some attempts fail first. Two charges in a row are a verdict.
  */
 import type { MqttClient, Packet } from "mqtt";
 
 export interface HangUpPorts<T> {
-  /** The publish of that packet identifier that the broker has not acknowledged in any way. */
+  /** Returns the publish with this packet identifier unless the broker has acknowledged it in any way. */
   find(messageId: number): T | undefined;
-  /** The broker ends the connection at this one. @param reasonCode of its DISCONNECT, where it sent one */
+  /** Called when the broker ends the connection at this publish. @param reasonCode of its DISCONNECT, if it sent one */
   onVerdict(publish: T, reasonCode: number | undefined): void;
-  /** The wait is over. When it ends with a `close` it is over before the listeners that follow. */
+  /** Called when the wait ends, unless a `close` ends it: then it has ended before later `close` listeners run. */
   onReturned(): void;
 }
 
-/** An end that comes later than this after the publish has another reason. */
+/** A disconnect later than this after the publish has another cause. */
 const SOON_MS = 2_000;
 const CHARGES = 2;
-/** Reason codes of DISCONNECT that are about one PUBLISH: here one charge is enough. */
+/** Reason codes of DISCONNECT that concern one PUBLISH: one charge is enough. */
 const ABOUT_MESSAGE = new Set([0x90, 0x95, 0x99, 0x9a, 0x9b]);
 /**
- * Reason codes that are about the broker or the session, never about a message: keep alive, busy, shutting down, taken
- * over, rates and quotas, administrative action, another server, maximum connect time.
+ * Reason codes that concern the broker or the session, never a message: keep alive, busy, shutting down, taken over,
+ * rates and quotas, administrative action, another server, maximum connect time.
  */
 const ABOUT_SESSION = new Set([0x89, 0x8b, 0x8d, 0x8e, 0x93, 0x96, 0x97, 0x98, 0x9c, 0x9d, 0x9f, 0xa0]);
-/** Sooner than a broker restarts: a broker that is back by then has only ended the connection. */
+/** Faster than a broker restarts: a broker that accepts by then has not restarted, but only ended the connection. */
 const QUICK_MS = 5;
 const QUICK_SPREAD_MS = 15;
-/** Quick reconnects in a row, without an acknowledgement or a verdict between them. */
+/** Quick reconnects in a row without an acknowledgement or a verdict between them. */
 const MAX_QUICK = 5;
-/** How long publishes wait for the connection to be back, after its end and after each verdict, and how many. */
+/** How long publishes wait for the reconnect, after a disconnect and after each verdict. */
 const RETURN_MS = 1_000;
-/** And in all: there may be many messages at which the broker hangs up. */
+/** Limit of the wait across verdicts: the broker may disconnect at many messages. */
 const MAX_RETURN_MS = 5_000;
 const MAX_WAITING = 1_000;
 
@@ -41,17 +41,17 @@ export class HangUps<T> {
   readonly #client: MqttClient;
   readonly #usualMs: number;
   #accepted = false;
-  /** Since the last connection that the broker accepted. */
+  /** Connection attempts since the last accepted connection ended. */
   #attempts = 0;
   #reasonCode: number | undefined;
-  /** Sent again on this connection, alone. */
+  /** The last publish resent on this connection, alone in flight. */
   #suspect: { publish: T; messageId: number; sentAt: number } | undefined;
-  /** The connection has ended at it; whether that counts depends on the next attempt to connect. */
+  /** The publish at which the connection ended; it counts only if the next connection attempt succeeds. */
   #ended: { publish: T; reasonCode: number | undefined } | undefined;
   #charged: { publish: T; times: number } | undefined;
   #quickLeft = MAX_QUICK;
   #returning: NodeJS.Timeout | undefined;
-  /** When the first of the connections ended that did not get as far as `connect`. */
+  /** End of the connection that started the current wait. */
   #goneSince = 0;
   #waiting: (() => void)[] = [];
   readonly #sent = (packet: Packet) => this.#resent(packet);
@@ -72,7 +72,7 @@ export class HangUps<T> {
     client.prependListener("close", () => this.#closed());
   }
 
-  /** CONNACK has accepted us, and nothing has been sent yet. */
+  /** Call when CONNACK has accepted the connection, before anything is sent. */
   accepted(): void {
     const ended = this.#attempts === 1 ? this.#ended : undefined;
     this.#accepted = true;
@@ -88,17 +88,20 @@ export class HangUps<T> {
     this.ports.onVerdict(ended.publish, ended.reasonCode);
   }
 
-  /** The broker takes what is published: quick reconnects are no storm. */
+  /** The broker acknowledges publishes: allows the full number of quick reconnects again. */
   acknowledged(): void {
     this.#quickLeft = MAX_QUICK;
   }
 
-  /** The connection has ended just now and may be back in a moment. @param others that wait for it, too */
+  /**
+   * Whether a disconnect is recent enough, and few enough publishes wait, to wait for the reconnect.
+   * @param others further waiting publishes
+   */
   returning(others: number): boolean {
     return this.#returning !== undefined && this.#waiting.length + others < MAX_WAITING;
   }
 
-  /** Resolves once the connection is back, or it is clear that it will take longer. */
+  /** Resolves once the connection is back, or will clearly take longer. */
   untilReturned(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -1,13 +1,13 @@
-/** What would end the connection if it were published: the broker has said so in CONNACK. */
+/** Refuses messages beyond the limits in CONNACK, at which the broker would end the connection. */
 import type { IConnackPacket } from "mqtt";
 import mqttPacket from "mqtt-packet";
 import type { OutgoingMessage, PublishResult } from "../../downlink/publish.ts";
 import { propertiesOf, publishOptions } from "./publish-properties.ts";
 
-/** More than PUBLISH needs beside topic and payload when it has no properties. */
+/** Upper bound of the bytes of a PUBLISH without properties, besides topic and payload. */
 const HEADER_BYTES = 16;
 
-/** The refusal, if there is one (MQTT 5 sections 3.2.2.3.4 to 3.2.2.3.6). */
+/** Returns the refusal, if any (MQTT 5 sections 3.2.2.3.4 to 3.2.2.3.6). */
 export function beyondLimits(
   message: OutgoingMessage,
   { maximumQoS, retainAvailable, maximumPacketSize }: NonNullable<IConnackPacket["properties"]>,

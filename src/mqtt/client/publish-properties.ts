@@ -1,17 +1,17 @@
-/** The MQTT 5 properties of a publish. */
+/** MQTT 5 properties of a publish. */
 import type { IClientPublishOptions } from "mqtt";
 import type { OutgoingMessage } from "../../downlink/publish.ts";
 
 type Properties = NonNullable<IClientPublishOptions["properties"]>;
 
-/** 3.1.1 has no properties: they are left out there rather than refused. */
+/** Omits properties on 3.1.1, which has none, instead of refusing the message. */
 export function publishOptions(message: OutgoingMessage, protocol: number | undefined): IClientPublishOptions {
   const { qos, retain } = message;
   const properties = protocol === 5 ? propertiesOf(message) : undefined;
   return properties ? { qos, retain, properties } : { qos, retain };
 }
 
-/** Undefined when it has none. */
+/** Undefined if the message has no properties. */
 export function propertiesOf(message: OutgoingMessage): Properties | undefined {
   const { contentType, responseTopic, correlationData, userProperties, expirySeconds } = message;
   const properties: Properties = {};
@@ -24,7 +24,7 @@ export function propertiesOf(message: OutgoingMessage): Properties | undefined {
   return undefined;
 }
 
-/** MQTT.js takes an empty property for a broken one: it does not write the packet, and reports no error. */
+/** MQTT.js takes an empty property for an invalid one: it does not write the packet, and reports no error. */
 function hasValues(userProperties: NonNullable<OutgoingMessage["userProperties"]>): boolean {
   return Object.values(userProperties).some((value) => typeof value === "string" || value.length > 0);
 }

@@ -1,6 +1,6 @@
 /**
- * The connection that publishes. Nothing is kept in memory for a broker that is away: such a publish fails at once,
- * and one that was under way when the connection broke is sent again until its deadline.
+ * Publishing connection. Nothing is queued in memory while the broker is unavailable: such a publish fails at once. A
+ * publish in flight when the connection breaks is resent until its deadline.
  */
 import type { IConnackPacket, MqttClient } from "mqtt";
 import type { OutgoingMessage, PublishResult } from "../../downlink/publish.ts";
@@ -20,7 +20,7 @@ export interface PublisherOptions {
   log: Log;
   /** Milliseconds to wait for PUBACK or PUBCOMP. */
   ackTimeoutMs?: number;
-  /** See {@link Connection}'s option of that name. */
+  /** See the option of {@link Connection} with this name. */
   idle?: boolean;
 }
 
@@ -30,18 +30,18 @@ const HUNG_UP = "the broker ended the connection each time it was sent this mess
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
 
-/** A publish between its call and its end. */
+/** A publish in progress. */
 interface UnderWay {
   readonly message: OutgoingMessage;
   readonly qos: 0 | 1 | 2;
   readonly settle: Settle;
   readonly client: MqttClient;
   readonly startedAt: number;
-  /** 0 until MQTT.js has given it one, and always at QoS 0. */
+  /** 0 until MQTT.js has assigned one, and always at QoS 0. */
   messageId: number;
-  /** Of PUBACK or PUBREC: MQTT.js does not hand it on, and "no matching subscribers" is not in PUBCOMP. */
+  /** Reason code of PUBACK or PUBREC: MQTT.js does not pass it on, and PUBCOMP has no "no matching subscribers". */
   reasonCode: number;
-  /** PUBREC has come: from now on PUBREL is sent again, and no longer the message. */
+  /** PUBREC has arrived: from now on PUBREL is resent instead of the message. */
   received: boolean;
   settled: boolean;
 }
@@ -50,15 +50,15 @@ export class Publisher {
   readonly connection: Connection;
   readonly #ackTimeoutMs: number;
   readonly #window = new Window();
-  /** By packet identifier. */
+  /** Publishes in flight by packet identifier. */
   readonly #underWay = new Map<number, UnderWay>();
   readonly #deadlines: Deadlines<UnderWay>;
   readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
   #hangUps!: HangUps<UnderWay>;
   readonly #refusals = new KnownRefusals();
-  /** The stream that is corked for the rest of this turn of the event loop. */
+  /** The stream corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
-  /** What the broker said at CONNACK that it does not take. */
+  /** Limits that the broker sent in CONNACK. */
   #limits: NonNullable<IConnackPacket["properties"]> = {};
 
   constructor(options: PublisherOptions) {
@@ -80,7 +80,7 @@ export class Publisher {
     });
   }
 
-  /** Publishes one message. Never rejects. @param waited for the connection to be back */
+  /** Publishes one message. Never rejects. @param waited whether the publish has already waited for the reconnect */
   publish(message: OutgoingMessage, waited = false): Promise<PublishResult> {
     if (!this.connection.connected) {
       if (waited || !this.#hangUps.returning(this.#window.waiting)) return Promise.resolve(this.#unavailable());
@@ -108,14 +108,14 @@ export class Publisher {
     const state = { messageId: 0, reasonCode: 0, received: false, settled: false };
     const underWay: UnderWay = { message, qos, settle, client, startedAt, ...state };
     const done: Done = (error) => this.#finish(underWay, error ? this.#failure(error) : this.#success(underWay));
-    // MQTT.js calls back once the socket takes more, and never when the connection breaks before: hence a deadline
-    // at QoS 0 too.
+    // MQTT.js calls back once the socket drains, and never if the connection breaks before: QoS 0 also needs a
+    // deadline.
     this.#deadlines.start(underWay);
     this.#cork();
     const options = publishOptions(message, this.connection.protocol);
     if (qos !== 0) {
       this.#window.take(qos);
-      // Called in the same turn in which MQTT.js takes the identifier, which may be later than now.
+      // MQTT.js calls this in the same turn in which it assigns the identifier, which may be later than now.
       options.cbStorePut = (error?: Error) => {
         if (error) return;
         underWay.messageId = client.getLastMessageId();
@@ -154,8 +154,8 @@ export class Publisher {
 
   #drop(underWay: UnderWay, result: PublishResult): void {
     this.#finish(underWay, result);
-    // Not sent again at the next connect, after the caller was told that it failed. MQTT.js has closed its store, and
-    // would throw, once the connection has ended.
+    // Not resent at the next connect, because the caller has already got a failure. Once the connection has ended,
+    // MQTT.js has closed its store and would throw.
     const { state } = this.connection;
     if (underWay.qos > 0 && state !== "closed" && state !== "taken_over") {
       underWay.client.removeOutgoingMessage(underWay.messageId);
@@ -169,7 +169,7 @@ export class Publisher {
     this.#next();
   }
 
-  /** What is published in one turn of the event loop goes out with one system call: each costs as much as the rest. */
+  /** Sends the publishes of one turn of the event loop in one system call: one call each would double the cost. */
   #cork(): void {
     if (this.#corked) return;
     const { stream } = this.connection.client;
@@ -227,8 +227,8 @@ export class Publisher {
       underWay.received = packet.cmd === "pubrec";
       this.#hangUps.acknowledged();
     });
-    // The session ends with the connection, and a broker may or may not have published what it only received. Also when
-    // it ends before MQTT.js has sent everything again, which it does before it says that it is connected.
+    // PUBREC only: the session ends with the connection, and the broker may or may not have published the message. The
+    // close may also come before MQTT.js has resent everything, which it does before it emits `connect`.
     client.on("close", () => this.#giveUpAll(({ received }) => received));
   }
 }

@@ -1,9 +1,10 @@
 /**
- * Finds the topics under a filter that hold a retained message: a connection of its own for each search, so that what
- * one brings, and the live messages under a broad filter, never hold up another search or a read.
+ * Finds the topics under a filter that hold a retained message. Each search has its own connection, so that its
+ * results, and the live messages under a broad filter, never delay another search or a read.
  *
- * It subscribes with QoS 0. With more, brokers put what exceeds their window in a queue, and silently drop what exceeds
- * that (Mosquitto: beyond 1,000). The price is that the QoS of a message is not seen; whoever needs it reads the topic.
+ * A search subscribes with QoS 0. With a higher QoS, brokers queue messages beyond their window, and silently drop
+ * those beyond the queue limit (Mosquitto: 1,000). The drawback is that the QoS of a message is not visible; a caller
+ * that needs it reads the topic.
  */
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { FoundTopics } from "../../downlink/retained.ts";
@@ -11,29 +12,29 @@ import { matches } from "../../topic.ts";
 import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./broker-query.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
-/** How long nothing must come until that is all; longer where the broker is far away. */
+/** Silence after which a search is complete; longer if the broker is far away. */
 const GRACE_MS = 50;
 const GRACE_ROUND_TRIPS = 3;
-/** Of one search, from the subscription on. */
+/** Time limit of one search, from the subscription on. */
 const SEARCH_MS = 5_000;
 export const MAX_FOUND = 10_000;
-/** Topics may have 65,535 bytes each. */
+/** A topic may have 65,535 bytes. */
 export const MAX_FOUND_BYTES = 16 * 1024 * 1024;
-/** Searches under way at once. */
+/** Concurrent searches. */
 const MAX_SEARCHES = 4;
 
 export interface FinderOptions {
   broker: BrokerAddress;
   clientId: string;
   log: Log;
-  /** Why the broker cannot be asked now, undefined when it can. */
+  /** Why the broker cannot be queried now; undefined if it can. */
   outage(): string | undefined;
-  /** The version that is known to work, so that it need not be found out each time. */
+  /** The version known to work, so that it is not negotiated each time. */
   protocol(): "5" | "3.1.1" | undefined;
 }
 
 export function retainedFinder(options: FinderOptions): (filter: string) => Promise<FoundTopics> {
-  /** Searches with one filter are one. */
+  /** Concurrent searches with the same filter share one result. */
   const searches = new Map<string, Promise<FoundTopics>>();
   let last = 0;
   return async (filter) => {
@@ -56,7 +57,7 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
     name: "list",
     clientId,
     persistent: false,
-    // That it comes and goes is no news.
+    // Its connects and disconnects are not worth logging.
     log: { ...options.log, info: () => undefined },
     prepare: (client) =>
       client.on("message", (topic, _payload, { retain }) => {
@@ -69,7 +70,7 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
     const { client } = await connected(connection);
     const startedAt = performance.now();
     await within(ANSWER_MS, client.subscribeAsync(filter, { qos: 0 }));
-    // A round trip that changes nothing, behind the subscription.
+    // A round trip without effect after the subscription.
     const askedAt = performance.now();
     await within(ANSWER_MS, client.unsubscribeAsync(`${clientId}/-`));
     const answeredAt = performance.now();
@@ -80,7 +81,7 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
       if (quietMs >= grace) return { topics: collected.topics, truncated: false };
       if (now - startedAt >= SEARCH_MS) break;
       await delay(Math.min(grace - quietMs, SEARCH_MS));
-      // A process that was held up reads first what came meanwhile.
+      // A process that was blocked first reads the messages that arrived meanwhile.
       await nextTurn();
     }
     return { topics: collected.topics, truncated: true };
@@ -91,9 +92,9 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
   }
 }
 
-/** Topics, each once, up to a limit. */
+/** Unique topics, up to a limit. */
 export class Collected {
-  /** Whether there is more than could be taken. */
+  /** Whether there are more topics than the limit. */
   full = false;
   readonly #topics = new Set<string>();
   #bytes = 0;

@@ -1,9 +1,10 @@
 /**
- * Reads retained messages over a connection of its own, opened at the first read: subscribe, take the message with
- * the retain flag, unsubscribe.
+ * Reads retained messages over a separate connection, opened at the first read: subscribe, take the message with the
+ * retain flag, unsubscribe.
  *
- * That a topic holds nothing is known without a long wait: brokers send the retained message right behind SUBACK, so
- * once they have answered one more packet, and a short grace for those that look it up aside has passed, nothing comes.
+ * An empty topic is detected without a long wait: brokers send the retained message directly after SUBACK. So nothing
+ * comes any more once the broker has answered another packet, and a short grace period has passed for brokers that look
+ * up retained messages asynchronously.
  */
 
 import type { ReadRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
@@ -12,9 +13,12 @@ import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
 const GRACE_MS = 50;
-/** Reads under way at once. */
+/** Concurrent reads. */
 const MAX_READS = 500;
-/** Of several: no more than brokers have under way to one client, where more would come late (Mosquitto: 20). */
+/**
+ * Concurrent reads of `readSeveral`: no more messages than brokers keep in flight to one client, where further ones
+ * would arrive late (Mosquitto: 20).
+ */
 const TOGETHER = 20;
 
 export interface RetainedReader {
@@ -27,15 +31,15 @@ export function retainedReader(options: {
   broker: BrokerAddress;
   clientId: string;
   log: Log;
-  /** Why the broker cannot be asked now, undefined when it can: a read must not wait for a broker that is away. */
+  /** Why the broker cannot be queried now; undefined if it can. A read must not wait for an unavailable broker. */
   outage(): string | undefined;
-  /** The version that is known to work. */
+  /** The protocol version known to work. */
   protocol?(): "5" | "3.1.1" | undefined;
 }): RetainedReader {
   let connection: Connection | undefined;
-  /** The highest that the broker takes: some never answer a SUBSCRIBE for more. */
+  /** Highest QoS that the broker supports: some never answer a SUBSCRIBE for more. */
   let qos: QoS = 2;
-  /** Reads of one topic share one subscription. */
+  /** Reads of the same topic share one subscription. */
   const reads = new Map<string, Promise<RetainedMessage | undefined>>();
   const waiting = new Map<string, (message: RetainedMessage) => void>();
 
@@ -71,11 +75,11 @@ export function retainedReader(options: {
     const arrived = new Promise<RetainedMessage>((resolve) => waiting.set(topic, resolve));
     try {
       await within(ANSWER_MS, client.subscribeAsync(topic, { qos }));
-      // A round trip that changes nothing, behind the subscription.
+      // A round trip without effect after the subscription.
       const nothing = within(ANSWER_MS, client.unsubscribeAsync(`${options.clientId}/-`))
         .then(() => new Promise((resolve) => setTimeout(resolve, GRACE_MS)))
         .then(() => undefined);
-      nothing.catch(() => undefined); // the message may have won the race long before
+      nothing.catch(() => undefined); // the message may have won the race
       return await Promise.race([arrived, nothing]);
     } catch (error) {
       throw askingFailed(error);

@@ -1,23 +1,22 @@
 /**
- * How many publishes may be without their acknowledgement, and the lines of those that wait for a place. A line for
- * each QoS: messages keep their order within one (MQTT 5 section 4.6), and those of QoS 1 do not wait for the fewer
- * places of QoS 2.
+ * Send window: limits the unacknowledged publishes and queues the others. Each QoS has its own queue: messages keep
+ * their order within a QoS (MQTT 5 section 4.6), and QoS 1 does not wait for the fewer places of QoS 2.
  */
 export type AcknowledgedQoS = 1 | 2;
 
-/** Unacknowledged publishes where the broker names no Receive Maximum; packet identifiers end at 65,535. */
+/** Unacknowledged publishes if the broker sends no Receive Maximum; packet identifiers end at 65,535. */
 const WITHOUT_RECEIVE_MAXIMUM = 1_000;
 /**
- * The same of QoS 2, on MQTT 3.1.1 above all, where a broker cannot name one. Mosquitto takes `max_inflight_messages`, 20
- * by default. It answers PUBREC to the next one, drops it, and ends the connection: who has read that PUBREC would go
- * on with PUBREL and take the message for published.
+ * The same limit for QoS 2, mainly on MQTT 3.1.1, which has no Receive Maximum. Mosquitto accepts
+ * `max_inflight_messages`, 20 by default. It answers PUBREC to the next one, drops it, and ends the connection: a
+ * client that has read that PUBREC would continue with PUBREL and take the message for published.
  */
 const QOS_2_WITHOUT_RECEIVE_MAXIMUM = 20;
-/** Publishes that wait for a place. Beyond it callers are told to come back. */
+/** Publishes that may wait for a place; further ones are rejected. */
 const MAX_WAITING = 10_000;
 
 interface Waiting {
-  /** In the order of arrival over both lines. */
+  /** Order of arrival across both queues. */
   number: number;
   begin(): void;
 }
@@ -29,13 +28,13 @@ export class Window {
   readonly #lines: Record<AcknowledgedQoS, Waiting[]> = { 1: [], 2: [] };
   #arrived = 0;
 
-  /** @param receiveMaximum the broker's, of CONNACK; absent where it named none */
+  /** @param receiveMaximum the broker's Receive Maximum in CONNACK; absent if it sent none */
   connected(receiveMaximum: number | undefined): void {
     this.#places = Math.min(receiveMaximum ?? WITHOUT_RECEIVE_MAXIMUM, WITHOUT_RECEIVE_MAXIMUM);
     this.#placesOfQoS2 = Math.min(receiveMaximum ?? QOS_2_WITHOUT_RECEIVE_MAXIMUM, WITHOUT_RECEIVE_MAXIMUM);
   }
 
-  /** `begin` is called now or in its turn, and may {@link take} a place. @returns false when too many wait */
+  /** Calls `begin` now or in its turn; it may {@link take} a place. @returns false if too many publishes wait */
   enter(qos: AcknowledgedQoS, begin: () => void): boolean {
     if (this.#lines[qos].length === 0 && this.#hasRoom(qos)) begin();
     else if (this.waiting >= MAX_WAITING) return false;
@@ -51,17 +50,20 @@ export class Window {
     this.#taken[qos]++;
   }
 
-  /** Gives a place back; {@link next} then calls who waits for it. */
+  /** Returns a place; {@link next} then starts waiting publishes. */
   leave(qos: AcknowledgedQoS): void {
     this.#taken[qos]--;
   }
 
-  /** Those whose turn it is begin. @param all whether there is room or not, for nothing is sent */
+  /**
+   * Starts the publishes whose turn it is.
+   * @param all whether to start all regardless of places, because nothing is sent
+   */
   next(all = false): void {
     for (let qos = this.#nextLine(all); qos !== undefined; qos = this.#nextLine(all)) this.#lines[qos].shift()!.begin();
   }
 
-  /** That with the older first one, of those with room. */
+  /** Selects the queue with the older first entry among those with places. */
   #nextLine(all: boolean): AcknowledgedQoS | undefined {
     const one = all || this.#hasRoom(1) ? this.#lines[1][0] : undefined;
     const two = all || this.#hasRoom(2) ? this.#lines[2][0] : undefined;

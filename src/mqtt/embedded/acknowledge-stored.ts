@@ -1,7 +1,7 @@
 /**
- * Aedes answers a PUBLISH of QoS 1 with PUBACK first and stores the message then: what a device was told is safe would
- * be gone if the process died in between. Here the message goes its way before PUBACK, which leaves once the message
- * is stored, and does not wait for subscribers to take it. QoS 2 needs none of this: Aedes stores before PUBREC.
+ * Sends PUBACK only after a QoS 1 message is stored. Aedes sends PUBACK first and stores afterwards, so an acknowledged
+ * message would be lost if the process ended in between. Here the publish runs before PUBACK. PUBACK leaves as soon as
+ * the message is stored and does not wait for the subscribers. QoS 2 needs no change: Aedes stores before PUBREC.
  */
 import type { Aedes, Client, PublishPacket } from "aedes";
 import type { LevelPersistence } from "aedes-persistence-level";
@@ -10,9 +10,9 @@ type Done = (error?: Error | null) => void;
 type Publish = (packet: PublishPacket, client: Client | Done | null, done?: Done) => void;
 
 export function acknowledgeWhenStored(aedes: Aedes, persistence: LevelPersistence): void {
-  /** By payload: what reaches the persistence is a copy of the packet, and shares only that. */
+  /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
   const whenStored = new WeakMap<object, () => void>();
-  /** Messages on their way, by packet; Aedes will want to publish them itself after PUBACK. */
+  /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
   const published = new WeakMap<object, Promise<Error | null | undefined>>();
   const broker = aedes as unknown as { publish: Publish };
 
@@ -26,7 +26,7 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: LevelPersistenc
   const authorize = aedes.authorizePublish.bind(aedes);
   aedes.authorizePublish = (client, packet, callback) => {
     authorize(client, packet, (refusal) => {
-      // A will passes here too: it has no identifier, and nobody waits for its acknowledgement.
+      // A will also passes here; it has no packet identifier and needs no acknowledgement.
       if (refusal || packet.qos !== 1 || packet.messageId === undefined) return callback(refusal);
       let stored = false;
       whenStored.set(packet.payload as Buffer, () => {

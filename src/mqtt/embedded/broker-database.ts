@@ -1,7 +1,7 @@
 /**
- * LevelDB for the embedded broker, opened again after a write that failed. A full disk may leave the beginning of a
- * record in LevelDB's log; it would go on behind that once there is room, and lose at its next start all that follows.
- * So after the first failure nothing is written any more, and what was stored before is read again from the log.
+ * LevelDB for the embedded broker, reopened after a failed write. A full disk may leave the start of a record in
+ * LevelDB's log. LevelDB would append to it once there is space again, and lose everything after it at the next start.
+ * So after the first failed write nothing more is written, and reopening reads the earlier records from the log.
  */
 import { statfs } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { reasonOf } from "../../security/redaction.ts";
 import type { Log } from "../client/connection.ts";
 
 const RETRY_MS = 1_000;
-/** Opening writes what is in the log into tables, and the broker must not fail again at once. */
+/** Free space required for reopening: it writes the log into tables, and the broker must not fail again at once. */
 const ROOM_BYTES = 16 * 1024 * 1024;
 
 type Write = (...args: unknown[]) => Promise<unknown>;
@@ -39,12 +39,12 @@ export class BrokerDatabase {
     };
   }
 
-  /** False from a write that failed until what is written is kept again. */
+  /** False from a failed write until the database is open again. */
   get usable(): boolean {
     return this.#failure === undefined;
   }
 
-  /** @param onLost called at each write that fails while it was usable */
+  /** @param onLost called when a write fails while the database is usable */
   set onLost(onLost: () => void) {
     this.#onLost = onLost;
   }
@@ -59,7 +59,7 @@ export class BrokerDatabase {
       if (this.#failure) throw this.#failure;
       try {
         const result = await write(...args);
-        // It may stand in the log behind one that failed.
+        // This write may follow a failed one in the log.
         if (this.#failure) throw this.#failure;
         return result;
       } catch (error) {
@@ -87,7 +87,7 @@ export class BrokerDatabase {
         if (bavail * bsize < ROOM_BYTES) continue;
         await this.level.open();
         break;
-      } catch {} // Still no room: next time.
+      } catch {} // Cannot be opened yet: retry.
     }
     if (this.#closed) return this.level.close();
     this.#failure = undefined;

@@ -1,23 +1,25 @@
 /**
- * What one client may cost the embedded broker. Aedes would collect a packet of 256 MiB from a client that has not even
- * said who it is, and lets everybody wait up to a minute for a subscriber that does not read.
+ * Limits on what one client may cost the embedded broker. Aedes alone would buffer a packet of 256 MiB from a client
+ * before its CONNECT, and makes all clients wait up to a minute for a subscriber that does not read.
  */
 import type { Socket } from "node:net";
 import type { Aedes, Client } from "aedes";
 
-/** A topic, the other fields of a PUBLISH, and some room. */
+/** Allowance for the topic and the other fields of a PUBLISH, with a reserve. */
 const MORE_THAN_PAYLOAD = 128 * 1_024;
-/** The longest payload between devices, where that of the bridge is shorter. */
+/** Payload limit between devices if the bridge's limit is lower. */
 const LEAST_MAX_PAYLOAD = 1_024 * 1_024;
-/** CONNECT: five fields of at most 65,535 bytes each with their lengths, and the fixed part (MQTT 3.1.1 section 3.1). */
+/**
+ * CONNECT: five fields of at most 65,535 bytes each with their lengths, and the fixed part (MQTT 3.1.1 section 3.1).
+ */
 const MAX_CONNECT_BYTES = 5 * 65_537 + 10;
-/** Connections at once; more are closed. */
+/** Concurrent connections; further ones are closed. */
 export const MAX_CONNECTIONS = 10_000;
-/** Of them, those that have not sent CONNECT: one more and the oldest of them is closed. */
+/** Concurrent connections that have not sent CONNECT; a further one closes the oldest of them. */
 const MAX_STRANGERS = 1_000;
-/** From the connection to its CONNECT. */
+/** Time from the connection to its CONNECT. */
 export const CONNECT_MS = 10_000;
-/** A subscriber may leave what is sent to it unread for so long; all others wait meanwhile. */
+/** How long a subscriber may leave sent data unread; all other clients wait meanwhile. */
 export const UNREAD_MS = 2_000;
 
 interface Internals {
@@ -27,12 +29,12 @@ interface Internals {
   conn: Socket;
 }
 
-/** @returns bytes of the longest packet that a client may send */
+/** @returns the maximum size in bytes of a packet that a client may send */
 export function maxPacketBytes(maxPayloadBytes: number): number {
   return Math.max(maxPayloadBytes, LEAST_MAX_PAYLOAD) + MORE_THAN_PAYLOAD;
 }
 
-/** Ends a connection as soon as the length of a packet is known to be too much, before its bytes are collected. */
+/** Ends a connection as soon as a packet's length exceeds the limit, before its bytes are buffered. */
 function limitPackets(client: Client, maxBytes: number): void {
   const internals = client as unknown as Internals;
   const parser = internals._parser;
@@ -45,13 +47,13 @@ function limitPackets(client: Client, maxBytes: number): void {
   };
 }
 
-/** The bridge reads as fast as its store takes messages, and meanwhile those who publish are to wait. */
+/** Exempts the bridge from the drain timeout: it reads as fast as its store accepts, and publishers must wait. */
 export function waitFor(client: Client): void {
   const { conn } = client as unknown as Internals;
   (client as unknown as Internals).waitForDrain = (done) => void conn.once("drain", done);
 }
 
-/** Connections that have not said who they are. Many of them must not keep a device out. */
+/** Connections that have not sent CONNECT. Many of them must not keep a device out. */
 export class Strangers {
   readonly #sockets = new Set<Socket>();
 
@@ -69,7 +71,7 @@ export class Strangers {
   }
 }
 
-/** Takes a connection as Aedes does, within the limits. */
+/** Hands a connection to Aedes, within the limits. */
 export function handleWithin(aedes: Aedes, socket: Socket, strangers: Strangers, maxBytes: number): void {
   strangers.add(socket);
   socket.on("close", () => strangers.delete(socket));

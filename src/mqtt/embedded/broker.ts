@@ -1,6 +1,6 @@
 /**
- * The embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that
- * a first try needs nothing but Node. kill -9 loses nothing that was acknowledged.
+ * Embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that a
+ * first try needs only Node. kill -9 loses no acknowledged message.
  */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
@@ -31,33 +31,33 @@ import { mendSubscriptions } from "./stored-subscriptions.ts";
 
 export interface EmbeddedBrokerOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** 0 picks any free port. */
   port: number;
   username?: string;
   password?: string;
   dataDir: string;
-  /** Of the bridge; devices may send each other payloads of 1 MiB in any case. */
+  /** The bridge's payload limit; devices may always send each other payloads of up to 1 MiB. */
   maxPayloadBytes?: number;
   log: Log;
 }
 
 export interface EmbeddedBroker {
   port: number;
-  /** Where local clients reach it. */
+  /** URL for local clients. */
   url: string;
-  /** What the bridge connects with, so that the broker knows it from its other clients. */
+  /** The bridge's own credentials, by which the broker recognizes it. */
   own: { username: string; password: string };
-  /** False when the wanted port was taken and a free one is used instead. */
+  /** False if the configured port was in use and a free one is used instead. */
   wantedPort: boolean;
-  /** The retained message of a topic, read from the store itself: exact, without asking over the network. */
+  /** Reads a topic's retained message directly from the store: exact and without a network query. */
   retained(topic: string): Promise<RetainedMessage | undefined>;
-  /** The same of every topic under a filter. */
+  /** Finds all topics under a filter that hold a retained message, in the same way. */
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
   close(): Promise<void>;
 }
 
-/** Opens the broker's store and listens. Falls back to a free port when the wanted one is taken. */
+/** Opens the broker's store and listens. Falls back to a free port if the configured one is in use. */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { host, port, dataDir, maxPayloadBytes = 0, log } = options;
   const location = join(dataDir, "broker");
@@ -65,11 +65,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const database = await openDatabase(location, log);
   const persistence = openPersistence(database.level);
   await mendSubscriptions(persistence, database.level);
-  // Offline queues are sorted by broker id and then by a counter that starts anew: an id that grows with time keeps
-  // the messages of an earlier run before those of this one.
   const strangers = new Strangers();
   const own = { username: "causeway", password: randomBytes(32).toString("base64url") };
   const aedes = await Aedes.createBroker({
+    // Offline queues are sorted by broker id and then by a counter that restarts: an id that grows with time keeps the
+    // messages of an earlier run before those of this one.
     id: uuidv7(),
     persistence,
     connectTimeout: CONNECT_MS,
@@ -89,7 +89,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    // A session that cannot be read, or of which nothing can be kept, is none: clients try again.
+    // Sessions can be neither read nor stored: refuse the connection; clients retry.
     if (!database.usable) return socket.destroy();
     sockets.add(socket);
     socket.setNoDelay(true);
@@ -119,7 +119,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   };
 }
 
-/** LevelDB holds a lock that the kernel drops with the process, so that nothing is left over after kill -9. */
+/** Opens LevelDB. The kernel releases its lock when the process ends, so kill -9 leaves no stale lock. */
 async function openDatabase(location: string, log: Log): Promise<BrokerDatabase> {
   const database = new BrokerDatabase(location, log);
   try {
@@ -155,7 +155,7 @@ async function listen(server: Server, host: string, port: number): Promise<boole
 
 type Authenticate = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
 
-/** @param password undefined: anybody may connect */
+/** @param password undefined: any client may connect */
 function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): Authenticate {
   return (client, givenUser, givenPassword, done) => {
     const given = givenPassword?.toString() ?? "";

@@ -1,12 +1,12 @@
 /**
- * Each message once to each client, whatever order it comes in. Aedes takes a message with a lower counter than the last
- * one for a copy on an overlapping filter and drops it; but messages are stored side by side, so that they do not
- * always come in the order of their counters: about one in fifty was dropped at 100 a second, and only sent when the
- * client connected again. Here the last messages of a client are remembered one by one.
+ * Delivers each message once to each client, in whatever order messages arrive. Aedes takes a message with a lower
+ * counter than the last one for a copy from an overlapping filter and drops it. But messages are stored concurrently,
+ * so they do not always arrive in counter order: at 100 a second about one in fifty was dropped, and sent only when the
+ * client reconnected. Here the last messages of a client are remembered one by one.
  */
 import type { Client } from "aedes";
 
-/** Copies of one message come in one turn of the event loop, or nearly; so many others may come between them. */
+/** Copies of a message arrive within about one turn of the event loop; so many others may arrive between them. */
 const REMEMBERED = 1_024;
 
 interface Delivered {
@@ -15,12 +15,12 @@ interface Delivered {
 }
 type Deliver = (packet: Delivered, done: () => void) => void;
 
-/** Call at CONNECT, before the client's subscriptions are made. */
+/** Call at CONNECT, before the client's subscriptions are set up. */
 export function deduplicateDeliveries(client: Client): void {
   const internals = client as unknown as { duplicates: object; deliver0: Deliver; deliverQoS: Deliver };
   const seen = new Set<string>();
   let current = "";
-  /** Aedes asks for the last counter of a broker, and drops the message unless that is lower than its own. */
+  /** Aedes reads the last counter of a broker here, and drops the message unless that is lower than its own. */
   internals.duplicates = new Proxy(Object.create(null) as object, {
     get: () => (seen.has(current) ? Number.POSITIVE_INFINITY : 0),
     set: () => {

@@ -1,4 +1,4 @@
-/** The retained messages of the embedded broker, read from its store: exact, without asking over the network. */
+/** Reads the embedded broker's retained messages from its store: exact and without a network query. */
 import type { LevelPersistence } from "aedes-persistence-level";
 import type { FindRetained, ReadRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import { matches } from "../../topic.ts";
@@ -9,7 +9,7 @@ export function retainedStore(persistence: Pick<LevelPersistence, "createRetaine
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
 } {
-  /** What the pattern finds, and maybe more. */
+  /** Yields what the store's matcher finds, which may include topics that the pattern does not match. */
   async function* under(pattern: string): AsyncGenerator<RetainedMessage> {
     for await (const { topic, payload, qos } of persistence.createRetainedStream(pattern)) {
       if (payload.length > 0) yield { topic, payload: Buffer.from(payload), qos };
@@ -36,7 +36,7 @@ export function retainedStore(persistence: Pick<LevelPersistence, "createRetaine
       if (topics.length === 0) return;
       const wanted = new Set(topics);
       const found = new Map<string, RetainedMessage>();
-      // One pass over the store, which has no index by pattern; to its matcher # is everything.
+      // One pass over the store, which has no index by pattern; to its matcher, # matches every topic.
       for await (const { topic, payload, qos } of persistence.createRetainedStream("#")) {
         if (wanted.has(topic)) found.set(topic, { topic, payload: Buffer.from(payload), qos });
       }

@@ -1,8 +1,8 @@
 /**
- * Which sessions a message of QoS 1 or 2 has to be stored for. aedes-persistence-level 9.2 looks a new filter up as if
- * it were a topic: of two overlapping filters of one session it keeps one, and once that is unsubscribed the session
- * gets nothing stored, though Aedes still delivers to it, fails to find the message, and cuts the client off. Here an
- * index of our own answers instead; the subscriptions themselves rest in the same database as before.
+ * Index of the sessions for which a QoS 1 or 2 message must be stored. aedes-persistence-level 9.2 looks up a new
+ * filter as if it were a topic: of two overlapping filters of one session it keeps only one. Once that one is
+ * unsubscribed, nothing is stored for the session, but Aedes still delivers to it, does not find the message and
+ * disconnects the client. This index replaces the look-up; the subscriptions stay in the same database.
  */
 import type { LevelPersistence, StoredSubscription } from "aedes-persistence-level";
 import type { ClassicLevel } from "classic-level";
@@ -11,7 +11,7 @@ import { MAX_TOPIC_BYTES } from "../../topic.ts";
 
 const PREFIX = "subscriptions:";
 
-/** Reads what is stored and takes over the look-up. Call before the broker starts. */
+/** Loads the stored subscriptions and replaces the look-up. Call before the broker starts. */
 export async function mendSubscriptions(
   persistence: LevelPersistence,
   db: ClassicLevel<string, Buffer>,
@@ -34,7 +34,7 @@ export async function mendSubscriptions(
   const add = (subscription: StoredSubscription) => {
     const { clientId, topic, qos } = subscription;
     remove(clientId, topic);
-    if (qos === 0) return; // nothing is stored for it
+    if (qos === 0) return; // QoS 0 messages are not stored
     if (!sessions.has(clientId)) sessions.set(clientId, new Map());
     sessions.get(clientId)!.set(topic, subscription);
     trie.add(topic, subscription);
@@ -61,14 +61,14 @@ export async function mendSubscriptions(
   persistence.subscriptionsByTopic = async (topic) => {
     const found = new Map<string, StoredSubscription>();
     for (const subscription of trie.match(topic)) {
-      // [MQTT-4.7.2-1]; the trie does not know it.
+      // [MQTT-4.7.2-1]; the trie does not implement this rule.
       if (topic.startsWith("$") && /^[+#]/.test(subscription.topic)) continue;
       const other = found.get(subscription.clientId);
       if (!other || other.qos < subscription.qos) found.set(subscription.clientId, subscription);
     }
     return [...found.values()];
   };
-  // A filter leaves the store a moment before Aedes stops delivering to it: what comes in between is stored then.
+  // A filter leaves the store shortly before Aedes stops delivering for it: a message in between is stored here.
   persistence.outgoingUpdate = async (client, packet) => {
     try {
       await outgoingUpdate.call(persistence, client, packet);

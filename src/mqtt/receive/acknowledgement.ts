@@ -1,30 +1,30 @@
 /**
- * Acknowledge after durable, without waiting in line.
+ * Acknowledges messages once they are durable, without blocking the packets that follow.
  *
  * MQTT.js parses the next packet only when `handleMessage` calls back, and then sends the acknowledgement itself. To
- * keep both apart this file lets the parser go on at once and holds back PUBACK (QoS 1) and PUBREC (QoS 2) until the
- * message is durable, in the order of arrival ([MQTT-4.6.0-2], [MQTT-4.6.0-3]). That takes MQTT.js's private
- * `_sendPacket`: the version is pinned, and test/mqtt/acknowledge.test.ts fails when a new one changes it.
+ * separate the two, this file lets the parser continue at once and holds back PUBACK (QoS 1) and PUBREC (QoS 2) until
+ * the message is durable, in order of arrival ([MQTT-4.6.0-2], [MQTT-4.6.0-3]). This needs MQTT.js's private
+ * `_sendPacket`: the version is pinned, and test/mqtt/receive/acknowledgement.test.ts fails if a new one changes it.
  *
  * QoS 2 follows the specification's second method (section 4.3.3): the message is passed on at PUBLISH, and only its
- * packet identifier is remembered until PUBREL. A PUBLISH that comes again with the same identifier is the same message.
- * What has to outlast the process for that, and holds PUBCOMP back, stands in `incoming.ts`.
+ * packet identifier is remembered until PUBREL. A PUBLISH repeated with the same identifier is the same message.
+ * `incoming.ts` stores the identifiers beyond the process and holds PUBCOMP back.
  */
 import type { IClientOptions, IPublishPacket, IStore, MqttClient } from "mqtt";
 import type { Identity, Incoming } from "./incoming.ts";
 
-/** One received message and its way to the acknowledgement. */
+/** One received message and its completion callback. */
 export interface Receipt {
-  /** `identity`: of a QoS 2 message of a session whose incoming messages are stored. */
+  /** `identity` is set for a QoS 2 message of a session that stores its incoming messages. */
   packet: IPublishPacket & { identity?: Identity };
-  /** Call once what became of the message is durable. Never throws; calling it twice does no harm. */
+  /** Call once the outcome of the message is durable. Never throws; idempotent. */
   done(): void;
 }
 
 export interface ReceiveLimits {
-  /** Messages taken but not yet done at which the socket is no longer read. */
+  /** Number of received messages not yet done at which reading from the socket stops. */
   maxPending: number;
-  /** The same in bytes of payload. */
+  /** The same limit in bytes of payload. */
   maxPendingBytes: number;
 }
 
@@ -35,19 +35,19 @@ type Sender = (packet: { cmd: string; messageId?: number }, callback?: () => voi
 interface Entry {
   packet: IPublishPacket;
   durable: boolean;
-  /** Sends the held acknowledgement; absent while MQTT.js has not asked for it on this connection. */
+  /** Sends the held acknowledgement; absent until MQTT.js requests it on this connection. */
   send: (() => void) | undefined;
 }
 
 export class Acknowledger {
   /** Unacknowledged QoS 1 and 2 messages by packet identifier; QoS 2 until PUBREL. At most 65,535. */
   readonly #entries = new Map<number, Entry>();
-  /** Acknowledgements of this connection in the order of arrival. */
+  /** Acknowledgements due on this connection, in order of arrival. */
   #line: Entry[] = [];
   #pending = 0;
   #pendingBytes = 0;
   #resume: (() => void)[] = [];
-  /** Counts the connections that ended: what waits for the store acknowledges only on its own. */
+  /** Number of ended connections: a PUBCOMP that waits for the store is sent only on its own connection. */
   #ended = 0;
   #paused = false;
   #releasing = false;
@@ -56,19 +56,19 @@ export class Acknowledger {
   constructor(
     private readonly limits: ReceiveLimits,
     private readonly receive: (receipt: Receipt) => void,
-    /** Absent: QoS 2 messages that a process left incomplete come again as new ones. */
+    /** Absent: QoS 2 messages that a process left incomplete arrive again as new ones. */
     private readonly incoming?: Incoming,
   ) {}
 
-  /** MQTT.js options this needs: a store that never makes the parser wait. */
+  /** Required MQTT.js options: a store that never blocks the parser. */
   readonly clientOptions: IClientOptions = { incomingStore: this.#incomingStore() as unknown as IStore };
 
-  /** Messages that are taken but not yet durable. */
+  /** Number of messages received but not yet durable. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Takes nothing more, for good; resolves once everything taken is durable and acknowledged. */
+  /** Stops receiving for good; resolves once all received messages are durable and acknowledged. */
   async drain(): Promise<void> {
     this.#paused = true;
     if (this.#pending > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
@@ -79,7 +79,7 @@ export class Acknowledger {
     if (typeof internals._sendPacket !== "function") throw new Error("MQTT.js has no _sendPacket: pin its version");
     const send = internals._sendPacket.bind(client);
     internals._sendPacket = (packet, callback, ...rest) => {
-      // Without a connection MQTT.js would send it on the next one, where the identifier may mean another message.
+      // MQTT.js would send it on the next connection, where the identifier may denote another message.
       if (!client.connected && ACKNOWLEDGEMENTS.has(packet.cmd)) return callback?.();
       if (packet.cmd === "pubcomp" && this.incoming) {
         const ended = this.#ended;
@@ -95,30 +95,30 @@ export class Acknowledger {
       if (entry.durable) this.#releaseSoon();
       this.#goOn(callback);
     };
-    // What was read before the connection broke can no longer be acknowledged: the broker sends it again.
+    // Messages read before the connection broke can no longer be acknowledged: the broker sends them again.
     client.handleMessage = (packet, callback) => {
       if (packet.qos === 0) {
         this.#take(packet, undefined);
         this.#goOn(callback);
         return;
       }
-      // A QoS 2 message comes by here at PUBREL, long after it was taken.
+      // For a QoS 2 message MQTT.js calls this at PUBREL, long after the message was received.
       if (packet.qos === 1 && client.connected) this.#takeOnce(packet);
       callback();
     };
     client.options.customHandleAcks = (_topic, _message, packet, callback) => {
-      if (this.#paused) return; // the first thing MQTT.js asks of QoS 1 and 2; it reads no further
+      if (this.#paused) return; // MQTT.js calls this first for QoS 1 and 2; it reads no further
       if (packet.qos === 2 && client.connected) this.#takeOnce(packet);
       callback(0);
     };
-    // Not at "connect", which MQTT.js emits some turns later: what was sent right behind CONNACK would come before it.
+    // Not at "connect": MQTT.js emits it some turns later, after the packets that directly follow CONNACK.
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "connack") this.incoming?.connected(packet.sessionPresent);
     });
     client.on("close", () => this.#connectionLost());
   }
 
-  /** The connection is gone, and with it the right to acknowledge on it: the broker sends those messages again. */
+  /** Drops the acknowledgements due on the lost connection: the broker sends those messages again. */
   #connectionLost(): void {
     this.#ended++;
     this.#line = [];
@@ -129,8 +129,8 @@ export class Acknowledger {
   #takeOnce(packet: IPublishPacket): void {
     const id = packet.messageId!;
     const known = this.#entries.get(id);
-    // The same message again while the first copy is still on its way: one receipt is enough, and one place in the
-    // line, whether it comes after a reconnect or on the same connection (MQTT 3.1.1 brokers may retry there).
+    // The same message again while the first copy is in progress: one receipt and one acknowledgement are enough,
+    // whether it comes after a reconnect or on the same connection (MQTT 3.1.1 brokers may retry there).
     if (known && packet.dup && isSameMessage(known.packet, packet)) {
       if (!this.#line.includes(known)) this.#line.push(known);
       return;
@@ -168,7 +168,7 @@ export class Acknowledger {
       );
   }
 
-  /** Once for all messages of a batch, which become durable in the same turn. */
+  /** Releases once for all messages of a batch, which become durable in the same turn. */
   #releaseSoon(): void {
     if (this.#releasing) return;
     this.#releasing = true;
@@ -201,7 +201,7 @@ export class Acknowledger {
     return this.#paused || this.#pending >= this.limits.maxPending || this.#pendingBytes >= this.limits.maxPendingBytes;
   }
 
-  /** PUBREL finds every identifier, so that MQTT.js answers PUBCOMP and forgets it. */
+  /** Store in which PUBREL finds every identifier, so that MQTT.js sends PUBCOMP and forgets it. */
   #incomingStore() {
     type Callback = (error?: Error | null, packet?: object) => void;
     return {
@@ -216,8 +216,9 @@ export class Acknowledger {
           dup: false,
           messageId,
         }),
-      // MQTT.js also deletes, by the bare identifier, when CONNACK says that the session is new. RSMB and ActiveMQ say
-      // so of a session they resume; and where it is true the next message with that identifier takes its place.
+      // MQTT.js also deletes, by the bare identifier, when CONNACK reports a new session. RSMB and ActiveMQ report one
+      // for a session that they resume; if the session is really new, the next message with that identifier replaces
+      // the entry.
       del: ({ messageId, cmd }: { messageId: number; cmd?: string }, callback: Callback) => {
         if (cmd && this.#entries.get(messageId)?.packet.qos === 2) this.#entries.delete(messageId);
         callback(null);

@@ -1,61 +1,63 @@
 /**
- * What the packet identifiers of a session's QoS 2 messages stand for, kept in the store from PUBLISH to PUBREL, so that
- * a message that comes again is known whoever receives it: this process, its next run or another instance.
+ * Keeps the packet identifiers of a session's QoS 2 messages in the store from PUBLISH to PUBREL, so that a repeated
+ * message is recognized whichever process receives it: this one, its next run or another instance.
  *
  *     PUBLISH → write {message id} → enqueue the deliveries under that id → PUBREC → PUBREL → remove → PUBCOMP
  *
- * This is method B of the specification (MQTT 5 section 4.3.3): the message is passed on at PUBLISH. With method A,
- * at PUBREL, the store would have to keep the whole message, and everything would be written twice. Passing it on
- * again is harmless here, because adding a job id that is there already adds nothing; what must last is the id alone.
+ * This is method B of the specification (MQTT 5 section 4.3.3): the message is passed on at PUBLISH. With method A, at
+ * PUBREL, the store would have to keep the whole message, and everything would be written twice. Passing it on again is
+ * harmless here, because adding an existing job id adds nothing; only the id must persist.
  *
- * What a crash leaves behind, and what the broker does on the next connection, wherever that is made:
- * 1. before the entry is written: nothing was enqueued; the PUBLISH comes again and is a new message;
- * 2. entry, and none or some of the deliveries: the PUBLISH comes again, gets the same id, and what is missing is added;
- * 3. all deliveries, PUBREC not sent or lost: as 2, and nothing is missing. It may have been delivered by now; then its
- *    job is among those that succeeded, which are kept (`KEEP_SUCCEEDED`) far longer than a session takes to come back;
- * 4. PUBREC received: PUBREL comes (again); only now is the entry taken away;
- * 5. entry removed, PUBCOMP not sent or lost: PUBREL comes again for an identifier that nobody knows; PUBCOMP. The
- *    broker may not use the identifier for another message before it has PUBCOMP, so no entry is of an older message.
- * The store away: the steps wait in their order, nothing is acknowledged, and they are tried until the store is back.
- * Another instance has the lane: nothing is written any more (`mayWrite`), and the broker sends all of it to that one.
+ * States after a crash, and the broker's behaviour on the next connection, to any instance:
+ * 1. entry not written: nothing was enqueued; PUBLISH is repeated and counts as a new message;
+ * 2. entry, and none or some of the deliveries: PUBLISH is repeated, gets the same id, and the missing deliveries are
+ *    added;
+ * 3. all deliveries, PUBREC not sent or lost: as 2, and nothing is missing. The message may have been delivered by now;
+ *    then its job is among the succeeded ones, which are kept (`KEEP_SUCCEEDED`) far longer than a session takes to
+ *    resume;
+ * 4. PUBREC received: PUBREL comes (again); only now is the entry removed;
+ * 5. entry removed, PUBCOMP not sent or lost: PUBREL is repeated for an unknown identifier and answered with PUBCOMP.
+ *    The broker must not reuse the identifier before PUBCOMP, so no entry belongs to an older message.
+ * Store unavailable: the steps wait in order, nothing is acknowledged, and they are retried until the store is back.
+ * Another instance is the receiver: nothing more is written (`mayWrite`), and the broker sends everything to that one.
  *
- * Entries may outlast the session they belong to, for a broker without persistence forgets it. So a PUBLISH counts as
- * the known message only if it holds the same and says so: by DUP, or (Aedes sends again without it) on a connection
- * that resumes the session. CONNACK's word alone is not enough: RSMB and ActiveMQ resume a session and deny it. What
- * is not the same takes the entry's place.
+ * Entries may outlive their session, because a broker without persistence forgets it. So a PUBLISH counts as the
+ * recorded message only if its content is the same and it is recognizable as a repetition: by DUP, or (Aedes repeats
+ * without DUP) by a connection that resumes the session. CONNACK alone is not sufficient: RSMB and ActiveMQ resume a
+ * session and deny it. A PUBLISH that is not the same message replaces the entry.
  *
- * Beyond reach: a broker that itself falls back to an older state sends again what was complete, and the identifier may
- * mean another message with the same contents by then.
+ * Limit: a broker that falls back to an older state repeats completed messages, and by then the identifier may denote
+ * another message with the same content.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { IPublishPacket } from "mqtt";
 import { newId } from "../../message.ts";
 
-/** Who a message is, however often it comes. */
+/** Identity of a message, the same at each repetition. */
 export interface Identity {
   /** `msg_…` */
   id: string;
-  /** Milliseconds since the epoch at which it first came. */
+  /** First arrival in milliseconds since the epoch. */
   receivedAt: number;
 }
 
 export interface IncomingOptions {
-  /** Entries by packet identifier. Both calls reject while the store is away, and are made again. */
+  /** Entries by packet identifier. Both calls reject while the store is unavailable, and are retried. */
   entries: {
     all(): Promise<Map<number, Identity & { digest: string }>>;
-    /** Resolves once it is durable. */
+    /** Resolves once the changes are durable. */
     write(entries: ReadonlyMap<number, Identity & { digest: string }>, removed: readonly number[]): Promise<void>;
   };
-  /** Whether this instance is surely the one that receives; while it is not, everything waits. */
+  /** Whether this instance is certainly the receiver; until it is, all steps wait. */
   mayWrite(): Promise<boolean>;
-  /** At each failed try. */
+  /** Called at each failed attempt. */
   onFailed(error: Error): void;
 }
 
 interface Known extends Identity {
   digest: string;
-  /** The connection on which it last came; absent: another one than those of this process. */
+  /** Connection of the last arrival; absent in entries read from the store. */
   connection?: number;
 }
 
@@ -74,17 +76,17 @@ interface Release {
   end(): void;
 }
 
-/** Steps that are written together. */
+/** Maximum number of steps in one write. */
 const MAX_BATCH = 500;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1_000;
 
 export class Incoming {
-  /** As the store has it; undefined until it is read. */
+  /** The stored entries; undefined until they are read. */
   #known: Map<number, Known> | undefined;
-  /** In the order of arrival. At most the messages that are taken, and a PUBREL for each identifier. */
+  /** Steps in order of arrival. At most the messages in progress, and one PUBREL per identifier. */
   #steps: (Publish | Release)[] = [];
-  /** PUBRELs in the line behind which no PUBLISH with their identifier stands. */
+  /** Waiting PUBRELs that are not followed by a PUBLISH with the same identifier. */
   readonly #releases = new Map<number, Release>();
   #connection = 0;
   #resumed = false;
@@ -93,14 +95,14 @@ export class Incoming {
 
   constructor(private readonly options: IncomingOptions) {}
 
-  /** At each CONNACK. Another instance may have had the lane meanwhile: the entries are read again. */
+  /** Call at each CONNACK. Another instance may have been the receiver meanwhile: the entries are read again. */
   connected(sessionPresent: boolean): void {
     this.#connection++;
     this.#resumed = sessionPresent;
     this.#known = undefined;
   }
 
-  /** `end` is called, in the order of arrival, once it is durable who the message is. */
+  /** Handles PUBLISH. Calls `end`, in order of arrival, once the identity of the message is durable. */
   publish(packet: IPublishPacket, end: (identity: Identity) => void): void {
     const packetId = packet.messageId!;
     this.#releases.delete(packetId);
@@ -115,7 +117,7 @@ export class Incoming {
     });
   }
 
-  /** PUBREL. `end` is called once the identifier durably stands for nothing; the last one where PUBREL came again. */
+  /** Handles PUBREL. Calls `end` once the identifier is durably removed; for a repeated PUBREL only the last `end`. */
   release(packetId: number, end: () => void): void {
     const waiting = this.#releases.get(packetId);
     if (waiting) {
@@ -127,7 +129,7 @@ export class Incoming {
     this.#add(release);
   }
 
-  /** Nothing is written any more; what waits was not acknowledged, and the broker sends it again. */
+  /** Stops writing; waiting messages are not acknowledged, and the broker sends them again. */
   stop(): void {
     this.#stopped = true;
   }
@@ -139,10 +141,10 @@ export class Incoming {
     setImmediate(() => void this.#flush());
   }
 
-  /** One batch after the other: an identifier may stand in several of them. */
+  /** Writes one batch after the other: an identifier may occur in several of them. */
   async #flush(): Promise<void> {
     while (this.#steps.length > 0 && !this.#stopped) {
-      // Whoever reads before the next CONNACK reads for this connection.
+      // Entries read before a new CONNACK are discarded, and read again for the new connection.
       const connection = this.#connection;
       const known = this.#known ?? (await this.#untilDone(() => this.#read()));
       if (!known) break;
@@ -190,7 +192,7 @@ export class Incoming {
     return { entries, removed: [...changed].filter((packetId) => !known.has(packetId)), ends };
   }
 
-  /** Undefined when it was stopped before that worked. */
+  /** Retries until the attempt succeeds. @returns undefined if stopped before that */
   async #untilDone<T>(attempt: () => Promise<T>): Promise<T | undefined> {
     for (let wait = RETRY_MIN_MS; !this.#stopped; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
       try {
@@ -205,14 +207,15 @@ export class Incoming {
 }
 
 /**
- * An identifier cannot stand for another message before its PUBREL, as long as the session lasts. On one connection
- * without DUP it does all the same, at a broker that gave the first up: rather twice than not at all.
+ * Whether the PUBLISH repeats the recorded message. While the session lasts, an identifier cannot denote another
+ * message before its PUBREL. A broker that has given up the first message reuses it all the same, on one connection
+ * without DUP: such a PUBLISH counts as new, because a duplicate is better than a loss.
  */
 function isSame(known: Known, { digest, dup, resumed, connection }: Publish): boolean {
   return known.digest === digest && (dup || (resumed && known.connection !== connection));
 }
 
-/** Of all that reaches a receiver. Message Expiry Interval is not the same the second time. */
+/** Digest of everything that reaches a webhook, without Message Expiry Interval, which differs in a repetition. */
 function digestOf({ topic, payload, properties = {} }: IPublishPacket): string {
   const { contentType, responseTopic, correlationData, userProperties } = properties;
   const head = [topic, contentType, responseTopic, correlationData?.toString("base64"), userProperties];

@@ -1,7 +1,7 @@
 /**
- * One session that receives: keeps its subscriptions as wanted, across reconnects, and hands on what
- * arrives. It follows the wanted set by the difference; a reconnect subscribes everything again, because some brokers
- * resume a session and say they did not, and others the reverse.
+ * One receiving session: maintains the wanted subscriptions across reconnects and passes received messages on. A change
+ * of the wanted set sends only the difference. A reconnect subscribes to everything again, because some brokers resume
+ * a session and report that they did not, and others the reverse.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { IConnackPacket } from "mqtt";
@@ -21,23 +21,23 @@ export interface Subscription {
 export interface SubscriberSessionOptions {
   broker: BrokerAddress;
   clientId: string;
-  /** What it is for; stands in log lines. */
+  /** Purpose of the session, for log lines. */
   name: string;
-  /** False: the session, and what waits in it, ends with the connection. */
+  /** False: the session and its queued messages end with the connection. */
   persistent: boolean;
   limits: ReceiveLimits;
-  /** Where QoS 2 messages are remembered; without it those that a process left incomplete come again as new ones. */
+  /** Store for QoS 2 messages; if absent, messages that a process left incomplete arrive again as new ones. */
   incoming?: IncomingOptions;
   log: Log;
   receive(packet: Receipt["packet"], done: () => void): void;
-  /** At each connect: whether copies of a message carry the identifiers of the subscriptions they come from. */
+  /** Called at each connect with whether copies of a message carry the identifiers of their subscriptions. */
   onConnect(copiesCarryIds: boolean): void;
-  /** The session is {@link SubscriberSession.settled settled}; called after each change and each connect. */
+  /** Called after each change and each connect, once the session is {@link SubscriberSession.settled settled}. */
   onSettled(): void;
-  /** The broker confirmed that it no longer subscribes us to the filter. */
+  /** Called when UNSUBSCRIBE is confirmed by the broker, given up or not necessary. */
   onUnsubscribed(filter: string): void;
   onClose(): void;
-  /** See {@link Connection}'s options of these names. */
+  /** See the options of {@link Connection} with these names. */
   mayConnect?: (() => boolean) | undefined;
   known?: (() => "5" | "3.1.1" | undefined) | undefined;
 }
@@ -47,19 +47,19 @@ export interface SessionStatus {
   state: string;
   protocol: "5" | "3.1.1" | undefined;
   error: string | undefined;
-  /** Filters wanted, and how many of them the broker has granted on this connection. */
+  /** Number of wanted filters, and how many of them the broker has granted on this connection. */
   wanted: number;
   granted: number;
-  /** By the broker's answer, or set aside because the broker ends the connection at them. */
+  /** Filters refused in SUBACK, or set aside because the broker ends the connection at them. */
   refused: { filter: string; reason: string }[];
 }
 
 const RETRY_MS = 1_000;
-/** A store that makes nothing durable for so long is as good as away. */
+/** A store that makes nothing durable for this long counts as unavailable. */
 const DRAIN_STEP_MS = 2_000;
-/** Together 6 s: at the end of a process 9 s are left for everything that receives and delivers. */
+/** 6 s in total: shutdown gives receiving and delivery 9 s together. */
 const DRAIN_STEPS = 3;
-/** Names an UNSUBSCRIBE among the requests; a filter alone names its SUBSCRIBE. No filter holds NUL (MQTT-4.7.3-2). */
+/** Key prefix of an UNSUBSCRIBE; a SUBSCRIBE has the filter alone as its key. No filter contains NUL (MQTT-4.7.3-2). */
 const UNSUBSCRIBE = "\0";
 
 export class SubscriberSession {
@@ -68,10 +68,10 @@ export class SubscriberSession {
   readonly #incoming: Incoming | undefined;
   #wanted = new Map<string, Subscription>();
   readonly #unwanted = new Set<string>();
-  /** What the broker granted on this connection. */
+  /** Subscriptions granted on this connection. */
   #granted = new Map<string, Subscription>();
   #refused = new Map<string, string>();
-  /** What SUBSCRIBE may hold on this connection. Asked for more, AWS IoT Core ends it, or never answers. */
+  /** Features that SUBSCRIBE may use on this connection. If asked for more, AWS IoT Core ends it or never answers. */
   #allowed = { ids: false, qos: 2 };
   readonly #requests = new SubscriptionRequests({
     client: () => this.#connection.client,
@@ -111,7 +111,7 @@ export class SubscriberSession {
     });
   }
 
-  /** Replaces the wanted subscriptions. What is no longer among them stays subscribed until {@link leave}. */
+  /** Replaces the wanted subscriptions. Filters that are no longer wanted stay subscribed until {@link leave}. */
   want(subscriptions: Subscription[]): void {
     this.#announced = false;
     for (const { filter, qos } of subscriptions) {
@@ -129,7 +129,7 @@ export class SubscriberSession {
     for (const filter of filters) {
       if (this.#wanted.has(filter)) continue;
       this.#unwanted.add(filter);
-      // The broker may dislike the filter in UNSUBSCRIBE as well.
+      // The broker may end the connection at UNSUBSCRIBE for this filter, too.
       if (this.#suspects.reasonFor(filter)) this.#suspects.suspect(UNSUBSCRIBE + filter);
     }
     this.#sync();
@@ -139,7 +139,7 @@ export class SubscriberSession {
     return this.#connection.connected;
   }
 
-  /** Everything wanted is granted on the present connection, refused by the broker, or set aside. */
+  /** Whether every wanted subscription is granted on the current connection, refused by the broker, or set aside. */
   get settled(): boolean {
     return this.#connection.connected && this.#toSubscribe().length === 0;
   }
@@ -158,12 +158,12 @@ export class SubscriberSession {
     };
   }
 
-  /** Messages taken and not yet durable. */
+  /** Number of messages received but not yet durable. */
   get pending(): number {
     return this.#acknowledger.pending;
   }
 
-  /** Takes nothing more. Resolves when what was taken is acknowledged, and at the latest after 6 s; sooner when stuck. */
+  /** Stops receiving. Resolves once everything received is acknowledged, after at most 6 s; sooner without progress. */
   async drain(): Promise<void> {
     const drained = this.#acknowledger.drain();
     for (let i = 0, before = Number.POSITIVE_INFINITY; i < DRAIN_STEPS && this.pending < before; i++) {
@@ -172,10 +172,10 @@ export class SubscriberSession {
     }
   }
 
-  /** Ends the connection; a broker keeps the session, when it is persistent, and what is not acknowledged. */
+  /** Ends the connection; the broker keeps a persistent session and its unacknowledged messages. */
   async close(): Promise<void> {
     clearTimeout(this.#retry);
-    void this.#acknowledger.drain(); // takes nothing more
+    void this.#acknowledger.drain(); // stops receiving
     this.#incoming?.stop();
     this.#connection.ignore();
     await this.#connection.close();
@@ -188,7 +188,7 @@ export class SubscriberSession {
   #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
     this.#granted.clear();
     this.#refused.clear(); // an operator may have changed the broker's rules
-    // MQTT 5 sections 3.2.2.3.4 and 3.2.2.3.12: absent means that there are QoS 2 and subscription identifiers.
+    // MQTT 5 sections 3.2.2.3.4 and 3.2.2.3.12: if absent, QoS 2 and subscription identifiers are available.
     const { subscriptionIdentifiersAvailable, maximumQoS = 2 } = connack.properties ?? {};
     const available: unknown = subscriptionIdentifiersAvailable;
     this.#allowed = { ids: protocol === 5 && available !== false && available !== 0, qos: maximumQoS };
@@ -234,7 +234,7 @@ export class SubscriberSession {
     });
   }
 
-  /** The connection has ended, perhaps because of something that we asked. */
+  /** Handles the end of the connection, which one of our requests may have caused. */
   #ended(): void {
     const guilty = this.#requests.ended(this.#connection.disconnectReason);
     if (!guilty) return;
@@ -242,7 +242,7 @@ export class SubscriberSession {
     const isLeft = key.startsWith(UNSUBSCRIBE);
     const filter = isLeft ? key.slice(UNSUBSCRIBE.length) : key;
     this.options.log.error({ filter, reason }, isLeft ? "unsubscribe_given_up" : "subscription_refused");
-    // Not tried again: what such a subscription brings, if the broker has one, matches nothing.
+    // Not retried: messages of a subscription that the broker may still hold match no wanted filter.
     if (isLeft) this.#left(filter);
   }
 
@@ -251,28 +251,28 @@ export class SubscriberSession {
     if (this.#unwanted.delete(filter)) this.options.onUnsubscribed(filter);
   }
 
-  /** SUBACK, at its place in the line of packets: what comes behind it was sent with the subscription in force. */
+  /** Handles SUBACK in packet order: the broker sends all later packets with the subscription active. */
   #subscribed(subscription: Subscription, code: number): void {
     if (code >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
     this.#granted.set(subscription.filter, subscription);
     if (this.#granted.size >= this.#wanted.size) this.#announce();
   }
 
-  /** Once after each change and each connect. */
+  /** Calls `onSettled` once after each change and each connect. */
   #announce(): void {
     if (this.#announced || !this.settled) return;
     this.#announced = true;
     this.options.onSettled();
   }
 
-  /** False when it has to be tried again. A refusal by the broker is recorded and only tried again on reconnecting. */
+  /** Resolves to false if the request must be retried. A broker's refusal is recorded and retried only on reconnect. */
   async #subscribe(subscription: Subscription): Promise<boolean> {
-    if (!this.#connection.connected) return false; // onConnect comes back to it
+    if (!this.#connection.connected) return false; // subscribed again on reconnect
     const { filter, id } = subscription;
     const qos = Math.min(subscription.qos, this.#allowed.qos) as QoS;
     const properties = this.#allowed.ids ? { properties: { subscriptionIdentifier: id } } : {};
     const five = this.#connection.protocol === 5;
-    // Retain Handling 2: never replay retained messages here; who wants them gets a snapshot of their own.
+    // Retain Handling 2: no retained messages here; webhooks that want them get a separate snapshot.
     const asked = five ? { qos, rh: 2, rap: false, nl: false, ...properties } : { qos };
     const { error, timedOut, granted } = await this.#requests.ask(
       filter,
@@ -281,7 +281,7 @@ export class SubscriberSession {
     );
     if (timedOut) return false;
     const refusal = refusalOf(error, granted);
-    if (error && refusal === undefined) return false; // the connection went away: onConnect comes back to it
+    if (error && refusal === undefined) return false; // connection lost: subscribed again on reconnect
     if (refusal !== undefined) {
       this.#refused.set(filter, refusal);
       this.options.log.error({ filter, reason: refusal }, "subscription_refused");
@@ -294,7 +294,7 @@ export class SubscriberSession {
 
   async #unsubscribe(filter: string): Promise<boolean> {
     if (!this.#connection.connected) return false;
-    // The broker holds no subscription of a session that ends with the connection.
+    // The broker keeps no subscription of a session that ended with its connection.
     if (!this.options.persistent && this.#suspects.reasonFor(filter)) this.#left(filter);
     if (!this.#unwanted.has(filter)) return true;
     const { error, timedOut } = await this.#requests.ask(UNSUBSCRIBE + filter, (done) =>
@@ -302,14 +302,14 @@ export class SubscriberSession {
     );
     if (error || timedOut) return false;
     this.#granted.delete(filter);
-    // Wanted again while the answer was on its way: subscribe once more.
+    // Wanted again before UNSUBACK arrived: subscribe again.
     if (this.#wanted.has(filter)) this.#dirty = true;
     this.#left(filter);
     return true;
   }
 }
 
-/** The reason in SUBACK when the broker refused: 0x80 in 3.1.1, 0x80 and above in 5. */
+/** The refusal in SUBACK, if any: 0x80 in 3.1.1, 0x80 and above in 5. */
 function refusalOf(error: unknown, granted: unknown): string | undefined {
   const packet = (error as { packet?: { granted?: number[] } } | undefined)?.packet;
   const code = packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;

@@ -1,11 +1,11 @@
 /**
- * SUBSCRIBEs and UNSUBSCRIBEs of one session: sends them, many at once but suspects alone, waits for their answers, and
- * finds those at which the broker ends the connection.
+ * Sends the SUBSCRIBE and UNSUBSCRIBE packets of one session, many at once but suspects one at a time, waits for their
+ * acknowledgements, and finds the requests at which the broker ends the connection.
  */
 import type { MqttClient, Packet } from "mqtt";
 import { Suspects } from "./suspect-filters.ts";
 
-/** False when it has to be tried again. */
+/** Resolves to false if the task must be retried. */
 export type Task = () => Promise<boolean>;
 
 export interface Answer {
@@ -22,18 +22,18 @@ export interface SubscriptionRequestsOptions {
 type Done = (error?: unknown, granted?: unknown, packet?: unknown) => void;
 
 const ACK_MS = 10_000;
-/** SUBSCRIBE and UNSUBSCRIBE packets under way at once. */
+/** SUBSCRIBE and UNSUBSCRIBE packets in flight at once. */
 const PIPELINE = 64;
 
 export class SubscriptionRequests {
   readonly suspects = new Suspects();
-  /** By packet identifier. */
+  /** Unanswered requests by packet identifier. */
   readonly #asked = new Map<number, { key: string; onAnswer?: ((code: number) => void) | undefined }>();
   #pinged: (() => void) | undefined;
 
   constructor(private readonly options: SubscriptionRequestsOptions) {}
 
-  /** At its place in the line of packets: MQTT.js calls back only some turns later. */
+  /** Handles answers in packet order: MQTT.js calls back only some turns of the event loop later. */
   received(packet: Packet): void {
     if (packet.cmd === "pingresp") {
       this.suspects.answered();
@@ -47,25 +47,32 @@ export class SubscriptionRequests {
     }
   }
 
-  /** The connection has ended. @param code the reason in DISCONNECT @returns the request that made the broker end it */
+  /**
+   * Call when the connection has ended.
+   * @param code reason code of DISCONNECT
+   * @returns the request at which the broker ended it, if any
+   */
   ended(code: number | undefined) {
     this.#asked.clear();
     this.#pinged?.();
     return this.suspects.ended(Date.now(), code === undefined ? undefined : `reason 0x${code.toString(16)}`);
   }
 
-  /** @param onAnswer called at SUBACK with its code */
+  /** Sends a request and waits for its acknowledgement. @param onAnswer called at SUBACK with its reason code */
   async ask(key: string, send: (done: Done) => void, onAnswer?: (code: number) => void): Promise<Answer> {
     const answer = this.#send(send);
     this.#asked.set(this.options.client().getLastMessageId(), { key, onAnswer });
     this.suspects.sent(key);
     const { timedOut, error } = await answer;
-    // The connection lives on, without an answer or because nothing was sent.
+    // The connection is still up: the request was not answered, or not sent.
     if (timedOut || (error && this.options.connected())) this.suspects.forget(key);
     return answer;
   }
 
-  /** Runs the tasks, a group after the other, under their keys. @returns whether one has to be tried again */
+  /**
+   * Runs the tasks by key, group by group: first suspects one at a time, then the others in parallel.
+   * @returns whether any task must be retried
+   */
   async all(groups: ReadonlyMap<string, Task>[]): Promise<boolean> {
     const planned = groups.map((tasks) => ({ tasks, ...this.suspects.plan(tasks.keys()) }));
     if (planned.some(({ alone }) => alone.length > 0) && !(await this.#ping())) return true;
@@ -75,7 +82,7 @@ export class SubscriptionRequests {
     return failed;
   }
 
-  /** Whether the broker answers on this connection. */
+  /** Sends PINGREQ unless the broker has already answered on this connection. @returns whether it answers */
   async #ping(): Promise<boolean> {
     if (!this.suspects.proven) {
       await this.#send((done) => {
@@ -98,7 +105,7 @@ export class SubscriptionRequests {
   }
 }
 
-/** Runs the tasks of these keys, so many at once; true when one of them answered false or failed. */
+/** Runs the tasks of these keys, at most `atOnce` in parallel. @returns whether any task resolved to false or failed */
 async function inParallel(tasks: ReadonlyMap<string, Task>, keys: string[], atOnce: number): Promise<boolean> {
   let failed = false;
   const work = keys.values();

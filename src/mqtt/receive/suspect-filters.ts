@@ -1,13 +1,14 @@
 /**
- * Finds the requests (a SUBSCRIBE or UNSUBSCRIBE for one filter) that a broker answers by ending the connection, as a
- * pure policy: it is told what was sent, answered and cut off, and says what to send next.
+ * Finds the requests (a SUBSCRIBE or UNSUBSCRIBE for one filter) at which a broker ends the connection. Pure policy: it
+ * records requests, answers and disconnects, and plans the next requests.
  *
- * Requests without their answer when a connection ends are suspects. Suspects are sent one at a time, so that the next
- * end names one of them; an answer acquits. One that is alone under way at the end of two connections is guilty, and
- * set aside: one end may be a coincidence, such as a restart of the broker. An end counts only on a connection on which
- * the broker has answered something before, or a broker that hangs up on everybody would make every filter guilty.
+ * Requests unanswered when a connection ends become suspects. Suspects are sent one at a time, so that the next
+ * disconnect identifies one of them; an answer acquits. A request that is alone in flight at the end of two connections
+ * is guilty and set aside: a single disconnect may be a coincidence, such as a restart of the broker. A disconnect
+ * counts only if the broker has answered something on that connection; otherwise a broker that ends every connection
+ * would make every filter guilty.
  *
- * A request that is set aside is tried again from time to time, alone, and one end is enough then.
+ * A request that is set aside is retried from time to time, alone; then one disconnect is enough.
  */
 export interface Guilty {
   key: string;
@@ -16,34 +17,34 @@ export interface Guilty {
 
 interface SetAside {
   reason: string;
-  /** How often it was found guilty, for the back-off. */
+  /** Number of verdicts, for the back-off. */
   times: number;
   retryAt: number;
 }
 
-/** Ends of a connection, alone under way, that make guilty. */
+/** Disconnects with the request alone in flight that make it guilty. */
 const STRIKES = 2;
 const FIRST_RETRY_MS = 10 * 60_000;
 const LONGEST_RETRY_MS = 4 * 3_600_000;
-/** The pause after each verdict before something else that was set aside is tried: each failure is a reconnect. */
+/** Pause after each verdict before another request that was set aside is retried: each failure is a reconnect. */
 const QUIET_MS = 60_000;
-/** Requests remembered although they are not wanted: a filter that comes and goes must not be found anew each time. */
+/** Unwanted requests remembered: a filter that comes and goes must not be identified anew each time. */
 const MAX_REMEMBERED = 1_000;
 
 export class Suspects {
-  /** Ends of a connection with the request alone under way. */
+  /** Suspects, with the number of disconnects while the request was alone in flight. */
   readonly #strikes = new Map<string, number>();
   readonly #setAside = new Map<string, SetAside>();
   readonly #underWay = new Set<string>();
   #proven = false;
   #quietUntil = 0;
 
-  /** The broker has answered something on this connection. */
+  /** Whether the broker has answered something on this connection. */
   get proven(): boolean {
     return this.#proven;
   }
 
-  /** Whether anything is without its answer. */
+  /** Whether any request is unanswered. */
   get isWaiting(): boolean {
     return this.#underWay.size > 0;
   }
@@ -52,19 +53,19 @@ export class Suspects {
     this.#underWay.add(key);
   }
 
-  /** The broker has answered: a request, or a PINGREQ where none is named. */
+  /** Records an answer of the broker: to a request, or to PINGREQ if no key is given. */
   answered(key?: string): void {
     this.#proven = true;
     if (key === undefined) return;
     this.#acquit(key);
-    // The broker's rules have changed, so they may have for the others.
+    // The broker's rules have changed, perhaps for the other requests as well.
     if (this.#setAside.delete(key)) for (const other of this.#setAside.values()) other.retryAt = 0;
   }
 
   /**
-   * The connection has ended.
-   * @param why what the broker said, for people
-   * @returns the request that was found guilty
+   * Records the end of the connection.
+   * @param why the broker's reason, for people
+   * @returns the request found guilty, if any
    */
   ended(now: number, why?: string): Guilty | undefined {
     const underWay = [...this.#underWay];
@@ -80,7 +81,7 @@ export class Suspects {
     return { key, reason: this.#condemn(key, now, why) };
   }
 
-  /** The keys without those that are set aside: first those to send one at a time, then those to send together. */
+  /** Plans the keys that are not set aside: first suspects, to send one at a time, then keys to send in parallel. */
   plan(keys: Iterable<string>): { alone: string[]; together: string[] } {
     const alone: string[] = [];
     const together: string[] = [];
@@ -91,12 +92,12 @@ export class Suspects {
     return { alone, together };
   }
 
-  /** Why it is set aside; undefined when it is not, or is being tried again. */
+  /** Why the request is set aside; undefined if it is not, or is being retried. */
   reasonFor(key: string): string | undefined {
     return this.#strikes.has(key) ? undefined : this.#setAside.get(key)?.reason;
   }
 
-  /** It is wanted anew, or otherwise than before: no reason to wait longer than the pause after the last verdict. */
+  /** The request is wanted again or was changed: retry it as soon as the pause after the last verdict ends. */
   renew(key: string, now: number): void {
     const aside = this.#setAside.get(key);
     if (!aside || this.#strikes.has(key)) return;
@@ -104,12 +105,12 @@ export class Suspects {
     if (now >= this.#quietUntil) this.suspect(key);
   }
 
-  /** One end of a connection is enough for a verdict. */
+  /** Makes the request a suspect for which one disconnect is enough. */
   suspect(key: string): void {
     this.#strikes.set(key, STRIKES - 1);
   }
 
-  /** Takes up the first wanted one that is due for another try. @returns whether there was one */
+  /** Starts the retry of the wanted request that is due first. @returns whether one was due */
   retry(isWanted: (key: string) => boolean, now: number): boolean {
     const { key, at } = this.#next(isWanted);
     if (key === undefined || at > now) return false;
@@ -117,24 +118,24 @@ export class Suspects {
     return true;
   }
 
-  /** When the next wanted one is due for another try. */
+  /** Time at which the next wanted request is due for a retry. */
   nextRetryAt(isWanted: (key: string) => boolean): number | undefined {
     const { key, at } = this.#next(isWanted);
     return key === undefined ? undefined : at;
   }
 
-  /** Those that are set aside, with the reason. */
+  /** Requests that are set aside, with the reason. */
   *reasons(): Iterable<[key: string, reason: string]> {
     for (const [key, { reason }] of this.#setAside) if (!this.#strikes.has(key)) yield [key, reason];
   }
 
-  /** It has become pointless, or the connection lives on without an answer to it. */
+  /** Forgets a request that has become pointless, or is unanswered while the connection is still up. */
   forget(key: string): void {
     this.#acquit(key);
     this.#setAside.delete(key);
   }
 
-  /** Keeps the number of those bounded that are not wanted; the oldest go first. */
+  /** Bounds the number of remembered unwanted requests; the oldest are removed first. */
   trim(isWanted: (key: string) => boolean): void {
     for (const known of [this.#strikes, this.#setAside]) {
       for (const key of known.keys()) {
