@@ -71,7 +71,7 @@ export class Lease {
     return this.#other && performance.now() < this.#other.until ? this.#other.name : undefined;
   }
 
-  /** Resolves after the first attempt, whatever its outcome. Rejects when the store is unavailable. */
+  /** Resolves after the first attempt, whatever its outcome. Rejects when the subscription to releases fails. */
   async start(): Promise<void> {
     this.#stopWatching = await this.options.leases.watch((name) => {
       if (name === this.options.name && !this.#held) void this.check();

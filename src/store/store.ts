@@ -172,7 +172,7 @@ export interface Leases {
 
 /**
  * BullMQ queues and workers on this store's backend. Names must not contain `:`. The store provides the connections. It
- * handles the `error` events of queues and workers and reports them once per outage, not once per retry.
+ * handles the `error` events of queues and workers and condenses them, instead of logging one line per retry.
  */
 export interface Queues {
   queue<D, R = unknown>(name: string, options?: Omit<QueueOptions, "connection">): Queue<D, R>;

@@ -7,7 +7,7 @@ import type { Database, Release } from "./database.ts";
  * worker ends its client but never the database.
  */
 export class PglitePool extends EventEmitter implements PgPool {
-  /** BullMQ blocks a worker for over 10 s only if `keepAlive` detects lost LISTEN connections. In-process none is lost. */
+  /** BullMQ blocks workers for over 10 s only with keep-alive, which detects a lost LISTEN; in-process none is lost. */
   readonly options = { keepAlive: true };
   readonly #database: Database;
   readonly #listening = new Map<string, Set<PgliteClient>>();

@@ -11,7 +11,7 @@ import { PglitePool } from "./pool.ts";
  */
 const IDLE_POLL_SECONDS = 60;
 
-/** Skips the schema check: the store migrates when it opens, and a check for each of a thousand queues takes seconds. */
+/** Skips the schema check: the store migrates when it opens, and checks for a thousand queues would take seconds. */
 class MigratedConnection extends PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
