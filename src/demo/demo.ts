@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * `npm run demo`: the bridge between a simulated Raspberry Pi and a simulated cloud app, one message each way, told
- * line by line. The bridge is the real process on its embedded defaults, with a data directory of its own; the two
- * around it know nothing of it but MQTT and HTTP. No part of the bridge imports this file.
+ * `npm run demo`: runs the bridge between a simulated Raspberry Pi and a simulated cloud app, sends one message each
+ * way and prints each step. The bridge is the real process with its embedded defaults and a data directory of its own;
+ * the two simulated sides use only MQTT and HTTP. No part of the bridge imports this file.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -29,18 +29,18 @@ sends one message each way, and cleans up. Takes about ten seconds.
 Ends with 0 when both messages arrived and the signature was right, and with 1 otherwise.
 `;
 
-/** For each thing that is waited for; on any machine it takes a fraction of this. */
+/** Timeout of each wait; on any machine a wait takes a fraction of it. */
 const PATIENCE_MS = 60_000;
 const READING_MS = 750;
 
 const UP = "devices/pi-7/telemetry";
 const DOWN = "devices/pi-7/commands";
 
-/** What to undo, the last first. */
+/** Clean-up steps, run in reverse order. */
 const cleanUp: (() => unknown)[] = [];
 let fast = false;
 
-/** One line of the story, and time to read it. */
+/** Prints one line of the story and pauses for reading. */
 async function tell(who: string, text: string): Promise<void> {
   process.stdout.write(`${who ? `${who.padEnd(7)}| ` : ""}${text}\n`);
   if (!fast) await delay(READING_MS);
@@ -78,7 +78,7 @@ async function story(): Promise<void> {
   await tell("pi", `received ${payload} on ${topic}`);
 }
 
-/** What a receiver does with a call: verify it over the bytes as they came, then look inside. */
+/** Handles a call as a receiver must: verifies the signature over the raw body, then reads the event. */
 async function checkDelivery({ headers, body }: Delivery, secret: string): Promise<void> {
   const webhook = new Webhook(secret);
   const event = webhook.verify(body, headers as Record<string, string>) as { subject: string; data: unknown };
@@ -100,7 +100,7 @@ interface BridgeProcess {
   key: string;
 }
 
-/** The process that `npm start` starts, as far away from the user's own settings and data as can be. */
+/** Starts the same process as `npm start`, isolated from the user's settings and data. */
 async function startBridge(): Promise<BridgeProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), "causeway-demo-"));
   cleanUp.push(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -108,7 +108,7 @@ async function startBridge(): Promise<BridgeProcess> {
   for (const name of Object.keys(rules)) delete env[name];
   const main = fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url));
   const child = spawn(process.execPath, [...process.execArgv, main], {
-    cwd: dataDir, // where no .env file lies
+    cwd: dataDir, // contains no .env file
     env: { ...env, PORT: "0", BROKER_PORT: "0", DATA_DIR: dataDir, LOG_LEVEL: "warn" },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -147,7 +147,7 @@ interface Delivery {
   body: string;
 }
 
-/** The cloud app's receiver: answers 204 and keeps the first call. */
+/** Starts the cloud app's receiver, which responds 204 and keeps the first call. */
 async function startCloud(): Promise<{ url: string; delivery: Promise<Delivery> }> {
   const server: Server = createServer();
   const delivery = new Promise<Delivery>((resolve) => {
@@ -168,7 +168,7 @@ async function startCloud(): Promise<{ url: string; delivery: Promise<Delivery> 
 
 async function startPi(broker: string): Promise<MqttClient> {
   const pi = await within(connectAsync(broker, { clientId: "pi-7", protocolVersion: 4 }), "the Pi could not connect");
-  pi.on("error", () => {}); // what it leads to, a missing message, is complained about where that is awaited
+  pi.on("error", () => {}); // the wait for the missing message reports the failure
   cleanUp.push(() => pi.endAsync(true));
   await pi.subscribeAsync(DOWN, { qos: 1 });
   return pi;

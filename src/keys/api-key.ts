@@ -1,4 +1,4 @@
-/** The first, all-powerful API key: as configured, or made once and kept in the data directory. */
+/** The first API key, which has all rights: configured, or generated once and stored in the data directory. */
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { CannotStartError } from "../errors.ts";
 
 export interface ApiKey {
   key: string;
-  /** Where it is kept; absent when it came from the configuration. */
+  /** File that stores the key; absent for a configured key. */
   file?: string;
-  /** True when it was made just now. */
+  /** Whether the key has just been generated. */
   isNew: boolean;
 }
 

@@ -1,17 +1,17 @@
-/** Who calls, and what they may do: what the API asks of a key. */
+/** Caller of the API: its permissions and its rate limit. */
 import { Problem } from "../errors.ts";
 
 export const SCOPES = ["publish", "read", "webhooks", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** What is left of a rate limit; the figures of the RateLimit headers. */
+/** State of a rate limit after a request; the values of the RateLimit headers. */
 export interface Allowance {
   allowed: boolean;
-  /** Requests that may come at once. */
+  /** Maximum number of requests at once. */
   limit: number;
-  /** How many of them may still come now. */
+  /** Number of requests still allowed now. */
   remaining: number;
-  /** Seconds until all of the limit is there again; when not allowed: until there is room, at least 1. */
+  /** Seconds until the full limit is available again; if not allowed, until the request fits, at least 1. */
   resetSeconds: number;
 }
 
@@ -19,17 +19,17 @@ export interface Caller {
   /** `key_…`, or `root` for the first key. */
   readonly id: string;
   may(scope: Scope): boolean;
-  /** Whether it may publish to this topic name. */
+  /** Returns whether the caller may publish to this topic name. */
   mayPublish(topic: string): boolean;
-  /** Whether it may publish to everything this topic filter (or topic name) matches. */
+  /** Returns whether the caller may publish to every topic that this topic filter (or topic name) matches. */
   mayPublishAll(filter: string): boolean;
-  /** Whether it may read everything this topic filter (or topic name) matches. */
+  /** Returns whether the caller may read every topic that this topic filter (or topic name) matches. */
   mayRead(filter: string): boolean;
-  /** Takes `count` of its rate limit, or nothing when there is not room for all; undefined where there is no limit. */
+  /** Takes `count` requests from the rate limit, or none if not all fit. Returns undefined without a rate limit. */
   take(count: number): Allowance | undefined;
 }
 
-/** The first key: everything. */
+/** Caller with the first key: may do everything, without a rate limit. */
 export const ROOT: Caller = {
   id: "root",
   may: () => true,
@@ -49,7 +49,7 @@ export function requirePublish(caller: Caller, topic: string, path: string): voi
 
 /**
  * @param filter a topic filter, or a topic name
- * @param path the field from which it comes
+ * @param path the field that holds the filter
  * @throws Problem forbidden_topic
  */
 export function requirePublishAll(caller: Caller, filter: string, path: string): void {
@@ -58,7 +58,7 @@ export function requirePublishAll(caller: Caller, filter: string, path: string):
 
 /**
  * @param filter a topic filter, or a topic name
- * @param path the field that holds it, as in `topics[0]`
+ * @param path the field that holds the filter, as in `topics[0]`
  * @throws Problem forbidden_topic
  */
 export function requireRead(caller: Caller, filter: string, path: string): void {
@@ -70,8 +70,8 @@ function forbiddenTopic(message: string, path: string): Problem {
 }
 
 /**
- * Counts `count` requests against the rate limit. What is more than the whole limit is never allowed.
- * @returns what is left, undefined where there is no limit
+ * Counts `count` requests against the rate limit. More requests than the limit are never allowed.
+ * @returns the remaining allowance, undefined without a rate limit
  * @throws Problem rate_limited
  */
 export function requireRate(caller: Caller, count: number): Allowance | undefined {
@@ -86,7 +86,7 @@ export function requireRate(caller: Caller, count: number): Allowance | undefine
   throw new Problem("rate_limited", detail, { headers });
 }
 
-/** The figures as the headers of draft-ietf-httpapi-ratelimit-headers-06 have them. */
+/** Returns the RateLimit headers of draft-ietf-httpapi-ratelimit-headers-06. */
 export function rateHeaders({ limit, remaining, resetSeconds }: Allowance): Record<string, string> {
   return {
     "ratelimit-limit": String(limit),

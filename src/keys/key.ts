@@ -1,4 +1,4 @@
-/** An API key: its record in the store, and the rules for what may be made. */
+/** API key: its record in the store and the rules for creating one. */
 import { hash, randomBytes } from "node:crypto";
 import { type FieldError, fieldProblem, Problem } from "../errors.ts";
 import { parseDateTime } from "../lib/date-time.ts";
@@ -7,26 +7,26 @@ import { topicFilterError } from "../topic.ts";
 import type { Scope } from "./caller.ts";
 import type { RateLimit } from "./limiter.ts";
 
-/** A key as it is stored. Only `lastUsedAt` ever changes. */
+/** Stored form of a key. Only `lastUsedAt` ever changes. */
 export interface KeyRecord {
   /** `key_…` */
   id: string;
   name: string;
-  /** Of the key's text, see {@link digestOf}. The text itself is stored nowhere. */
+  /** Digest of the key's text, see {@link digestOf}. The text itself is never stored. */
   hash: string;
   scopes: Scope[];
-  /** Topic filters it may publish to, without repetition. */
+  /** Topic filters that the key may publish to, without duplicates. */
   publish: string[];
-  /** Topic filters it may read, without repetition. */
+  /** Topic filters that the key may read, without duplicates. */
   read: string[];
   rateLimit: RateLimit | null;
   expiresAt: string | null;
   createdAt: string;
-  /** To the minute. */
+  /** Accurate to the minute. */
   lastUsedAt: string | null;
 }
 
-/** What a caller may set. */
+/** Fields of a key that a caller sets. */
 export interface KeyInput {
   name: string;
   scopes: Scope[];
@@ -43,21 +43,21 @@ const RANDOM_BYTES = 32;
 const KEY_LENGTH = PREFIX.length + Math.ceil((RANDOM_BYTES * 4) / 3);
 const KEY_NAME = "{keyName}";
 
-/** Whether a text may be a key at all: so that nothing long is hashed for a request that is refused anyway. */
+/** Returns whether a text has the form of a key; avoids hashing long texts of requests that are refused anyway. */
 export function looksLikeKey(text: string): boolean {
   return text.length === KEY_LENGTH && text.startsWith(PREFIX);
 }
 
-/** SHA-256 is enough for 256 random bits: a slow hash protects what people think up. */
+/** SHA-256 suffices for 256 random bits; only a guessable password needs a slow hash. */
 export function digestOf(key: string): string {
   return hash("sha256", key, "base64url");
 }
 
 /**
- * A new key: its record, and its text, which nobody can learn from the record.
- * @param input its shape has been checked against the contract
+ * Creates a key: its record and its text, which cannot be derived from the record.
+ * @param input validated against the OpenAPI schema
  * @param now milliseconds since the epoch
- * @throws Problem naming the field
+ * @throws Problem that names the invalid field
  */
 export function createKey(input: KeyInput, now: number): { record: KeyRecord; key: string } {
   const { name, scopes, publish = [], read = [], rateLimit = null, expiresAt } = input;
@@ -80,7 +80,7 @@ export function createKey(input: KeyInput, now: number): { record: KeyRecord; ke
   return { record, key };
 }
 
-/** A name must not reach beyond the level it is put into. */
+/** Checks that a name inserted into a filter stays within its topic level. */
 function checkName(name: string, filters: string[]): void {
   if (!name.isWellFormed()) throw fieldProblem("invalid_request", "name", "must be well-formed Unicode");
   if (/[/+#\0]/.test(name) && filters.some((filter) => filter.includes(KEY_NAME))) {

@@ -1,4 +1,4 @@
-/** The API keys but the first: made, listed, removed, and told who a request comes from. */
+/** API keys other than the first one: creates, lists and removes them, and authenticates requests. */
 
 import { Problem } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
@@ -10,16 +10,16 @@ import { Limiter } from "./limiter.ts";
 
 export type KeyCache = Omit<KeyRecord, "hash">;
 
-/** How often the time of the last use is written. */
+/** Minimum interval between writes of a key's last use. */
 const USE_NOTED_MS = 60_000;
-/** How many removed keys are remembered; far more than can be on their way at once. */
+/** Number of removed keys to remember; far more than pending reads can concern at once. */
 const REMEMBERED = 1_000;
 
 export interface KeysOptions {
   view: RecordCache<KeyRecord>;
   /** Milliseconds since the epoch. */
   now?: () => number;
-  /** Milliseconds of a clock that nobody sets, for the rate limits. */
+  /** Milliseconds of a monotonic clock, for the rate limits. */
   monotonic?: () => number;
 }
 
@@ -31,12 +31,12 @@ export class Keys {
   readonly #monotonic: () => number;
   readonly #byId = new Map<string, KeyCaller>();
   readonly #byDigest = new Map<string, KeyCaller>();
-  /** Digests of good keys seen lately, so that a busy one is not hashed with every request; at most MAX_RECENT. */
+  /** Digests of recently used valid keys, so that a busy key is not hashed at every request; at most MAX_RECENT. */
   readonly #recent = new Map<string, string>();
-  /** Removed here: what was read before that and comes to the view after it must not let one in again. */
+  /** Keys removed here: a record read before the removal and cached after it must not admit the key again. */
   readonly #removed = new Set<string>();
 
-  /** Follows the view from here on: make it before the view starts. */
+  /** Follows the record cache; must be constructed before the record cache starts. */
   constructor({ view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
     this.#cache = view;
     this.#now = now;
@@ -46,16 +46,16 @@ export class Keys {
     });
   }
 
-  /** Whose text this is; looks into memory only. An expired key is nobody's. */
+  /** Returns the caller of a bearer token from memory, without a read from the store; undefined for an expired key. */
   authenticate(bearer: string): Caller | undefined {
     if (!looksLikeKey(bearer)) return undefined;
     const known = this.#recent.get(bearer);
-    // The time this takes tells at most something about a digest, from which nobody finds a text. The map before it is
-    // keyed by a seeded hash, and holds what this process has been sent and found good.
+    // Timing reveals at most something about a digest, from which the key cannot be derived. The map `#recent` uses a
+    // seeded hash and contains only keys that this process has received and found valid.
     const digest = known ?? digestOf(bearer);
     const caller = this.#byDigest.get(digest);
     if (!caller) {
-      this.#recent.delete(bearer); // withdrawn
+      this.#recent.delete(bearer); // the key was removed
       return undefined;
     }
     if (known === undefined) this.#remember(bearer, digest);
@@ -70,7 +70,7 @@ export class Keys {
     this.#recent.set(bearer, digest);
   }
 
-  /** The only answer that holds the key's text. @throws Problem */
+  /** Creates a key; the result is the only one that contains the key's text. @throws Problem */
   async create(input: KeyInput): Promise<KeyCache & { key: string }> {
     if (this.#cache.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
     const { record, key } = createKey(input, this.#now());
@@ -95,7 +95,7 @@ export class Keys {
     const record = this.#removed.has(id) ? undefined : this.#cache.get(id);
     const known = this.#byId.get(id);
     if (record && known) {
-      // Only the time of use changes. The caller stays, and with it what is left of its rate limit.
+      // Only the time of the last use changes. The caller object, with the state of its rate limit, stays.
       known.noted(record.lastUsedAt);
     } else if (record) {
       const caller = new KeyCaller(record, this.#monotonic);
@@ -107,16 +107,16 @@ export class Keys {
     }
   }
 
-  /** In the background: no request waits for it, and none fails because of it. */
+  /** Writes the last use in the background: no request waits for it or fails because of it. */
   #noteUse(caller: KeyCaller, now: number): void {
     caller.notedAt = now;
     const lastUsedAt = new Date(now).toISOString();
     this.#cache
-      // Another instance may have written it meanwhile. Compare-and-set: a key that was removed does not come back.
+      // Another instance may have written it already. Compare-and-set cannot restore a removed key.
       .update(caller.id, (current) =>
         timeOf(current.lastUsedAt) > now - USE_NOTED_MS ? undefined : { ...current, lastUsedAt },
       )
-      // Removed, or the store is away, which it says itself: the next use after a minute tries again.
+      // The key was removed, or the store is unavailable, which it logs itself: a use after a minute retries.
       .catch(() => undefined);
   }
 }
@@ -126,7 +126,7 @@ class KeyCaller implements Caller {
   readonly hash: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
-  /** When its use was last written, or tried to, by any instance: milliseconds since the epoch. */
+  /** Last use that this instance wrote, tried to write, or read from the record: milliseconds since the epoch. */
   notedAt: number;
   readonly mayPublish: (topic: string) => boolean;
   readonly #scopes: ReadonlySet<Scope>;
@@ -171,7 +171,7 @@ function timeOf(iso: string | null): number {
   return iso === null ? Number.NEGATIVE_INFINITY : Date.parse(iso);
 }
 
-/** By name: what a newer bridge has put into the record may be a secret. */
+/** Copies fields by name: a field that a newer bridge has added to the record may be a secret. */
 function shown(record: KeyRecord): KeyCache {
   const { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt } = record;
   return { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt };

@@ -1,16 +1,16 @@
-/** A token bucket: so many requests at once, and so many in a stretch of time on average. */
+/** Token bucket: limits the requests at once and the average number of requests per period. */
 import type { Allowance } from "./caller.ts";
 
 export interface RateLimit {
-  /** Requests, 1 to 1,000,000: as many as may come at once. */
+  /** Maximum number of requests at once, 1 to 1,000,000. */
   max: number;
-  /** The stretch of time in which as many come back, 1 to 86,400 s. */
+  /** Period in which an empty bucket refills completely, 1 to 86,400 s. */
   perSeconds: number;
 }
 
 /**
- * Counts in whole numbers, of which a request takes `perSeconds` × 1,000 and each millisecond brings back `max`: with
- * fractions a client that waits as long as it was told could still be refused.
+ * Counts in integers: a request takes `perSeconds` × 1,000 tokens, and each millisecond returns `max` tokens. With
+ * fractions, a client that waits exactly as long as the response says could still be refused.
  */
 export class Limiter {
   readonly #limit: RateLimit;
@@ -20,7 +20,7 @@ export class Limiter {
   #level: number;
   #at: number;
 
-  /** @param now milliseconds; steps back are taken as no time at all */
+  /** @param now clock in milliseconds; a backward step counts as no elapsed time */
   constructor(limit: RateLimit, now: () => number) {
     this.#limit = limit;
     this.#now = now;
@@ -30,7 +30,7 @@ export class Limiter {
     this.#at = Math.floor(now());
   }
 
-  /** Takes all of `count`, or nothing when there is not room for all of it. More than `max` is never allowed. */
+  /** Takes `count` requests, or none if not all fit. More than `max` are never allowed. */
   take(count: number): Allowance {
     this.#refill();
     const { max } = this.#limit;

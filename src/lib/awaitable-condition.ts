@@ -1,15 +1,15 @@
-/** Waiting for a condition that others bring about. */
+/** A condition that callers can await with a timeout. */
 export class AwaitableCondition {
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly condition: () => boolean) {}
 
-  /** Call whenever the condition may have come true. */
+  /** Evaluates the condition for all waiting callers; call it whenever the condition may have become true. */
   check(): void {
     for (const look of this.#waiting) look();
   }
 
-  /** Resolves true once it holds, and false after `timeoutMs`. */
+  /** Resolves to true once the condition holds, or to false after `timeoutMs`. */
   async within(timeoutMs: number): Promise<boolean> {
     if (this.condition()) return true;
     return new Promise((resolve) => {

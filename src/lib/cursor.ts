@@ -1,4 +1,4 @@
-/** Pages of lists whose items are sorted by id; the cursor is the last id, opaque to clients. */
+/** Pages of lists sorted by id; the cursor is the encoded last id, opaque to clients. */
 import { fieldProblem } from "../errors.ts";
 import type { IdPrefix } from "../message.ts";
 
@@ -7,14 +7,14 @@ export interface Page<T> {
   nextCursor: string | null;
 }
 
-/** @param found one more than the page holds, when there are more */
+/** Builds a page. @param found up to `limit` + 1 items: one more than `limit` when another page follows */
 export function pageOf<T extends { id: string }>(found: T[], limit: number): Page<T> {
   const items = found.slice(0, limit);
   const last = items.at(-1);
   return { items, nextCursor: found.length > limit && last ? Buffer.from(last.id).toString("base64url") : null };
 }
 
-/** The id in a cursor, undefined at the first page. @throws Problem */
+/** Returns the id in a cursor; no id for the first page. @throws Problem */
 export function afterOf(cursor: string | undefined, prefix: IdPrefix): { after?: string } {
   if (cursor === undefined) return {};
   const id = Buffer.from(cursor, "base64url").toString();

@@ -1,4 +1,4 @@
-/** What the first start says to a person: where everything is, and three commands to try. */
+/** Banner printed at startup: addresses, API key, broker and store, and three commands to try. */
 
 import type { Config } from "../config/config.ts";
 import type { ApiKey } from "../keys/api-key.ts";
@@ -46,7 +46,7 @@ export function banner(started: Started): string {
   return lines.join("\n");
 }
 
-/** Of a process that people have no business with, but those who run it. */
+/** Banner of a process without the API, for its operators only. */
 function withoutApi({ bridge: { address, broker }, apiKey, config }: Started): string {
   const lines = [
     "",

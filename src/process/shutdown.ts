@@ -1,11 +1,11 @@
-/** Ends what was opened, the last opened first. */
+/** Closes the opened components in reverse order of opening. */
 import type { Log } from "../ops/observe.ts";
 import { reasonOf } from "../security/redaction.ts";
 
 interface Part {
   part: string;
   close(): Promise<unknown>;
-  /** Milliseconds after which the next part is ended all the same. */
+  /** Timeout in milliseconds, after which the next component is closed regardless. */
   ms: number;
 }
 
@@ -18,7 +18,7 @@ export class Closing {
     private readonly defaultMs: number,
   ) {}
 
-  /** What is open, the first opened first. */
+  /** Names of the components added, in order of opening. */
   get open(): string[] {
     return this.#parts.map(({ part }) => part).reverse();
   }
@@ -37,7 +37,7 @@ export class Closing {
     return this.#all;
   }
 
-  /** One that fails or hangs must not keep the others open. */
+  /** A component that fails or hangs must not keep the others open. */
   async #closeAll(): Promise<void> {
     for (const { part, close, ms } of this.#parts) {
       let timer: NodeJS.Timeout | undefined;

@@ -1,25 +1,25 @@
-/** Encryption of what is secret in the store: AES-256-GCM under the first of several keys; all of them decrypt. */
+/** Encrypts the secrets in the store: AES-256-GCM with the first of several keys; all of them decrypt. */
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto";
 import { promisify } from "node:util";
 import { CannotStartError } from "../errors.ts";
 
 const CIPHER = "aes-256-gcm";
 const [KEY_BYTES, ID_BYTES, IV_BYTES, TAG_BYTES] = [32, 4, 12, 16];
-/** Form of the text, so that a later bridge can tell it from another one. */
+/** Version of the encrypted text's format, by which a later bridge can distinguish formats. */
 const FORM = "v1";
 /**
- * The same for everybody, since a key must give the same bytes in every process that shares a store. scrypt makes a
- * sentence that a person thought of dearer to guess; for a random key it changes nothing.
+ * Constant, because a key must derive the same bytes in every process that shares a store. scrypt makes a passphrase
+ * more expensive to guess; for a random key it makes no difference.
  */
 const SALT = "causeway secrets 1";
 
-/** Something sealed that no key opens. Ends a start with 78; the message holds no key. */
+/** None of the keys decrypts an encrypted text. Exit code 78 at startup. The message contains no key. */
 export class SecretsKeyError extends CannotStartError {
   override name = "SecretsKeyError";
 }
 
 interface Key {
-  /** Names the key without telling it. */
+  /** Identifies the key without revealing it. */
   id: string;
   bytes: Buffer;
 }
@@ -27,18 +27,19 @@ interface Key {
 export class KeyRing {
   private constructor(private readonly keys: readonly Key[]) {}
 
-  /** @param texts as in SECRETS_KEY, the one that encrypts first; none: nothing is encrypted */
+  /** @param texts keys as in SECRETS_KEY, the encrypting one first; without keys nothing is encrypted */
   static async from(texts: readonly string[]): Promise<KeyRing> {
     return new KeyRing(await Promise.all(texts.map(derive)));
   }
 
-  /** Whether it encrypts at all. */
+  /** Whether the ring has a key to encrypt with. */
   get seals(): boolean {
     return this.keys.length > 0;
   }
 
   /**
-   * @param owner whose secret it is; opens for this owner alone. Must not be called when {@link seals} is false.
+   * Encrypts a secret. Must not be called when {@link seals} is false.
+   * @param owner owner of the secret; decryption requires the same owner
    */
   seal(text: string, owner: string): string {
     const [{ id, bytes }] = this.keys as readonly [Key];
@@ -48,7 +49,7 @@ export class KeyRing {
     return `${FORM}.${id}.${Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString("base64url")}`;
   }
 
-  /** @throws SecretsKeyError when the key is not here, or the text was altered or belongs to somebody else */
+  /** Decrypts. @throws SecretsKeyError when the key is missing, the text was altered, or the owner differs */
   open(sealed: string, owner: string): string {
     const [form, id, body = ""] = sealed.split(".");
     const key = this.keys.find((one) => one.id === id);
@@ -63,7 +64,7 @@ export class KeyRing {
     }
   }
 
-  /** Whether a text is sealed with the key that encrypts now. */
+  /** Returns whether a text is encrypted with the current first key. */
   isCurrent(sealed: string): boolean {
     return sealed.startsWith(`${FORM}.${this.keys[0]?.id}.`);
   }

@@ -1,28 +1,28 @@
 /**
- * Errors on their way out of the process: into log lines, API responses, jobs and the terminal. Libraries attach the
- * arguments of a command, queries and sockets to their errors and quote data in messages, so an error leaves with known
- * members only, without the data that it quotes, and with the secrets of the configuration masked.
+ * Redacts errors before they leave the process: for log lines, API responses, jobs and the terminal. Libraries attach
+ * command arguments, queries and sockets to their errors and quote data in messages. A redacted error keeps only known
+ * members, without quoted data and with the configured secrets masked.
  */
 
 const MASK = "********";
-/** A shorter secret may be a part of ordinary words: it is masked only where it stands alone. */
+/** A shorter secret may be part of ordinary words, so it is masked only as a whole word. */
 const MIN_UNIQUE = 8;
 const MAX_MESSAGE = 1_000;
 const MAX_FRAMES = 20;
 const MAX_FRAME = 300;
-/** Causes of causes, and parts of an aggregate error. */
+/** Limits for nested causes and for the parts of an aggregate error. */
 const MAX_DEPTH = 4;
 const MAX_PARTS = 5;
-/** Fields within fields of a log line. */
+/** Limit for nested fields of a log line. */
 const MAX_NESTING = 6;
 
 const hidden = new Set<string>();
 let pattern: RegExp | undefined;
 
-/** Masks these values from now on, in every form in which a message may quote them. */
+/** Masks these values from now on, in every form that a message may quote. */
 export function hideSecrets(values: Iterable<string | undefined>): void {
   for (const value of values) for (const form of value ? formsOf(value) : []) hidden.add(form);
-  // The longest first, so that a secret that is the beginning of another one leaves nothing of it.
+  // Longest first, so that a secret that is a prefix of another one does not leave the other's remainder unmasked.
   const forms = [...hidden].sort((a, b) => b.length - a.length).map(toPattern);
   pattern = forms.length > 0 ? new RegExp(forms.join("|"), "g") : undefined;
 }
@@ -38,7 +38,7 @@ function toPattern(secret: string): string {
   return secret.length < MIN_UNIQUE ? `(?<![\\w])${literal}(?![\\w])` : literal;
 }
 
-/** Parts of messages that quote data, each with what remains of it. They are slow on long texts. */
+/** Patterns of quoted data in messages, each with its replacement. The patterns are slow on long texts. */
 const QUOTES: [RegExp, string][] = [
   // Redis: "unknown command 'x', with args beginning with: 'a' 'b'".
   [/,? with args beginning with:[\s\S]*/, ""],
@@ -49,14 +49,14 @@ const QUOTES: [RegExp, string][] = [
   [/ "[\s\S]*" is out of range/, " is out of range"],
   // Node: `The "data" argument must be of type string. Received 'hello'`.
   [/(The (?:argument|property|"[^"]+" (?:argument|option|property))[\s\S]*?)\. Received [\s\S]*/, "$1"],
-  // User info and query of a URL.
+  // Userinfo and query of a URL.
   [/\b([a-z][a-z\d+.-]*:\/\/)[^\s/?#"'`]*@/gi, "$1"],
   [/\b([a-z][a-z\d+.-]*:\/\/[^\s?"'`<>]+)\?[^\s"'`<>]*/gi, "$1"],
 ];
 
-/** A message without the data that it quotes and with the secrets masked, no longer than MAX_MESSAGE. */
+/** Removes quoted data from a message, masks secrets and truncates it to MAX_MESSAGE. */
 export function redact(text: string): string {
-  // Masked before it is cut, or the beginning of a secret could be left at the end.
+  // Masks before truncating: otherwise the beginning of a secret could remain at the end.
   let clean = cut(mask(text), 2 * MAX_MESSAGE);
   for (const [quote, rest] of QUOTES) clean = clean.replace(quote, rest);
   return cut(clean, MAX_MESSAGE);
@@ -66,13 +66,13 @@ function mask(text: string): string {
   return pattern ? text.replace(pattern, MASK) : text;
 }
 
-/** Why something failed, for people: the message of the error as it may be shown. */
+/** Returns the reason of a failure for messages: the error's redacted message, or its code or name. */
 export function reasonOf(error: unknown): string {
   const { message, code, name } = membersOf(error);
   return redact(message) || code || name;
 }
 
-/** An error as it is logged. */
+/** Form of an error in the log. */
 export interface LoggedError {
   type: string;
   message: string;
@@ -96,7 +96,7 @@ export function toLogged(error: unknown, depth = 0): LoggedError {
   };
 }
 
-/** The fields of a log line. Errors and messages may be anywhere in it, under any name. */
+/** Redacts the fields of a log line. Errors and messages may be anywhere in it, under any name. */
 export function redactFields(fields: object, depth = 1): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, redactValue(value, depth, name)]));
 }
@@ -107,15 +107,15 @@ function redactValue(value: unknown, depth: number, name?: string): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (depth >= MAX_NESTING) return "[nested]";
   if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
-  // Dates, sockets and other objects with a class are left to the logger.
+  // The logger handles dates, sockets and other class instances.
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value;
   return redactFields(value, depth + 1);
 }
 
 /**
- * Cleans an error in place, for a library that keeps its message and stack. An error whose stack is JSON is left as it
- * is: it stands for an attempt, and says what was decided to be kept.
+ * Redacts an error in place, for a library that stores its message and stack. An error with a JSON stack stays
+ * unchanged: it represents an attempt and contains only data that is meant to be stored.
  */
 export function redactInPlace(error: unknown): void {
   if (!(error instanceof Error) || error.stack?.startsWith("{")) return;
@@ -135,12 +135,12 @@ interface Members {
 
 function membersOf(error: unknown): Members {
   if (!(error instanceof Error)) {
-    // Values that were thrown may be data; only a text is taken for a message.
+    // A thrown value may be data; only a string counts as a message.
     const message = typeof error === "string" ? error : `a value of type ${error === null ? "null" : typeof error}`;
     return { message, name: "Thrown", code: undefined, cause: undefined, errors: undefined, stack: undefined };
   }
   const { message, name, stack, cause, code, errors, previousErrors } = error as Error & Record<string, unknown>;
-  const parts = Array.isArray(errors) ? errors : previousErrors; // of an ioredis transaction that was discarded
+  const parts = Array.isArray(errors) ? errors : previousErrors; // the latter from a discarded ioredis transaction
   return {
     message: String(message),
     name: String(name || error.constructor.name),
@@ -151,7 +151,7 @@ function membersOf(error: unknown): Members {
   };
 }
 
-/** Where it was thrown. The message that a stack begins with is cut off: its lines may look like anything. */
+/** Returns the redacted frames of a stack, without the message at its start, whose lines may look like frames. */
 function framesOf(stack: string, message: string): string[] {
   const at = message ? stack.indexOf(message) : -1;
   const frames = (at < 0 ? stack : stack.slice(at + message.length)).split("\n").filter((line) => /^\s+at /.test(line));

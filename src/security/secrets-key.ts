@@ -1,4 +1,4 @@
-/** The keys that encrypt secrets in the store: as configured, or one made once and kept beside the embedded store. */
+/** Keys that encrypt secrets in the store: the configured ones, or a generated one stored beside the embedded store. */
 import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,22 +8,22 @@ import { hideSecrets } from "./redaction.ts";
 
 export interface Secrets {
   ring: KeyRing;
-  /** What an operator should know. */
+  /** Warnings for the operator. */
   warnings: readonly string[];
 }
 
 export interface SecretsOptions {
-  /** SECRETS_KEY; the first one encrypts. */
+  /** Keys in SECRETS_KEY; the first one encrypts. */
   keys: readonly string[];
-  /** Where the embedded store is, which must be open already: it keeps other processes out. Absent: another store. */
+  /** Directory of the embedded store, which must be open: its lock keeps other processes out. Absent for Redis. */
   embeddedIn?: string;
 }
 
 const NOT_ENCRYPTED = "SECRETS_KEY is not set: the secrets of webhooks are kept as they are";
 
-/** @throws CannotStartError when the key that was made cannot be kept or read */
+/** @throws CannotStartError when the generated key cannot be stored or read */
 export async function openSecrets({ keys, embeddedIn }: SecretsOptions): Promise<Secrets> {
-  // What it encrypted must open still, after SECRETS_KEY has taken its place.
+  // The generated key still decrypts older secrets after SECRETS_KEY has replaced it.
   const kept = embeddedIn === undefined ? [] : await keptKey(join(embeddedIn, "secrets-key"), keys.length === 0);
   const ring = await KeyRing.from([...keys, ...kept]);
   return { ring, warnings: ring.seals ? [] : [NOT_ENCRYPTED] };
@@ -40,7 +40,7 @@ async function keptKey(file: string, make: boolean): Promise<string[]> {
     if (!make) return [];
     const key = randomBytes(32).toString("base64");
     hideSecrets([key]);
-    // All of it or nothing: half a key would be taken for another one at the next start.
+    // Atomic: the next start would take a partly written key for a different key.
     await writeFile(`${file}.new`, `${key}\n`, { mode: 0o600, flush: true });
     await rename(`${file}.new`, file);
     return [key];

@@ -1,18 +1,18 @@
-/** The format of what lies in the data directory, looked at before anything in it is opened. */
+/** Checks the format of the data directory before any file in it is opened. */
 import { access, constants, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CannotStartError } from "../errors.ts";
 import { createDirectory } from "./directory.ts";
 import { FIRST, FORMAT, type Format, isTooNew, NewerDataError, raised } from "./format.ts";
 
-/** A local disk needs milliseconds, a network file system that is away never answers. */
+/** A local disk responds within milliseconds; an unreachable network file system never responds. */
 const ANSWER_MS = 10_000;
 
 /**
- * To be called before anything is written. A directory that cannot be written to is not marked: with a Redis and a
- * broker elsewhere nothing lies there.
- * @param needed whether something must be kept there
- * @throws NewerDataError, and CannotStartError when the directory cannot be used or the file holds something else
+ * Checks the data directory and records its format. Must be called before anything is written. A read-only directory
+ * gets no format file: with an external Redis and broker it holds no data.
+ * @param needed whether this process must store data in the directory
+ * @throws NewerDataError; CannotStartError when the directory cannot be used or the format file is invalid
  */
 export async function enterDataDir(dataDir: string, ours: Format = FORMAT, needed = false): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -37,7 +37,7 @@ async function enter(dataDir: string, ours: Format, needed: boolean): Promise<vo
   if (found && next === text(found)) return;
   try {
     await createDirectory(dataDir);
-    // All of it or nothing, and a name of one's own: another process may be doing the same.
+    // Atomic, with a file name per process: another process may write the file at the same time.
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, next, { mode: 0o600, flush: true });
     await rename(draft, file);
@@ -70,7 +70,7 @@ async function readFormat(file: string): Promise<Format | undefined> {
     const found = JSON.parse(text) as Format;
     if (Number.isInteger(found.format) && Number.isInteger(found.readableFrom)) return found;
   } catch {
-    // As below.
+    // Invalid JSON: falls through to the error below.
   }
   throw new CannotStartError(`${file} does not say which format the data has. Restore it from a backup of DATA_DIR.`);
 }

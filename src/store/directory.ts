@@ -2,8 +2,8 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Makes a directory and those above it, for their owner alone. Not by the `recursive` option of `mkdir`, which never
- * ends where the parent exists and takes no entries, as below `/proc`.
+ * Creates a directory and its missing parents with mode 0700. Does not use the `recursive` option of `mkdir`, which
+ * never returns when the parent exists but accepts no entries, as under `/proc`.
  */
 export async function createDirectory(path: string): Promise<void> {
   try {
@@ -15,7 +15,7 @@ export async function createDirectory(path: string): Promise<void> {
       await mkdir(path, { mode: 0o700 }).catch(ignoreExisting);
       return;
     }
-    // On a read-only file system the answer is EROFS, also for a directory that is there.
+    // A read-only file system returns EROFS even for an existing directory.
     if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
     throw code === "EEXIST" ? new Error("it is not a directory", { cause: error }) : error;
   }

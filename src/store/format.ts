@@ -1,34 +1,37 @@
 /**
- * The number of the form in which data is kept. It stands with the data, so that a newer bridge knows what it has
- * before it, and an older one that it must not go on. When it grows: CONTRIBUTING, "Change stored data".
+ * Version number of the stored data's format. It is stored with the data: a newer bridge reads which format it finds,
+ * and an older bridge stops. CONTRIBUTING, "Change stored data", says when to raise it.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { CannotStartError } from "../errors.ts";
 import type { Leases, Records, Store } from "./store.ts";
 
 export interface Format {
-  /** Of the newest bridge that has written here. */
+  /** Format of the newest bridge that has written to this store. */
   format: number;
-  /** Of the oldest bridge that may still read and write here. */
+  /** Format of the oldest bridge that may still read and write this store. */
   readableFrom: number;
 }
 
-/** This bridge's. */
+/** Format of this bridge. */
 export const FORMAT: Format = { format: 1, readableFrom: 1 };
 
-/** Of data that says nothing: from before there was a number, or there is none yet. */
+/** Format of data without a number: older than the number itself, or an empty store. */
 export const FIRST: Format = { format: 1, readableFrom: 1 };
 
-/** Rewrites what bridges before `to` have left. Runs beside bridges from `readableFrom` on, and again after a crash. */
+/**
+ * Rewrites data that bridges older than `to` have written. Runs while bridges from `readableFrom` on are running, and
+ * runs again after a crash.
+ */
 export interface Migration {
   to: number;
   run(store: Pick<Store, "records" | "counters" | "expiringKeys" | "queues">): Promise<void>;
 }
 
-/** In the order of their numbers. */
+/** Migrations in ascending order of `to`. */
 export const MIGRATIONS: readonly Migration[] = [];
 
-/** Data of a newer bridge, which this one would misread or spoil. */
+/** The data was written by a newer bridge; this one would misread or corrupt it. */
 export class NewerDataError extends CannotStartError {
   override name = "NewerDataError";
 
@@ -42,7 +45,7 @@ export class NewerDataError extends CannotStartError {
 }
 
 export interface EnterOptions {
-  /** Where the data is, for people; without credentials. */
+  /** Location of the data for messages; without credentials. */
   place: string;
   /** The name of this instance. */
   holder: string;
@@ -51,7 +54,7 @@ export interface EnterOptions {
 }
 
 export interface Entered {
-  /** Resolves when a newer bridge has closed the store to this one, which must end. */
+  /** Resolves when a newer bridge has locked this one out of the store; this one must then exit. */
   readonly outdated: Promise<NewerDataError>;
   stop(): Promise<void>;
 }
@@ -60,7 +63,7 @@ const COLLECTION = "format";
 const ID = "store";
 
 /**
- * To be called before anything is written: brings the store's data up to date, and follows its number from then on.
+ * Migrates the store's data and watches its format from then on. Must be called before anything is written.
  * @throws NewerDataError
  */
 export async function enterStore(store: Store, options: EnterOptions): Promise<Entered> {
@@ -71,7 +74,7 @@ export async function enterStore(store: Store, options: EnterOptions): Promise<E
     return migrations.filter(({ to }) => to > format && to <= ours.format);
   };
   if ((await pending()).length > 0) {
-    // First it is closed to those who would write what is about to be rewritten.
+    // Locks out older bridges first: they would write data in the format being migrated.
     await raise(mark, { ...ours, format: FIRST.format }, options);
     await alone(store.leases, options.holder, async () => {
       for (const { run } of await pending()) await run(store);
@@ -83,7 +86,7 @@ export async function enterStore(store: Store, options: EnterOptions): Promise<E
   const outdated = new Promise<NewerDataError>((resolve) => {
     tell = resolve;
   });
-  // In vain while the store is away: everybody is told to look again when it is back.
+  // Fails while the store is unavailable: the watcher is called again after the reconnect.
   const look = async () => {
     const found = await mark.get(ID).catch(() => undefined);
     if (isTooNew(found?.value ?? FIRST, ours)) tell(new NewerDataError(place, found!.value, ours));
@@ -97,7 +100,7 @@ export function isTooNew(found: Format, ours: Format): boolean {
   return found.readableFrom > ours.format;
 }
 
-/** What stands there once a bridge of `ours` has been there. Numbers never fall: others may have written more. */
+/** Returns the format to record once a bridge of `ours` has entered. Never lower: newer bridges may have written. */
 export function raised(found: Format, ours: Format): Format {
   const [format, readableFrom] = [Math.max(found.format, ours.format), Math.max(found.readableFrom, ours.readableFrom)];
   return { ...found, format, readableFrom };
@@ -122,7 +125,7 @@ const LEASE = "migration";
 const LEASE_MS = 10_000;
 const LOOK_MS = 500;
 
-/** Of all instances one after another: the second finds that nothing is left to do. */
+/** Runs `work` on one instance at a time: a second instance then finds no pending migration. */
 async function alone(leases: Leases, holder: string, work: () => Promise<void>): Promise<void> {
   while ((await leases.acquire(LEASE, holder, LEASE_MS)) !== holder) await delay(LOOK_MS);
   const renewing = setInterval(() => leases.acquire(LEASE, holder, LEASE_MS).catch(() => undefined), LEASE_MS / 4);
@@ -130,6 +133,6 @@ async function alone(leases: Leases, holder: string, work: () => Promise<void>):
     await work();
   } finally {
     clearInterval(renewing);
-    await leases.release(LEASE, holder).catch(() => undefined); // else it runs out
+    await leases.release(LEASE, holder).catch(() => undefined); // otherwise the lease expires
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Tells a store from any other one, above all from an empty one in its place. The identity is random, made once, and
- * kept in the store beside its format and in `DATA_DIR/store-id`: a store that lost its data has lost its identity too,
- * and is refused instead of being taken for one that never had any webhooks.
+ * Identity of a store: tells it from a different store, above all from an empty one in its place. The identity is
+ * random, created once, and kept in the store next to its format and in `DATA_DIR/store-id`. A store that lost its data
+ * has lost its identity too and is refused, instead of passing for a store without webhooks.
  */
 import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
@@ -9,19 +9,19 @@ import { join } from "node:path";
 import { CannotStartError } from "../errors.ts";
 import type { Store } from "./store.ts";
 
-/** The record that holds it. Bridges from before there was an identity overlook it. */
+/** Record that holds the identity. Bridges older than the identity ignore it. */
 export const IDENTITY = { collection: "format", id: "identity" };
 
 export interface IdentityOptions {
   dataDir: string;
-  /** Where the store is, for people; without credentials. */
+  /** Location of the store for messages; without credentials. */
   place: string;
-  /** Takes the store that is there for the right one (STORE_RESET). */
+  /** Accepts the present store as the right one (STORE_RESET). */
   accept: boolean;
 }
 
 export interface EnteredIdentity {
-  /** To be called once the store's format is accepted: makes the identity if there is none, and remembers it. */
+  /** Creates a missing identity and saves it in the data directory. Call it once the store's format is accepted. */
   keep(): Promise<string>;
 }
 
@@ -29,9 +29,9 @@ const FILE = "store-id";
 const VALID = /^[0-9a-f-]{36}$/;
 
 /**
- * To be called before the store is used: compares its identity with the one that the data directory names, and binds
- * the store to it. A data directory that names none takes over the identity that is there.
- * @throws CannotStartError when they differ
+ * Compares the store's identity with the one in the data directory and binds the store to it. Must be called before the
+ * store is used. A data directory without an identity adopts the store's.
+ * @throws CannotStartError when the identities differ
  */
 export async function enterIdentity(
   store: Pick<Store, "records" | "bind">,
@@ -47,7 +47,7 @@ export async function enterIdentity(
   if (found !== undefined) store.bind(found);
   return {
     async keep() {
-      // Several instances may start on an empty store at the same time: the first one makes it for all.
+      // Several instances may start on an empty store at the same time: the first one creates the identity for all.
       if (found === undefined) await records.create(IDENTITY.id, { id: randomUUID() });
       const identity = found ?? (await read());
       if (identity === undefined) throw new CannotStartError(`The store ${place} does not keep what is written there.`);
@@ -76,10 +76,10 @@ async function readKnown(file: string, accept: boolean): Promise<string | undefi
   );
 }
 
-/** Where nothing can be written, as in a read-only container, nothing is remembered. */
+/** Writes the identity file; a read-only data directory, as in a read-only container, is left without one. */
 async function write(file: string, identity: string): Promise<void> {
   try {
-    // A name of its own for each process, and all of the file or nothing.
+    // Atomic, with a file name per process.
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, `${identity}\n`, { mode: 0o600, flush: true });
     await rename(draft, file);

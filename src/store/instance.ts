@@ -5,21 +5,21 @@ import { ClassicLevel } from "classic-level";
 import { createDirectory } from "./directory.ts";
 
 export interface Instance {
-  /** Nobody else who shares the store has it, while this process lives. */
+  /** Unique among all instances of the store while this process runs. */
   name: string;
-  /** For the end of the process. Never rejects. */
+  /** Releases the name at process exit. Never rejects. */
   release(): Promise<void>;
 }
 
 /**
- * Names this process among those that share a store. One that is started again on its data directory after a crash
- * gets the name that it had, and with it at once what is leased to that name: the lock on the directory, which the
- * kernel drops when a process dies, says that its former self is dead. Whoever does not get the lock, or may not
- * write there, gets a new name. The host is a part of it for file systems whose locks end at the machine.
+ * Names this process among the instances of a store. After a crash, a process restarted on the same data directory gets
+ * its previous name, and with it at once the leases of that name: the kernel drops the lock on the directory when a
+ * process dies, so acquiring the lock proves that the previous process is dead. A process that cannot lock or write the
+ * directory gets a new name. The name includes the host because some file systems enforce locks per machine only.
  */
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
-  // Readable by its owner alone: the embedded store may come here next. Before the database, which opens by itself.
+  // Created with mode 0700 because the embedded store may use it next, and before ClassicLevel, which opens on its own.
   const made = await createDirectory(dataDir).then(
     () => true,
     () => false,

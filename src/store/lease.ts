@@ -1,43 +1,44 @@
 /**
- * What one instance of several does alone: whoever holds the lease. It is asked for again and again, renewed while it
- * is held, and given back at a graceful stop, so that a successor has it at once; after a crash it has it when the
- * lease has run out.
+ * Exclusive right of one instance among several. An instance tries to acquire the lease periodically, renews it while
+ * it holds it, and releases it at a graceful stop, so that another instance gets it at once. After a crash another
+ * instance gets it when it expires.
  *
- * Held and surely held are two things. While the store cannot be asked a holder goes on holding, for most often nobody
- * else can have it either; but after VALID_MS without a confirmation it may belong to another one. What must never be
- * done by two looks at {@link Lease.isValid}; what may go on until somebody else does it looks at {@link Lease.held}.
+ * Held and valid differ. While the store is unavailable the holder keeps the lease, because usually no other instance
+ * can acquire it either; but VALID_MS after the last confirmation another instance may hold it. Work that two instances
+ * must never do at the same time checks {@link Lease.isValid}; work that may continue until another instance takes over
+ * checks {@link Lease.held}.
  */
 import type { Leases } from "./store.ts";
 
 export interface LeaseOptions {
   leases: Leases;
   name: string;
-  /** This instance; a name that nobody else has. */
+  /** Unique name of this instance. */
   holder: string;
-  /** Never takes it, and only knows who has it. */
+  /** Never acquires the lease, only follows its holder. */
   watchOnly?: boolean;
-  /** It is ours. Comes again only after {@link LeaseOptions.onLost}. */
+  /** This instance acquired the lease. Called again only after {@link LeaseOptions.onLost}. */
   onGained(): void;
-  /** The store said that another one has it. Not called at {@link Lease.stop}. */
+  /** The store reported that this instance no longer holds the lease. Not called at {@link Lease.stop}. */
   onLost(): void;
-  /** The store cannot be asked; tried again by itself. */
+  /** The store is unavailable; the lease retries on its own. */
   onError(error: Error): void;
-  /** For tests: every time below is this many times as short. */
+  /** Divides every duration below; for tests. */
   speed?: number;
 }
 
 const TTL_MS = 7_000;
-/** Counted from the moment of asking, by a clock that nobody sets; the rest is for clocks that differ in pace. */
+/** Counted from the start of the request on a monotonic clock; the difference to TTL_MS covers clock drift. */
 const VALID_MS = 6_000;
 const RENEW_MS = 2_000;
 const TRY_MS = 1_000;
-/** After an outage of the store its last holder comes first: in the outage the lease may have run out unseen. */
+/** After a store outage the last holder may acquire first: its lease may have expired unnoticed during the outage. */
 const GRACE_MS = 3_000;
 
 export class Lease {
   #held = false;
   #validUntil = Number.NEGATIVE_INFINITY;
-  /** Who else has it, as we were told last, and until when that can be. */
+  /** The other holder last reported by the store, and the latest time at which that lease expires. */
   #other: { name: string; until: number } | undefined;
   #storeAway = false;
   #attempting: Promise<void> | undefined;
@@ -50,12 +51,12 @@ export class Lease {
     this.#speed = options.speed ?? 1;
   }
 
-  /** Gained, and nobody said that it was lost. */
+  /** Whether the lease was acquired and its loss has not been reported. */
   get held(): boolean {
     return this.#held;
   }
 
-  /** Milliseconds for which nobody else can have it; 0 when that is not sure. */
+  /** Milliseconds for which no other instance can hold the lease; 0 when that is not certain. */
   get validMs(): number {
     return this.#held ? Math.max(0, this.#validUntil - performance.now()) : 0;
   }
@@ -64,13 +65,13 @@ export class Lease {
     return this.validMs > 0;
   }
 
-  /** Who has it, this instance included; undefined when that is not known. */
+  /** Name of the holder, this instance included; undefined when unknown. */
   get holder(): string | undefined {
     if (this.#held) return this.options.holder;
     return this.#other && performance.now() < this.#other.until ? this.#other.name : undefined;
   }
 
-  /** Resolves after the first try, whatever its outcome. Rejects when the store is away. */
+  /** Resolves after the first attempt, whatever its outcome. Rejects when the subscription to releases fails. */
   async start(): Promise<void> {
     this.#stopWatching = await this.options.leases.watch((name) => {
       if (name === this.options.name && !this.#held) void this.check();
@@ -78,7 +79,7 @@ export class Lease {
     await this.check();
   }
 
-  /** Asks the store now. Resolves with its answer, or when it did not answer; never rejects. */
+  /** Queries the store now. Resolves after its response or its failure; never rejects. */
   check(): Promise<void> {
     this.#attempting ??= this.#attempt().finally(() => {
       this.#attempting = undefined;
@@ -86,20 +87,20 @@ export class Lease {
     return this.#attempting;
   }
 
-  /** Whether it is surely held, asking the store if need be. Never rejects. */
+  /** Returns whether the lease is valid, querying the store if necessary. Never rejects. */
   async confirm(): Promise<boolean> {
     if (!this.isValid) await this.check();
     return this.isValid;
   }
 
-  /** Gives it back: what it is for must have ended before. Never rejects. Idempotent. */
+  /** Releases the lease; the work that it protects must have ended. Never rejects. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#attempting;
     this.#held = false;
     const { leases, name, holder, onError } = this.options;
-    // Also when we do not know that we have it: the answer to a try may have been lost.
+    // Releases even a lease that is not known to be held: the response to an attempt may have been lost.
     await leases.release(name, holder).catch(onError);
     await this.#stopWatching?.().catch(() => undefined);
   }
@@ -128,7 +129,7 @@ export class Lease {
       ? await leases.holder(name)
       : await leases.acquire(name, holder, Math.ceil(TTL_MS / this.#speed));
     const before = this.#held;
-    // An earlier life of this instance may have left it behind, and had other roles.
+    // A previous process of this instance, with other roles, may have left the lease.
     this.#held = !watchOnly && has === holder;
     if (this.#held) this.#validUntil = askedAt + VALID_MS / this.#speed;
     else this.#other = has === undefined ? undefined : { name: has, until: performance.now() + TTL_MS / this.#speed };

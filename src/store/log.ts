@@ -6,15 +6,15 @@ export interface StoreLog {
 }
 
 /**
- * Turns the many errors of one outage into two lines: it began, it ended. A thousand workers with a connection each
- * retry once a second, so a line per error would bury everything else.
+ * Reduces the errors of one outage to two log lines: its start and its end. A thousand workers, each with its own
+ * connection, retry once a second; one line per error would bury everything else.
  */
 export class OutageLog {
   readonly #log: StoreLog;
   readonly #fields: object;
   #since: number | undefined;
   #replaced = false;
-  /** How many there have been. */
+  /** Number of outages so far. */
   count = 0;
 
   constructor(log: StoreLog, fields: object) {
@@ -33,7 +33,7 @@ export class OutageLog {
     this.#log.error({ ...this.#fields, err }, "store_lost");
   }
 
-  /** Another store answers: said once, also in the middle of an outage. */
+  /** Logs that a different store responds: once, even during an outage. */
   replaced(err: unknown): void {
     if (this.#replaced) return;
     this.#replaced = true;
@@ -42,7 +42,7 @@ export class OutageLog {
     this.#log.error({ ...this.#fields, err }, "store_replaced");
   }
 
-  /** Whether the last that was seen is another store. */
+  /** Whether the last response came from a different store. */
   get isReplaced(): boolean {
     return this.#replaced;
   }
@@ -58,7 +58,7 @@ export class OutageLog {
 const SAME_ERROR_MS = 60_000;
 const REMEMBERED = 100;
 
-/** One line a minute for each distinct error of the queues, with how many were left out since the last one. */
+/** Logs one line a minute for each distinct queue error, with the number of lines omitted since the previous one. */
 export class ErrorDigest {
   readonly #log: StoreLog;
   readonly #seen = new Map<string, { at: number; silenced: number }>();
@@ -68,7 +68,7 @@ export class ErrorDigest {
   }
 
   report(err: Error, queue: string): void {
-    // Without ids and numbers, so that "Missing lock for job 0199…" is one kind of error and not ten thousand.
+    // Ids and numbers are removed, so that "Missing lock for job 0199…" is one kind of error and not ten thousand.
     const kind = err.message.replace(/\S*\d\S*/g, "#").slice(0, 100);
     const last = this.#seen.get(kind);
     if (last && Date.now() - last.at < SAME_ERROR_MS) {

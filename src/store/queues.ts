@@ -11,25 +11,25 @@ import {
 import { redactInPlace } from "../security/redaction.ts";
 import type { Queues } from "./store.ts";
 
-/** What an adapter decides about the queues it makes. */
+/** Settings that an adapter provides for its queues and workers. */
 export interface QueueBackend<B extends IQueueBackend, C> {
   factory: BackendFactory<B, C>;
-  /** Given to both; for Redis these are different connections. */
+  /** Passed to every queue. Redis uses different connections for queues and workers. */
   queueOptions: QueueOptions<C>;
   workerOptions: WorkerOptions<C>;
-  /** Every `error` event of every queue and worker. */
+  /** Receives every `error` event of every queue and worker. */
   onError(err: Error, queue: string): void;
 }
 
 /**
- * BullMQ's event stream of a queue holds 10,000 entries by default. Nobody here reads it, so it is kept as short as
- * is still useful to a person looking at a queue.
+ * Maximum length of a queue's BullMQ event stream, 10,000 by default. The bridge does not read the stream, so it holds
+ * only as many entries as help a person who inspects a queue.
  */
 export const EVENT_STREAM_LENGTH = 100;
 
 /**
- * Until a worker that could not take a job up asks again. BullMQ waits only after the loss of a connection: after any
- * other error (no memory, no disk) it asks at once, for ever, and with the embedded store nothing else gets a turn.
+ * Delay before a worker that failed to fetch a job retries. BullMQ delays only after a lost connection: after any other
+ * error (no memory, no disk) it retries at once, forever, and with the embedded store no other statement gets a turn.
  */
 const TAKE_AGAIN_MS = 1_000;
 
@@ -49,7 +49,7 @@ function withoutHaste<B extends IQueueBackend, C>(factory: BackendFactory<B, C>)
   };
 }
 
-/** BullMQ keeps the message and the stack of what a processor throws with the job. */
+/** Redacts errors thrown by a processor: BullMQ stores their message and stack with the job. */
 function keepsClean<D, R>(processor: Processor<D, R>): Processor<D, R> {
   return async (...args) => {
     try {
@@ -61,7 +61,7 @@ function keepsClean<D, R>(processor: Processor<D, R>): Processor<D, R> {
   };
 }
 
-/** The port's `Queues` over one BullMQ backend. */
+/** Creates the port's `Queues` on a BullMQ backend. */
 export function queuesOn<B extends IQueueBackend, C>(backend: QueueBackend<B, C>): Queues {
   const { queueOptions, workerOptions, onError } = backend;
   const factory = withoutHaste(backend.factory);
@@ -69,7 +69,7 @@ export function queuesOn<B extends IQueueBackend, C>(backend: QueueBackend<B, C>
     queue<D, R>(name: string, options: Omit<QueueOptions, "connection"> = {}) {
       const queue = new Queue<D, R, string, D, R, string, B, C>(name, { ...queueOptions, ...options }, factory);
       queue.on("error", (err) => onError(err, name));
-      // The port names BullMQ's default types; the backend type shows only in `getBackend()`, which nobody calls.
+      // The port uses BullMQ's default types; the backend type appears only in `getBackend()`, which is never called.
       return queue as unknown as Queue<D, R>;
     },
     worker<D, R>(name: string, processor: Processor<D, R>, options: Omit<WorkerOptions, "connection"> = {}) {

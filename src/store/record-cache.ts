@@ -1,6 +1,6 @@
 /**
- * Records in memory: for what is looked at with every message or request. The store has them for ever; any instance's
- * change reaches all instances through its change notices.
+ * In-memory mirror of a collection of records, for records that every message or request needs. The store keeps the
+ * durable copy; its change notices carry a change by any instance to all instances.
  */
 import { Problem } from "../errors.ts";
 import { reasonOf } from "../security/redaction.ts";
@@ -16,19 +16,19 @@ type Listener = (changed: ReadonlySet<string>) => void;
 const RELOAD_MS = 1_000;
 const MAX_CONFLICTS = 20;
 
-/** @typeParam T what a record holds; the id is its own */
+/** @typeParam T the value of a record; the id is separate */
 export class RecordCache<T> {
   readonly #records: Records<T>;
   readonly #log: Log;
   #cached = new Map<string, { value: T; version: number }>();
   #listeners = new Set<Listener>();
-  /** What changed while everything is being read again, for each such reading. */
+  /** Ids that changed during a reload, one set for each reload in progress. */
   readonly #reloads = new Set<Set<string>>();
   #stopWatching: (() => Promise<void>) | undefined;
   #reloadTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** @param what one of them, for messages to people: "webhook" */
+  /** @param what singular noun for a record in error messages: "webhook" */
   constructor(
     records: Records<T>,
     log: Log,
@@ -38,7 +38,7 @@ export class RecordCache<T> {
     this.#log = log;
   }
 
-  /** Reads every record and follows the changes from here on. */
+  /** Reads every record and follows all later changes. */
   async start(): Promise<void> {
     this.#stopWatching = await this.#records.watch((id) => void this.#refresh(id));
     await this.reload();
@@ -50,7 +50,7 @@ export class RecordCache<T> {
     await this.#stopWatching?.();
   }
 
-  /** Reads every record again: for whoever cannot wait for notices that may be on their way. */
+  /** Reads every record again, for callers that cannot wait for pending change notices. */
   async reload(): Promise<void> {
     const meanwhile = new Set<string>();
     this.#reloads.add(meanwhile);
@@ -58,7 +58,7 @@ export class RecordCache<T> {
     const before = this.#cached;
     const ids = new Set([...before.keys(), ...found.map(({ id }) => id)]);
     this.#cached = new Map(found.map(({ id, value, version }) => [id, { value, version }]));
-    // What was read may be older than what has come to be known since.
+    // The records read may be older than changes applied during the reload.
     for (const id of meanwhile) {
       const known = before.get(id);
       if (!known) this.#cached.delete(id);
@@ -68,7 +68,7 @@ export class RecordCache<T> {
     this.#notify(changed);
   }
 
-  /** As this instance knows it. */
+  /** Returns the cached value. */
   get(id: string): T | undefined {
     return this.#cached.get(id)?.value;
   }
@@ -81,19 +81,19 @@ export class RecordCache<T> {
     return this.#cached.size;
   }
 
-  /** Calls back with the ids that came, went or changed, after the change is in memory. */
+  /** Calls `listener` with the ids of created, removed or changed records after the cache holds the change. */
   onChange(listener: Listener): void {
     this.#listeners.add(listener);
   }
 
-  /** Straight from the store, so that any instance answers what another one has just written. */
+  /** Reads a record from the store, so that it includes changes that another instance has just made. */
   async read(id: string): Promise<T> {
     const found = await this.#records.get(id);
     if (!found) throw this.#notFound(id);
     return found.value;
   }
 
-  /** Has the record in memory as it is in the store, if the notice of its change is still on its way. */
+  /** Loads a record that is not cached yet because its change notice is still pending. */
   async ensureCached(id: string): Promise<void> {
     if (!this.#cached.has(id)) this.#apply(id, await this.#records.get(id));
   }
@@ -102,7 +102,7 @@ export class RecordCache<T> {
     return (await this.#records.list(page)).map(({ value }) => value);
   }
 
-  /** False, and no change, when the id exists. */
+  /** Returns false, without a change, when the id exists. */
   async create(id: string, value: T): Promise<boolean> {
     const created = await this.#records.create(id, value);
     if (created) this.#apply(id, { value, version: 1 });
@@ -110,8 +110,8 @@ export class RecordCache<T> {
   }
 
   /**
-   * Changes a record by compare-and-set, again and again until nobody came between. `change` may answer
-   * undefined to leave it as it is.
+   * Changes a record by compare-and-set and retries on a conflict, at most MAX_CONFLICTS times. `change` may return
+   * undefined to leave the record unchanged.
    * @throws Problem not_found, conflict
    */
   async update(id: string, change: (current: T) => T | undefined): Promise<T> {
@@ -139,7 +139,7 @@ export class RecordCache<T> {
       if (id === undefined) await this.reload();
       else this.#apply(id, await this.#records.get(id));
     } catch (error) {
-      // The notice came and the store went: read everything as soon as it is back.
+      // The store became unavailable after the notice: reload everything as soon as it is back.
       this.#log.warn({ what: this.what, error: reasonOf(error) }, "reload_failed");
       clearTimeout(this.#reloadTimer);
       this.#reloadTimer = setTimeout(() => void this.#refresh(undefined), RELOAD_MS).unref();

@@ -1,5 +1,5 @@
 /**
- * The port of everything that must last. Two adapters implement it (`redis/`, `embedded/`), one contract suite
+ * Port for all durable data. Two adapters implement it (`redis/`, `embedded/`); one contract suite
  * (`test/contracts/store.contract.ts`) runs against both.
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
@@ -7,168 +7,172 @@ import { CannotStartError } from "../errors.ts";
 
 export interface Store {
   readonly kind: "redis" | "embedded";
-  /** One small write, as a store that is full can still be read; rejects while it cannot be used. */
+  /** Makes one small write, because a full store can still be read. Rejects while the store is unavailable. */
   ping(): Promise<void>;
-  /** Whether an error of records, claims, leases or queues means that the store cannot be used now. */
+  /** Returns whether an error of records, expiring keys, leases or queues means that the store is unavailable. */
   isOutage(error: unknown): boolean;
   /**
-   * Ties this handle to the store with that identity. While another store answers in its place, every call rejects as
-   * in an outage and changes nothing.
+   * Binds this handle to the store with that identity. While a different store responds in its place, every call
+   * rejects as in an outage and changes nothing.
    */
   bind(identity: string): void;
-  /** A named set of durable JSON records. */
+  /** Returns a named collection of durable JSON records. */
   records<T>(collection: string, options?: RecordsOptions): Records<T>;
   readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
   readonly ledgers: Ledgers;
-  /** The incomplete QoS 2 messages of a session at the broker. @param lane the session's client id */
+  /** Returns the incomplete QoS 2 messages of an MQTT session. @param lane the session's client id */
   incoming(lane: string): Incoming;
   readonly leases: Leases;
   readonly queues: Queues;
-  /** What an operator should know about this store, e.g. that persistence is off. Empty when all is well. */
+  /** Warnings for the operator, for example that persistence is off. */
   readonly warnings: readonly string[];
-  /** Ends every connection opened here. Queues and workers must have been closed before. Idempotent. */
+  /** Closes every connection of the store. Queues and workers must be closed before. Idempotent. */
   close(): Promise<void>;
 }
 
-/** How long the claim `ping` lasts, which {@link Store.ping} writes. */
+/** TTL of the expiring key `ping`, which {@link Store.ping} writes. */
 export const PING_SECONDS = 60;
 
-/** A record and the number of its last change, for compare-and-set. */
+/** A record and its version, for compare-and-set. */
 export interface Versioned<T> {
   id: string;
   value: T;
-  /** 1 for a new record, one more at each change. */
+  /** 1 for a new record, incremented at each change. */
   version: number;
 }
 
 export interface RecordsOptions {
-  /** Can be written while Redis has no memory left, too: for few and small ones, without which nothing drains. */
+  /** Allows writes even when Redis is out of memory: for few and small records that draining the queues needs. */
   evenWithoutMemory?: boolean;
 }
 
-/** Durable records, sorted by id in byte order. Every change is noticed by the watchers of all instances. */
+/** Durable records, sorted by id in byte order. The watchers of all instances are notified of every change. */
 export interface Records<T> {
   get(id: string): Promise<Versioned<T> | undefined>;
-  /** At most `limit` records with ids greater than `after`, ascending. */
+  /** Returns at most `limit` records with ids greater than `after`, in ascending order. */
   list(page: { after?: string; limit: number }): Promise<Versioned<T>[]>;
-  /** Every record, ascending. */
+  /** Returns every record, in ascending order of ids. */
   all(): Promise<Versioned<T>[]>;
   count(): Promise<number>;
-  /** False, and no change, when the id exists. */
+  /** Returns false, without a change, when the id exists. */
   create(id: string, value: T): Promise<boolean>;
-  /** Compare-and-set. False, and no change, when the record is gone or its version is another one. */
+  /** Compare-and-set: returns false, without a change, when the record is gone or has a different version. */
   replace(id: string, value: T, version: number): Promise<boolean>;
-  /** False when there was none. */
+  /** Returns false when the record does not exist. */
   remove(id: string): Promise<boolean>;
   /**
-   * Calls back after each change by any instance with the id, and with `undefined` whenever notices may have been
-   * missed (the connection was lost): read everything again then. Resolves once listening; the result ends it.
+   * Calls `listener` with the id after each change by any instance, and with `undefined` whenever notices may have been
+   * missed (the connection was lost); the listener must then read all records again. Resolves once it is subscribed, to
+   * a function that unsubscribes.
    */
   watch(listener: (id: string | undefined) => void): Promise<() => Promise<void>>;
 }
 
-/** Values with an end: idempotency records and the like. */
+/** Values with a TTL, such as idempotency records. */
 export interface ExpiringKeys {
-  /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
+  /** Stores the value and returns undefined if the key is absent; otherwise returns the existing value. */
   setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
-  /** Overwrites, or makes, the value. */
+  /** Sets the value, whether or not the key exists. */
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
   release(key: string): Promise<void>;
-  /** Releases the key if it holds this value; otherwise nothing happens. */
+  /** Releases the key if it holds this value; otherwise does nothing. */
   releaseIf(key: string, value: string): Promise<void>;
 }
 
-/** Whole numbers that last, in named groups. Exact up to 2^53. */
+/** Durable integer counters in named groups. Exact up to 2^53. */
 export interface Counters {
-  /** Adds to the fields of a group, all or none, and answers their new values. */
+  /** Adds to the fields of a group atomically and returns their new values. */
   add(group: string, deltas: Record<string, number>): Promise<Record<string, number>>;
-  /** Every field that was ever added to. */
+  /** Returns every field that {@link Counters.add} has ever changed. */
   read(group: string): Promise<Record<string, number>>;
   remove(group: string): Promise<void>;
 }
 
-/** The queues of which there are books: those whose names begin so. */
+/** Prefix of the names of queues that have a ledger. */
 export const LEDGER_QUEUES = "deliver-wh_";
 
 /**
- * What became of the jobs of queues since they began. `enqueued` is counted when a job is added, and is the sum of the
- * others at every moment. A job that is made again is `waiting` again.
+ * Account of all jobs ever added to one or more queues. `enqueued` is counted when a job is added and always equals the
+ * sum of the other fields. A job that is retried is `waiting` again.
  */
 export interface Ledger {
-  /** Ids added; adding one that is there does not count. */
+  /** Job ids added; adding an existing id does not count. */
   enqueued: number;
-  /** Completed, those removed since included. */
+  /** Completed jobs, including those removed since. */
   succeeded: number;
-  /** Failed for good, those removed since included. */
+  /** Permanently failed jobs, including those removed since. */
   failed: number;
-  /** Neither ended nor removed. */
+  /** Jobs that have neither ended nor been removed. */
   waiting: number;
-  /** Removed before they ended. */
+  /** Jobs removed before they ended. */
   discarded: number;
 }
 
-/** Kept in the very steps that add and remove jobs of {@link LEDGER_QUEUES}. All calls reject while the store is away. */
+/**
+ * Ledgers of {@link LEDGER_QUEUES}, updated in the same atomic steps that add and remove jobs. All calls reject while
+ * the store is unavailable.
+ */
 export interface Ledgers {
-  /** Of all queues, those that are gone included; at one moment. */
+  /** Returns the sum over all queues, including closed ones, as one consistent snapshot. */
   total(): Promise<Ledger>;
-  /** Of one queue that is not gone; zeros when nothing was ever added to it. */
+  /** Returns the ledger of one queue that is not closed; all zeros when no job was ever added to it. */
   of(queue: string): Promise<Ledger>;
-  /** The queues that are not gone. */
+  /** Returns the queues whose ledgers are not closed. */
   queues(): Promise<string[]>;
   /**
-   * A queue that was obliterated is gone: its book is added to that of all those before it.
-   * @returns false when there are jobs in it again
+   * Closes the ledger of an obliterated queue: adds it to the common ledger of all closed queues.
+   * @returns false when the queue contains jobs again
    */
   close(queue: string): Promise<boolean>;
 }
 
-/** What a packet identifier stands for until PUBREL. */
+/** The message that a packet identifier denotes until PUBREL. */
 export interface IncomingEntry {
-  /** Of the message: `msg_…`. */
+  /** Message id: `msg_…`. */
   id: string;
   /** Milliseconds since the epoch. */
   receivedAt: number;
-  /** Of what the message holds. */
+  /** Digest of the message's content. */
   digest: string;
 }
 
 /**
- * QoS 2 messages between PUBLISH and PUBREL by packet identifier, 1 to 65,535. Exclusive: only the instance that has
- * the lane calls this. Both calls reject while the store cannot be used, and may then be made again: a write that was
- * refused is there in whole, in part or not at all.
+ * QoS 2 messages between PUBLISH and PUBREL by packet identifier, 1 to 65,535. Exclusive: only the instance that owns
+ * the MQTT session calls it. Both calls reject while the store is unavailable and may be retried: a rejected write may
+ * have been applied fully, partly or not at all.
  */
 export interface Incoming {
   all(): Promise<Map<number, IncomingEntry>>;
-  /** Puts entries in place of what is there, and removes others, which may be absent. Durable when it resolves. */
+  /** Sets `entries`, replacing existing ones, and deletes `removed`, which may be absent. Durable when it resolves. */
   write(entries: ReadonlyMap<number, IncomingEntry>, removed: readonly number[]): Promise<void>;
 }
 
 /**
- * What one instance alone does at a time. A lease ends by itself when it is not renewed, by the store's clock; all
- * calls reject while the store cannot be used. `holder` names an instance, and nobody else has that name.
+ * Time-limited exclusive rights of one instance. A lease that is not renewed expires by the store's clock. All calls
+ * reject while the store is unavailable. `holder` is the unique name of an instance.
  */
 export interface Leases {
   /**
-   * Takes the lease if it is free, renews it if the asker has it, and otherwise leaves it as it is.
-   * @param ttlMs how long it is held from now on without being renewed, in whole milliseconds
-   * @returns who has it now: the asker or another one
+   * Acquires the lease if it is free, renews it if `holder` holds it, and otherwise leaves it unchanged.
+   * @param ttlMs time from now until the lease expires unless it is renewed, in whole milliseconds
+   * @returns the current holder: `holder` or another instance
    */
   acquire(name: string, holder: string, ttlMs: number): Promise<string>;
-  /** Ends it, if this holder has it. */
+  /** Releases the lease if `holder` holds it. */
   release(name: string, holder: string): Promise<void>;
-  /** Who has it now, without taking it. */
+  /** Returns the current holder without acquiring the lease. */
   holder(name: string): Promise<string | undefined>;
   /**
-   * Calls back with the name after each release by any instance; not when a lease runs out, and a notice may be
-   * missed. Resolves once listening; the result ends it.
+   * Calls `listener` with the lease's name after each release by any instance, but not when a lease expires; a notice
+   * may be missed. Resolves once it is subscribed, to a function that unsubscribes.
    */
   watch(listener: (name: string) => void): Promise<() => Promise<void>>;
 }
 
 /**
- * BullMQ queues on this store's backend. Names must not hold `:`. The connection options are the store's own.
- * The `error` events of both are listened to and reported once per outage, not once per retry.
+ * BullMQ queues and workers on this store's backend. Names must not contain `:`. The store provides the connections. It
+ * handles the `error` events of queues and workers and condenses them, instead of logging one line per retry.
  */
 export interface Queues {
   queue<D, R = unknown>(name: string, options?: Omit<QueueOptions, "connection">): Queue<D, R>;
@@ -179,7 +183,7 @@ export interface Queues {
   ): Worker<D, R>;
 }
 
-/** The store cannot be opened as configured; the message says why and what to do. Ends the process with 78. */
+/** The store cannot be opened as configured; the message states the reason and the remedy. Exit code 78. */
 export class StoreConfigError extends CannotStartError {
   override name = "StoreConfigError";
 }

@@ -1,6 +1,6 @@
 /**
- * The books of the deliveries, kept by triggers on BullMQ's table: counted in the transaction that adds or removes.
- * What is still there is counted when it is asked for.
+ * Ledgers of the delivery queues, updated by triggers on BullMQ's table in the transaction that adds or removes jobs.
+ * Existing jobs are counted when a ledger is read.
  */
 import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import type { Database } from "./database.ts";
@@ -8,7 +8,7 @@ import type { Database } from "./database.ts";
 const HAS_LEDGER = `starts_with(queue, '${LEDGER_QUEUES}')`;
 const WAITING = "state NOT IN ('completed', 'failed')";
 
-/** `succeeded` and `failed` are those removed. The row without a name is that of all queues that are gone. */
+/** `succeeded` and `failed` count removed jobs only. The row with an empty name is the sum of all closed queues. */
 const TABLE = `
 CREATE TABLE causeway.book (
   queue text COLLATE "C" PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE OR REPLACE TRIGGER causeway_book_added AFTER INSERT ON bullmq.job
 CREATE OR REPLACE TRIGGER causeway_book_removed AFTER DELETE ON bullmq.job
   REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION causeway.book_removed()`;
 
-/** One statement sees one moment. */
+/** Reads all figures in one statement, so that they belong to one snapshot. */
 const sum = (books: string, jobs: string) => `
 WITH there AS (SELECT state, count(*) AS n FROM bullmq.job WHERE ${jobs} GROUP BY state)
 SELECT coalesce(sum(enqueued), 0) AS enqueued,
@@ -72,10 +72,10 @@ WITH gone AS (
 )
 SELECT NOT EXISTS (SELECT 1 FROM bullmq.job WHERE queue = $1) AS closed`;
 
-/** To be called once BullMQ's tables are there. */
+/** Creates the ledgers. BullMQ's tables must exist. */
 export async function embeddedLedgers(database: Database): Promise<Ledgers> {
   const { rows } = await database.query<{ there: boolean }>("SELECT to_regclass('causeway.book') IS NOT NULL AS there");
-  // Several statements in one are one transaction: a book never begins without what was there before it.
+  // Several statements in one text are one transaction: a ledger never begins without the jobs that existed before it.
   await database.query(rows[0]!.there ? TRIGGERS : `${TABLE}; ${TRIGGERS}`);
   const read = async (sql: string, params: string[]) => {
     const { rows } = await database.query<Record<keyof Ledger, string>>(sql, params);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PGlite, types } from "@electric-sql/pglite";
 import type { StoreLog } from "../log.ts";
 
-/** What both the stores' own tables and BullMQ read from an answer. */
+/** Result of a statement, as both the store's own tables and BullMQ read it. */
 export interface Rows<R> {
   rows: R[];
   rowCount: number;
@@ -11,20 +11,20 @@ export interface Rows<R> {
 
 export type Release = () => void;
 
-/** No statement is run: the engine failed and is not up again yet, or it was closed. */
+/** No statement can run: the engine failed and has not restarted yet, or it was closed. */
 export class DatabaseGone extends Error {
   override name = "DatabaseGone";
 }
 
-/** How often it is tried to start an engine that failed, and what must be free on the disk before. */
+/** Interval between attempts to restart a failed engine, and the free disk space that an attempt requires. */
 const RETRY_MS = 1_000;
 const ROOM_BYTES = 32 * 1024 * 1024;
-/** Statements between two rounds of housekeeping: some thousand jobs, or a second of full load in twenty. */
+/** Statements between two rounds of housekeeping: a few thousand jobs; at full load one second in twenty. */
 const HOUSEKEEPING_EVERY = 20_000;
 
 /**
- * PGlite is one PostgreSQL session. Whoever wants to run statements takes a turn; a transaction keeps its turn to the
- * end, so that nobody else's statement falls into it.
+ * PGlite, which is a single PostgreSQL session. Statements run in turns; a transaction keeps its turn to the end, so
+ * that no other statement becomes part of it.
  */
 export class Database {
   readonly #directory: string;
@@ -48,7 +48,7 @@ export class Database {
     return new Database(await openEngine(directory), directory, log);
   }
 
-  /** Waits for its turn, in the order of asking. Whoever gets it must release it. */
+  /** Waits for a turn, in the order of the calls. The caller must release it. */
   async turn(): Promise<Release> {
     const before = this.#lastTurn;
     let release: Release = () => {};
@@ -59,7 +59,7 @@ export class Database {
     return release;
   }
 
-  /** One statement in a turn of its own. */
+  /** Runs one statement in a turn of its own. */
   async query<R>(text: string, params?: readonly unknown[]): Promise<Rows<R>> {
     const release = await this.turn();
     try {
@@ -70,7 +70,7 @@ export class Database {
     }
   }
 
-  /** A statement in a turn that the caller holds. Without parameters the text may hold several. */
+  /** Runs a statement in a turn that the caller holds. Without parameters, `text` may contain several statements. */
   async run<R>(text: string, params: readonly unknown[] = []): Promise<Rows<R>> {
     if (this.#failure) throw this.#failure;
     if (this.#closed) throw new DatabaseGone("The embedded store is closed.");
@@ -85,13 +85,13 @@ export class Database {
     }
   }
 
-  /** Must be called in a turn. The callback runs in this process, within a millisecond of the commit. */
+  /** Subscribes to a channel; must be called in a turn. The callback runs within a millisecond of the commit. */
   async listen(channel: string, callback: (payload: string) => void): Promise<void> {
     await this.#pglite.listen(channel, callback);
     this.#listeners.push([channel, callback]);
   }
 
-  /** A `SET` that holds for every statement from now on. */
+  /** Runs a `SET` that applies to every later statement, also after a restart of the engine. */
   async set(sql: string): Promise<void> {
     await this.query(sql);
     this.#settings.push(sql);
@@ -101,7 +101,7 @@ export class Database {
     const release = await this.turn();
     this.#closed = true;
     try {
-      // A database that has failed is left as after a crash: the next start recovers it from its log.
+      // A failed database is left as after a crash: the next start recovers it from its write-ahead log.
       if (!this.#failure) await this.#pglite.close();
     } finally {
       release();
@@ -109,9 +109,9 @@ export class Database {
   }
 
   /**
-   * Most errors are PostgreSQL's answer to one statement, a full disk among them. After the others (it could not write
-   * its log) the engine is gone, and everything rejects at once, instead of meeting whatever is left of it, until another
-   * one has recovered the data from that log.
+   * Most errors, even a full disk, concern a single statement. After a fatal error (PostgreSQL could not write its
+   * write-ahead log) the engine is gone: all statements reject at once, instead of running on a broken engine, until a
+   * new engine has recovered the data from that log.
    */
   #judge(err: unknown): unknown {
     if (!isFatal(err)) return err;
@@ -125,12 +125,12 @@ export class Database {
   async #openAgain(): Promise<void> {
     while (this.#failure && !this.#closed) {
       await delay(RETRY_MS, undefined, { ref: false });
-      // Behind a transaction that was under way: all of it must have met the failure.
+      // Waits for a transaction in progress: all its statements must have failed.
       const release = await this.turn();
       try {
         if (!this.#closed) await this.#startEngine();
       } catch {
-        // No room yet.
+        // The engine cannot start yet; the loop retries.
       } finally {
         release();
       }
@@ -149,8 +149,8 @@ export class Database {
   }
 
   /**
-   * What background processes do in a PostgreSQL server and nothing does in PGlite: VACUUM lets the space of finished
-   * jobs be used again, CHECKPOINT lets the write-ahead log be. Without them both grow for ever.
+   * Does the work of a PostgreSQL server's background processes, which PGlite lacks: VACUUM makes the space of finished
+   * jobs reusable, CHECKPOINT that of the write-ahead log. Without them both grow forever.
    */
   #keepHouse(): void {
     if (this.#housekeeping || this.#statements < HOUSEKEEPING_EVERY) return;
@@ -168,17 +168,17 @@ export class Database {
 function openEngine(directory: string): Promise<PGlite> {
   return PGlite.create({
     dataDir: directory,
-    // As node-postgres does, whose values BullMQ expects: 64-bit integers stay text.
+    // BullMQ expects the values of node-postgres, which returns 64-bit integers as text.
     parsers: { [types.INT8]: (text) => text },
-    // PostgreSQL's defaults are for a server: 128 MB of buffers and 100 sessions. This is 130 MB less of memory.
+    // PostgreSQL's defaults suit a server: 128 MB of buffers and 100 sessions. These values save 130 MB of memory.
     postgresqlconf: ["shared_buffers = 16MB", "max_connections = 5"],
   });
 }
 
-/** SQLSTATE classes 53 and 58: no disk or memory left, or the operating system refused. */
+/** SQLSTATE classes 53 and 58: no disk space or memory left, or an error of the operating system. */
 const UNABLE = /^5[38]/;
 
-/** Whether a statement failed because the store cannot be used now, and not because of the statement itself. */
+/** Returns whether a statement failed because the store is unavailable, not because of the statement itself. */
 export function isOutage(err: unknown): boolean {
   return err instanceof DatabaseGone || UNABLE.test(String((err as { code?: unknown } | null)?.code ?? ""));
 }
@@ -186,7 +186,7 @@ export function isOutage(err: unknown): boolean {
 function isFatal(err: unknown): boolean {
   if (!(err instanceof Error)) return true;
   const { severity } = err as { severity?: unknown };
-  // The WebAssembly program ended: a trap, or Emscripten's ExitStatus after PostgreSQL's PANIC.
+  // The WebAssembly program terminated: a trap, or Emscripten's ExitStatus after PostgreSQL's PANIC.
   if (err.name === "RuntimeError" || err.name === "ExitStatus") return true;
   return severity === "FATAL" || severity === "PANIC";
 }

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS causeway.claim (
 );
 CREATE INDEX IF NOT EXISTS claim_expiry ON causeway.claim (expires_at)`;
 
-/** An expired claim counts as absent, and is overwritten in place. */
+/** An expired key counts as absent and is overwritten in place. */
 const SET_IF_ABSENT = `
 INSERT INTO causeway.claim AS c VALUES ($1, $2, now() + make_interval(secs => $3))
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
@@ -24,7 +24,7 @@ const SWEEP = `
 DELETE FROM causeway.claim WHERE key IN
   (SELECT key FROM causeway.claim WHERE expires_at <= now() ORDER BY expires_at LIMIT $1)`;
 
-/** Each hundredth write removes up to five hundred: more than were added, so what has expired cannot pile up. */
+/** Every hundredth write removes up to 500 expired keys: more than were added, so they cannot accumulate. */
 const SWEEP_EVERY = 100;
 const SWEEP_AT_MOST = 500;
 
@@ -39,7 +39,7 @@ export function embeddedExpiringKeys(database: Database): ExpiringKeys {
 
   return {
     async setIfAbsent(key, value, ttlSeconds) {
-      // Again when the claim that was there has gone between the two statements.
+      // Retries when the existing key disappears between the two statements.
       for (;;) {
         if ((await write(SET_IF_ABSENT, [key, value, ttlSeconds])) > 0) return undefined;
         const { rows } = await database.query<{ value: string }>(

@@ -1,12 +1,12 @@
 import type { Leases } from "../store.ts";
 import type { Watchers } from "./records.ts";
 
-/** Where releases are told: no collection of records has this name. */
+/** Channel for notices of releases; no collection of records has this name. */
 const CHANNEL = ":leases";
 
 /**
- * Leases in memory: the lock on the data directory says that there is no other process, and whoever held a lease in an
- * earlier one is dead. So a restart waits for nobody, and nothing is written to disk every other second.
+ * Leases in memory: the lock on the data directory proves that no other process exists and that every holder in an
+ * earlier process is dead. A restart waits for no lease, and renewals cause no disk writes every other second.
  */
 export function embeddedLeases(watchers: Watchers): Leases {
   const held = new Map<string, { holder: string; until: number }>();

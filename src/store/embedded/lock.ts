@@ -2,9 +2,9 @@ import { ClassicLevel } from "classic-level";
 import { StoreConfigError } from "../store.ts";
 
 /**
- * Holds the data directory for this process. PGlite has no lock of its own and two processes on one directory corrupt
- * it. LevelDB's is an fcntl lock, which the kernel drops when the process dies, however it dies: no stale lock file
- * to remove by hand after a `kill -9`.
+ * Locks the data directory for this process. PGlite has no lock of its own, and two processes corrupt a shared
+ * directory. LevelDB uses an fcntl lock, which the kernel drops whenever the process dies, so a `kill -9` leaves no
+ * stale lock file to remove by hand.
  */
 export async function lockDirectory(lockPath: string, dataDir: string): Promise<() => Promise<void>> {
   const level = new ClassicLevel(lockPath);
@@ -22,7 +22,7 @@ export async function lockDirectory(lockPath: string, dataDir: string): Promise<
   return () => level.close();
 }
 
-/** The codes of an error and of what caused it. */
+/** Returns the codes of an error and of its causes. */
 function codes(err: unknown): string[] {
   if (!(err instanceof Error)) return [];
   const { code } = err as { code?: unknown };

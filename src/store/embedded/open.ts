@@ -17,7 +17,7 @@ export interface EmbeddedStoreOptions {
   log: StoreLog;
 }
 
-/** PostgreSQL in the process (PGlite), its files in `dataDir/store`, for one process at a time. */
+/** Opens the in-process PostgreSQL (PGlite) with its files in `dataDir/store`, for one process at a time. */
 export async function openEmbeddedStore({ dataDir, log }: EmbeddedStoreOptions): Promise<Store> {
   const directory = resolve(dataDir);
   await createDataDir(directory);
@@ -45,7 +45,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     kind: "embedded",
     ping: () => claims.put("ping", "", PING_SECONDS),
     isOutage,
-    bind: () => {}, // Nothing can take the place of files that this process holds open.
+    bind: () => {}, // No other store can replace files that this process holds open.
     records: (collection) => embeddedRecords(database, watchers, collection),
     expiringKeys: claims,
     counters: embeddedCounters(database),
@@ -71,7 +71,7 @@ function cannotOpen(directory: string, err: unknown): StoreConfigError {
   );
 }
 
-/** Readable by its owner alone: it holds key hashes, signing secrets and messages. */
+/** Creates the directory with mode 0700: it holds key hashes, signing secrets and messages. */
 async function createDataDir(directory: string): Promise<void> {
   try {
     await createDirectory(directory);

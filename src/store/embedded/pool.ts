@@ -3,11 +3,11 @@ import type { PgPool, PgPoolClient, PgQueryResult } from "bullmq";
 import type { Database, Release } from "./database.ts";
 
 /**
- * BullMQ's view of PGlite: a node-postgres pool. Any number of clients share the one session; closing a queue or
- * worker ends its client and never the database.
+ * Presents PGlite to BullMQ as a node-postgres pool. Any number of clients share the single session; closing a queue or
+ * worker ends its client but never the database.
  */
 export class PglitePool extends EventEmitter implements PgPool {
-  /** BullMQ lets a worker wait longer than 10 s only where a lost LISTEN connection is noticed. In-process none is. */
+  /** BullMQ blocks workers for over 10 s only with keep-alive, which detects a lost LISTEN; in-process none is lost. */
   readonly options = { keepAlive: true };
   readonly #database: Database;
   readonly #listening = new Map<string, Set<PgliteClient>>();
@@ -27,10 +27,10 @@ export class PglitePool extends EventEmitter implements PgPool {
     return new PgliteClient(this.#database, this);
   }
 
-  /** The store closes the database. */
+  /** Does nothing: the store closes the database. */
   async end(): Promise<void> {}
 
-  /** One LISTEN for all clients of a channel; PGlite would otherwise keep and call a thousand of them. */
+  /** Uses one LISTEN for all clients of a channel; otherwise PGlite would keep and call a thousand callbacks. */
   async listen(channel: string, client: PgliteClient): Promise<void> {
     const clients = this.#listening.get(channel);
     if (clients) {
@@ -57,13 +57,13 @@ export class PglitePool extends EventEmitter implements PgPool {
   }
 }
 
-/** BullMQ's LISTEN file begins with comment lines. */
+/** BullMQ's SQL file for LISTEN begins with comment lines. */
 const LEADING_COMMENTS = /^(?:\s|--[^\n]*\n)+/;
 const LISTEN = /^LISTEN\s+"?(\w+)"?\s*;?\s*$/i;
 const BEGIN = /^(?:BEGIN|START\s+TRANSACTION)\b/i;
 const END = /^(?:COMMIT|ROLLBACK|END)\b(?!\s+TO\b)/i;
 
-/** A client holds a turn only from BEGIN to COMMIT, for a worker keeps its LISTEN client as long as it lives. */
+/** Holds a turn only from BEGIN to COMMIT, because a worker keeps its LISTEN client for its lifetime. */
 class PgliteClient extends EventEmitter implements PgPoolClient {
   readonly #database: Database;
   readonly #pool: PglitePool;

@@ -6,17 +6,17 @@ import type { Database } from "./database.ts";
 import { PglitePool } from "./pool.ts";
 
 /**
- * How long an idle worker waits before it looks for jobs without having been told of any. BullMQ's 5 s are there for
- * notices lost on a network; in-process none is lost, and a thousand workers polling every 5 s fill half a core.
+ * Interval at which an idle worker polls for jobs without a notification. BullMQ's 5 s cover notifications lost on a
+ * network; in-process none is lost, and a thousand workers polling every 5 s use half a core.
  */
 const IDLE_POLL_SECONDS = 60;
 
-/** The schema is migrated when the store opens; asking again for each of a thousand queues takes seconds. */
+/** Skips the schema check: the store migrates when it opens, and checks for a thousand queues would take seconds. */
 class MigratedConnection extends PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
 
-/** Brings BullMQ's schema up to date and makes it the one that unqualified names mean. */
+/** Migrates BullMQ's schema and makes it the first one in the search path. */
 export async function embeddedQueues(database: Database, log: StoreLog): Promise<Queues> {
   const pool = new PglitePool(database);
   const client = await pool.connect();

@@ -2,7 +2,7 @@ import type { StoreLog } from "../log.ts";
 import type { Records, Versioned } from "../store.ts";
 import type { Database } from "./database.ts";
 
-// `text` and not `jsonb`: PostgreSQL's refuses the JSON string "\u0000" and reorders keys. Ids sort by bytes in "C".
+// `text`, not `jsonb`: jsonb refuses the JSON string "\u0000" and reorders keys. The collation "C" sorts ids by bytes.
 export const RECORDS_TABLE = `
 CREATE TABLE IF NOT EXISTS causeway.record (
   collection text COLLATE "C" NOT NULL,
@@ -22,7 +22,7 @@ const parse = <T>({ id, version, value }: Row): Versioned<T> => ({ id, version, 
 
 type Listener = (id: string | undefined) => void;
 
-/** Change notices within the process: nobody else can have the data directory open, and none is ever missed. */
+/** Change notices within the process: no other process can open the data directory, and no notice is ever lost. */
 export class Watchers {
   readonly #log: StoreLog;
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -32,7 +32,7 @@ export class Watchers {
   }
 
   add(collection: string, listener: Listener): () => Promise<void> {
-    // Wrapped, so that the same function given twice is two listeners.
+    // Wrapped, so that the same function passed twice counts as two listeners.
     const entry: Listener = (id) => listener(id);
     const listeners = this.#listeners.get(collection) ?? new Set();
     listeners.add(entry);
@@ -54,7 +54,7 @@ export class Watchers {
 }
 
 export function embeddedRecords<T>(database: Database, watchers: Watchers, collection: string): Records<T> {
-  /** True when the statement changed its one row; the watchers hear of it after the commit. */
+  /** Returns whether the statement changed its row; notifies the watchers after the commit. */
   async function change(id: string, sql: string, params: unknown[]): Promise<boolean> {
     const { rowCount } = await database.query(sql, params);
     if (rowCount > 0) watchers.tell(collection, id);
@@ -63,7 +63,7 @@ export function embeddedRecords<T>(database: Database, watchers: Watchers, colle
 
   return {
     async get(id) {
-      // PostgreSQL's text cannot hold it, so nothing has such an id; it comes in paths, as %00.
+      // PostgreSQL's text cannot hold U+0000, so no record has such an id; a path may contain it as %00.
       if (id.includes("\u0000")) return undefined;
       const { rows } = await database.query<Row>(
         "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id = $2",

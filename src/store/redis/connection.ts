@@ -5,68 +5,69 @@ const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 1_000;
 
 /**
- * For ever, at most a second apart. The jitter spreads the thousand workers of one process, which all lose their
- * connection in the same instant.
+ * Retry delay, at most one second; retries never end. The jitter spreads the thousand workers of one process, which all
+ * lose their connections at the same instant.
  */
 export function retryDelay(attempt: number): number {
   const ceiling = Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10), MAX_RETRY_MS);
   return Math.ceil(ceiling / 2 + (Math.random() * ceiling) / 2);
 }
 
-/** Without auto-pipelining: its pipelines cost more than the writes that they save (6 % of a delivery, measured). */
+/** Auto-pipelining stays off: its pipelines cost more than the writes they save (6 % of a delivery, measured). */
 const COMMON: RedisOptions = {
   retryStrategy: retryDelay,
   connectTimeout: 5_000,
-  // A peer that vanished without a word is noticed by TCP some 20 s later, and on a busy connection by this.
+  // Detects a silently lost peer on an idle connection after about 20 s; `socketTimeout` does so on a busy one.
   keepAlive: 10_000,
-  // Above the 10 s that BullMQ blocks at most (`BZPOPMIN`), or idle workers would reconnect for ever.
+  // Above BullMQ's maximum blocking time of 10 s (`BZPOPMIN`), otherwise idle workers would reconnect forever.
   socketTimeout: 15_000,
-  // Two commands less for each of a thousand connections.
+  // Saves two commands for each of a thousand connections.
   disableClientInfo: true,
 };
 
-/** For records, claims and producers: a command rejects at once while Redis is away instead of waiting for it. */
+/** Client for records, expiring keys and producers: commands reject at once while Redis is unavailable. */
 export function failFastClient(url: string): Redis {
-  // Nothing blocks on it, so a Redis that is silent for that long is as good as away.
+  // No command blocks on this connection, so a Redis that is silent for 5 s counts as unavailable.
   return new Redis(url, { ...COMMON, socketTimeout: 5_000, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
 }
 
 /**
- * For workers, and for the blocking connection BullMQ duplicates from it for each of them. It waits out an outage, so
- * a delivery that ended while Redis was away is still recorded.
+ * Client for workers, and for the blocking connection that BullMQ duplicates from it for each worker. Commands wait
+ * until an outage is over, so a delivery that ended during the outage is still recorded.
  */
 export function patientClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null });
 }
 
-/** For change notices. Subscribes again itself (`notices.ts`), to know when that is done. */
+/** Client for change notices. `notices.ts` resubscribes itself, so that it knows when the subscriptions are active. */
 export function subscriberClient(url: string): Redis {
   return new Redis(url, { ...COMMON, maxRetriesPerRequest: null, autoResubscribe: false });
 }
 
 /**
- * Error replies of a Redis that is up but cannot serve: it holds another store, starts, has no memory or disk left, lost
- * its master, runs a script, or lets this user do less than it takes. Redis 6.2 puts where a script failed in front of the code.
+ * Error replies of a Redis that is up but cannot serve: it holds a different store, is loading, has no memory or disk
+ * left, has lost its master, is busy with a script, or denies this user a needed right. Redis 6.2 puts the position of
+ * a script's failure in front of the error code.
  */
 const UNABLE =
   /(?:^|: )-?(?:WRONGSTORE|LOADING|OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOPERM|NOAUTH|WRONGPASS)\b/;
-/** From within a script NOPERM comes without its code; a command that was renamed or switched off is unknown. */
+/** Inside a script, NOPERM comes without its error code; a renamed or disabled command is reported as unknown. */
 const DENIED = /The user executing the script can't|^-?ERR unknown (?:sub)?command/i;
 
-/** Whether a command failed because Redis cannot be used now, and not because of the command itself. */
+/** Returns whether a command failed because Redis is unavailable, not because of the command itself. */
 export function isOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
   if (err.name === "ReplyError") {
-    // A transaction of which Redis refused a command.
+    // A transaction with a command that Redis refused.
     const { previousErrors = [] } = err as { previousErrors?: unknown[] };
     return UNABLE.test(err.message) || DENIED.test(err.message) || previousErrors.some(isOutage);
   }
   if (err.name === "MaxRetriesPerRequestError" || err.name === "AbortError") return true;
-  if ("syscall" in err) return true; // of the socket: ECONNREFUSED, ECONNRESET, …
+  if ("syscall" in err) return true; // a socket error: ECONNREFUSED, ECONNRESET, …
   return /^(?:Stream isn't writeable|Connection is closed|Socket timeout|connect ETIMEDOUT)/.test(err.message);
 }
 
-/** Where it is, without user and password. */
+/** Returns the address of Redis without user and password. */
 export function redactedAddress(url: string): string {
   try {
     const { protocol, host, pathname } = new URL(url);
@@ -76,7 +77,7 @@ export function redactedAddress(url: string): string {
   }
 }
 
-/** Errors that waiting does not end, and the way out. */
+/** Errors that no amount of waiting resolves, each with its remedy. */
 const NEVER: readonly [pattern: RegExp, advice: string][] = [
   [/NOAUTH/, "it asks for a password. Example: redis://user:password@redis.example:6379/0"],
   [/WRONGPASS|NOPERM/, "correct the user name or the password, or the rights of this user."],
@@ -86,8 +87,8 @@ const NEVER: readonly [pattern: RegExp, advice: string][] = [
 ];
 
 /**
- * Resolves once the connection can be used, however long that takes. What waiting cannot repair ends it: a refused
- * password, or the caller's signal.
+ * Resolves once the connection is ready, however long that takes. Rejects on an error that waiting cannot resolve, such
+ * as a refused password, and when `signal` aborts.
  */
 export async function untilReady(client: Redis, signal?: AbortSignal): Promise<void> {
   if (client.status === "ready") return;
@@ -101,7 +102,7 @@ export async function untilReady(client: Redis, signal?: AbortSignal): Promise<v
     const onError = (err: Error) => {
       const [, advice] = NEVER.find(([pattern]) => pattern.test(err.message)) ?? [];
       if (!advice) return;
-      // OpenSSL's messages hold several lines, addresses and source files.
+      // OpenSSL's messages contain several lines, addresses and source file names.
       const why = err.message.includes("SSL routines") ? "wrong TLS version number" : err.message;
       done(() => reject(new StoreConfigError(`Redis cannot be used with this STORE_URL (${why}): ${advice}`)));
     };

@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 import type { Counters } from "../store.ts";
 import { pairs, script } from "./script.ts";
 
-/** Once for each flush of messages, where a transaction of ioredis would make 100 KB of garbage. */
+/** Runs once for each flush of messages, for which an ioredis transaction would produce 100 KB of garbage. */
 const ADD = `
 local values = {}
 for i = 1, #ARGV, 2 do values[#values + 1] = redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
@@ -11,7 +11,7 @@ return values`;
 const READ = "return redis.call('HGETALL', KEYS[1])";
 const REMOVE = "redis.call('DEL', KEYS[1])";
 
-/** A hash a group. */
+/** Stores each group as one hash. */
 export function redisCounters(client: Redis, prefix: string): Counters {
   const keyOf = (group: string) => `${prefix}:n:${group}`;
   const add = script(client, "counterAdd", 1, ADD);

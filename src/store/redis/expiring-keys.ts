@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 import type { ExpiringKeys } from "../store.ts";
 import { script } from "./script.ts";
 
-/** `SET NX GET` does this in one command, but only from Redis 7.0. */
+/** `SET NX GET` does the same in one command, but only from Redis 7.0 on. */
 const SET_IF_ABSENT = `
 local there = redis.call('GET', KEYS[1])
 if there then return there end

@@ -1,9 +1,9 @@
 /**
- * Makes every script check the identity of the store before it does anything. A Redis that lost its data, or another
- * one in its place, then answers like a Redis that is away: nothing is written there, and nothing is read from it that
- * would count as removed. The check runs inside the script, so no failover or FLUSHALL can come in between.
+ * Makes every script check the identity of the store first. A Redis that lost its data, or a different Redis in its
+ * place, then behaves like an unavailable one: no data is written to it, and no missing data is mistaken for removed
+ * data. The check runs inside the script, so no failover or FLUSHALL can happen between check and execution.
  *
- * BullMQ changes queues by scripts alone, and the adapters here use scripts for reading, too.
+ * BullMQ changes queues only through scripts, and the adapters in this folder use scripts for reading, too.
  */
 import type { Redis } from "ioredis";
 import { IDENTITY } from "../identity.ts";
@@ -14,13 +14,13 @@ interface Definition {
   readOnly?: boolean;
 }
 
-/** The error code that the check answers with. */
+/** Error code of a failed check. */
 const CODE = "WRONGSTORE";
 export const PROBE = "causeway_probe";
 
 export class Gate {
   readonly #prefix: string;
-  /** Everything defined so far, to be defined again once the identity is known. */
+  /** All definitions so far, to be repeated with the check once the identity is known. */
   readonly #definitions: (() => void)[] = [];
   #check = "";
 
@@ -28,7 +28,7 @@ export class Gate {
     this.#prefix = prefix;
   }
 
-  /** To be called before anything is defined on the client, and before other wrappers of `defineCommand`. */
+  /** Must be called before any script is defined on the client, and before other wrappers of `defineCommand`. */
   guard(client: Redis): void {
     const define = client.defineCommand.bind(client);
     client.defineCommand = (name: string, definition: Definition) => {
@@ -39,14 +39,14 @@ export class Gate {
     client.defineCommand(PROBE, { numberOfKeys: 0, lua: "return 1" });
   }
 
-  /** From now on scripts run only in the store with this identity. */
+  /** Restricts all scripts, from now on, to the store with this identity. */
   close(identity: string): void {
     this.#check = checkFor(identity, this.#prefix);
     for (const defineChecked of this.#definitions) defineChecked();
   }
 }
 
-/** Rejects when the right store does not answer on this connection. */
+/** Rejects when the bound store does not respond on this connection. */
 export async function probe(client: Redis): Promise<void> {
   await (client as unknown as Record<string, () => Promise<unknown>>)[PROBE]!();
 }

@@ -6,7 +6,7 @@ const ALL = "return redis.call('HGETALL', KEYS[1])";
 const PUT = "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end";
 const REMOVE = "for i = 1, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end";
 
-/** A hash a lane: what HGETALL and HSET move at once is small, for at most 65,535 messages are incomplete. */
+/** Stores each session as one hash: HGETALL and HSET stay small, because at most 65,535 messages are incomplete. */
 export function redisIncoming(client: Redis, prefix: string, lane: string): Incoming {
   const key = `${prefix}:p:${lane}`;
   const all = script(client, "incomingAll", 1, ALL);
@@ -18,7 +18,7 @@ export function redisIncoming(client: Redis, prefix: string, lane: string): Inco
       return new Map(found.map(([id, entry]) => [Number(id), JSON.parse(entry) as IncomingEntry]));
     },
     async write(entries, removed) {
-      // No transaction: the entries have nothing to do with each other, and one connection keeps the order.
+      // No transaction: the entries are independent, and a single connection keeps the order.
       const writes: Promise<unknown>[] = [];
       if (entries.size > 0) {
         const fields = [...entries].flatMap(([id, entry]) => [String(id), JSON.stringify(entry)]);

@@ -4,7 +4,7 @@ import type { Notices } from "./notices.ts";
 import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
-/** Without it nobody could drop what fills the memory. */
+/** Works even without memory: otherwise no instance could remove the data that fills it. */
 const ACQUIRE = `${EVEN_WITHOUT_MEMORY}
 local there = redis.call('GET', KEYS[1])
 if there and there ~= ARGV[1] then return there end
@@ -18,7 +18,7 @@ redis.call('PUBLISH', ARGV[2], ARGV[3])`;
 
 const HOLDER = "return redis.call('GET', KEYS[1])";
 
-/** One key for each lease, which Redis ends; one notice channel for all of them. */
+/** Stores each lease as a key that Redis expires; all leases share one notice channel. */
 export function redisLeases(client: Redis, notices: Notices, prefix: string): Leases {
   const keyOf = (name: string) => `${prefix}:l:${name}`;
   const channel = `${prefix}:l`;

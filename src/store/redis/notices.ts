@@ -4,8 +4,8 @@ import type { StoreLog } from "../log.ts";
 type Listener = (id: string | undefined) => void;
 
 /**
- * Change notices over pub/sub on one subscriber connection. What was published while the connection was away is gone,
- * so every listener hears `undefined` once the subscriptions stand again.
+ * Change notices over pub/sub on one subscriber connection. Notices published while the connection was down are lost,
+ * so every listener is called with `undefined` once the subscriptions are active again.
  */
 export class Notices {
   readonly #client: Redis;
@@ -23,9 +23,9 @@ export class Notices {
     });
   }
 
-  /** Resolves once Redis has confirmed the subscription; waits for Redis if it is away. */
+  /** Resolves once Redis has confirmed the subscription; waits while Redis is unavailable. */
   async watch(channel: string, listener: Listener): Promise<() => Promise<void>> {
-    // Wrapped, so that the same function given twice is two listeners.
+    // Wrapped, so that the same function passed twice counts as two listeners.
     const entry: Listener = (id) => listener(id);
     const listeners = this.#listeners.get(channel) ?? new Set();
     listeners.add(entry);
@@ -34,7 +34,7 @@ export class Notices {
     return async () => {
       if (!listeners.delete(entry) || listeners.size > 0 || this.#listeners.get(channel) !== listeners) return;
       this.#listeners.delete(channel);
-      // Not waited for while Redis is away: a connection that comes back subscribes only to what is listened to.
+      // Not needed while Redis is unavailable: a reconnect subscribes only to channels that have listeners.
       if (this.#client.status === "ready") await this.#client.unsubscribe(channel);
     };
   }
@@ -45,7 +45,7 @@ export class Notices {
     try {
       await this.#client.subscribe(...channels);
     } catch {
-      return; // Lost again: the next `ready` comes here again.
+      return; // Connection lost again: the next `ready` event retries.
     }
     for (const channel of channels) this.#tell(channel, undefined);
   }

@@ -1,19 +1,19 @@
 /**
- * What goes on while Redis has no memory left (`OOM command not allowed when used memory > 'maxmemory'`): the steps by
- * which jobs are taken up, end, wait for another attempt and are removed. Were they refused like those that add jobs,
- * a Redis that is full of waiting jobs would never get empty again.
+ * Exempts the scripts that start, end, delay and remove jobs from the refusal of a Redis without memory (`OOM command
+ * not allowed when used memory > 'maxmemory'`). If Redis refused them as it refuses new jobs, a Redis full of waiting
+ * jobs could never drain.
  *
- * Redis refuses a script at its first command that may take memory, unless it has written something before. So a script
- * that shall pass begins with a DEL of nothing. What may be let through takes little room, and has an end: a lock for
- * each job under way, an attempt of about 1 KiB for each call that failed, one record for each webhook. What ends is
- * removed in turn, by `Retention` and by BullMQ itself.
+ * Redis refuses a script at its first command that may allocate memory, unless the script has already written. An
+ * exempt script therefore begins with a DEL of a key that does not exist. Exempt scripts need little and bounded
+ * memory: a lock for each active job, an attempt of about 1 KiB for each failed call, one record for each webhook.
+ * `Retention` and BullMQ itself remove ended jobs.
  */
 import type { Redis } from "ioredis";
 
-/** In front of a script with at least one key: lets it through. */
+/** Prefix that exempts a script with at least one key from the refusal. */
 export const EVEN_WITHOUT_MEMORY = `redis.call('DEL', KEYS[1] .. ':none')\n`;
 
-/** BullMQ's; each named with its version. `pause` is the first step of removing a whole queue. */
+/** BullMQ scripts to exempt; each name ends with the version. `pause` is the first step of obliterating a queue. */
 const DRAINING = new RegExp(
   `^(?:${[
     ...["moveToActive", "extendLock", "extendLocks", "releaseLock", "moveStalledJobsToWait"],
@@ -22,7 +22,7 @@ const DRAINING = new RegExp(
   ].join("|")}):`,
 );
 
-/** To be called before BullMQ defines its scripts on the client, which it does when the first queue is opened. */
+/** Must be called before BullMQ defines its scripts on the client, that is, before the first queue is opened. */
 export function letDrain(client: Redis): void {
   const define = client.defineCommand.bind(client);
   client.defineCommand = (name, definition) =>

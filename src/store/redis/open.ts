@@ -26,14 +26,14 @@ import { checkServer, type ServerCheck } from "./server-check.ts";
 
 export interface RedisStoreOptions {
   url: string;
-  /** In front of every key, so that several bridges can share one Redis. */
+  /** Prefix of every key, so that several independent bridges can share one Redis. */
   prefix?: string;
   log: StoreLog;
-  /** Without it the wait for a Redis that is not there never ends. */
+  /** Aborts the wait for an unavailable Redis, which otherwise never ends. */
   signal?: AbortSignal;
 }
 
-/** Connects, waiting for Redis if need be, and refuses one that would lose messages by its configuration. */
+/** Connects, waiting until Redis is available, and refuses a Redis whose configuration would lose messages. */
 export async function openRedisStore({ url, prefix = "causeway", log, signal }: RedisStoreOptions): Promise<Store> {
   const address = redactedAddress(url);
   const outage = new OutageLog(log, { store: address });
@@ -78,7 +78,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
         void look(() => {
           if (!outage.isReplaced) return;
           outage.back();
-          subscriber.disconnect(true); // What was missed meanwhile is read again when it is back.
+          subscriber.disconnect(true); // The reconnect makes listeners read again what they missed.
         });
       }, LOOK_MS).unref();
     };
@@ -108,7 +108,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   }
 }
 
-/** Refuses a URL that ioredis cannot read. */
+/** Creates the first client; refuses a URL that ioredis cannot read. */
 function firstClient(url: string): Redis {
   let client: Redis;
   try {
@@ -124,10 +124,10 @@ function firstClient(url: string): Redis {
   throw new StoreConfigError("STORE_URL must not set keyPrefix: the queues cannot work with it.");
 }
 
-/** A replica may become the master, and a master may be elected: the start waits for that and says so. */
+/** Errors that a failover may resolve, as when a replica becomes the master: the start waits for that and logs it. */
 const MAY_HEAL = /^(?:READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/;
 
-/** Resolves once Redis takes a write, or refuses it for another reason, without which the bridge can start. */
+/** Resolves once Redis accepts a write, or refuses it for a reason that does not prevent the start of the bridge. */
 async function untilWritable(commands: Redis, key: string, outage: OutageLog, signal?: AbortSignal): Promise<void> {
   for (;;) {
     try {
@@ -141,7 +141,7 @@ async function untilWritable(commands: Redis, key: string, outage: OutageLog, si
   }
 }
 
-/** Asks again when Redis goes away between the connection and the answer. */
+/** Checks the server; retries when Redis becomes unavailable between the connection and the reply. */
 async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<ServerCheck> {
   for (;;) {
     await untilReady(commands, signal);
@@ -154,10 +154,10 @@ async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<Ser
   }
 }
 
-/** Without a new connection too, another store may answer: after FLUSHALL, or behind a proxy. */
+/** Probe interval: a different store may respond even without a reconnect, after FLUSHALL or behind a proxy. */
 const LOOK_MS = 1_000;
 const OUTAGE_NOTICED_MS = 250;
-/** As BullMQ does it: the queue has taken up more than any limit allows. */
+/** Pauses a queue as BullMQ's rate limit does: the counter exceeds every possible limit. */
 const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;
 
 interface QueueParts {
@@ -175,12 +175,12 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
   return queuesOn<RedisQueueBackend, Redis>({
     factory(name, opts, kind) {
       const backend = createRedisBackend(name, opts, kind);
-      // A queue made with `skipVersionCheck` takes the server for Redis 5 and scans whole lists to find a job.
+      // With `skipVersionCheck`, BullMQ assumes Redis 5 and scans whole lists to find a job.
       if (opts.skipVersionCheck) Object.defineProperty(backend.connection, "redisVersion", { value: server.version });
       const getJobData = backend.getJobData.bind(backend);
       backend.getJobData = async (id) => {
         const found = await getJobData(id);
-        // Not a script of BullMQ's: a job that is not there may be in the right store.
+        // BullMQ reads a job without a script: a job missing here may exist in the bound store.
         if (!found) await (await backend.connection.client).runCommand(PROBE, []);
         return found;
       };
@@ -191,22 +191,22 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
     queueOptions: {
       connection: commands,
       prefix: `${prefix}:q`,
-      // Making a queue then needs no answer from Redis: one made during an outage fails fast like every other, where
-      // BullMQ's own version check would leave it unusable for good when that one INFO fails.
+      // Creating a queue then needs no reply from Redis. A queue created during an outage fails fast like every other;
+      // BullMQ's own version check would leave it permanently unusable when its single INFO fails.
       skipVersionCheck: true,
       skipWaitingForReady: true,
       streams: { events: { maxLen: EVENT_STREAM_LENGTH } },
     },
     workerOptions: { connection: workers, prefix: `${prefix}:q` },
     onError(err, queue) {
-      // May be reported a second late, when the right store is back: the shared connection knows.
+      // May arrive a second late, when the bound store is back already. The shared connection reports this error.
       if (isWrongStore(err)) return;
-      // While the shared connection is down every error has the same cause, whatever it says.
+      // While the shared connection is down, every error has the same cause, whatever its message.
       if (outage.active || commands.status !== "ready") {
         outage.lost(err);
         return;
       }
-      // A worker's own connection may notice the end of Redis a moment before the shared one does.
+      // A worker's own connection may detect an outage a moment before the shared connection does.
       const outages = outage.count;
       setTimeout(() => {
         if (outage.count === outages) digest.report(err, queue);
@@ -216,15 +216,15 @@ function redisQueues({ commands, workers, prefix, server, log, outage }: QueuePa
 }
 
 /**
- * Adds jobs all or none. BullMQ's own way on Redis is a pipeline, of which a crash leaves a part behind, and of which
- * a worker sees the first jobs before the last are there.
+ * Adds jobs atomically. BullMQ itself uses a pipeline on Redis: a crash leaves part of the jobs, and workers see the
+ * first jobs before the last ones are added.
  */
 async function addTogether(
   backend: RedisQueueBackend,
   entries: Parameters<RedisQueueBackend["addJobs"]>[0],
 ): Promise<string[]> {
   const [only] = entries;
-  // One is atomic by itself, and every transaction of ioredis makes 100 KB of garbage.
+  // A single job is atomic by itself, and every ioredis transaction produces 100 KB of garbage.
   if (only && entries.length === 1) return [await backend.addJob(only.job, only.jobId, only.parentKeyOpts)];
   const transaction = (await backend.connection.client).multi();
   for (const { job, jobId, parentKeyOpts } of entries) {

@@ -5,7 +5,7 @@ import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
 
 // A record is stored as "<version> <json>": the scripts read the version without decoding the value, which Lua's JSON
-// would change (large numbers, empty arrays). Ids stand in a sorted set too, for Redis sorts those by bytes.
+// would change (large numbers, empty arrays). A sorted set also holds the ids, because Redis sorts it by bytes.
 
 const CREATE = `
 if redis.call('HSETNX', KEYS[1], ARGV[1], '1 ' .. ARGV[2]) == 0 then return 0 end
@@ -29,7 +29,7 @@ return 1`;
 const GET = "return redis.call('HGET', KEYS[1], ARGV[1])";
 const COUNT = "return redis.call('HLEN', KEYS[1])";
 
-/** Ids and records in one step, so that a page never has a hole where a record was just removed. */
+/** Reads ids and records in one step, so that a record removed in between leaves no gap in a page. */
 const LIST = `
 local ids = redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])
 if #ids == 0 then return {} end
@@ -37,7 +37,7 @@ local page, stored = {}, redis.call('HMGET', KEYS[1], unpack(ids))
 for i, id in ipairs(ids) do page[2 * i - 1] = id; page[2 * i] = stored[i] end
 return page`;
 
-/** Lua's `unpack` takes a few thousand values; Redis is blocked for as long as a page takes. */
+/** Lua's `unpack` accepts only a few thousand values, and Redis is blocked while it reads a page. */
 const PAGE = 500;
 
 function parse<T>(id: string, stored: string): Versioned<T> {
@@ -45,7 +45,7 @@ function parse<T>(id: string, stored: string): Versioned<T> {
   return { id, version: Number(stored.slice(0, space)), value: JSON.parse(stored.slice(space + 1)) as T };
 }
 
-/** One hash, one sorted set and one notice channel for each collection. */
+/** Uses one hash, one sorted set and one notice channel for each collection. */
 export function redisRecords<T>(
   client: Redis,
   notices: Notices,
@@ -74,7 +74,7 @@ export function redisRecords<T>(
     return records;
   }
 
-  /** At most `limit` records, however many round trips that takes. */
+  /** Returns at most `limit` records, with as many round trips as needed. */
   async function pages(after: string | undefined, limit: number): Promise<Versioned<T>[]> {
     const records: Versioned<T>[] = [];
     let last = after;

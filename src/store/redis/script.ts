@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 
 type Script = (...keysThenArguments: (string | number)[]) => Promise<unknown>;
 
-/** A Lua script sent once and then called by its digest; ioredis sends it again to a Redis that lost it. */
+/** Defines a Lua script that is sent once and then called by its digest; ioredis resends it to a Redis that lost it. */
 export function script(client: Redis, name: string, numberOfKeys: number, lua: string): Script {
   const commands = client as unknown as Record<string, Script | undefined>;
   const command = `causeway_${name}`;
@@ -10,7 +10,7 @@ export function script(client: Redis, name: string, numberOfKeys: number, lua: s
   return (...args) => commands[command]!(...args);
 }
 
-/** The replies of HGETALL and the like, which a script answers as a flat list. */
+/** Pairs up a reply such as HGETALL's, which a script returns as a flat list. */
 export function pairs(flat: readonly string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
 }

@@ -6,7 +6,7 @@ export interface ServerCheck {
   warnings: string[];
 }
 
-/** `name:value` lines of INFO. */
+/** Parses the `name:value` lines of INFO. */
 function parseInfo(info: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const line of info.split(/\r?\n/)) {
@@ -16,7 +16,7 @@ function parseInfo(info: string): Map<string, string> {
   return fields;
 }
 
-/** Undefined when the server does not let this user ask (managed services, ACLs). */
+/** Returns undefined when the server denies this user CONFIG GET (managed services, ACLs). */
 async function configValue(client: Redis, name: string): Promise<string | undefined> {
   try {
     const reply = (await client.config("GET", name)) as string[];
@@ -31,10 +31,10 @@ function olderThan62(version: string): boolean {
   return major < 6 || (major === 6 && minor < 2);
 }
 
-/** Refuses a server that would lose data by design, and names what could lose it by accident. */
+/** Refuses a server whose configuration loses data by design, and warns of settings that may lose data by accident. */
 export async function checkServer(client: Redis): Promise<ServerCheck> {
   const info = parseInfo(await client.info());
-  // Valkey and Dragonfly state the Redis version they are compatible with beside their own.
+  // Valkey and Dragonfly report the compatible Redis version in addition to their own.
   const version = info.get("redis_version") ?? "0";
   if (!info.has("valkey_version") && !info.has("dragonfly_version") && olderThan62(version)) {
     throw new StoreConfigError(`Redis ${version} is too old: Causeway needs Redis 6.2 or newer, Valkey or Dragonfly.`);
