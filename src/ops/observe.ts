@@ -139,7 +139,6 @@ export function createObserver(
       log.info({ message_id: id, topic }, "request_answer_late");
     },
 
-    /** An answer that was not published, although the webhook has a `replyTopic`. */
     /** A stored filter that no broker would take from this version. */
     filterSetAside(webhook_id: string, filter: string, reason: string): void {
       log.warn({ webhook_id, filter: filter.slice(0, MAX_LOGGED), reason }, "filter_set_aside");
@@ -150,6 +149,7 @@ export function createObserver(
       log.warn({ request_id, reason }, "request_set_aside");
     },
 
+    /** A reply was not published, although the webhook has a `replyTopic`. */
     notReplied(webhook_id: string, message_id: string, reason: NoReply): void {
       log.info({ webhook_id, message_id, reason }, "reply_not_published");
     },
