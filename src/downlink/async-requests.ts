@@ -62,10 +62,7 @@ const NOTICE_MS = 2_000;
 export class AsyncRequests {
   /** Requests without a response, by response topic, in order of creation. */
   readonly #waiting = new Map<string, Map<string, RequestRecord>>();
-  /**
-   * Requests that have not been dropped yet, answered or not: keeping their filters avoids a new subscription for each
-   * request.
-   */
+  /** Requests whose filters are kept, answered or not: otherwise each request would need a new subscription. */
   readonly #cached = new Map<string, RequestRecord>();
   #topics: string[] = [];
   #sweep: NodeJS.Timeout | undefined;

@@ -48,10 +48,7 @@ const BACKOFF_MS = [1_000, 5_000, 30_000, 60_000];
  * earlier.
  */
 const MAX_TIMEOUTS = 5;
-/**
- * A message whose gate stays closed must not hold up the others either; this limit is about a minute after the broker
- * connects.
- */
+/** Nor must a message whose gate stays closed: this limit is about a minute after the broker connects. */
 const MAX_SHUT = 12;
 /** The longest pause after a failure in which nothing was sent: its cause may end at any moment. */
 const SHORT_PAUSE_MS = 5_000;
@@ -196,9 +193,7 @@ export class OutboxHead {
     await this.#wait(turn, Math.min(pause, longestMs));
   }
 
-  /**
-   * Waits for `what`, at most `ms` or until the message expires; {@link lookUp} and {@link stop} end the wait early.
-   */
+  /** Waits for `what`, at most `ms` or until the message expires; `lookUp` and `stop` end the wait early. */
   async #wait(turn: Turn, ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<undefined> {
     turn.stale = true;
     if (this.#stopped) return;

@@ -49,9 +49,7 @@ export interface Outbox {
   waiting(): Promise<number>;
   /** Starts publishing. Rejects if the store is unavailable. */
   start(): Promise<void>;
-  /**
-   * Waits for a publish in progress, which may take until its acknowledgement. A waiting message keeps its position.
-   */
+  /** Waits for a publish in progress, i.e. for its acknowledgement. A waiting message keeps its position. */
   stop(): Promise<void>;
 }
 
@@ -70,9 +68,7 @@ const MAX_WAITING = 100_000;
  * job without a priority at the end of the queue.
  */
 const PRIORITY = 1;
-/**
- * If a process dies, its message is processed again, before all others, after at most LOCK_MS and two stalled checks.
- */
+/** The message of a dead process is processed again, before all others, after at most LOCK_MS and two stalled checks. */
 const LOCK_MS = 10_000;
 const LOOK_OUT_MS = 2_500;
 /** Interval at which an idle instance checks whether it can process the queue in place of another instance. */
@@ -144,10 +140,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return isFinished(job) ? job.returnvalue?.outcome === "cancelled" : takeBack(job);
   }
 
-  /**
-   * Returns false if the message has been published or its publish is in progress; it is marked as cancelled in any
-   * case.
-   */
+  /** Marks the message as cancelled; false if it has been published or its publish is in progress. */
   async function takeBack(job: Job<OutboxJob, Ending>): Promise<boolean> {
     // From now on an instance that takes up the job does not publish it; but one may have taken it up before.
     await job.updateData({ ...job.data, cancelled: true });

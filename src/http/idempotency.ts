@@ -64,9 +64,8 @@ const RUNNING_SECONDS = 90;
  * header costs one header lookup.
  *
  * The responses of createKey and createWebhook contain secrets. Responses are therefore stored encrypted, with a key
- * derived from the caller's API key, which is never in the store: read access to the store reveals no API key. The
- * request body is stored as a digest keyed the same way: a plain digest would reveal whether a guess at a payload is
- * right.
+ * derived from the caller's API key and therefore never in the store: read access to the store reveals no API key. The
+ * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
  */
 export function idempotencyHooks(claims: ExpiringKeys) {
   return {
