@@ -4,7 +4,7 @@
  * | variable | default | meaning |
  * | --- | --- | --- |
  * | `HOST` `PORT` | `127.0.0.1` `8080` | where HTTP listens; port 0 takes a free one |
- * | `API_KEY` | generated at first start | the first key, with all permissions: at least 16 characters, no white space |
+ * | `API_KEY` | generated at first start | first key, with all permissions: at least 16 characters, no white space |
  * | `DATA_DIR` | `./data` | directory of the embedded store and broker and of the generated API key |
  * | `LOG_LEVEL` | `info` | trace, debug, info, warn, error, fatal or silent |
  * | `MQTT_URL` | the embedded broker | mqtt, mqtts, ws or wss; may hold `user:password@` |
@@ -19,7 +19,7 @@
  * | `STORE_RESET` | none | `accept`: start on a different store than the one recorded in `DATA_DIR` |
  * | `SECRETS_KEY` | generated for the embedded store | encrypts secrets in the store; several: the first encrypts |
  * | `ROLES` | `api,uplink,delivery` | roles of this process; a subset requires `STORE_URL` |
- * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may use, as CIDRs |
+ * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks for webhooks, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
  * | `MAX_PENDING_REQUESTS` | `10000` | maximum number of requests that wait for their response |
  * | `MAX_WAITING_DELIVERIES` | `100000` | waiting deliveries per webhook; beyond it the oldest are discarded |
@@ -172,7 +172,7 @@ export function isPem(value: string): boolean {
   return value.includes("-----BEGIN ");
 }
 
-/** Accepts IPv4 only in four decimal parts, since programs read `010.0.0.0/8` differently; accepts no IPv6 zone ids. */
+/** Accepts IPv4 only in four decimal parts, since programs differ on `010.0.0.0/8`; no IPv6 zone ids. */
 function isNetwork(value: string): boolean {
   return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || (ipaddr.IPv6.isValidCIDR(value) && !value.includes("%"));
 }

@@ -68,7 +68,7 @@ const MAX_WAITING = 100_000;
  * job without a priority at the end of the queue.
  */
 const PRIORITY = 1;
-/** The message of a dead process is processed again, before all others, after at most LOCK_MS and two stalled checks. */
+/** The message of a dead process is retried, before all others, after at most LOCK_MS and two stalled checks. */
 const LOCK_MS = 10_000;
 const LOOK_OUT_MS = 2_500;
 /** Interval at which an idle instance checks whether it can process the queue in place of another instance. */
