@@ -16,7 +16,7 @@ export function decodeBase64(text: string, path: string): Buffer {
 
 /**
  * Returns the text of a member of the outermost object, exactly as in the document: `1.10` and `12345678901234567890`
- * would not survive parsing and serializing. Of duplicate members the last one counts, as with JSON.parse.
+ * would not survive parsing and serializing. If a member occurs twice, the last one counts, as with JSON.parse.
  * @param json a document that JSON.parse has accepted, an object
  */
 export function rawMember(json: string, name: string): string | undefined {
