@@ -1,4 +1,6 @@
-/** The composition root: it alone knows which part stands behind which port. The two flows are wired in `wiring/`. */
+/**
+ * The composition root: the only file that connects parts and ports. `wiring/` contains the wiring of the two flows.
+ */
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { createHandlers } from "./api/handlers.ts";
@@ -41,18 +43,18 @@ import { capabilitiesOf } from "./wiring/roles.ts";
 import { wireUplink } from "./wiring/uplink.ts";
 
 export interface Bridge {
-  /** Where the API listens, e.g. `http://127.0.0.1:8080`. */
+  /** Address of the API, e.g. `http://127.0.0.1:8080`. */
   address: string;
-  /** The broker's address, without credentials; `none` where the roles need no broker. */
+  /** The broker's address, without credentials; `none` if the roles need no broker. */
   broker: { url: string; embedded: boolean; wantedPort: boolean };
   store: "redis" | "embedded";
-  /** Resolves when a newer bridge has closed the store to this one, which has to be stopped then. */
+  /** Resolves when a newer bridge has locked this one out of the store; the bridge must then be stopped. */
   outdated: Promise<NewerDataError>;
-  /** Ends everything in order; at most about 15 s. Idempotent. */
+  /** Closes all parts in order; takes at most about 15 s. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Answers of requests: written down at once, and again until that works. */
+/** Responses to requests are stored at once; a failure is retried until it succeeds. */
 const RESPONSES_WORKER = {
   concurrency: 10,
   lockDuration: 15_000,
@@ -62,18 +64,19 @@ const RESPONSES_WORKER = {
   removeOnFail: { count: 100 },
   settings: { backoffStrategy: () => 1_000 },
 };
-/** In the place of a URL where nothing connects. */
+/** Placeholder for the URL in a process without a broker connection. */
 const NO_BROKER = "mqtt://localhost";
-/** How long the start waits for the broker before it says that it is up. */
+/** How long the start waits for the broker before it reports success. */
 const BROKER_WAIT_MS = 2_000;
-/** How often a start that takes long says how far it has come. */
+/** Interval at which a slow start logs its progress. */
 const STARTING_MS = 10_000;
-/** A store that is away is looked for at least every second. */
+/** The bridge tries to reach an unavailable store at least every second. */
 const STORE_RETRY = { "retry-after": "1" };
 
 /**
- * @param signal gives up waiting for a store that is not there
- * @param breaker for tests, which have no ten minutes
+ * Starts the bridge.
+ * @param signal aborts the wait for an unavailable store
+ * @param breaker for tests, which cannot wait ten minutes
  */
 export async function startBridge(
   config: Config,
@@ -90,7 +93,7 @@ export async function startBridge(
   const starting = setInterval(() => log.warn({ open: closing.open }, "still_starting"), STARTING_MS);
 
   try {
-    // What must last, and who we are among those who share it.
+    // The store, and this instance's identity among those that share it.
     const instance = await claimInstance(dataDir);
     onStop("instance", () => instance.release());
     const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
@@ -101,7 +104,7 @@ export async function startBridge(
     onStop("format", () => entered.stop());
     await identity.keep();
 
-    // The broker: theirs, or our own, or none.
+    // The broker: the configured one, the embedded one, or none.
     const embedded =
       mqtt.url || !runs.connection
         ? undefined
@@ -111,7 +114,7 @@ export async function startBridge(
       ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" as const }
       : { ...mqtt, url: mqtt.url ?? NO_BROKER };
 
-    // What is secret in it.
+    // Encryption of the secrets in the store.
     const secrets = await openSecrets({
       keys: config.secretsKeys,
       ...(store.kind === "embedded" && { embeddedIn: dataDir }),
@@ -121,7 +124,7 @@ export async function startBridge(
     const resealed = await encryptAll(webhookRecords, secrets.ring);
     if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
 
-    // What is seen from outside.
+    // Registrations, metrics and the observer.
     const registry = new WebhookRegistry(encryptedRecords(webhookRecords, secrets.ring), log);
     const metrics = createMetrics();
     const observer = createObserver({ log, wide }, metrics, registry);
@@ -180,7 +183,7 @@ export async function startBridge(
     };
     addGauges(metrics, () => queueDepths(parts));
 
-    // Who may call.
+    // Authentication.
     const keyView = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
     const keys = new Keys({ view: keyView });
     await keyView.start();
@@ -247,7 +250,7 @@ export async function startBridge(
       requests.close();
     });
     const address = await app.listen({ host: config.http.host, port: config.http.port });
-    // So that what a person tries first works; a broker that is away must not hold up the start.
+    // Lets first requests succeed; an unavailable broker must not hold up the start.
     const soon = AbortSignal.timeout(BROKER_WAIT_MS);
     if (runs.connection)
       await publisher.connection

@@ -1,6 +1,6 @@
-/** Every refusal the API can give: one catalogue of stable codes, answered as RFC 9457 problem details. */
+/** All refusals of the API: a catalogue of stable codes, returned as RFC 9457 problem details. */
 
-/** code → HTTP status and title. The codes are part of the contract: outside programs compare them. */
+/** code → HTTP status and title. The codes are part of the contract: client programs compare them. */
 export const catalogue = {
   invalid_request: [400, "The request is not valid"],
   invalid_topic: [400, "The topic name is not valid"],
@@ -34,7 +34,7 @@ export const catalogue = {
 
 export type ProblemCode = keyof typeof catalogue;
 
-/** Names one offending field: `path` as in `topics[0]` or `query.limit`. */
+/** An invalid field: `path` as in `topics[0]` or `query.limit`. */
 export interface FieldError {
   path: string;
   message: string;
@@ -46,7 +46,7 @@ interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal on its way to the client. `detail` is shown to it: never put a secret there. */
+/** A refusal returned to the client, including its `detail`: never put a secret there. */
 export class Problem extends Error {
   readonly status: number;
   readonly title: string;
@@ -72,18 +72,21 @@ export class Problem extends Error {
   }
 }
 
-/** A refusal that names a single field. */
+/** Creates a refusal for a single field. */
 export function fieldProblem(code: ProblemCode, path: string, message: string): Problem {
   return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });
 }
 
-/** A refusal that names every field that is wrong; an empty path is the body itself. */
+/** Creates a refusal for all invalid fields; an empty path is the body itself. */
 export function fieldsProblem(errors: FieldError[], code: ProblemCode = "invalid_request"): Problem {
   const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
   return new Problem(code, detail, { errors });
 }
 
-/** The process cannot start as it is configured, or beside what already runs: starting again is of no use (exit 78). */
+/**
+ * The process cannot start with this configuration, or because of a running process; a restart would fail too (exit
+ * 78).
+ */
 export class CannotStartError extends Error {
   override name = "CannotStartError";
 }

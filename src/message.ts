@@ -1,22 +1,22 @@
-/** The MQTT application message as both flows see it, and the form in which it rests in the store. */
+/** The MQTT application message used by both flows, and its form in the store. */
 import { isUtf8 } from "node:buffer";
 import { createHash, randomFillSync } from "node:crypto";
 import { stringify, v7 as uuidv7 } from "uuid";
 
 export type QoS = 0 | 1 | 2;
 
-/** MQTT 5 user properties: a name may stand once or several times, in order. */
+/** MQTT 5 user properties: a name may occur several times; its values keep their order. */
 export type UserProperties = Record<string, string | string[]>;
 
 /** One application message (MQTT 5 section 3.3). */
 export interface Message {
-  /** `msg_` + UUIDv7: job id, CloudEvents `id` and `webhook-id` alike. */
+  /** `msg_` + UUIDv7; used as the job id, the CloudEvents `id` and the `webhook-id`. */
   id: string;
   topic: string;
   payload: Buffer;
   qos: QoS;
   retain: boolean;
-  /** Milliseconds since the epoch at which the bridge received it. */
+  /** Time of receipt by the bridge, milliseconds since the epoch. */
   receivedAt: number;
   contentType?: string;
   responseTopic?: string;
@@ -25,8 +25,8 @@ export interface Message {
 }
 
 /**
- * A message as JSON. Text is kept as text, so that what waits in the store can be read; everything else is base64.
- * Text with U+0000 counts as binary, because PostgreSQL's jsonb cannot hold it.
+ * A message as JSON. Text is stored as text, so that messages in the store are readable; everything else is base64.
+ * Text with U+0000 counts as binary, because PostgreSQL's jsonb cannot store it.
  */
 export interface StoredMessage {
   topic: string;
@@ -43,12 +43,12 @@ export interface StoredMessage {
 
 export type IdPrefix = "msg" | "wh" | "req" | "key" | "rpl" | "batch";
 
-/** Random bytes are fetched 256 ids at a time: one by one they would cost more than all the rest of a message. */
+/** Random bytes are fetched for 256 ids at a time: one fetch per id would cost more than the rest of a message. */
 const RANDOM_BYTES = 16;
 const pool = Buffer.alloc(256 * RANDOM_BYTES);
 const state = { at: pool.length, msecs: 0, seq: 0 };
 
-/** A new id: prefix, underscore, UUIDv7. Ids of one process sort by the order of their making. */
+/** Creates an id: prefix, underscore, UUIDv7. Ids of one process sort in order of creation. */
 export function newId(prefix: IdPrefix): string {
   if (state.at === pool.length) {
     randomFillSync(pool);
@@ -64,12 +64,12 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${uuidv7({ random, msecs: state.msecs, seq: state.seq })}`;
 }
 
-/** The payload as text, or undefined when the bytes are not valid UTF-8. Every byte survives the way back. */
+/** The payload as text, or undefined if it is not valid UTF-8. Encoding the text again yields the same bytes. */
 export function utf8Text(payload: Buffer): string | undefined {
   return isUtf8(payload) ? payload.toString("utf8") : undefined;
 }
 
-/** The message without its id, which the job carries. Absent properties stay absent. */
+/** The message without its id, which is the job's id. Absent properties stay absent. */
 export function toStored(message: Message): StoredMessage {
   const { topic, payload, qos, retain, receivedAt, contentType, responseTopic, correlationData, userProperties } =
     message;
@@ -90,8 +90,8 @@ export function toStored(message: Message): StoredMessage {
 }
 
 /**
- * MQTT forbids U+0000 in its strings [MQTT-1.5.4-2], yet brokers and parsers let it pass. One such message that the
- * store cannot take would be tried again for ever and hold up all behind it.
+ * MQTT forbids U+0000 in its strings [MQTT-1.5.4-2], but brokers and parsers accept it. One such message that the store
+ * cannot take would be retried for ever and hold up all later ones.
  */
 function withoutNull(text: string): string {
   return text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
@@ -115,7 +115,7 @@ export function fromStored(id: string, stored: StoredMessage): Message {
   };
 }
 
-/** A UUIDv8 (RFC 9562 section 5.8) of a text. */
+/** Returns a UUIDv8 (RFC 9562 section 5.8) derived from a text. */
 export function hashId(text: string): string {
   const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;

@@ -1,39 +1,39 @@
 /**
- * Topic names and topic filters: the rules of MQTT 5 section 4.7 (the same as 3.1.1 section 4.7), pure. Everything that
- * enters the bridge passes them, because a broker ends the connection of a client that breaks them: one bad filter
- * would end the session of all webhooks with every SUBSCRIBE.
+ * Topic names and topic filters: the rules of MQTT 5 section 4.7 (the same as 3.1.1 section 4.7), pure. The bridge
+ * checks every topic and filter it accepts, because a broker closes the connection of a client that breaks the rules:
+ * one invalid filter would end the session of all webhooks with every SUBSCRIBE.
  */
 
-/** The longest UTF-8 encoded string MQTT can carry, in bytes (MQTT 5 section 1.5.4). */
+/** The longest UTF-8 encoded string in MQTT, in bytes (MQTT 5 section 1.5.4). */
 export const MAX_TOPIC_BYTES = 65_535;
 /**
- * MQTT knows no limit. Aedes, the embedded broker, ends the connection at the 101st level of a PUBLISH, SUBSCRIBE or
+ * MQTT has no limit. Aedes, the embedded broker, closes the connection at the 101st level of a PUBLISH, SUBSCRIBE or
  * UNSUBSCRIBE, and Mosquitto at the 202nd.
  */
 export const MAX_TOPIC_LEVELS = 100;
 
-/** What is wrong with a topic name, or undefined when a message may have it. */
+/** Returns the error in a topic name, or undefined if a message may have it. */
 export function topicNameError(topic: string): string | undefined {
   const wrong = topicError(topic);
   if (wrong) return wrong;
   // [MQTT-3.3.2-2]: a topic name in PUBLISH must not contain wildcard characters.
   if (/[+#]/.test(topic)) return "must not contain the wildcards + and #";
-  // Reading its retained message would subscribe to something else.
+  // Reading its retained message would create a shared subscription instead.
   if (isShared(topic)) return "must not begin with $share/";
   return undefined;
 }
 
-/** What is wrong with a topic name, or undefined when a client may publish to it. */
+/** Returns the error in a topic name, or undefined if a client may publish to it. */
 export function publishTopicError(topic: string): string | undefined {
   const wrong = topicNameError(topic);
   if (wrong) return wrong;
-  // They belong to the broker (section 4.7.2). Mosquitto ends the connection at any topic that begins like this, and
+  // Reserved for the broker (section 4.7.2). Mosquitto closes the connection at any topic with these prefixes, and
   // Aedes at $SYS/.
   const [reserved] = /^\$(SYS|share)/.exec(topic) ?? [];
   return reserved && `must not begin with ${reserved}, which is the broker's own`;
 }
 
-/** What is wrong with a topic filter, or undefined when a client may subscribe to it. */
+/** Returns the error in a topic filter, or undefined if a client may subscribe to it. */
 export function topicFilterError(filter: string): string | undefined {
   const wrong = topicError(filter);
   if (wrong) return wrong;
@@ -46,7 +46,7 @@ export function topicFilterError(filter: string): string | undefined {
     // [MQTT-4.7.1-2]: + fills its whole level.
     if (level.includes("+") && level !== "+") return "+ must stand alone in its level";
   }
-  // A shared subscription (section 4.8.2) splits messages between subscribers; a webhook gets all of them.
+  // A shared subscription (section 4.8.2) distributes messages among subscribers; a webhook gets all of them.
   if (isShared(filter)) return "must not be a shared subscription ($share/…)";
   return undefined;
 }
@@ -60,8 +60,8 @@ function topicError(topic: string): string | undefined {
 }
 
 /**
- * What is wrong with a UTF-8 encoded string (section 1.5.4), of a topic or of any other field of a packet. A receiver
- * may treat control characters and non-characters as a malformed packet; Mosquitto does and ends the connection.
+ * Returns the error in a UTF-8 encoded string (section 1.5.4), in a topic or any other field of a packet. A receiver
+ * may treat control characters and non-characters as a malformed packet; Mosquitto does so and closes the connection.
  */
 export function mqttStringError(text: string): string | undefined {
   if (text.includes("\u0000")) return "must not contain the null character"; // [MQTT-1.5.4-2]
@@ -93,7 +93,7 @@ export function matches(filter: string, topic: string): boolean {
   return levelsMatch(filter.split("/"), topic);
 }
 
-/** Whether one of these valid filters matches a valid topic name; made once for many names. */
+/** Builds a check whether one of these valid filters matches a valid topic name; made once for many names. */
 export function matcher(filters: readonly string[]): (topic: string) => boolean {
   const split = filters.map((filter) => filter.split("/"));
   return (topic) => {
@@ -102,10 +102,10 @@ export function matcher(filters: readonly string[]): (topic: string) => boolean 
   };
 }
 
-/** Walks along the topic without cutting it up: this is done for every filter of a key with every publish. */
+/** Walks along the topic without splitting it: this runs for every filter of a key with every publish. */
 function levelsMatch(filter: string[], topic: string): boolean {
   if (avoids(filter[0]!, topic)) return false;
-  let at = 0; // where a level begins, and beyond the end when there are no more
+  let at = 0; // start of the current level; beyond the end if there are no more levels
   for (const level of filter) {
     if (level === "#") return true; // also matches the parent level: section 4.7.1.2
     if (at > topic.length || (level !== "+" && !topic.startsWith(level, at))) return false;
@@ -128,23 +128,23 @@ export function covers(granted: string, requested: string): boolean {
   if (avoids(g[0]!, r[0]!)) return false;
   for (const [i, level] of g.entries()) {
     if (level === "#") return true;
-    // A # in `requested` stands for the parent level and for any number of levels, which only # does.
+    // A # in `requested` matches the parent level and any number of levels; only # covers that.
     if (i >= r.length || r[i] === "#" || (level !== "+" && level !== r[i])) return false;
   }
   return g.length === r.length;
 }
 
-/** The parent of these two is the empty name, which no topic has [MQTT-4.7.3-1]: # then means one level or more. */
+/** The parent of these two is the empty name, which no topic has [MQTT-4.7.3-1]; # then means one or more levels. */
 function withoutEmptyParent(filter: string): string {
   if (filter === "#") return "+/#";
   return filter === "/#" ? "/+/#" : filter;
 }
 
-/** Whether some topic name is matched by both filters. */
+/** Whether at least one topic name matches both filters. */
 export function overlaps(a: string, b: string): boolean {
   const [fa, fb] = [a.split("/"), b.split("/")];
   if (avoids(fa[0]!, fb[0]!) || avoids(fb[0]!, fa[0]!)) return false;
-  // All they share is the empty name above /#, which no topic has [MQTT-4.7.3-1].
+  // Both match only the empty name above /#, which no topic has [MQTT-4.7.3-1].
   if ((a === "/#" && b === "+") || (a === "+" && b === "/#")) return false;
   for (let i = 0; ; i++) {
     const [la, lb] = [fa[i], fb[i]];

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 
-/** package.json is one folder up both from src and from dist. */
+/** package.json is one folder up from both src and dist. */
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
-/** How Causeway names itself to receivers: `Causeway/<version>`. */
+/** Causeway's User-Agent towards receivers: `Causeway/<version>`. */
 export const userAgent = `Causeway/${version}`;

@@ -1,4 +1,4 @@
-/** The operations about single deliveries, and about many that are made again. */
+/** Handlers for single deliveries and for replays. */
 
 import type { Handlers } from "../http/contract/index.ts";
 import type { Caller } from "../keys/caller.ts";
@@ -7,9 +7,9 @@ import type { Replays } from "../uplink/queue/replay-runner.ts";
 
 export interface DeliveryPorts {
   webhooks: {
-    /** @throws Problem not_found, also where the caller may not know that it is there */
+    /** @throws Problem not_found, also if the caller may not see the webhook */
     readable(id: string, caller: Caller): Promise<unknown>;
-    /** @throws Problem likewise, and forbidden_topic where the caller may not have its receiver called */
+    /** @throws Problem not_found likewise; forbidden_topic if the caller may not publish the webhook's replies */
     usable(id: string, caller: Caller): Promise<unknown>;
   };
   deliveries: {

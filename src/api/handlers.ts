@@ -1,4 +1,4 @@
-/** The operations of the API, each handed to its flow. The names are the contract's operationIds. */
+/** Handlers of the API operations; each passes the request to its flow. The names are the contract's operationIds. */
 import type { OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -38,29 +38,29 @@ export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhook
   streams: Pick<Streams, "open">;
   requests: Pick<SyncRequests, "ask">;
   storedRequests: Pick<AsyncRequests, "accept" | "get" | "cancel">;
-  /** What the broker speaks; undefined when it was never there. */
+  /** The broker's protocol version; undefined before the first connection. */
   protocol(): "5" | "3.1.1" | undefined;
-  /** Where this instance expects answers that were given no topic. */
+  /** Response topic of this instance, for requests without one. */
   responseTopic: string;
-  /** All webhooks, as this instance knows them. */
+  /** All webhooks in this instance's record cache. */
   registrations(): Webhook[];
-  /** Whether the key of a request is good, still. */
+  /** Whether the API key of a request is still valid. */
   isValid(request: FastifyRequest): boolean;
   maxPayloadBytes: number;
-  /** The refusal behind an error that is not a Problem, if it is one. */
+  /** The Problem that a known error of another part stands for; undefined for any other error. */
   explain(error: unknown): Problem | undefined;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const STORED_RESPONSE_TOPIC = `causeway/responses/${PLACEHOLDER}`;
-/** Proxies must neither keep nor collect what is meant to be seen at once. */
+/** Keeps proxies from caching or buffering the stream. */
 const STREAM_HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-store",
   "x-accel-buffering": "no",
 };
 
-/** Aborts when the client hangs up before it was answered. */
+/** Aborts when the client disconnects before the response is complete. */
 function whenGone(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once("close", () => {
@@ -69,7 +69,7 @@ function whenGone(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-/** 202: the work will be done, and `location` says what becomes of it. */
+/** Sends 202: the work is done later, and `location` reports its outcome. */
 function accepted(reply: FastifyReply, location: string, preferred: boolean): void {
   reply.code(202).header("location", location);
   if (preferred) reply.header("preference-applied", RESPOND_ASYNC);
@@ -111,7 +111,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
       const contentType = headers["content-type"];
       return publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports);
     },
-    // An empty retained message clears what the topic holds (MQTT 5 section 3.3.1.3).
+    // An empty retained message clears the topic (MQTT 5 section 3.3.1.3).
     clearTopic: ({ caller, params: { topic }, query: { qos } }) => {
       requirePublish(caller, topic, "topic");
       return publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports);
@@ -134,7 +134,8 @@ export function createHandlers(ports: HandlerPorts): Handlers {
       const { body, rawJson, caller } = request;
       const { protocol, maxPayloadBytes } = ports;
       const async = prefersAsync(request.headers.prefer);
-      // A topic of this instance's own, so that no other hears the answer; a stored request may be any instance's.
+      // A topic of this instance only, so that no other instance receives the response; any instance may receive the
+      // response to a stored request.
       const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
       const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
       requirePublish(caller, prepared.message.topic, "topic");
@@ -196,7 +197,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
   };
 }
 
-/** What a batch may do and where its messages go. */
+/** Ports of a batch for the caller of the request. */
 function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
   const { caller } = request;
   const async = prefersAsync(request.headers.prefer);
@@ -210,7 +211,7 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
     },
     check: (topic, path) => requirePublish(caller, topic, path),
     take: (count) => {
-      requireValid(request, ports); // a body of lines may last for hours
+      requireValid(request, ports); // a streamed body may last for hours
       requireRate(caller, count);
     },
     once: request.onceALine,
@@ -223,12 +224,12 @@ function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
   };
 }
 
-/** For what outlasts the check at the request's begin. @throws Problem unauthorized */
+/** Rejects a key that became invalid during a long request. @throws Problem unauthorized */
 function requireValid(request: FastifyRequest, { isValid }: Pick<HandlerPorts, "isValid">): void {
   if (!isValid(request)) throw unauthorized("the key was withdrawn, or has expired, after the request began");
 }
 
-/** A stored publish, as far as the key may know of it. */
+/** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
 async function visible(caller: Caller, outbox: HandlerPorts["outbox"], id: string): Promise<StoredPublish> {
   const stored = await outbox.get(id);
   if (!caller.mayPublish(stored.topic)) throw new Problem("not_found", `there is no stored message ${id}`);

@@ -1,4 +1,4 @@
-/** What every process answers, whatever its roles. */
+/** Handlers of the operations that every process serves, whatever its roles. */
 import type { Handlers } from "../http/contract/index.ts";
 import type { Readiness } from "../ops/health.ts";
 

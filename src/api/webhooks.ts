@@ -1,4 +1,4 @@
-/** The operations about webhooks and their deliveries. */
+/** Handlers for webhooks and their deliveries. */
 import { checkedMessage } from "../downlink/messages.ts";
 import { rawMember } from "../downlink/payload.ts";
 import { Problem } from "../errors.ts";
@@ -63,7 +63,7 @@ export function webhookHandlers({
   };
 }
 
-/** Names the fields of a refusal from the outside, as in `webhook.url`. */
+/** Prefixes the field paths of a Problem with the outer field, e.g. `webhook.url`. */
 async function below<T>(outer: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -1,9 +1,9 @@
 /**
  * Environment → frozen Config. The only file that reads `process.env`.
  *
- * A `.env` file in the working directory is read first; the environment wins. An empty value counts as absent.
- * Every mistake is found in one go and none of the messages holds a value, so they can be printed and logged.
- * The table of all variables stands in `config/variables.ts`.
+ * A `.env` file in the working directory is read first; the environment takes precedence. An empty value counts as
+ * absent. All mistakes are reported at once, and no message contains a value, so they can be printed and logged.
+ * `config/variables.ts` contains the table of all variables.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -30,13 +30,13 @@ export type { LogLevel, MqttProtocol, Role };
 
 export interface Config {
   readonly http: { readonly host: string; readonly port: number };
-  /** Absent: one is made and kept in `dataDir`. */
+  /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
-  /** Absolute. */
+  /** Absolute path. */
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly mqtt: {
-    /** Absent: the embedded broker. Never holds a user name or password. */
+    /** Absent: the embedded broker. Never contains a user name or password. */
     readonly url?: string;
     readonly username?: string;
     readonly password?: string;
@@ -44,7 +44,7 @@ export interface Config {
     readonly ca?: string;
     readonly cert?: string;
     readonly key?: string;
-    /** Named in the TLS handshake (RFC 7301): brokers that share a port with HTTPS tell by it that MQTT comes. */
+    /** Protocol named in the TLS handshake (RFC 7301); brokers that share a port with HTTPS detect MQTT by it. */
     readonly alpn?: string;
     readonly protocol: MqttProtocol;
     readonly clientId: string;
@@ -55,27 +55,27 @@ export interface Config {
     readonly username?: string;
     readonly password?: string;
   };
-  /** Absent: the embedded store. May hold a password: show it through {@link redactUrl} only. */
+  /** Absent: the embedded store. May contain a password: output it through {@link redactUrl} only. */
   readonly storeUrl?: string;
-  /** Whether a store may be used that is not the one that `dataDir` names. */
+  /** Whether the bridge may use a different store than the one recorded in `dataDir`. */
   readonly storeReset: boolean;
-  /** Encrypt secrets in the store: the first one; all of them decrypt. */
+  /** Keys for the secrets in the store: the first one encrypts; all of them decrypt. */
   readonly secretsKeys: readonly string[];
-  /** What this process does, each once. */
+  /** Roles of this process, without duplicates. */
   readonly roles: readonly Role[];
-  /** CIDRs; loopback is among them when broker and store are both embedded. */
+  /** CIDRs; include loopback if broker and store are both embedded. */
   readonly webhookAllowNetworks: readonly string[];
   readonly maxPayloadBytes: number;
-  /** Requests that wait for their answer, in this process. */
+  /** Maximum number of requests that wait for their response, in this process. */
   readonly maxPendingRequests: number;
-  /** Deliveries of a webhook that wait; beyond them the oldest are discarded. */
+  /** Maximum number of waiting deliveries per webhook; beyond it the oldest are discarded. */
   readonly maxWaitingDeliveries: number;
   readonly eventSource: string;
-  /** Where receivers reach the API; without a slash at its end. */
+  /** URL at which receivers reach the API, without a trailing slash. */
   readonly publicUrl?: string;
 }
 
-/** Everything that is wrong with the configuration, at once. Ends the process with 78 (EX_CONFIG of sysexits.h). */
+/** All mistakes in the configuration. Ends the process with exit code 78 (EX_CONFIG of sysexits.h). */
 export class ConfigError extends Error {
   override name = "ConfigError";
 
@@ -86,7 +86,7 @@ export class ConfigError extends Error {
 
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
-/** Reads the configuration, or throws a {@link ConfigError} that lists everything wrong with it. */
+/** Reads the configuration; throws a {@link ConfigError} that lists all mistakes. */
 export function loadConfig(
   env: Record<string, string | undefined> = process.env,
   { envFile = ".env" }: { envFile?: string | false } = {},
@@ -101,14 +101,14 @@ export function loadConfig(
   return freeze(toConfig(values));
 }
 
-/** The URL as it may be shown: without user info, and without the query, in which Redis URLs may hold a password. */
+/** The URL for output: without user info, and without the query, in which Redis URLs may contain a password. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return "(not a URL)";
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
 
-/** The values of the configuration that no log line, response or terminal may show. */
+/** The values of the configuration that must not appear in any log line, response or terminal. */
 export function secretsOf({ apiKey, mqtt, broker, storeUrl, secretsKeys }: Config): (string | undefined)[] {
   const urls = [mqtt.url, storeUrl].flatMap((url) => (url ? secretsOfUrl(url) : []));
   return [apiKey, mqtt.password, mqtt.key, broker.password, ...secretsKeys, ...urls];
@@ -128,7 +128,7 @@ function readEnvFile(path: string, mistakes: Mistakes): Raw {
   }
 }
 
-/** `mqtt://user:password@host` → MQTT_USERNAME, MQTT_PASSWORD and a URL that may be shown. */
+/** `mqtt://user:password@host` → MQTT_USERNAME, MQTT_PASSWORD and a URL without credentials. */
 function moveUserInfo(raw: Raw): void {
   if (!raw.MQTT_URL || !URL.canParse(raw.MQTT_URL)) return;
   const url = new URL(raw.MQTT_URL);
@@ -139,7 +139,7 @@ function moveUserInfo(raw: Raw): void {
   raw.MQTT_URL = url.href;
 }
 
-/** What is valid, with the defaults; whatever is not stands in `mistakes`. */
+/** Returns the valid variables with the defaults; adds invalid ones to `mistakes`. */
 function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
   try {
     return envSchema<Variables>({

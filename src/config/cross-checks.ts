@@ -1,8 +1,8 @@
-/** What one variable asks of another. */
+/** Checks dependencies between variables. */
 import ipaddr from "ipaddr.js";
 import { formats, hasScheme, type Mistakes, PEMS, type Raw, rolesOf } from "./variables.ts";
 
-/** Looks only at which are there, so that no mistake is listed twice. */
+/** Checks only the presence of variables, so that no mistake is listed twice. */
 export function crossCheck(raw: Raw, mistakes: Mistakes): void {
   const need = (name: string, wanted: string, why: string) => {
     if (raw[name] && !raw[wanted]) mistakes.set(wanted, `is required ${why}`);
@@ -28,7 +28,7 @@ export function crossCheck(raw: Raw, mistakes: Mistakes): void {
   }
 }
 
-/** What is embedded belongs to one process, so that whoever splits the roles needs a server for all of them. */
+/** An embedded store or broker belongs to one process; processes that split the roles need a server for each. */
 function checkRoles(raw: Raw, mistakes: Mistakes): void {
   if (!raw.ROLES || !formats.roles!(raw.ROLES)) return;
   const roles = rolesOf(raw.ROLES);

@@ -1,10 +1,10 @@
-/** Certificates and keys, as PEM text or as paths of files that hold it. */
+/** Certificates and keys, as PEM text or as paths of PEM files. */
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { isPem, type Mistakes, PEMS, type Raw } from "./variables.ts";
 
-/** Puts the text of PEM files in the place of their paths. A path is not repeated: it could be a mangled key. */
+/** Replaces paths of PEM files with their text. Messages do not repeat a path: it could be a mangled key. */
 export function readPems(raw: Raw, mistakes: Mistakes): void {
   for (const name of PEMS) {
     const value = raw[name];
@@ -17,7 +17,7 @@ export function readPems(raw: Raw, mistakes: Mistakes): void {
     }
   }
   const { MQTT_CA: ca, MQTT_CERT: cert, MQTT_KEY: key } = raw;
-  // Else tls.connect would throw, or a CA be passed over in silence, in the middle of a reconnect.
+  // Otherwise tls.connect would throw, or silently ignore a CA, in the middle of a reconnect.
   const check = (name: string, message: string, use: () => unknown) => {
     try {
       use();

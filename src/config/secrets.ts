@@ -1,17 +1,17 @@
-/** Parts of a URL that no log line, response or terminal may show. */
+/** Parts of a URL that must not appear in any log line, response or terminal. */
 
-/** Parameters in which a password or a signature may stand; ioredis reads options from the query. */
+/** Query parameters that may contain a password or a signature; ioredis reads options from the query. */
 const SECRET_PARAMETER = /pass|secret|token|key|auth|sign|credential/i;
 
 export function secretsOfUrl(text: string): string[] {
   const { password, searchParams } = new URL(text);
   const values = [...searchParams].flatMap(([name, value]) => (SECRET_PARAMETER.test(name) ? [value] : []));
-  // As it was written, too: the URL class writes some characters in another form.
+  // The original spelling as well: the URL class normalizes some characters.
   const written = /^[^:/]*:\/\/[^:@/]*:([^@/]*)@/.exec(text)?.[1] ?? "";
   return [password, decode(password), written, decode(written), ...values];
 }
 
-/** Percent-decoded where that is possible. */
+/** Percent-decodes the text if possible. */
 export function decode(part: string): string {
   try {
     return decodeURIComponent(part);

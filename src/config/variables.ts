@@ -1,30 +1,30 @@
 /**
- * What each variable may hold: one rule each, pure.
+ * Environment variables: one validation rule each, pure.
  *
  * | variable | default | meaning |
  * | --- | --- | --- |
  * | `HOST` `PORT` | `127.0.0.1` `8080` | where HTTP listens; port 0 takes a free one |
- * | `API_KEY` | made at the first start | the first, all-powerful key: 16 or more characters without white space |
- * | `DATA_DIR` | `./data` | the embedded store and broker, and the API key that was made |
+ * | `API_KEY` | generated at first start | first key, with all permissions: at least 16 characters, no white space |
+ * | `DATA_DIR` | `./data` | directory of the embedded store and broker and of the generated API key |
  * | `LOG_LEVEL` | `info` | trace, debug, info, warn, error, fatal or silent |
  * | `MQTT_URL` | the embedded broker | mqtt, mqtts, ws or wss; may hold `user:password@` |
- * | `MQTT_USERNAME` `MQTT_PASSWORD` | none | for that broker; they win over the URL's |
+ * | `MQTT_USERNAME` `MQTT_PASSWORD` | none | credentials for that broker; they take precedence over the URL's |
  * | `MQTT_CA` `MQTT_CERT` `MQTT_KEY` | the system's CAs, no client certificate | PEM text or the path of a PEM file |
  * | `MQTT_ALPN` | none | protocol named in the TLS handshake, e.g. `x-amzn-mqtt-ca` |
  * | `MQTT_PROTOCOL` | `auto` | auto (5, then 3.1.1), 5 or 3.1.1 |
- * | `MQTT_CLIENT_ID` | `causeway` | start of the client ids; names the session, so another one a deployment |
+ * | `MQTT_CLIENT_ID` | `causeway` | prefix of the client ids; names the session, so it must differ per deployment |
  * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
- * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | who may connect to it; required beyond loopback |
+ * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | its credentials; required if it listens beyond loopback |
  * | `STORE_URL` | the embedded store | redis or rediss |
- * | `STORE_RESET` | none | `accept`: start on a store that is not the one that `DATA_DIR` names |
- * | `SECRETS_KEY` | embedded store: made and kept beside it | encrypts secrets in the store; several: the first encrypts |
- * | `ROLES` | `api,uplink,delivery` | what this process does; fewer than all only with `STORE_URL` |
- * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks webhooks may be in, as CIDRs |
+ * | `STORE_RESET` | none | `accept`: start on a different store than the one recorded in `DATA_DIR` |
+ * | `SECRETS_KEY` | generated for the embedded store | encrypts secrets in the store; several: the first encrypts |
+ * | `ROLES` | `api,uplink,delivery` | roles of this process; a subset requires `STORE_URL` |
+ * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks for webhooks, as CIDRs |
  * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
- * | `MAX_PENDING_REQUESTS` | `10000` | requests that wait for their answer at once |
- * | `MAX_WAITING_DELIVERIES` | `100000` | deliveries of a webhook that wait; beyond them the oldest are discarded |
+ * | `MAX_PENDING_REQUESTS` | `10000` | maximum number of requests that wait for their response |
+ * | `MAX_WAITING_DELIVERIES` | `100000` | waiting deliveries per webhook; beyond it the oldest are discarded |
  * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
- * | `PUBLIC_URL` | none | where receivers reach this API, for the callback of the ownership check |
+ * | `PUBLIC_URL` | none | URL at which receivers reach this API, for the callback of the ownership check |
  */
 import ipaddr from "ipaddr.js";
 
@@ -33,7 +33,7 @@ export type Role = (typeof ROLES)[number];
 export type MqttProtocol = "auto" | "5" | "3.1.1";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
-/** The variables as the schema leaves them: typed, with the defaults. */
+/** The validated variables: typed, with the defaults. */
 export interface Variables {
   HOST: string;
   PORT: number;
@@ -65,9 +65,9 @@ export interface Variables {
   PUBLIC_URL?: string;
 }
 
-/** The variables as they are written; what is empty is not among them. */
+/** The variables as text; empty ones are left out. */
 export type Raw = Record<string, string>;
-/** Variable → what is wrong with it. */
+/** Variable → error message. */
 export type Mistakes = Map<string, string>;
 
 export const PEMS = ["MQTT_CA", "MQTT_CERT", "MQTT_KEY"] as const;
@@ -90,7 +90,7 @@ const host = (byDefault: string) => text("host", "must be an IP address or a hos
 const credential = text("line", "must not hold line breaks or other control characters");
 const pem = text("pem", "holds no PEM block (-----BEGIN …)");
 
-/** One rule a variable, in the order in which mistakes are listed. */
+/** One rule per variable, in the order in which mistakes are listed. */
 export const rules: Record<keyof Variables, Rule> = {
   HOST: host("127.0.0.1"),
   PORT: integer(0, 65_535, 8080),
@@ -152,7 +152,7 @@ export const schema = {
   properties: Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.schema])),
 };
 
-/** In one order, each once. @param value valid, or absent for all of them */
+/** The roles in the order of {@link ROLES}, without duplicates. @param value valid, or absent for all of them */
 export function rolesOf(value: string = ROLES.join()): Role[] {
   const named = list(value);
   return ROLES.filter((role) => named.includes(role));
@@ -172,7 +172,7 @@ export function isPem(value: string): boolean {
   return value.includes("-----BEGIN ");
 }
 
-/** IPv4 in four decimal parts only: `010.0.0.0/8` means different networks to different programs. No zone ids. */
+/** Accepts IPv4 only in four decimal parts, since programs differ on `010.0.0.0/8`; no IPv6 zone ids. */
 function isNetwork(value: string): boolean {
   return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || (ipaddr.IPv6.isValidCIDR(value) && !value.includes("%"));
 }

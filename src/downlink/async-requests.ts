@@ -1,7 +1,7 @@
 /**
- * `POST /v1/requests`, asynchronous: the request is stored, published when the broker is there, and its answer is
- * received like any message from a device: durable before it is acknowledged, also when it comes while no instance
- * runs. Any instance may take it up.
+ * `POST /v1/requests`, asynchronous: the request is stored and published once the broker is connected. The response is
+ * received like any device message: it is durable before it is acknowledged, even if it arrives while no instance runs.
+ * Any instance may process it.
  */
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
@@ -24,12 +24,12 @@ import { type Accept, ShutForGood } from "./stored-publish.ts";
 
 export type { RequestRecord };
 
-/** The answer, apart from the record: it may be large, and records are held in memory. */
+/** The response, stored separately from the record: responses may be large, and records are held in memory. */
 export interface StoredResponse {
   json: string;
 }
 
-/** The store of answers; see the store's `Records`. */
+/** Store of responses; see the store's `Records`. */
 export interface Responses {
   create(id: string, response: StoredResponse): Promise<boolean>;
   get(id: string): Promise<{ value: StoredResponse } | undefined>;
@@ -40,36 +40,36 @@ export interface AsyncRequestsOptions {
   cache: RecordCache<RequestRecord>;
   responses: Responses;
   accept: Accept;
-  /** Takes the message back; false when it has been published, or may have been. */
+  /** Withdraws the message; false if it has been, or may have been, published. */
   withdraw(id: string): Promise<boolean>;
-  /** The filters that {@link AsyncRequests.topics} gives have changed. */
+  /** Called when the filters in {@link AsyncRequests.topics} have changed. */
   onTopics(): void;
   onLate(message: Message): void;
-  /** An older version has stored a request that this one would not accept. */
+  /** Called for a request that an older version stored and this version would not accept. */
   onSetAside(id: string, reason: string): void;
   maxPending: number;
 }
 
-/** The gate of the outbox that a request passes before it is published: its answer must find a subscription. */
+/** Name of the outbox gate for requests: before the publish, the subscription for the response must be active. */
 export const RESPONSES_GATE = "answers";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
-/** With those that have ended: a burst that the sweep has not reached yet. */
+/** Includes ended requests, to leave room for a burst that the sweep has not removed yet. */
 const MAX_RECORDS = 50_000;
-/** How long another instance may have known of a request before this one hears of it. */
+/** Maximum delay after which a request accepted by another instance is in this instance's record cache. */
 const NOTICE_MS = 2_000;
 
 export class AsyncRequests {
-  /** Those without an answer, by response topic, in the order of their making. */
+  /** Requests without a response, by response topic, in order of creation. */
   readonly #waiting = new Map<string, Map<string, RequestRecord>>();
-  /** Those that are valid, answered or not: their filters stay, or each request would subscribe anew. */
+  /** Requests whose filters are kept, answered or not: otherwise each request would need a new subscription. */
   readonly #cached = new Map<string, RequestRecord>();
   #topics: string[] = [];
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: AsyncRequestsOptions) {}
 
-  /** The view must have been started. */
+  /** The record cache must have been started. */
   start(): void {
     this.options.cache.onChange((ids) => this.#follow(ids));
     this.#follow(new Set(this.options.cache.all().map(({ id }) => id)));
@@ -80,7 +80,7 @@ export class AsyncRequests {
     clearTimeout(this.#sweep);
   }
 
-  /** By the clock: all instances drop a topic in the same moment, or they would not agree on what to subscribe. */
+  /** Aligned to the clock: all instances drop a topic at the same moment and so agree on the subscriptions. */
   #sweepNext(): void {
     this.#sweep = setTimeout(() => {
       this.#sweepNext();
@@ -89,8 +89,9 @@ export class AsyncRequests {
   }
 
   /**
-   * Where the answer is expected is among the {@link topics}, also when another instance has just accepted it.
-   * @throws ShutForGood when it has failed: the instance that published it ended before the outbox knew
+   * Ensures that the response topic of a request is among the {@link topics}, even if another instance has just
+   * accepted the request.
+   * @throws ShutForGood if the request has failed: the publishing instance ended before the outbox recorded the failure
    */
   async ensureCached(id: string): Promise<void> {
     await this.options.cache.ensureCached(id);
@@ -98,19 +99,20 @@ export class AsyncRequests {
     if (failed) throw new ShutForGood(failed.error);
   }
 
-  /** What is subscribed for the answer; undefined for a request that is not known. */
+  /** Returns the filter subscribed for the response; undefined for an unknown request. */
   filterOf(id: string): string | undefined {
     return this.options.cache.get(id)?.filter;
   }
 
-  /** Where answers are expected. */
+  /** Filters on which responses are expected. */
   get topics(): readonly string[] {
     return this.#topics;
   }
 
   /**
-   * @returns its state, as JSON
-   * @throws Problem rate_limited; whatever storing may bring
+   * Stores a request and queues its message in the outbox.
+   * @returns the state of the request, as JSON
+   * @throws Problem rate_limited; also rejects with errors of the store
    */
   async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
     const { cache: view, accept, maxPending } = this.options;
@@ -126,7 +128,7 @@ export class AsyncRequests {
     try {
       await accept(message, { expiresAt, before: RESPONSES_GATE });
     } catch (error) {
-      await view.remove(id).catch(() => undefined); // else it expires
+      await view.remove(id).catch(() => undefined); // otherwise it expires
       throw error;
     }
     return stateJson(record, createdAt);
@@ -139,8 +141,8 @@ export class AsyncRequests {
   }
 
   /**
-   * The state of a request and its answer, as JSON.
-   * @param isVisible whether the caller may know of it
+   * Returns the state of a request and its response, as JSON.
+   * @param isVisible whether the caller may see requests to a topic
    * @throws Problem not_found
    */
   async get(id: string, isVisible: (topic: string) => boolean): Promise<string> {
@@ -150,9 +152,9 @@ export class AsyncRequests {
   }
 
   /**
-   * Takes a request back: it is not published any more where it still waits for that, and a response that comes all the
-   * same is a late one. Again is harmless.
-   * @param isVisible whether the caller may know of it
+   * Cancels a request: a message that still waits is not published, and a response that arrives anyway counts as late.
+   * Idempotent.
+   * @param isVisible whether the caller may see requests to a topic
    * @throws Problem not_found, conflict
    */
   async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
@@ -164,7 +166,7 @@ export class AsyncRequests {
     await view.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
   }
 
-  /** Its message could not be published. Rejects when it has to be called again. */
+  /** Records that the message of a request could not be published. Rejects if the call must be repeated. */
   async failed(id: string, failure: Failure): Promise<void> {
     await this.options.cache.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
   }
@@ -176,8 +178,8 @@ export class AsyncRequests {
   }
 
   /**
-   * A message that came where answers are expected. Rejects when it has to be called again with the same one a little
-   * later: its request may have been made by another instance a moment ago.
+   * Handles a message on a response topic. Rejects if the call must be repeated with the same message a little later:
+   * another instance may have accepted the request a moment ago.
    */
   async answered(message: Message): Promise<void> {
     const { cache: view, responses, onLate } = this.options;
@@ -191,13 +193,13 @@ export class AsyncRequests {
       onLate(message);
       return;
     }
-    // The first answer counts, also when two instances take up one each.
+    // The first response counts, even if two instances process one each.
     await responses.create(found.id, { json: responseJson(message) });
     const record = await view
       .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
       .catch(ignoreNotFound);
     if (!record || record.respondedAt !== undefined) return;
-    // It has ended otherwise at another instance a moment ago.
+    // Another instance ended the request in a different way a moment ago.
     await responses.remove(found.id);
     onLate(message);
   }
@@ -244,7 +246,7 @@ export class AsyncRequests {
         await responses.remove(id);
         await view.remove(id);
       } catch {
-        return; // another instance was faster, or the store is away: at the next sweep
+        return; // another instance was faster, or the store is unavailable: the next sweep retries
       }
     }
   }

@@ -1,6 +1,7 @@
 /**
- * `POST /v1/messages/batch` as lines of JSON: read, published and answered while they come. What is held at once is
- * bounded, and so is what the client may leave unread: then its lines are not read either.
+ * `POST /v1/messages/batch` as newline-delimited JSON: lines are read, published and answered as they arrive. The
+ * number and size of held messages are bounded; while the client does not read its results, its lines are not read
+ * either.
  */
 import { isUtf8 } from "node:buffer";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -8,21 +9,21 @@ import { fieldProblem, Problem } from "../errors.ts";
 import { type BatchPorts, publishItem, refusalOf } from "./batch.ts";
 import { type Line, NdjsonReader } from "./ndjson.ts";
 
-/** Messages whose results the client has not taken. */
+/** Maximum number of messages whose results the client has not read. */
 const MAX_HELD = 1_000;
-/** The same in bytes of their lines: a thousand of the longest would be half a gigabyte. */
+/** The same limit in bytes of their lines: a thousand lines of maximum length would be half a gigabyte. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
-/** A message whose result waits for its own publish or for those before it. */
+/** A message whose result waits for its own publish or for earlier results. */
 interface Held {
   bytes: number;
   result?: string;
 }
 
 /**
- * The results, a line each, in the order of the messages. Ends early, without an error, when the source breaks off:
- * nobody is there to read them.
- * @param maxLineBytes a longer line is refused, and the stream goes on behind it
+ * Yields the results, one per line, in the order of the messages. Ends early, without an error, if the source breaks
+ * off: no client is left to read them.
+ * @param maxLineBytes a longer line is refused, and the stream continues after it
  */
 export async function* publishLines(
   source: AsyncIterable<Buffer>,
@@ -57,7 +58,7 @@ export async function* publishLines(
     }
   }
 
-  /** The results that are due: those with nothing before them that is under way. */
+  /** Takes the results that can be sent: those before the first message whose publish is still in progress. */
   function takeResults(): string {
     const due = held.findIndex(({ result }) => result === undefined);
     const taken = held.splice(0, due === -1 ? held.length : due);
@@ -98,7 +99,7 @@ export async function* publishLines(
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-      // What else this turn of the event loop brings leaves in the same write.
+      // Results that complete in this turn of the event loop leave in the same write.
       await nextTurn();
     }
   } finally {
@@ -112,7 +113,7 @@ async function publishLine(line: Line, index: number, ports: BatchPorts): Promis
   try {
     text = textOf(line);
     item = parse(text, line.number);
-    if (index > 0) ports.take(1); // the request itself has been counted as one
+    if (index > 0) ports.take(1); // the request itself already counts as one
     const work = () => publishItem(item, text, index, ports);
     return await (ports.once ? ports.once(index, text, work) : work());
   } catch (error) {
@@ -125,7 +126,7 @@ function textOf(line: Line): string {
     const message = `line ${line.number} is too long`;
     throw new Problem("payload_too_large", message, { errors: [{ path: "", message }] });
   }
-  // Decoding would quietly replace what is not UTF-8, and so change the payload.
+  // Decoding would silently replace bytes that are not UTF-8 and thus change the payload.
   if (!isUtf8(line.bytes)) throw fieldProblem("invalid_request", "", `line ${line.number} is not valid UTF-8`);
   return line.bytes.toString();
 }

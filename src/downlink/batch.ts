@@ -1,30 +1,30 @@
-/** `POST /v1/messages/batch`: many messages in one request, each of which stands for itself. */
+/** `POST /v1/messages/batch`: many messages in one request, each handled independently. */
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
 import { type MessageInput, publishMessage } from "./messages.ts";
 import { rawElements, rawMember } from "./payload.ts";
 import type { Publish, PublishOutcome } from "./publish.ts";
 
-/** An answer as `POST /v1/messages` gives it, beside its HTTP status. */
+/** A response as in `POST /v1/messages`, with its HTTP status. */
 export type ItemResult = { status: number };
 
 /**
  * Publishes a message that is valid by the contract. Throws or rejects with a Problem.
- * @param rawJson the text of the message, from which a payload that is not a string is taken
+ * @param rawJson the text of the message; a payload that is not a string is taken from it
  */
 export type PublishOne = (input: MessageInput, rawJson: string) => Promise<ItemResult>;
 
-/** What a batch needs from outside. */
+/** Ports of a batch. */
 export interface BatchPorts {
-  /** What is wrong with a message by the contract; fills in the defaults. */
+  /** Returns the contract violations of a message; fills in the defaults. */
   faults(item: unknown): FieldError[];
   publishOne: PublishOne;
-  /** Throws a Problem where the caller may not publish to this topic. */
+  /** Throws a Problem if the caller may not publish to this topic. */
   check(topic: string, path: string): void;
-  /** Takes as much more of the caller's rate limit; throws a Problem where it is used up. */
+  /** Consumes `count` more from the caller's rate limit; throws a Problem if it is used up. */
   take(count: number): void;
-  /** Does one of many, or gives the result it had under the same idempotency key. */
+  /** Processes one message of a batch, or returns its earlier result under the same idempotency key. */
   once?: ((index: number, rawJson: string, work: () => Promise<string>) => Promise<string>) | null;
-  /** The refusal to show for whatever was thrown. */
+  /** Converts any thrown error to the Problem to return. */
   refusal(error: unknown): Problem;
 }
 
@@ -49,19 +49,20 @@ function published({
 }
 
 /**
- * Of one batch under way at once: few enough that no batch fails by its own size, whatever the broker's window, and that
- * most of it does not outlive the young generation; enough that a system call costs little for each.
+ * Number of messages of one batch that are in progress at once: few enough that no batch fails by its own size,
+ * whatever the broker's window, and that most of its objects do not outlive the young generation; enough that the
+ * system call costs little per message.
  */
 const WINDOW = 250;
 
 /**
- * The results, in the order of the messages, as the JSON text of the answer. The first {@link WINDOW} messages are
- * published in one turn of the event loop, and so leave in one write.
+ * Publishes a batch and returns the results, in the order of the messages, as the JSON text of the response. The first
+ * {@link WINDOW} messages are published in one turn of the event loop and therefore leave in one write.
  * @param rawJson the text of the whole body
  * @throws Problem rate_limited
  */
 export async function publishBatch(messages: unknown[], rawJson: string, ports: BatchPorts): Promise<string> {
-  // The request itself has been counted as one.
+  // The request itself already counts as one.
   if (messages.length > 1) ports.take(messages.length - 1);
   const texts = messages.some(holdsJson) ? rawElements(rawMember(rawJson, "messages")!) : [];
   const results = new Array<string>(messages.length);
@@ -80,15 +81,15 @@ export async function publishBatch(messages: unknown[], rawJson: string, ports: 
   return `{"results":[${results.join(",")}]}`;
 }
 
-/** Whether the payload has to be taken from the text. */
+/** Whether the payload has to be taken from the raw text. */
 function holdsJson(item: unknown): boolean {
   const payload = (item as MessageInput | null)?.payload;
   return payload !== undefined && typeof payload !== "string";
 }
 
 /**
- * Publishes one of many. Never rejects: a refusal is a result, the JSON text of its problem. Not `async`, nor are those
- * it calls, where a promise less for each message is felt.
+ * Publishes one message of a batch. Never rejects: a refusal is a result, the JSON text of its problem. Neither this
+ * function nor its callees are `async`: one promise less per message is measurable.
  */
 export function publishItem(
   item: unknown,
@@ -109,7 +110,7 @@ export function publishItem(
 
 const textOf = (answer: ItemResult) => JSON.stringify(answer);
 
-/** The problem as a result, its fields named from the outside: `messages[3].topic`. */
+/** The problem as a result; its fields are named relative to the whole body: `messages[3].topic`. */
 export function refusalOf(problem: Problem, index: number): string {
   if (!problem.errors) return JSON.stringify(problem);
   const errors = problem.errors.map(({ path, message }) => ({ path: below(`messages[${index}]`, path), message }));

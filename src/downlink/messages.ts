@@ -8,7 +8,7 @@ import { parseSendAt } from "./send-at.ts";
 import { sendFault } from "./sendable.ts";
 import type { Accept, StoredPublish } from "./stored-publish.ts";
 
-/** The body, checked against the contract; defaults are in. */
+/** The body, validated against the contract, with the defaults filled in. */
 export interface MessageInput {
   topic: string;
   payload?: unknown;
@@ -27,7 +27,8 @@ export interface MessageInput {
 const MAX_MQTT_BYTES = 65_535;
 
 /**
- * @param rawJson the text of the body, from which a payload that is not a string is taken as it stands
+ * Publishes a message at once.
+ * @param rawJson the text of the body; a payload that is not a string is taken from it unchanged
  * @throws Problem
  */
 export async function publishMessage(
@@ -40,7 +41,7 @@ export async function publishMessage(
 }
 
 /**
- * Stores the message instead, to be published as soon as the broker is there, or at `sendAt`.
+ * Stores the message, to be published once the broker is connected, or at `sendAt`.
  * @throws Problem
  */
 export async function storeMessage(
@@ -54,7 +55,8 @@ export async function storeMessage(
 }
 
 /**
- * @param topicError the rule for the topic; that of a message which is only shown is milder
+ * Validates the input and builds the message.
+ * @param topicError the rule for the topic; a preview, which does not publish, uses a milder one
  * @throws Problem
  */
 export function checkedMessage(

@@ -1,36 +1,36 @@
-/** Lines out of a stream of bytes, holding no more than one line and the piece that was put in last. */
+/** Splits a stream of bytes into lines; holds at most one line and the last chunk. */
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
-/** A line without its end. `tooLong`: it was, and its bytes are gone. */
+/** A line without its terminator. `tooLong`: it exceeded the limit and its bytes were dropped. */
 export type Line = { number: number; bytes: Buffer } | { number: number; tooLong: true };
 
 export class NdjsonReader {
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
-  /** The beginning of a line that goes on in the next chunk. */
+  /** Chunks of a line that continues in the next chunk. */
   #begun: Buffer[] = [];
   #begunBytes = 0;
   #skipping = false;
   #number = 0;
   #ended = false;
 
-  /** @param maxBytes of a line, without its end */
+  /** @param maxBytes maximum length of a line, without its terminator */
   constructor(private readonly maxBytes: number) {}
 
-  /** Puts in the next piece of the stream, once {@link next} has nothing more. */
+  /** Adds the next chunk of the stream. Call it only after {@link next} has returned undefined. */
   push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#at = 0;
   }
 
-  /** The stream has ended: what is left is a line, too. */
+  /** Marks the end of the stream: the remaining bytes count as a line. */
   end(): void {
     this.#ended = true;
   }
 
-  /** The next line that is not empty; undefined when more of the stream is needed. */
+  /** Returns the next non-empty line; undefined if more of the stream is needed. */
   next(): Line | undefined {
     for (;;) {
       const end = this.#chunk.indexOf(NEWLINE, this.#at);
@@ -51,7 +51,7 @@ export class NdjsonReader {
     if (bytes.length === 0 || this.#skipping) return;
     this.#begun.push(bytes);
     this.#begunBytes += bytes.length;
-    // One byte more is the carriage return before the newline.
+    // The extra byte is the carriage return before the newline.
     if (this.#begunBytes <= this.maxBytes + 1) return;
     this.#begun = [];
     this.#begunBytes = 0;

@@ -1,6 +1,6 @@
 /**
- * The head of the outbox's line: one message at a time is published, or waits in its place until it can be. Nothing
- * behind it overtakes, and a broker that is away costs no attempt.
+ * Head of the outbox: publishes one message at a time; a message that cannot be published yet keeps its position. No
+ * later message overtakes it, and an unavailable broker costs no attempt.
  */
 import { type Job, WaitingError } from "bullmq";
 import { reasonOf } from "../security/redaction.ts";
@@ -26,48 +26,49 @@ export interface OutboxHeadOptions {
   };
   gates: Record<string, Gate>;
   /**
-   * Renews the lock of a job that has waited, and says whether it was cancelled meanwhile. `lost`: it has passed into
-   * other hands. Rejects when the store is away.
+   * Renews the lock of a waiting job and reports whether the job was cancelled meanwhile. `lost`: another worker holds
+   * the job, or it is gone. Rejects if the store is unavailable.
    */
   lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost">;
-  /** Something went wrong that is tried again by itself. */
+  /** Called for an error after which the head retries by itself. */
   onTrouble(message: OutgoingMessage, error: string): void;
   /**
-   * A message has failed. Called before that is recorded with it, and again if this process ends between the two.
-   * Rejects when it has to be called again.
+   * Called when a message has failed, before the job records it, and again if this process ends between the two.
+   * Rejects if the call must be repeated.
    */
   onFailed?(message: OutgoingMessage, failed: Failed): Promise<void>;
-  /** For tests: milliseconds until a message is tried again, the last for every further time. */
+  /** For tests: milliseconds before each retry; the last value applies to all further retries. */
   backoffMs?: readonly number[];
 }
 
 const BACKOFF_MS = [1_000, 5_000, 30_000, 60_000];
 /**
- * One message that a broker never acknowledges (QoS 2 on Mosca, or a size at which it hangs up) must not hold up all
- * others for ever. With the pauses, five take two and a half minutes: a broker that is stuck is noticed before.
+ * A message that a broker never acknowledges (QoS 2 on Mosca, or a size at which it closes the connection) must not
+ * hold up all others for ever. With the pauses, five timeouts take two and a half minutes: a stuck broker is noticed
+ * earlier.
  */
 const MAX_TIMEOUTS = 5;
-/** Neither must one whose gate stays shut, a minute after the broker is there. */
+/** Nor must a message whose gate stays closed: this limit is about a minute after the broker connects. */
 const MAX_SHUT = 12;
-/** The longest pause where nothing was sent: the reason may be over at any moment. */
+/** The longest pause after a failure in which nothing was sent: its cause may end at any moment. */
 const SHORT_PAUSE_MS = 5_000;
-/** How often a message that waits for the broker is looked up in the store. */
+/** Interval at which a message that waits for the broker is looked up in the store. */
 const LOOK_UP_MS = 1_000;
-/** How long a gate may take before it is asked again. */
+/** Time limit of one call of a gate, which is then called again. */
 const GATE_MS = 10_000;
 
-/** What is remembered of a message while it is at the head. */
+/** State of a message while it is at the head. */
 interface Turn {
   job: Job<OutboxJob>;
   token: string;
-  /** Some time went by since the job was read: it may have been cancelled, or have passed into other hands. */
+  /** Time has passed since the job was read: it may have been cancelled, or another worker may hold it. */
   stale: boolean;
   failures: number;
-  /** How often its gate was asked and stayed shut. */
+  /** Number of calls of its gate that rejected. */
   shut: number;
-  /** Publishes without an acknowledgement: the message may have been published. */
+  /** Number of publishes without an acknowledgement: the message may have been published. */
   timeouts: number;
-  /** The gate has opened, and the connection stands since. */
+  /** The gate has opened, and the connection has not been lost since. */
   passed: boolean;
 }
 
@@ -77,7 +78,7 @@ export class OutboxHead {
   #stopped = false;
   #wake = () => {};
   /**
-   * What became of the last one. If the store went away before that was recorded the job comes back, and must not be
+   * Ending of the last message. If the store failed before the ending was recorded, the job comes back and must not be
    * published again.
    */
   #last: { id: string; ending: Ending } | undefined;
@@ -87,18 +88,18 @@ export class OutboxHead {
     this.#backoffMs = options.backoffMs ?? BACKOFF_MS;
   }
 
-  /** The message at the head goes back to its place instead of waiting on. */
+  /** Returns the message at the head to its position instead of waiting any longer. */
   stop(): void {
     this.#stopped = true;
     this.#wake();
   }
 
-  /** If the message at the head waits it is looked up in the store now. */
+  /** Looks up the message at the head in the store now, if it waits. */
   lookUp(): void {
     this.#wake();
   }
 
-  /** The processor of the queue. @throws WaitingError when the message was given back */
+  /** Processor of the queue. @throws WaitingError if the message was given back */
   async publish(job: Job<OutboxJob>, token: string): Promise<Ending> {
     const id = job.id!;
     const turn: Turn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
@@ -123,7 +124,7 @@ export class OutboxHead {
     }
   }
 
-  /** One look at everything that must be so, in order; undefined to look again. */
+  /** Checks all conditions once, in order; returns undefined if they must be checked again. */
   async #step(turn: Turn): Promise<Ending | undefined> {
     const { job, token } = turn;
     const { broker, publish } = this.#options;
@@ -159,7 +160,7 @@ export class OutboxHead {
     return this.#again(turn, result.kind, result.kind === "timeout" ? Number.POSITIVE_INFINITY : SHORT_PAUSE_MS);
   }
 
-  /** True when the message may pass; otherwise what to do with it instead. */
+  /** Returns true if the message may pass; otherwise its ending, or undefined to check again. */
   async #gate(turn: Turn, message: OutgoingMessage): Promise<true | Ending | undefined> {
     const name = turn.job.data.before;
     if (name === undefined || turn.passed) return true;
@@ -192,7 +193,7 @@ export class OutboxHead {
     await this.#wait(turn, Math.min(pause, longestMs));
   }
 
-  /** Until `what` has happened, but no longer than `ms`, the end of the message's time, or a call to look again. */
+  /** Waits for `what`, at most `ms` or until the message expires; `lookUp` and `stop` end the wait early. */
   async #wait(turn: Turn, ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<undefined> {
     turn.stale = true;
     if (this.#stopped) return;
@@ -211,7 +212,7 @@ export class OutboxHead {
   }
 }
 
-/** Back to its place in the line. When the store is away it stays locked, and comes back when the lock has ended. */
+/** Returns the job to its position. If the store is unavailable, the job stays locked until its lock expires. */
 async function giveBack(job: Job<OutboxJob>, token: string): Promise<never> {
   await job.moveToWait(token).catch(() => undefined);
   throw new WaitingError();

@@ -1,6 +1,6 @@
 /**
- * The outbox: messages that are stored first and published when the broker is there, or when they are due. One line
- * for all instances, in the order of acceptance: a queue of which one job at a time is taken up.
+ * The outbox: messages that are stored first and published once the broker is connected, or when they are due. One
+ * queue for all instances, in order of acceptance, from which one job at a time is processed.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
@@ -25,7 +25,7 @@ export interface OutboxOptions
   extends Pick<OutboxHeadOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
   openQueue(name: string): Queue<OutboxJob, Ending>;
   openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
-  /** No other process uses this store: what is locked at the start was left behind. */
+  /** No other process uses this store: a job that is locked at the start is left over from a previous run. */
   exclusive: boolean;
   gates?: Record<string, Gate>;
   onAccepted(message: OutgoingMessage, stored: StoredPublish): void;
@@ -38,42 +38,42 @@ export interface Outbox {
   accept: Accept;
   /** @throws Problem not_found */
   get(id: string): Promise<StoredPublish>;
-  /** Takes a message back that has not been published. @throws Problem not_found, conflict */
+  /** Cancels a message that has not been published. @throws Problem not_found, conflict */
   cancel(id: string): Promise<void>;
   /**
-   * Takes a message back, whatever has become of it. False when it has been published or may have been; one that waits
-   * to be published again is not.
+   * Cancels a message in any state. False if it has been, or may have been, published; a message that waits for a
+   * repeated publish is not published again.
    */
   withdraw(id: string): Promise<boolean>;
-  /** How many wait, scheduled ones included; at most a second old. */
+  /** Number of waiting messages, scheduled ones included; at most a second old. */
   waiting(): Promise<number>;
-  /** Begins to publish. Rejects when the store is away. */
+  /** Starts publishing. Rejects if the store is unavailable. */
   start(): Promise<void>;
-  /** Lets a publish under way finish, which may take as long as its acknowledgement. What waits goes back in line. */
+  /** Waits for a publish in progress, i.e. for its acknowledgement. A waiting message keeps its position. */
   stop(): Promise<void>;
 }
 
 const QUEUE = "publish";
-/** How long what became of a message can be read, in seconds. */
+/** How long the outcome of a message can be read, in seconds. */
 const KEEP = { age: 24 * 3600 };
 /**
- * And of how many messages. Looked at every TRIM_EVERY messages: as a part of KEEP BullMQ's PostgreSQL backend would
- * sort all of them each time one ends.
+ * Number of messages whose outcome is kept. Enforced every TRIM_EVERY messages: as a part of KEEP, BullMQ's PostgreSQL
+ * backend would sort all of them each time a message ends.
  */
 const MAX_KEPT = 10_000;
 const TRIM_EVERY = 500;
 const MAX_WAITING = 100_000;
 /**
- * All have the same priority: BullMQ's PostgreSQL backend puts a job that is given back at the head of its priority,
- * but one without any at the end of the line.
+ * All jobs have the same priority: BullMQ's PostgreSQL backend puts a returned job at the head of its priority, but a
+ * job without a priority at the end of the queue.
  */
 const PRIORITY = 1;
-/** When a process dies its message is taken up again, before all others, after at most LOCK_MS and two look-outs. */
+/** The message of a dead process is retried, before all others, after at most LOCK_MS and two stalled checks. */
 const LOCK_MS = 10_000;
 const LOOK_OUT_MS = 2_500;
-/** How often an idle instance looks whether another one has left the line to it. */
+/** Interval at which an idle instance checks whether it can process the queue in place of another instance. */
 const IDLE_SECONDS = 2;
-/** How long a cancellation waits to hear what became of a message that may be being published just then. */
+/** How long a cancellation waits for the outcome of a message whose publish may be in progress. */
 const CANCEL_MS = 3_000;
 const CANCEL_POLL_MS = 50;
 const RETRY_AFTER = { "retry-after": "1" };
@@ -94,7 +94,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   async function find(id: string): Promise<Job<OutboxJob, Ending>> {
-    // Other names might be those of keys that BullMQ uses itself.
+    // Other names might be keys that BullMQ uses itself.
     const job = /^(msg|req)_[0-9a-f-]{36}$/.test(id) ? await queue.getJob(id) : undefined;
     if (!job || job.data.cancelled) throw new Problem("not_found", `there is no stored message ${id}`);
     return job;
@@ -140,13 +140,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return isFinished(job) ? job.returnvalue?.outcome === "cancelled" : takeBack(job);
   }
 
-  /** False when it has been published, or is being published; it is marked as cancelled all the same. */
+  /** Marks the message as cancelled; false if it has been published or its publish is in progress. */
   async function takeBack(job: Job<OutboxJob, Ending>): Promise<boolean> {
-    // From here on an instance that takes it up does not publish it; but one may have taken it up before.
+    // From now on an instance that takes up the job does not publish it; but one may have taken it up before.
     await job.updateData({ ...job.data, cancelled: true });
     const state = await job.getState();
     if (state === "waiting" || state === "prioritized" || state === "delayed") {
-      // If it is locked by now, its processor has seen that it is cancelled.
+      // If the job is locked by now, its processor has read the cancellation.
       await job.remove().catch(() => undefined);
       return true;
     }
@@ -172,20 +172,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
     async start() {
       if (exclusive) for (const job of await queue.getJobs(["active"])) await job.moveToWait("0");
-      // Written once, or a Redis without memory could not be started on.
+      // Written only once: otherwise the bridge could not start on a Redis that is out of memory.
       else if ((await queue.getGlobalConcurrency()) !== 1) await queue.setGlobalConcurrency(1);
       await count.recent();
       worker = options.openWorker(QUEUE, (job, token) => line.publish(job, token!), {
         concurrency: 1,
         lockDuration: LOCK_MS,
-        // Nobody else could take over, and PostgreSQL's backend would put the message at the end of the line.
+        // No other worker could take over, and the PostgreSQL backend would put the message at the end of the queue.
         ...(exclusive ? { skipStalledCheck: true } : { stalledInterval: LOOK_OUT_MS, drainDelay: IDLE_SECONDS }),
         maxStalledCount: 1_000_000,
         removeOnComplete: KEEP,
         removeOnFail: KEEP,
       });
       worker.on("completed", () => {
-        if (++ended % TRIM_EVERY === 0) trim().catch(() => undefined); // the next time will do as well
+        if (++ended % TRIM_EVERY === 0) trim().catch(() => undefined); // the next trim will do
       });
     },
 
@@ -208,6 +208,6 @@ function isFinished(job: Job): boolean {
 
 function progressOf(job: Job<OutboxJob, Ending>): Ending | "begun" | undefined {
   if (!isFinished(job)) return job.processedOn === undefined ? undefined : "begun";
-  // The processor gives an ending to whatever happens; a reason is there when it failed itself.
+  // The processor returns an ending for every case; `failedReason` is set only if the processor itself failed.
   return job.returnvalue ?? { outcome: "failed", at: job.finishedOn!, error: job.failedReason };
 }

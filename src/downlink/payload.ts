@@ -1,10 +1,10 @@
-/** The payload of a publish, from the JSON of the request. */
+/** Reads the payload of a publish from the JSON of the request. */
 import { fieldProblem } from "../errors.ts";
 
-/** Base64 (RFC 4648 section 4); the URL-safe alphabet is taken as well, and padding may be left out, but not be wrong. */
+/** Base64 (RFC 4648 section 4); the URL-safe alphabet is accepted too. Padding is optional, but must be correct. */
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
-/** @throws Problem naming the field when the text is not base64 */
+/** @throws Problem naming the field if the text is not base64 */
 export function decodeBase64(text: string, path: string): Buffer {
   const digits = text.replace(/=+$/, "").length;
   const wrongPadding = digits < text.length && text.length % 4 !== 0;
@@ -15,8 +15,8 @@ export function decodeBase64(text: string, path: string): Buffer {
 }
 
 /**
- * The text of a member of the outermost object, as it stands in the document: `1.10` and `12345678901234567890` would
- * not survive parsing and writing. The last one counts when it stands there twice, as with JSON.parse.
+ * Returns the text of a member of the outermost object, exactly as in the document: `1.10` and `12345678901234567890`
+ * would not survive parsing and serializing. If a member occurs twice, the last one counts, as with JSON.parse.
  * @param json a document that JSON.parse has accepted, an object
  */
 export function rawMember(json: string, name: string): string | undefined {
@@ -35,7 +35,7 @@ export function rawMember(json: string, name: string): string | undefined {
 }
 
 /**
- * The text of each element of an array, in one pass.
+ * Returns the text of each element of an array, in one pass.
  * @param json a document that JSON.parse has accepted, an array
  */
 export function rawElements(json: string): string[] {
@@ -62,7 +62,7 @@ function skipSpace(json: string, at: number): number {
   return at;
 }
 
-/** Just behind the string that begins at `at`. */
+/** Index after the string that begins at `at`. */
 function endOfString(json: string, at: number): number {
   for (let i = at + 1; i < json.length; i++) {
     const code = json.charCodeAt(i);
@@ -72,7 +72,7 @@ function endOfString(json: string, at: number): number {
   return json.length;
 }
 
-/** Where the comma or bracket behind the value stands, or the end of the document. */
+/** Index of the comma or bracket after the value, or the end of the document. */
 function endOfValue(json: string, at: number): number {
   let depth = 0;
   for (let i = at; i < json.length; i++) {

@@ -1,18 +1,18 @@
-/** The way of a downlink message: check, publish, say truthfully what became of it. */
+/** A downlink message: the input, result and HTTP outcome of a publish. */
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 
-/** What a publish needs; everything but the id and the time of receipt of a {@link Message}. */
+/** A message to publish: a {@link Message} without its time of receipt. */
 export interface OutgoingMessage extends Omit<Message, "receivedAt"> {
   /** Message Expiry Interval in seconds, 0 to 4,294,967,295 (MQTT 5 section 3.3.2.3.3). */
   expirySeconds?: number;
 }
 
 /**
- * What the broker made of a publish. `reasonCode` is absent where the protocol has none (3.1.1); without it, `refused`
- * means that the broker ends the connection at this message and does not say why. `unavailable`:
- * nothing was sent. `timeout`: it was sent, or may have been, and no acknowledgement came. `busy`: too many publishes
- * are waiting for their acknowledgement.
+ * The broker's response to a publish. `reasonCode` is absent if the protocol has none (3.1.1); `refused` without it
+ * means that the broker closes the connection at this message without giving a reason. `unavailable`: nothing was sent.
+ * `timeout`: the message was, or may have been, sent, and no acknowledgement arrived. `busy`: too many publishes wait
+ * for their acknowledgement.
  */
 export type PublishResult =
   | { kind: "sent" }
@@ -34,12 +34,12 @@ export interface PublishOutcome {
   noMatchingSubscribers: boolean | null;
 }
 
-/** MQTT 5 reason code: the message was accepted, and nobody subscribes to its topic (section 3.4.2.1). */
+/** MQTT 5 reason code: the message was accepted, but its topic has no subscribers (section 3.4.2.1). */
 export const NO_MATCHING_SUBSCRIBERS = 0x10;
-/** A broker that is away is looked for at least every second. */
+/** The bridge tries to reach an unavailable broker at least every second. */
 const RETRY_AFTER = { "retry-after": "1" };
 
-/** The HTTP answer to a publish. @throws Problem for every outcome that is not a success */
+/** Maps the result of a publish to the HTTP response. @throws Problem for every result that is not a success */
 export function outcomeOf(message: OutgoingMessage, result: PublishResult): PublishOutcome {
   const { id, topic, qos, retain } = message;
   switch (result.kind) {
@@ -51,7 +51,7 @@ export function outcomeOf(message: OutgoingMessage, result: PublishResult): Publ
       return { id, topic, qos, retain, outcome: "acknowledged", noMatchingSubscribers };
     }
     case "refused":
-      // No Retry-After without a code: the same would happen again.
+      // No Retry-After without a reason code: a retry would have the same result.
       throw new Problem(result.reasonCode === undefined ? "broker_unavailable" : "broker_refused", refusalText(result));
     case "unavailable":
       throw new Problem("broker_unavailable", result.reason, { headers: RETRY_AFTER });

@@ -1,9 +1,9 @@
-/** The record of a stored request: how it ends, and what the API says of it. Pure. */
+/** The record of a stored request: its possible endings and its state in the API. Pure. */
 import { Problem } from "../errors.ts";
 import { publishTopicError } from "../topic.ts";
 import type { Match } from "./request.ts";
 
-/** What is known of a request; times are milliseconds since the epoch. */
+/** A stored request; times are milliseconds since the epoch. */
 export interface RequestRecord {
   id: string;
   topic: string;
@@ -18,11 +18,11 @@ export interface RequestRecord {
   failed?: Failure;
 }
 
-/** When a request ended without a response, as by `DELETE /v1/requests/{id}`. */
+/** Time and state in which a request ended without a response, e.g. by `DELETE /v1/requests/{id}`. */
 export interface Cancellation {
   /** Milliseconds since the epoch. */
   at: number;
-  /** Its message was published, or may have been: the device may still respond. */
+  /** Its message was, or may have been, published: the device may still respond. */
   sent: boolean;
 }
 
@@ -31,14 +31,14 @@ export interface Failure extends Cancellation {
   error: string;
 }
 
-/** The record of a request that has failed; undefined when it has ended otherwise. */
+/** The record after the request has failed; undefined if it has ended already. */
 export function failRecord(record: RequestRecord, failed: Failure): RequestRecord | undefined {
   return isWaiting(record) ? { ...record, failed } : undefined;
 }
 
 /**
- * The record of a request that is taken back; undefined when it has been already.
- * @throws Problem conflict when it has ended otherwise
+ * The record after the request is cancelled; undefined if it already was.
+ * @throws Problem conflict if it has ended in a different way
  */
 export function cancelRecord(record: RequestRecord, cancelled: Cancellation): RequestRecord | undefined {
   if (record.cancelled) return undefined;
@@ -46,7 +46,7 @@ export function cancelRecord(record: RequestRecord, cancelled: Cancellation): Re
   return { ...record, cancelled };
 }
 
-/** @throws Problem conflict */
+/** Checks that the request has not ended. @throws Problem conflict */
 export function requireOpen({ respondedAt, failed, expiresAt }: RequestRecord, now: number): void {
   if (respondedAt !== undefined) throw new Problem("conflict", "the device has responded");
   if (failed) throw new Problem("conflict", `it has failed: ${failed.error}`);
@@ -59,17 +59,17 @@ export function requestFault({ responseTopic }: RequestRecord): string | undefin
   return wrong && `responseTopic: ${wrong}`;
 }
 
-/** A late response is still received and counted for so long. */
+/** Time after its end in which a late response to a request is still received and counted. */
 const LATE_MS = 60_000;
 const SWEEP_MS = 10_000;
-/** So that a timer that is early is not too early. */
+/** Margin for a timer that fires early. */
 const AFTER_MS = 10;
 
 export function untilSweep(now: number): number {
   return SWEEP_MS - (now % SWEEP_MS) + AFTER_MS;
 }
 
-/** When the topic of a request is no longer listened to: at a sweep, so that all instances agree. */
+/** Time from which the topic of a request is no longer subscribed: always a sweep, so that all instances agree. */
 export function dropAt(record: RequestRecord): number {
   const { expiresAt } = record;
   const ended = record.cancelled ?? record.failed;
@@ -78,16 +78,16 @@ export function dropAt(record: RequestRecord): number {
   return Math.ceil((end + LATE_MS) / SWEEP_MS) * SWEEP_MS;
 }
 
-/** Whether a response is still wanted, apart from the time. */
+/** Whether a response is still expected, regardless of the expiry. */
 export function isWaiting({ respondedAt, cancelled, failed }: RequestRecord): boolean {
   return respondedAt === undefined && cancelled === undefined && failed === undefined;
 }
 
-/** How long a request can be read after the end of its validity, and how many that have ended. */
+/** How long a request can be read after it expires, and the maximum number of ended requests. */
 const KEEP_MS = 24 * 3_600_000;
 const MAX_KEPT = 10_000;
 
-/** Those that are not kept any longer, the oldest first. */
+/** Requests that are no longer kept, the oldest first. */
 export function pastKeeping(records: RequestRecord[], now: number): RequestRecord[] {
   const ended = records.filter((record) => !isWaiting(record) || now >= record.expiresAt);
   const excess = ended.length - MAX_KEPT;
@@ -96,7 +96,7 @@ export function pastKeeping(records: RequestRecord[], now: number): RequestRecor
     .filter(({ expiresAt }, i) => i < excess || now >= expiresAt + KEEP_MS);
 }
 
-/** @param response its JSON */
+/** The state of a request as JSON. @param response the response as JSON */
 export function stateJson(record: RequestRecord, now: number, response?: string): string {
   const { id, topic, createdAt, expiresAt, cancelled, failed } = record;
   const error = response === undefined && !cancelled ? (failed?.error ?? requestFault(record)) : undefined;

@@ -1,19 +1,20 @@
-/** A request to a device, prepared: what is published, where the answer is expected, and how it is told from others. */
+/** A prepared request to a device: its message, its response topic, and how its response is matched. */
 import { fieldProblem } from "../errors.ts";
 import { type Message, newId, type UserProperties, utf8Text } from "../message.ts";
 import { checkedMessage, type MessageInput } from "./messages.ts";
 import type { OutgoingMessage } from "./publish.ts";
 
-/** The body, checked against the contract; defaults are in. */
+/** The body, validated against the contract, with the defaults filled in. */
 export interface RequestInput extends Omit<MessageInput, "retain" | "sendAt"> {
   match?: "correlation" | "topic" | "first";
   timeoutSeconds?: number;
 }
 
 /**
- * `topic`: the first message on a topic of its own. `correlation`: the first with its correlation data. `first`: the
- * first on the topic. `either`: by correlation data, or where an answer carries none the first; for requests made
- * while nobody knows which version the broker speaks.
+ * How a response is matched. `topic`: the first message on a topic that only this request uses. `correlation`: the
+ * first message with its correlation data. `first`: the first message on the topic. `either`: by correlation data, or
+ * the first message if it carries none; used when the broker's protocol version is not known at the time of the
+ * request.
  */
 export type Match = "topic" | "correlation" | "first" | "either";
 
@@ -21,7 +22,7 @@ export interface Prepared {
   id: string;
   message: OutgoingMessage;
   responseTopic: string;
-  /** What to subscribe: one filter for all requests that are made alike. */
+  /** Filter to subscribe to: the same for all requests with the same response topic template. */
   filter: string;
   match: Match;
   /** Base64. */
@@ -30,9 +31,9 @@ export interface Prepared {
 
 export interface PrepareOptions {
   maxPayloadBytes: number;
-  /** What the broker speaks; undefined when it was never there. */
+  /** The broker's protocol version; undefined before the first connection. */
   protocol: "5" | "3.1.1" | undefined;
-  /** Where answers go that nobody gave a topic: a topic with {@link PLACEHOLDER}. */
+  /** Response topic for requests without one; contains {@link PLACEHOLDER}. */
   responseTopic: string;
 }
 
@@ -52,7 +53,7 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
     responseTopic,
     ...(typeof payload === "string" && { payload: fill(payload) }),
   };
-  // Braces stand in JSON text like this only within strings.
+  // In JSON text, a placeholder in braces can occur only within strings.
   const message = checkedMessage(filled, fill(rawJson), options.maxPayloadBytes);
   message.id = id;
   message.correlationData ??= Buffer.from(id);
@@ -89,7 +90,7 @@ function filterOf(template: string): string {
     .join("/");
 }
 
-/** Whether a message on the request's response topic is its answer. */
+/** Whether a message on the request's response topic is its response. */
 export function isResponseTo(
   { match, correlation }: Pick<Prepared, "match" | "correlation">,
   message: Message,
@@ -100,7 +101,7 @@ export function isResponseTo(
   return correlationData.toString("base64") === correlation;
 }
 
-/** Those that name their answer come before those that take whatever comes. */
+/** Finds the request that a message responds to; `first` requests match only if no other request does. */
 export function findRequest<R extends Pick<Prepared, "match" | "correlation">>(
   waiting: readonly R[],
   message: Message,
@@ -109,7 +110,7 @@ export function findRequest<R extends Pick<Prepared, "match" | "correlation">>(
   return named ?? waiting.find((one) => isResponseTo(one, message));
 }
 
-/** The answer as JSON; a payload that is JSON and no string stands in it byte for byte. */
+/** The response as JSON; a payload that is JSON, but not a string, is embedded byte for byte. */
 export function responseJson(message: Message): string {
   const { topic, payload, contentType, userProperties, receivedAt } = message;
   const rest = {

@@ -1,4 +1,4 @@
-/** `GET /v1/topics?filter=`: which topics hold a retained message, a page at a time. */
+/** `GET /v1/topics?filter=`: lists the topics that hold a retained message, in pages. */
 import { fieldProblem } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
 import { etagOf, type FindRetained, type ReadSeveral, type RetainedMessage } from "./retained.ts";
@@ -19,15 +19,15 @@ export interface RetainedPage {
 }
 
 interface Ports {
-  /** Throws a Problem where the caller may not read all that the filter matches. */
+  /** Throws a Problem if the caller may not read everything that the filter matches. */
   check(filter: string, path: string): void;
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
 }
 
 /**
- * The topics in the order of JavaScript strings; the cursor is the last one of the page. Only what is on the page is
- * read, and so has the same `etag` as the topic itself.
+ * Returns the topics in JavaScript string order; the cursor is the last topic of the page. Only the messages on the
+ * page are read, so their `etag` equals that of the topic itself.
  * @throws Problem
  */
 export async function listRetained(
@@ -42,7 +42,7 @@ export async function listRetained(
   const rest = topics.filter((topic) => topic > from).sort();
   const page = rest.slice(0, limit);
   const items: RetainedTopic[] = [];
-  // What was cleared since it was found is not there.
+  // A message that was cleared since the search is missing.
   for await (const message of readSeveral(page)) items.push(summaryOf(message));
   return { items, nextCursor: rest.length > limit ? encodeCursor(page.at(-1)!) : null, truncated };
 }
@@ -59,7 +59,7 @@ function encodeCursor(topic: string): string {
 
 function decodeCursor(cursor: string): string {
   const topic = Buffer.from(cursor, "base64url").toString();
-  // Only compared, and a device may have published to a topic that the bridge itself would not.
+  // The cursor is only compared, and a device may have published to a topic that the bridge would refuse.
   if (encodeCursor(topic) !== cursor || /^$|[+#\0]/.test(topic))
     throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
   return topic;

@@ -1,4 +1,4 @@
-/** Reading what topics hold: the ports. */
+/** Ports for reading retained messages. */
 import { createHash } from "node:crypto";
 import type { QoS, UserProperties } from "../message.ts";
 
@@ -13,14 +13,14 @@ export interface RetainedMessage {
 /** Topics that hold a retained message, in any order. */
 export interface FoundTopics {
   topics: string[];
-  /** There are more. */
+  /** The result was cut off: there are more topics. */
   truncated: boolean;
 }
 
-/** The topics under a valid filter. @throws Problem broker_unavailable, broker_refused, rate_limited */
+/** Finds the topics under a valid filter. @throws Problem broker_unavailable, broker_refused, rate_limited */
 export type FindRetained = (filter: string) => Promise<FoundTopics>;
 
-/** The messages of these topics, in their order, without those that hold nothing. @throws Problem */
+/** Reads the messages of these topics, in their order; topics that hold nothing are omitted. @throws Problem */
 export type ReadSeveral = (topics: string[]) => AsyncIterable<RetainedMessage>;
 
 /** An entity tag (RFC 9110 section 8.8.3) that changes whenever the message does. */
@@ -31,5 +31,5 @@ export function etagOf({ payload, contentType, qos, userProperties }: RetainedMe
   return `"${hash.digest("base64url").slice(0, 22)}"`;
 }
 
-/** Resolves to undefined when the topic holds nothing. @throws Problem broker_unavailable, broker_refused */
+/** Resolves to undefined if the topic holds no retained message. @throws Problem broker_unavailable, broker_refused */
 export type ReadRetained = (topic: string) => Promise<RetainedMessage | undefined>;

@@ -1,4 +1,4 @@
-/** `sendAt`: when a message is to be published. */
+/** `sendAt`: the time at which a message is to be published. */
 import { fieldProblem } from "../errors.ts";
 
 /** RFC 3339 section 5.6. */
@@ -7,7 +7,8 @@ const MAX_AHEAD_DAYS = 30;
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
- * @returns milliseconds since the epoch, possibly past
+ * Parses `sendAt`.
+ * @returns milliseconds since the epoch, possibly in the past
  * @throws Problem invalid_request naming `sendAt`
  */
 export function parseSendAt(text: string, now: number): number {
@@ -22,13 +23,13 @@ export function parseSendAt(text: string, now: number): number {
   return at;
 }
 
-/** Milliseconds since the epoch; undefined when it is not one, or names a day that is not in the calendar. */
+/** Milliseconds since the epoch; undefined if the text is not a valid time or names a day outside the calendar. */
 export function parseDateTime(text: string): number | undefined {
   const found = DATE_TIME.exec(text);
   if (!found) return undefined;
   const [, date, hours, minutes, seconds, fraction = "0", sign, offsetHours = "0", offsetMinutes = "0"] = found;
   const midnight = Date.parse(`${date}T00:00:00Z`);
-  // Date.parse takes 30 February for 2 March.
+  // Date.parse reads 30 February as 2 March.
   if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(date!)) return undefined;
   // 60 is a leap second.
   const inRange = Number(hours) < 24 && Number(minutes) < 60 && Number(seconds) <= 60;

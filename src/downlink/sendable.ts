@@ -1,20 +1,20 @@
 /**
- * The strings of a PUBLISH that make brokers end the connection, and with it every publish under way: checked before a
- * message is accepted, and again before a stored one is sent, which an older version may have accepted.
+ * Checks the strings of a PUBLISH that make brokers close the connection, and with it every publish in progress: before
+ * a message is accepted, and again before a stored one is sent, since an older version may have accepted it.
  */
 import { mqttStringError, publishTopicError } from "../topic.ts";
 import type { OutgoingMessage } from "./publish.ts";
 
 export interface Fault {
   code: "invalid_topic" | "invalid_request";
-  /** The field, as in `userProperties.name`. */
+  /** The field, e.g. `userProperties.name`. */
   path: string;
   message: string;
 }
 
 type Strings = Pick<OutgoingMessage, "topic" | "responseTopic" | "contentType" | "userProperties">;
 
-/** @param topicError the rule for the topic; that of a message which is only shown is milder */
+/** @param topicError the rule for the topic; a preview, which does not publish, uses a milder one */
 export function sendFault(message: Strings, topicError = publishTopicError): Fault | undefined {
   const { topic, responseTopic, contentType, userProperties } = message;
   return (

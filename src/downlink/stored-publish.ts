@@ -1,30 +1,30 @@
-/** The vocabulary of the outbox: what is asked of it, what a job of it holds, and what the API says of one. */
+/** Vocabulary of the outbox: options of a publish, data of a job, and its representation in the API. */
 import { fromStored, type QoS, type StoredMessage, toStored } from "../message.ts";
 import { NO_MATCHING_SUBSCRIBERS, type OutgoingMessage, type PublishResult, refusalText } from "./publish.ts";
 
 export interface AcceptOptions {
-  /** Milliseconds since the epoch before which it is not published; absent or past: as soon as possible. */
+  /** Earliest time to publish, milliseconds since the epoch; if absent or past, as soon as possible. */
   sendAt?: number;
-  /** Milliseconds since the epoch from which on it is not published any more; the message's own expiry may be sooner. */
+  /** Latest time to publish, milliseconds since the epoch; the message's own expiry may be earlier. */
   expiresAt?: number;
-  /** The name of a gate that must have opened right before it is published. */
+  /** Name of a gate that must open immediately before the publish. */
   before?: string;
 }
 
-/** Makes a message durable; it is published as soon as the broker is there. @throws Problem when too many wait */
+/** Makes a message durable; it is published once the broker is connected. @throws Problem if too many wait */
 export type Accept = (message: OutgoingMessage, options?: AcceptOptions) => Promise<StoredPublish>;
 
-/** What a gate throws that will not open: the message is `failed` at once, so that it holds up no other. */
+/** Thrown by a gate that will never open: the message is `failed` at once, so that it holds up no other. */
 export class ShutForGood extends Error {}
 
 /**
- * Resolves when what must stand before a publish stands; the signal ends the wait. When it rejects it is asked again
- * after some seconds, and meanwhile nothing overtakes; after a dozen times, or at once when it rejects with
- * {@link ShutForGood}, the message is `failed` with its error.
+ * Resolves when the precondition of a publish is met; the signal ends the wait. After a rejection the gate is called
+ * again some seconds later, and meanwhile no other message overtakes; after a dozen rejections, or at once if it
+ * rejects with {@link ShutForGood}, the message is `failed` with its error.
  */
 export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
 
-/** The state of a message in the outbox, as the API shows it. Times are RFC 3339. */
+/** State of a message in the outbox, as returned by the API. Times are RFC 3339. */
 export interface StoredPublish {
   id: string;
   topic: string;
@@ -39,22 +39,22 @@ export interface StoredPublish {
   error: string | null;
 }
 
-/** A job's data; its id is the message's, `receivedAt` the time of acceptance. Times are milliseconds. */
+/** Data of a job; its id is the message's, `receivedAt` the time of acceptance. Times are milliseconds. */
 export interface OutboxJob extends StoredMessage {
   sendAt?: number;
   expiresAt?: number;
   before?: string;
-  /** A person took it back: it is not published any more. */
+  /** Cancelled by an API call: the message is not published any more. */
   cancelled?: true;
 }
 
-/** What became of a message, kept with its finished job. `at`: milliseconds. */
+/** Ending of a message, kept with its finished job. `at`: milliseconds. */
 export type Ending =
   | { outcome: "sent" | "acknowledged"; at: number; noMatchingSubscribers: boolean | null }
   | Failed
   | { outcome: "expired" | "cancelled"; at: number };
 
-/** `sent`: it may have arrived all the same. */
+/** `sent`: the message may have arrived nevertheless. */
 export interface Failed {
   outcome: "failed";
   at: number;
@@ -74,7 +74,7 @@ export function toJob(message: OutgoingMessage, { sendAt, expiresAt, before }: A
   };
 }
 
-/** The message of a job, with the expiry that is left of it at `now`: in whole seconds, rounded up. */
+/** The message of a job, with its remaining expiry at `now` in whole seconds, rounded up. */
 export function fromJob(id: string, job: OutboxJob, now: number): OutgoingMessage {
   const { sendAt: _sendAt, expiresAt, before: _before, cancelled: _cancelled, ...stored } = job;
   const { receivedAt: _receivedAt, ...message } = fromStored(id, stored);
@@ -89,7 +89,7 @@ export function isExpired({ expiresAt }: OutboxJob, now: number): boolean {
   return expiresAt !== undefined && expiresAt <= now;
 }
 
-/** The ending that a publish brought, undefined when it must be tried again. */
+/** The ending that results from a publish; undefined if the publish must be repeated. */
 export function endingOf(result: PublishResult, now: number): Ending | undefined {
   switch (result.kind) {
     case "sent":
@@ -106,7 +106,7 @@ export function endingOf(result: PublishResult, now: number): Ending | undefined
   }
 }
 
-/** @param progress its ending, `begun` when it has been at the head of the line: then it may be on its way just now */
+/** @param progress its ending, or `begun` if it has been at the head of the outbox: its publish may be in progress */
 export function toStoredPublish(
   id: string,
   job: OutboxJob,

@@ -41,8 +41,8 @@ export interface RetainedReply {
 }
 
 /**
- * The retained message as an HTTP answer.
- * @param ifNoneMatch the header of that name
+ * Returns the retained message as an HTTP response.
+ * @param ifNoneMatch the `If-None-Match` header
  * @throws Problem no_retained_message
  */
 export async function getRetained(
@@ -77,7 +77,7 @@ function safeHeader(value: string | undefined): string | undefined {
   return value !== undefined && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
 }
 
-/** `name=value`, both percent-encoded: they may be any text, which header fields may not. */
+/** `name=value`, both percent-encoded: they may contain any text, header fields may not. */
 function propertyLines(properties: UserProperties): string[] {
   return Object.entries(properties).flatMap(([name, value]) =>
     [value].flat().map((text) => `${encodeURIComponent(name)}=${encodeURIComponent(text)}`),

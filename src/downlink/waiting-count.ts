@@ -1,10 +1,10 @@
-/** How many messages wait in the outbox, at a price that every publish can pay. */
+/** Number of waiting messages in the outbox, cheap enough to check at every publish. */
 import type { Queue } from "bullmq";
 
-/** How old a count may be. */
+/** Maximum age of a count. */
 const COUNT_MS = 1_000;
 
-/** Asked of the store at most once in COUNT_MS; what was added here since is added to it. */
+/** Reads the count from the store at most once per COUNT_MS; messages added by this process since then are included. */
 export function countWaiting(queue: Queue) {
   let known = 0;
   let added = 0;
@@ -29,7 +29,7 @@ export function countWaiting(queue: Queue) {
   return {
     recent,
     add: () => void added++,
-    /** Without waiting; asks for a better one if this is old. */
+    /** Returns at once; refreshes the count in the background if it is too old. */
     estimate(): number {
       recent().catch(() => undefined);
       return known + added;

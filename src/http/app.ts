@@ -1,4 +1,4 @@
-/** The web edge: one Fastify app made from the contract, with authentication, problem replies and documents. */
+/** The HTTP server: one Fastify app built from the contract, with authentication, problem responses and documents. */
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -19,25 +19,25 @@ import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
 export interface AppOptions {
-  /** All of the contract's, unless {@link AppOptions.absent} says why not. */
+  /** All handlers of the contract, unless {@link AppOptions.absent} is set. */
   handlers: Partial<Handlers>;
-  /** Why this process does not serve the API, for people: every path that has no handler is answered so. */
+  /** Why this process does not serve the API; the detail of the 404 for every path without a handler. */
   absent?: string | undefined;
   authenticate: Authenticate;
-  /** The longest payload; the exact limit of raw bodies. */
+  /** Maximum payload size; also the limit of raw bodies. */
   maxPayloadBytes: number;
   expiringKeys: ExpiringKeys;
-  /** Tells what the errors of the parts behind the handlers mean, e.g. that the store is away. */
+  /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
-  /** Absent or false: silence. */
+  /** Absent or false: no log. */
   logger?: FastifyBaseLogger | false;
-  /** True once the process is about to end: every request is then answered 503. */
+  /** True once the process is shutting down: every request then gets a 503. */
   isClosing?: () => boolean;
-  /** For tests, which have no two minutes. */
+  /** For tests, which cannot wait two minutes. */
   timeouts?: Partial<HttpTimeouts>;
 }
 
-/** A topic has up to 65,535 bytes, each of which may be percent-encoded, and the request has other headers too. */
+/** A topic has up to 65,535 bytes, each of which may be percent-encoded, and the request has other headers as well. */
 const MAX_HEADER_BYTES = 256 * 1024;
 
 /** Builds the app; it does not listen yet. */
@@ -48,29 +48,29 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
     ...(options.logger ? { loggerInstance: options.logger } : { logger: false }),
-    // We write our own line for each unit of work.
+    // The bridge writes its own log line per unit of work.
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
-      // Node would refuse it with an empty answer; see the gate.
+      // Node would refuse it with an empty response; the gate checks it instead.
       requireHostHeader: false,
       headersTimeout: patience.headersMs,
       connectionsCheckingInterval: patience.lookMs,
     },
-    // The default, and it must stay: a stream of messages takes as long as it takes. See limitPatience.
+    // The default, and it must stay: a stream of messages may last as long as it needs. See enforceTimeouts.
     requestTimeout: 0,
-    // Longer topics than MQTT allows must reach the check that says so.
+    // Topics beyond MQTT's limit must reach the check that reports them.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    // Our own answer is a problem; see the gate.
+    // The gate responds with a Problem instead.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
   enforceTimeouts(app.server, patience);
-  // Node would answer 417 without a body. An expectation that is not known may be ignored (RFC 9110 section 10.1.1).
+  // Node would respond 417 without a body. An unknown expectation may be ignored (RFC 9110 section 10.1.1).
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
-  // Node reads nothing more from a connection after a body that came in pieces with Upgrade, which we ignore.
+  // After a chunked body with Upgrade, which the bridge ignores, Node reads nothing more from the connection.
   app.server.prependListener("request", ({ headers }, response) => {
     if (headers.upgrade !== undefined) response.shouldKeepAlive = false;
   });
@@ -85,7 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     reply.header("x-content-type-options", "nosniff");
     done(admit(request, reply) ?? (request.is404 ? notFound(options.absent) : undefined));
   });
-  // The hook above has answered already; without a handler of its own Fastify would not run hooks on unknown paths.
+  // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
   readBodies(app);
   await app.register((scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
@@ -94,18 +94,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** Who may come in: the refusal of a request, decided before its body is read. */
+/** Decides whether a request is refused, before its body is read. */
 function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
   return (request: FastifyRequest, reply: FastifyReply): Problem | undefined => {
     if (isClosing?.()) return shuttingDown();
     // RFC 9112 section 3.2.
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
     const { open, scope } = request.routeOptions.config;
-    // Unknown paths below /v1 are not told from known ones without a key.
+    // Without a key, unknown paths below /v1 are indistinguishable from known ones.
     if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
     try {
       const caller = callerOf(request, authenticate);
-      // Before the scope is looked at: a program that asks for what it may not is held up as well.
+      // Counted before the scope is checked: calls beyond the key's scope are rate-limited as well.
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
       if (scope !== undefined && !caller.may(scope)) {

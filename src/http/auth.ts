@@ -1,4 +1,4 @@
-/** Bearer authentication: reading the header, and comparing the first key in constant time. */
+/** Bearer authentication: reads the header and compares the first key in constant time. */
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { Problem } from "../errors.ts";
@@ -6,15 +6,15 @@ import { type Caller, ROOT } from "../keys/caller.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Whose key it is; null, whatever the type says, where no key is needed. */
+    /** Owner of the request's key; null, despite the type, for operations without a key. */
     caller: Caller;
   }
 }
 
-/** Whose token it is, undefined when it is nobody's. */
+/** Returns the owner of a token; undefined for an invalid token. */
 export type Authenticate = (bearer: string) => Caller | undefined;
 
-/** Accepts exactly `apiKey`, compared in constant time. Only its length can be timed, and that is no secret. */
+/** Accepts exactly `apiKey`, compared in constant time. Timing reveals only its length, which is no secret. */
 export function bearerCheck(apiKey: string): Authenticate {
   const expected = Buffer.from(apiKey);
   return (bearer) => {
@@ -34,7 +34,7 @@ export function unauthorized(detail: string): Problem {
   return new Problem("unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
 }
 
-/** Whether the key of a request that was let in is good, still: a stream may outlive it. */
+/** Whether the key of an accepted request is still valid: a stream may outlive its key. */
 export function isGood(request: FastifyRequest, authenticate: Authenticate): boolean {
   return callerBehind(request, authenticate) !== undefined;
 }

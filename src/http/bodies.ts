@@ -1,4 +1,4 @@
-/** How request bodies are read: JSON for most operations, bytes as sent for the topics, lines as they come. */
+/** Reads request bodies: JSON for most operations, raw bytes for topics, newline-delimited JSON as a stream. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, RouteShorthandOptions } from "fastify";
 import { Problem } from "../errors.ts";
@@ -6,37 +6,37 @@ import { LINES } from "./document.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The JSON text of the body, "" when there is none: the payload is cut out of it byte for byte. */
+    /** The JSON text of the body, "" if there is none; the payload is extracted from it byte for byte. */
     rawJson: string;
-    /** The content type, while another one stands in its place. */
+    /** The original content type while the header is replaced. */
     sentType: string | undefined;
   }
   interface FastifyContextConfig {
-    /** The body is taken as bytes, whatever its content type. */
+    /** The body is read as bytes, whatever its content type. */
     rawBody?: boolean;
-    /** There may be a body of JSON, and none means an empty object. */
+    /** A JSON body is optional; no body means an empty object. */
     optionalJson?: boolean;
-    /** The body may be lines of JSON: it is then a stream, of any length. */
+    /** The body may be newline-delimited JSON: it is then a stream of any length. */
     lines?: boolean;
   }
 }
 
 const BYTES = "application/octet-stream";
 
-/** Replaces Fastify's parsers: `application/json`, and everything else for the routes that take bytes. */
+/** Replaces Fastify's parsers: `application/json`, newline-delimited JSON, and any type for routes that take bytes. */
 export function readBodies(app: FastifyInstance): void {
   app.decorateRequest("rawJson", "");
   app.decorateRequest("sentType", undefined);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
-    // Clients send the header with an empty body, for instance on DELETE. Where a body is needed validation says so.
+    // Clients send the header with an empty body, e.g. on DELETE. Validation reports a missing required body.
     if (bytes.length === 0) return done(null, request.routeOptions.config.optionalJson ? {} : undefined);
-    // Decoding would quietly replace what is not UTF-8, and so change the payload.
+    // Decoding would silently replace bytes that are not UTF-8 and thus change the payload.
     if (!isUtf8(bytes as Buffer)) return done(new Problem("invalid_request", "the body is not valid UTF-8"));
     request.rawJson = bytes.toString("utf8");
     try {
-      // Fastify's own parser refuses "__proto__" as a name. A payload may have it: what is parsed here is validated,
-      // never merged into anything, and a payload is published as its text.
+      // Fastify's own parser refuses the name "__proto__". A payload may contain it: the parsed value is validated, but
+      // never merged into another object, and a payload is published as its text.
       done(null, JSON.parse(request.rawJson));
     } catch {
       done(new Problem("invalid_request", "the body is not valid JSON"));
@@ -46,7 +46,7 @@ export function readBodies(app: FastifyInstance): void {
     if (request.routeOptions.config.lines) return done(null, stream);
     done(wrongType());
   });
-  // By its name as well: what only the asterisk matches is looked up anew each time.
+  // Also registered by its name: a type that only the asterisk matches is looked up again for each request.
   app.addContentTypeParser([BYTES, "*"], { parseAs: "buffer" }, (request, bytes, done) => {
     if (request.routeOptions.config.rawBody) return done(null, bytes);
     done(wrongType());
@@ -58,9 +58,9 @@ function wrongType(): Problem {
 }
 
 /**
- * The hooks of a route that takes bytes. Fastify chooses the parser by content type and refuses types it cannot read, so
- * another one stands in the header while the body is read. It is replaced and not removed: an object that lost a
- * property is slow from then on, and the headers are looked at many times.
+ * Hooks of a route that takes bytes. Fastify chooses the parser by content type and refuses types that it cannot parse,
+ * so the header holds another type while the body is read. It is replaced, not removed: an object that loses a property
+ * stays slow, and the headers are read many times.
  */
 export const rawBodyHooks = {
   preParsing(request, _reply, _payload, done) {

@@ -1,4 +1,4 @@
-/** The documents for people and tools: the contract as YAML and JSON, and Swagger UI from local files. */
+/** Serves the documents: the contract as YAML and JSON, and Swagger UI from local files. */
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import helmet from "@fastify/helmet";
@@ -6,7 +6,7 @@ import files from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { OpenApi } from "./document.ts";
 
-/** Only these of Swagger UI's files are served: its own index page shows a foreign demo. */
+/** The only files of Swagger UI that are served: its own index page shows an unrelated demo. */
 const ASSETS = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
 
 const PAGE = `<!doctype html>
@@ -26,7 +26,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// A file of its own, because the content security policy allows no inline scripts. The key is not kept in the browser.
+// A separate file, because the content security policy allows no inline scripts. The key is not kept in the browser.
 const INIT = `window.ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -38,7 +38,7 @@ const INIT = `window.ui = SwaggerUIBundle({
 });
 `;
 
-/** Serves `/docs`, `/openapi.json` and `/openapi.yaml`, all open, and sends `/` to `/docs`. */
+/** Serves `/docs`, `/openapi.json` and `/openapi.yaml` without authentication, and redirects `/` to `/docs`. */
 export async function serveDocs(app: FastifyInstance, document: { yaml: string; openapi: OpenApi }): Promise<void> {
   const json = JSON.stringify(document.openapi);
   const open = { config: { open: true } };
@@ -48,7 +48,7 @@ export async function serveDocs(app: FastifyInstance, document: { yaml: string; 
       directives: {
         defaultSrc: ["'none'"],
         scriptSrc: ["'self'"],
-        // Swagger UI sets style attributes, and draws its icons from data: URLs.
+        // Swagger UI sets style attributes and loads its icons from data: URLs.
         styleSrc: ["'self'", "'unsafe-inline'"],
         imgSrc: ["'self'", "data:"],
         connectSrc: ["'self'"],
@@ -57,7 +57,7 @@ export async function serveDocs(app: FastifyInstance, document: { yaml: string; 
         frameAncestors: ["'none'"],
       },
     },
-    // The bridge speaks plain HTTP; whoever puts TLS in front of it decides about HSTS.
+    // The bridge speaks plain HTTP; HSTS is up to the TLS proxy in front of it.
     strictTransportSecurity: false,
   });
   app.get("/", open, (_request, reply) => reply.redirect("docs"));

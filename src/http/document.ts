@@ -1,4 +1,4 @@
-/** The OpenAPI document: as text, as JSON, and in the form from which routes are made. */
+/** The OpenAPI document: as text, as JSON, and reduced to the form from which the routes are built. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { Scope } from "../keys/caller.ts";
@@ -25,7 +25,7 @@ export interface Operation {
   requestBody?: RequestBody | Ref;
   responses: Record<string, Response | Ref>;
   security?: unknown[];
-  /** What a key must be allowed to for this operation. */
+  /** Scope that an API key needs for this operation. */
   "x-scope"?: Scope;
 }
 
@@ -37,7 +37,7 @@ interface PathItem extends Partial<Record<Method, Operation>> {
   parameters?: (Parameter | Ref)[];
 }
 
-/** As much of an OpenAPI document as we look into. */
+/** The parts of an OpenAPI document that the bridge reads. */
 export interface OpenApi {
   openapi: string;
   info: unknown;
@@ -49,19 +49,19 @@ export interface OpenApi {
 const METHODS = ["get", "put", "post", "delete", "patch"] as const;
 type Method = (typeof METHODS)[number];
 
-/** The path whose last part holds slashes. */
+/** The path whose parameter may contain slashes. */
 const TOPIC_PATH = "/v1/topics/{topic}";
 
-/** Newline-delimited JSON: a body without an end in sight. */
+/** Newline-delimited JSON: a body of unlimited length. */
 export const LINES = "application/x-ndjson";
 
-/** Reads `openapi/openapi.yaml`: two folders up, from `src/http` as well as from `dist/http`. */
+/** Reads `openapi/openapi.yaml`, two folders up from both `src/http` and `dist/http`. */
 export function loadDocument(): { yaml: string; openapi: OpenApi } {
   const yaml = readFileSync(new URL("../../openapi/openapi.yaml", import.meta.url), "utf8");
   return { yaml, openapi: parse(yaml) };
 }
 
-/** Follows `#/components/…`; anything else is answered as it is. */
+/** Resolves a reference to `#/components/…`; returns any other value unchanged. */
 export function resolve<T extends object>(openapi: OpenApi, value: T | Ref): T {
   if (!("$ref" in value)) return value;
   const [, , kind, name] = value.$ref.split("/");
@@ -75,7 +75,7 @@ export function operationsOf(openapi: OpenApi): { path: string; method: Method; 
   );
 }
 
-/** The document with only the operations that are wanted. */
+/** The document reduced to the wanted operations. */
 export function withOperations(openapi: OpenApi, isWanted: (operationId: string) => boolean): OpenApi {
   const paths: Record<string, PathItem> = {};
   for (const { path, method, operation } of operationsOf(openapi)) {
@@ -86,33 +86,33 @@ export function withOperations(openapi: OpenApi, isWanted: (operationId: string)
   return { ...openapi, paths };
 }
 
-/** The status of the success answer. */
+/** The status of the success response. */
 export function successStatus(operation: Operation): number {
   return Number(Object.keys(operation.responses).find((status) => status.startsWith("2")));
 }
 
-/** Whether the body is taken as bytes: whatever is not JSON. */
+/** Whether the body is read as bytes: every body that is not JSON. */
 export function hasRawBody(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody) return false;
   return !("application/json" in resolve(openapi, operation.requestBody).content);
 }
 
-/** Whether there must be a body, of JSON. */
+/** Whether a JSON body is required. */
 export function needsJson(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody || hasRawBody(openapi, operation)) return false;
   return resolve(openapi, operation.requestBody).required === true;
 }
 
-/** Whether the body may also be lines of JSON, read as they come. */
+/** Whether the body may also be newline-delimited JSON, read as a stream. */
 export function hasLines(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody) return false;
   return LINES in resolve(openapi, operation.requestBody).content;
 }
 
 /**
- * The document with only what routes need, so that starting and serving stay cheap: the topic as a wildcard, because
- * it holds slashes; no header parameters, which are checked where they are used; of the responses only the JSON of a
- * success, for which a serialiser is made. Problems are written by one function of ours.
+ * The document reduced to the parts that routes need, which keeps startup and serving cheap. The topic becomes a
+ * wildcard, because it contains slashes. Header parameters are left out, because their users check them. Responses
+ * keep only the JSON of a success, for which Fastify builds a serializer; `sendProblem` writes Problems.
  */
 export function routable(openapi: OpenApi): OpenApi {
   const { openapi: version, info, security, components } = openapi;

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: a POST that is sent again is answered again, and done once. */
+/** `Idempotency-Key`: a repeated POST gets the response of the first one, and the work is done once. */
 import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
@@ -6,22 +6,22 @@ import { fieldProblem, Problem } from "../errors.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Set while this request holds the claim of its idempotency key. */
+    /** Set while this request holds its idempotency key. */
     idempotency: Turn | null;
-    /** Set where the body is lines of JSON: each of them has a claim of its own. */
+    /** Set if the body is newline-delimited JSON: each line has its own idempotency key. */
     onceALine: OnceALine | null;
   }
 }
 
-/** Values with an end; the store's `Claims`. */
+/** Expiring keys; see the store's `ExpiringKeys`. */
 export interface ExpiringKeys {
-  /** Stores the value if the key is free, and answers undefined; otherwise answers the value that is there. */
+  /** Stores the value if the key is free and returns undefined; otherwise returns the existing value. */
   setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
   release(key: string): Promise<void>;
 }
 
-/** What stands under a claim: the keyed digest of the request's body, and the answer, sealed, once there is one. */
+/** Value of an expiring key: the keyed digest of the request's body and, once available, the encrypted response. */
 interface Entry {
   body: string;
   answer?: string;
@@ -34,7 +34,7 @@ interface StoredResponse {
   payload: string;
 }
 
-/** Who holds a claim, and what the answer is sealed with. */
+/** The expiring key that a request holds, and the secret that encrypts its response. */
 interface Turn {
   claim: string;
   body: string;
@@ -42,27 +42,30 @@ interface Turn {
 }
 
 /**
- * Does the work of one line, or answers what it answered before. Rejects with a Problem where the key does not allow it.
+ * Does the work for one line, or returns its earlier result. Rejects with a Problem if the idempotency key does not
+ * allow it.
  * @param index counted from 0
- * @param text of the line, which must be the same when it comes again
+ * @param text of the line, which must be the same when it is repeated
  */
 export type OnceALine = (index: number, text: string, work: () => Promise<string>) => Promise<string>;
 
-/** Each line is a record for 24 hours: the number of them must have an end. */
+/** Each line is a record for 24 hours, so their number must be limited. */
 const MAX_KEYED_LINES = 100_000;
 const KEPT_SECONDS = 24 * 3600;
 
-/** A process that dies while it works blocks its keys this long. The longest operation is a request to a device: 60 s,
- * and some for its subscription and its publish. */
+/**
+ * How long a process that dies during the work blocks its keys. The longest operation is a request to a device: 60 s,
+ * plus some time for its subscription and its publish.
+ */
 const RUNNING_SECONDS = 90;
 
 /**
- * The hooks of a POST route. After validation, so that a request that was never carried out takes no key; requests
- * without the header pay one look at it.
+ * Hooks of a POST route. They run after validation, so that an invalid request uses no key; a request without the
+ * header costs one header lookup.
  *
- * The answers of createKey and createWebhook hold secrets. So answers are kept encrypted, under a key that is made from
- * the caller's API key and so never in the store: who reads the store learns no API key. What was sent is kept as a
- * digest under such a key, too: a plain one would tell whether a guess at a payload is right.
+ * The responses of createKey and createWebhook contain secrets. Responses are therefore stored encrypted, with a key
+ * derived from the caller's API key and therefore never in the store: read access to the store reveals no API key. The
+ * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
  */
 export function idempotencyHooks(claims: ExpiringKeys) {
   return {
@@ -78,8 +81,8 @@ export function idempotencyHooks(claims: ExpiringKeys) {
     },
     onSend(request, reply, payload, done) {
       if (request.idempotency === null) return done(null, payload);
-      // Kept before it is sent. If that fails the client still gets its answer: the work is done, and an error would
-      // make it try again.
+      // Kept before it is sent. If keeping it fails, the client still gets its response: the work is done, and an error
+      // would cause a retry.
       finish(claims, request, reply, payload)
         .catch((err: unknown) => request.log.warn({ err }, "idempotency_not_kept"))
         .then(() => done(null, payload));
@@ -87,7 +90,7 @@ export function idempotencyHooks(claims: ExpiringKeys) {
   } satisfies RouteShorthandOptions;
 }
 
-/** @throws Problem of a key that is none */
+/** Scope of an idempotency key. @throws Problem if the header is not a valid key */
 function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string): unknown[] {
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw fieldProblem("invalid_request", "header.idempotency-key", "must be 1 to 255 printable ASCII characters");
@@ -116,13 +119,13 @@ function onceALine(claims: ExpiringKeys, scope: unknown[]): OnceALine {
     if ("payload" in begun) return begun.payload;
     const payload = await work();
     const { status } = JSON.parse(payload) as { status: number };
-    // In vain while the store is away: the work is done, and the result must be seen.
+    // Ignores an unavailable store: the work is done, and the client must get the result.
     await keep(claims, begun, { status, payload }).catch(() => undefined);
     return payload;
   };
 }
 
-/** Takes the claim, or gives the answer that is there already. @throws Problem */
+/** Takes the idempotency key, or returns the existing response. @throws Problem */
 async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Promise<Turn | StoredResponse> {
   const text = JSON.stringify(scope);
   const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
@@ -138,7 +141,7 @@ async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Pro
     });
   if (found === undefined) return { claim, body, secret };
   const entry: Entry = JSON.parse(found);
-  // Claims of earlier bridges, which last a day, have the digest as it is.
+  // Keys written by earlier bridges, which last a day, hold the digest unkeyed.
   if (entry.body !== body && entry.body !== digest) {
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
   }
@@ -168,7 +171,7 @@ function unseal(sealed: string, secret: Buffer): StoredResponse {
   return JSON.parse(Buffer.concat([cipher.update(text), cipher.final()]).toString());
 }
 
-/** Bytes are published together with their content type, so there the two make the request. */
+/** Digest of the body; raw bytes are published with their content type, so it is part of the digest. */
 function bodyDigest(request: FastifyRequest): string {
   if (!Buffer.isBuffer(request.body)) return hash("sha256", request.rawJson);
   const contentType = Buffer.from(`${request.headers["content-type"] ?? ""}\n`);
@@ -184,7 +187,7 @@ function finish(claims: ExpiringKeys, request: FastifyRequest, reply: FastifyRep
   });
 }
 
-/** Keeps the answer, unless another try may end better: 5xx and 429. */
+/** Stores the response, unless a retry may succeed: 5xx and 429 release the key. */
 function keep(claims: ExpiringKeys, { claim, body, secret }: Turn, answer: StoredResponse): Promise<void> {
   if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
   const entry: Entry = { body, answer: seal(answer, secret) };

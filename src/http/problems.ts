@@ -1,4 +1,4 @@
-/** Whatever goes wrong in a request becomes one problem reply (RFC 9457). */
+/** Converts every error of a request to a problem response (RFC 9457). */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
@@ -10,10 +10,10 @@ export function sendProblem(reply: FastifyReply, problem: Problem): void {
   reply.code(problem.status).headers(problem.headers).type("application/problem+json").send(JSON.stringify(problem));
 }
 
-/** The refusal behind an error that is not a {@link Problem}, if it is one. */
+/** Maps a known error of another part to a {@link Problem}; returns undefined for any other error. */
 export type Explain = (error: Error) => Problem | undefined;
 
-/** The app's error handler. What nobody foresaw is logged, and the client learns nothing about it. */
+/** The app's error handler. An unexpected error is logged, and its details are not sent to the client. */
 export function errorHandler(explain: Explain = () => undefined) {
   return (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = explain(error) ?? toProblem(error, request);
@@ -38,22 +38,22 @@ function toProblem(error: FastifyError | Problem, request: FastifyRequest): Prob
       return new Problem("invalid_request", "the body is not valid JSON");
   }
   const { statusCode = 500 } = error;
-  // The parser's own message is not passed on: it may quote the body, and the body may hold a secret.
+  // The parser's own message is not passed on: it may quote the body, and the body may contain a secret.
   if (statusCode >= 400 && statusCode < 500) return new Problem("invalid_request", STATUS_CODES[statusCode] ?? "");
   return new Problem("internal_error", "the request could not be completed", { cause: error });
 }
 
 const unreadable: Record<string, Problem> = {
   HPE_HEADER_OVERFLOW: new Problem("invalid_request", "the request line and the headers are too long"),
-  // curl, for one, sends a topic such as küche as it was typed.
+  // curl, for example, does not percent-encode a topic such as küche.
   HPE_INVALID_URL: new Problem("invalid_request", "the path must be percent-encoded"),
   ERR_HTTP_REQUEST_TIMEOUT: new Problem("slow_request", "the request did not come in time"),
 };
 const INVALID = new Problem("invalid_request", "this is not a valid HTTP request");
-/** Until a client that goes on sending, or never hangs up, is cut off: at once it could miss the answer. */
+/** Time before a client that keeps sending or never disconnects is cut off: at once, it could miss the response. */
 const LINGER_MS = 1_000;
 
-/** What Node could not read as a request at all, or not in time; there is no reply object. */
+/** Handles a request that Node could not parse, or not in time; there is no reply object. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();

@@ -1,4 +1,4 @@
-/** The contract's operations as routes: fastify-openapi-glue reads them, this file says how each is served. */
+/** Routes for the contract's operations: fastify-openapi-glue creates them with the settings from this file. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
 import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
@@ -22,27 +22,27 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Served without an API key. */
     open?: boolean;
-    /** Of a body that holds many messages: each is checked alone. */
+    /** For a body with several messages, which are validated individually. */
     items?: {
-      /** What is wrong with one by the contract; fills in the defaults. */
+      /** Returns the contract violations of a message; fills in the defaults. */
       faults(item: unknown): FieldError[];
-      /** The longest line of a streamed body. */
+      /** Maximum length of a line in a streamed body. */
       maxBytes: number;
     };
-    /** What the API key must be allowed to. */
+    /** Scope that the API key needs. */
     scope?: Scope | undefined;
   }
 }
 
 export interface RoutesOptions {
   openapi: OpenApi;
-  /** An operation without one is not served. */
+  /** Operations without a handler are not served. */
   handlers: Partial<Handlers>;
   expiringKeys: ExpiringKeys;
   maxPayloadBytes: number;
 }
 
-/** Registers every operation that has a handler, and a 405 for each other method of its path. */
+/** Registers every operation that has a handler, and a 405 for every other method of its path. */
 export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
   const openapi = withOperations(options.openapi, (id) => id in options.handlers);
   const specification = routable(openapi);
@@ -52,7 +52,7 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
   app.decorateRequest("onceALine", null);
   app.addHook("onRoute", ({ url, method, schema }) => {
     served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
-    // An operation without query parameters refuses all of them. Probes are spared: some add one against caches.
+    // An operation without query parameters refuses all of them. Probes are exempt: some add one to bypass caches.
     if (schema && url.startsWith("/v1/")) schema.querystring ??= { type: "object", properties: {} };
   });
   const settings = routeSettings({ ...options, openapi });
@@ -63,13 +63,13 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
   for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);
 }
 
-/** Of a body with many messages: a thousand of 32 KiB. */
+/** Limit of a body with several messages: a thousand of 32 KiB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
-/** For each operation what glue does not know: handler, limits, hooks. */
+/** Route settings per operation that glue does not provide: handler, limits, hooks. */
 function routeSettings({ openapi, handlers, expiringKeys: claims, maxPayloadBytes }: RoutesOptions) {
   const idempotency = idempotencyHooks(claims);
-  // JSON is wordier than what it carries: base64 makes 4/3 of a payload, \u escapes and the other fields more.
+  // JSON is larger than its payload: base64 makes it 4/3 of the size, \u escapes and the other fields add more.
   const jsonLimit = maxPayloadBytes * 2 + 65_536;
   const settings = new Map<OperationId, Partial<RouteOptions>>();
   for (const { path, method, operation } of operationsOf(openapi)) {
@@ -98,7 +98,7 @@ function routeSettings({ openapi, handlers, expiringKeys: claims, maxPayloadByte
   return settings;
 }
 
-/** Starts the reply with the contract's success status. */
+/** Sets the contract's success status before the handler runs. */
 function withStatus(handler: RouteHandlerMethod, status: number): RouteHandlerMethod {
   if (status === 200) return handler;
   return async function (request, reply) {
@@ -107,13 +107,13 @@ function withStatus(handler: RouteHandlerMethod, status: number): RouteHandlerMe
   };
 }
 
-/** The router calls what a wildcard matched `*`; it has decoded it once. */
+/** Renames the wildcard parameter `*`, which the router has decoded once, to `topic`. */
 const nameTopic: RouteOptions["onRequest"] = (request, _reply, done) => {
   request.params = { topic: (request.params as { "*": string })["*"] };
   done();
 };
 
-/** Fastify validates by content type, and so nothing where there is neither type nor body. */
+/** Fastify validates by content type and would therefore skip a request with neither type nor body. */
 const refuseNoBody: RouteOptions["preValidation"] = (request, _reply, done) => {
   const isMissing = request.body === undefined && request.headers["content-type"] === undefined;
   done(isMissing ? fieldsProblem([{ path: "", message: "is required" }]) : undefined);
@@ -121,7 +121,7 @@ const refuseNoBody: RouteOptions["preValidation"] = (request, _reply, done) => {
 
 const METHODS: HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/** 405 with `Allow`, decided before a body is read. */
+/** Responds 405 with `Allow`, before a body is read. */
 function refuseOtherMethods(app: FastifyInstance, url: string, allowed: HTTPMethods[]): void {
   const allow = allowed.join(", ");
   app.route({

@@ -1,4 +1,4 @@
-/** How long clients may take over a request, and how many may be connected: slow ones must not keep the others out. */
+/** Time limits of requests and the connection limit: slow clients must not lock out the others. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { LINES } from "./document.ts";
@@ -7,15 +7,15 @@ import { handleClientError } from "./problems.ts";
 export interface HttpTimeouts {
   /** Milliseconds for the request line and the headers, from the connection or the first byte on. */
   headersMs: number;
-  /** Milliseconds for a body. A stream of lines takes as long as it takes. */
+  /** Milliseconds for a body. A stream of lines has no total limit. */
   bodyMs: number;
-  /** Milliseconds in which nothing more comes of a stream of lines. */
+  /** Milliseconds without data after which a stream of lines is ended. */
   silenceMs: number;
-  /** Milliseconds for the rest of a body that has been answered already, most often with a refusal. */
+  /** Milliseconds for the rest of a body after the response, usually a refusal, has been sent. */
   answeredMs: number;
-  /** Beyond them a connection that waits for its next request makes room for a new one. */
+  /** Maximum number of connections; beyond it, idle ones are closed to make room for new ones. */
   maxConnections: number;
-  /** Milliseconds between two looks at the clock: so much longer all of these may take. */
+  /** Interval of the checks in milliseconds; each limit may be exceeded by this much. */
   lookMs: number;
 }
 
@@ -28,19 +28,19 @@ export const HTTP_TIMEOUTS: HttpTimeouts = {
   lookMs: 1_000,
 };
 
-/** A request whose body had not come completely. */
+/** A request whose body is not complete. */
 interface Coming {
   request: IncomingMessage;
   response: ServerResponse;
   since: number;
-  /** What the connection had brought when it was last looked at. */
+  /** Bytes received on the connection at the last check. */
   bytes: number;
   isAnswered: boolean;
 }
 
 /**
- * Node's own `requestTimeout` knows no stream that may last, so bodies are looked at here. One request a connection: the
- * next one begins when the body of the last has come.
+ * Enforces the limits on bodies, because Node's `requestTimeout` has no exception for streams of unlimited duration.
+ * There is one request per connection: the next one starts after the body of the previous one is complete.
  */
 export function enforceTimeouts(server: Server, patience: HttpTimeouts): void {
   const coming = new Map<Socket, Coming>();
@@ -65,7 +65,7 @@ export function enforceTimeouts(server: Server, patience: HttpTimeouts): void {
   server.on("close", () => clearInterval(timer));
 }
 
-/** The error with which Node ends headers that take too long. */
+/** The error with which Node reports headers that take too long. */
 const TOO_SLOW = Object.assign(new Error("the body took too long"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
 
 function isOver(one: Coming, socket: Socket, now: number, patience: HttpTimeouts): boolean {

@@ -1,19 +1,19 @@
-/** Validation by the contract's schemas, and the names of the offending fields. */
+/** Validation by the contract's schemas, and the paths of the invalid fields. */
 import { Ajv2020, type Options } from "ajv/dist/2020.js";
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify";
 import type { FieldError } from "../errors.ts";
 
 const options: Options = {
   useDefaults: true,
-  // OpenAPI's own keywords are not JSON Schema's; redocly has checked the document.
+  // OpenAPI's own keywords are not part of JSON Schema; redocly has validated the document.
   strict: false,
-  // All others describe and do not check: URLs and topics have rules and problem codes of their own.
+  // All other formats only describe: URLs and topics have their own rules and problem codes.
   formats: { byte: isBase64, uri: true, "date-time": true },
 };
 
 /**
- * Bodies are taken as they are: a string is no number, an unknown field is an error. What comes in the URL is text, so
- * there types are coerced; unknown query parameters are errors too.
+ * Bodies are validated without coercion: a string is not a number, and an unknown field is an error. URL parameters are
+ * text, so their types are coerced; unknown query parameters are errors too.
  */
 export function schemaCompiler(): FastifySchemaCompiler<object> {
   const body = new Ajv2020(options);
@@ -25,8 +25,8 @@ export function schemaCompiler(): FastifySchemaCompiler<object> {
 }
 
 /**
- * A check of one of the contract's schemas, for what is not a whole body: what is wrong with a value, nothing when it is
- * valid. Fills in the defaults. An empty path is the value itself.
+ * Creates a validator of one of the contract's schemas for a value that is not a whole body. It returns the violations,
+ * none if the value is valid, and fills in the defaults. An empty path is the value itself.
  */
 export function schemaCheck(schemas: unknown, name: string): (value: unknown) => FieldError[] {
   const check = new Ajv2020(options).compile({ components: { schemas }, $ref: `#/components/schemas/${name}` });
@@ -37,11 +37,11 @@ function isBase64(text: string): boolean {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
 
-/** One entry for each field, as in `topics[0]` or `query.limit`; an empty path is the body itself. */
+/** One entry per field, e.g. `topics[0]` or `query.limit`; an empty path is the body itself. */
 export function fieldErrors(found: FastifySchemaValidationError[], context: string | undefined): FieldError[] {
   const prefix = context === "querystring" ? "query" : context === "params" ? "path" : "";
   const named = found.map((error) => ({ path: pathOf(error, prefix), message: messageOf(error) }));
-  // A name that breaks `propertyNames` is reported twice: by its own rule, which says more, and by `propertyNames`.
+  // A name that violates `propertyNames` is reported twice: by its own, more specific rule and by `propertyNames`.
   return named.filter(({ path }, i) => named.findIndex((other) => other.path === path) === i);
 }
 

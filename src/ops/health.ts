@@ -1,13 +1,13 @@
 /**
- * `/readyz`: whether broker, store and *consumption* work. Connected is not enough: a queue worker can stop consuming
- * for good while its connection is fine, so a canary job goes through the store and must come out.
+ * `/readyz`: whether broker, store and *consumption* work. A connection is not enough: a queue worker can stop
+ * consuming permanently while its connection is fine, so a canary job must pass through the store.
  */
 import type { Queue, Worker } from "bullmq";
 import { reasonOf } from "../security/redaction.ts";
 
 export interface Check {
   ok: boolean;
-  /** Why not, for people. */
+  /** Reason of a failure, in plain words. */
   detail?: string;
 }
 
@@ -16,11 +16,11 @@ export interface Readiness {
   checks: Record<string, Check>;
 }
 
-/** Each answers within the time-out, or counts as failed. */
+/** Each probe must finish within the timeout; otherwise it counts as failed. */
 export type Probes = Record<string, () => Check | Promise<Check>>;
 
 const PROBE_MS = 2_000;
-/** However often `/readyz` is asked, the probes run at most once in this time. */
+/** Minimum interval between two runs of the probes, regardless of the calls of `/readyz`. */
 const REUSE_MS = 200;
 
 export function createReadiness(probes: Probes): () => Promise<Readiness> {
@@ -61,12 +61,12 @@ export interface Canary {
   close(): Promise<void>;
 }
 
-/** A queue of its own with a worker of its own: one job in, and the same job out again. */
+/** A dedicated queue and worker: a probe adds a job and waits until the worker has completed it. */
 export function createCanary(open: {
   queue(name: string): Queue;
   worker(name: string, processor: () => Promise<void>, options: object): Worker;
 }): Canary {
-  // Each instance has its own, or one could answer for another.
+  // One queue per instance; otherwise one instance could process another's job.
   const name = `${CANARY}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
   const queue = open.queue(name);
   const seen = new Map<string, () => void>();

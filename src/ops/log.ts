@@ -1,24 +1,24 @@
-/** The log: JSON lines on stdout, written in the background and in large pieces. */
+/** The log: JSON lines on stdout, written in the background and in large chunks. */
 import { type Logger, pino } from "pino";
 import { reasonOf, redact, redactFields } from "../security/redaction.ts";
 import type { WideLine } from "./observe.ts";
 
-/** A line is cheap, a write is not: lines wait for company this long, or until there are enough of them. */
+/** Writes are expensive compared to lines: lines are buffered for this time, or until FLUSH_BYTES are collected. */
 const FLUSH_MS = 500;
 const FLUSH_BYTES = 32 * 1024;
-/** What a reader that has stopped reading may leave unwritten; lines beyond are dropped, the process goes on. */
+/** Maximum unwritten output if the reader has stopped reading; further lines are dropped, and the process continues. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024;
 
-/** The longest line, in characters. A topic alone may have 65,535 bytes, and six characters for each of them. */
+/** The longest line, in characters. A topic alone may have 65,535 bytes, and JSON up to six characters for each. */
 const MAX_LINE = 16 * 1024;
-/** What is left of each text in a line that would be longer. */
+/** Length to which each text of an overlong line is cut. */
 const MAX_TEXT = 1024;
 
 export interface Log {
   logger: Logger;
   /** Writes an `info` line as `logger` would, at a fraction of the cost. */
   wide: WideLine;
-  /** Writes everything there is, now. */
+  /** Writes all buffered lines now. */
   flush(): void;
   close(): void;
 }
@@ -61,14 +61,14 @@ export function openLog(level: string): Log {
 
 const asItIs = { err: (err: unknown) => err };
 
-/** A logger whose lines hold no more of an error than {@link redactFields} leaves of it, whatever name it has there. */
+/** A logger whose lines contain only what {@link redactFields} keeps of an error, whatever the name of its field. */
 export function cleanLogger(level: string, destination: { write(line: string): void }): Logger {
   const logger = pino(
     {
       level,
       base: undefined,
       timestamp: isoTime,
-      // Their own would see a plain object in the place of the error, and take "Object" for its type.
+      // pino's own serializers would get a plain object instead of the error and report "Object" as its type.
       serializers: asItIs,
       formatters: { log: (fields) => redactFields(fields) },
       hooks: {
@@ -82,13 +82,13 @@ export function cleanLogger(level: string, destination: { write(line: string): v
     },
     destination,
   );
-  // Fastify sets its own serializers unless the logger names some here.
+  // Fastify sets its own serializers unless the logger has this property.
   return Object.assign(logger, { serializers: asItIs });
 }
 
 /**
- * Packages print what they have no other way to say to the console, errors with everything attached to them among it:
- * it becomes lines of the log. Flushed at once, since it is also what is said last before the process ends.
+ * Redirects the console to the log: packages print errors there, with all their properties. Flushed at once, because
+ * such output may be the last before the process ends.
  */
 export function logConsole({ logger, flush }: Log): void {
   const print = (...values: unknown[]) => {
@@ -99,7 +99,7 @@ export function logConsole({ logger, flush }: Log): void {
   for (const method of ["log", "info", "warn", "error", "debug", "trace"] as const) console[method] = print;
 }
 
-/** A line of JSON whose texts are cut, and if that is not enough all of it but what it is about. */
+/** Shortens a line of JSON: cuts its texts and, if that is not enough, keeps only level, time and message. */
 export function shortened(line: string): string {
   const cut = JSON.parse(line, (_key, value: unknown) =>
     typeof value === "string" && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT).toWellFormed()}…` : value,
@@ -110,7 +110,7 @@ export function shortened(line: string): string {
   return `${JSON.stringify({ level, time, msg, shortened: true })}\n`;
 }
 
-/** As pino's own `isoTime`, written once a millisecond and not once a line. */
+/** Like pino's own `isoTime`, but formatted once per millisecond instead of once per line. */
 let written = { at: 0, text: "" };
 function isoTime(): string {
   const at = Date.now();

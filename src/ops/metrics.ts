@@ -1,9 +1,9 @@
-/** The figures of `/metrics`, in Prometheus' words. */
+/** The Prometheus metrics of `/metrics`. */
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Books } from "../uplink/receive/message-ledger.ts";
 import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
-/** With more webhooks than this their label stays empty: a label value for each would make the page grow for ever. */
+/** With more webhooks, their label stays empty: one label value per webhook would let the page grow without limit. */
 export const MAX_LABELLED_WEBHOOKS = 100;
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 60];
@@ -53,7 +53,7 @@ export function createMetrics() {
   };
 }
 
-/** Gauges that are read when the page is: what waits and what is under way, and whether the parts are up. */
+/** Registers gauges that are read with the page: waiting and active deliveries, and whether the parts are up. */
 export function addGauges(
   { registry }: Metrics,
   read: () => Promise<{
@@ -68,7 +68,7 @@ export function addGauges(
 ): void {
   const registers = [registry];
   let reading: Promise<void> | undefined;
-  // Every gauge waits for it: the page takes them all at once, and one that does not wait shows the last page's value.
+  // Every gauge waits for it: the page reads all gauges at once, and one that does not wait has the previous value.
   const collect = () => {
     reading ??= readAll().finally(() => {
       reading = undefined;
@@ -122,7 +122,7 @@ export function addGauges(
 
   async function readAll(): Promise<void> {
     const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks, failing: sick, books } = await read();
-    // Without the store there are no lines, rather than old ones.
+    // While the store is unavailable the lines are missing instead of outdated.
     messages.reset();
     deliveries.reset();
     if (books) {

@@ -1,4 +1,4 @@
-/** What happens on the two flows, as one wide log line a unit of work and as figures. */
+/** Records the events of both flows: one wide log line per unit of work, and metrics. */
 import type { OutgoingMessage, PublishResult } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
@@ -17,14 +17,14 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** One line at level `info` for a unit of work. `members` is the inside of a JSON object. */
+/** Writes one line of level `info` for a unit of work. `members` is the inside of a JSON object. */
 export type WideLine = (members: string, message: string) => void;
 
 const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 
 const isOfExpression = ({ error }: AttemptResult) => error === "filter_error" || error === "transform_error";
 
-/** What is tried again by itself after it failed. */
+/** Parts that retry by themselves after a failure. */
 export type Part =
   | "enqueue"
   | "subscriptions"
@@ -39,7 +39,7 @@ export type Part =
   | "books";
 
 const COMPLAIN_MS = 10_000;
-/** Characters of a filter that may have 65,535. */
+/** Maximum number of logged characters of a filter, which may have 65,535. */
 const MAX_LOGGED = 200;
 
 export type Observer = ReturnType<typeof createObserver>;
@@ -49,7 +49,7 @@ export function createObserver(
   metrics: Metrics,
   webhooks: { readonly size: number; get(id: string): unknown },
 ) {
-  /** A call that ends after its webhook was removed must not bring the label back. */
+  /** Returns an empty label for a removed webhook: a call that ends later must not bring its label back. */
   const label = (id: string) => (webhooks.size <= MAX_LABELLED_WEBHOOKS && webhooks.get(id) !== undefined ? id : "");
   const complainedAt = new Map<string, number>();
 
@@ -60,7 +60,7 @@ export function createObserver(
       metrics.published.inc(result.kind);
       metrics.publishSeconds.observe(seconds);
       const ms = Math.round(seconds * 1e5) / 100;
-      // Written by hand: on this path the line would cost a tenth of the whole request.
+      // Built by hand: on this path JSON.stringify would cost a tenth of the whole request.
       wide(
         `"message_id":"${id}","topic":${JSON.stringify(topic)},"qos":${qos},"retain":${retain},` +
           `"bytes":${payload.length},"outcome":"${result.kind}","duration_ms":${ms}`,
@@ -68,7 +68,7 @@ export function createObserver(
       );
     },
 
-    /** Made durable, to be published later. */
+    /** A message was stored to be published later. */
     accepted({ payload }: OutgoingMessage, { id, topic, qos, retain, outcome }: StoredPublish): void {
       metrics.accepted.inc(outcome);
       wide(membersOf({ message_id: id, topic, qos, retain, bytes: payload.length, outcome }), "message_accepted");
@@ -102,7 +102,7 @@ export function createObserver(
         metrics.delivered.inc(label(id));
         metrics.deliverySeconds.observe((Date.now() - message.receivedAt) / 1_000, label(id));
       } else if (decision.kind === "dead") metrics.failed.inc(label(id));
-      // The others that a batch delivered are told of with the one that leads.
+      // The other deliveries of a successful batch are covered by the line of the first one.
       if (delivered && !leads) return;
       wide(
         membersOf({
@@ -114,7 +114,7 @@ export function createObserver(
           outcome: decision.kind,
           status: result.statusCode,
           error: result.error,
-          // An expression's may quote the payload; the attempt itself has it.
+          // The detail of an expression error may quote the payload; it is kept in the attempt log only.
           ...(!isOfExpression(result) && { detail: result.detail }),
           duration_ms: Math.round(result.durationMs),
           ...("delayMs" in decision && { next_in_ms: decision.delayMs }),
@@ -123,7 +123,7 @@ export function createObserver(
       );
     },
 
-    /** A delivery that no device caused. */
+    /** A delivery that was not caused by a device message. */
     added(webhookId: string): void {
       metrics.enqueued.inc(label(webhookId));
     },
@@ -133,23 +133,23 @@ export function createObserver(
       wide(membersOf({ message_id: message.id, webhook_id: id, topic: message.topic }), "delivery_filtered");
     },
 
-    /** An answer that nobody waits for (any more). */
+    /** A device's response that no request waits for (any more). */
     lateAnswer({ id, topic }: Message): void {
       metrics.lateAnswers.inc();
       log.info({ message_id: id, topic }, "request_answer_late");
     },
 
-    /** An answer that was not published, although the webhook has a `replyTopic`. */
-    /** A stored filter that no broker would take from this version. */
+    /** A stored filter that this version sets aside because no broker would accept it. */
     filterSetAside(webhook_id: string, filter: string, reason: string): void {
       log.warn({ webhook_id, filter: filter.slice(0, MAX_LOGGED), reason }, "filter_set_aside");
     },
 
-    /** A stored request that is not published and whose response is not subscribed. */
+    /** A stored request that is set aside: it is not published, and its response is not subscribed. */
     requestSetAside(request_id: string, reason: string): void {
       log.warn({ request_id, reason }, "request_set_aside");
     },
 
+    /** A reply was not published, although the webhook has a `replyTopic`. */
     notReplied(webhook_id: string, message_id: string, reason: NoReply): void {
       log.info({ webhook_id, message_id, reason }, "reply_not_published");
     },
@@ -158,7 +158,7 @@ export function createObserver(
       this.partFailed("reply", error);
     },
 
-    /** The retained messages that a webhook wanted once. */
+    /** The retained messages that a webhook requested once were enqueued. */
     snapshotTaken(webhook_id: string, found: { topics: number; tooLarge: number; truncated: boolean }): void {
       const { topics, tooLarge: too_large, truncated } = found;
       const level = truncated || too_large > 0 ? "warn" : "info";
@@ -174,7 +174,7 @@ export function createObserver(
       log.warn({}, "stream_dropped");
     },
 
-    /** The health of an endpoint changed; said once, by the instance that saw it. */
+    /** The health of an endpoint changed; recorded once, by the instance that detected it. */
     transition(webhookId: string, { id, type, reason, failingSince }: Notice): void {
       metrics.transitions.inc(type);
       const line = { webhook_id: webhookId, event_id: id, reason, failing_since: new Date(failingSince).toISOString() };
@@ -182,24 +182,24 @@ export function createObserver(
       else log.warn(line, type.replace(".", "_"));
     },
 
-    /** An event of the bridge itself is durable for the webhooks that asked for it. */
+    /** An event of the bridge is durable for the webhooks that subscribe to it. */
     announced(type: WebhookEvent, webhookIds: string[]): void {
       metrics.events.inc(type);
       for (const webhook of webhookIds) metrics.enqueued.inc(label(webhook));
     },
 
-    /** A dead letter without an event of its own. */
+    /** A dead letter without its own event, because there were too many. */
     suppressed(): void {
       metrics.eventsSuppressed.inc();
     },
 
-    /** Deliveries that waited and were dropped unsent. */
+    /** Waiting deliveries were discarded without being sent. */
     discarded(webhook: string, count: number, reason: string): void {
       metrics.discarded.inc(label(webhook), count);
       log.warn({ webhook_id: webhook, count, reason }, "deliveries_discarded");
     },
 
-    /** A part failed and is tried again by itself: counted always, said at most every COMPLAIN_MS. */
+    /** A part failed and retries by itself: logged at most once per part and COMPLAIN_MS. */
     partFailed(part: Part, error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
@@ -212,13 +212,13 @@ export function createObserver(
       metrics.enqueueSeconds.observe(durationMs / 1_000);
     },
 
-    /** The ownership check: `agreed` in the answer to it, or not (yet). */
+    /** The ownership check was sent; `agreed`: the response contained the consent. */
     askedOwner({ id }: Webhook, { statusCode, error, detail, durationMs }: AttemptResult, agreed: boolean): void {
       const outcome = agreed ? "agreed" : "pending";
       log.info({ webhook_id: id, outcome, status: statusCode, error, detail, duration_ms: durationMs }, "owner_asked");
     },
 
-    /** A webhook is gone: so are its labels, or the page would grow with every one that ever was. */
+    /** Removes the labels of a removed webhook; otherwise the page would grow with every webhook ever registered. */
     forget(webhookId: string): void {
       const { enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds } = metrics;
       const labelled = [enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds];

@@ -1,4 +1,4 @@
-/** What the bridge says of itself: readiness probes, `/v1/status`, queue depths. */
+/** State of the bridge: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
 import type { Outbox } from "../downlink/outbox.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
@@ -11,11 +11,11 @@ import type { WebhookRegistry } from "../webhooks/registry.ts";
 import type { Canary, Check, Probes } from "./health.ts";
 import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
 
-/** Of what a process may do: as far as it shows. */
+/** The capabilities of a process that affect its status. */
 interface Running {
-  /** Connected to the broker. */
+  /** Connects to the broker. */
   connection: boolean;
-  /** May receive. */
+  /** May become the receiver. */
   lane: boolean;
 }
 
@@ -30,12 +30,12 @@ export interface Parts {
   uplink: Uplink<SubscriberSession>;
   registry: WebhookRegistry;
   runs: Running;
-  /** Absent where nothing consumes. */
+  /** Absent if this process runs no queue workers. */
   canary?: Canary | undefined;
   outbox: Outbox;
 }
 
-/** A flush longer than this means that the store takes nothing. */
+/** A flush that takes longer means that the store accepts no writes. */
 const STUCK_FLUSH_MS = 5_000;
 
 export function createProbes({ store, publisher, uplink, runs, canary }: Parts): Probes {
@@ -58,7 +58,7 @@ export function createProbes({ store, publisher, uplink, runs, canary }: Parts):
   };
 }
 
-/** Where another instance receives, its own checks tell how well. */
+/** Checks this instance's sessions. If another instance is the receiver, its own check reports their state. */
 export function uplinkCheck({
   holder,
   sessions,
@@ -80,7 +80,7 @@ export function uplinkCheck({
 interface StatusParts extends Parts {
   roles: readonly string[];
   broker: { url: string; embedded: boolean };
-  /** What an operator should know, besides what the store itself says. */
+  /** Warnings for the operator, in addition to the store's own. */
   warnings: readonly string[];
 }
 
@@ -105,7 +105,7 @@ export function createStatus(parts: StatusParts) {
     store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
     lanes: [laneStatus(uplink)],
     webhooks: registry.size,
-    // Null while the store cannot be asked: the rest is worth knowing just then.
+    // Null if the store is unavailable: the rest of the status is useful just then.
     books: await uplink.books().catch(() => null),
   });
 }
@@ -116,7 +116,7 @@ function laneStatus({ holder, sessions }: Parts["uplink"]) {
   return { lane: RECEIVER, holder: name, here, sessions: own };
 }
 
-/** Read for `/metrics`. With many webhooks counting each would cost more than it tells. */
+/** Values for `/metrics`. Beyond MAX_LABELLED_WEBHOOKS webhooks, deliveries are not counted: it would cost too much. */
 export async function queueDepths({ uplink, registry, publisher, store, outbox, runs }: Parts) {
   const webhooks = registry.all().slice(0, MAX_LABELLED_WEBHOOKS);
   const few = registry.size <= MAX_LABELLED_WEBHOOKS;

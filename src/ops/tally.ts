@@ -1,10 +1,10 @@
 /**
  * Counters and histograms for the hot paths. prom-client validates and hashes labels at every observation, which costs
- * more than most of what is observed; these add up plain numbers and hand them to its registry when the page is read.
+ * more than most of the observed work; these add up plain numbers and pass them to its registry when the page is read.
  */
 import type { Metric, Registry } from "prom-client";
 
-/** At most one label; where there is none its value is left out. */
+/** A metric with at most one label; without a label, its value is omitted. */
 export interface TallyOptions {
   registry: Registry;
   name: string;
@@ -14,7 +14,7 @@ export interface TallyOptions {
 
 export interface Tally {
   inc(value?: string, by?: number): void;
-  /** Drops what was counted for one value of the label. */
+  /** Removes the counts of one label value. */
   remove(value: string): void;
 }
 
@@ -35,7 +35,7 @@ export interface Distribution {
 }
 
 interface Observed {
-  /** Observations by the first bound they do not exceed; the last place is for those beyond every bound. */
+  /** Observations by the first bound that they do not exceed; the last entry counts those above all bounds. */
   buckets: number[];
   sum: number;
 }
@@ -86,7 +86,7 @@ interface Value {
   metricName?: string;
 }
 
-/** The registry asks its metrics for no more than this. */
+/** Registers an object with only the members that the registry uses. */
 function register({ registry, name, help }: TallyOptions, type: "counter" | "histogram", values: () => Value[]): void {
   const get = async () => ({ name, help, type, values: values(), aggregator: "sum" });
   registry.registerMetric({ name, help, get, reset: () => undefined } as unknown as Metric);

@@ -1,4 +1,4 @@
-/** Which webhooks a caller may see, and what registering or using one takes. Pure. */
+/** Access rules: which webhooks a caller may see, and which rights registering or using one requires. Pure. */
 
 import { Problem } from "../errors.ts";
 import { type Caller, requireRead } from "../keys/caller.ts";
@@ -10,7 +10,7 @@ export function isVisible(webhook: Webhook, caller: Caller): boolean {
 }
 
 /**
- * Whether a caller may have the receiver called: its answers are published on the bridge's account.
+ * Checks that the caller may have the receiver called: the bridge publishes its replies.
  * @throws Problem not_found, forbidden_topic
  */
 export function requireUse(webhook: Webhook, caller: Caller): void {
@@ -18,7 +18,7 @@ export function requireUse(webhook: Webhook, caller: Caller): void {
   checkReplyTopic(webhook, caller);
 }
 
-/** A pause, like a removal, only ends what the webhook does. */
+/** A pause, like a removal, only stops the webhook and requires no further rights. */
 export function isPause(input: WebhookPatch): boolean {
   return input.enabled === false && Object.keys(input).length === 1;
 }
@@ -32,7 +32,7 @@ export function requireEvents(caller: Caller, events: readonly WebhookEvent[] | 
   if (events?.length) requireRead(caller, "#", "events");
 }
 
-/** In the words of the registry: a hidden webhook and an absent one get the same answer. */
+/** Uses the registry's wording: a hidden webhook and an absent one get the same response. */
 export function notFound(id: string): Problem {
   return new Problem("not_found", `there is no webhook ${id}`);
 }

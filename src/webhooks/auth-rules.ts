@@ -1,4 +1,4 @@
-/** The rules for how the bridge proves itself to a receiver, and whom it trusts there. Pure. */
+/** Rules for the bridge's credentials at a receiver and for the certificate authorities it trusts there. Pure. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { type FieldError, fieldsProblem } from "../errors.ts";
@@ -6,7 +6,7 @@ import type { AuthInput, Webhook } from "./webhook.ts";
 
 type Field = Exclude<keyof AuthInput, "type">;
 
-/** Which fields belong to which type; those with `?` may be absent. */
+/** Fields of each type; those with `?` are optional. */
 const FIELDS: Record<AuthInput["type"], (Field | `${Field}?`)[]> = {
   basic: ["username", "password"],
   bearer: ["token"],
@@ -14,7 +14,7 @@ const FIELDS: Record<AuthInput["type"], (Field | `${Field}?`)[]> = {
   mtls: ["cert", "key"],
 };
 
-/** What may stand in a field besides its length; what it means is another standard's business. */
+/** Allowed content of a field, besides its length; its meaning is defined by other standards. */
 const TEXTS: Partial<Record<Field, { holds: RegExp; message: string }>> = {
   // RFC 7617 section 2: the first colon ends the user name.
   username: { holds: /^[^:\p{Cc}]*$/u, message: "must not hold a colon or control characters" },
@@ -30,7 +30,7 @@ const TEXTS: Partial<Record<Field, { holds: RegExp; message: string }>> = {
   audience: { holds: /^[\x20-\x7e]+$/, message: "must be printable ASCII" },
 };
 
-/** Everything wrong with `auth`, but for whether its token URL may be called. No message holds a secret. */
+/** Returns all errors in `auth`, except whether its token URL may be called. No message contains a secret. */
 export function authErrors(auth: AuthInput): FieldError[] {
   const { type, ...given } = auth;
   const own = FIELDS[type].map((field) => field.replace("?", "") as Field);
@@ -50,19 +50,19 @@ export function authErrors(auth: AuthInput): FieldError[] {
   return clientCertificateErrors(auth.cert!, auth.key!).map(([field, message]) => at(field, message));
 }
 
-/** What is wrong with a bundle of authorities. */
+/** Returns the error in a bundle of certificate authorities, if any. */
 export function caError(ca: string): string | undefined {
   return certificatesOf(ca) ? undefined : "must hold certificates in PEM form, and nothing but valid ones";
 }
 
-/** What asks for one another across fields, in the registration as a whole. @throws Problem */
+/** Checks dependencies between fields, in the registration as a whole. @throws Problem */
 export function requireTrustFits({ url, auth, ca, headers }: Pick<Webhook, "url" | "auth" | "ca" | "headers">): void {
   const errors: FieldError[] = [];
   const own = Object.keys(headers).find((name) => name.toLowerCase() === "authorization");
   if (own !== undefined && auth && auth.type !== "mtls") {
     errors.push({ path: `headers.${own}`, message: `must not be given together with auth of type ${auth.type}` });
   }
-  // In the clear neither would do anything, and somebody relies on it.
+  // Without TLS neither would have any effect, but the user would rely on it.
   if (!/^https:/i.test(url)) {
     const message = "needs a url with https";
     if (auth?.type === "mtls") errors.push({ path: "auth.type", message: `mtls ${message}` });
@@ -84,7 +84,7 @@ function clientCertificateErrors(cert: string, key: string): [field: "cert" | "k
   }
   if (!first.checkPrivateKey(secret)) return [["key", "is not the key of auth.cert"]];
   try {
-    // OpenSSL's own word: it refuses, for instance, keys that are too short.
+    // OpenSSL decides: it refuses, for example, keys that are too short.
     createSecureContext({ cert, key });
     return [];
   } catch {
@@ -94,7 +94,7 @@ function clientCertificateErrors(cert: string, key: string): [field: "cert" | "k
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
-/** Undefined when there is none, or one that is not valid, or something else beside them. */
+/** Undefined if the text contains no certificate, an invalid one, or any other PEM block. */
 function certificatesOf(pem: string): X509Certificate[] | undefined {
   const blocks = [...pem.matchAll(BLOCK)];
   if (blocks.length === 0 || blocks.some(([, label]) => label !== "CERTIFICATE")) return undefined;

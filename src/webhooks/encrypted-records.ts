@@ -1,23 +1,25 @@
-/** Webhook records as they lie in the store: what is secret in them in one encrypted text, the rest as it is. */
+/** Webhook records in the store: all secrets in one encrypted text, the other fields in plain text. */
 import type { Records, Versioned } from "../store/store.ts";
 import { openFields, type SecretField, type Webhook } from "./webhook.ts";
 
-/** Encrypts and decrypts; the key ring. */
+/** Encrypts and decrypts; implemented by the key ring. */
 export interface Sealer {
-  /** False: there is no key, and records are kept plain. */
+  /** False: there is no key, and records are stored in plain text. */
   readonly seals: boolean;
   seal(text: string, owner: string): string;
   open(sealed: string, owner: string): string;
   isCurrent(sealed: string): boolean;
 }
 
-/** Signing secrets, the receiver's credentials, header values (any of which may be one) and the callback's token. */
+/**
+ * Signing secrets, the receiver's credentials, header values (any of them may be a secret) and the callback's token.
+ */
 type Secrets = Pick<Webhook, SecretField>;
 
-/** In the store; a record without `sealed` is plain. */
+/** The stored record; without `sealed` it is plain text. */
 export type StoredWebhook = Omit<Webhook, keyof Secrets> & Partial<Secrets> & { sealed?: string };
 
-/** Records that are plain in the process and sealed in the store. Reading throws where no key opens a record. */
+/** Records that are plain in the process and encrypted in the store. Reading throws if no key decrypts a record. */
 export function encryptedRecords(records: Records<StoredWebhook>, sealer: Sealer): Records<Webhook> {
   const open = ({ id, value, version }: Versioned<StoredWebhook>) => ({
     id,
@@ -40,10 +42,10 @@ export function encryptedRecords(records: Records<StoredWebhook>, sealer: Sealer
 }
 
 /**
- * Seals every record that is still plain, or sealed with a key that has been replaced, so that the old key can be
- * taken away. What somebody else changes meanwhile is sealed by that.
- * @returns how many were written
- * @throws what the sealer does when no key opens a record
+ * Encrypts every record that is still plain, or encrypted with a replaced key, so that the old key can be removed. A
+ * record that another process changes meanwhile is encrypted by that change.
+ * @returns number of records written
+ * @throws the sealer's error if no key decrypts a record
  */
 export async function encryptAll(records: Records<StoredWebhook>, sealer: Sealer): Promise<number> {
   let written = 0;
@@ -67,7 +69,7 @@ function unseal(id: string, { sealed, ...stored }: StoredWebhook, sealer: Sealer
   return { ...stored, ...(JSON.parse(sealer.open(sealed, ownerOf(id))) as Secrets) };
 }
 
-/** Bound to the id: nobody who can write to the store may give one webhook the credentials of another. */
+/** Binds the secrets to the id: write access to the store must not allow moving credentials to another webhook. */
 function ownerOf(id: string): string {
   return `webhook ${id}`;
 }

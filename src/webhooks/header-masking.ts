@@ -1,4 +1,4 @@
-/** Header values that look like credentials are not shown; the mask that stands for one may be sent back. Pure. */
+/** Masks header values that look like credentials; a mask may be sent back in place of its value. Pure. */
 import { type FieldError, fieldsProblem } from "../errors.ts";
 
 export const MASK = "********";
@@ -11,19 +11,19 @@ export function maskHeaders(headers: Headers): Headers {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shown(name, value)]));
 }
 
-/** Whether one of the values is not shown. */
+/** Whether one of the values is masked. */
 export function hasCredentials(headers: Headers): boolean {
   return Object.keys(headers).some((name) => CREDENTIAL.test(name));
 }
 
-/** Whether the value stands for one that is not shown. */
+/** Whether the value is the mask of a hidden value. */
 export function isMask(name: string, value: string): boolean {
   return value === MASK && CREDENTIAL.test(name);
 }
 
 /**
- * Puts the values that are there in the place of their masks, so that what was read can be changed and sent back.
- * @throws Problem where a mask stands for nothing
+ * Replaces masks with the current values, so that a response can be edited and sent back.
+ * @throws Problem if there is no current value for a mask
  */
 export function unmaskHeaders(given: Headers, current: Headers): Headers {
   const values = new Map(Object.entries(current).map(([name, value]) => [name.toLowerCase(), value]));

@@ -1,11 +1,11 @@
-/** Credentials belong to the origin they were given for: another one gets only those that the same call sets. Pure. */
+/** Credentials belong to the origin for which they were set: a new origin needs them in the same call. Pure. */
 import { type FieldError, fieldsProblem } from "../errors.ts";
 import { hasCredentials, isMask } from "./header-masking.ts";
 import type { Webhook, WebhookPatch } from "./webhook.ts";
 
 /**
- * Otherwise a caller could have values that the API never shows sent to a receiver of its own. The signing secret
- * stays: it signs, and is not sent.
+ * Requires credentials to be set again for a new origin. Otherwise a caller could have values that the API never
+ * returns sent to its own receiver. The signing secret is exempt: it signs, and is not sent.
  * @throws Problem credentials_required
  */
 export function requireCredentials(current: Pick<Webhook, "url" | "auth" | "headers">, input: WebhookPatch): void {

@@ -1,4 +1,4 @@
-/** The registrations: in the store for ever, in memory for every message. */
+/** The registrations: persistent in the store, and cached in memory for routing. */
 
 import { type Log, RecordCache } from "../store/record-cache.ts";
 import type { Records } from "../store/store.ts";

@@ -1,4 +1,4 @@
-/** `replyTopic`: what may be registered. What becomes of it with each message: `src/uplink/deliver/reply.ts`. */
+/** Validates `replyTopic` at registration; for its use with each message, see `src/uplink/deliver/reply.ts`. */
 
 import { fieldProblem } from "../errors.ts";
 import { type Caller, requirePublish, requirePublishAll } from "../keys/caller.ts";
@@ -10,7 +10,7 @@ const TOPIC = "{topic}";
 const RESPONSE_TOPIC = "{responseTopic}";
 
 /**
- * Whether replies go where they may, and where they cannot come back for certain.
+ * Checks that the caller may publish the replies, and that they cannot match the webhook's own topics.
  * @throws Problem invalid_topic, invalid_request, forbidden_topic
  */
 export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopic" | "topics">, caller: Caller): void {
@@ -26,7 +26,7 @@ export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopi
   if (wrong) throw fieldProblem("invalid_topic", FIELD, wrong);
   for (const filter of new Set(replyTopic.includes(TOPIC) ? topics : [replyTopic])) {
     const replies = repliesTo(filter, replyTopic);
-    // A filter that is wrong by itself is refused by its own name.
+    // An invalid filter is reported under its own field.
     const wrong = topicFilterError(filter) ? undefined : topicFilterError(replies);
     if (wrong) throw fieldProblem("invalid_topic", FIELD, `with ${TOPIC} replaced it ${wrong}`);
     if (topics.some((own) => covers(own, replies))) {
@@ -38,8 +38,8 @@ export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopi
 }
 
 /**
- * A response topic is where the device answers, with rights of its own. Only where a webhook answers there instead, the
- * bridge publishes on it, so then the caller must be allowed to.
+ * Checks the response topic of a publish. Normally the device responds there, with its own rights. If a webhook replies
+ * there instead, the bridge publishes to it, so the caller needs the right to publish there.
  * @throws Problem forbidden_topic
  */
 export function checkResponseTopic(
@@ -54,10 +54,10 @@ export function checkResponseTopic(
   if (isAnswered) requirePublish(caller, responseTopic, "responseTopic");
 }
 
-/** A filter that matches every topic to which messages under `filter` are answered. */
+/** A filter that matches every topic of replies to messages under `filter`. */
 function repliesTo(filter: string, replyTopic: string): string {
   const levels = replyTopic.replaceAll(TOPIC, () => filter).split("/");
-  // What stands beside a wildcard in its level, as in `{topic}-reply`, makes a level that may be anything.
+  // Text next to a wildcard in the same level, as in `{topic}-reply`, makes a level that may have any value.
   const anyLevel = levels.map((level) => (level !== "#" && /[+#]/.test(level) ? "+" : level));
   const open = levels.findIndex((level) => level.includes("#"));
   return open === -1 ? anyLevel.join("/") : [...anyLevel.slice(0, open), "#"].join("/");

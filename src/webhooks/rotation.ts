@@ -1,13 +1,16 @@
-/** Which secrets sign, and how a new one takes the place of the old. Pure. */
+/** Signing secrets and their rotation. Pure. */
 import type { Webhook } from "./webhook.ts";
 
-/** The grace is 0 to 604,800 seconds. */
+/** The grace period is 0 to 604,800 seconds. */
 export interface Rotation {
   secret: string;
   graceSeconds: number;
 }
 
-/** With the new secret; the old one signs as well until the grace is over. One from an earlier rotation is dropped. */
+/**
+ * Returns the webhook with the new secret. The old one also signs during the grace period; an even older one is
+ * dropped.
+ */
 export function rotated(webhook: Webhook, { secret, graceSeconds }: Rotation, now: number): Webhook {
   const { oldSecret: _dropped, ...rest } = webhook;
   const changed = { ...rest, secret, updatedAt: new Date(now).toISOString() };
@@ -16,7 +19,9 @@ export function rotated(webhook: Webhook, { secret, graceSeconds }: Rotation, no
   return { ...changed, oldSecret: { secret: webhook.secret, until } };
 }
 
-/** The new one first, since a receiver may look at the first signature only. @param now milliseconds since the epoch */
+/**
+ * The new secret comes first: a receiver may check only the first signature. @param now milliseconds since the epoch
+ */
 export function signingSecrets({ secret, oldSecret }: Webhook, now: number): string[] {
   return oldSecret && Date.parse(oldSecret.until) > now ? [secret, oldSecret.secret] : [secret];
 }

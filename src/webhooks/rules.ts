@@ -1,20 +1,20 @@
-/** The rules for what may be registered. */
+/** Validation rules for registrations. */
 import { type FieldError, fieldProblem, Problem } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
 import { authErrors, caError } from "./auth-rules.ts";
 import type { Webhook, WebhookPatch } from "./webhook.ts";
 
-/** What decides about URLs, headers and secrets; the real ones come from the uplink. */
+/** Rules for URLs, headers, secrets and expressions, implemented by the uplink. */
 export interface WebhookRules {
-  /** Why the URL may not be called, undefined when it may. */
+  /** Why the URL may not be called; undefined if it may. */
   urlError(url: string): Promise<{ code: "invalid_url" | "blocked_address"; message: string } | undefined>;
   headerError(name: string, value: string): string | undefined;
   secretError(secret: string): string | undefined;
-  /** What is wrong with the syntax of a JSONata expression. */
+  /** Returns the syntax error of a JSONata expression, if any. */
   expressionError(expression: string): Promise<string | undefined>;
 }
 
-/** Checks the fields that are there. The shape has been checked against the contract before. @throws Problem */
+/** Checks the given fields. Their shape has already been validated against the contract. @throws Problem */
 export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Promise<void> {
   const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, topicFilterError(filter)));
   if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
@@ -42,13 +42,13 @@ async function requireUrl(path: string, url: string | undefined, rules: WebhookR
   if (wrong) throw fieldProblem(wrong.code, path, wrong.message);
 }
 
-/** @throws Problem of a webhook that would never be called */
+/** @throws Problem if the webhook would never be called */
 export function requirePurpose({ topics, events }: Pick<Webhook, "topics" | "events">): void {
   if (topics.length > 0 || (events && events.length > 0)) return;
   throw fieldProblem("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
 }
 
-/** @throws Problem of fields that cannot go together, each of which may be right by itself */
+/** @throws Problem if individually valid fields exclude each other */
 export function requireCombination({ batch, ordering, mode }: Pick<WebhookPatch, "batch" | "ordering" | "mode">): void {
   if (!batch) return;
   const refuse = (other: string) => fieldProblem("invalid_request", "batch", `cannot stand beside ${other}`);

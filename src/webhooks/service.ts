@@ -1,4 +1,4 @@
-/** What the API does with webhooks: create, list, read, change, remove, and what became of their deliveries. */
+/** Webhook operations of the API: create, list, get, update, remove, and list deliveries. */
 
 import { Problem } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
@@ -23,17 +23,17 @@ import {
 } from "./webhook.ts";
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
-/** What the delivery side tells and does. */
+/** Port to the delivery side. */
 export interface Deliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
-  /** Queues a test event and answers its id. */
+  /** Queues a test event and returns its id. */
   sendTest(webhookId: string): Promise<string>;
-  /** Drops everything that waits. */
+  /** Drops all waiting deliveries. */
   drop(webhookId: string): Promise<void>;
-  /** Since when every attempt has failed, in milliseconds; undefined when the endpoint is not failing. */
+  /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
   failingSince(webhookId: string): number | undefined;
-  /** Forgets what was held against the endpoint: it is called at once. */
+  /** Resets the endpoint's health: it is called at once. */
   resetHealth(webhookId: string): Promise<void>;
 }
 
@@ -43,40 +43,43 @@ export interface WebhookServiceOptions<Page, Query> {
   newSecret(): string;
   /** The ownership check. */
   owner: {
-    /** Who asks, as a DNS name. */
+    /** The DNS name under which the bridge asks. */
     origin: string;
-    /** Asks the receiver; undefined when it did not agree (yet). Never rejects. */
+    /** Asks the receiver; undefined if it has not agreed (yet). Never rejects. */
     ask(webhook: Webhook): Promise<Consent | undefined>;
   };
   deliveries: Deliveries<Page, Query>;
-  /** Resolves once the broker subscribes us to what the webhooks want; false when that takes too long. */
+  /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
   untilInStep(timeoutMs: number): Promise<boolean>;
-  /** Why the broker does not subscribe us, by filter. */
+  /** Filters whose subscription the broker refused, with the reason. */
   refused(): ReadonlyMap<string, string>;
 }
 
-/** An answer waits so long for the broker, so that what is sent after it arrives; in vain while the broker is away. */
+/**
+ * How long a response waits for the subscriptions, so that messages published after it arrive; no effect while the
+ * broker is unavailable.
+ */
 const IN_STEP_MS = 2_000;
 
-/** How long the old secret signs as well, unless the caller says otherwise. */
+/** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
 
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
-  /** The only answer, with that to rotate-secret, that holds the secret. @throws Problem */
+  /** Creates a webhook. Only this response and that of rotate-secret contain the secret. @throws Problem */
   async create(input: WebhookInput, caller: Caller): Promise<WebhookDto> {
     const { registry } = this.options;
     if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     const webhook = await this.draft(input, caller);
     await registry.create(webhook.id, webhook);
-    // It is registered: its secret must not be lost because a consent could not be written down.
+    // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => webhook);
     const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
     return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
   }
 
-  /** A webhook as it would be registered, not stored. @throws Problem */
+  /** Builds a webhook as it would be registered, without storing it. @throws Problem */
   async draft(input: WebhookInput, caller: Caller): Promise<Webhook> {
     const { rules, newSecret } = this.options;
     requireTopics(caller, input.topics);
@@ -104,11 +107,11 @@ export class WebhookService<Page, Query> {
     return webhook;
   }
 
-  /** Those that the caller may see, in the order of their ids. */
+  /** Lists the webhooks that the caller may see, ordered by id. */
   async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<ListPage<WebhookDto>> {
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
-    // What may not be seen makes no page shorter.
+    // Hidden webhooks do not shorten a page.
     for (;;) {
       const more = await this.options.registry.list({ limit: limit + 1, ...from });
       found.push(...more.filter((webhook) => isVisible(webhook, caller)));
@@ -123,7 +126,7 @@ export class WebhookService<Page, Query> {
     return this.#withCounts(await this.readable(id, caller));
   }
 
-  /** Changes the fields that are there; `enabled: true` also brings a disabled webhook back. @throws Problem */
+  /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. @throws Problem */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto> {
     const before = await this.readable(id, caller);
     requireTopics(caller, input.topics ?? []);
@@ -131,14 +134,14 @@ export class WebhookService<Page, Query> {
     await checkWebhook(input, this.options.rules);
     const changes = normalised(input);
     let webhook = await this.options.registry.update(id, (current) => {
-      // Again: another caller may have given it topics that this one may not read.
+      // Checked again: another caller may have added topics that this one may not read.
       if (!isVisible(current, caller)) throw notFound(id);
       const changed = { ...current, ...changes, updatedAt: new Date().toISOString() };
       if (input.enabled === true) delete changed.disabled;
       if (input.headers) changed.headers = unmaskHeaders(input.headers, current.headers);
       if (input.secret !== undefined) delete changed.oldSecret;
       if (input.verify === false) delete changed.verification;
-      // Whoever has agreed was asked about the URL that was.
+      // The consent was given for the previous URL.
       const isMoved = changed.url !== current.url && changed.verification !== undefined;
       if (input.verify || isMoved) changed.verification = pendingCheck(this.options.owner.origin, new Date());
       for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
@@ -146,7 +149,7 @@ export class WebhookService<Page, Query> {
       requireTrustFits(changed);
       requireCredentials(current, input);
       requireCombination(changed);
-      // Any change may decide what is published as a reply, so it takes the same rights as the registration.
+      // Any change may affect the published replies, so it requires the same rights as the registration.
       if (!isPause(input)) checkReplyTopic(changed, caller);
       return changed;
     });
@@ -156,7 +159,7 @@ export class WebhookService<Page, Query> {
     return this.#withCounts(webhook);
   }
 
-  /** A new signing secret, shown in this answer; the old one signs as well for the grace. @throws Problem */
+  /** Sets a new signing secret and returns it; the old one also signs during the grace period. @throws Problem */
   async rotateSecret(id: string, input: { secret?: string; graceSeconds?: number }, caller: Caller) {
     await this.readable(id, caller);
     const { secret = this.options.newSecret(), graceSeconds = GRACE_SECONDS } = input;
@@ -169,8 +172,8 @@ export class WebhookService<Page, Query> {
   }
 
   /**
-   * The receiver agrees through its callback URL, with the rate that it takes.
-   * @throws Problem not_found, whether the webhook or the token is not there
+   * Records the receiver's consent through the callback URL, with its allowed rate.
+   * @throws Problem not_found, for an unknown webhook or token
    */
   async confirm(id: string, token: string, consent: Consent): Promise<{ state: "verified" }> {
     await this.options.registry.update(id, (current) => {
@@ -181,7 +184,7 @@ export class WebhookService<Page, Query> {
     return { state: "verified" };
   }
 
-  /** Asks the receiver of a webhook whose check is pending. @returns it as it is then */
+  /** Asks the receiver of a webhook whose check is pending. @returns the webhook after that */
   async #ask(webhook: Webhook): Promise<Webhook> {
     const { state, token = "" } = webhook.verification ?? {};
     if (state !== "pending") return webhook;
@@ -196,7 +199,7 @@ export class WebhookService<Page, Query> {
     await this.options.deliveries.drop(id);
   }
 
-  /** Queues an event of the bridge itself, whatever the webhook's topics. @returns its id */
+  /** Queues a test event, whatever the webhook's topics. @returns its id */
   async test(id: string, caller: Caller): Promise<{ messageId: string }> {
     await this.usable(id, caller);
     return { messageId: await this.options.deliveries.sendTest(id) };
@@ -207,7 +210,7 @@ export class WebhookService<Page, Query> {
     return this.options.deliveries.list(id, query);
   }
 
-  /** As it is registered, with its secrets. @throws Problem not_found, also where the caller may not see it */
+  /** Returns the registration, including its secrets. @throws Problem not_found, also if the caller may not see it */
   async readable(id: string, caller: Caller): Promise<Webhook> {
     const webhook = await this.options.registry.read(id);
     if (!isVisible(webhook, caller)) throw notFound(id);
@@ -215,8 +218,8 @@ export class WebhookService<Page, Query> {
   }
 
   /**
-   * Likewise, for a caller that has its receiver called.
-   * @throws Problem not_found, forbidden_topic where the caller may not publish the replies
+   * Returns the registration to a caller that may have its receiver called.
+   * @throws Problem not_found; forbidden_topic if the caller may not publish the replies
    */
   async usable(id: string, caller: Caller): Promise<Webhook> {
     const webhook = await this.options.registry.read(id);
@@ -234,7 +237,7 @@ export class WebhookService<Page, Query> {
   }
 }
 
-/** Without fields that are not there or taken away, and with filters once each. */
+/** Leaves out absent and null fields, and removes duplicate filters. */
 function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
   return {

@@ -1,21 +1,21 @@
-/** The ownership check of CloudEvents HTTP Webhook section 4: what is asked, and what follows from consent. Pure. */
+/** The ownership check of CloudEvents HTTP Webhook section 4: the request, and the effect of consent. Pure. */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Webhook } from "./webhook.ts";
 
-/** The receiver agreed. */
+/** The receiver's consent. */
 export interface Consent {
-  /** Calls a minute that it takes at most; absent: it set no limit. */
+  /** The receiver's limit in calls per minute; absent: no limit. */
   ratePerMinute?: number;
 }
 
 const MAX_RATE = 1_000_000;
 
-/** A check that begins now; a token that was given out before is of no use any more. */
+/** Starts a check; tokens of earlier checks become invalid. */
 export function pendingCheck(origin: string, now: Date): NonNullable<Webhook["verification"]> {
   return { state: "pending", at: now.toISOString(), origin, token: randomBytes(24).toString("base64url") };
 }
 
-/** After consent; undefined when another check has begun since, or this one is over. */
+/** The webhook after consent; undefined if another check has begun since, or this one has ended. */
 export function agreed(webhook: Webhook, token: string, consent: Consent, now: Date): Webhook | undefined {
   const { verification, rateLimit } = webhook;
   if (!verification || !isToken(verification.token, token)) return undefined;
@@ -29,12 +29,12 @@ export function agreed(webhook: Webhook, token: string, consent: Consent, now: D
   };
 }
 
-/** `WebHook-Request-Rate`: whole calls a minute, at least 1; undefined where there is no limit to ask for. */
+/** `WebHook-Request-Rate`: whole calls per minute, at least 1; undefined if there is no limit to request. */
 export function requestRate({ rateLimit }: Pick<Webhook, "rateLimit">): number | undefined {
   return rateLimit && Math.max(1, Math.floor(perMinute(rateLimit)));
 }
 
-/** What a `WebHook-Allowed-Rate` means; `*`, nothing and nonsense are no limit. */
+/** Parses `WebHook-Allowed-Rate`; `*`, an absent and an invalid value mean no limit. */
 export function consentOf(allowedRate: string | undefined): Consent {
   const text = allowedRate?.trim() ?? "";
   return /^[1-9]\d*$/.test(text) ? { ratePerMinute: Math.min(Number(text), MAX_RATE) } : {};
@@ -50,7 +50,7 @@ function perMinute({ max, perSeconds }: RateLimit): number {
   return (max * 60) / perSeconds;
 }
 
-/** In constant time. */
+/** Compares in constant time. */
 function isToken(expected: string | undefined, given: string): boolean {
   const [one, other] = [Buffer.from(expected ?? ""), Buffer.from(given)];
   return one.length > 0 && one.length === other.length && timingSafeEqual(one, other);

@@ -1,4 +1,4 @@
-/** A webhook as it is shown: without secrets, with its state and what became of its deliveries. */
+/** A webhook as returned by the API: without secrets, with its state and the counts of its deliveries. */
 import { maskHeaders } from "./header-masking.ts";
 import { type AuthInput, isCallable, type OpenWebhook, openFields, type Webhook } from "./webhook.ts";
 
@@ -8,7 +8,7 @@ export interface Counts {
   retrying: number;
   succeeded: number;
   failed: number;
-  /** Dropped unsent since the registration: too old, or too many. */
+  /** Discarded since the registration without being sent: too old, or too many. */
   discarded: number;
 }
 
@@ -20,9 +20,9 @@ export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
   Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
-    /** Since when every attempt has failed, while the state is `failing`. */
+    /** Time since which every attempt has failed, while the state is `failing`. */
     failingSince: string | null;
-    /** Topic filters that the broker does not subscribe us to; absent when there are none. */
+    /** Topic filters whose subscription the broker refused; absent if there are none. */
     refusedTopics?: { topic: string; reason: string }[];
     auth?: AuthDto;
     verification?: { state: "pending" | "verified"; at: string };
@@ -33,8 +33,9 @@ export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
 type AuthDto = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
 /**
- * @param failingSince in milliseconds; undefined when the endpoint is not failing
- * @param refused why the broker does not subscribe us, by filter
+ * Converts a webhook to its API representation.
+ * @param failingSince in milliseconds; undefined if the endpoint is not failing
+ * @param refused reason of each refused filter
  */
 export function toDto(
   webhook: Webhook,

@@ -1,10 +1,10 @@
-/** A webhook: its record in the store. */
+/** The record of a webhook in the store. */
 import type { QoS } from "../message.ts";
 
-/** What the bridge may tell about webhooks; CloudEvents `type`s. */
+/** Events that the bridge sends about webhooks; CloudEvents `type`s. */
 export type WebhookEvent = "webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed";
 
-/** How the bridge proves itself to the receiver, besides the signature. */
+/** Authentication of the bridge to the receiver, besides the signature. */
 export type ReceiverAuth =
   | { type: "basic"; username: string; password: string }
   | { type: "bearer"; token: string }
@@ -18,7 +18,7 @@ export type ReceiverAuth =
     }
   | { type: "mtls"; cert: string; key: string };
 
-/** What a caller may set besides the fields that every webhook has. Absent: not wanted. */
+/** Optional settings of a webhook. Absent: not used. */
 export interface WebhookExtras {
   retained?: "skip" | "deliver";
   /** JSONata over the CloudEvent. */
@@ -38,10 +38,10 @@ export interface WebhookExtras {
 export interface Webhook extends WebhookExtras {
   id: string;
   url: string;
-  /** Topic filters, without repetition. */
+  /** Topic filters, without duplicates. */
   topics: string[];
   name?: string;
-  /** False: paused. What arrives goes on waiting. */
+  /** False: paused. New deliveries keep waiting. */
   enabled: boolean;
   qos: QoS;
   mode: "structured" | "binary";
@@ -49,22 +49,22 @@ export interface Webhook extends WebhookExtras {
   headers: Record<string, string>;
   /** `whsec_…`, the key of the signature. */
   secret: string;
-  /** Calls under way at once, 1 to 100. */
+  /** Maximum number of concurrent calls, 1 to 100. */
   concurrency: number;
-  /** For a whole call, 100 to 60,000 ms. */
+  /** Time limit of a whole call, 100 to 60,000 ms. */
   timeoutMs: number;
   /** Seconds to wait after each failed attempt; the number of retries is its length. */
   retry: { scheduleSeconds: number[] };
-  /** Signs as well until `until`, an RFC 3339 time. */
+  /** Also signs until `until`, an RFC 3339 time. */
   oldSecret?: { secret: string; until: string };
   /**
-   * The ownership check; nothing is delivered while it is pending. `origin` is who asked, and says so in every call;
-   * `token` is what the callback URL holds.
+   * The ownership check; nothing is delivered while it is pending. `origin` is the requesting DNS name, sent in every
+   * call; `token` is part of the callback URL.
    */
   verification?: { state: "pending" | "verified"; at: string; origin: string; token?: string };
-  /** Whether the retained messages have been taken that it wanted once (`retained: "deliver"`). */
+  /** Whether the retained messages requested by `retained: "deliver"` have been enqueued. */
   snapshot?: "pending" | "done";
-  /** Set when the bridge itself stopped calling, e.g. after a 410. */
+  /** Set when the bridge has disabled the webhook, e.g. after a 410. */
   disabled?: { at: string; reason: string };
   createdAt: string;
   updatedAt: string;
@@ -73,7 +73,7 @@ export interface Webhook extends WebhookExtras {
 export type SecretField = "secret" | "oldSecret" | "auth" | "headers" | "verification";
 export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 
-/** Every field that is no secret. */
+/** All fields that are not secret. */
 const OPEN: Record<keyof OpenWebhook, true> = {
   ...{ id: true, url: true, topics: true, name: true, enabled: true, qos: true, mode: true, concurrency: true },
   ...{ timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
@@ -82,19 +82,19 @@ const OPEN: Record<keyof OpenWebhook, true> = {
 };
 
 /**
- * What lies in the store as it is, and may be shown. All else counts as secret, also a field that only a newer bridge
- * knows: it is kept through every change and shown to nobody.
+ * Fields that are stored unencrypted and may be returned. All others count as secret, including a field that only a
+ * newer bridge knows: it survives every change and is never returned.
  */
 export function openFields(webhook: Webhook): OpenWebhook {
   return Object.fromEntries(Object.entries(webhook).filter(([name]) => Object.hasOwn(OPEN, name))) as OpenWebhook;
 }
 
-/** Whether anything may be sent to it now; what it is not sent goes on waiting. */
+/** Whether the webhook may be called now; otherwise its deliveries keep waiting. */
 export function isCallable({ enabled, disabled, verification }: Webhook): boolean {
   return enabled && !disabled && verification?.state !== "pending";
 }
 
-/** What a caller may set. */
+/** Fields that a caller may set. */
 export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   url: string;
   topics: string[];
@@ -109,11 +109,11 @@ export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   retry?: { scheduleSeconds: number[] };
   batch?: { maxSize: number; maxWaitMs?: number };
   auth?: AuthInput;
-  /** Ask the receiver first. */
+  /** Starts the ownership check. */
   verify?: boolean;
 }
 
-/** As the contract has it: which fields belong to which type is checked by hand, for clear errors. */
+/** As defined by the contract; code checks which fields belong to which type, for clear errors. */
 export interface AuthInput {
   type: ReceiverAuth["type"];
   username?: string;
@@ -128,7 +128,7 @@ export interface AuthInput {
   key?: string;
 }
 
-/** What may be changed: null takes a field away. */
+/** Fields that may be changed; null removes a field. */
 export type WebhookPatch = {
   [K in keyof WebhookInput]?: WebhookInput[K] | (K extends keyof WebhookExtras ? null : never);
 };
@@ -136,7 +136,7 @@ export type WebhookPatch = {
 export const MAX_WEBHOOKS = 10_000;
 /** 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h: ten attempts in about three days. */
 export const DEFAULT_SCHEDULE_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-/** For an event that waits for others. */
+/** How long an event waits for others to form a batch. */
 export const DEFAULT_BATCH_WAIT_MS = 1_000;
 export const DEFAULTS = {
   enabled: true,

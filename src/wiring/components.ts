@@ -1,4 +1,4 @@
-/** What every part of the composition is given. */
+/** Components that all parts of the composition share, and their limits. */
 import type { FastifyBaseLogger } from "fastify";
 import type { Config } from "../config/config.ts";
 import type { BrokerAddress } from "../mqtt/client/connection.ts";
@@ -11,30 +11,33 @@ import type { Running } from "./roles.ts";
 
 export interface Components {
   config: Config;
-  /** What this process does. */
+  /** Capabilities of this process. */
   runs: Running;
   log: FastifyBaseLogger;
   instance: Instance;
   store: Store;
-  /** The broker: theirs, or our own. */
+  /** The configured broker, or the embedded one. */
   broker: BrokerAddress;
   embedded: EmbeddedBroker | undefined;
   registry: WebhookRegistry;
   observer: Observer;
-  /** Of the client ids of this process, which nobody else has. */
+  /** Random suffix that makes this process's client ids unique. */
   suffix: string;
-  /** What was opened last is ended first. @param ms after which the next part is ended all the same */
+  /**
+   * Adds a part to the shutdown, which runs in reverse order. @param ms time limit, after which the next part is closed
+   * anyway
+   */
   onStop(part: string, close: () => Promise<unknown>, ms?: number): void;
 }
 
-/** Received and not yet durable: about ten flushes, and what a small machine can hold. */
+/** Limits of received messages that are not yet durable: about ten flushes, and within a small machine's memory. */
 export const RECEIVE_LIMITS = { maxPending: 5_000, maxPendingBytes: 64 * 1024 * 1024 };
 
-/** How long each part may take to end, in the order of ending; together less than the 15 s of the process. */
+/** Time limit for closing each part, in order of closing; the sum is less than the process's limit of 15 s. */
 export const STOP_MS = {
   app: 1_500,
   canary: 500,
-  /** Calls under way finish, and what was received becomes durable and is acknowledged. */
+  /** Calls in progress finish; received messages become durable and are acknowledged. */
   flow: 9_000,
   replays: 500,
   outbox: 500,

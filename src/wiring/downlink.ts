@@ -1,4 +1,4 @@
-/** HTTP → MQTT: what publishes, reads retained messages, and keeps what is published later. */
+/** HTTP → MQTT: publishing, reading retained messages, the outbox and asynchronous requests. */
 
 import { AsyncRequests, RESPONSES_GATE, type RequestRecord } from "../downlink/async-requests.ts";
 import { createOutbox } from "../downlink/outbox.ts";
@@ -11,16 +11,16 @@ import { retainedReader } from "../mqtt/client/retained-reader.ts";
 import { RecordCache } from "../store/record-cache.ts";
 import { type Components, STOP_MS } from "./components.ts";
 
-/** How long the outbox waits for a subscription before it looks at its message again. */
+/** How long a gate of the outbox waits for a subscription before the outbox checks its message again. */
 const GATE_MS = 5_000;
 
-/** What the downlink asks of the uplink: that answers of devices can arrive. */
+/** Port to the uplink: subscriptions for the responses of devices. */
 export interface ResponseTopics {
-  /** Whether the broker sends us what is expected; false after `timeoutMs`. */
+  /** Whether all wanted subscriptions are active; false after `timeoutMs`. */
   untilInStep(timeoutMs: number): Promise<boolean>;
-  /** Why the broker does not send us what is published under a filter, by filter. */
+  /** Filters whose subscription the broker refused, with the reason. */
   refused(): ReadonlyMap<string, string>;
-  /** Other answers are expected than before. */
+  /** Called when the response topics have changed. */
   refresh(): void;
 }
 
@@ -57,7 +57,7 @@ export function wireDownlink(parts: Components, answers: ResponseTopics) {
     },
     gates: {
       [RESPONSES_GATE]: async ({ id }) => {
-        // In step with what this instance knows, and it may be the other one that has accepted the request.
+        // The subscriptions follow this instance's record cache, and another instance may have accepted the request.
         await storedRequests.ensureCached(id);
         if (!(await answers.untilInStep(GATE_MS)))
           throw new Error("the subscription for the answer does not stand yet");

@@ -1,4 +1,4 @@
-/** Messages as they come, to this instance alone: streams, and requests whose caller waits. */
+/** Messages that only this instance receives: for streams and for synchronous requests. */
 
 import { LiveSubscriptions } from "../live/live-subscriptions.ts";
 import { Streams } from "../live/sse.ts";

@@ -1,7 +1,7 @@
 /**
- * Which part runs in which process: the one place that says so. Every process has the store, the registrations, what
- * is known of the endpoints and of the lane, and serves health, readiness, metrics and status; anything that is asked
- * of another process goes through the store.
+ * The only place that decides which part runs in which process. Every process has the store, the registrations and the
+ * records of endpoint health and receiver election, and serves health, readiness, metrics and status; processes
+ * communicate only through the store.
  */
 import type { Role } from "../config/config.ts";
 
@@ -10,27 +10,27 @@ export type Running = ReturnType<typeof capabilitiesOf>;
 export function capabilitiesOf(roles: readonly Role[]) {
   const [api, uplink, delivery] = [roles.includes("api"), roles.includes("uplink"), roles.includes("delivery")];
   return {
-    /** The operations of the contract and the documents; streams, and requests whose caller waits. */
+    /** The operations of the contract and the documents; streams and synchronous requests. */
     api,
-    /** A connection to publish and to read what is retained; without it a standby could not tell that it can receive. */
+    /** A connection to publish and to read retained messages; a standby also needs it to know that it could receive. */
     connection: api || uplink,
-    /** Publishes what was stored, from whichever process: replies and events of the bridge among it. */
+    /** Publishes stored messages of all processes, including replies and events of the bridge. */
     outbox: api,
-    /** Writes down the answers to stored requests. */
+    /** Stores the responses to stored requests. */
     answers: api,
-    /** The stored requests in memory: where answers are expected is part of what is subscribed. */
+    /** The record cache of stored requests: their response topics are part of the subscriptions. */
     requests: api || uplink,
-    /** May hold the lane: subscribes, receives, enqueues. Others only know who does. */
+    /** May become the receiver: subscribes, receives, enqueues. Other processes only know the receiver's name. */
     lane: uplink,
-    /** Retained messages for new webhooks: the same broker, and once the lane is in step. */
+    /** Enqueues retained messages for new webhooks: uses the same broker, once the subscriptions are active. */
     snapshots: uplink,
-    /** Calls the webhooks, judges their health, tells of it. */
+    /** Calls the webhooks, tracks their health and announces changes. */
     workers: delivery,
-    /** Makes deliveries again in the background. */
+    /** Runs replays in the background. */
     replays: delivery,
-    /** Follows what is added as well as what has ended: nothing ends while a webhook is paused. */
+    /** Needed where deliveries are added as well as where they end: none ends while a webhook is paused. */
     retention: uplink || delivery,
-    /** Whether BullMQ's workers consume is only of interest where there are some. */
+    /** Checks that BullMQ's workers consume; only useful in a process that has workers. */
     canary: api || delivery,
   };
 }

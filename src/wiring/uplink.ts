@@ -1,4 +1,4 @@
-/** MQTT → HTTP: what receives, calls webhooks, and knows how they are. */
+/** MQTT → HTTP: receiving, calling webhooks, and tracking their health. */
 
 import { SubscriberSession } from "../mqtt/receive/session.ts";
 import { Lease } from "../store/lease.ts";
@@ -106,13 +106,13 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
     observe: observer,
   });
 
-  /** Rejects when the store is away. */
+  /** Starts all parts. Rejects if the store is unavailable. */
   async function start(): Promise<void> {
     await Promise.all([registry.start(), lanes.start(), endpoints.start()]);
     onStop("views", () => Promise.all([registry, lanes, endpoints].map((view) => view.stop())));
     onStop("ordered", () => ordered.stop());
     onStop("queues", () => uplink.close());
-    // Together: a store or broker that does not answer must not take from the time of the calls under way.
+    // Closed in parallel: an unresponsive store or broker must not use up the time of the calls in progress.
     onStop("flow", () => Promise.all([uplink.stopIntake(), uplink.stopWorkers()]), STOP_MS.flow);
     await uplink.start(runs);
     if (runs.workers) await ordered.start();

@@ -1,15 +1,15 @@
-/** The contract as types: aliases over the generated file, and the shape of a handler for each operation. */
+/** The contract as types: aliases for the generated file, and a handler type for each operation. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { components, operations } from "./generated.ts";
 
-/** `Schemas["Webhook"]` and so on: as answered, and as read after the defaults have been filled in. */
+/** `Schemas["Webhook"]` and so on: types of responses, and of requests after the defaults have been filled in. */
 export type Schemas = components["schemas"];
 
 export type OperationId = keyof operations;
 
 /**
- * Query parameters that always have a value, because the contract gives them a default. The generated types cannot
- * tell; contract.test.ts proves this list.
+ * Query parameters that always have a value, because the contract gives them a default. The generated types do not
+ * express this; contract.test.ts verifies this list.
  */
 type Defaulted = "qos" | "retain" | "limit";
 
@@ -19,7 +19,7 @@ type QueryOf<O> = O extends { parameters: { query?: infer Q } } ? Filled<NonNull
 
 type ParamsOf<O> = O extends { parameters: { path: infer P } } ? P : unknown;
 
-/** JSON bodies are parsed and valid; any other body is the bytes as sent, an empty Buffer when there were none. */
+/** JSON bodies are parsed and validated; any other body is the raw bytes, an empty Buffer if there is none. */
 type BodyOf<O> = O extends { requestBody: { content: { "application/json": infer B } } }
   ? B
   : O extends { requestBody?: { content: { "*/*": unknown } } }
@@ -30,7 +30,7 @@ type JsonOf<R> = R extends { content: { "application/json": infer B } } ? B : ne
 
 type SuccessOf<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 202)]> : never;
 
-/** The JSON of the success answer, or, where that is not JSON, bytes, text or nothing. */
+/** The JSON of the success response or, if that is not JSON, bytes, text or nothing. */
 type ResponseOf<O> = [SuccessOf<O>] extends [never] ? Buffer | string | undefined : SuccessOf<O>;
 
 export type OperationRequest<Id extends OperationId> = FastifyRequest<{
@@ -39,7 +39,7 @@ export type OperationRequest<Id extends OperationId> = FastifyRequest<{
   Params: ParamsOf<operations[Id]>;
 }>;
 
-/** What a handler may give back: the answer, or the reply it has sent itself. */
+/** Return value of a handler: the response, or the reply if the handler has sent it itself. */
 export type OperationResponse<Id extends OperationId> = ResponseOf<operations[Id]> | FastifyReply;
 
 /**
