@@ -1,11 +1,11 @@
 /**
- * The arrows of the source tree: main → bridge → everything. `npm run lint:imports` checks them.
- * A rule that stands in the way is a question about the design: ask it before changing the rule.
+ * Allowed imports in the source tree: main → bridge → everything. `npm run lint:imports` checks them.
+ * If a rule is in the way, reconsider the design before you change the rule.
  */
 
 const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
-/** The stages of the uplink: each may import the named ones and uplink/attempt.ts, and no other. */
+/** Stages of the uplink: each may import only the listed stages and uplink/attempt.ts. */
 const rooms = (stages) =>
   stages.map(([room, allowed, comment]) => ({
     name: `uplink-${room}`,
@@ -20,14 +20,14 @@ module.exports = {
   forbidden: [
     {
       name: "no-cycles",
-      comment: "Two files that need each other are one file, or three.",
+      comment: "Two files that depend on each other should be one file, or three.",
       severity: "error",
       from: {},
       to: { circular: true },
     },
     {
       name: "no-dead-files",
-      comment: "Nothing that a process or the demo does not reach; what only tests need belongs to test/.",
+      comment: "Every file must be reachable from a process or the demo; code that only tests need belongs in test/.",
       severity: "error",
       from: { path: "^src/(main|demo/demo|uplink/expressions/sandbox-child)\\.ts$" },
       to: {
@@ -38,14 +38,14 @@ module.exports = {
     },
     {
       name: "resolvable",
-      comment: "Every import is there, and every package in package.json.",
+      comment: "Every import must resolve, and every package must be in package.json.",
       severity: "error",
       from: {},
       to: { couldNotResolve: true },
     },
     {
       name: "dependencies-are-declared",
-      comment: "What src imports at run time must be installed with `npm ci --omit=dev`.",
+      comment: "Run-time imports of src must be installed by `npm ci --omit=dev`.",
       severity: "error",
       from: { path: "^src/" },
       to: {
@@ -62,7 +62,7 @@ module.exports = {
     },
     {
       name: "main-starts-the-bridge",
-      comment: "The process: configuration, bridge, signals and what it prints. The folders are wired in bridge.ts.",
+      comment: "The process: configuration, bridge, signals and output. bridge.ts wires the folders.",
       severity: "error",
       from: { path: "^src/main\\.ts$" },
       to: {
@@ -72,62 +72,58 @@ module.exports = {
     },
     {
       name: "only-main-knows-the-bridge",
-      comment: "The composition root is the top: nobody reaches up to it.",
+      comment: "The composition root is the top: no other file imports it.",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(main|demo/demo)\\.ts$" },
       to: { path: "^src/(main|bridge)\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "shared-vocabulary-is-pure",
-      comment: "message.ts, topic.ts and errors.ts are used by every folder and use none.",
+      comment: "Every folder may import message.ts, topic.ts and errors.ts; they import no folder.",
       severity: "error",
       from: { path: "^src/(message|topic|errors|version)\\.ts$" },
       to: { path: "^src/", pathNot: "^src/(message|topic|errors)\\.ts$" },
     },
     {
       name: "downlink-stands-alone",
-      comment: "It declares the ports it needs in its own files; src/wiring passes the real ones.",
+      comment: "Declares the ports it needs in its own files; src/wiring passes the implementations.",
       severity: "error",
       from: { path: "^src/downlink/" },
       to: { path: "^src/(uplink|mqtt|store|live|api|http)/", pathNot: "^src/store/record-cache\\.ts$" },
     },
     {
       name: "uplink-stands-alone",
-      comment: "It declares the ports it needs in its own files; src/wiring passes the real ones.",
+      comment: "Declares the ports it needs in its own files; src/wiring passes the implementations.",
       severity: "error",
       from: { path: "^src/uplink/" },
       to: { path: "^src/(downlink|mqtt|store|live|api|http)/", pathNot: "^src/store/(record-cache|lease)\\.ts$" },
     },
     ...rooms([
-      ["receive", ["queue"], "From the packet to the durable job: it enqueues, and knows nothing of calling webhooks."],
-      ["queue", [], "Deliveries at rest. Every stage works on it, so it knows no stage."],
-      ["ordering", ["queue"], "Which delivery follows which: a matter of jobs, not of calls."],
-      [
-        "expressions",
-        ["queue", "request"],
-        "Filters and transforms a message; whether it is called then is not its affair.",
-      ],
-      ["request", [], "Message to signed HTTP request: pure, so that a preview shows what a delivery sends."],
-      ["egress", [], "The guarded HTTP client. It knows no queue, so that whatever calls out uses it."],
-      ["health", [], "The breaker judges results of attempts; it neither calls nor queues."],
-      ["events", ["health", "queue", "request"], "Announces what health and deliveries went through."],
+      ["receive", ["queue"], "From the packet to the durable job: enqueues, and does not call webhooks."],
+      ["queue", [], "Stored deliveries. Every stage uses this one, so it imports no stage."],
+      ["ordering", ["queue"], "The order of deliveries, which concerns jobs and not calls."],
+      ["expressions", ["queue", "request"], "Filters and transforms a message; does not decide about the call."],
+      ["request", [], "Message to signed HTTP request: pure, so that a preview equals the delivery."],
+      ["egress", [], "The guarded HTTP client. Imports no queue, so that every outbound call can use it."],
+      ["health", [], "The circuit breaker evaluates attempt results; it neither calls nor queues."],
+      ["events", ["health", "queue", "request"], "Announces changes of health and failed deliveries."],
       [
         "deliver",
         ["queue", "ordering", "expressions", "request", "egress", "health"],
-        "The last stage uses the others; it never receives.",
+        "The last stage: uses the other stages, but never receives.",
       ],
     ]),
     {
       name: "adapters-know-no-flow",
       comment:
-        "mqtt/ and store/ serve both flows and run nothing of them; the types of a port they implement are fine.",
+        "mqtt/ and store/ serve both flows and import no code of them; types of the ports they implement are allowed.",
       severity: "error",
       from: { path: "^src/(mqtt|store)/" },
       to: { path: "^src/(downlink|uplink|webhooks|http|ops)/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "mqtt-client-is-the-base",
-      comment: "Publishing needs neither the receiving side nor the embedded broker.",
+      comment: "Publishing needs neither the receiving code nor the embedded broker.",
       severity: "error",
       from: { path: "^src/mqtt/client/" },
       to: { path: "^src/mqtt/(receive|embedded)/" },
@@ -159,7 +155,7 @@ module.exports = {
     },
     {
       name: "the-store-is-its-port",
-      comment: "Outside store/ and bridge.ts the store is the interfaces of store/store.ts, nothing more.",
+      comment: "Outside store/ and bridge.ts, only the interfaces of store/store.ts may be imported.",
       severity: "error",
       from: { path: "^src/(webhooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
       to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache)\\.ts$" },
@@ -193,7 +189,7 @@ module.exports = {
     {
       name: "bullmq-runs-in-store-and-the-flows",
       comment:
-        "Queues and workers come from the store's port. The flows may throw BullMQ's errors; others use its types.",
+        "Queues and workers come from the store's port. The flows may throw BullMQ's errors; others only use its types.",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(store|uplink|downlink)/" },
       to: { path: npm("bullmq"), dependencyTypesNot: ["type-only"] },

@@ -1,4 +1,4 @@
-/** As much of autocannon 9 as is used here; it brings no types. */
+/** Types for the part of autocannon 9 that is used here; the package has none. */
 declare module "autocannon" {
   interface Options {
     url: string;

@@ -1,4 +1,4 @@
-/** Memory that the bridge needs while a receiver is down: all messages wait in the store, none in the process. */
+/** Memory of the bridge while a receiver is down: all messages wait in the store, none in the process. */
 
 import { typical } from "./support/comparison.ts";
 import { perSecond } from "./support/figures.ts";
@@ -53,12 +53,12 @@ async function open(context: Context): Promise<Stage> {
     await untilAtLeast(messages, { read: waiting, timeoutMs: 80_000, everyMs: 250 });
     const rate = messages / ((performance.now() - startedAt) / 1_000);
     context.progress(`${messages} wait after ${Math.round((performance.now() - startedAt) / 1_000)} s`);
-    // A while of retries and nothing else.
+    // A period of retries only.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     endSampling();
     const after = residentMb(bridge.child.pid);
     const { calls } = await readSink(sink);
-    // The highest value, since memory that is in use while the backlog grows must be there too.
+    // The peak, because memory needed while the backlog grows counts as well.
     return { growth: peak - before, settled: after - before, before, peak, after, rate, calls };
   };
 

@@ -1,4 +1,4 @@
-/** HTTP → MQTT in batches: messages a second, beside MQTT.js publishing without HTTP at all. */
+/** HTTP → MQTT in batches: messages per second, compared with MQTT.js publishing without HTTP. */
 import autocannon from "autocannon";
 import { startModule } from "./support/children.ts";
 import { ratioToBare, typical } from "./support/comparison.ts";

@@ -1,6 +1,6 @@
 /**
- * What a batch saves: the same backlog drained by a webhook that is called for each message, and by one that gets 500 at
- * a time. The receiver reads every event, and answers at once or after a while.
+ * Gain of batches: a webhook with one call per message and a webhook with batches of 500 drain the same backlog. The
+ * receiver parses every event and responds at once or after a delay.
  */
 import { sized } from "./support/budget.ts";
 import { typical } from "./support/comparison.ts";
@@ -18,8 +18,8 @@ const ANSWERS_AFTER_MS = [0, 5];
 export const batches: Scenario = {
   name: "batches",
   title: `draining a backlog: batches of ${MAX_SIZE} beside single calls (concurrency 10 both), receiver at 0 and 5 ms`,
-  // Any receiver on a network takes some milliseconds. Beside one that takes none, on the same machine, the calls that
-  // a batch saves cost next to nothing: what is left is BullMQ, which ends each delivery alone in both cases.
+  // A receiver on a network takes some milliseconds. With a local receiver at 0 ms, the calls that a batch saves cost
+  // next to nothing; the remaining cost is BullMQ, which completes each delivery individually in both cases.
   targets: [{ metric: "ratio, 5 ms", unit: "x", atLeast: 3 }],
   seconds: 50,
   compared: ["batches, 5 ms", "single, 5 ms", "batches, 0 ms", "single, 0 ms"],
@@ -63,7 +63,7 @@ async function open(context: Context): Promise<Stage> {
     await untilAtLeast(0, { read: distance, timeoutMs: 60_000, everyMs: 50 });
   };
 
-  /** The same backlog by both webhooks: single calls first, batches first in every other round. */
+  /** Drains the same backlog with both webhooks: single calls first or batches first, alternating by round. */
   const both = async (delayMs: number, batchesFirst: boolean) => {
     await device.flood(TOPIC, messages);
     for (const id of [single, batched]) await untilWaiting(id, messages);

@@ -1,4 +1,4 @@
-/** A receiver that was down: the rate at which its backlog is delivered once it is back, beside the usual rate. */
+/** Recovery of a receiver: delivery rate of its backlog once it is back, compared with the usual rate. */
 import { sized } from "./support/budget.ts";
 import { typical } from "./support/comparison.ts";
 import { median, perSecond } from "./support/figures.ts";
@@ -31,7 +31,7 @@ interface Counts {
 async function open(context: Context): Promise<Stage> {
   const [broker, redis, sink] = await Promise.all([startMosquitto(), startRedis(), startSink()]);
   const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
-  // In place of hours: what failed comes back within seconds.
+  // Retries follow within seconds instead of hours.
   const retry = { scheduleSeconds: Array(50).fill(10) };
   const { id } = await bridge.api<{ id: string }>("POST", "/v1/webhooks", {
     url: sink.url,
@@ -63,11 +63,11 @@ async function open(context: Context): Promise<Stage> {
       return counts.pending + counts.retrying + counts.active;
     };
     await untilAtLeast(messages, { read: waiting, timeoutMs, everyMs: 250 });
-    // Until most have been tried, where that goes fast.
+    // Lets most deliveries have their first attempt where attempts are fast.
     await new Promise((resolve) => setTimeout(resolve, context.quick ? 2_000 : 10_000));
     const back = Date.now();
     await sink.child.ask("reset");
-    // Exactly all of them: `distinct` counts from here on.
+    // Exactly all messages: the reset above restarted `distinct`.
     await untilAtLeast(messages, { read: distinct, timeoutMs, everyMs: 50 });
     const { firstAt, lastAt } = await readSink(sink);
     const rate = messages / ((lastAt - firstAt) / 1_000);

@@ -1,6 +1,6 @@
 /**
- * MQTT → queue → webhook, all at once: publisher, broker, intake, queue, worker, signed call. Beside a BullMQ worker
- * that posts jobs which wait in its queue already, unsigned.
+ * MQTT → queue → webhook, the whole path: publisher, broker, intake, queue, worker, signed call. Compared with a BullMQ
+ * worker that posts already queued jobs, unsigned.
  */
 import { sized } from "./support/budget.ts";
 import { startModule } from "./support/children.ts";
@@ -81,7 +81,7 @@ async function open(context: Context): Promise<Stage> {
   };
 }
 
-/** Waits for the last of `count` different messages. */
+/** Waits for `count` distinct messages and returns their rate. */
 async function rateOf(sink: Sink, count: number, startedAt: number): Promise<{ perSecond: number }> {
   await untilAtLeast(count, { read: async () => (await readSink(sink)).distinct, timeoutMs: 45_000, everyMs: 50 });
   const { lastAt } = await readSink(sink);

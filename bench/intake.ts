@@ -1,9 +1,9 @@
 /**
- * MQTT → queue: PUBLISH of QoS 1 → durable job → PUBACK, beside an MQTT.js session that awaits BullMQ for each message.
+ * MQTT → queue: QoS 1 PUBLISH → durable job → PUBACK, compared with an MQTT.js session that awaits BullMQ per message.
  *
- * The receiver is held by SIGSTOP while the messages are published, so that the publisher takes nothing from it
- * afterwards. Far more messages wait than the Receive Maximum allows under way: all but the last of them can only
- * have come because PUBACKs left.
+ * SIGSTOP holds the receiver while the messages are published, so that the publisher does not compete with it for CPU.
+ * The backlog far exceeds the Receive Maximum: all messages but the last ones arrive only because the receiver sent
+ * PUBACKs.
  */
 import { Queue } from "bullmq";
 import { RECEIVE_MAXIMUM } from "../src/mqtt/client/connection.ts";
@@ -46,7 +46,7 @@ async function open(context: Context): Promise<Stage> {
   });
   await bareChild.ask("ready");
   const bridge = await context.startBridge({ mqttUrl: broker.url, storeUrl: redis.url });
-  // Not enabled: it collects, and no delivery runs beside the intake.
+  // Disabled: messages collect, and no delivery runs during the intake.
   const webhook = await bridge.api<{ id: string }>("POST", "/v1/webhooks", {
     url: "http://127.0.0.1:9/never-called",
     topics: [BRIDGE_TOPIC],
@@ -89,7 +89,7 @@ async function open(context: Context): Promise<Stage> {
   };
 }
 
-/** The subscription follows the registration within moments: the first message that arrives shows that it stands. */
+/** Waits for the subscription, which follows the registration: the first message that arrives proves it. */
 async function subscribed(device: Device, { queue, topic }: Side): Promise<void> {
   const read = async () => {
     await device.flood(topic, 1);
@@ -98,7 +98,7 @@ async function subscribed(device: Device, { queue, topic }: Side): Promise<void>
   await untilAtLeast(1, { read, timeoutMs: 10_000, everyMs: 50 });
 }
 
-/** Messages a second from resuming the receiver to the last job in the queue. */
+/** Messages per second from resuming the receiver to the last job in the queue. */
 async function drain(device: Device, { child, queue, topic, messages }: Side): Promise<number> {
   const before = await queue.getWaitingCount();
   child.process.kill("SIGSTOP");

@@ -1,4 +1,4 @@
-/** From publishing to the webhook's arrival at a load that a small fleet makes. */
+/** Latency from publish to webhook call under the load of a small fleet. */
 import { typical } from "./support/comparison.ts";
 import { ms, percentile } from "./support/figures.ts";
 import { connectDevice } from "./support/publish.ts";

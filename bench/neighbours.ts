@@ -1,4 +1,4 @@
-/** The effect on a webhook of two failing ones that get the same messages. */
+/** Effect of two failing webhooks on a healthy one that gets the same messages. */
 import { ms, percentile } from "./support/figures.ts";
 import { connectDevice } from "./support/publish.ts";
 import type { Context, Scenario, Stage } from "./support/scenario.ts";
@@ -43,7 +43,7 @@ async function open(context: Context): Promise<Stage> {
   };
 
   const seconds = context.quick ? 5 : 10;
-  // New ones each round: once their breakers are open the sick ones cost nothing any more.
+  // New failing webhooks each round: once their breakers are open, they cost nothing.
   const besideSick = async () => {
     const timeoutMs = (seconds * 1_000) / 2;
     const sick = [];
@@ -64,7 +64,7 @@ async function open(context: Context): Promise<Stage> {
     bridge: { run: async () => keep("beside", await besideSick()) },
     bare: { warmUp: () => latencies(3), run: async () => keep("alone", await latencies(seconds)) },
     summarize() {
-      // All rounds together: the p99 of one round is that of 20 messages and varies by half.
+      // Over all rounds: the p99 of one round rests on 20 messages and varies by half.
       const [alone, beside] = [percentile(found.alone, 99), percentile(found.beside, 99)];
       return {
         measured: { "p99 with/without": beside / alone },

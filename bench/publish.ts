@@ -1,4 +1,4 @@
-/** HTTP → MQTT: requests a second and their latency, beside Fastify and MQTT.js alone. */
+/** HTTP → MQTT: requests per second and latency, compared with bare Fastify and MQTT.js. */
 import autocannon from "autocannon";
 import { startModule } from "./support/children.ts";
 import { ratioToBare, typical } from "./support/comparison.ts";
@@ -12,13 +12,13 @@ const CONNECTIONS = 32;
 const FILTERS = 10;
 const WARM_UP_SECONDS = 2;
 
-/** Figures of a side for people: `cpu` is the server's CPU time for a request, in microseconds. */
+/** Readable figures of one side: `cpu` is the server's CPU time per request, in microseconds. */
 function written(rounds: Round[], side: keyof Round): string {
   const of = (key: string) => typical(rounds, side, key);
   return `${perSecond(of("rate"))}, p50 ${ms(of("p50"))}, p99 ${ms(of("p99"))}, ${Math.round(of("cpu"))} µs CPU each`;
 }
 
-/** `POST /v1/messages` at one QoS, the bridge and the bare program in turn. */
+/** `POST /v1/messages` at one QoS, alternating between the bridge and the bare program. */
 export function publishScenario(qos: 0 | 1): Scenario {
   return {
     name: `publish-qos${qos}`,
@@ -86,7 +86,7 @@ export const publishTopics: Scenario = {
   },
 };
 
-/** The cost of a key with filters and a rate limit, beside the first key: the same publish on the same bridge. */
+/** Cost of a key with filters and a rate limit, compared with the first key: same publish, same bridge. */
 export const publishAcl: Scenario = {
   name: "publish-acl",
   title: `POST /v1/messages, QoS 0, with a key of ${FILTERS} filters and a rate limit, beside the first key`,
@@ -95,7 +95,7 @@ export const publishAcl: Scenario = {
   compared: ["rate", "cpu"],
   async open(context): Promise<Stage> {
     const { bridge, duration } = await start(context);
-    // The last filter is the one that matches, and the limit is never reached.
+    // Only the last filter matches, and the rate limit is never reached.
     const publish = Array.from({ length: FILTERS }, (_, i) => (i < FILTERS - 1 ? `bench/+/${i}` : "bench/+"));
     const input = { name: "bench", scopes: ["publish"], publish, rateLimit: { max: 1_000_000, perSeconds: 1 } };
     const { key } = await bridge.api<{ key: string }>("POST", "/v1/keys", input);

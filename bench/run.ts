@@ -1,4 +1,4 @@
-/** `npm run bench`: the figures of the bridge beside those of the bare libraries, measured on this machine. */
+/** `npm run bench`: measures the bridge and the bare libraries on this machine and compares them. */
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
@@ -50,14 +50,14 @@ const SCENARIOS: Scenario[] = [
 ];
 
 const RESULTS = `${ROOT}bench/results/`;
-/** With --quick a scenario gets this much of its time. */
+/** Fraction of its time that a scenario gets with `--quick`. */
 const QUICK = 0.3;
-/** With --against there are up to twice as many sides. */
+/** Time factor with `--against`, which measures up to twice as many sides. */
 const AGAINST = 2;
-/** Rounds that fit the usual time; more of them get more. */
+/** Rounds that fit the usual time; more rounds extend it. */
 const USUAL_ROUNDS = 3;
 const MOST_ASKED = 10;
-/** Seconds for the first round of a scenario: far more than it needs, so that only a hang exceeds it. */
+/** Seconds for the first round of a scenario: far more than it needs, so only a hang exceeds it. */
 const PATIENCE = 150;
 
 const HELP = `npm run bench -- [options]

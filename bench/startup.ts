@@ -1,4 +1,4 @@
-/** A first start on a bare machine: embedded broker, embedded store, an empty directory. */
+/** A first start with the embedded broker and the embedded store in an empty directory. */
 
 import { typical } from "./support/comparison.ts";
 import { residentMb } from "./support/proc.ts";

@@ -1,4 +1,4 @@
-/** A bridge with a thousand registrations: how fast it is back after a restart, and how large. */
+/** A bridge with a thousand registrations: time to readiness after a restart, and memory. */
 import { setTimeout as delay } from "node:timers/promises";
 import { typical } from "./support/comparison.ts";
 import { residentMb } from "./support/proc.ts";

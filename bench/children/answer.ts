@@ -1,4 +1,4 @@
-/** The other end of `startModule(…).ask`: each question of the parent is answered by the function of that name. */
+/** The child side of `startModule(…).ask`: calls the function named by the question and sends back its result. */
 type Answer = (content: Record<string, unknown>) => unknown;
 
 export function answer(answers: Record<string, Answer>): void {
@@ -11,12 +11,12 @@ export function answer(answers: Record<string, Answer>): void {
       process.send?.({ id, error: (error as Error).message });
     }
   });
-  // The parent is gone, and with it the reason to live.
+  // The parent has exited.
   process.on("disconnect", () => process.exit(0));
   process.on("SIGTERM", () => process.exit(0));
 }
 
-/** A setting the parent gave. */
+/** An environment variable set by the parent. */
 export function setting(name: string): string {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is not set`);

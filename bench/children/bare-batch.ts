@@ -1,4 +1,4 @@
-/** What batches are measured against: MQTT.js publishing in a loop, and waiting for the callbacks of each burst. */
+/** Baseline for batches: MQTT.js publishing in a loop and waiting for the callbacks of each burst. */
 import { connectAsync } from "mqtt";
 import { answer, setting } from "./answer.ts";
 
@@ -17,7 +17,7 @@ function burst(topic: string, payload: string, size: number): Promise<void> {
 }
 
 answer({
-  /** Messages a second over so many seconds. */
+  /** Messages per second over `duration` seconds. */
   async publish({ topic, payload, size, duration }) {
     const startedAt = performance.now();
     const seconds = () => (performance.now() - startedAt) / 1_000;

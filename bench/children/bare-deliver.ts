@@ -1,4 +1,4 @@
-/** What delivering is measured against: a BullMQ worker that posts each job with undici, unsigned and unlogged. */
+/** Baseline for deliveries: a BullMQ worker that posts each job with undici, unsigned and unlogged. */
 import { Queue, Worker } from "bullmq";
 import { Agent, request } from "undici";
 import { answer, setting } from "./answer.ts";
@@ -14,7 +14,7 @@ const dispatcher = new Agent({ connections: concurrency });
 let worker: Worker | undefined;
 
 answer({
-  /** Queues `count` jobs; none of them is delivered yet. */
+  /** Queues `count` jobs without delivering any. */
   async fill({ count, payload }) {
     for (let from = 0; from < Number(count); from += CHUNK) {
       const size = Math.min(CHUNK, Number(count) - from);

@@ -1,4 +1,4 @@
-/** What the intake is measured against: MQTT.js awaiting BullMQ's `add` for each message before its PUBACK. */
+/** Baseline for the intake: MQTT.js awaiting BullMQ's `add` for each message before its PUBACK. */
 import { Queue } from "bullmq";
 import { connectAsync } from "mqtt";
 import { answer, setting } from "./answer.ts";

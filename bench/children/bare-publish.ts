@@ -1,4 +1,4 @@
-/** What the downlink is measured against: Fastify and MQTT.js with nothing between them. */
+/** Baseline for the downlink: Fastify and MQTT.js with nothing between them. */
 import Fastify from "fastify";
 import { connectAsync } from "mqtt";
 import { answer, setting } from "./answer.ts";

@@ -1,4 +1,4 @@
-/** A receiver of webhooks: plain node:http, counts what it is given. */
+/** Webhook receiver on plain node:http that counts its calls. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answer } from "./answer.ts";
@@ -7,7 +7,7 @@ let status = 200;
 let readsData = false;
 let readsEvents = false;
 let delayMs = 0;
-/** Takes the call and never answers. */
+/** Accepts the call and never responds. */
 let hangs = false;
 let calls = 0;
 let firstAt = 0;
@@ -38,7 +38,7 @@ const server = createServer((request, response) => {
     else reply();
   });
 });
-// Connections outlive a pause between two rounds.
+// Keeps connections open between two rounds.
 server.keepAliveTimeout = 60_000;
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const { port } = server.address() as AddressInfo;

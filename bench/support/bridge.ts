@@ -1,4 +1,4 @@
-/** The bridge as it runs in production: the built program, its log on /dev/null. */
+/** The bridge as in production: the built program, with its log on /dev/null. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,22 +7,22 @@ import { freePort } from "../../test/support/ports.ts";
 import { type Child, startProgram } from "./children.ts";
 import { temporaryDirectory } from "./servers.ts";
 
-/** This checkout. */
+/** Root directory of this checkout. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = "dist/main.js";
 const API_KEY = "cw_bench-key-that-is-long-enough-0123456789";
 
 export interface BridgeOptions {
-  /** The checkout whose built program runs. */
+  /** Root directory of the checkout whose built program runs. */
   root: string;
   /** Absent: the embedded broker. */
   mqttUrl?: string;
   /** Absent: the embedded store. */
   storeUrl?: string;
   logLevel: string;
-  /** Kept by the caller between restarts; absent: a new one. */
+  /** `DATA_DIR`, kept by the caller across restarts. Absent: a new temporary directory. */
   directory?: string;
-  /** A directory for a CPU profile, written when the bridge ends. */
+  /** Directory for a CPU profile, written when the bridge exits. */
   profileTo?: string;
 }
 
@@ -32,13 +32,13 @@ export interface Bridge {
   /** Milliseconds from starting the process to the first 200 of `/readyz`. */
   readyMs: number;
   headers: Record<string, string>;
-  /** Calls the API with a JSON body; throws unless it answers 2xx. */
+  /** Calls the API with a JSON body; throws unless the response is 2xx. */
   api<T>(method: string, path: string, body?: object): Promise<T>;
 }
 
 const READY_MS = 60_000;
 
-/** The absolute path of a checkout; throws unless it is built. */
+/** Returns the absolute path of a checkout; throws unless it is built. */
 export function builtCheckout(directory: string): string {
   const root = resolve(directory);
   if (!existsSync(join(root, MAIN))) throw new Error(`${root} has no ${MAIN}: build it first (npm run build)`);
@@ -59,7 +59,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       API_KEY,
       DATA_DIR: directory,
       LOG_LEVEL: options.logLevel,
-      // The rounds of a scenario pile up more than the default keeps of a webhook.
+      // The rounds of a scenario leave more waiting deliveries than the default keeps.
       MAX_WAITING_DELIVERIES: "1000000",
       WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
       ...(options.mqttUrl ? { MQTT_URL: options.mqttUrl } : { BROKER_PORT: String(await freePort()) }),

@@ -1,4 +1,4 @@
-/** The processes of a run: brokers, stores, bridges, bare programs. None is left behind, whatever the run's end. */
+/** The processes of a run: brokers, stores, bridges and bare programs. All are ended, however the run ends. */
 import { type ChildProcess, fork, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 
@@ -8,16 +8,16 @@ const adopted = new Set<Child>();
 export interface Child {
   readonly pid: number;
   readonly process: ChildProcess;
-  /** The end of what it wrote to stderr. */
+  /** The tail of its stderr output. */
   readonly errors: () => string;
-  /** Ends it and waits for that; after `graceMs` with SIGKILL. Idempotent. */
+  /** Stops the process and waits for its exit; sends SIGKILL after `graceMs`. Idempotent. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const KEPT_ERRORS = 4_000;
 const NO_IPC: StdioOptions = ["ignore", "ignore", "pipe"];
 
-/** Starts a program with its stdout on /dev/null, and nothing in its environment but what is given and PATH. */
+/** Starts a program with stdout on /dev/null and an environment of `options.env`, PATH and HOME only. */
 export function startProgram(
   command: string,
   args: string[],
@@ -26,7 +26,7 @@ export function startProgram(
   return adopt(spawn(command, args, { cwd: options.cwd, env: { ...basics(), ...options.env }, stdio: NO_IPC }));
 }
 
-/** A TypeScript file of `bench/children` as a process of its own that answers what {@link Asked.ask} asks. */
+/** A TypeScript file of `bench/children`, run as a process that responds to {@link Asked.ask}. */
 export interface Asked extends Child {
   ask<T>(question: string, content?: object): Promise<T>;
 }
@@ -70,13 +70,13 @@ export function startModule(name: string, env: NodeJS.ProcessEnv): Asked {
   };
 }
 
-/** Ends every process, those that were started last first, and waits for it. */
+/** Stops every process in reverse start order and waits for each exit. */
 export async function stopAll(): Promise<void> {
   for (const child of [...adopted].reverse()) await child.stop();
   adopted.clear();
 }
 
-/** Ends every process at once, without its leave. */
+/** Kills every process immediately with SIGKILL. */
 export function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }

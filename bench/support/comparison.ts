@@ -1,4 +1,4 @@
-/** The rounds of a scenario compared: with the bare side, with another checkout, and the bare side with itself. */
+/** Comparisons of a scenario's rounds: bridge with bare side, with another checkout, and bare side with itself. */
 import { median, medianRatio } from "./figures.ts";
 import type { Round } from "./scenario.ts";
 
@@ -8,7 +8,7 @@ export interface Spread {
   max: number;
 }
 
-/** Undefined of no values. */
+/** Returns undefined for no values. */
 export function spreadOf(values: number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   return { min: Math.min(...values), median: median(values), max: Math.max(...values) };
@@ -23,12 +23,12 @@ export function typical(rounds: Round[], side: keyof Round, key: string): number
   return median(valuesOf(rounds, side, key));
 }
 
-/** The median over the rounds of bridge/bare. */
+/** The median of bridge/bare over the rounds. */
 export function ratioToBare(rounds: Round[], key: string): number {
   return medianRatio(rounds.map(({ bridge, bare }) => ({ bridge: bridge[key]!, bare: bare![key]! })));
 }
 
-/** this/other for each key, round by round. Without another checkout: nothing. */
+/** Spread of this/other per key, computed round by round. Empty without another checkout. */
 export function againstOther(rounds: Round[], keys: string[]): Record<string, Spread> {
   const entries = keys.flatMap((key) => {
     const pairs = rounds.filter(({ bridge, other }) => bridge[key] !== undefined && other?.[key] !== undefined);
@@ -38,12 +38,12 @@ export function againstOther(rounds: Round[], keys: string[]): Record<string, Sp
   return Object.fromEntries(entries);
 }
 
-/** How far the bare side moved between rounds: the bridge had no part in it, so the machine did. */
+/** Spread of the bare side between rounds, which shows the drift of the machine and not of the bridge. */
 export function driftOf(rounds: Round[], key: string): Spread | undefined {
   return spreadOf(valuesOf(rounds, "bare", key));
 }
 
-/** All bare figures as multiples of their scenario's median. */
+/** Spread of all bare figures as multiples of their scenario's median. */
 export function overallDrift(scenarios: { rounds: Round[]; key: string }[]): Spread | undefined {
   return spreadOf(
     scenarios.flatMap(({ rounds, key }) => {

@@ -1,6 +1,6 @@
-/** Arithmetic on figures, and their format. */
+/** Arithmetic on figures, and their formatting. */
 
-/** The mean of the two in the middle of an even number: two rounds must not count as the lower one alone. */
+/** Averages the two middle values of an even number, so that two rounds do not count as the lower one alone. */
 export function median(values: number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length / 2;
@@ -8,7 +8,7 @@ export function median(values: number[]): number {
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** Nearest rank; NaN of nothing. */
+/** Percentile by nearest rank; NaN for no values. */
 export function percentile(values: number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
@@ -23,8 +23,8 @@ export function ms(value: number): string {
 }
 
 /**
- * The median of the ratios of each round, not the ratio of the medians: the machine is shared, and what slowed down one
- * side of a round most likely slowed down the other.
+ * The median of the per-round ratios, not the ratio of the medians: on a shared machine, other load most likely slows
+ * down both sides of a round.
  */
 export function medianRatio(rounds: { bridge: number; bare: number }[]): number {
   return median(rounds.map(({ bridge, bare }) => bridge / bare));

@@ -1,4 +1,4 @@
-/** What Linux knows about a process. */
+/** Process figures from Linux `/proc`. */
 import { readFileSync } from "node:fs";
 
 /** Resident memory in MB. */
@@ -7,15 +7,15 @@ export function residentMb(pid: number): number {
   return Number(kb) / 1_024;
 }
 
-/** Linux counts in hundredths of a second (USER_HZ). */
+/** Linux counts CPU time in hundredths of a second (USER_HZ). */
 const TICK_MICROSECONDS = 10_000;
 
 /**
- * CPU time so far, of all threads and of both the program and the kernel on its behalf, in microseconds. What is
- * measured by it hardly changes when other programs take their share of the machine, unlike requests a second.
+ * Total CPU time of a process in microseconds: all threads, user and system time. Unlike requests per second, it hardly
+ * changes with the load of other programs on the machine.
  */
 export function cpuMicroseconds(pid: number): number {
-  // The name, which may hold anything, ends with the last parenthesis; utime and stime are fields 14 and 15 (proc(5)).
+  // The name can contain anything and ends at the last parenthesis; utime and stime are fields 14 and 15 (proc(5)).
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MICROSECONDS;
 }

@@ -1,23 +1,23 @@
-/** Devices, as far as a broker can tell: they publish. */
+/** Simulated devices that publish. */
 import { connectAsync, type MqttClient } from "mqtt";
 
-/** Every payload has this many bytes. */
+/** Size of every payload. */
 export const PAYLOAD_BYTES = 200;
 
-/** Publishes under way at once, over all of a device's messages. */
+/** Maximum number of unacknowledged publishes of a `flood`. */
 const WINDOW = 1_000;
 
 export interface Device {
-  /** Publishes `count` messages of QoS 1 as fast as the broker takes them; resolves when it has them all. */
+  /** Publishes `count` QoS 1 messages as fast as the broker accepts them; resolves when all are acknowledged. */
   flood(topic: string, count: number): Promise<void>;
-  /** Publishes `perSecond` messages of QoS 1 for `seconds`, evenly, each with the time of its sending. */
+  /** Publishes `perSecond` QoS 1 messages for `seconds`, evenly spaced, each with its send time. */
   tick(topic: string, rate: { perSecond: number; seconds: number }): Promise<number>;
   close(): Promise<void>;
 }
 
 export async function connectDevice(url: string): Promise<Device> {
   const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
-  // A scenario that is cut short takes its broker away; without a listener the error would end the run.
+  // A scenario that is cut short stops its broker; without a listener the error would end the run.
   client.on("error", () => {});
   return {
     flood: (topic, count) => flood(client, topic, count),
@@ -44,7 +44,7 @@ function flood(client: MqttClient, topic: string, count: number): Promise<void> 
   });
 }
 
-/** Timers are late by a millisecond or more: what is due by now is sent at each turn. */
+/** Sends all messages that are due at each tick, because timers are late by a millisecond or more. */
 function tick(client: MqttClient, topic: string, rate: { perSecond: number; seconds: number }): Promise<number> {
   const total = rate.perSecond * rate.seconds;
   const startedAt = performance.now();

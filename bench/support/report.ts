@@ -1,4 +1,4 @@
-/** The output of a run: rows, the table, and a file. */
+/** Output of a run: rows, table and report file. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
@@ -10,7 +10,7 @@ import type { Outcome, Round, Scenario, Target } from "./scenario.ts";
 export interface Verdict extends Target {
   value: number;
   met: boolean;
-  /** Not reached, but another one of the scenario was, and that is enough. */
+  /** Missed, but another target of the scenario was met, and one is enough. */
   waived?: boolean;
 }
 
@@ -18,21 +18,21 @@ export interface Result {
   scenario: Pick<Scenario, "name" | "title">;
   measured?: Record<string, number>;
   figures?: Record<string, string>;
-  /** Set when there are no figures. */
+  /** The reason why there are no figures. */
   error?: string;
-  /** Why there are fewer rounds than planned. */
+  /** The reason why there are fewer rounds than planned. */
   cut?: string;
   verdicts: Verdict[];
   rounds: Round[];
-  /** Of the bare side. */
+  /** Spread of the bare side. */
   drift?: Spread;
-  /** this/other by figure, with `--against`. */
+  /** Ratios this/other by figure, with `--against`. */
   against: Record<string, Spread>;
   seconds: number;
   budget: number;
 }
 
-/** A target without a figure is not met. */
+/** Compares the figures with the targets. A target without a figure is missed. */
 export function judge({ targets, enough }: Pick<Scenario, "targets" | "enough">, outcome?: Outcome): Verdict[] {
   const verdicts = targets.map((target) => {
     const value = outcome?.measured[target.metric] ?? Number.NaN;
@@ -48,10 +48,10 @@ export function allMet(results: Result[]): boolean {
 }
 
 const HEADER = ["scenario", "measured", "target", "verdict", "rounds", "bare min/median/max", "figures"];
-/** Wide enough for most rows: those printed during the run must fit the columns before the others are known. */
+/** Column widths that fit most rows: rows are printed during the run, before the later ones are known. */
 const WIDTHS = [14, 24, 8, 7, 6, 28];
 
-/** The rows of one scenario, one for each target, in the columns of {@link tableHead}. */
+/** The rows of one scenario, one per target, in the columns of {@link tableHead}. */
 export function tableRows(result: Result): string {
   return aligned(cellsOf(result), WIDTHS);
 }
@@ -113,7 +113,7 @@ function aligned(rows: string[][], widths: number[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** One line on how far the machine itself moved during the run. */
+/** One line that reports the drift of the machine during the run. */
 export function driftLine(drift: Spread | undefined): string {
   if (!drift) return "Machine drift: unknown, no bare side was measured.";
   const values = spread(drift, (value) => value.toFixed(2));
@@ -125,7 +125,7 @@ function number(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-/** Everything, for comparing runs. `extra` holds the options of the run and its drift. */
+/** The complete report as JSON, to compare runs. `extra` holds the options of the run and its drift. */
 export function reportOf(results: Result[], extra: object): string {
   const report = {
     at: new Date().toISOString(),
@@ -143,14 +143,14 @@ export function writeReport(file: string, report: string): void {
   writeFileSync(file, report);
 }
 
-/** In one line, for the head of the table. */
+/** Machine and versions in one line, for the head of the table. */
 export function machineLine(): string {
   const { cpu, cores, memoryGb } = machine();
   const { node, mosquitto, redis } = versions();
   return `${cores} cores (${cpu}), ${memoryGb} GB · Node ${node} · Mosquitto ${mosquitto} · Redis ${redis}`;
 }
 
-/** Set when other programs need the machine: then even the ratios are worth little. */
+/** A warning if other programs load the machine, which makes even the ratios unreliable. */
 export function loadWarning(): string | undefined {
   const [load] = loadavg() as [number, number, number];
   const { length } = cpus();

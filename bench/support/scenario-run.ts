@@ -1,4 +1,4 @@
-/** One scenario under its budget: rounds with all sides alternating. Its result can be taken at any moment. */
+/** Runs one scenario within its budget, in rounds that alternate the sides. The result is available at any time. */
 import { anotherRound, limitOf, orderOf } from "./budget.ts";
 import { againstOther, driftOf } from "./comparison.ts";
 import { judge, type Result } from "./report.ts";
@@ -10,15 +10,15 @@ export interface Setup {
   quick: boolean;
   /** Seconds. */
   budget: number;
-  /** Seconds granted for the first round, whatever the budget. */
+  /** Seconds for the first round, regardless of the budget. */
   patience: number;
-  /** Exactly so many rounds, whatever the budget. */
+  /** Exact number of rounds, regardless of the budget. */
   asked?: number;
   startBridge: StartBridge;
   /** With `--against`: starts the bridge of the other checkout. */
   startOther?: StartBridge;
   progress(text: string): void;
-  /** Ends all processes. */
+  /** Stops all processes. */
   stopAll(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export class ScenarioRun {
       const check = () => {
         const left = limitOf({ budget, patience, done: this.#rounds.length }) - this.#elapsed();
         if (left <= 0) return resolve(`stopped after ${Math.round(this.#elapsed())} s`);
-        // A round that ends meanwhile shortens the limit.
+        // A round that completes in the meantime shortens the limit.
         timer = setTimeout(check, Math.min(left * 1_000, CHECK_MS));
       };
       check();
@@ -60,14 +60,14 @@ export class ScenarioRun {
     }
     this.#ended = true;
     clearTimeout(timer);
-    // Taken first: closing and stopping are not part of the measurement.
+    // Computed before closing and stopping, which are not part of the measurement.
     const result = this.result(end);
     await this.#close();
     await this.#setup.stopAll();
     return result;
   }
 
-  /** The result of the rounds that are complete. */
+  /** The result of the complete rounds. */
   result({ cut, error }: { cut?: string; error?: string } = {}): Result {
     const { name, title, compared } = this.#scenario;
     const rounds = [...this.#rounds];
@@ -130,7 +130,7 @@ export class ScenarioRun {
     };
   }
 
-  /** Each has a moment only: some of them wait for a process that no longer answers. */
+  /** Runs the close functions with a time limit, because some wait for a process that no longer responds. */
   async #close(): Promise<void> {
     const all = Promise.allSettled(this.#closing.map(async (close) => close()));
     let timer: NodeJS.Timeout | undefined;

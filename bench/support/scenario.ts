@@ -1,9 +1,9 @@
-/** The vocabulary of the scenarios. */
+/** Types of the scenarios. */
 import type { Bridge, BridgeOptions } from "./bridge.ts";
 
 export type Unit = "x" | "ms" | "s" | "MB" | "/s";
 
-/** A figure that has to be reached. */
+/** A bound that a measured figure must meet. */
 export interface Target {
   /** A key of {@link Outcome.measured}. */
   metric: string;
@@ -15,26 +15,26 @@ export interface Target {
 /** The figures of one side of one round. */
 export type Sample = Record<string, number>;
 
-/** One side of a comparison, ready to be measured again and again. */
+/** One side of a comparison, which can be measured repeatedly. */
 export interface Side {
   /** Runs once, before the first round. */
   warmUp?(): Promise<unknown>;
   run(): Promise<Sample>;
 }
 
-/** The sides measured one after the other, in an order that rotates from round to round. */
+/** The figures of all sides, measured one after the other in an order that rotates by round. */
 export interface Round {
   bridge: Sample;
-  /** The reference: bare libraries, or the same bridge without the burden that is measured. */
+  /** The baseline: bare libraries, or the same bridge without the load under test. */
   bare?: Sample;
   /** The bridge of the checkout named by `--against`. */
   other?: Sample;
 }
 
 export interface Outcome {
-  /** What the targets judge. */
+  /** The figures that the targets refer to. */
   measured: Record<string, number>;
-  /** Absolute figures for people, in the order in which they are shown. */
+  /** Readable absolute figures, in display order. */
   figures: Record<string, string>;
 }
 
@@ -42,37 +42,37 @@ export interface Outcome {
 export interface Stage {
   bridge: Side;
   bare?: Side;
-  /** Works on any number of rounds from one on: the run may end early. */
+  /** Works with one or more rounds, because the run may end early. */
   summarize(rounds: Round[]): Outcome;
 }
 
 export interface Context {
   /** Smaller sizes and shorter times. */
   quick: boolean;
-  /** Starts the bridge with the log level, and the profile, that the run was asked for. */
+  /** Starts the bridge with the log level and the profile options of the run. */
   startBridge(options: Omit<BridgeOptions, "root" | "logLevel" | "profileTo">): Promise<Bridge>;
-  /** Registers what must be closed before the processes end, also when the scenario is cut short. */
+  /** Registers a function that runs before the processes are stopped, also if the scenario is cut short. */
   onEnd(close: () => unknown): void;
   progress(text: string): void;
 }
 
 export interface Scenario {
   name: string;
-  /** One line for people. */
+  /** A readable description of one line. */
   title: string;
-  /** Empty: for information. */
+  /** Empty: the scenario is informative only. */
   targets: Target[];
-  /** One target is enough, for instance a rate or else a ratio. Absent: all have to be reached. */
+  /** One met target is enough, such as a rate or a ratio. Absent: all targets must be met. */
   enough?: "any";
-  /** Its share of the run's time, in seconds on two idle cores. The number of rounds follows from it. */
+  /** The scenario's share of the run's time, in seconds on two idle cores. It determines the number of rounds. */
   seconds: number;
-  /** Absent: what `--rounds` asks for, or {@link MOST_ROUNDS}. 1 where a second round would not start from the same state. */
+  /** Default: `--rounds` or {@link MOST_ROUNDS}. 1 if a second round would not start from the same state. */
   mostRounds?: number;
-  /** Keys of {@link Sample} compared with another checkout. The first one also shows the drift of the bare side. */
+  /** Keys of {@link Sample} to compare with another checkout. The first key also measures the bare side's drift. */
   compared: [string, ...string[]];
-  /** Starts the processes. With `--against` it is called once for each checkout. */
+  /** Starts the processes. Called once per checkout with `--against`. */
   open(context: Context): Promise<Stage>;
 }
 
-/** More rounds hardly move a median. */
+/** Maximum number of rounds; more rounds hardly change a median. */
 export const MOST_ROUNDS = 6;

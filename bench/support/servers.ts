@@ -1,4 +1,4 @@
-/** Mosquitto and Redis for a scenario, on free loopback ports, configured alike for both sides of a comparison. */
+/** Mosquitto and Redis for a scenario, on free loopback ports, with the same configuration for all sides. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,13 +13,13 @@ export interface Server {
   child: Child;
 }
 
-/** The Debian packages of the programs that are not installed. */
+/** Debian packages of the missing programs. */
 export function missingPackages(): string[] {
   const packages = { mosquitto: "mosquitto", "redis-server": "redis-server" };
   return Object.entries(packages).flatMap(([program, name]) => (findProgram(program) ? [] : [name]));
 }
 
-/** Without limits on what waits or is under way, so that the client's Receive Maximum is the only one. */
+/** Starts Mosquitto without limits on queued and in-flight messages: only the client's Receive Maximum applies. */
 export async function startMosquitto(): Promise<Server> {
   const port = await freePort();
   const file = join(temporaryDirectory("mosquitto"), "mosquitto.conf");
@@ -39,7 +39,7 @@ export async function startMosquitto(): Promise<Server> {
   return { url: `mqtt://127.0.0.1:${port}`, child };
 }
 
-/** As docs/operations.md asks for it: append-only file, flushed every second, nothing evicted. */
+/** Starts Redis as docs/operations.md describes: append-only file, flushed every second, no eviction. */
 export async function startRedis(): Promise<Server> {
   const port = await freePort();
   const settings = `--bind 127.0.0.1 --port ${port} --save  --appendonly yes --appendfsync everysec --maxmemory-policy noeviction`;
@@ -57,7 +57,7 @@ process.on("exit", () => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 
-/** A directory that goes when this process does. */
+/** Creates a directory that is removed when this process exits. */
 export function temporaryDirectory(name: string): string {
   const directory = mkdtempSync(join(tmpdir(), `causeway-bench-${name}-`));
   directories.push(directory);

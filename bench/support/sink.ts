@@ -1,4 +1,4 @@
-/** The receiver of the webhooks, as its parent sees it. */
+/** The parent side of the webhook receiver `children/sink.ts`. */
 import { type Asked, startModule } from "./children.ts";
 import type { Device } from "./publish.ts";
 import { untilAtLeast } from "./wait.ts";
@@ -12,7 +12,7 @@ export interface Received {
   calls: number;
   /** Calls with a signature. */
   signed: number;
-  /** Different message ids. */
+  /** Distinct message ids. */
   distinct: number;
   /** Milliseconds since the epoch. */
   firstAt: number;
@@ -28,13 +28,13 @@ export function readSink({ child }: Sink): Promise<Received> {
   return child.ask<Received>("read");
 }
 
-/** The subscription follows the registration within moments: the first message that arrives shows that it stands. */
+/** Waits for the subscription, which follows the registration: the first message that arrives proves it. */
 export async function untilSubscribed(sink: Sink, device: Device, topic: string): Promise<void> {
   const read = async () => {
     await device.flood(topic, 1);
     return (await readSink(sink)).signed;
   };
   await untilAtLeast(1, { read, timeoutMs: 10_000, everyMs: 100 });
-  // Those that are still on their way must not count for what is measured next.
+  // Messages still in flight must not count in the next measurement.
   await new Promise((resolve) => setTimeout(resolve, 500));
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Asks again and again until the answer is at least `wanted`. Rejects, with the last answer, when that takes too long. */
+/** Polls until the value is at least `wanted`. Rejects after `timeoutMs`, with the last value in the message. */
 export async function untilAtLeast(
   wanted: number,
   { read, timeoutMs, everyMs = 10 }: { read: () => Promise<number>; timeoutMs: number; everyMs?: number },

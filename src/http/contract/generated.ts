@@ -15,15 +15,16 @@ export interface paths {
         put?: never;
         /**
          * Publish a message
-         * @description Publishes one message and answers when the broker has it. A `payload` that is a string is sent as it is; any
-         *     other JSON value is sent as its JSON text, byte for byte as you wrote it. Give `payloadBase64` for binary
-         *     payloads, or neither for an empty payload. With `retain: true` an empty payload clears the retained message.
+         * @description Publishes one message and responds when the broker has it. A string `payload` is sent as is; any other JSON
+         *     value is sent as its JSON text, byte for byte as you wrote it. Use `payloadBase64` for a binary payload, or omit
+         *     both for an empty payload. With `retain: true`, an empty payload clears the retained message.
          *
-         *     With `Prefer: respond-async` the message is stored and the answer is 202 `queued`: it is published as soon as
-         *     the broker is there, also after a restart, in the order of acceptance. With `sendAt` it is `scheduled`. Such a
-         *     message is at `GET /v1/messages/{id}`, also a day after it was published. What `expirySeconds` outlives, counted
-         *     from its acceptance or from `sendAt`, is `expired` and never sent late. A crash in the moment between publishing
-         *     it and noting that may publish it twice. More than 100,000 waiting messages are answered 429.
+         *     With `Prefer: respond-async`, the message is stored and the response is 202 `queued`. The bridge publishes
+         *     stored messages as soon as the broker is available, also after a restart, in order of acceptance. With `sendAt`,
+         *     the message is `scheduled`. `GET /v1/messages/{id}` returns the state of a stored message until one day after it
+         *     was published. A message that waits longer than `expirySeconds`, counted from acceptance or from `sendAt`, is
+         *     `expired` and never sent late. A crash between publishing a message and recording that it was published can
+         *     publish it twice. More than 100,000 waiting messages return 429.
          */
         post: operations["publishMessage"];
         delete?: never;
@@ -43,19 +44,20 @@ export interface paths {
         put?: never;
         /**
          * Publish many messages
-         * @description Publishes up to 1,000 messages at once; `results` are in the order of `messages`. Each item is a body of
-         *     `POST /v1/messages` and stands for itself: one that is refused has a problem as its result and does not spoil
-         *     the others. Read the `status` of each. The body may have up to 32 MiB. `sendAt` is refused in an item. With an
-         *     `Idempotency-Key` the answer is kept with all its results: send what failed again in another batch, under
-         *     another key.
+         * @description Publishes up to 1,000 messages in one call; `results` has the order of `messages`. Each item is a body of
+         *     `POST /v1/messages` and is processed on its own: a refused item has a problem as its result and does not affect
+         *     the others. Check the `status` of each result. The body is limited to 32 MiB. `sendAt` is not allowed in an
+         *     item. With an `Idempotency-Key`, the response is kept with all its results: send the failed items in another
+         *     batch with a new key.
          *
-         *     For more than a thousand send `Content-Type: application/x-ndjson`: one message a line, of any number. Results
-         *     come back as `application/x-ndjson` while you are still sending, a line each in the order of the messages. Read
-         *     them while you send, or the bridge stops reading yours: it holds at most 1,000 messages. The fields of a refused
-         *     line are named `messages[n]`, counted from 0. A line that is broken, or longer than a body of
-         *     `POST /v1/messages` may be, is refused like any other and the stream goes on. Empty lines are skipped. A stream
-         *     may last as long as you like. With an `Idempotency-Key` each of its lines, at most 100,000, is done once: send
-         *     the whole stream again after it broke off, and what was done has the result it had.
+         *     For more than 1,000 messages, send `Content-Type: application/x-ndjson`: any number of messages, one per line.
+         *     The bridge streams results back as `application/x-ndjson` while you send, one line per message, in the order of
+         *     the messages. Read the results as you send: the bridge holds at most 1,000 messages and stops reading yours
+         *     while results are unread. Errors name the fields of a refused line as `messages[n]`, counted from 0. A line that
+         *     is malformed, or larger than a body of `POST /v1/messages` may be, is refused like any other, and the stream
+         *     continues. Empty lines are skipped. The duration of a stream is not limited. With an `Idempotency-Key`, each
+         *     line is processed once, up to 100,000 lines: if the stream breaks off, send all of it again, and lines that were
+         *     already processed return their first result.
          */
         post: operations["publishBatch"];
         delete?: never;
@@ -70,7 +72,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: components["parameters"]["MessageId"];
@@ -78,15 +80,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the state of a stored publish
-         * @description What became of a message accepted with `Prefer: respond-async` or `sendAt`. Kept for a day after it was published, refused or expired, of the last 10,000 of these.
+         * Get a stored message
+         * @description Returns the state of a message accepted with `Prefer: respond-async` or `sendAt`. The state is kept for one day after the message was published, refused or expired, for the last 10,000 such messages.
          */
         get: operations["getMessage"];
         put?: never;
         post?: never;
         /**
-         * Cancel a stored publish
-         * @description Takes back a message that is still queued or scheduled. One that is published already answers 409.
+         * Cancel a stored message
+         * @description Cancels a message that is still queued or scheduled. Returns 409 if it is already published.
          */
         delete: operations["cancelMessage"];
         options?: never;
@@ -103,10 +105,7 @@ export interface paths {
         };
         /**
          * List retained topics
-         * @description The topics under a filter that hold a retained message, sorted by topic, without the payloads. The broker is
-         *     asked each time; `truncated` says that it holds more under this filter than the bridge collects (10,000 topics,
-         *     5 seconds): then use a narrower filter. Pages are cut from what the broker says at that time: with a topic that
-         *     comes or goes in between nothing else is left out or listed twice.
+         * @description Returns the topics under a filter that hold a retained message, sorted by topic, without the payloads. Each call queries the broker. `truncated` means that the broker holds more topics under this filter than the bridge collects (10,000 topics in 5 seconds); use a narrower filter in that case. Each page reflects the topics at the time of its call: a topic that is added or cleared between two pages causes no other topic to be skipped or repeated.
          */
         get: operations["listRetained"];
         put?: never;
@@ -123,7 +122,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -131,24 +130,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the retained message of a topic
-         * @description Answers the payload as it is, with the content type the publisher gave (else `application/octet-stream`).
-         *     A topic without a retained message answers 404 `no_retained_message`.
+         * Get the retained message of a topic
+         * @description Returns the payload as is, with the content type set by the publisher (default `application/octet-stream`). Returns 404 `no_retained_message` if the topic has no retained message.
          */
         get: operations["getRetained"];
         /**
-         * Publish the raw body, retained
-         * @description Publishes the request body as the topic's retained message: the broker keeps it and hands it to everyone who subscribes later. An empty body clears it, as MQTT has it.
+         * Publish a raw payload as the retained message
+         * @description Publishes the request body as the topic's retained message: the broker keeps it and sends it to later subscribers. An empty body clears the retained message, as MQTT specifies.
          */
         put: operations["retainTopic"];
         /**
-         * Publish the raw body
-         * @description Publishes the request body, byte for byte, whatever its content type. `Content-Type` becomes the MQTT 5 content type. An empty body is an empty payload.
+         * Publish a raw payload
+         * @description Publishes the request body as the payload, byte for byte, whatever its content type. `Content-Type` becomes the MQTT 5 content type. An empty body is an empty payload.
          */
         post: operations["publishToTopic"];
         /**
-         * Clear the retained message
-         * @description Publishes an empty retained message, which makes the broker forget the one it keeps. Clearing a topic that holds none is no error. Subscribers that are there now receive the empty message.
+         * Clear the retained message of a topic
+         * @description Publishes an empty retained message, which makes the broker delete the retained one. Clearing a topic without a retained message is not an error. Current subscribers receive the empty message.
          */
         delete: operations["clearTopic"];
         options?: never;
@@ -166,28 +164,28 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask a device
-         * @description Publishes a request and answers with the device's answer. `{requestId}` in `topic`, in `responseTopic` and in
-         *     the strings of `payload` is replaced by the id of the request.
+         * Send a request to a device
+         * @description Publishes a request and returns the device's response. `{requestId}` in `topic`, in `responseTopic` and in
+         *     strings inside `payload` is replaced with the id of the request.
          *
-         *     Where the answer is expected, and how it is told from others (`match`):
+         *     `match` defines how the bridge recognizes the response:
          *
-         *     - `topic`: the first message on `responseTopic`, which must hold `{requestId}`, so that each request has its
-         *       own. The way for MQTT 3.1.1 devices. Without a `responseTopic` the bridge uses a topic of
-         *       its own below `causeway/responses/`; MQTT 5 devices find it in the request's response topic property.
-         *     - `correlation`: the first message on `responseTopic` with the request's correlation data, which is the id of
-         *       the request unless you give `correlationData`. Needs MQTT 5.
-         *     - `first`: the first message on `responseTopic`, whatever it is.
+         *     - `topic`: the first message on `responseTopic`, which must contain `{requestId}` so that each request has its
+         *       own topic. Use it for MQTT 3.1.1 devices. Without `responseTopic`, the bridge uses a topic of its own below
+         *       `causeway/responses/`; MQTT 5 devices find it in the response topic property of the request.
+         *     - `correlation`: the first message on `responseTopic` with the correlation data of the request, which is the id
+         *       of the request unless you set `correlationData`. Requires MQTT 5.
+         *     - `first`: the first message on `responseTopic`, whatever it contains.
          *
-         *     Absent, it is `topic` where `responseTopic` is absent or holds `{requestId}`, else `correlation` on MQTT 5 and
-         *     `first` on 3.1.1. A user property `status` of the answer is handed on as `status`.
+         *     The default is `topic` if `responseTopic` is absent or contains `{requestId}`; otherwise `correlation` on MQTT 5
+         *     and `first` on MQTT 3.1.1. A user property `status` of the response is returned as `status`.
          *
-         *     The answer is awaited for `timeoutSeconds`; then it is 504 `request_timeout`, and the message to the device
-         *     expires at the broker at the same time (MQTT 5), so that no stale command is carried out later.
+         *     The call waits up to `timeoutSeconds` for the response and then returns 504 `request_timeout`. On MQTT 5, the
+         *     message to the device expires at the broker at the same time, so that the device never executes a stale command.
          *
-         *     With `Prefer: respond-async` the answer is 202 at once: the request is stored, published as soon as the broker
-         *     is there, and valid for `expirySeconds` (an hour unless you say otherwise, at most seven days). The device may
-         *     be offline now and answer later, also while the bridge restarts: see `GET /v1/requests/{id}`.
+         *     With `Prefer: respond-async`, the call returns 202 at once. The request is stored, published as soon as the
+         *     broker is available, and valid for `expirySeconds` (default one hour, at most seven days). The device may be
+         *     offline and respond later, also while the bridge restarts: see `GET /v1/requests/{id}`.
          */
         post: operations["sendRequest"];
         delete?: never;
@@ -202,7 +200,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The request's id.
+                 * @description The id of the request.
                  * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: string;
@@ -210,15 +208,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read an asynchronous request
-         * @description Its state and the device's answer, until a day after the end of its validity; of those that have ended the last 10,000.
+         * Get an asynchronous request
+         * @description Returns the state of the request and the device's response. They are kept until one day after the validity of the request ends, for the last 10,000 requests that have ended.
          */
         get: operations["getRequest"];
         put?: never;
         post?: never;
         /**
          * Cancel an asynchronous request
-         * @description Takes back a request that is still pending: its outcome is `cancelled`. What has not been published yet is not published any more; a device that has got the request already may still answer, and its answer is dropped and counted as late. A request that has been answered, has failed or has expired answers 409.
+         * @description Cancels a pending request; its outcome becomes `cancelled`. A request that is not yet published will not be published. A device that has already received the request may still respond; its response is dropped and counted as late. Returns 409 if the request has ended (responded, failed or expired).
          */
         delete: operations["cancelRequest"];
         options?: never;
@@ -234,12 +232,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch messages as they come
-         * @description Server-Sent Events: one event a message that matches one of the filters, each message once. `data` is the
-         *     message as a CloudEvent, as webhooks get it; `id` is the message's id. A comment comes every 15 seconds.
+         * Stream messages
+         * @description Streams messages as Server-Sent Events: one event for each message that matches one of the filters, each message
+         *     once. `data` is the message as a CloudEvent, as a webhook receives it; `id` is the message id. The bridge sends
+         *     a comment every 15 seconds.
          *
-         *     A stream shows what comes while it is open: nothing is stored, and what came before is not sent. Messages that
-         *     must not be missed need a webhook. Who reads so slowly that more than 1 MiB waits for him is disconnected.
+         *     A stream carries the messages that arrive while it is open: nothing is stored, and earlier messages are not
+         *     sent. Use a webhook for messages that must not be missed. The bridge disconnects a client that leaves more than
+         *     1 MiB unread.
          */
         get: operations["openStream"];
         put?: never;
@@ -259,15 +259,13 @@ export interface paths {
         };
         /**
          * List keys
-         * @description All keys but the first, in the order of their creation, without the keys themselves.
+         * @description Returns all keys except the first one, in order of creation, without the keys themselves.
          */
         get: operations["listKeys"];
         put?: never;
         /**
-         * Make a key
-         * @description Makes an API key. The answer holds the `key` itself: keep it, only a hash of it is stored. `publish` and `read`
-         *     are the topic filters the key may use; `{keyName}` in them is replaced by its `name`. A key without filters for
-         *     a scope may use no topic with it; `#` stands for all topics that do not begin with `$`.
+         * Create a key
+         * @description Creates an API key. Only this response contains the `key` itself; the bridge stores a hash of it. `publish` and `read` are the topic filters of the key; `{keyName}` in a filter is replaced with the `name` of the key. A key without filters for a scope can use no topic with that scope. `#` matches all topics that do not start with `$`.
          */
         post: operations["createKey"];
         delete?: never;
@@ -282,7 +280,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The key's id.
+                 * @description The id of the key.
                  * @example key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: string;
@@ -293,8 +291,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Withdraw a key
-         * @description From now on, on every instance within a second, the key is refused, also in requests that are under way: its streams carry nothing more and end within 15 seconds, requests that wait for a device are answered 401, and further lines of a batch are refused. The same holds for a key that expires.
+         * Revoke a key
+         * @description Revokes the key on every instance within one second, also for requests in progress: its streams carry no further messages and end within 15 seconds, requests that wait for a device return 401, and further lines of a batch are refused. The same applies to a key that expires.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -311,15 +309,13 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description All registrations, in the order of their creation.
+         * @description Returns all registrations, in order of creation.
          */
         get: operations["listWebhooks"];
         put?: never;
         /**
          * Register a webhook
-         * @description From now on every message that matches one of `topics` is delivered to `url`, once for this webhook however
-         *     its filters overlap. The answer holds the signing `secret`: keep it, it is not shown again. URLs that lead to
-         *     private, loopback or reserved addresses are refused unless the operator opened them.
+         * @description Registers a webhook. From now on, every message that matches one of `topics` is delivered to `url`, once per webhook even if its filters overlap. Only this response contains the signing `secret`; store it. URLs that lead to private, loopback or reserved addresses are refused unless the operator has allowed them.
          */
         post: operations["createWebhook"];
         delete?: never;
@@ -334,7 +330,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -342,31 +338,31 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read a webhook
-         * @description The registration with its state and the number of its deliveries, without the secret.
+         * Get a webhook
+         * @description Returns the registration with its state and its delivery counts, without the secret.
          */
         get: operations["getWebhook"];
         put?: never;
         post?: never;
         /**
-         * Remove a webhook
-         * @description Removes the registration and drops every delivery that waits for it.
+         * Delete a webhook
+         * @description Deletes the registration and drops all its waiting deliveries.
          */
         delete: operations["deleteWebhook"];
         options?: never;
         head?: never;
         /**
-         * Change a webhook
-         * @description Changes the fields that are given and leaves the others. `headers` and `retry` are replaced as a whole.
-         *     Deliveries that wait are made with the new registration. `enabled: false` goes on collecting messages.
+         * Update a webhook
+         * @description Updates the given fields and leaves the others unchanged. `headers` and `retry` are replaced as a whole. Waiting
+         *     deliveries are sent with the new registration. With `enabled: false`, messages keep collecting.
          *
-         *     The key needs every right that registering the webhook as it is afterwards takes; `enabled: false` alone takes
-         *     none but to see it.
+         *     The key needs every permission that registering the updated webhook would require. Setting only `enabled: false`
+         *     requires no more than permission to see the webhook.
          *
-         *     Credentials stay with the origin they were given for. With a `url` of another origin (scheme, host or port),
-         *     a webhook that has `auth` needs `auth` in the same call, and one with `headers` whose values are not shown
-         *     needs `headers`, without masks; `null` and `{}` take them away. Otherwise it is 422 `credentials_required`.
-         *     The signing secret stays: it is never sent.
+         *     Credentials stay with the origin they were set for. If `url` changes to another origin (scheme, host or port), a
+         *     webhook with `auth` requires `auth` in the same call, and a webhook with masked header values requires `headers`
+         *     without masks; `null` and `{}` remove them. Otherwise the call returns 422 `credentials_required`. The signing
+         *     secret is kept because it is never sent.
          */
         patch: operations["updateWebhook"];
         trace?: never;
@@ -381,8 +377,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * See what would be sent
-         * @description Shows the request that a webhook would get for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Values of credentials are masked. 429 `rate_limited`: too many previews of the caller wait for their expressions, or exceeded their limits.
+         * Preview a delivery
+         * @description Returns the request that a webhook would receive for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Credential values are masked. Returns 429 `rate_limited` if too many previews of the caller are waiting for their expressions or have exceeded the limits.
          */
         post: operations["previewWebhook"];
         delete?: never;
@@ -397,7 +393,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -408,7 +404,7 @@ export interface paths {
         put?: never;
         /**
          * Pause a webhook
-         * @description Nothing is delivered until it is resumed; messages go on collecting. The same as `enabled: false`.
+         * @description Stops deliveries until the webhook is resumed; messages keep collecting. Equivalent to `enabled: false`.
          */
         post: operations["pauseWebhook"];
         delete?: never;
@@ -423,7 +419,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -434,7 +430,7 @@ export interface paths {
         put?: never;
         /**
          * Resume a webhook
-         * @description Goes on delivering. Also brings a webhook back that was disabled, and forgets the failures of its endpoint.
+         * @description Resumes deliveries. Also enables a disabled webhook and resets the failures of its endpoint.
          */
         post: operations["resumeWebhook"];
         delete?: never;
@@ -449,7 +445,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -460,7 +456,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test event
-         * @description Sends an event of `type: webhook.test` through the ordinary way: queue, signature, retries and log. Filter and transform do not apply to it.
+         * @description Sends an event of `type: webhook.test` through the same queue, signature, retries and log as every delivery. Filter and transform do not apply to it.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -475,7 +471,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -485,8 +481,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a new signing secret
-         * @description Makes a new secret, or takes yours. For `graceSeconds` every request carries two signatures, one with the new and one with the old secret; after that only the new one counts.
+         * Rotate the signing secret
+         * @description Generates a new secret, or sets yours. For `graceSeconds`, every request carries two signatures, one with the new secret and one with the old; afterwards only the new secret is valid.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -498,13 +494,13 @@ export interface paths {
     "/v1/webhooks/{id}/verification": {
         parameters: {
             query: {
-                /** @description As it stands in the callback URL that the receiver was given. */
+                /** @description The token in the callback URL that the receiver was sent. */
                 token: string;
             };
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -512,14 +508,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Agree to be called
-         * @description The callback URL of the ownership check (`WebHook-Request-Callback`, CloudEvents HTTP Webhook section 4.1): a receiver, or a person, that was asked with `OPTIONS` calls it to agree. Needs no API key but the token, which works once and is lost when the receiver is asked again. `WebHook-Allowed-Rate` is taken as in the answer.
+         * Give consent to webhook calls
+         * @description The callback URL of the ownership check (`WebHook-Request-Callback`, CloudEvents HTTP Webhook section 4.1). A receiver that was asked with `OPTIONS`, or its operator, calls this URL to give consent. The call needs no API key, only the token, which works once and becomes invalid when the receiver is asked again. `WebHook-Allowed-Rate` has the same effect as in the response to `OPTIONS`.
          */
         get: operations["confirmWebhook"];
         put?: never;
         /**
-         * Agree to be called, with POST
-         * @description The same as with GET, for receivers that answer with POST.
+         * Give consent to webhook calls with POST
+         * @description Same as GET, for receivers that use POST.
          */
         post: operations["confirmWebhookByPost"];
         delete?: never;
@@ -534,7 +530,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -543,7 +539,7 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description The deliveries of a webhook by status: active, pending, retrying, failed, succeeded; the newest first in each. Of the succeeded ones the last 1,000 are kept for a day, of the failed ones (the dead letters) the last 10,000 for 14 days. What waits is kept for 14 days, 100,000 of a webhook (`MAX_WAITING_DELIVERIES`): beyond that the oldest are discarded and counted. The numbers may be run over for a moment. With `topic`, `since` or `until` a page looks through a bounded number of deliveries and may be short or empty: go on while there is a `nextCursor`.
+         * @description Returns the deliveries of a webhook by status: active, pending, retrying, failed, succeeded, newest first within each status. The last 1,000 succeeded deliveries are kept for one day, and the last 10,000 failed ones (dead letters) for 14 days. Waiting deliveries are kept for 14 days, up to 100,000 per webhook (`MAX_WAITING_DELIVERIES`); beyond that the oldest are discarded and counted. These limits can be exceeded for a moment. With `topic`, `since` or `until`, a page examines a bounded number of deliveries and may be short or empty: continue while there is a `nextCursor`.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -560,12 +556,12 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 messageId: string;
@@ -573,8 +569,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read a delivery
-         * @description The delivery with its message and the log of all attempts.
+         * Get a delivery
+         * @description Returns the delivery with its message and the log of all attempts.
          */
         get: operations["getDelivery"];
         put?: never;
@@ -591,12 +587,12 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 messageId: string;
@@ -606,8 +602,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deliver again
-         * @description Delivers again, now, whether it has failed, waits for another attempt or has succeeded, with the same `webhook-id`. One that has ended has the whole retry schedule before it; one that waits goes on in its own. Ahead of what waits; `ordering` does not hold it back. Its attempts stay in the log.
+         * Retry a delivery
+         * @description Delivers the message again at once, with the same `webhook-id`, whether the delivery has failed, waits for another attempt or has succeeded. An ended delivery starts the whole retry schedule again; a waiting one continues its own. The retry runs ahead of waiting deliveries and is not held back by `ordering`. Earlier attempts stay in the log.
          */
         post: operations["retryDelivery"];
         delete?: never;
@@ -622,7 +618,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -632,8 +628,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deliver many again
-         * @description Delivers again, in the background and from the oldest to the newest, what has the status and was received in the time. Goes on after a restart. One replay of a webhook at a time.
+         * Replay deliveries
+         * @description Delivers again all deliveries with the given status whose messages were received in the given time range, in the background and oldest first. A replay continues after a restart. Each webhook has at most one replay at a time.
          */
         post: operations["replayDeliveries"];
         delete?: never;
@@ -648,12 +644,12 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The replay's id.
+                 * @description The id of the replay.
                  * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 replayId: string;
@@ -661,15 +657,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How far a replay is
-         * @description Kept for a day after its end.
+         * Get a replay
+         * @description Returns the progress of a replay. Kept for one day after the replay ends.
          */
         get: operations["getReplay"];
         put?: never;
         post?: never;
         /**
          * Cancel a replay
-         * @description What was queued again already is delivered; the rest stays as it is.
+         * @description Cancels the replay. Deliveries that are already queued again are delivered; the others stay unchanged.
          */
         delete: operations["cancelReplay"];
         options?: never;
@@ -685,8 +681,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Status for operators
-         * @description What the bridge is connected to and how it is doing. More fields may be added at any time.
+         * Get the status
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time.
          */
         get: operations["getStatus"];
         put?: never;
@@ -706,7 +702,7 @@ export interface paths {
         };
         /**
          * Liveness
-         * @description The process lives and answers. Says nothing about broker and store.
+         * @description Reports that the process is running and responds. Does not check the broker or the store.
          */
         get: operations["getHealth"];
         put?: never;
@@ -726,9 +722,7 @@ export interface paths {
         };
         /**
          * Readiness
-         * @description Whether broker, uplink, store and consumption work, each as a named check. Where several instances share a store
-         *     one of them receives; for the others `uplink` is all right as long as they know which one that is. A process
-         *     with fewer than all roles has only the checks that these need.
+         * @description Reports whether broker, uplink, store and consumption work, each as a named check. If several instances share a store, one of them is the receiver; the `uplink` check of the others passes as long as they know the current receiver. A process with only some of the roles has only the checks of these roles.
          */
         get: operations["getReady"];
         put?: never;
@@ -748,7 +742,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description The metrics in the Prometheus text format. Needs the API key.
+         * @description Returns the metrics in the Prometheus text format. Requires an API key.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -771,56 +765,57 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * A message, structured mode
-         * @description Sent to a webhook with `mode: structured` (the default): the body is a CloudEvents 1.0 JSON object. A payload
-         *     that is valid JSON stands in `data` byte for byte; other text is a string; everything else is in
+         * A message in structured mode
+         * @description Sent to a webhook with `mode: structured` (the default). The body is a CloudEvents 1.0 JSON object. A payload
+         *     that is valid JSON is in `data` byte for byte; other text is in `data` as a string; any other payload is in
          *     `data_base64`.
          *
-         *     The request is signed as [Standard Webhooks](https://www.standardwebhooks.com) says: `webhook-signature` holds
-         *     `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, keyed with the decoded secret.
-         *     Verify it over the bytes as they arrived, and refuse old timestamps. `webhook-id` is the same at every attempt:
-         *     a receiver that remembers it handles each message once.
+         *     The request is signed according to [Standard Webhooks](https://www.standardwebhooks.com): `webhook-signature`
+         *     contains `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, with the decoded secret
+         *     as the key. Verify the signature over the bytes as received, and refuse old timestamps. `webhook-id` is the same
+         *     on every attempt: a receiver that remembers it can process each message once.
          *
-         *     | you answer | what happens |
+         *     | response | effect |
          *     | --- | --- |
          *     | 2xx | delivered |
-         *     | 410 | the webhook is disabled; what waits is kept |
-         *     | 429 or 503 with `Retry-After` (up to 24 h) | the whole endpoint waits that long; no attempt is used up |
-         *     | 429, 502, 503, 504, a time-out or a connection error | tried again, and the endpoint is slowed down |
-         *     | 3xx (never followed), any other 4xx or 5xx | tried again |
+         *     | 410 | the webhook is disabled; waiting deliveries are kept |
+         *     | 429 or 503 with `Retry-After` (up to 24 h) | the whole webhook waits that long; no attempt is used up |
+         *     | 429, 502, 503, 504, a timeout or a connection error | retried, and calls to the endpoint slow down |
+         *     | 3xx (never followed), any other 4xx or 5xx | retried |
          *
-         *     After ten failures in a row, of whatever kind, the endpoint is left in peace for 30 s and its state is `failing`.
-         *     Then one delivery is tried: a 2xx ends it, another failure doubles the wait, up to 10 min. What waits uses up no
-         *     attempt. After five days of nothing but failures the webhook is disabled.
+         *     After ten consecutive failures of any kind, the circuit breaker opens for 30 s and the webhook's state is
+         *     `failing`. Then one delivery is sent as a probe: a 2xx closes the breaker, and another failure doubles the time,
+         *     up to 10 min. Waiting deliveries use up no attempt. After five days of nothing but failures, the webhook is
+         *     disabled.
          *
-         *     The schedule of attempts is the webhook's `retry.scheduleSeconds`, each ± 20 %. When it is used up the delivery
-         *     is `failed` and kept for 14 days.
+         *     `retry.scheduleSeconds` of the webhook is the schedule of attempts, each delay ± 20 %. When the schedule is used
+         *     up, the delivery is `failed` and kept for 14 days.
          */
         post: {
             parameters: {
                 query?: never;
                 header: {
                     /**
-                     * @description The message id, the same at every attempt.
+                     * @description The message id, the same on every attempt.
                      * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                      */
                     "webhook-id": components["parameters"]["ReceiverWebhookId"];
                     /**
-                     * @description When this attempt was made, in seconds since 1970.
+                     * @description The time of this attempt, in seconds since 1970.
                      * @example 1772366400
                      */
                     "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
                     /**
-                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @description `v1,<base64>`; several signatures, separated by spaces, while the secret is being rotated.
                      * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
                      */
                     "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
                     /**
-                     * @description The number of this attempt, from 1.
+                     * @description The number of this attempt, starting at 1.
                      * @example 1
                      */
                     "causeway-attempt": components["parameters"]["ReceiverAttempt"];
-                    /** @description The W3C trace context the message carried as a user property. */
+                    /** @description The W3C trace context that the message carried as a user property. */
                     traceparent?: components["parameters"]["ReceiverTraceparent"];
                 };
                 path?: never;
@@ -832,14 +827,14 @@ export interface webhooks {
                 };
             };
             responses: {
-                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                /** @description The receiver is permanently gone. The webhook is disabled, and its waiting deliveries are kept. */
                 410: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                /** @description Too many requests. With `Retry-After`, the whole webhook waits that long and no attempt is used up. */
                 429: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -847,7 +842,7 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Overloaded. Treated as 429. */
+                /** @description Overloaded. Handled like 429. */
                 503: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -862,21 +857,21 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Never followed; tried again. */
+                /** @description Never followed; retried. */
                 "3XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -903,29 +898,25 @@ export interface webhooks {
         post?: never;
         delete?: never;
         /**
-         * May we call you?
-         * @description Sent to the url of a webhook with `verify: true` before anything is delivered, and again when its url changes
-         *     (CloudEvents HTTP Webhook section 4). Agree with 200 or 204 and `WebHook-Allowed-Origin`, or later by calling
-         *     the URL in `WebHook-Request-Callback`. Whatever else is answered is no consent: messages go on collecting.
-         *     No credentials and no signature are sent; a client certificate is shown to a receiver that demands one.
-         *     Once agreed, every delivery carries the same `WebHook-Request-Origin`.
+         * Ownership check
+         * @description Sent to the URL of a webhook with `verify: true` before the first delivery, and again when its `url` changes (CloudEvents HTTP Webhook section 4). Give consent with 200 or 204 and `WebHook-Allowed-Origin`, or later by calling the URL in `WebHook-Request-Callback`. Any other response gives no consent, and messages keep collecting. The request carries no credentials and no signature; a client certificate is presented to a receiver that requires one. After consent, every delivery carries the same `WebHook-Request-Origin`.
          */
         options: {
             parameters: {
                 query?: never;
                 header: {
                     /**
-                     * @description Who wants to call; the host name of `PUBLIC_URL` or of `EVENT_SOURCE`, else `causeway`.
+                     * @description The origin that asks for consent: the host name of `PUBLIC_URL` or of `EVENT_SOURCE`, otherwise `causeway`.
                      * @example causeway.example.com
                      */
                     "WebHook-Request-Origin": string;
                     /**
-                     * @description GET or POST it to agree later. Only where the bridge has a `PUBLIC_URL`.
+                     * @description The URL to call with GET or POST to give consent later. Only if the bridge has a `PUBLIC_URL`.
                      * @example https://causeway.example.com/v1/webhooks/wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11/verification?token=r4nd0m
                      */
                     "WebHook-Request-Callback"?: string;
                     /**
-                     * @description Calls a minute, when the webhook has a `rateLimit`.
+                     * @description Requested calls per minute, if the webhook has a `rateLimit`.
                      * @example 120
                      */
                     "WebHook-Request-Rate"?: string;
@@ -935,16 +926,16 @@ export interface webhooks {
             };
             requestBody?: never;
             responses: {
-                /** @description Agreed, if the header says so. */
+                /** @description Consent given, if `WebHook-Allowed-Origin` allows the origin. */
                 200: {
                     headers: {
                         /**
-                         * @description The origin that asked, or `*`.
+                         * @description The requesting origin, or `*`.
                          * @example causeway.example.com
                          */
                         "WebHook-Allowed-Origin"?: string;
                         /**
-                         * @description Calls a minute at most, or `*`. Taken as the webhook's `rateLimit` where that is higher or absent.
+                         * @description The maximum number of calls per minute, or `*`. Becomes the webhook's `rateLimit` if that is higher or absent.
                          * @example 120
                          */
                         "WebHook-Allowed-Rate"?: string;
@@ -952,16 +943,16 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Agreed, if the header says so. */
+                /** @description Consent given, if `WebHook-Allowed-Origin` allows the origin. */
                 204: {
                     headers: {
                         /**
-                         * @description The origin that asked, or `*`.
+                         * @description The requesting origin, or `*`.
                          * @example causeway.example.com
                          */
                         "WebHook-Allowed-Origin"?: string;
                         /**
-                         * @description Calls a minute at most, or `*`. Taken as the webhook's `rateLimit` where that is higher or absent.
+                         * @description The maximum number of calls per minute, or `*`. Becomes the webhook's `rateLimit` if that is higher or absent.
                          * @example 120
                          */
                         "WebHook-Allowed-Rate"?: string;
@@ -985,60 +976,58 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * A message, binary mode
-         * @description Sent to a webhook with `mode: binary`: the body is the MQTT payload itself, its content type is the message's,
-         *     and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding says.
-         *     Signature, retries and the meaning of your answer are those of the structured mode.
+         * A message in binary mode
+         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Signature, retries and the handling of responses are the same as in structured mode.
          */
         post: {
             parameters: {
                 query?: never;
                 header: {
                     /**
-                     * @description The message id, the same at every attempt.
+                     * @description The message id, the same on every attempt.
                      * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                      */
                     "webhook-id": components["parameters"]["ReceiverWebhookId"];
                     /**
-                     * @description When this attempt was made, in seconds since 1970.
+                     * @description The time of this attempt, in seconds since 1970.
                      * @example 1772366400
                      */
                     "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
                     /**
-                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @description `v1,<base64>`; several signatures, separated by spaces, while the secret is being rotated.
                      * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
                      */
                     "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
                     /**
-                     * @description The number of this attempt, from 1.
+                     * @description The number of this attempt, starting at 1.
                      * @example 1
                      */
                     "causeway-attempt": components["parameters"]["ReceiverAttempt"];
-                    /** @description The W3C trace context the message carried as a user property. */
+                    /** @description The W3C trace context that the message carried as a user property. */
                     traceparent?: components["parameters"]["ReceiverTraceparent"];
-                    /** @description CloudEvents version. */
+                    /** @description The CloudEvents version. */
                     "ce-specversion": "1.0";
                     /** @description The message id. */
                     "ce-id": string;
                     /** @description The bridge (`EVENT_SOURCE`). */
                     "ce-source": string;
-                    /** @description Kind of event. */
+                    /** @description The type of the event. */
                     "ce-type": string;
                     /** @description The topic. */
                     "ce-subject": string;
-                    /** @description When the bridge received it. */
+                    /** @description When the bridge received the message. */
                     "ce-time": string;
-                    /** @description Quality of service. */
+                    /** @description The QoS of the message. */
                     "ce-mqttqos": "0" | "1" | "2";
-                    /** @description Retain flag. */
+                    /** @description The retain flag of the message. */
                     "ce-mqttretain": "true" | "false";
-                    /** @description MQTT 5 response topic. */
+                    /** @description The MQTT 5 response topic. */
                     "ce-mqttresponsetopic"?: string;
-                    /** @description MQTT 5 correlation data, base64. */
+                    /** @description The MQTT 5 correlation data in base64. */
                     "ce-mqttcorrelationdata"?: string;
-                    /** @description With `ordering`: counts the events of the webhook, and sorts as text. */
+                    /** @description With `ordering`: a counter of the webhook's events, which sorts as text. */
                     "ce-sequence"?: string;
-                    /** @description MQTT 5 user properties as JSON text. */
+                    /** @description The MQTT 5 user properties as JSON text. */
                     "ce-mqttuserproperties"?: string;
                 };
                 path?: never;
@@ -1050,14 +1039,14 @@ export interface webhooks {
                 };
             };
             responses: {
-                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                /** @description The receiver is permanently gone. The webhook is disabled, and its waiting deliveries are kept. */
                 410: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                /** @description Too many requests. With `Retry-After`, the whole webhook waits that long and no attempt is used up. */
                 429: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1065,7 +1054,7 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Overloaded. Treated as 429. */
+                /** @description Overloaded. Handled like 429. */
                 503: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1080,21 +1069,21 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Never followed; tried again. */
+                /** @description Never followed; retried. */
                 "3XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1120,41 +1109,41 @@ export interface webhooks {
         put?: never;
         /**
          * An event about a webhook
-         * @description Sent to a webhook whose `events` names it, in the way of every delivery: signed, tried again, in its own queue.
-         *     The CloudEvent has no `mqtt…` attributes, and its `subject` is the id of the webhook that it is about. The same
-         *     event is published at the broker, on the topic `causeway/events/<type>/<webhook id>`, QoS 1, not retained.
+         * @description Sent to a webhook that lists the event in `events`, like every delivery: signed, retried and in its own queue.
+         *     The CloudEvent has no `mqtt…` attributes, and its `subject` is the id of the webhook concerned. The bridge also
+         *     publishes the event at the broker on the topic `causeway/events/<type>/<webhook id>`, at QoS 1 and not retained.
          *
-         *     | type | when |
+         *     | type | sent when |
          *     | --- | --- |
-         *     | `webhook.failing` | ten attempts in a row failed, and the breaker opened |
-         *     | `webhook.recovered` | the first 2xx after that |
-         *     | `webhook.disabled` | it answered 410, or every attempt failed for five days |
-         *     | `delivery.failed` | a delivery was given up; ten a minute and webhook, `suppressed` counts the others |
+         *     | `webhook.failing` | ten consecutive attempts failed and the circuit breaker opened |
+         *     | `webhook.recovered` | the first 2xx followed |
+         *     | `webhook.disabled` | the receiver responded 410, or every attempt failed for five days |
+         *     | `delivery.failed` | a delivery failed; at most ten a minute per webhook, `suppressed` counts the others |
          *
-         *     Each comes at least once, with the same `id` if it comes again. A delivery of an event that is given up, or of a
-         *     message from `causeway/events/#`, has no `delivery.failed` of its own.
+         *     Each event is sent at least once; a repeated event has the same `id`. A failed delivery of an event, or of a
+         *     message on `causeway/events/#`, causes no `delivery.failed` event.
          */
         post: {
             parameters: {
                 query?: never;
                 header: {
                     /**
-                     * @description The message id, the same at every attempt.
+                     * @description The message id, the same on every attempt.
                      * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                      */
                     "webhook-id": components["parameters"]["ReceiverWebhookId"];
                     /**
-                     * @description When this attempt was made, in seconds since 1970.
+                     * @description The time of this attempt, in seconds since 1970.
                      * @example 1772366400
                      */
                     "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
                     /**
-                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @description `v1,<base64>`; several signatures, separated by spaces, while the secret is being rotated.
                      * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
                      */
                     "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
                     /**
-                     * @description The number of this attempt, from 1.
+                     * @description The number of this attempt, starting at 1.
                      * @example 1
                      */
                     "causeway-attempt": components["parameters"]["ReceiverAttempt"];
@@ -1168,14 +1157,14 @@ export interface webhooks {
                 };
             };
             responses: {
-                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                /** @description The receiver is permanently gone. The webhook is disabled, and its waiting deliveries are kept. */
                 410: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                /** @description Too many requests. With `Retry-After`, the whole webhook waits that long and no attempt is used up. */
                 429: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1183,7 +1172,7 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Overloaded. Treated as 429. */
+                /** @description Overloaded. Handled like 429. */
                 503: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1198,21 +1187,21 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Never followed; tried again. */
+                /** @description Never followed; retried. */
                 "3XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1237,34 +1226,34 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * Several messages, batch
-         * @description Sent to a webhook with `batch`: a JSON array of CloudEvents, each as in the structured mode. A request leaves
-         *     when it has `maxSize` events or about 8 MiB, or when its first event has waited for `maxWaitMs`.
+         * A batch of messages
+         * @description Sent to a webhook with `batch`. The body is a JSON array of CloudEvents, each as in structured mode. A request
+         *     is sent when it has `maxSize` events or about 8 MiB, or when its first event has waited for `maxWaitMs`.
          *
-         *     `webhook-id` is new with every request: handle each event once by its own `id`, which stays the same at every
-         *     attempt. `causeway-attempt` is the highest of the events'. Each event has its own attempts and schedule.
+         *     `webhook-id` is new for every request: deduplicate events by their `id`, which is the same on every attempt.
+         *     `causeway-attempt` is the highest attempt number of the events. Each event has its own attempts and schedule.
          *
-         *     `200` with `{"failed": ["<id>", …]}` accepts all but the events named; those are tried again. Ids that are not
-         *     in the request are ignored. Any other answer, as in the structured mode, is for all of them.
+         *     The response `200` with `{"failed": ["<id>", …]}` accepts all events except the listed ones, which are retried.
+         *     Ids that are not in the request are ignored. Any other response applies to all events, as in structured mode.
          */
         post: {
             parameters: {
                 query?: never;
                 header: {
-                    /** @description Of this request: `batch_` and a UUID. */
+                    /** @description The id of this request: `batch_` and a UUID. */
                     "webhook-id": string;
                     /**
-                     * @description When this attempt was made, in seconds since 1970.
+                     * @description The time of this attempt, in seconds since 1970.
                      * @example 1772366400
                      */
                     "webhook-timestamp": components["parameters"]["ReceiverWebhookTimestamp"];
                     /**
-                     * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+                     * @description `v1,<base64>`; several signatures, separated by spaces, while the secret is being rotated.
                      * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
                      */
                     "webhook-signature": components["parameters"]["ReceiverWebhookSignature"];
                     /**
-                     * @description The number of this attempt, from 1.
+                     * @description The number of this attempt, starting at 1.
                      * @example 1
                      */
                     "causeway-attempt": components["parameters"]["ReceiverAttempt"];
@@ -1296,7 +1285,7 @@ export interface webhooks {
                 };
             };
             responses: {
-                /** @description Accepted, but for the events that `failed` names. */
+                /** @description Accepted, except for the events listed in `failed`. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1310,19 +1299,19 @@ export interface webhooks {
                          *     }
                          */
                         "application/json": {
-                            /** @description Ids of the events to try again. */
+                            /** @description Ids of the events to retry. */
                             failed?: string[];
                         };
                     };
                 };
-                /** @description The receiver is gone for good. The webhook is disabled and keeps what waits. */
+                /** @description The receiver is permanently gone. The webhook is disabled, and its waiting deliveries are kept. */
                 410: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Too fast. With `Retry-After` the whole endpoint waits that long and no attempt is used up. */
+                /** @description Too many requests. With `Retry-After`, the whole webhook waits that long and no attempt is used up. */
                 429: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1330,7 +1319,7 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Overloaded. Treated as 429. */
+                /** @description Overloaded. Handled like 429. */
                 503: {
                     headers: {
                         "Retry-After": components["headers"]["RetryAfter"];
@@ -1345,21 +1334,21 @@ export interface webhooks {
                     };
                     content?: never;
                 };
-                /** @description Never followed; tried again. */
+                /** @description Never followed; retried. */
                 "3XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description Tried again. */
+                /** @description Retried. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1383,17 +1372,13 @@ export interface components {
          */
         Qos: 0 | 1 | 2;
         MessageInput: {
-            /**
-             * @description The topic name: without wildcards, at most 100 levels and 65,535 bytes, not below `$SYS` or `$share`. No
-             *     string of a message may hold control characters or Unicode non-characters, for which brokers end the
-             *     connection.
-             */
+            /** @description The topic name, without wildcards, with at most 100 levels and 65,535 bytes, and not below `$SYS` or `$share`. No string of a message may contain control characters or Unicode noncharacters, because brokers close the connection when they receive them. */
             topic: string;
-            /** @description A string is sent as it is, any other JSON value as its JSON text. Not with `payloadBase64`. */
+            /** @description A string is sent as is, any other JSON value as its JSON text. Must not be combined with `payloadBase64`. */
             payload?: unknown;
             /**
              * Format: byte
-             * @description The payload in base64. Not with `payload`.
+             * @description The payload in base64. Must not be combined with `payload`.
              */
             payloadBase64?: string;
             /** @default 1 */
@@ -1405,32 +1390,32 @@ export interface components {
             retain: boolean;
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description MQTT 5 response topic; the rules are those of `topic`. Where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, the key must be allowed to publish there (403 `forbidden_topic`). */
+            /** @description MQTT 5 response topic, with the same rules as `topic`. If a webhook with `replyTopic` `{responseTopic}` replies to messages of this topic, the key must be allowed to publish to the response topic (403 `forbidden_topic`). */
             responseTopic?: string;
             /**
              * Format: byte
              * @description MQTT 5 correlation data in base64, at most 65,535 bytes.
              */
             correlationData?: string;
-            /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
+            /** @description MQTT 5 message expiry. Brokers that only support MQTT 3.1.1 ignore it. */
             expirySeconds?: number;
             userProperties?: components["schemas"]["UserProperties"];
             /**
              * Format: date-time
-             * @description Store the message and publish it then, at most 30 days ahead; a time that has passed means as soon as possible.
+             * @description Stores the message and publishes it at this time, at most 30 days ahead. A time in the past means as soon as possible.
              */
             sendAt?: string;
         };
         BatchInput: {
-            /** @description Each a `MessageInput`; they are checked one by one. */
+            /** @description Each item is a `MessageInput`, validated on its own. */
             messages: unknown[];
         };
         BatchResults: {
             results: components["schemas"]["BatchResult"][];
         };
-        /** @description The answer `POST /v1/messages` would have given, a `PublishResult`, a `StoredPublish` or a `Problem`. */
+        /** @description The response of `POST /v1/messages` for this message: a `PublishResult`, a `StoredPublish` or a `Problem`. */
         BatchResult: {
-            /** @description Its HTTP status. */
+            /** @description The HTTP status of this message. */
             status: number;
         } & {
             [key: string]: unknown;
@@ -1442,7 +1427,7 @@ export interface components {
             qos: components["schemas"]["Qos"];
             retain: boolean;
             /**
-             * @description `queued`: waits for the broker or for those before it. `scheduled`: waits for `sendAt`. `sent`, `acknowledged`: published, as in `PublishResult`. `expired`: `expirySeconds` passed first. `failed`: the broker refused it, or never acknowledged it; `error` says why.
+             * @description `queued`: waits for the broker or for earlier messages. `scheduled`: waits for `sendAt`. `sent`, `acknowledged`: published, as in `PublishResult`. `expired`: `expirySeconds` passed before publication. `failed`: the broker refused the message or never acknowledged it; `error` gives the reason.
              * @enum {string}
              */
             outcome: "queued" | "scheduled" | "sent" | "acknowledged" | "expired" | "failed";
@@ -1460,51 +1445,51 @@ export interface components {
         RetainedPage: {
             items: components["schemas"]["RetainedTopic"][];
             nextCursor: string | null;
-            /** @description The broker holds more under this filter than could be collected. */
+            /** @description Whether the broker holds more topics under this filter than could be collected. */
             truncated: boolean;
         };
         RetainedTopic: {
             topic: string;
             qos: components["schemas"]["Qos"];
-            /** @description Bytes. */
+            /** @description The size of the payload in bytes. */
             payloadSize: number;
             contentType?: string;
-            /** @description As in `GET /v1/topics/{topic}`. */
+            /** @description The same as in `GET /v1/topics/{topic}`. */
             etag: string;
         };
         RequestInput: {
-            /** @description The topic the device listens to. May hold `{requestId}`. */
+            /** @description The topic that the device subscribes to. May contain `{requestId}`. */
             topic: string;
-            /** @description A string is sent as it is, any other JSON value as its JSON text. Strings may hold `{requestId}`. Not with `payloadBase64`. */
+            /** @description A string is sent as is, any other JSON value as its JSON text. Strings may contain `{requestId}`. Must not be combined with `payloadBase64`. */
             payload?: unknown;
             /**
              * Format: byte
-             * @description The payload in base64. Not with `payload`.
+             * @description The payload in base64. Must not be combined with `payload`.
              */
             payloadBase64?: string;
             /** @default 1 */
             qos: components["schemas"]["Qos"];
             /** @description MQTT 5 content type. */
             contentType?: string;
-            /** @description Where the device answers. May hold `{requestId}`. The key must be allowed to read it and, where a webhook with `replyTopic` `{responseTopic}` answers messages of this topic, to publish to it. */
+            /** @description The topic on which the device responds. May contain `{requestId}`. The key must be allowed to read it and, if a webhook with `replyTopic` `{responseTopic}` replies to messages of this topic, to publish to it. */
             responseTopic?: string;
             /**
              * Format: byte
-             * @description MQTT 5 correlation data in base64; the request's id if absent.
+             * @description MQTT 5 correlation data in base64. Defaults to the id of the request.
              */
             correlationData?: string;
             userProperties?: components["schemas"]["UserProperties"];
             /**
-             * @description How the answer is told from other messages.
+             * @description How the bridge recognizes the response.
              * @enum {string}
              */
             match?: "correlation" | "topic" | "first";
             /**
-             * @description How long a synchronous request waits.
+             * @description How long a synchronous request waits for the response.
              * @default 10
              */
             timeoutSeconds: number;
-            /** @description How long an asynchronous request is valid, 3600 if absent. For a synchronous one the MQTT 5 message expiry, `timeoutSeconds` if absent. */
+            /** @description How long an asynchronous request is valid (default 3600). For a synchronous request, the MQTT 5 message expiry (default `timeoutSeconds`). */
             expirySeconds?: number;
         };
         Responded: {
@@ -1513,16 +1498,16 @@ export interface components {
             /** @enum {string} */
             outcome: "responded";
             response: components["schemas"]["DeviceResponse"];
-            /** @description From the request to its answer. */
+            /** @description Time from the request to its response. */
             durationMs: number;
         };
         DeviceResponse: {
             topic: string;
-            /** @description The inverse of a request's `payload`: a JSON object, array, number, boolean or null byte for byte as the device sent it, any other text as a string. Not with `payloadBase64`. */
+            /** @description The inverse of a request's `payload`: a JSON object, array, number, boolean or null byte for byte as the device sent it, and any other text as a string. Never combined with `payloadBase64`. */
             payload?: unknown;
-            /** @description A payload that is not UTF-8 text. */
+            /** @description The payload in base64, if it is not UTF-8 text. */
             payloadBase64?: string;
-            /** @description The answer's user property `status`: how the device reports a failure. */
+            /** @description The user property `status` of the response, with which a device reports a failure. */
             status?: string;
             contentType?: string;
             userProperties?: components["schemas"]["UserProperties"];
@@ -1540,19 +1525,19 @@ export interface components {
             /** Format: date-time */
             expiresAt: string;
             response?: components["schemas"]["DeviceResponse"];
-            /** @description With `failed`: why the request could not be published, such as the broker's refusal, or a response topic that an older version accepted and for which brokers end the connection. */
+            /** @description With `failed`: why the request could not be published, such as the broker's reason for refusing it, or a response topic that an older version accepted and at which brokers close the connection. */
             error?: string;
         };
-        /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and the answers of requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
+        /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and responses to requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
         KeyScopes: ("publish" | "read" | "webhooks" | "admin")[];
-        /** @description For each instance of the bridge. */
+        /** @description Applies per instance of the bridge. */
         RateLimit: {
             /** @description Requests; each item of a batch counts as one. */
             max: number;
             perSeconds: number;
         };
         /**
-         * @description Topic filters; `{keyName}` stands for the key's name.
+         * @description Topic filters. `{keyName}` stands for the name of the key.
          * @default []
          */
         KeyFilters: string[];
@@ -1564,7 +1549,7 @@ export interface components {
             rateLimit?: components["schemas"]["RateLimit"];
             /**
              * Format: date-time
-             * @description From then on the key is refused.
+             * @description The key is refused from this time on.
              */
             expiresAt?: string;
         };
@@ -1584,7 +1569,7 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description To the minute.
+             * @description When the key was last used, to the minute.
              */
             lastUsedAt: string | null;
         };
@@ -1596,7 +1581,7 @@ export interface components {
             items: components["schemas"]["Key"][];
             nextCursor: string | null;
         };
-        /** @description MQTT 5 user properties. A name with several values is repeated, in order. */
+        /** @description MQTT 5 user properties. An array repeats the name once per value, in order. */
         UserProperties: {
             [key: string]: string | string[];
         };
@@ -1611,7 +1596,7 @@ export interface components {
              * @enum {string}
              */
             outcome: "sent" | "acknowledged";
-            /** @description `true` when the broker said that nobody subscribes, `null` when it cannot tell (MQTT 3.1.1, QoS 0). */
+            /** @description `true` if the broker reported no subscribers, `null` if it cannot tell (MQTT 3.1.1, QoS 0). */
             noMatchingSubscribers: boolean | null;
         };
         WebhookInput: {
@@ -1619,7 +1604,7 @@ export interface components {
             topics: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
             /**
-             * @description `false` pauses it: messages go on collecting.
+             * @description `false` pauses the webhook; messages keep collecting.
              * @default true
              */
             enabled: boolean;
@@ -1630,12 +1615,12 @@ export interface components {
             headers?: components["schemas"]["WebhookHeaders"];
             secret?: components["schemas"]["WebhookSecret"];
             /**
-             * @description Calls at a time.
+             * @description Maximum number of parallel calls.
              * @default 10
              */
             concurrency: number;
             /**
-             * @description Limit of a whole call.
+             * @description Time limit for a whole call.
              * @default 15000
              */
             timeoutMs: number;
@@ -1659,15 +1644,15 @@ export interface components {
             url?: components["schemas"]["WebhookUrl"];
             topics?: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
-            /** @description `false` pauses it: messages go on collecting. `true` also brings a disabled one back. */
+            /** @description `false` pauses the webhook; messages keep collecting. `true` also enables a disabled webhook. */
             enabled?: boolean;
             qos?: components["schemas"]["Qos"];
             mode?: components["schemas"]["DeliveryMode"];
             headers?: components["schemas"]["WebhookHeaders"];
             secret?: components["schemas"]["WebhookSecret"];
-            /** @description Calls at a time. */
+            /** @description Maximum number of parallel calls. */
             concurrency?: number;
-            /** @description Limit of a whole call. */
+            /** @description Time limit for a whole call. */
             timeoutMs?: number;
             retry?: components["schemas"]["RetryPolicy"];
             filter?: components["schemas"]["FilterExpression"] | null;
@@ -1694,7 +1679,7 @@ export interface components {
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
             /**
-             * @description `paused`: by you, with `enabled: false`, or the ownership check is pending; `disabled`: the receiver answered 410, or nothing but failures for five days; `failing`: the last ten attempts or more failed; it is called again after 30 s, then after twice as long each time, up to 10 min, by one attempt at a time until one succeeds.
+             * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
              * @enum {string}
              */
             state: "active" | "paused" | "disabled" | "failing";
@@ -1709,17 +1694,17 @@ export interface components {
             ca?: components["schemas"]["CertificateAuthority"];
             replyTopic?: components["schemas"]["ReplyTopic"];
             events: components["schemas"]["WebhookEvents"];
-            /** @description The ownership check, when there is one. Nothing is delivered while it is `pending`. */
+            /** @description The ownership check, if there is one. Nothing is delivered while it is `pending`. */
             verification?: {
                 /** @enum {string} */
                 state: "pending" | "verified";
                 /**
                  * Format: date-time
-                 * @description When it was asked or agreed.
+                 * @description When the receiver was asked or gave consent.
                  */
                 at: string;
             };
-            /** @description Why and since when it is disabled. */
+            /** @description When and why the webhook was disabled. */
             disabled?: {
                 /** Format: date-time */
                 at: string;
@@ -1727,21 +1712,17 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description Since when every attempt has failed, while the state is `failing`.
+             * @description The time since which every attempt has failed, while the state is `failing`.
              */
             failingSince?: string | null;
-            /**
-             * @description Those of `topics` that the broker does not subscribe the bridge to, and why: it refused them, or ended the
-             *     connection at them. The others are received. What ended the connection is tried again after 10 minutes, then
-             *     after twice as long each time, up to 4 hours. Absent when there are none.
-             */
+            /** @description Filters in `topics` to which the broker does not subscribe the bridge, each with the reason: the broker refused the filter or closed the connection at it. The other filters are received. A filter that closed the connection is retried after 10 minutes, then after twice as long each time, up to 4 hours. Absent if there are none. */
             refusedTopics?: {
                 topic: string;
                 reason: string;
             }[];
             /**
              * Format: date-time
-             * @description How long the secret before signs as well.
+             * @description When requests stop being signed with the previous secret as well.
              */
             oldSecretUntil?: string;
             /** Format: date-time */
@@ -1758,65 +1739,65 @@ export interface components {
         };
         /**
          * Format: uri
-         * @description Where messages go, http or https.
+         * @description The URL that messages are delivered to, http or https.
          */
         WebhookUrl: string;
-        /** @description Topic filters; `+` stands for one level, `#` at the end for all that follow; at most 100 levels. */
+        /** @description Topic filters with at most 100 levels. `+` matches one level, `#` at the end all remaining levels. */
         TopicFilters: string[];
-        /** @description For people. */
+        /** @description A human-readable label. */
         WebhookName: string;
         /**
-         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, attributes in `ce-*` headers.
+         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, with the attributes in `ce-*` headers.
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Further headers of every call. Values of those that look like credentials by their name (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are shown as `********`; sent back, the mask keeps the value, unless the `url` changes to another origin. */
+        /** @description Additional headers of each call. Values of headers whose names suggest credentials (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are returned as `********`. Sending the mask back keeps the value, unless `url` changes to another origin. */
         WebhookHeaders: {
             [key: string]: string;
         };
-        /** @description The signing secret: `whsec_` and the base64 of 24 to 64 bytes. Made for you when absent. */
+        /** @description The signing secret: `whsec_` and the base64 of 24 to 64 bytes. Generated if absent. */
         WebhookSecret: string;
         RetryPolicy: {
-            /** @description Seconds to wait before the second, third, … attempt, each ± 20 %; an empty list means a single attempt. Default: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. */
+            /** @description Seconds to wait before the second, third, … attempt, each ± 20 %. An empty list means a single attempt. Default: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. */
             scheduleSeconds: number[];
         };
         /**
-         * @description `deliver`: once, right after the registration, what the broker holds retained for the topics is delivered.
+         * @description `deliver`: delivers the messages that the broker holds retained for the topics, once, right after the registration.
          * @enum {string}
          */
         RetainedMode: "skip" | "deliver";
         /**
-         * @description JSONata over the CloudEvent, as in `data.temperature > 30`. What it is not true for (as JSONata's `$boolean`) is not sent. Its time is bounded: an evaluation of more than 100 ms fails, and later ones of the webhook run in a slower process for a while.
+         * @description A JSONata expression over the CloudEvent, such as `data.temperature > 30`. Events for which it is not true (as JSONata's `$boolean`) are not sent. Evaluation time is limited: an evaluation of more than 100 ms fails, and later expressions of the webhook run in a slower process for a while.
          * @example data.temperature > 30
          */
         FilterExpression: string;
         /**
-         * @description JSONata over the CloudEvent. Its result becomes the event's `data`, as `application/json`. Its time is bounded as that of a filter.
+         * @description A JSONata expression over the CloudEvent. Its result becomes the event's `data`, as `application/json`. Evaluation time is limited as for a filter.
          * @example { "celsius": data.temperature }
          */
         TransformExpression: string;
-        /** @description Several events in one request, as `application/cloudevents-batch+json`. Not together with `ordering` or `mode: binary`. */
+        /** @description Several events in one request, as `application/cloudevents-batch+json`. Must not be combined with `ordering` or `mode: binary`. */
         BatchPolicy: {
-            /** @description The most events of a request. */
+            /** @description Maximum number of events per request. */
             maxSize: number;
             /**
-             * @description How long an event may wait for others.
+             * @description Maximum time that an event waits for others.
              * @default 1000
              */
             maxWaitMs: number;
         };
         /**
-         * @description `topic`: one topic's messages are delivered one after the other, as they came, also across retries; different topics in parallel. `strict`: all of them. What has not been delivered holds up what comes behind it until it is, or has failed for good. Events then carry a `sequence`.
+         * @description `topic`: messages of one topic are delivered one after the other, in order of arrival, also across retries; different topics are delivered in parallel. `strict`: all messages are delivered one after the other. A delivery blocks its successors until it succeeds or fails for good. Events then carry a `sequence`.
          * @enum {string}
          */
         Ordering: "none" | "topic" | "strict";
-        /** @description The most calls in a stretch of time, over all instances. What is above waits and uses up no attempt. Where two stretches touch, as many may come twice. */
+        /** @description Maximum number of calls per time window, over all instances. Deliveries above the limit wait and use up no attempt. Up to twice as many calls are possible around the boundary of two windows. */
         WebhookRateLimit: {
             max: number;
             perSeconds: number;
         };
         /**
-         * @description How the bridge proves itself to the receiver, besides the signature.
+         * @description How the bridge authenticates to the receiver, in addition to the signature.
          *
          *     | type | fields |
          *     | --- | --- |
@@ -1825,8 +1806,8 @@ export interface components {
          *     | `oauth2` | `tokenUrl`, `clientId`, `clientSecret`, optionally `scope` and `audience`: client credentials (RFC 6749 section 4.4) |
          *     | `mtls` | `cert`, `key`: a client certificate with its key, PEM |
          *
-         *     Secrets are never shown again. A change replaces `auth` as a whole. `basic`, `bearer` and `oauth2` send
-         *     `Authorization`, which then may not stand in `headers` too; `mtls` needs a url with https.
+         *     Secrets are never returned. An update replaces `auth` as a whole. `basic`, `bearer` and `oauth2` send
+         *     `Authorization`, which must then not be in `headers` as well. `mtls` requires an https `url`.
          * @example {
          *       "type": "oauth2",
          *       "tokenUrl": "https://login.example.com/token",
@@ -1848,7 +1829,7 @@ export interface components {
             cert?: string;
             key?: string;
         };
-        /** @description Without the secrets. */
+        /** @description `auth` without its secrets. */
         ShownAuth: {
             /** @enum {string} */
             type: "basic" | "bearer" | "oauth2" | "mtls";
@@ -1859,20 +1840,20 @@ export interface components {
             audience?: string;
             cert?: string;
         };
-        /** @description Certificates of the authorities that the receiver's certificate may come from, PEM, instead of the usual ones. */
+        /** @description Certificate authorities that may have issued the receiver's certificate, in PEM. They replace the default ones. */
         CertificateAuthority: string;
         /**
-         * @description The body of a 2xx answer is published here. `{topic}` is replaced by the message's topic; `{responseTopic}`, alone, stands for the message's MQTT 5 response topic, with its correlation data. The key must be allowed to publish to all of these (403 `forbidden_topic`), not only to register the webhook, but also to change or resume it, to rotate its secret, to test it and to have deliveries made again. None may be among the webhook's own topics. Where it holds `{topic}`, only messages that `topics` matches are answered. Not for deliveries in a `batch`.
+         * @description The body of a 2xx response is published on this topic. `{topic}` is replaced with the message's topic. `{responseTopic}`, on its own, stands for the message's MQTT 5 response topic, and the reply carries its correlation data. The key must be allowed to publish to every possible reply topic (403 `forbidden_topic`) to register the webhook, to change or resume it, to rotate its secret, to test it and to repeat deliveries. A reply topic must not be among the webhook's own topics. If it contains `{topic}`, only messages that `topics` matches get a reply. Does not apply to deliveries in a `batch`.
          * @example {topic}/reply
          */
         ReplyTopic: string;
-        /** @description Events about all webhooks that this one wants to get. `topics` may then be empty. Asks for a key that may read `#`: other keys do not see a webhook with `events` either. */
+        /** @description Events about all webhooks that this webhook receives. `topics` may then be empty. Requires a key that may read `#`; other keys cannot see a webhook with `events` either. */
         WebhookEvents: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
-        /** @description Asks the receiver with `OPTIONS` whether it wants to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered before it agreed, in its answer or later through the callback URL. Another `url` is asked again. A `WebHook-Allowed-Rate` below `rateLimit` takes its place. In a change, `false` gives the check up. */
+        /** @description Asks the receiver with `OPTIONS` for consent to be called (CloudEvents HTTP Webhook section 4). Nothing is delivered until the receiver consents, in its response or later through the callback URL. A new `url` is asked again. A `WebHook-Allowed-Rate` below `rateLimit` replaces it. In an update, `false` drops the check. */
         Verify: boolean;
         SampleMessage: {
             topic: string;
-            /** @description As in `POST /v1/messages`. */
+            /** @description The same as in `POST /v1/messages`. */
             payload?: unknown;
             /** Format: byte */
             payloadBase64?: string;
@@ -1888,11 +1869,11 @@ export interface components {
         };
         Preview: {
             /**
-             * @description `filtered`: the filter leaves it out. `failed`: an expression fails.
+             * @description `filtered`: the filter excludes the event. `failed`: an expression fails.
              * @enum {string}
              */
             outcome: "sent" | "filtered" | "failed";
-            /** @description Why it would fail. */
+            /** @description The reason for the failure. */
             error?: string;
             request?: {
                 /** @enum {string} */
@@ -1901,26 +1882,26 @@ export interface components {
                 headers: {
                     [key: string]: string;
                 };
-                /** @description The body, when it is text. */
+                /** @description The body, if it is text. */
                 body?: string;
-                /** @description The body, when it is not. */
+                /** @description The body in base64, if it is not text. */
                 bodyBase64?: string;
             };
         };
         ReplayInput: {
             /**
-             * @description Those that ended so.
+             * @description Only deliveries with this final status.
              * @enum {string}
              */
             status: "failed" | "succeeded";
             /**
              * Format: date-time
-             * @description Received at this time or later.
+             * @description Only messages received at this time or later.
              */
             since?: string;
             /**
              * Format: date-time
-             * @description Received before this time.
+             * @description Only messages received before this time.
              */
             until?: string;
         };
@@ -1929,9 +1910,9 @@ export interface components {
             webhookId: string;
             /** @enum {string} */
             state: "running" | "finished" | "cancelled";
-            /** @description How many there were at the beginning. */
+            /** @description Number of deliveries when the replay started. */
             count: number;
-            /** @description How many are queued again, or were gone meanwhile. */
+            /** @description Number of deliveries that are queued again or no longer exist. */
             done: number;
             /** Format: date-time */
             createdAt: string;
@@ -1941,15 +1922,15 @@ export interface components {
         DeliveryCounts: {
             /** @description Waiting for the first attempt. */
             pending: number;
-            /** @description Being sent now. */
+            /** @description Being sent. */
             active: number;
             /** @description Waiting for another attempt. */
             retrying: number;
             /** @description Delivered and still kept. */
             succeeded: number;
-            /** @description Given up; the dead letters that are kept. */
+            /** @description Given up; the dead letters that are still kept. */
             failed: number;
-            /** @description Dropped unsent since the registration, being too old or too many. */
+            /** @description Dropped unsent since the registration, because they were too old or too many. */
             discarded: number;
         };
         /** @enum {string} */
@@ -1957,30 +1938,30 @@ export interface components {
         Attempt: {
             /** Format: date-time */
             at: string;
-            /** @description What the receiver answered, `null` when it did not. */
+            /** @description The status code of the response, or `null` without a response. */
             statusCode: number | null;
-            /** @description What went wrong: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `not_accepted` (named in the answer to a batch); `null` after a 2xx. */
+            /** @description The cause of the failure: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `not_accepted` (listed in the response to a batch); `null` after a 2xx. */
             error: string | null;
             durationMs: number;
-            /** @description What is wrong with the expression, after `filter_error` and `transform_error`. */
+            /** @description With `filter_error` and `transform_error`: the error in the expression. */
             detail?: string;
         };
         LoggedAttempt: components["schemas"]["Attempt"] & {
-            /** @description The first 1 KiB of the answer, as text. Credentials of the webhook in it are shown as `********`. */
+            /** @description The first 1 KiB of the response body, as text. Credentials of the webhook in it are masked as `********`. */
             responseBody: string | null;
         };
         DeliveryDetail: components["schemas"]["Delivery"] & {
             message: components["schemas"]["ReceivedMessage"];
-            /** @description Every attempt, the oldest first, those that used up no schedule included; at most the last 50. */
+            /** @description All attempts, oldest first, including those that used up no attempt of the schedule; at most the last 50. */
             attemptLog: components["schemas"]["LoggedAttempt"][];
         };
         ReceivedMessage: {
             topic: string;
-            /** @description The payload, when it is text. */
+            /** @description The payload, if it is text. */
             payload?: string;
             /**
              * Format: byte
-             * @description The payload, when it is not.
+             * @description The payload in base64, if it is not text.
              */
             payloadBase64?: string;
             qos: components["schemas"]["Qos"];
@@ -1997,16 +1978,16 @@ export interface components {
             topic: string;
             /** @description `mqtt.message`, `webhook.test`, or an event about a webhook. */
             type?: string;
-            /** @description True: the webhook's `filter` left it out, and nothing was sent. */
+            /** @description Whether the webhook's `filter` excluded the event, so that nothing was sent. */
             filtered?: boolean;
             status: components["schemas"]["DeliveryStatus"];
-            /** @description Attempts that used up the schedule. */
+            /** @description Number of attempts that count against the retry schedule. */
             attempts: number;
             /** Format: date-time */
             receivedAt: string;
             /**
              * Format: date-time
-             * @description When it is tried next; `null` for one that has ended, and with `ordering` for one that waits behind another (its status is then `retrying` without a `lastAttempt`).
+             * @description The time of the next attempt. `null` if the delivery has ended or, with `ordering`, if it waits for its predecessor (its status is then `retrying` without a `lastAttempt`).
              */
             nextAttemptAt: string | null;
             /** Format: date-time */
@@ -2037,82 +2018,82 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description Loose on purpose; made for people and dashboards. */
+        /** @description An open schema, meant for people and dashboards. */
         Status: {
-            /** @description The bridge's version. */
+            /** @description The version of the bridge. */
             version?: string;
-            /** @description The name of this instance among those that share the store. */
+            /** @description The name of this instance among the instances that share the store. */
             instance?: string;
-            /** @description What this process does (`ROLES`). */
+            /** @description The roles of this process (`ROLES`). */
             roles?: ("api" | "uplink" | "delivery")[];
             /** @description The version of Node.js. */
             node?: string;
             /** Format: date-time */
             startedAt?: string;
-            /** @description The connection that publishes; null in a process that has neither the role api nor uplink. */
+            /** @description The publishing connection. Null in a process that has neither role `api` nor role `uplink`. */
             broker?: {
                 [key: string]: unknown;
             } | null;
             store?: {
                 [key: string]: unknown;
             };
-            /** @description Who receives from the broker. */
+            /** @description The receiver: the instance that receives from the broker. */
             lanes?: ({
-                /** @description 0, the only one there is. */
+                /** @description Always 0; there is one lane. */
                 lane?: number;
-                /** @description The instance that receives; null while nobody is known to. */
+                /** @description The receiving instance. Null while no receiver is known. */
                 holder?: string | null;
-                /** @description Whether that is this instance. */
+                /** @description Whether this instance is the receiver. */
                 here?: boolean;
-                /** @description The sessions at the broker; empty unless it is this instance. */
+                /** @description The broker sessions of this instance. Empty unless it is the receiver. */
                 sessions?: {
                     [key: string]: unknown;
                 }[];
             } & {
                 [key: string]: unknown;
             })[];
-            /** @description Registered webhooks. */
+            /** @description Number of registered webhooks. */
             webhooks?: number;
-            /** @description Null while the store cannot be used. */
+            /** @description Null while the store is unavailable. */
             books?: components["schemas"]["Books"] | null;
         } & {
             [key: string]: unknown;
         };
-        /** @description What became of everything since the store began, of all instances that share it, kept across restarts and crashes. What does not add up was lost. */
+        /** @description Ledgers of all messages and deliveries since the store was created, over all instances that share it, kept across restarts and crashes. A ledger that does not balance means a loss. */
         Books: {
-            /** @description `received = unmatched + enqueued`. A message that the broker sends again, because the bridge died before it acknowledged it, is received again. */
+            /** @description `received = unmatched + enqueued`. A message that the broker sends again, because the bridge died before it acknowledged the message, is counted as received again. */
             messages: {
-                /** @description Messages taken from the broker. */
+                /** @description Messages received from the broker. */
                 received: number;
-                /** @description Not made into deliveries; written down within a second. */
+                /** @description Became no delivery; recorded within one second. */
                 unmatched: number;
-                /** @description The reasons of `unmatched`. */
+                /** @description The reasons for `unmatched`. */
                 unmatchedBy: {
-                    /** @description No webhook has a filter for the topic. */
+                    /** @description No webhook has a filter that matches the topic. */
                     noWebhook: number;
-                    /** @description Larger than `MAX_PAYLOAD_BYTES`. */
+                    /** @description The payload is larger than `MAX_PAYLOAD_BYTES`. */
                     tooLarge: number;
-                    /** @description Retained before the bridge subscribed. */
+                    /** @description The message was retained before the bridge subscribed. */
                     retainedSkipped: number;
                 } & {
                     [key: string]: unknown;
                 };
-                /** @description Made into deliveries, one for each webhook, or answers of requests. */
+                /** @description Became deliveries, one per webhook, or responses to requests. */
                 enqueued: number;
             } & {
                 [key: string]: unknown;
             };
-            /** @description `enqueued = succeeded + failed + waiting + discarded`, at every moment. */
+            /** @description `enqueued = succeeded + failed + waiting + discarded` at every moment. */
             deliveries: {
-                /** @description Deliveries made durable: one for each message and webhook, test events and events of the bridge. */
+                /** @description Deliveries stored: one per message and webhook, test events and events of the bridge. */
                 enqueued: number;
-                /** @description Answered with 2xx, or left out by the webhook's filter. */
+                /** @description Accepted with a 2xx, or excluded by the webhook's filter. */
                 succeeded: number;
                 /** @description Given up after the last retry. */
                 failed: number;
-                /** @description Pending, retrying or active; again, too, where a person or a replay makes it again. */
+                /** @description Pending, retrying or active, including deliveries repeated by a manual retry or a replay. */
                 waiting: number;
-                /** @description Dropped unsent: too many, too old, or with their webhook. */
+                /** @description Dropped unsent: too many, too old, or because their webhook was deleted. */
                 discarded: number;
             } & {
                 [key: string]: unknown;
@@ -2137,11 +2118,11 @@ export interface components {
              */
             time: string;
             datacontenttype?: string;
-            /** @description The payload, when it is JSON or text. */
+            /** @description The payload, if it is JSON or text. */
             data?: unknown;
             /**
              * Format: byte
-             * @description The payload, when it is neither.
+             * @description The payload in base64, if it is neither JSON nor text.
              */
             data_base64?: string;
             mqttqos: components["schemas"]["Qos"];
@@ -2149,9 +2130,9 @@ export interface components {
             mqttresponsetopic?: string;
             /** Format: byte */
             mqttcorrelationdata?: string;
-            /** @description The user properties as JSON text. */
+            /** @description The MQTT 5 user properties as JSON text. */
             mqttuserproperties?: string;
-            /** @description With `ordering`: counts the events of the webhook, and sorts as text (the CloudEvents extension of that name). Gaps are possible. */
+            /** @description With `ordering`: a counter of the webhook's events, which sorts as text (the CloudEvents extension `sequence`). Gaps are possible. */
             sequence?: string;
         } & {
             [key: string]: unknown;
@@ -2165,7 +2146,7 @@ export interface components {
             source: string;
             /** @enum {string} */
             type: "webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed";
-            /** @description The id of the webhook that it is about. */
+            /** @description The id of the webhook that the event is about. */
             subject: string;
             /** Format: date-time */
             time: string;
@@ -2174,23 +2155,23 @@ export interface components {
             data: {
                 webhookId: string;
                 name: string | null;
-                /** @description Without its query. */
+                /** @description The webhook's URL without its query. */
                 url: string;
                 /** @enum {string} */
                 state: "active" | "failing" | "disabled";
                 /**
                  * Format: date-time
-                 * @description When the first of the failures was; with `webhook.recovered`: of those that are over.
+                 * @description The time of the first failure; with `webhook.recovered`, the first of the failures that have ended.
                  */
                 failingSince: string | null;
-                /** @description For people; may change. */
+                /** @description A human-readable reason; may change. */
                 reason: string;
-                /** @description Of `delivery.failed`, as are all that follow. */
+                /** @description Only with `delivery.failed`, like all following fields. */
                 messageId?: string;
                 topic?: string;
                 attempts?: number;
                 lastAttempt?: components["schemas"]["Attempt"];
-                /** @description Further deliveries of this webhook that were given up and have no event. */
+                /** @description Number of further failed deliveries of this webhook without an event. */
                 suppressed?: number;
             };
         };
@@ -2200,24 +2181,24 @@ export interface components {
             type: string;
             title: string;
             status: number;
-            /** @description For people; may change. */
+            /** @description A human-readable explanation; may change. */
             detail: string;
             code: components["schemas"]["ProblemCode"];
             errors?: components["schemas"]["FieldError"][];
         };
         /**
-         * @description Stable; compare this one.
+         * @description A stable code; compare this field.
          * @enum {string}
          */
         ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
-            /** @description The field, as in `topics[0]` or `query.limit`. */
+            /** @description The field, such as `topics[0]` or `query.limit`. */
             path: string;
             message: string;
         };
     };
     responses: {
-        /** @description Published, in the sense of `outcome`. */
+        /** @description Published; `outcome` tells how far the broker confirmed it. */
         Published: {
             headers: {
                 [name: string]: unknown;
@@ -2236,7 +2217,7 @@ export interface components {
                 "application/json": components["schemas"]["PublishResult"];
             };
         };
-        /** @description `invalid_request` or `invalid_topic`; `errors` names the field. */
+        /** @description `invalid_request` or `invalid_topic`; `errors` names the fields. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -2308,7 +2289,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: no API key, or not a valid one. */
+        /** @description `unauthorized`: the API key is missing or invalid. */
         Unauthorized: {
             headers: {
                 /** @description Always `Bearer`. */
@@ -2328,7 +2309,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden_topic`: the key may not use this topic. `insufficient_scope`: it may not do this at all. */
+        /** @description `forbidden_topic`: the key may not use this topic. `insufficient_scope`: the key lacks the scope of this operation. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -2346,7 +2327,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: nothing has this id, or nothing that the key may see. */
+        /** @description `not_found`: no resource has this id, or the key may not see it. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -2364,7 +2345,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `conflict`: it is too late for this. */
+        /** @description `conflict`: the state of the resource no longer allows this operation. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2382,7 +2363,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: too many of them at once. */
+        /** @description `rate_limited`: the rate limit of the key or a limit of the bridge is reached. */
         TooManyRequests: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -2420,7 +2401,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `idempotency_mismatch`: the idempotency key was used for another body. */
+        /** @description `idempotency_mismatch`: the idempotency key was used with a different body. */
         IdempotencyMismatch: {
             headers: {
                 [name: string]: unknown;
@@ -2438,7 +2419,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `payload_too_large`: more than `MAX_PAYLOAD_BYTES` (262144 unless the operator changed it). */
+        /** @description `payload_too_large`: more than `MAX_PAYLOAD_BYTES` (default 262144). */
         PayloadTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -2474,7 +2455,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `internal_error`: a defect of the bridge; its log says more. */
+        /** @description `internal_error`: a defect of the bridge; see its log for details. */
         InternalError: {
             headers: {
                 [name: string]: unknown;
@@ -2492,7 +2473,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `broker_refused`: the broker answered with an MQTT error reason code. */
+        /** @description `broker_refused`: the broker responded with an MQTT error reason code. */
         BrokerRefused: {
             headers: {
                 [name: string]: unknown;
@@ -2510,7 +2491,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `broker_unavailable`, `store_unavailable` or `shutting_down`. Nothing was done. Without `Retry-After`: the broker ends the connection each time it is sent this message, and gives no reason. */
+        /** @description `broker_unavailable`, `store_unavailable` or `shutting_down`. Nothing was done. Without `Retry-After`, the broker closes the connection whenever it is sent this message, and gives no reason. */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -2529,7 +2510,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `shutting_down`: the process is about to end. */
+        /** @description `shutting_down`: the process is shutting down. */
         ShuttingDown: {
             headers: {
                 [name: string]: unknown;
@@ -2547,7 +2528,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `broker_timeout`: no acknowledgement in time. The message may or may not have been published. */
+        /** @description `broker_timeout`: no acknowledgement in time. The message may have been published. */
         BrokerTimeout: {
             headers: {
                 [name: string]: unknown;
@@ -2567,65 +2548,65 @@ export interface components {
         };
     };
     parameters: {
-        /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+        /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
         IdempotencyKey: string;
         /**
-         * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+         * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
          * @example devices/pi-7/config
          */
         Topic: string;
         /**
-         * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+         * @description `respond-async` (RFC 7240): store it, return 202 at once and process it when the broker is available.
          * @example respond-async
          */
         Prefer: string;
         /**
-         * @description The message's id.
+         * @description The message id.
          * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
          */
         MessageId: string;
         /** @description Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
         Qos: 0 | 1 | 2;
-        /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
+        /** @description MQTT 5 message expiry. Brokers that only support MQTT 3.1.1 ignore it. */
         ExpirySeconds: number;
         /**
-         * @description The webhook's id.
+         * @description The id of the webhook.
          * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
          */
         WebhookId: string;
-        /** @description The most items a page may have. */
+        /** @description The maximum number of items per page. */
         Limit: number;
-        /** @description The `nextCursor` of the page before. */
+        /** @description The `nextCursor` of the previous page. */
         After: string;
-        /** @description Received at this time or later. */
+        /** @description Only messages received at this time or later. */
         Since: string;
-        /** @description Received before this time. */
+        /** @description Only messages received before this time. */
         Until: string;
         /**
-         * @description The message id, the same at every attempt.
+         * @description The message id, the same on every attempt.
          * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
          */
         ReceiverWebhookId: string;
         /**
-         * @description When this attempt was made, in seconds since 1970.
+         * @description The time of this attempt, in seconds since 1970.
          * @example 1772366400
          */
         ReceiverWebhookTimestamp: string;
         /**
-         * @description `v1,<base64>`; several, separated by spaces, while a secret is being replaced.
+         * @description `v1,<base64>`; several signatures, separated by spaces, while the secret is being rotated.
          * @example v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=
          */
         ReceiverWebhookSignature: string;
         /**
-         * @description The number of this attempt, from 1.
+         * @description The number of this attempt, starting at 1.
          * @example 1
          */
         ReceiverAttempt: string;
-        /** @description The W3C trace context the message carried as a user property. */
+        /** @description The W3C trace context that the message carried as a user property. */
         ReceiverTraceparent: string;
     };
     requestBodies: {
-        /** @description The payload, as it is. May be empty. */
+        /** @description The payload, sent as is. May be empty. */
         RawPayload: {
             content: {
                 "*/*": unknown;
@@ -2634,7 +2615,7 @@ export interface components {
     };
     headers: {
         /**
-         * @description Seconds to wait before trying again.
+         * @description Seconds to wait before retrying.
          * @example 1
          */
         RetryAfter: string;
@@ -2647,10 +2628,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
-                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @description `respond-async` (RFC 7240): store it, return 202 at once and process it when the broker is available.
                  * @example respond-async
                  */
                 Prefer?: components["parameters"]["Prefer"];
@@ -2665,12 +2646,12 @@ export interface operations {
         };
         responses: {
             200: components["responses"]["Published"];
-            /** @description Stored; it will be published. */
+            /** @description Stored, to be published later. */
             202: {
                 headers: {
-                    /** @description Where its state is. */
+                    /** @description The path of the message's state. */
                     Location?: string;
-                    /** @description `respond-async` when that was preferred. */
+                    /** @description `respond-async` if the request preferred it. */
                     "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
@@ -2711,10 +2692,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
-                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @description `respond-async` (RFC 7240): store it, return 202 at once and process it when the broker is available.
                  * @example respond-async
                  */
                 Prefer?: components["parameters"]["Prefer"];
@@ -2752,7 +2733,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of each message. */
+            /** @description The result of each message. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2809,7 +2790,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: components["parameters"]["MessageId"];
@@ -2818,7 +2799,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its state. */
+            /** @description The state of the message. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2857,7 +2838,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: components["parameters"]["MessageId"];
@@ -2866,7 +2847,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It will not be published. */
+            /** @description Cancelled; the message will not be published. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2889,13 +2870,13 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description A topic filter of at most 100 levels.
+                 * @description A topic filter with at most 100 levels.
                  * @example devices/+/config
                  */
                 filter: string;
-                /** @description The most items a page may have. */
+                /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. It is as long as a topic. */
+                /** @description The `nextCursor` of the previous page. It is as long as a topic. */
                 after?: string;
             };
             header?: never;
@@ -2942,14 +2923,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The `ETag` of an earlier answer; 304 when the retained message is still the same.
+                 * @description The `ETag` of an earlier response. The response is 304 if the retained message has not changed.
                  * @example "5d41402abc4b2a76b9719d911017c592"
                  */
                 "If-None-Match"?: string;
             };
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -2961,13 +2942,13 @@ export interface operations {
             /** @description The retained message. */
             200: {
                 headers: {
-                    /** @description A hash of the message; changes whenever the message does. */
+                    /** @description A hash of the message, which changes whenever the message does. */
                     ETag?: string;
-                    /** @description The quality of service it was published with. */
+                    /** @description The QoS at which the message was published. */
                     "mqtt-qos"?: "0" | "1" | "2";
-                    /** @description Always `true` here. */
+                    /** @description Always `true` for this operation. */
                     "mqtt-retain"?: "true" | "false";
-                    /** @description The MQTT 5 user properties, each as `name=value` with both percent-encoded; the header is repeated for several of them. */
+                    /** @description The MQTT 5 user properties, each as `name=value` with both parts percent-encoded. The header is repeated for each property. */
                     "mqtt-user-property"?: string;
                     [name: string]: unknown;
                 };
@@ -2975,7 +2956,7 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            /** @description The retained message is still the one named by `If-None-Match`. */
+            /** @description The retained message still matches `If-None-Match`. */
             304: {
                 headers: {
                     [name: string]: unknown;
@@ -2985,7 +2966,7 @@ export interface operations {
             400: components["responses"]["InvalidTopic"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description `no_retained_message`: the topic holds none. */
+            /** @description `no_retained_message`: the topic holds no retained message. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3015,13 +2996,13 @@ export interface operations {
             query?: {
                 /** @description Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
                 qos?: components["parameters"]["Qos"];
-                /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
+                /** @description MQTT 5 message expiry. Brokers that only support MQTT 3.1.1 ignore it. */
                 expirySeconds?: components["parameters"]["ExpirySeconds"];
             };
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3049,16 +3030,16 @@ export interface operations {
                 qos?: components["parameters"]["Qos"];
                 /** @description Whether the broker keeps the message for later subscribers. */
                 retain?: boolean;
-                /** @description MQTT 5 message expiry; ignored by brokers that speak 3.1.1 only. */
+                /** @description MQTT 5 message expiry. Brokers that only support MQTT 3.1.1 ignore it. */
                 expirySeconds?: components["parameters"]["ExpirySeconds"];
             };
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3090,7 +3071,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The topic name. Slashes may stand as they are or percent-encoded, leading, trailing and double ones count, and everything is decoded exactly once. Wildcards are not allowed, nor more than 100 levels. Levels named `.` or `..` are swallowed by most HTTP clients: use `POST /v1/messages` for them.
+                 * @description The topic name. Slashes may be literal or percent-encoded; leading, trailing and double slashes are significant, and the path is decoded exactly once. Wildcards are not allowed. A topic has at most 100 levels. Most HTTP clients remove levels named `.` or `..`: use `POST /v1/messages` for such topics.
                  * @example devices/pi-7/config
                  */
                 topic: components["parameters"]["Topic"];
@@ -3116,10 +3097,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
-                 * @description `respond-async` (RFC 7240): store it, answer 202 at once and do it when the broker is there.
+                 * @description `respond-async` (RFC 7240): store it, return 202 at once and process it when the broker is available.
                  * @example respond-async
                  */
                 Prefer?: components["parameters"]["Prefer"];
@@ -3133,7 +3114,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The device answered. */
+            /** @description The device responded. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3157,10 +3138,10 @@ export interface operations {
                     "application/json": components["schemas"]["Responded"];
                 };
             };
-            /** @description Stored; the answer will be at `Location`. */
+            /** @description Stored; the response will be available at `Location`. */
             202: {
                 headers: {
-                    /** @description Where the answer will be. */
+                    /** @description The path of the request, where its response will be available. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -3188,7 +3169,7 @@ export interface operations {
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
-            /** @description `request_timeout`: the device did not answer in time. `broker_timeout`: the broker did not. */
+            /** @description `request_timeout`: the device did not respond in time. `broker_timeout`: the broker did not acknowledge in time. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -3214,7 +3195,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The request's id.
+                 * @description The id of the request.
                  * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: string;
@@ -3256,7 +3237,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The request's id.
+                 * @description The id of the request.
                  * @example req_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: string;
@@ -3265,7 +3246,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No answer is waited for any more. */
+            /** @description Cancelled; the bridge no longer waits for a response. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3288,7 +3269,7 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description A topic filter of at most 100 levels; repeat it for several, at most 32.
+                 * @description A topic filter with at most 100 levels. Repeat the parameter for up to 32 filters.
                  * @example [
                  *       "devices/+/telemetry"
                  *     ]
@@ -3301,7 +3282,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events, until you close the connection. */
+            /** @description A stream of events that lasts until you close the connection. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3326,9 +3307,9 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description The most items a page may have. */
+                /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 after?: components["parameters"]["After"];
             };
             header?: never;
@@ -3386,7 +3367,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3398,7 +3379,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. The only answer that holds the key. */
+            /** @description Created. No later response contains the key. */
             201: {
                 headers: {
                     /** @description The path of the new key. */
@@ -3468,7 +3449,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The key's id.
+                 * @description The id of the key.
                  * @example key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 id: string;
@@ -3477,7 +3458,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Withdrawn. */
+            /** @description Revoked. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3498,9 +3479,9 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
-                /** @description The most items a page may have. */
+                /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 after?: components["parameters"]["After"];
             };
             header?: never;
@@ -3578,7 +3559,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3590,7 +3571,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Registered. The only answer that holds the secret. */
+            /** @description Registered. No later response contains the secret. */
             201: {
                 headers: {
                     /** @description The path of the new webhook. */
@@ -3679,7 +3660,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -3755,7 +3736,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -3764,7 +3745,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Removed. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3788,7 +3769,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -3801,7 +3782,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The webhook as it is now. */
+            /** @description The updated webhook. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3857,7 +3838,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `conflict`: somebody else changed it at the same moment. Read it and try again. */
+            /** @description `conflict`: the webhook was changed concurrently. Read it and try again. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3877,7 +3858,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            /** @description `credentials_required`: the `url` has another origin, and the credentials are not in the call. */
+            /** @description `credentials_required`: the new `url` has another origin, and the call does not set the credentials. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3910,7 +3891,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3943,7 +3924,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What would happen. */
+            /** @description The outcome of the preview. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3984,12 +3965,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -3998,7 +3979,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The webhook as it is now. */
+            /** @description The paused webhook. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4067,12 +4048,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4081,7 +4062,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The webhook as it is now. */
+            /** @description The resumed webhook. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4150,12 +4131,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4164,7 +4145,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Queued; the delivery can be read under this id. */
+            /** @description Queued; use this id to read the delivery. */
             202: {
                 headers: {
                     /** @description The path of the delivery. */
@@ -4199,12 +4180,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4220,7 +4201,7 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description How long the old secret signs as well.
+                     * @description How long requests are also signed with the old secret.
                      * @default 86400
                      */
                     graceSeconds?: number;
@@ -4229,7 +4210,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The webhook with its new secret. Keep it, it is not shown again. */
+            /** @description The webhook with its new secret. No later response contains the secret. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4298,13 +4279,13 @@ export interface operations {
     confirmWebhook: {
         parameters: {
             query: {
-                /** @description As it stands in the callback URL that the receiver was given. */
+                /** @description The token in the callback URL that the receiver was sent. */
                 token: string;
             };
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4313,7 +4294,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Agreed; messages are delivered from now on. */
+            /** @description Consent given; messages are delivered from now on. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4339,13 +4320,13 @@ export interface operations {
     confirmWebhookByPost: {
         parameters: {
             query: {
-                /** @description As it stands in the callback URL that the receiver was given. */
+                /** @description The token in the callback URL that the receiver was sent. */
                 token: string;
             };
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4354,7 +4335,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Agreed; messages are delivered from now on. */
+            /** @description Consent given; messages are delivered from now on. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4382,23 +4363,23 @@ export interface operations {
     listDeliveries: {
         parameters: {
             query?: {
-                /** @description Only deliveries in this state. */
+                /** @description Only deliveries with this status. */
                 status?: components["schemas"]["DeliveryStatus"];
-                /** @description Only messages whose topic this filter matches. */
+                /** @description Only messages whose topic matches this filter. */
                 topic?: string;
-                /** @description Received at this time or later. */
+                /** @description Only messages received at this time or later. */
                 since?: components["parameters"]["Since"];
-                /** @description Received before this time. */
+                /** @description Only messages received before this time. */
                 until?: components["parameters"]["Until"];
-                /** @description The most items a page may have. */
+                /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 after?: components["parameters"]["After"];
             };
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4454,12 +4435,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 messageId: string;
@@ -4523,17 +4504,17 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The message's id.
+                 * @description The message id.
                  * @example msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 messageId: string;
@@ -4542,7 +4523,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The delivery, which waits to be sent. */
+            /** @description The delivery, queued again. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -4573,7 +4554,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `conflict`: it is being sent just now, or waits for its first attempt. `idempotency_in_progress`. */
+            /** @description `conflict`: the delivery is being sent, or waits for its first attempt. `idempotency_in_progress`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4603,12 +4584,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters, chosen by you; makes retries safe for 24 hours. */
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
@@ -4627,7 +4608,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Begun; read how far it is under `Location`. */
+            /** @description Started; read its progress at `Location`. */
             202: {
                 headers: {
                     /** @description The path of the replay. */
@@ -4653,7 +4634,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `conflict`: a replay of this webhook is under way. `idempotency_in_progress`. */
+            /** @description `conflict`: a replay of this webhook is running. `idempotency_in_progress`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4685,12 +4666,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The replay's id.
+                 * @description The id of the replay.
                  * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 replayId: string;
@@ -4734,12 +4715,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The webhook's id.
+                 * @description The id of the webhook.
                  * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
                  */
                 id: components["parameters"]["WebhookId"];
                 /**
-                 * @description The replay's id.
+                 * @description The id of the replay.
                  * @example rpl_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
                  */
                 replayId: string;
@@ -4833,7 +4814,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Alive. */
+            /** @description The process is running. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4860,7 +4841,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything works. */
+            /** @description All checks pass. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4886,7 +4867,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["InternalError"];
-            /** @description Something does not work; the checks say what. While shutting down, a problem `shutting_down`. */
+            /** @description A check fails; the response names it. During shutdown, a problem `shutting_down`. */
             503: {
                 headers: {
                     [name: string]: unknown;
