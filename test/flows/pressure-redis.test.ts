@@ -21,7 +21,7 @@ const MAX_GROWTH_MB = 100;
 const MIB = 1024 * 1024;
 
 describe("Redis without memory", requireOrSkip("mosquitto", "redis-server"), () => {
-  it(`loses nothing at ${PER_SECOND} messages/s for ${SECONDS} s`, { timeout: 120_000 + SECONDS * 6_000 }, async (t) => {
+  it(`loses nothing at ${PER_SECOND}/s for ${SECONDS} s`, { timeout: 120_000 + SECONDS * 6_000 }, async (t) => {
     const { bridge, redis, mosquitto, receiver, register } = await startParts(t);
     const { id } = await register({ retry: { scheduleSeconds: Array(20).fill(1) } });
     const load = publishLoad(mosquitto.url, { count: 1_000_000, perSecond: PER_SECOND, window: 2_000 });

@@ -1,4 +1,4 @@
-/** Every API field for a topic, filter or other MQTT string refuses invalid values alike; the broker connections stay. */
+/** Every API field for a topic, filter or other MQTT string refuses invalid values alike; broker connections remain. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
