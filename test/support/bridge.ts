@@ -12,7 +12,7 @@ export interface Answer {
   status: number;
   headers: Headers;
   /** The parsed JSON, or undefined if the response was not JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  // biome-ignore lint/suspicious/noExplicitAny: tests inspect responses of many shapes
   body: any;
   bytes: Buffer;
 }

@@ -13,7 +13,7 @@ export interface InProcess {
   bridge: Bridge;
   /** Parsed log lines of level `info` and above. */
   log: Record<string, unknown>[];
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  // biome-ignore lint/suspicious/noExplicitAny: tests inspect responses of many shapes
   api(method: string, path: string, body?: unknown, key?: string): Promise<{ status: number; body: any; text: string }>;
   /** Registers a webhook. */
   register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
