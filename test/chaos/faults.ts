@@ -10,7 +10,7 @@ export type LinkName = (typeof LINKS)[number];
 
 /**
  * `kill`: SIGKILL, `terminate`: SIGTERM, both with a restart after `ms`; `freeze`: SIGSTOP, SIGCONT after `ms`.
- * `cut`: connections end and new ones are refused; `stall`: connections stay, but pass no data; `delay`: all data passes
+ * `cut`: connections end and new ones are refused; `stall`: connections stay, but pass no data; `delay`: data passes
  * late; `reset`: existing connections are reset, new ones work.
  */
 export type FaultKind = "kill" | "terminate" | "freeze" | "cut" | "stall" | "delay" | "reset";

@@ -37,9 +37,9 @@ const MEMORY = "/dev/shm";
 /**
  * Starts Mosquitto, which writes after each change, as early as it can be configured to: after the acknowledgement. It
  * queues any number of messages for a bridge that is away.
-  *
-  * Between two writes it reads one packet per connection. The writes go to an in-memory directory where there is one:
-  * like a disk it survives a SIGKILL, but does not make Mosquitto slower than the load.
+ *
+ * Between two writes it reads one packet per connection. The writes go to an in-memory directory where there is one:
+ * like a disk it survives a SIGKILL, but does not make Mosquitto slower than the load.
  *
  * @param inFlight `max_inflight_messages`, beyond which Mosquitto 2.0 acknowledges QoS 2 messages and drops them
  */

@@ -31,7 +31,7 @@ export interface World {
 const ANSWER_MS = 20;
 /** One-way delay under `delay`: long for a network, shorter than every timeout. */
 const DELAY_MS = 150;
-/** In-flight limit without the reserve per broker kill: the broker may keep its last exchanges as unfinished for ever. */
+/** In-flight limit without the reserve for kills: the broker may keep its last exchanges as unfinished for ever. */
 const IN_FLIGHT = 50;
 /** More than any run sends: beyond it the bridge discards deliveries, which would look like loss. */
 const MAX_WAITING = 10_000_000;
