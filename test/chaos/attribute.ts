@@ -32,7 +32,7 @@ export interface Losses {
  * Longest time in milliseconds between the broker's acknowledgement and a SIGKILL that makes it forget the message. It
  * writes shortly after each change (`autosave_on_changes`); older messages were written, so their loss is not excused.
  *
- * Exception: messages in flight to a bridge that had not acknowledged them. Of 30 such messages Mosquitto 2.0 had none
+ * Exception: messages in flight to a bridge that had not acknowledged them. Mosquitto 2.0 had none of 30 such messages
  * after a SIGKILL, although it had saved after each, and all 30 where the client was away. While the store is away the
  * bridge acknowledges nothing, so these messages may be as old as the outage.
  */

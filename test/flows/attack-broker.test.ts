@@ -18,7 +18,7 @@ import { embedded, type Setup } from "../support/setups.ts";
 
 const MEGABYTE = Buffer.alloc(1024 * 1024);
 
-describe("attacks on the embedded broker", () => {
+describe("the embedded broker under attack", () => {
   let setup: Setup;
   let receiver: Receiver;
   let device: MqttClient;

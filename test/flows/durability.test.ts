@@ -19,7 +19,7 @@ const RETRY = { scheduleSeconds: Array(30).fill(1) };
 
 type Shown = Record<string, unknown>;
 
-describe("kill -9, embedded broker and store", () => {
+describe("embedded broker and store after kill -9", () => {
   let bridge: TestBridge;
   let receiver: Receiver;
   let device: MqttClient;

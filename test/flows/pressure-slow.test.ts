@@ -17,7 +17,7 @@ const PER_SECOND = 1_000;
 const COUNT = 4_000;
 const MAX_GROWTH_MB = 100;
 
-describe("slower than the devices", requireOrSkip("mosquitto", "redis-server"), () => {
+describe("a part slower than the devices", requireOrSkip("mosquitto", "redis-server"), () => {
   it("Redis leaves the backlog at the broker", { timeout: 120_000 }, async (t) => {
     const { bridge, mosquitto, receiver, proxy } = await startParts(t);
     await bridge.register({ url: receiver.url, topics: ["load/#"] });

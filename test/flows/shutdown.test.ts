@@ -91,7 +91,7 @@ describe("SIGTERM under load", () => {
 });
 
 describe("SIGTERM at the start", withServers.options, () => {
-  it("reports that it waits for Redis at the start, and then ends promptly", { timeout: 60_000 }, async () => {
+  it("promptly ends a start that reports waiting for Redis", { timeout: 60_000 }, async () => {
     const port = await freePort();
     const bridge = start({ STORE_URL: `redis://127.0.0.1:${port}`, MQTT_URL: "mqtt://127.0.0.1:9" });
     await bridge.waitFor(/store_lost/);
