@@ -25,7 +25,7 @@ interface Told {
 }
 
 describe("SIGTERM under full load", servers.options, () => {
-  it(`keeps every promise at ${PER_SECOND} messages a second and API calls`, { timeout: 120_000 }, async (t) => {
+  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, { timeout: 120_000 }, async (t) => {
     const { bridge, brokerUrl, close } = await servers.start();
     const receiver = await startReceiver();
     const device = await connectTo(brokerUrl, 5);
