@@ -1,8 +1,8 @@
 const TAKE_OVER = "Two instances, `kill -9` of the one that receives: the other one takes over within 10 s";
 
 /**
- * What each broker is known to do otherwise: the exact words that a scenario finds there. A broker that behaves
- * otherwise than this, to the worse or to the better, fails the test.
+ * Expected results per broker: the exact texts that the scenarios return. Any other behaviour of a broker, worse or
+ * better, fails the test.
  */
 const USUAL: Record<string, string> = {
   "The bridge connects with MQTT": "3.1.1",
@@ -29,7 +29,7 @@ const EXCEPTIONS: Record<string, Record<string, string>> = {
     [TAKE_OVER]: "yes, with QoS 2 like QoS 1",
   },
   activemq: {},
-  // It hands retained messages out as if they were new.
+  // Mosca sends retained messages without the retain flag, like new ones.
   mosca: {
     "Device publishes with QoS 0, a webhook gets it": "yes, as QoS 1",
     "Device publishes with QoS 2, a webhook gets it":
@@ -55,12 +55,12 @@ const EXCEPTIONS: Record<string, Record<string, string>> = {
   },
 };
 
-/** @param id of a kind of broker */
+/** @param id id of the broker kind */
 export function expected(id: string, title: string): string {
   return EXCEPTIONS[id]?.[title] ?? USUAL[title] ?? "yes";
 }
 
-/** Titles that no scenario has, which would expect nothing. */
+/** Returns expected titles that no scenario has, whose expectations would never be checked. */
 export function unknownTitles(titles: string[]): string[] {
   const named = [USUAL, ...Object.values(EXCEPTIONS)].flatMap((table) => Object.keys(table));
   return [...new Set(named)].filter((title) => !titles.includes(title));

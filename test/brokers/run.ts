@@ -1,6 +1,6 @@
 /**
  * `npm run test:brokers [-- --only id,… | --write]`: every scenario on every broker, and the table of docs/brokers.md.
- * `--write` renews the table with what was found; else a difference fails.
+ * `--write` updates the table with the results; otherwise a difference fails.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -27,9 +27,9 @@ const DOCUMENT = fileURLToPath(new URL("../../docs/brokers.md", import.meta.url)
 const KINDS: BrokerKind[] = [mosquitto("5", "auto"), mosquitto("3.1.1", "3.1.1"), rabbitmq, activemq, mosca, embedded];
 const SCENARIOS: Scenario[] = [...connect, ...uplink, ...downlink, ...retained, ...faults, ...instances];
 const TITLES = SCENARIOS.map(({ title }) => title);
-/** Brokers that are tried at once, on two cores: most of the time all of them wait. */
+/** Number of brokers tested at once, on two cores: they mostly wait. */
 const TOGETHER = 4;
-/** They take the longest, so they begin first. */
+/** Brokers that take the longest, so they start first. */
 const SLOW = [rabbitmq, mosca, activemq];
 /** RabbitMQ takes about ten seconds for each of its two starts. */
 const KIND_MS = 180_000;
@@ -63,14 +63,14 @@ describe("brokers", { concurrency: TOGETHER }, () => {
   }
 });
 
-it("expects nothing of scenarios that are not there", () => {
+it("has no expectations for unknown scenarios", () => {
   assert.deepEqual(unknownTitles(TITLES), []);
 });
 
 it(values.write ? "writes the table of docs/brokers.md" : "finds what the table of docs/brokers.md says", () => {
   const document = readFileSync(DOCUMENT, "utf8");
   const written = parseTable(measuredPart(document));
-  // In the order of the brokers; what did not run stays as it is.
+  // In the order of the brokers; columns that did not run stay unchanged.
   const columns = KINDS.map(({ title }) => {
     return [title, new Map([...(written.get(title) ?? []), ...(results.get(title) ?? [])])] as const;
   });
@@ -78,7 +78,7 @@ it(values.write ? "writes the table of docs/brokers.md" : "finds what the table 
     writeFileSync(DOCUMENT, withMeasuredPart(document, renderTable([VERSION, ...TITLES], new Map(columns))));
     return;
   }
-  // Of other versions it holds as well, until it does not.
+  // Versions are not compared: the results are assumed to hold for other versions, too.
   const kept = KINDS.map(({ title }) => [title, written.get(title) ?? new Map()] as const);
   const renew = "renew it with: npm run test:brokers -- --write";
   assert.equal(renderTable(TITLES, new Map(columns)), renderTable(TITLES, new Map(kept)), renew);
@@ -92,7 +92,7 @@ function choose(only: string | undefined): BrokerKind[] {
   return KINDS.filter(({ id }) => wanted.includes(id));
 }
 
-/** In CI nothing is skipped: see `.ci/run`. */
+/** Returns the skip option. CI must not skip any broker: see `.ci/run`. */
 function skipping(kind: BrokerKind): { skip: string | false } {
   const missing = kind.missing();
   if (missing.length === 0) return { skip: false };

@@ -1,15 +1,15 @@
-/** The table in docs/brokers.md: a row a scenario, a column a broker. */
+/** The table in docs/brokers.md: one row per scenario, one column per broker. */
 
 /** Column → row → cell. */
 export type Results = Map<string, Map<string, string>>;
 
-/** The row of what was run; it stands first. */
+/** First row: the tested versions. */
 export const VERSION = "Version";
 
 const BEGIN = "<!-- measured: npm run test:brokers -- --write -->";
 const END = "<!-- /measured -->";
 
-/** The part of the document between the marks, without them. @throws when they are not there */
+/** Returns the text between the markers. @throws if the markers are missing */
 export function measuredPart(document: string): string {
   const [from, to] = [document.indexOf(BEGIN), document.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`the document has no ${BEGIN} … ${END}`);
@@ -22,7 +22,7 @@ export function withMeasuredPart(document: string, part: string): string {
   return `${document.slice(0, from)}\n\n${part}\n\n${document.slice(end)}`;
 }
 
-/** What the document says of each broker. */
+/** Parses the documented results of each broker. */
 export function parseTable(part: string): Results {
   const lines = part.split("\n").filter((line) => line.startsWith("|"));
   const [columns = [], , ...rows] = lines.map((line) =>

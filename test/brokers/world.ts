@@ -1,4 +1,4 @@
-/** What a scenario has: a bridge on one of the brokers, a receiver for its webhooks, and devices. */
+/** The environment of a scenario: a bridge on one of the brokers, a receiver for its webhooks, and devices. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type IClientOptions, type ISubscriptionGrant, type MqttClient } from "mqtt";
 import packageJson from "../../package.json" with { type: "json" };
@@ -8,18 +8,18 @@ import { startRedis } from "../support/redis.ts";
 import type { BrokerKind, TestBroker } from "./kinds/kind.ts";
 
 export interface Scenario {
-  /** Names its row, and its exceptions in `expected.ts`. */
+  /** Name of the scenario's row and key of its exceptions in `expected.ts`. */
   title: string;
   /**
-   * Resolves with what was found, in words for users: the same words at each run, or the test fails.
-   * @param note prints what differs from run to run
+   * Resolves with the result, in words for users: the same words at each run, or the test fails.
+   * @param note prints values that differ from run to run
    */
   run(world: World, note: (measured: string) => void): Promise<string>;
 }
 
-/** What a CloudEvent says that the scenarios ask for. */
+/** The CloudEvent attributes that the scenarios check. */
 export interface Event {
-  /** Of the message, the same in each call for it. */
+  /** Id of the message, the same in each call for it. */
   id: string;
   subject: string;
   data: unknown;
@@ -34,10 +34,10 @@ export interface DeviceMessage {
   properties: { responseTopic?: string; correlationData?: Buffer };
 }
 
-/** How long what must come may take: a machine that is busy must not fail a test. */
+/** Timeout of expected results: a busy machine must not fail a test. */
 const PATIENCE_MS = 40_000;
 
-/** A device on the broker that keeps what it gets. */
+/** A device on the broker that records its messages. */
 export class Device {
   readonly messages: DeviceMessage[] = [];
 
@@ -52,7 +52,7 @@ export class Device {
     return this.client.subscribeAsync(filter, { qos });
   }
 
-  /** Resolves with the first message with the payload, past or to come. */
+  /** Resolves with the first message with this payload, past or future. */
   async got(payload: string): Promise<DeviceMessage> {
     const find = () => this.messages.find((message) => message.payload === payload);
     await inTime(
@@ -70,7 +70,7 @@ export class Device {
     return this.client.endAsync();
   }
 
-  /** Ends the connection without a DISCONNECT: the broker takes it for dead. */
+  /** Closes the connection without DISCONNECT, so that the broker considers the device dead. */
   vanish(): void {
     this.client.stream.destroy();
   }
@@ -85,17 +85,17 @@ export class World {
     readonly bridge: TestBridge,
     readonly receiver: Receiver,
     readonly brokerUrl: string,
-    /** Absent: it is part of the bridge. */
+    /** Absent if the broker is part of the bridge. */
     readonly broker: TestBroker | undefined,
     private readonly settings: Record<string, string>,
   ) {}
 
-  /** E.g. `Mosquitto 2.0.11`. */
+  /** Name and version, e.g. `Mosquitto 2.0.11`. */
   get version(): string {
     return this.broker?.version ?? `Aedes ${packageJson.dependencies.aedes}`;
   }
 
-  /** A second one on the same store and broker, for the scenario to end. */
+  /** Starts another bridge on the same store and broker; the scenario has to stop it. */
   anotherBridge(): Promise<TestBridge> {
     return startTestBridge(this.settings);
   }
@@ -104,30 +104,30 @@ export class World {
     const client = connect(this.brokerUrl, {
       protocolVersion: this.kind.protocol === "5" ? 5 : 4,
       reconnectPeriod: 0,
-      // A session that ends with the connection needs an expiry on MQTT 5 to be kept.
+      // On MQTT 5 a persistent session needs an expiry interval to outlive the connection.
       ...(options.clean === false && this.kind.protocol === "5" && { properties: { sessionExpiryInterval: 3600 } }),
       ...options,
     });
-    // Before CONNACK: brokers send what they kept for the session right behind it.
+    // Created before CONNACK, because brokers send the queued messages of a session right after it.
     const device = new Device(client);
     this.#devices.push(device);
     await inTime("CONNACK", new Promise((resolve) => client.once("connect", resolve)));
     return device;
   }
 
-  /** A webhook of the test's own, and what comes to it. */
+  /** Registers a webhook and returns its deliveries. */
   async webhook(topics: string[], rest: Record<string, unknown> = {}): Promise<Deliveries> {
     const path = `/${++this.#webhooks}`;
     const { id } = await this.bridge.register({ url: this.receiver.url + path, topics, ...rest });
     return new Deliveries(id, this.bridge, this.receiver, path);
   }
 
-  /** The bridge is connected, subscribed, and its queues work. */
+  /** Resolves when the bridge is connected and subscribed, and its queues work. */
   async ready(): Promise<void> {
     await this.bridge.readiness(200, PATIENCE_MS);
   }
 
-  /** The same after the connections of the bridge were lost: until it logs that it has both again. */
+  /** The same after `lose` made the bridge lose its connections: first waits until it logs that both are restored. */
   async readyAgain(lose: () => Promise<void>): Promise<void> {
     const from = this.bridge.output.length;
     await lose();
@@ -142,7 +142,7 @@ export class World {
     await this.ready();
   }
 
-  /** Ends the devices of a scenario. */
+  /** Disconnects the devices of a scenario. */
   async tidy(): Promise<void> {
     for (const { client } of this.#devices.splice(0)) client.end(true);
   }
@@ -150,9 +150,9 @@ export class World {
 
 export class Deliveries {
   constructor(
-    /** Of the webhook. */
+    /** Id of the webhook. */
     readonly id: string,
-    /** Which bridge to ask what is still to come. */
+    /** Bridge to ask for waiting deliveries. */
     public asked: TestBridge,
     private readonly receiver: Receiver,
     private readonly path: string,
@@ -164,14 +164,14 @@ export class Deliveries {
       .map(({ body }) => JSON.parse(body.toString()) as Event);
   }
 
-  /** Resolves when an event with one of these payloads came. */
+  /** Resolves when an event with one of these payloads has arrived. */
   untilOne(payloads: unknown[]): Promise<void> {
     return this.receiver.until(() => this.events.some(({ data }) => payloads.includes(data)), PATIENCE_MS);
   }
 
   /**
-   * Resolves when an event with each of these payloads came, and nothing that the bridge received before the last of
-   * them is still to come: calls are made side by side.
+   * Resolves when an event with each of these payloads has arrived and the webhook has no waiting deliveries, because
+   * concurrent calls may overtake each other.
    */
   async untilAll(...payloads: unknown[]): Promise<Event[]> {
     const wanted = new Set(payloads);
@@ -187,7 +187,7 @@ export class Deliveries {
   }
 }
 
-/** Starts broker, store and bridge of a kind. `close` ends them. */
+/** Starts broker, store and bridge for a broker kind. `close` ends them. */
 export async function startWorld(kind: BrokerKind): Promise<{ world: World; close(): Promise<void> }> {
   const ends: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -217,14 +217,14 @@ export async function startWorld(kind: BrokerKind): Promise<{ world: World; clos
   }
 }
 
-/** @throws when it takes longer than what must come may take */
+/** @throws on timeout */
 export async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
   const result = await within(PATIENCE_MS, promise);
   if (result === undefined) throw new Error(`${what} did not come within ${PATIENCE_MS} ms`);
   return result.value;
 }
 
-/** Undefined when it takes longer. */
+/** Resolves with undefined on timeout. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<{ value: T } | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {

@@ -1,9 +1,9 @@
 /**
- * Whose fault it is: what the witness saw, held against the kills of the broker. Pure.
+ * Attributes losses: compares the witness's records with the kills of the broker. Pure.
  *
- * Mosquitto acknowledges first and writes then, so that a SIGKILL makes it forget what it acknowledged, or fall back to
- * a state in which what was complete is not. A message that it took and that no bridge acknowledged is its own to keep;
- * one that a bridge acknowledged is the bridge's, whatever happens to the broker afterwards.
+ * Mosquitto acknowledges before it writes, so a SIGKILL makes it forget acknowledged messages, or fall back to a state
+ * in which a completed exchange is open. The broker is responsible for a message that it accepted and no bridge
+ * acknowledged; the bridge is responsible once it has acknowledged the message, whatever happens to the broker later.
  */
 import type { Ledger } from "./ledger.ts";
 import type { Passage } from "./witness.ts";
@@ -11,30 +11,30 @@ import type { Passage } from "./witness.ts";
 /** A SIGKILL of the broker; milliseconds since the epoch. */
 export interface BrokerKill {
   from: number;
-  /** Just before it was started again: all that came until then is from the run that was killed. */
+  /** Just before the next start: all packets until then are from the run that was killed. */
   until: number;
 }
 
 export interface Evidence {
-  /** Of a message by its payload, in the order in which they passed. */
+  /** Passages of the message with this payload, in order. */
   passages(payload: string): readonly Passage[];
   kills: readonly BrokerKill[];
 }
 
 export interface Losses {
-  /** Not explained by the broker's kills: the bridge's, until somebody shows otherwise. In ascending order. */
+  /** Losses that the broker's kills do not explain; they count as the bridge's. In ascending order. */
   lost: number[];
-  /** `ageMs`: how long before the SIGKILL the broker had acknowledged it. */
+  /** `ageMs`: time between the broker's acknowledgement and the SIGKILL. */
   lostByBroker: { number: number; ageMs: number }[];
 }
 
 /**
- * How old what the broker acknowledged may be at a SIGKILL that makes it forget it, in milliseconds. It writes within a
- * moment of each change (`autosave_on_changes`); what is older was written, and is not excused.
+ * Longest time in milliseconds between the broker's acknowledgement and a SIGKILL that makes it forget the message. It
+ * writes shortly after each change (`autosave_on_changes`); older messages were written, so their loss is not excused.
  *
- * Except for what was on its way to a bridge that had not acknowledged it: of 30 such messages Mosquitto 2.0 knew none
+ * Exception: messages in flight to a bridge that had not acknowledged them. Mosquitto 2.0 had none of 30 such messages
  * after a SIGKILL, although it had saved after each, and all 30 where the client was away. While the store is away the
- * bridge acknowledges nothing, so they may be as old as that.
+ * bridge acknowledges nothing, so these messages may be as old as the outage.
  */
 export const UNWRITTEN_MS = 2_000;
 
@@ -54,14 +54,14 @@ export function lossesOf(ledger: Ledger, evidence: Evidence): Losses {
 }
 
 interface Kept {
-  /** When the broker said that it has the message, in a run that lasted at least since `from`. */
+  /** When the broker acknowledged the message, in a run that lasted at least since `from`. */
   at: number;
   from: number;
-  /** Whether a SIGKILL ended the run in which it was last sent to a bridge. */
+  /** Whether this SIGKILL ended the run in which the message was last sent to a bridge. */
   onItsWay(kill: BrokerKill): boolean;
 }
 
-/** Since when the broker alone answered for a message. */
+/** Returns since when only the broker was responsible for a message. */
 function keptByBroker(ledger: Ledger, number: number, { passages }: Evidence): Kept | undefined {
   const passed = passages(ledger.payload(number));
   if (ledger.direction === "up") {
@@ -71,16 +71,16 @@ function keptByBroker(ledger: Ledger, number: number, { passages }: Evidence): K
     const sent = passed.findLast(({ cmd }) => cmd === "publish");
     return { from: at, at, onItsWay: ({ until }) => sent !== undefined && sent.connectedAt <= until };
   }
-  // PUBREC is not the end: the bridge has to go on to PUBCOMP.
+  // PUBREC does not complete the exchange: the bridge has to continue to PUBCOMP.
   if (!passed.some(({ cmd }) => cmd === "puback" || cmd === "pubcomp")) return undefined;
   const first = passed.find(({ cmd }) => cmd === "puback" || cmd === "pubrec");
   return first && { from: first.connectedAt, at: first.at, onItsWay: () => false };
 }
 
 /**
- * How often the broker sent a message to the bridges as if it were a new one, because of a SIGKILL: after what ended the
- * exchange, or under another packet identifier. What ends it is PUBACK, which it may not have read before the SIGKILL;
- * with QoS 2 its own PUBREL, after which it must not send PUBLISH again.
+ * Returns how often the broker resent a message to the bridges as a new one because of a SIGKILL: after the end of the
+ * exchange, or under another packet identifier. PUBACK ends the exchange, though the broker may not have read it before
+ * the SIGKILL; with QoS 2 the broker's own PUBREL does, after which it must not send PUBLISH again.
  */
 export function sentAgainByBroker(passages: readonly Passage[], kills: readonly BrokerKill[]): number {
   let count = 0;

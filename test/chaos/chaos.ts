@@ -1,4 +1,4 @@
-/** A run: start everything, send, let faults happen, bring everything back, wait until nothing moves, and count. */
+/** One run: start everything, send, inject faults, mend everything, wait until nothing changes, and count. */
 import { setTimeout as delay } from "node:timers/promises";
 import { lossesOf } from "./attribute.ts";
 import { startDevice, startSender } from "./downlink.ts";
@@ -11,14 +11,14 @@ import { closeBreaker, startWorld, type World } from "./world.ts";
 
 export interface ChaosOptions extends Omit<ScheduleOptions, "lengthMs"> {
   seed: number;
-  /** Milliseconds in which messages are sent and faults happen. */
+  /** Duration of sending and of the faults, in milliseconds. */
   lengthMs: number;
-  /** Messages from devices with QoS 1; a tenth of it with QoS 0 and 2 each, a twentieth and a fiftieth to devices. */
+  /** QoS 1 messages from devices. QoS 0 and 2: a tenth of it each; to devices: a twentieth and a fiftieth. */
   messages: number;
-  /** For so long, in milliseconds, nothing may move before the end is given up. */
+  /** Milliseconds without progress after which the run gives up. */
   patienceMs: number;
   /**
-   * The same for requests that have not been accepted: an instance that was killed holds their Idempotency-Key for 90 s.
+   * The same for requests not accepted yet: an instance that was killed holds their Idempotency-Key for 90 s.
    */
   requestsPatienceMs: number;
   progress(line: string): void;
@@ -123,7 +123,7 @@ async function run(world: World, faults: Fault[], options: ChaosOptions): Promis
   }
 }
 
-/** Until the promise resolves, or nothing has moved for so long. Rejects when the promise does. */
+/** Waits until the promise resolves, or until nothing has changed for `patienceMs`. Rejects when the promise does. */
 async function untilStill(done: Promise<unknown>, moved: () => number, patienceMs: number): Promise<void> {
   let over = false;
   const end = done.then(() => {
@@ -137,7 +137,10 @@ async function untilStill(done: Promise<unknown>, moved: () => number, patienceM
   }
 }
 
-/** Until all is there that has to be, the queue is empty, and nothing moves. @returns how many deliveries still wait when nothing moves any more */
+/**
+ * Waits until all expected messages have arrived, the queue is empty, and nothing changes any more.
+ * @returns the number of deliveries that still wait
+ */
 async function drained(
   { bridges }: World,
   webhookId: string,
@@ -161,7 +164,7 @@ async function drained(
 
 const BOOKS_MS = 5_000;
 
-/** Those of an instance that lives; read again for a moment while they do not close, as the last ends are booked. */
+/** Reads the ledgers; reads again for a while if they do not balance, as the last ends may not be recorded yet. */
 async function booksOf({ bridges }: World): Promise<Books | undefined> {
   for (const end = Date.now() + BOOKS_MS; ; await delay(POLL_MS)) {
     const { body } = await bridges[0].api("GET", "/v1/status");

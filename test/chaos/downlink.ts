@@ -1,16 +1,16 @@
-/** Messages to a device: stored publishes over HTTP, and the device that stays subscribed. */
+/** Messages to a device: stored publishes over HTTP, and a device with a persistent subscription. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
 import type { Ledger, Ledgers } from "./ledger.ts";
 
-/** A persistent session that hears everything under `chaos/down/`. Resolves when it is subscribed. */
+/** Connects a device with a persistent session on `chaos/down/#`. Resolves when it is subscribed. */
 export async function startDevice(url: string, ledgers: Ledgers): Promise<MqttClient> {
   const client = connect(url, {
     clientId: "chaos-device",
     clean: false,
     reconnectPeriod: 100,
-    // It subscribes again only where the broker has forgotten the session, in a SIGKILL.
+    // It subscribes again only if a SIGKILL made the broker forget the session.
     protocolVersion: 4,
   });
   client.on("error", () => {}); // it reconnects
@@ -20,18 +20,18 @@ export async function startDevice(url: string, ledgers: Ledgers): Promise<MqttCl
 }
 
 export interface Sender {
-  /** Resolves when each has been accepted. */
+  /** Resolves when all messages have been accepted. */
   done: Promise<void>;
-  /** Gives up what has not been accepted. */
+  /** Abandons messages that have not been accepted. */
   close(): Promise<void>;
 }
 
 const TIMEOUT_MS = 10_000;
 const AGAIN_MS = 250;
-/** Requests at once. */
+/** Maximum number of concurrent requests. */
 const WINDOW = 10;
 
-/** Asks one instance after the other until one has accepted the message, always with the same Idempotency-Key. */
+/** Calls the instances in turn until one has accepted the message, always with the same Idempotency-Key. */
 export function startSender(
   bridges: readonly TestBridge[],
   ledger: Ledger,
@@ -50,7 +50,7 @@ export function startSender(
       if (attempt === 1) ledger.sentAgain.add(number);
       const status = await post(bridges[(number + attempt) % bridges.length]!, body, key);
       if (status === 202) return void ledger.acknowledged.add(number);
-      // 409: an instance that was killed holds the key; 429 and 5xx: later.
+      // 409: an instance that was killed holds the key. Retry on 409, 429 and 5xx.
       if (status !== undefined && status < 500 && status !== 409 && status !== 429) {
         throw new Error(`POST /v1/messages answered ${status}`);
       }
@@ -64,14 +64,14 @@ export function startSender(
       const ahead = start + (number * 1_000) / perSecond - Date.now();
       if (ahead > 0) await delay(ahead, undefined, { signal: closing.signal }).catch(() => undefined);
       const sent = send(number).finally(() => underWay.delete(sent));
-      sent.catch(() => {}); // the race or the end hears of it
+      sent.catch(() => {}); // reported by the race or at the end
       underWay.add(sent);
     }
     await Promise.all(underWay);
   }
 
   const done = run();
-  done.catch(() => {}); // whoever waits for it hears of it
+  done.catch(() => {}); // reported to callers that await it
   return {
     done,
     close: async () => {
@@ -81,7 +81,7 @@ export function startSender(
   };
 }
 
-/** The status, undefined when no answer came. */
+/** Returns the status, or undefined without a response. */
 async function post(bridge: TestBridge, body: string, headers: Record<string, string>): Promise<number | undefined> {
   const type = { ...headers, "content-type": "application/json" };
   const late = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * Why a message came twice, as far as the witness and the faults tell. Pure: the fault is the one that was on between
- * both, of those that can have this effect, and not a proof.
+ * Explains duplicates from the witness and the faults. Pure. The named fault is one that was active in between and can
+ * have this effect; it is not a proof.
  */
 import { type Evidence, sentAgainByBroker } from "./attribute.ts";
 import type { Fault } from "./faults.ts";
@@ -11,17 +11,17 @@ import type { Passage } from "./witness.ts";
 export interface Duplicates {
   /** Calls beyond the first with one `webhook-id`. */
   sameId: number;
-  /** Ids beyond the first of one message: it is in the queue more than once. Without those in the next count. */
+  /** Ids beyond the first of one message: it is in the queue more than once. Excludes those of the next count. */
   otherId: number;
-  /** The same, where the broker had it complete, or as another message, before a SIGKILL of it. */
+  /** The same, where a SIGKILL made the broker resend a completed message or resend it as another one. */
   sentAgainByBroker: number;
-  /** How often each explanation was given. */
+  /** Count of each explanation. */
   why: Record<string, number>;
   /** Messages counted in `otherId`, in ascending order. */
   numbers: number[];
 }
 
-/** The effects of a fault last that long after its end: lost locks, reconnects, retries. In milliseconds. */
+/** Duration of a fault's effects after its end in milliseconds: lost locks, reconnects, retries. */
 const AFTERMATH_MS = 10_000;
 
 const BRIDGES: Fault["target"][] = ["bridge-a", "bridge-b"];
@@ -44,7 +44,7 @@ const FORGOTTEN = {
   2: "sent again by the broker as a new message, which had forgotten in a SIGKILL that it was complete",
 };
 
-/** What came more than once of one sender's messages, and why. */
+/** Returns the duplicates among one sender's messages with their explanations. */
 export function duplicatesOf(ledger: Ledger, faults: readonly Happened[], evidence: Evidence): Duplicates {
   const found: Duplicates = { sameId: 0, otherId: 0, sentAgainByBroker: 0, why: {}, numbers: [] };
   const count = (why: string) => {
@@ -105,7 +105,7 @@ function whyPublishedAgain(
   return `published again${fault}: no acknowledgement had come`;
 }
 
-/** What the bridge wrote is lost with the connection when the broker did not read it before; then it sends again. */
+/** A PUBACK that the broker has not read is lost with the connection; the broker then sends the message again. */
 function whatBecameOfPuback(passages: readonly Passage[]): string {
   if (!acknowledgedBetween(passages)) return "no acknowledgement had passed";
   const publishes = passages.filter(({ cmd }) => cmd === "publish");
@@ -113,18 +113,18 @@ function whatBecameOfPuback(passages: readonly Passage[]): string {
   return sameConnection ? "ALTHOUGH acknowledged on the same connection" : "the acknowledgement was on its way";
 }
 
-/** PUBACK or PUBREC had passed before another PUBLISH did. */
+/** Whether PUBACK or PUBREC passed before another PUBLISH. */
 function acknowledgedBetween(passages: readonly Passage[]): boolean {
   const first = passages.findIndex(({ cmd }) => cmd === "puback" || cmd === "pubrec");
   return first >= 0 && passages.slice(first).some(({ cmd }) => cmd === "publish");
 }
 
-/** The last fault that began before the later time, and was not long over at the earlier one. */
+/** Returns the last fault that began before `to` and was not long over at `from`. */
 function between(from: number, to: number, targets: Fault["target"][], faults: readonly Happened[]): string {
   const possible = faults.filter((fault) => {
     return targets.includes(fault.target) && fault.from <= to && fault.to + AFTERMATH_MS >= from;
   });
-  // Best of all one that began while it was under way, the earliest of those.
+  // Prefer the earliest fault that began within the interval.
   const during = possible.find((fault) => fault.from >= from);
   const fault = during ?? possible.at(-1);
   return fault ? ` after ${KIND[fault.kind]} ${fault.target}` : ", UNEXPLAINED";

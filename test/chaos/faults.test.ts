@@ -1,4 +1,4 @@
-/** The schedule of faults: a pure function of its seed, within its bounds, of every kind. */
+/** The fault schedule: a pure function of its seed, within its bounds, with every kind of fault. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LINKS, PROCESSES, schedule } from "./faults.ts";
@@ -7,13 +7,13 @@ const OPTIONS = { lengthMs: 600_000, meanGapMs: 4_000, longestMs: 10_000 };
 const SEEDS = Array.from({ length: 50 }, (_, i) => i * 7_919);
 
 describe("schedule", () => {
-  it("is the same for the same seed, and another for another", () => {
+  it("is the same for the same seed, and different for another seed", () => {
     assert.deepEqual(schedule(42, OPTIONS), schedule(42, OPTIONS));
     const all = SEEDS.map((seed) => JSON.stringify(schedule(seed, OPTIONS)));
     assert.equal(new Set(all).size, SEEDS.length);
   });
 
-  it("begins and mends every fault within the run, in order, no longer than allowed", () => {
+  it("starts and mends every fault within the run, in order, within the longest duration", () => {
     for (const seed of SEEDS) {
       const faults = schedule(seed, OPTIONS);
       assert.ok(faults.length > 75 && faults.length < 225, `${faults.length} faults, ${seed}`);
@@ -26,7 +26,7 @@ describe("schedule", () => {
     }
   });
 
-  it("lets the faults of a target follow each other, and those of different targets overlap", () => {
+  it("separates the faults of one target, and lets those of different targets overlap", () => {
     let overlaps = 0;
     for (const seed of SEEDS) {
       const faults = schedule(seed, OPTIONS);
@@ -42,7 +42,7 @@ describe("schedule", () => {
     assert.ok(overlaps > 0);
   });
 
-  it("has every target and every kind that fits it in ten minutes", () => {
+  it("contains every target with every kind that fits it in ten minutes", () => {
     for (const seed of SEEDS) {
       const names = new Set(schedule(seed, OPTIONS).map(({ target, kind }) => `${kind} ${target}`));
       const bridges = ["bridge-a", "bridge-b"].flatMap((name) => [
@@ -64,7 +64,7 @@ describe("schedule", () => {
     }
   });
 
-  it("has a handful also in a short run, and begins with a kill of each process", () => {
+  it("contains several faults even in a short run, and starts with a kill of each process", () => {
     for (const seed of SEEDS) {
       const faults = schedule(seed, { lengthMs: 12_000, meanGapMs: 1_000, longestMs: 2_000 });
       assert.ok(faults.length >= 3, `${faults.length} faults, seed ${seed}`);

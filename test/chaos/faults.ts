@@ -1,6 +1,6 @@
 /**
- * The faults of a run: what goes wrong, where, when and how long. A pure function of the seed, so that a run that
- * found something can be asked again: the same faults at the same times, though not the same races.
+ * The faults of a run: kind, target, time and duration. A pure function of the seed, so that a run with findings can be
+ * repeated: the same faults at the same times, though not the same races.
  */
 
 export const PROCESSES = ["bridge-a", "bridge-b", "broker", "redis", "receiver"] as const;
@@ -9,9 +9,9 @@ export type ProcessName = (typeof PROCESSES)[number];
 export type LinkName = (typeof LINKS)[number];
 
 /**
- * `kill`: SIGKILL, `terminate`: SIGTERM, both started again after `ms`; `freeze`: SIGSTOP, SIGCONT after `ms`.
- * `cut`: connections end and new ones are refused; `stall`: they stay, and nothing passes; `delay`: everything passes
- * late; `reset`: those that are there are reset, new ones work.
+ * `kill`: SIGKILL, `terminate`: SIGTERM, both with a restart after `ms`; `freeze`: SIGSTOP, SIGCONT after `ms`.
+ * `cut`: connections end and new ones are refused; `stall`: connections stay, but pass no data; `delay`: data passes
+ * late; `reset`: existing connections are reset, new ones work.
  */
 export type FaultKind = "kill" | "terminate" | "freeze" | "cut" | "stall" | "delay" | "reset";
 
@@ -20,24 +20,24 @@ export interface Fault {
   at: number;
   target: ProcessName | LinkName;
   kind: FaultKind;
-  /** Milliseconds until it is mended; 0 for a reset. */
+  /** Milliseconds until the fault is mended; 0 for a reset. */
   ms: number;
 }
 
 export interface ScheduleOptions {
-  /** Milliseconds in which faults begin and end. */
+  /** Period in which all faults begin and end, in milliseconds. */
   lengthMs: number;
-  /** Mean time from the beginning of one to that of the next, in milliseconds. */
+  /** Mean time between the starts of two faults, in milliseconds. */
   meanGapMs: number;
-  /** The longest one, in milliseconds. */
+  /** Longest fault in milliseconds. */
   longestMs: number;
 }
 
-/** A target is left alone for so long after a fault of its own, so that it gets to work in between. */
+/** Minimum pause of a target after each of its faults, so that it gets some work done. */
 const REST_MS = 1_000;
 const SHORTEST_MS = 100;
 
-/** How often each comes up among all others. */
+/** Relative frequencies of the faults. */
 const WEIGHTS: Partial<Record<Fault["target"], Partial<Record<FaultKind, number>>>> = {
   "bridge-a": { kill: 3, terminate: 1, freeze: 1 },
   "bridge-b": { kill: 3, terminate: 1, freeze: 1 },
@@ -47,18 +47,18 @@ const WEIGHTS: Partial<Record<Fault["target"], Partial<Record<FaultKind, number>
 };
 const LINK_WEIGHTS: Partial<Record<FaultKind, number>> = { cut: 1, stall: 1, delay: 1, reset: 1 };
 
-/** In the order in which they begin. Faults of different targets overlap; those of one target do not. */
+/** Returns the faults in order of their start. Faults of different targets overlap; those of one target do not. */
 export function schedule(seed: number, { lengthMs, meanGapMs, longestMs }: ScheduleOptions): Fault[] {
   const random = randomNumbers(seed);
   const faults: Fault[] = [];
   const freeAt = new Map<string, number>();
-  // A kill of each process first, so that a short run has them, too.
+  // Starts with a kill of each process, so that a short run has them, too.
   let bag: Card[] = shuffled(
     random,
     PROCESSES.map((target): Card => ({ target, kind: "kill" })),
   );
   for (let at = between(random, 0, 2 * meanGapMs); at < lengthMs; at += between(random, 0, 2 * meanGapMs)) {
-    // Dealt like cards: each comes before one comes twice, also in a short run.
+    // Deals the faults like cards: each one comes before any repeats, even in a short run.
     if (bag.length === 0) bag = shuffled(random, deck());
     const next = bag.findIndex(({ target }) => (freeAt.get(target) ?? 0) <= at);
     if (next < 0) continue;
@@ -83,7 +83,7 @@ function deck(): Card[] {
 
 type Random = () => number;
 
-/** Mulberry32: small, and the same everywhere. @returns numbers from 0 to below 1 */
+/** Mulberry32: small, and the same everywhere. @returns a generator of numbers from 0 to below 1 */
 function randomNumbers(seed: number): Random {
   let state = seed >>> 0;
   return () => {

@@ -1,4 +1,4 @@
-/** Faults happen one after the other at their target, are written down, and do not begin after the end of the run. */
+/** Faults run one after the other per target, are recorded, and do not begin after the end of the run. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +9,7 @@ import type { Target } from "./world.ts";
 const kill = (target: Fault["target"], at: number): Fault => ({ target, kind: "kill", at, ms: 1 });
 
 describe("inject", () => {
-  it("leaves out what could not begin in time, and says when each was gone, mended and over", async () => {
+  it("skips faults that are too late, and records the start, mending and end of the others", async () => {
     const steps: string[] = [];
     const target = (name: string, mendMs: number): Target => ({
       begin: () => void steps.push(`${name} gone`),
@@ -32,7 +32,7 @@ describe("inject", () => {
     assert.ok(slow.from <= slow.until && slow.until + 1_000 < slow.to, JSON.stringify(slow));
   });
 
-  it("reports what a target would not do", async () => {
+  it("reports faults that a target could not carry out", async () => {
     const failing: Target = { begin: () => Promise.reject(new Error("it is not there")), mend: () => {} };
     const targets = { redis: failing } as Record<Fault["target"], Target>;
     const { trouble, done } = inject([kill("redis", 0)], targets, 1_000, () => {});

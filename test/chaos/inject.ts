@@ -1,30 +1,30 @@
-/** Carries a schedule of faults out, and writes down when each really began and was over. */
+/** Carries out a schedule of faults, and records when each really began and ended. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Fault } from "./faults.ts";
 import type { Target } from "./world.ts";
 
 /**
- * A fault as it happened; milliseconds since the epoch. `to` is when everything was started and open again: a bridge
- * that comes back waits for its store, and for the lease of one that was killed.
+ * A fault as it happened; milliseconds since the epoch. `to` is when everything was started and open again: a restarted
+ * bridge waits for its store, and for the lease of one that was killed.
  */
 export interface Happened extends Pick<Fault, "target" | "kind"> {
   from: number;
-  /** When mending began: a process that was killed was gone until then. */
+  /** When mending began: a killed process was down until then. */
   until: number;
   to: number;
 }
 
 export interface Injection {
-  /** Those that are over, and those that last: these with `to: Infinity`. */
+  /** Past and current faults; current ones have `to: Infinity`. */
   readonly happened: Happened[];
-  /** What the processes did that nobody asked of them, e.g. ended by themselves. */
+  /** Unexpected behaviour of the processes, e.g. an exit of their own. */
   readonly trouble: string[];
-  /** Resolves when all are over. Never rejects. */
+  /** Resolves when all faults are over. Never rejects. */
   readonly done: Promise<void>;
 }
 
 /**
- * @param lengthMs a fault that has not begun by then, because the one before took so long to mend, does not happen
+ * @param lengthMs end of the run: a fault that the previous one delays beyond it is skipped
  * @param mended called after each fault
  */
 export function inject(
@@ -36,7 +36,7 @@ export function inject(
   const happened: Happened[] = [];
   const trouble: string[] = [];
   const start = Date.now();
-  // A target that takes long to come back has its next fault later, instead of two at once.
+  // Per target one after the other: a target that is slow to recover has its next fault later, not two at once.
   const lines = [...new Set(faults.map(({ target }) => target))].map((target) =>
     faults.filter((fault) => fault.target === target),
   );

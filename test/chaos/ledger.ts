@@ -1,7 +1,7 @@
-/** What was sent, what its sender got acknowledged, and what arrived: numbered messages, by direction and QoS. */
+/** Numbered messages by direction and QoS: sent, acknowledged to the sender, and arrived. */
 import type { QoS } from "../../src/message.ts";
 
-/** `up`: device → webhook; `down`: HTTP → device; `end`: the last one each way, behind all others. */
+/** `up`: device → webhook; `down`: HTTP → device; `end`: the last message of each direction. */
 export type Direction = "up" | "down" | "end";
 
 /** One call of the webhook receiver, or one message at the device. */
@@ -18,9 +18,9 @@ export class Ledger {
   /** Messages that were handed to the network at least once. */
   sent = 0;
   readonly acknowledged = new Set<number>();
-  /** When the broker first said PUBACK or PUBREC to the device, in milliseconds since the epoch; up only. */
+  /** When the broker first sent PUBACK or PUBREC to the device, in milliseconds since the epoch; up only. */
   readonly takenAt = new Map<number, number>();
-  /** Numbers that the sender sent more than once, because an acknowledgement did not come. */
+  /** Numbers sent more than once because no acknowledgement arrived. */
   readonly sentAgain = new Set<number>();
   readonly arrivals = new Map<number, Arrival[]>();
 
@@ -39,7 +39,7 @@ export class Ledger {
     else this.arrivals.set(number, [arrival]);
   }
 
-  /** Acknowledged and not arrived, in ascending order. */
+  /** Returns the messages that were acknowledged and have not arrived, in ascending order. */
   missing(): number[] {
     return [...this.acknowledged].filter((number) => !this.arrivals.has(number)).sort((a, b) => a - b);
   }
@@ -52,7 +52,7 @@ export class Ledgers {
     this.all = ledgers;
   }
 
-  /** Books a payload that arrived. @throws Error of one that nobody sent */
+  /** Records a payload that arrived. @throws Error if it was never sent */
   arrived(payload: string, arrival: Arrival): void {
     const [direction, qos, number] = payload.split(" ");
     const ledger = this.all.find((one) => one.direction === direction && one.qos === Number(qos));

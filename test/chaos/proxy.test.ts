@@ -1,11 +1,11 @@
-/** The proxy of the fault suite does what it says, and passes on what it held back, in order. */
+/** The proxy of the fault suite: each fault has its effect, and held data passes in order. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { startProxy } from "./proxy.ts";
 
-/** An echo server behind a proxy, and a client of it. */
+/** Sets up an echo server behind a proxy, and a client. */
 async function setUp(t: TestContext) {
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -28,7 +28,7 @@ async function setUp(t: TestContext) {
   return { proxy, client };
 }
 
-/** Resolves with what came, once it is as long as `text`. */
+/** Resolves with the received text once it is as long as `text`. */
 async function reads(socket: Socket, text: string): Promise<string> {
   let got = "";
   while (got.length < text.length) got += (await once(socket, "data"))[0];
@@ -36,7 +36,7 @@ async function reads(socket: Socket, text: string): Promise<string> {
 }
 
 describe("the proxy of the fault suite", () => {
-  it("passes both ways, and the end of a connection", async (t) => {
+  it("passes data both ways, and the end of a connection", async (t) => {
     const { client } = await setUp(t);
     const socket = await client();
     const large = "x".repeat(3_000_000);
@@ -46,7 +46,7 @@ describe("the proxy of the fault suite", () => {
     await once(socket, "end");
   });
 
-  it("cuts: connections end, new ones too, until it passes again", async (t) => {
+  it("cuts existing and new connections until it passes data again", async (t) => {
     const { proxy, client } = await setUp(t);
     const socket = await client();
     const broken = once(socket, "error");
@@ -60,7 +60,7 @@ describe("the proxy of the fault suite", () => {
     assert.equal(await reads(again, "back"), "back");
   });
 
-  it("ends a connection whose end it has just passed on", { timeout: 10_000 }, async (t) => {
+  it("resets a connection whose end it has just passed on", { timeout: 10_000 }, async (t) => {
     const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const proxy = await startProxy((server.address() as AddressInfo).port);
@@ -74,7 +74,7 @@ describe("the proxy of the fault suite", () => {
         .on("close", resolve)
         .resume();
     });
-    // A closed connection answers what still comes with a reset, which the next write finds.
+    // A closed connection answers further data with a reset, which the next write meets.
     peer.on("end", () => {
       const writing = setInterval(() => peer.write("too late"), 10);
       peer.on("close", () => clearInterval(writing));
@@ -93,7 +93,7 @@ describe("the proxy of the fault suite", () => {
     await broken;
   });
 
-  it("resets what is there and takes new connections at once", async (t) => {
+  it("resets existing connections and accepts new ones at once", async (t) => {
     const { proxy, client } = await setUp(t);
     const socket = await client();
     socket.write("one");
@@ -106,7 +106,7 @@ describe("the proxy of the fault suite", () => {
     assert.equal(await reads(again, "two"), "two");
   });
 
-  it("stalls old and new connections, and then passes everything in order", async (t) => {
+  it("stalls old and new connections, and then passes all data in order", async (t) => {
     const { proxy, client } = await setUp(t);
     const old = await client();
     old.write("0");
@@ -116,7 +116,7 @@ describe("the proxy of the fault suite", () => {
     let passed = false;
     for (const socket of [old, late]) socket.once("data", () => (passed = true));
     for (const text of ["1", "2", "3"]) for (const socket of [old, late]) socket.write(text);
-    // Another proxy's round trips are proof that time has passed in which this one could have let something through.
+    // Round trips through another proxy prove that this one had time to let data through.
     const { client: other } = await setUp(t);
     const clock = await other();
     for (let i = 0; i < 20; i++) {
@@ -129,7 +129,7 @@ describe("the proxy of the fault suite", () => {
     assert.deepEqual(await got, ["123", "123"]);
   });
 
-  it("delays, keeps the order when the delay ends, and loses no end", async (t) => {
+  it("delays data, keeps the order when the delay ends, and loses no end of a connection", async (t) => {
     const { proxy, client } = await setUp(t);
     const socket = await client();
     socket.write("0");

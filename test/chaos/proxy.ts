@@ -1,8 +1,8 @@
-/** A TCP proxy on loopback that cuts, stalls, delays and resets what runs through it. */
+/** A TCP proxy on loopback that cuts, stalls, delays and resets the connections through it. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Reads along: called with what is passed on, in order. One for each connection. */
+/** Receives a copy of all passed data in order. One per connection. */
 export interface Tap {
   toTarget(chunk: Buffer): void;
   toClient(chunk: Buffer): void;
@@ -10,23 +10,23 @@ export interface Tap {
 
 export interface TcpProxy {
   readonly port: number;
-  /** Connections end and new ones are reset. */
+  /** Resets existing and new connections. */
   cut(): void;
-  /** Connections stay, new ones are taken, and nothing passes. */
+  /** Keeps connections and accepts new ones, but passes no data. */
   stall(): void;
-  /** Everything passes, so many milliseconds late. */
+  /** Passes all data this many milliseconds late. */
   delay(ms: number): void;
-  /** Resets the connections that are there. */
+  /** Resets the existing connections. */
   reset(): void;
-  /** Everything passes at once again, what was held back first. */
+  /** Passes all data at once again, held data first. */
   pass(): void;
   close(): Promise<void>;
 }
 
-/** What a direction holds back before it reads no further, in bytes. */
+/** Bytes held per direction before the proxy stops reading. */
 const MAX_HELD = 1024 * 1024;
 
-/** @param tap called when a connection to the target is made */
+/** @param tap called for each connection to the target */
 export async function startProxy(targetPort: number, tap?: () => Tap): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   const line: Line = { open: true, stalled: false, delayMs: 0 };
@@ -94,7 +94,7 @@ class Pair {
 
   destroy(): void {
     for (const socket of this.#sockets) {
-      // A reset while the end is being sent fails, and Node then never closes the socket, and never ends.
+      // A reset during a pending end fails; Node would then never close the socket, and the process would never exit.
       if (socket.writableEnded) socket.destroy();
       else socket.resetAndDestroy();
     }
@@ -116,12 +116,12 @@ class Pair {
   #watch(socket: Socket): void {
     socket.setNoDelay(true);
     socket.on("error", () => this.destroy());
-    // One side that ended in good order has had its end passed on already.
+    // After an orderly end of one side, its end has been passed on already.
     socket.on("close", (hadError) => hadError && this.destroy());
   }
 }
 
-/** One direction of a connection; `undefined` stands for its end. */
+/** One direction of a connection; an `undefined` chunk means its end. */
 class Flow {
   passed: ((chunk: Buffer) => void) | undefined;
   readonly #held: { due: number; chunk: Buffer | undefined }[] = [];

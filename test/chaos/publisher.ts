@@ -1,4 +1,4 @@
-/** A device that publishes numbered messages through faults of the broker, and knows which were acknowledged. */
+/** A device that publishes numbered messages through faults of the broker, and records the acknowledged ones. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, connectAsync, type MqttClient, type Packet } from "mqtt";
 import type { Ledger } from "./ledger.ts";
@@ -9,20 +9,21 @@ export interface PublisherOptions {
 }
 
 export interface ChaosPublisher {
-  /** Resolves when all are sent, and acknowledged where the QoS knows that. */
+  /** Resolves when all are sent, and acknowledged if the QoS has acknowledgements. */
   done: Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Unacknowledged messages at once: below Mosquitto's max_inflight_messages. Of a 3.1.1 client that has more under way
- * with QoS 2, Mosquitto 2.0 acknowledges the next one and drops it.
+ * Maximum number of unacknowledged messages, below Mosquitto's max_inflight_messages. From a 3.1.1 client with more
+ * QoS 2 messages in flight, Mosquitto 2.0 acknowledges the next one and drops it.
  */
 export const WINDOW = 15;
 const TOPICS = 10;
 
 /**
- * The last message each way, behind all that waits at the broker: when both have arrived the broker holds nothing back.
+ * Publishes the last message of each direction, after all messages queued at the broker: once both have arrived, the
+ * broker holds no others.
  */
 export async function publishEnd(url: string, end: Ledger): Promise<void> {
   const client = await connectAsync(url);
@@ -32,8 +33,8 @@ export async function publishEnd(url: string, end: Ledger): Promise<void> {
 }
 
 /**
- * In a persistent session, with MQTT.js's outgoing store: what was under way is sent again in the way its QoS demands,
- * so that with QoS 2 a message never becomes two here. The store is in memory, and this process is never killed.
+ * Publishes in a persistent session with MQTT.js's outgoing store: messages in flight are resent as their QoS demands,
+ * so that a QoS 2 message is never duplicated here. The store is in memory, and this process is never killed.
  */
 export function startPublisher(url: string, ledger: Ledger, { count, perSecond }: PublisherOptions): ChaosPublisher {
   const { qos } = ledger;
@@ -73,7 +74,7 @@ export function startPublisher(url: string, ledger: Ledger, { count, perSecond }
         return;
       } catch (error) {
         if (closed) return;
-        // MQTT.js refuses what is given to it while it sends its store again; what has left it stays its own affair.
+        // MQTT.js rejects new messages while it resends its store; it handles messages that were sent once itself.
         if (onTheWire.has(payload)) throw error;
         await delay(20);
       }
@@ -90,14 +91,14 @@ export function startPublisher(url: string, ledger: Ledger, { count, perSecond }
       if (ahead > 10) await delay(ahead);
       if (closed) return;
       const sent = publish(number).finally(() => underWay.delete(sent));
-      sent.catch(() => {}); // the race or the end hears of it
+      sent.catch(() => {}); // reported by the race or at the end
       underWay.add(sent);
     }
     await Promise.all(underWay);
   }
 
   const done = run();
-  done.catch(() => {}); // whoever waits for it hears of it
+  done.catch(() => {}); // reported to callers that await it
   return {
     done,
     close: async () => {

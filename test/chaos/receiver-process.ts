@@ -1,8 +1,8 @@
 /**
- * The webhook receiver as a process that can be killed: it writes each call to a file before it answers. What was
- * written to a file outlives the process, so nothing that it answered is forgotten.
+ * The webhook receiver as a process that can be killed: it writes each call to a file before it responds. File content
+ * survives the process, so no answered call is lost.
  *
- * receiver-process.ts <port> <file> <milliseconds until the answer>
+ * receiver-process.ts <port> <file> <milliseconds until the response>
  */
 import { openSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
@@ -16,12 +16,12 @@ createServer(async (request, response) => {
   try {
     for await (const chunk of request) chunks.push(chunk as Buffer);
   } catch {
-    return; // the connection broke in the middle of the request
+    return; // the connection broke during the request
   }
   const { data, time } = JSON.parse(Buffer.concat(chunks).toString());
   const call = { payload: data, at: Date.now(), id: request.headers["webhook-id"], receivedAt: Date.parse(time) };
   writeSync(record, `${JSON.stringify(call)}\n`);
-  // As long as a real one takes, so that kills meet calls that are under way.
+  // A realistic response time, so that kills hit calls in flight.
   await delay(Math.random() * 2 * Number(answerMs));
   response.writeHead(204).end();
 }).listen(Number(port), "127.0.0.1", () => process.stdout.write("listening\n"));

@@ -1,4 +1,4 @@
-/** What the fault suite counts as lost, twice and wrong, and how it explains what came twice. */
+/** The report of the fault suite: lost, duplicate and wrong messages, and the explanations of duplicates. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Happened } from "./inject.ts";
@@ -39,7 +39,7 @@ const books = {
 };
 
 describe("the report of the fault suite", () => {
-  it("counts as lost what was acknowledged and did not arrive, and nothing else", () => {
+  it("counts messages as lost only if they were acknowledged and did not arrive", () => {
     const up = ledger("up", 1, 4, [0, 1, 3]);
     up.arrived(0, call("a", 1));
     up.arrived(2, call("b", 1));
@@ -55,7 +55,7 @@ describe("the report of the fault suite", () => {
     assert.deepEqual(wrong, ["up QoS 1: 2 lost: 1, 3"]);
   });
 
-  it("tells a call made again from a message that is in the queue twice, which is wrong with QoS 2", () => {
+  it("distinguishes a repeated call from a message queued twice, which is wrong with QoS 2", () => {
     for (const qos of [1, 2] as const) {
       const up = ledger("up", qos, 2, [0, 1]);
       for (const arrival of [call("a", 1), call("a", 2), call("b", 3)]) up.arrived(0, arrival);
@@ -66,7 +66,7 @@ describe("the report of the fault suite", () => {
     }
   });
 
-  it("explains by the fault in between, of those that can have this effect", () => {
+  it("explains a duplicate by a fault in between that can have this effect", () => {
     const happened = [
       fault("redis", "kill", 500, 900),
       fault("receiver", "kill", 20_050, 21_000),
@@ -96,7 +96,7 @@ describe("the report of the fault suite", () => {
     assert.match(why([call("a", 85_000), call("a", 86_000)])!, /UNEXPLAINED/);
   });
 
-  it("counts what a device got twice", () => {
+  it("counts duplicates at a device", () => {
     const down = ledger("down", 1, 1, [0]);
     for (const at of [100, 300]) down.arrived(0, { at });
     const happened = [fault("bridge-b", "kill", 200)];
@@ -112,7 +112,7 @@ describe("the report of the fault suite", () => {
     assert.match(why(exchange("publish", "puback")), /^sent again by the broker, UNEXPLAINED/);
   });
 
-  it("finds books that do not close, and says where there are none", () => {
+  it("finds ledgers that do not balance, and reports missing ones", () => {
     assert.deepEqual(booksThatDoNotClose(books), []);
     const { messages, deliveries } = books;
     const wrong = { messages: { ...messages, received: 11 }, deliveries: { ...deliveries, waiting: 3 } };
@@ -123,7 +123,7 @@ describe("the report of the fault suite", () => {
     assert.deepEqual([report({}).books, report({}).wrong], ["not available", []]);
   });
 
-  it("calls it wrong when nothing was acknowledged, when something waits, and when a process misbehaved", () => {
+  it("reports missing acknowledgements, waiting deliveries and misbehaving processes as wrong", () => {
     const { wrong } = report({ ledgers: [ledger("up", 1, 5, [])], undelivered: 3, trouble: ["bridge-a: it ended"] });
     assert.deepEqual(wrong, [
       "bridge-a: it ended",
@@ -132,7 +132,7 @@ describe("the report of the fault suite", () => {
     ]);
   });
 
-  it("leaves to the broker what a SIGKILL made it forget, and what it made it send again", () => {
+  it("attributes to the broker the losses and resends that a SIGKILL caused", () => {
     const up = ledger("up", 2, 3, [0, 1, 2]);
     for (const number of [0, 1, 2]) up.takenAt.set(number, 990);
     for (const number of [1, 2]) up.arrived(number, call("a", 900));
@@ -155,7 +155,7 @@ describe("the report of the fault suite", () => {
     );
   });
 
-  it("is written as a table", () => {
+  it("is rendered as a table", () => {
     const up = ledger("up", 1, 2, [0, 1]);
     up.arrived(0, call("a", 1));
     const text = toText(report({ ledgers: [up], happened: [fault("redis", "kill", 1, 2)], books }));

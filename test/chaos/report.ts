@@ -1,4 +1,4 @@
-/** What came of a run: a row a sender, the duplicates with their explanations, the books, and what is wrong. Pure. */
+/** The result of a run: a row per sender, duplicates with explanations, the ledgers, and all errors. Pure. */
 import { type Evidence, type Losses, lossesOf } from "./attribute.ts";
 import { type Duplicates, duplicatesOf } from "./explain.ts";
 import type { Happened } from "./inject.ts";
@@ -14,13 +14,13 @@ export interface Books {
 export interface Findings {
   ledgers: readonly Ledger[];
   happened: readonly Happened[];
-  /** What the witness saw of a message, by its payload. */
+  /** The witness's records of a message, by its payload. */
   passages: Evidence["passages"];
-  /** What processes did that they must not. */
+  /** Misbehaviour of processes. */
   trouble: readonly string[];
-  /** Absent where the bridge keeps none. */
+  /** Absent if they could not be read. */
   books: Books | undefined;
-  /** What was still in the queues when the run ended. */
+  /** Deliveries still in the queues at the end of the run. */
   undelivered: number;
 }
 
@@ -28,21 +28,21 @@ export interface Row extends Duplicates, Losses {
   direction: Ledger["direction"];
   qos: Ledger["qos"];
   sent: number;
-  /** Null where the QoS knows no acknowledgement. */
+  /** Null for QoS 0, which has no acknowledgement. */
   acknowledged: number | null;
   received: number;
 }
 
 export interface Report {
   rows: Row[];
-  /** How often each fault happened. */
+  /** Count of each fault. */
   faults: Record<string, number>;
-  /** One after the other, as they began. */
+  /** In order of their start. */
   happened: readonly Happened[];
   books: Books | "not available";
-  /** What passed between the bridges and the broker of those that were lost, and of QoS 2 twice in the queue. */
+  /** Packets between the bridges and the broker of lost messages, and of QoS 2 messages queued twice. */
   witnessed: Record<string, readonly Passage[]>;
-  /** One line each; empty when all is well. */
+  /** One line per error; empty if all is well. */
   wrong: string[];
 }
 
@@ -93,7 +93,7 @@ function whatIsWrong({ direction, qos, lost, otherId, numbers, acknowledged }: R
   ];
 }
 
-/** The equations of the books that do not hold. */
+/** Returns the equations of the ledgers that do not hold. */
 export function booksThatDoNotClose({ messages, deliveries }: Books): string[] {
   const { received, unmatched } = messages;
   const { succeeded, failed, waiting, discarded } = deliveries;
@@ -123,7 +123,7 @@ const HEAD = [
 const LOST_BY_BROKER =
   "lost by broker: acknowledged by it, acknowledged to it by no bridge, and gone after a SIGKILL of it:";
 
-/** For people. */
+/** Renders the report for people. */
 export function toText({ rows, faults, books, wrong }: Report): string {
   const table = [
     HEAD,
@@ -132,7 +132,7 @@ export function toText({ rows, faults, books, wrong }: Report): string {
       String(sent),
       acknowledged === null ? "-" : String(acknowledged),
       String(received),
-      // QoS 0 may be lost, and nobody is told.
+      // A loss of QoS 0 is permitted and unreported.
       qos === 0 ? `(${sent - received})` : String(lost.length),
       qos === 0 ? "-" : String(lostByBroker.length),
       String(twice.sameId),

@@ -1,4 +1,4 @@
-/** `npm run chaos`: real processes, random faults, and a count of what was lost or came twice. */
+/** `npm run chaos`: real processes, random faults, and a count of lost and duplicate messages. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findProgram } from "../support/requirements.ts";

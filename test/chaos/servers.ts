@@ -1,4 +1,4 @@
-/** The processes around the bridges, each of which can be killed and started again on its port and its data. */
+/** The processes around the bridges. Each can be killed and restarted on its port and data. */
 import { existsSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,11 +35,11 @@ async function startServer(port: number, command: string[], up: RegExp): Promise
 const MEMORY = "/dev/shm";
 
 /**
- * It writes after each change, as soon as it ever can: after it has acknowledged. Nothing is dropped, however much waits
- * for a bridge that is away.
+ * Starts Mosquitto, which writes after each change, as early as it can be configured to: after the acknowledgement. It
+ * queues any number of messages for a bridge that is away.
  *
- * Between two writes it reads one packet of each connection. Where there is a directory in memory they go there: that
- * outlives a SIGKILL like a disk, and does not make Mosquitto slower than the load by waiting for one.
+ * Between two writes it reads one packet per connection. The writes go to an in-memory directory where there is one:
+ * like a disk it survives a SIGKILL, but does not make Mosquitto slower than the load.
  *
  * @param inFlight `max_inflight_messages`, beyond which Mosquitto 2.0 acknowledges QoS 2 messages and drops them
  */
@@ -62,8 +62,8 @@ export async function startBroker(dir: string, inFlight: number): Promise<Server
 }
 
 /**
- * Writes and syncs before it answers. With `everysec` it puts the write itself off while an earlier sync runs, so that
- * a SIGKILL loses what was acknowledged.
+ * Starts Redis, which writes and syncs before it answers. With `everysec` it postpones the write while an earlier sync
+ * runs, so that a SIGKILL loses acknowledged changes.
  */
 export async function startStore(dir: string): Promise<Server> {
   const port = await freePort();
@@ -76,11 +76,11 @@ export async function startStore(dir: string): Promise<Server> {
 
 export interface ReceiverServer {
   readonly server: Server;
-  /** Books what came since the last time. @returns how many calls that were */
+  /** Records the calls since the last time. @returns the number of calls */
   read(ledgers: Ledgers): number;
 }
 
-/** @param answerMs mean time until it answers */
+/** @param answerMs mean response time */
 export async function startReceiverProcess(dir: string, answerMs: number): Promise<ReceiverServer> {
   const port = await freePort();
   const file = join(dir, "calls");
@@ -102,7 +102,7 @@ export async function startReceiverProcess(dir: string, answerMs: number): Promi
   };
 }
 
-/** The whole lines that have been appended since the last call. */
+/** Returns a function that returns the complete lines appended since its last call. */
 function linesOf(file: string): () => string[] {
   const descriptor = openSync(file, "r");
   const chunk = Buffer.alloc(1024 * 1024);

@@ -1,4 +1,4 @@
-/** The witness tells which message each acknowledgement is of, over connections, sessions and both directions. */
+/** The witness assigns each acknowledgement to its message, across connections, sessions and both directions. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import mqttPacket, { type Packet } from "mqtt-packet";
@@ -7,7 +7,7 @@ import { Witness } from "./witness.ts";
 
 type Side = keyof Tap;
 
-/** One connection that has said CONNECT. */
+/** Opens a connection and sends CONNECT. */
 function connect(witness: Witness, clientId: string, { protocolVersion = 5, clean = false } = {}) {
   const tap = witness.connection();
   const bytes = (packet: object) => mqttPacket.generate(packet as Packet, { protocolVersion });
@@ -28,7 +28,7 @@ describe("the witness of the fault suite", () => {
       const witness = new Witness();
       const { say } = connect(witness, "a", { protocolVersion });
       say("toClient", publish(1, "up"), publish(2, "other"));
-      // The same identifier, of the other side.
+      // The same identifier, used by the other side.
       say("toTarget", publish(1, "down", 1), { cmd: "pubrec", messageId: 1 });
       say("toClient", { cmd: "pubrel", messageId: 1 }, { cmd: "puback", messageId: 1 });
       say("toTarget", { cmd: "pubcomp", messageId: 1 });
@@ -39,7 +39,7 @@ describe("the witness of the fault suite", () => {
     });
   }
 
-  it("reads packets that come in pieces, and leaves the bytes as they are", () => {
+  it("reads fragmented packets, and leaves the bytes unchanged", () => {
     const witness = new Witness();
     const { tap, bytes } = connect(witness, "a");
     const whole = bytes(publish(1, "up"));
@@ -50,7 +50,7 @@ describe("the witness of the fault suite", () => {
     assert.deepEqual(whole, before);
   });
 
-  it("knows an identifier on the next connection of a session, whichever bridge makes it", () => {
+  it("keeps identifiers on the next connection of a session, whichever bridge opens it", () => {
     const witness = new Witness();
     connect(witness, "a").say("toClient", publish(1, "up"));
     const next = connect(witness, "a");
@@ -59,7 +59,7 @@ describe("the witness of the fault suite", () => {
     assert.deepEqual(said(witness, "up"), ["publish 1", "pubrel 1", "pubcomp 1"]);
   });
 
-  it("does not take it over into another session, or into one that begins anew", () => {
+  it("does not carry identifiers over into another or a clean session", () => {
     const witness = new Witness();
     connect(witness, "a").say("toClient", publish(1, "up"));
     connect(witness, "b").say("toTarget", { cmd: "pubrec", messageId: 1 });
@@ -67,7 +67,7 @@ describe("the witness of the fault suite", () => {
     assert.deepEqual(said(witness, "up"), ["publish 1"]);
   });
 
-  it("takes what an older connection says late for what it meant there", () => {
+  it("reads late packets of an older connection with that connection's identifiers", () => {
     const witness = new Witness();
     const old = connect(witness, "a");
     old.say("toClient", publish(1, "first", 1));
@@ -77,7 +77,7 @@ describe("the witness of the fault suite", () => {
     assert.deepEqual(said(witness, "second"), ["publish 1"]);
   });
 
-  it("says when it cannot read on", () => {
+  it("reports when it cannot parse further", () => {
     const witness = new Witness();
     const { tap } = connect(witness, "a");
     tap.toClient(Buffer.from([0x36, 0xff, 0xff, 0xff, 0xff, 0xff]));

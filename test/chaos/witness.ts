@@ -1,47 +1,47 @@
 /**
- * Sees what passes between the bridges and the broker, and writes down for each message who said what when: so that
- * what is missing at the end is not blamed on whoever seems likely. It reads a copy; the bytes pass as they are.
+ * Observes the traffic between the bridges and the broker, and records the packets of each message with their times, so
+ * that losses can be attributed by evidence. It reads a copy; the bytes pass unchanged.
  */
 import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
 import type { Tap } from "./proxy.ts";
 
-/** A packet of a message's exchange. Who sends which follows from who sent PUBLISH. */
+/** A packet of a message's exchange. The sender follows from the sender of PUBLISH. */
 export interface Passage {
   cmd: "publish" | "puback" | "pubrec" | "pubrel" | "pubcomp";
   packetId: number;
   /** When it was passed on; milliseconds since the epoch. */
   at: number;
-  /** When its connection was made: it tells which run of the broker this was, however late the packet passed. */
+  /** When its connection was made, which identifies the run of the broker, however late the packet passed. */
   connectedAt: number;
 }
 
-/** By packet identifier: what each side's identifiers stand for. */
+/** Payloads by packet identifier, for the identifiers of each side. */
 interface Session {
   fromBridge: Map<number, string>;
   fromBroker: Map<number, string>;
 }
 
-/** Sessions that a bridge must resume. */
+/** Client ids of sessions that a bridge must resume. */
 const LASTING = /-uplink-\d+$/;
 const EXCHANGE: ReadonlySet<string> = new Set(["publish", "puback", "pubrec", "pubrel", "pubcomp"]);
 
 export class Witness {
-  /** What could not be read: from there on nothing of that connection was seen. */
+  /** Parse errors: the rest of that connection was not recorded. */
   readonly trouble: string[] = [];
   readonly #passages = new Map<string, Passage[]>();
-  /** That of the latest connection, by client identifier. */
+  /** Session of the latest connection, by client identifier. */
   readonly #sessions = new Map<string, Session>();
 
-  /** @returns all of one message, in the order in which they passed */
+  /** @returns all passages of a message, in order */
   of(payload: string): readonly Passage[] {
     return this.#passages.get(payload) ?? [];
   }
 
-  /** For one connection of a bridge to the broker. */
+  /** Creates the tap for one connection of a bridge to the broker. */
   connection(): Tap {
     const connectedAt = Date.now();
     let session: Session = { fromBridge: new Map(), fromBroker: new Map() };
-    // CONNECT says which protocol both sides speak.
+    // CONNECT determines the protocol version of both sides.
     const settings = { protocolVersion: 4 };
     const reader = (from: keyof Session) => {
       const parser = mqttPacket.parser(settings);
@@ -64,12 +64,12 @@ export class Witness {
   }
 
   #begin({ clientId, clean }: IConnectPacket): Session {
-    // Whoever does that throws away what the broker keeps, which nobody could be told from a broker that forgot it.
+    // A clean start discards the broker's session, which would look as if the broker had forgotten it.
     if (clean && LASTING.test(clientId) && this.#sessions.has(clientId)) {
       this.trouble.push(`a bridge began the session ${clientId} anew`);
     }
     const earlier = clean ? undefined : this.#sessions.get(clientId);
-    // A copy: what the earlier connection still passes on speaks of its own identifiers.
+    // A copy: late packets of the earlier connection refer to its own identifiers.
     const session = { fromBridge: new Map(earlier?.fromBridge), fromBroker: new Map(earlier?.fromBroker) };
     this.#sessions.set(clientId, session);
     return session;

@@ -8,7 +8,7 @@ import { WINDOW } from "./publisher.ts";
 import { type ReceiverServer, type Server, startBroker, startReceiverProcess, startStore } from "./servers.ts";
 import { Witness } from "./witness.ts";
 
-/** What a fault happens to. */
+/** A process or connection that faults happen to. */
 export interface Target {
   begin(kind: FaultKind): Promise<void> | void;
   mend(kind: FaultKind): Promise<void> | void;
@@ -17,26 +17,26 @@ export interface Target {
 export interface World {
   readonly bridges: readonly [TestBridge, TestBridge];
   readonly receiver: ReceiverServer;
-  /** Where devices reach the broker: without a proxy between. */
+  /** Broker URL for devices, without a proxy. */
   readonly brokerUrl: string;
-  /** What the bridges call. */
+  /** URL that the bridges call. */
   readonly webhookUrl: string;
   readonly targets: Record<Fault["target"], Target>;
-  /** Of the connections between the bridges and the broker. */
+  /** Witness of the connections between the bridges and the broker. */
   readonly witness: Witness;
   close(): Promise<void>;
 }
 
-/** Mean time until the receiver answers, in milliseconds. */
+/** Mean response time of the receiver, in milliseconds. */
 const ANSWER_MS = 20;
-/** How late everything passes under `delay`, one way: long for a network, short for every time-out. */
+/** One-way delay under `delay`: long for a network, shorter than every timeout. */
 const DELAY_MS = 150;
-/** Besides what kills of the broker leave behind: it may take the exchanges of the last moment for unfinished, for ever. */
+/** In-flight limit without the reserve for kills: the broker may keep its last exchanges as unfinished for ever. */
 const IN_FLIGHT = 50;
-/** More than any run sends: beyond it the bridge discards, which would look like loss. */
+/** More than any run sends: beyond it the bridge discards deliveries, which would look like loss. */
 const MAX_WAITING = 10_000_000;
 
-/** @param brokerKills how often at most the broker will be killed */
+/** @param brokerKills maximum number of broker kills */
 export async function startWorld(brokerKills: number): Promise<World> {
   const dir = temporaryDirectory("chaos");
   const [broker, redis] = [await startBroker(dir, IN_FLIGHT + WINDOW * brokerKills), await startStore(dir)];
@@ -93,7 +93,7 @@ function bridgeTarget(bridge: TestBridge): Target {
     },
     async mend(kind) {
       if (kind === "freeze") return void process.kill(bridge.pid, "SIGCONT");
-      // While the store is away it does not come up, and waits; that may take longer than a start may.
+      // A bridge waits while the store is away, possibly longer than a start may take.
       for (let left = STARTS - 1; ; left--) {
         try {
           return await bridge.start();
@@ -130,7 +130,7 @@ function linkTarget(proxy: TcpProxy): Target {
   };
 }
 
-/** What an operator does when a receiver works again. In vain while the store is away: the breaker then closes later. */
+/** Enables the webhook, as an operator does. Has no effect while the store is away: the breaker then closes later. */
 export async function closeBreaker(bridges: readonly TestBridge[], webhookId: string): Promise<void> {
   for (const bridge of bridges) {
     const late = delay(2_000, undefined, { ref: false });

@@ -8,7 +8,7 @@ import { Seen, withQueue } from "./store-queue-tools.ts";
 const NONE: Ledger = { enqueued: 0, succeeded: 0, failed: 0, waiting: 0, discarded: 0 };
 const jobs = (...ids: string[]) => ids.map((jobId) => ({ name: "m", data: {}, opts: { jobId } }));
 
-/** What became of the jobs since `before`. */
+/** Returns the change of the total ledger since `before`. */
 async function since(store: Store, before: Ledger): Promise<Ledger> {
   const now = await store.ledgers.total();
   return Object.fromEntries(
@@ -21,8 +21,8 @@ function sum({ succeeded, failed, waiting, discarded }: Ledger): number {
 }
 
 export function booksContract({ store, other }: Subject): void {
-  describe("books", () => {
-    test("an id is counted once, however often it is added, by whomever, alone or with others", async () => {
+  describe("ledgers", () => {
+    test("count a job id once, however often and by whichever instance it is added, alone or in bulk", async () => {
       const before = await store().ledgers.total();
       await withQueue(store(), "deliver-wh_a", async (queue) => {
         assert.deepEqual(await store().ledgers.of("deliver-wh_a"), NONE);
@@ -41,7 +41,7 @@ export function booksContract({ store, other }: Subject): void {
       });
     });
 
-    test("what ends stays counted when it is removed, and what is made again waits again", async () => {
+    test("keep ended jobs counted after their removal, and count retried ones as waiting again", async () => {
       await withQueue(store(), "deliver-wh_b", async (queue, work) => {
         const name = "deliver-wh_b";
         const ended = new Seen<string>();
@@ -90,7 +90,7 @@ export function booksContract({ store, other }: Subject): void {
           failed: 1,
           discarded: 1,
         });
-        // A job whose id is free again is another one.
+        // A free job id counts as a new job.
         await queue.addBulk(jobs("b-fail"));
         assert.deepEqual(await store().ledgers.of(name), {
           ...NONE,
@@ -103,7 +103,7 @@ export function booksContract({ store, other }: Subject): void {
       });
     });
 
-    test("what waits is discarded when it is dropped, one by one, together, or with the queue", async () => {
+    test("count dropped jobs as discarded: one by one, in bulk, or with the queue", async () => {
       const before = await store().ledgers.total();
       const name = "deliver-wh_c";
       await withQueue(store(), name, async (queue, work) => {
@@ -123,7 +123,7 @@ export function booksContract({ store, other }: Subject): void {
         assert.equal(await store().ledgers.close(name), false, "there are jobs in it");
         await queue.obliterate({ force: true, count: 2 });
         assert.deepEqual(await store().ledgers.of(name), { ...NONE, enqueued: 6, discarded: 6 });
-        // What was being sent comes to its end when it is gone.
+        // The active job ends only after the queue is gone.
         const missed = new Promise((resolve) => worker.once("error", resolve));
         end();
         await missed;
@@ -136,7 +136,7 @@ export function booksContract({ store, other }: Subject): void {
       });
     });
 
-    test("there are no books of other queues", async () => {
+    test("do not exist for other queues", async () => {
       const before = await store().ledgers.total();
       await withQueue(store(), "deliver-other", async (queue) => {
         await queue.addBulk(jobs("x-1", "x-2"));
@@ -146,7 +146,7 @@ export function booksContract({ store, other }: Subject): void {
       assert.deepEqual(await since(store(), before), NONE);
     });
 
-    test("they close at every moment while jobs come, end and go", async () => {
+    test("balance at every moment while jobs are added, end and are removed", async () => {
       const name = "deliver-wh_d";
       await withQueue(store(), name, async (queue, work) => {
         const ended = new Seen<string>();

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Subject } from "./store.contract.ts";
 
 export function claimsContract({ store, other }: Subject): void {
-  describe("claims", () => {
-    test("the first claim is answered with nothing, a later one with the first one's value", async () => {
+  describe("expiring keys", () => {
+    test("the first setIfAbsent returns nothing, a later one returns the first one's value", async () => {
       assert.equal(await store().expiringKeys.setIfAbsent("k1", "first", 60), undefined);
       assert.equal(await other().expiringKeys.setIfAbsent("k1", "second", 60), "first");
       assert.equal(await store().expiringKeys.setIfAbsent("k1", "third", 60), "first");
     });
 
-    test("of many claims at once exactly one wins and the others learn its value", async () => {
+    test("exactly one of many concurrent calls wins, and the others get its value", async () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, i) => (i % 2 ? store() : other()).expiringKeys.setIfAbsent("k2", String(i), 60)),
       );
@@ -20,7 +20,7 @@ export function claimsContract({ store, other }: Subject): void {
       assert.deepEqual(new Set(answers), new Set([undefined, String(winner)]));
     });
 
-    test("putting overwrites, releasing frees", async () => {
+    test("put overwrites and release frees", async () => {
       const { expiringKeys: claims } = store();
       await claims.setIfAbsent("k3", "in progress", 60);
       await claims.put("k3", "done", 60);
@@ -36,12 +36,12 @@ export function claimsContract({ store, other }: Subject): void {
       assert.equal(await claims.setIfAbsent("k4", "x", 60), "made");
     });
 
-    test("a claim ends with its time", async () => {
+    test("a key expires after its TTL", async () => {
       const { expiringKeys: claims } = store();
       await claims.setIfAbsent("k5", "short", 1);
       await claims.put("k6", "long", 60);
       assert.equal(await claims.setIfAbsent("k5", "too early", 60), "short");
-      await sleep(1_100); // The store's clock is real.
+      await sleep(1_100); // The store uses the real clock.
       assert.equal(await claims.setIfAbsent("k5", "next", 60), undefined);
       assert.equal(await claims.setIfAbsent("k5", "x", 60), "next");
       assert.equal(await claims.setIfAbsent("k6", "x", 60), "long");

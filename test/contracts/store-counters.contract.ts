@@ -4,7 +4,7 @@ import type { Subject } from "./store.contract.ts";
 
 export function countersContract({ store, other }: Subject): void {
   describe("counters", () => {
-    test("what was never counted is not there; adding answers the new values", async () => {
+    test("an unused counter is absent, and add returns the new values", async () => {
       const { counters } = store();
       assert.deepEqual(await counters.read("n1"), {});
       assert.deepEqual(await counters.add("n1", { a: 2, b: 5 }), { a: 2, b: 5 });
@@ -12,14 +12,14 @@ export function countersContract({ store, other }: Subject): void {
       assert.deepEqual(await store().counters.read("n1"), { a: 3, b: 5, c: -3 });
     });
 
-    test("nothing is lost when several add at once, and each learns another value", async () => {
+    test("concurrent additions are all counted, and each returns a different value", async () => {
       const answers = await Promise.all(
         Array.from({ length: 50 }, (_, i) => (i % 2 ? store() : other()).counters.add("n2", { x: 1 })),
       );
       assert.deepEqual(new Set(answers.map(({ x }) => x)), new Set(Array.from({ length: 50 }, (_, i) => i + 1)));
     });
 
-    test("groups are apart, and removing one leaves the others", async () => {
+    test("groups are independent, and removing one keeps the others", async () => {
       const { counters } = store();
       await counters.add("n3", { x: 1 });
       await counters.add("n4", { x: 9 });

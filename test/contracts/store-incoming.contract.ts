@@ -11,7 +11,7 @@ const entry = (name: string): IncomingEntry => ({
 
 export function incomingContract({ store, other }: Subject): void {
   describe("incoming", () => {
-    test("what was written is there for the next holder of the lane, whole", async () => {
+    test("returns all written entries to the next receiver", async () => {
       const written = new Map([
         [1, entry("a")],
         [65_535, entry("b")],
@@ -21,7 +21,7 @@ export function incomingContract({ store, other }: Subject): void {
       assert.deepEqual(await other().incoming("i1").all(), written);
     });
 
-    test("puts in place of what is there and removes in one call, and each again does no harm", async () => {
+    test("replaces and removes entries in one call, and repeating the call does no harm", async () => {
       const incoming = store().incoming("i2");
       await incoming.write(new Map([1, 2, 3].map((id) => [id, entry(String(id))])), []);
       for (let time = 0; time < 2; time++) {
@@ -37,7 +37,7 @@ export function incomingContract({ store, other }: Subject): void {
       await incoming.write(new Map(), []);
     });
 
-    test("lanes are apart", async () => {
+    test("keeps lanes separate", async () => {
       await store()
         .incoming("i3")
         .write(new Map([[5, entry("x")]]), []);
@@ -48,7 +48,7 @@ export function incomingContract({ store, other }: Subject): void {
       assert.deepEqual(await store().incoming("i4").all(), new Map([[5, entry("y")]]));
     });
 
-    test("takes every identifier at once", async () => {
+    test("stores all packet identifiers at once", async () => {
       const incoming = store().incoming("i5");
       const ids = Array.from({ length: 65_535 }, (_, i) => i + 1);
       for (let at = 0; at < ids.length; at += 5_000) {

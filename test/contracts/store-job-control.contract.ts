@@ -6,7 +6,7 @@ import { Seen, withQueue } from "./store-queue-tools.ts";
 
 export function jobControlContract({ store }: Subject): void {
   describe("job control", () => {
-    test("a failing job is tried again after its own back-off, and then has failed", async () => {
+    test("a failing job is retried after its own back-off, and then fails", async () => {
       await withQueue<null>(store(), "backoff", async (queue, work) => {
         const tries = new Seen<number>();
         const failed = new Seen<number>();
@@ -30,7 +30,7 @@ export function jobControlContract({ store }: Subject): void {
       });
     });
 
-    test("a job moved to later (DelayedError) runs again without losing an attempt", async () => {
+    test("a job moved to delayed (DelayedError) runs again without losing an attempt", async () => {
       await withQueue<null>(store(), "delayed", async (queue, work) => {
         const tries = new Seen<[number, number]>();
         work("delayed", async (job, token) => {
@@ -47,7 +47,7 @@ export function jobControlContract({ store }: Subject): void {
       });
     });
 
-    test("a rate limit holds the whole queue and costs no attempt", async () => {
+    test("a rate limit pauses the whole queue and costs no attempt", async () => {
       await withQueue<string>(store(), "limited", async (queue, work) => {
         const tries = new Seen<[string, number, number]>();
         const worker = work<string>(
@@ -59,7 +59,7 @@ export function jobControlContract({ store }: Subject): void {
               throw Worker.RateLimitError();
             }
           },
-          // Without a limiter BullMQ ignores `rateLimit`.
+          // BullMQ ignores `rateLimit` unless a limiter is set.
           { limiter: { max: 1_000_000, duration: 1_000 } },
         );
         await queue.addBulk([
@@ -96,7 +96,7 @@ export function jobControlContract({ store }: Subject): void {
         await queue.pause();
         assert.equal(await queue.isPaused(), true);
         await queue.addBulk([1, 2].map((data) => ({ name: "x", data })));
-        // The counts differ: Redis has them under "waiting", PostgreSQL under "paused".
+        // The counts differ by store: Redis counts these jobs as "waiting", PostgreSQL as "paused".
         assert.equal((await queue.getJobs(["waiting"])).length, 2);
         assert.equal(got.items.length, 1);
         const at = performance.now();
@@ -106,7 +106,7 @@ export function jobControlContract({ store }: Subject): void {
       });
     });
 
-    test("failed jobs are listed, and run again on request", async () => {
+    test("failed jobs are listed and can be retried", async () => {
       await withQueue<number>(store(), "retry", async (queue, work) => {
         let healthy = false;
         const failed = new Seen<number>();

@@ -7,7 +7,7 @@ const LONG_MS = 60_000;
 
 export function leasesContract({ store, other }: Subject): void {
   describe("leases", () => {
-    test("the first takes it and renews it, a second one learns who has it", async () => {
+    test("the first instance acquires and renews it, and a second one gets the holder's name", async () => {
       assert.equal(await store().leases.holder("l1"), undefined);
       assert.equal(await store().leases.acquire("l1", "a", LONG_MS), "a");
       assert.equal(await other().leases.acquire("l1", "b", LONG_MS), "a");
@@ -16,7 +16,7 @@ export function leasesContract({ store, other }: Subject): void {
       assert.equal(await other().leases.acquire("l2", "b", LONG_MS), "b", "another lease is another matter");
     });
 
-    test("of many at once exactly one gets it, and all learn which", async () => {
+    test("exactly one of many concurrent instances acquires it, and all get its name", async () => {
       const names = Array.from({ length: 20 }, (_, i) => `i${i}`);
       const answers = await Promise.all(
         names.map((name, i) => (i % 2 ? store() : other()).leases.acquire("l3", name, LONG_MS)),
@@ -25,7 +25,7 @@ export function leasesContract({ store, other }: Subject): void {
       assert.ok(names.includes(answers[0]!));
     });
 
-    test("only its holder can release it, and that is told", async () => {
+    test("only its holder can release it, and watchers are notified", async () => {
       const told: string[] = [];
       let heard = () => {};
       const stop = await other().leases.watch((name) => {
@@ -49,13 +49,13 @@ export function leasesContract({ store, other }: Subject): void {
       await store().leases.release("never there", "a");
     });
 
-    test("it ends by itself unless it is renewed", async () => {
+    test("it expires unless it is renewed", async () => {
       const { leases } = store();
       await leases.acquire("l6", "a", 300);
       await leases.acquire("l7", "a", 300);
       await leases.acquire("l7", "a", LONG_MS);
       assert.equal(await other().leases.acquire("l6", "b", LONG_MS), "a");
-      await sleep(400); // The store's clock is real.
+      await sleep(400); // The store uses the real clock.
       assert.equal(await leases.holder("l6"), undefined);
       assert.equal(await other().leases.acquire("l6", "b", LONG_MS), "b");
       assert.equal(await leases.acquire("l6", "a", LONG_MS), "b", "who had it is told that it is gone");

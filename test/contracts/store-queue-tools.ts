@@ -1,7 +1,7 @@
 import type { Queue, Worker } from "bullmq";
 import type { Store } from "../../src/store/store.ts";
 
-/** A list that can be waited on, so that no test sleeps. */
+/** A list that tests can await, so that they need not sleep. */
 export class Seen<T> {
   readonly items: T[] = [];
   #wake = () => {};
@@ -21,7 +21,7 @@ export class Seen<T> {
   }
 }
 
-/** A queue and workers of its own, closed when the test ends. */
+/** Provides a queue and workers that close when the test ends. */
 export async function withQueue<D>(
   store: Store,
   name: string,

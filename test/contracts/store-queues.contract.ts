@@ -5,7 +5,7 @@ import { Seen, withQueue } from "./store-queue-tools.ts";
 
 export function queuesContract({ store }: Subject): void {
   describe("queues", () => {
-    test("a job is processed and its result kept", async () => {
+    test("a job is processed and its result is kept", async () => {
       await withQueue<{ n: number }>(store(), "process", async (queue, work) => {
         const done = new Seen<unknown>();
         work<{ n: number }, number>("process", async (job) => job.data.n * 2).on("completed", (job, result) =>
@@ -70,7 +70,7 @@ export function queuesContract({ store }: Subject): void {
       });
     });
 
-    test("an idle worker wakes up for a job within 50 ms, and for a delayed one when it is due", async () => {
+    test("an idle worker starts a job within 50 ms, and a delayed one when it is due", async () => {
       await withQueue<number>(store(), "wake", async (queue, work) => {
         const got = new Seen<number>();
         await work<number>("wake", async () => got.add(performance.now())).waitUntilReady();
@@ -79,7 +79,7 @@ export function queuesContract({ store }: Subject): void {
           const at = performance.now();
           await queue.add("x", i);
           latencies.push((await got.until(i + 1))[i]! - at);
-          // Awaited so that the worker is idle again; its own round trips are what is left of the wait.
+          // Awaited so that the worker is idle again; its own round trips remain in the measured time.
           await queue.getJobCounts();
         }
         latencies.sort((a, b) => a - b);
@@ -96,7 +96,7 @@ export function queuesContract({ store }: Subject): void {
       });
     });
 
-    test("closing one queue and worker leaves the others and the store alone", async () => {
+    test("closing one queue and worker does not affect the others or the store", async () => {
       await withQueue<number>(store(), "stays", async (queue, work) => {
         const got = new Seen<number>();
         work<number>("stays", async (job) => got.add(job.data));

@@ -17,7 +17,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.equal(await hooks.get("b"), undefined);
     });
 
-    test("values come back as they were, whatever is in them", async () => {
+    test("values of any content come back unchanged", async () => {
       const values = store().records<unknown>("values");
       const value = {
         text: 'line\u2028\u2029 \u0000 😀 "quoted" \\back',
@@ -30,13 +30,13 @@ export function recordsContract({ store, other }: Subject): void {
       assert.deepEqual((await values.get("😀 id:with 'everything'"))?.value, value);
     });
 
-    test("there is nothing under an id that no record can have", async () => {
+    test("get returns nothing for an impossible id", async () => {
       for (const id of ["", "a\u0000b", "%00", "a".repeat(100_000)]) {
         assert.equal(await store().records("odd").get(id), undefined);
       }
     });
 
-    test("collections do not see one another", async () => {
+    test("collections are separate", async () => {
       await store().records("one").create("x", 1);
       assert.equal(await store().records("two").get("x"), undefined);
       assert.equal(await store().records("two").count(), 0);
@@ -63,7 +63,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.deepEqual(seen, expected);
     });
 
-    test("more records than fit in one round trip are all listed", async () => {
+    test("all records are listed when they exceed one round trip", async () => {
       const many = store().records<number>("many");
       const ids = Array.from({ length: 1_234 }, (_, i) => String(i).padStart(5, "0"));
       await Promise.all(ids.map((id, i) => many.create(id, i)));
@@ -74,7 +74,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.equal((await many.list({ limit: 1_100 })).length, 1_100);
     });
 
-    test("replacing needs the present version and raises it", async () => {
+    test("replacing requires the current version and increments it", async () => {
       const hooks = store().records<Hook>("replace");
       assert.equal(await hooks.replace("a", { url: "http://1" }, 1), false);
       await hooks.create("a", { url: "http://1" });
@@ -87,7 +87,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.equal((await hooks.get("a"))?.version, 12);
     });
 
-    test("of many who replace at once exactly one wins", async () => {
+    test("exactly one of many concurrent replacements wins", async () => {
       const here = store().records<number>("race");
       const there = other().records<number>("race");
       await here.create("a", -1);
@@ -96,7 +96,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.deepEqual(await here.get("a"), { id: "a", value: won.indexOf(true), version: 2 });
     });
 
-    test("of many who create at once exactly one wins", async () => {
+    test("exactly one of many concurrent creations wins", async () => {
       const race = store().records<number>("create-race");
       const won = await Promise.all(Array.from({ length: 20 }, (_, i) => race.create("a", i)));
       assert.equal(won.filter(Boolean).length, 1);
@@ -116,7 +116,7 @@ export function recordsContract({ store, other }: Subject): void {
       assert.equal((await hooks.get("a"))?.version, 1);
     });
 
-    test("watchers hear of every change by any instance, until they stop", async () => {
+    test("watchers are notified of every change by any instance, until they stop", async () => {
       const mine = store().records<number>("watch");
       const theirs = other().records<number>("watch");
       const heard: (string | undefined)[] = [];
@@ -130,7 +130,7 @@ export function recordsContract({ store, other }: Subject): void {
       };
 
       await theirs.create("a", 1);
-      await theirs.create("a", 1); // Changes nothing and tells nobody.
+      await theirs.create("a", 1); // Changes nothing, so watchers are not notified.
       await theirs.replace("a", 2, 1);
       await theirs.replace("a", 2, 1);
       await theirs.create("b", 1);

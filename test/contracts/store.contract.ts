@@ -11,24 +11,24 @@ import { recordsContract } from "./store-records.contract.ts";
 
 export interface OpenedStore {
   store: Store;
-  /** Closes the store and removes what it stands on. */
+  /** Closes the store and removes its data. */
   cleanup(): Promise<void>;
 }
 
 export interface StoreContractOptions {
-  /** Why the whole suite is skipped. */
+  /** Reason to skip the whole suite. */
   skip?: string | false;
-  /** A second handle on the same data, as another instance would have; without it the same one is used. */
+  /** Opens a second handle on the same data, as another instance would; absent: the same handle is used. */
   another?: () => Promise<{ store: Store; close(): Promise<void> }>;
 }
 
-/** What the parts of the suite are given: the stores exist only once the tests run. */
+/** Access to the stores for the parts of the suite: the stores exist only once the tests run. */
 export interface Subject {
   store(): Store;
   other(): Store;
 }
 
-/** Everything the rest of Causeway takes for granted of a store, run by each adapter. */
+/** Store contract: all behaviour that Causeway relies on, run against each adapter. */
 export function storeContract(
   name: string,
   open: () => Promise<OpenedStore>,

@@ -1,4 +1,4 @@
-/** Clients that mean no good, at the embedded broker: it and the bridge go on, and little is held for them. */
+/** Hostile clients at the embedded broker: broker and bridge keep working and hold little memory for them. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
@@ -18,7 +18,7 @@ import { embedded, type Setup } from "../support/setups.ts";
 
 const MEGABYTE = Buffer.alloc(1024 * 1024);
 
-describe("attacks on the embedded broker", () => {
+describe("the embedded broker under attack", () => {
   let setup: Setup;
   let receiver: Receiver;
   let device: MqttClient;
@@ -37,7 +37,7 @@ describe("attacks on the embedded broker", () => {
 
   const open = () => openSocket(setup.bridge.brokerPort);
 
-  /** A message goes all the way. */
+  /** Checks that a message passes from a device to the receiver. */
   async function isWell(): Promise<void> {
     const { length } = receiver.calls;
     await device.publishAsync("well/1", "still there", { qos: 1 });
@@ -45,7 +45,7 @@ describe("attacks on the embedded broker", () => {
     assert.equal((await setup.bridge.api("GET", "/readyz")).status, 200);
   }
 
-  it("holds nothing of a packet of 256 MiB, before CONNECT and after it", async () => {
+  it("buffers nothing of a 256 MiB packet, before and after CONNECT", async () => {
     const { pid } = setup.bridge;
     const before = residentMegabytes(pid);
     for (const head of [Buffer.alloc(0), connectPacket("giant")]) {
@@ -65,7 +65,7 @@ describe("attacks on the embedded broker", () => {
     await isWell();
   });
 
-  it("takes a payload of a megabyte from one device to another", async () => {
+  it("passes a payload of one megabyte from one device to another", async () => {
     const other = await connectAsync(setup.brokerUrl);
     await other.subscribeAsync("m2m", { qos: 1 });
     const arrived = new Promise<Buffer>((resolve) => other.once("message", (_topic, payload) => resolve(payload)));
@@ -74,7 +74,7 @@ describe("attacks on the embedded broker", () => {
     await other.endAsync();
   });
 
-  it("waits two seconds for a subscriber that does not read, and not a minute", async () => {
+  it("waits two seconds, not a minute, for a subscriber that does not read", async () => {
     const sleeper = open();
     await sleeper.push(connectPacket("sleeper"));
     await sleeper.until(CONNACK);
@@ -90,7 +90,7 @@ describe("attacks on the embedded broker", () => {
     await sleeper.closed;
   });
 
-  it("is not brought down by packets that are none", async () => {
+  it("survives malformed packets", async () => {
     const topics = ["a/\u0000b", "+/#", "$SYS/x", "__proto__", "constructor", ""];
     const types = [0x00, 0x30, 0x32, 0x34, 0x3e, 0x40, 0x50, 0x62, 0x70, 0x82, 0xa2, 0xc0, 0xe0, 0xf0];
     const garbage: Buffer[] = [];
@@ -118,7 +118,7 @@ describe("attacks on the embedded broker", () => {
     await isWell();
   });
 
-  it("lets devices in while thousands of connections never say who they are", async () => {
+  it("accepts devices while thousands of connections never send CONNECT", async () => {
     const silent: RawSocket[] = [];
     for (let i = 0; i < 2_500; i++) {
       silent.push(open());
@@ -127,13 +127,13 @@ describe("attacks on the embedded broker", () => {
     const late = await connectAsync(setup.brokerUrl, { connectTimeout: 5_000, reconnectPeriod: 0 });
     await late.endAsync();
     await isWell();
-    // The oldest made room; the others have ten seconds.
+    // The broker closes the oldest to make room; the others have a ten-second limit.
     await untilClosed(silent.slice(0, 1_400), 5_000);
     await untilClosed(silent, 15_000);
   });
 });
 
-/** With one byte another. */
+/** Returns a copy with one byte changed. */
 function scratched(bytes: Buffer): Buffer {
   bytes[Math.floor(Math.random() * bytes.length)] = Math.floor(Math.random() * 256);
   return bytes;

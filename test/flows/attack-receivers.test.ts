@@ -1,4 +1,4 @@
-/** Receivers that answer with whatever does harm: each call ends with one clear word, and the others go on. */
+/** Receivers with harmful responses: each call ends with one clear outcome, and other webhooks keep working. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -10,13 +10,13 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, type Setup } from "../support/setups.ts";
 
 const TIMEOUT_MS = 1_000;
-/** For those that are to be answered in time, on a busy machine. */
+/** Timeout of calls that must get their response in time, even on a busy machine. */
 const PLENTY_MS = 5_000;
 const DAY_MS = 86_400_000;
 const BOMB = gzipSync(Buffer.alloc(20 * 1024 * 1024));
 const PLENTY = Buffer.alloc(64 * 1024, "a");
 
-/** What one answers with, once the head of the request has come. */
+/** Writes the response once the head of the request has arrived. */
 type Attack = (socket: Socket) => void;
 
 interface Expected {
@@ -25,7 +25,7 @@ interface Expected {
   error?: string;
 }
 
-/** Writes for as long as somebody reads. */
+/** Writes until the connection closes. */
 function endlessly(socket: Socket, bytes: Buffer | string): void {
   const more = () => {
     while (!socket.destroyed && socket.write(bytes));
@@ -101,7 +101,7 @@ const ATTACKS: Record<string, [Attack, Expected]> = {
   "no HTTP": [(socket) => socket.write("<html>hello\r\n\r\n"), { outcome: "retryAt", error: "network_error" }],
   "bad chunks": [
     (socket) => socket.write(`${chunked("200 OK")}zz\r\n`),
-    { outcome: "delivered", status: 200 }, // the status line was there
+    { outcome: "delivered", status: 200 }, // the status line had arrived
   ],
   "two lengths": [
     (socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
@@ -138,7 +138,7 @@ const ATTACKS: Record<string, [Attack, Expected]> = {
   ],
 };
 
-describe("attacks of receivers", () => {
+describe("harmful responses", () => {
   let setup: Setup;
   let device: MqttClient;
   let server: Server;
@@ -153,7 +153,7 @@ describe("attacks of receivers", () => {
     server = createServer((socket) => {
       sockets.add(socket);
       socket.on("error", () => {}).on("close", () => sockets.delete(socket));
-      // Of the rest of the request nothing is read before the answer. A connection may be used again.
+      // Ignores the rest of the request, and matches each new request of a reused connection.
       let tail = "";
       socket.on("data", (chunk) => {
         const text = tail + chunk.toString("latin1");
@@ -175,7 +175,7 @@ describe("attacks of receivers", () => {
     await setup.close();
   });
 
-  it("end with one clear word each, and do no harm to others", { timeout: 60_000 }, async (t) => {
+  it("end each attempt with one clear outcome and do not affect other webhooks", { timeout: 60_000 }, async (t) => {
     const { bridge } = setup;
     const { port } = server.address() as AddressInfo;
     await bridge.register({ url: healthy.url, topics: ["attack/#"] });
@@ -214,14 +214,14 @@ describe("attacks of receivers", () => {
     assert.equal((await bridge.api("GET", "/readyz")).status, 200);
   });
 
-  it("leave no connection behind but those that can be used again", async () => {
+  it("leave only reusable connections open", async () => {
     for (const end = Date.now() + 5_000; sockets.size > 4 && Date.now() < end; ) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     assert.ok(sockets.size <= 4, `${sockets.size} connections`);
   });
 
-  it("name a hundred thousand events as failed, for a batch of two", async () => {
+  it("fail a batch of two, even when they name a hundred thousand events as failed", async () => {
     const failing = await startReceiver();
     const failed = Array.from({ length: 100_000 }, (_, i) => `msg_${i}`);
     failing.answer = () => ({ status: 200, body: JSON.stringify({ failed }) });

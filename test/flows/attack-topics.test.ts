@@ -1,4 +1,4 @@
-/** Devices that publish ten thousand topics a second that nobody has seen before, and as many messages on one. */
+/** Devices that publish ten thousand messages a second, on always new topics or all on one topic. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,10 +12,10 @@ import { mosquittoAndRedis } from "../support/setups.ts";
 
 const PER_SECOND = 10_000;
 const SECONDS = 4;
-/** Messages at once, a hundred times a second. */
+/** Messages per burst; there are a hundred bursts a second. */
 const BURST = PER_SECOND / 100;
 const MAX_WAITING = 2_000;
-/** What waits at most, with what is under way and garbage; far less than a map keyed by topic would need in an hour. */
+/** Covers the waiting messages, those in flight and garbage; a map keyed by topic would need far more in an hour. */
 const GROWTH_MB = 120;
 const ANSWER_MS = 2_000;
 
@@ -28,7 +28,7 @@ const servers = mosquittoAndRedis("5");
 
 describe("floods", servers.options, () => {
   for (const [name, topic] of FLOODS) {
-    it(`${PER_SECOND} ${name} each second leave the bridge small, ready and quick`, { timeout: 120_000 }, async (t) => {
+    it(`${PER_SECOND} ${name} each second leave the bridge small, ready and fast`, { timeout: 120_000 }, async (t) => {
       const { bridge, brokerUrl, close } = await servers.start({ MAX_WAITING_DELIVERIES: String(MAX_WAITING) });
       const receiver = await startReceiver();
       const device = await connectTo(brokerUrl, 5);
@@ -38,7 +38,7 @@ describe("floods", servers.options, () => {
         await receiver.close();
       });
       await bridge.register({ url: receiver.url, topics: ["plant/#"] });
-      await flood(device, topic, 1, () => {}); // what a process grows by once
+      await flood(device, topic, 1, () => {}); // grows the process once, before the baseline is taken
       await receiver.until((calls) => calls.length > 0);
       const [before, series] = [residentMegabytes(bridge.pid), await seriesOf(bridge)];
 

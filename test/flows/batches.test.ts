@@ -1,4 +1,4 @@
-/** Batches over the real process: what a receiver gets, and what follows from its answers. */
+/** Batches with the real process: the calls that a receiver gets and the effects of its responses. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { HTTP } from "cloudevents";
@@ -11,7 +11,7 @@ import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 type Json = Record<string, unknown>;
 type Event = { id: string; data: unknown };
 
-/** The events of a call, read by the library a receiver would use. */
+/** Parses the events of a call with the library that a receiver would use. */
 function eventsOf({ headers, body }: ReceivedCall): Event[] {
   const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
   const events = HTTP.toEvent({ headers: given, body: body.toString("utf8") });
@@ -60,7 +60,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
     };
 
-    it("is called once for many, and again only for those that the answer names", async () => {
+    it("sends many events in one call, and repeats only those that the response names", async () => {
       const retry = { scheduleSeconds: [0.5, 0.5] };
       const { id, secret } = await register("partial", { batch: { maxSize: 10, maxWaitMs: 60_000 }, retry });
       answers.set("/partial", (call) => {
@@ -79,7 +79,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         assert.deepEqual([made, lastAttempt.statusCode, lastAttempt.error], [1, 200, "not_accepted"]);
       }
       answers.delete("/partial");
-      // Two wait for others: eight more make the batch full.
+      // Two events wait for their next attempt: eight more fill the batch.
       await publishAll("partial", 10, 18);
       await untilAttempts("partial", 2);
       const [, second] = attempts("partial");
@@ -92,7 +92,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await untilCounts(id, { succeeded: 18, retrying: 0 });
     });
 
-    it("takes any other answer for all: 429 and 410 as well", async () => {
+    it("applies any other response to all events, 429 and 410 included", async () => {
       const { id } = await register("all", { batch: { maxSize: 3, maxWaitMs: 2_000 }, retry: { scheduleSeconds: [] } });
       answers.set("/all", () =>
         attempts("all").length === 1 ? { status: 429, headers: { "retry-after": "1" } } : 410,
@@ -108,7 +108,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await untilCounts(id, { succeeded: 3, failed: 0 });
     });
 
-    it("refuses batches beside ordering and binary mode, also when a change brings them together", async () => {
+    it("refuses batches together with ordering or binary mode, also through a change", async () => {
       const url = `${receiver.url}/no`;
       const refused = async (method: string, path: string, body: Json) => {
         const { status, body: problem } = await bridge.api(method, path, body);
@@ -130,11 +130,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.deepEqual(body.batch, { maxSize: 5, maxWaitMs: 1_000 });
     });
 
-    it("holds its jobs while it waits longer than their locks last, and leaves at once when the process ends", async () => {
+    it("keeps its jobs while a batch waits longer than their locks last, and sends it at once on exit", async () => {
       const { id } = await register("long", { batch: { maxSize: 500, maxWaitMs: 60_000 } });
       await publishAll("long", 0, 20);
       await untilCounts(id, { active: 20, pending: 0 });
-      // A lock lasts 15 s, and every 10 s those that have none are looked for.
+      // A lock lasts 15 s, and the check for stalled jobs runs every 10 s.
       const until = Date.now() + 32_000;
       while (Date.now() < until) {
         await untilCounts(id, { active: 20, pending: 0, retrying: 0 });

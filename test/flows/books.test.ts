@@ -1,4 +1,4 @@
-/** The books close, whatever happened: what was received, what became of it, and nothing besides. */
+/** The ledgers balance whatever happens: every received message and every delivery is accounted for exactly once. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -18,7 +18,7 @@ const MAX_WAITING = 20;
 const MAX_PAYLOAD = 1_000;
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
-  describe(`books: ${kind.name}`, kind.options, () => {
+  describe(`ledgers: ${kind.name}`, kind.options, () => {
     let setup: Setup;
     let bridge: TestBridge;
     let receiver: Receiver;
@@ -41,7 +41,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     const publish = async (topic: string, messages: number, payload = "1") => {
       for (let i = 0; i < messages; i++) await device.publishAsync(`${topic}/${i}`, payload, { qos: 1 });
     };
-    /** Its columns are what is told since the books `from`. */
+    /** Asserts that the ledgers balance and how their columns changed since `from`. */
     async function expectSince(
       from: Awaited<ReturnType<typeof booksOf>>,
       deliveries: Json,
@@ -57,7 +57,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.deepEqual(less(told, before), messages);
     }
 
-    it("hold each message and each delivery once, by what became of it", async () => {
+    it("count each message and each delivery once, by its outcome", async () => {
       const start = await assertBooksClose(bridge);
       receiver.answer = ({ path }) => (path === "/dead" ? 500 : 204);
       const well = await register("well");
@@ -75,7 +75,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const enqueued = 10 + 3 + 5 + MAX_WAITING + 7;
       await expectSince(
         start,
-        // Each message to `well` is one to `some` too; the bridge's own events are deliveries and no messages.
+        // Each message to `well` also goes to `some`; the bridge's own events count as deliveries, not as messages.
         { enqueued: enqueued + 13 + 1, succeeded: 13 + 13 + 1, failed: 5, waiting: MAX_WAITING, discarded: 7 },
         { received: enqueued + 4, unmatched: 4, enqueued },
         MAX_WAITING,
@@ -91,7 +91,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const replay = (body: Json, id: string) => bridge.api("POST", `/v1/webhooks/${id}/replay`, body);
       assert.equal((await replay({ status: "failed" }, dead)).status, 202);
       assert.equal((await replay({ status: "succeeded" }, well)).status, 202);
-      // The five of the dead one, and all of the other once more.
+      // All five of `dead` and all of `well` once more.
       await receiver.untilCalled(14 + 3 + 5 + 5 + 14);
       const nothing = { received: 0, unmatched: 0, enqueued: 0 };
       const change = { enqueued: 0, waiting: 0, discarded: 0 };
@@ -116,8 +116,8 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
   });
 }
 
-describe("books of two instances", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("are the same ones, and close after the one that receives was killed", { timeout: 120_000 }, async (t) => {
+describe("ledgers of two instances", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("are shared, and balance after the receiving instance was killed", { timeout: 120_000 }, async (t) => {
     const { bridges, mosquitto, receiver } = await startInstances(t);
     const [a, b] = bridges as [TestBridge, TestBridge];
     const count = 2_000;
@@ -134,7 +134,7 @@ describe("books of two instances", requireOrSkip("mosquitto", "redis-server"), (
     const { enqueued } = books.deliveries;
     assert.ok(enqueued >= 2 * count && books.messages.received >= count, JSON.stringify(books));
 
-    // One goes while messages for it arrive.
+    // The receiving instance is killed while messages for it arrive.
     const more = publishLoad(mosquitto.url, { count: 1_000, perSecond: 1_000 });
     t.after(() => more.close());
     await receiver.untilCalled(receiver.attempts.length + 500);

@@ -1,4 +1,4 @@
-/** A short run of `npm run chaos` with a new seed each time: nothing that was acknowledged is lost. */
+/** A short `npm run chaos` with a new seed each time: no acknowledged message is lost. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { chaos } from "../chaos/chaos.ts";
@@ -8,8 +8,8 @@ import { requireOrSkip } from "../support/requirements.ts";
 const LENGTH_MS = 7_000;
 const MESSAGES = 900;
 
-describe("random faults", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("two instances, Mosquitto and Redis lose nothing", { timeout: 120_000 }, async (t) => {
+describe("two instances under random faults", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("lose nothing with Mosquitto and Redis", { timeout: 120_000 }, async (t) => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     t.diagnostic(`seed ${seed}`);
     const faults = { lengthMs: LENGTH_MS, meanGapMs: 800, longestMs: 2_000 };

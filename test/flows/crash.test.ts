@@ -9,7 +9,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 const KILLS = 5;
 const CONCURRENCY = 20;
-/** What the embedded broker had under way at one kill; Mosquitto tells itself. */
+/** Upper bound of messages in flight at the embedded broker at one kill; Mosquitto logs its own number. */
 const UNACKNOWLEDGED = 200;
 
 for (const { kind, count, perSecond } of [

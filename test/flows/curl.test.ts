@@ -1,4 +1,4 @@
-/** Every call of the downlink as a person types it: with curl, on every kind of broker. */
+/** Every downlink call with curl, as a person types it, on every kind of broker. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -27,7 +27,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       await setup.close();
     });
 
-    /** Status and body. */
+    /** Returns status and body. */
     async function curl(path: string, ...args: string[]): Promise<[number, string]> {
       const auth = ["-H", "authorization: Bearer test-key-0123456789abcdef"];
       const run = startProcess("curl", ["-s", "-w", "\n%{http_code}", ...auth, ...args, setup.bridge.url + path]);
@@ -36,7 +36,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       return [Number(run.output.slice(at + 1)), run.output.slice(0, at)];
     }
 
-    it("publishes, at each QoS", async () => {
+    it("publishes at each QoS", async () => {
       for (const qos of [0, 1, 2]) {
         const [status, body] = await curl(
           "/v1/messages",
@@ -62,7 +62,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal((await curl(`/v1/messages/${id}`))[0], 404);
     });
 
-    it("publishes a batch, as JSON and as lines", async () => {
+    it("publishes a batch as JSON and as lines", async () => {
       const [status, body] = await curl(
         "/v1/messages/batch",
         ...JSON_TYPE,
@@ -85,7 +85,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal(text.trim().split("\n").length, 2);
     });
 
-    it("treats topics as resources", async () => {
+    it("reads, publishes and clears a topic as a resource", async () => {
       assert.equal(
         (await curl("/v1/topics/curl/e", "-X", "PUT", "-H", "content-type: text/plain", "-d", "kept"))[0],
         200,
@@ -99,7 +99,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal((await curl("/v1/topics/curl/e"))[0], 404);
     });
 
-    it("asks a device, and stores a request", async () => {
+    it("sends a request to a device and stores an asynchronous request", async () => {
       const asked = '{"topic":"curl/ask/{requestId}","responseTopic":"curl/answer/{requestId}","payload":{"n":1.10}}';
       const [status, body] = await curl("/v1/requests", ...JSON_TYPE, "-d", asked);
       assert.equal(status, 200, body);
@@ -114,16 +114,16 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
     });
 
-    it("streams", async () => {
+    it("streams messages", async () => {
       const reading = curl("/v1/stream?topic=curl/f", "-N", "-m", "3");
-      // Until it is subscribed nothing comes of it: again and again while it reads.
+      // A message published before the stream is subscribed is not shown, so publish repeatedly while curl reads.
       const telling = setInterval(() => device.publish("curl/f", "seen"), 100);
       const [, text] = await reading;
       clearInterval(telling);
       assert.match(text, /^data: \{"specversion":"1\.0".*"data":"seen"/m);
     });
 
-    it("makes, lists and withdraws keys", async () => {
+    it("creates, lists and revokes keys", async () => {
       const [status, body] = await curl(
         "/v1/keys",
         ...JSON_TYPE,

@@ -1,4 +1,4 @@
-/** What became of a webhook's deliveries, read over the API, and made again from there. */
+/** Deliveries over the API: their status, their attempts, and retries by request. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -17,7 +17,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     let bridge: TestBridge;
     let receiver: Receiver;
     let device: MqttClient;
-    /** What each path answers; 204 otherwise. */
+    /** Response per path; the default is 204. */
     const answers = new Map<string, Receiver["answer"]>();
 
     before(async () => {
@@ -43,7 +43,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       (await bridge.api("GET", `/v1/webhooks/${id}/deliveries/${messageId}`)).body;
     const retry = (id: string, messageId: string, headers = {}) =>
       bridge.api("POST", `/v1/webhooks/${id}/deliveries/${messageId}/retry`, undefined, headers);
-    /** The only delivery, once it has this status: nothing else tells when it changed. */
+    /** Polls until the only delivery has this status: no event announces the change. */
     const untilStatus = async (id: string, status: string) => {
       for (const end = Date.now() + 20_000; ; ) {
         const [delivery] = (await list(id)).items;
@@ -53,7 +53,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     };
     const statusCodes = (log: Json[]) => log.map(({ statusCode }) => statusCode);
 
-    it("keeps every attempt, those that use up nothing included, with what was answered", async () => {
+    it("keeps every attempt with its response, including those that use up no retry", async () => {
       const long = "é".repeat(2_000);
       const script: ReturnType<Receiver["answer"]>[] = [
         { status: 429, headers: { "retry-after": "1" }, body: "slow down" },
@@ -89,7 +89,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     it("lists by topic filter and time of receipt, page by page", async () => {
       const id = await register("list", { enabled: false });
       for (let i = 0; i < 30; i++) await publish(`list/${i % 3}/${i}`);
-      // The embedded broker acknowledges before the bridge has it.
+      // The embedded broker acknowledges before the bridge has the message.
       let all: Json[] = [];
       for (const end = Date.now() + 10_000; all.length < 30; ) {
         assert.ok(Date.now() < end, `${all.length} of 30 are there`);
@@ -132,7 +132,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
     });
 
-    it("delivers a failed and a succeeded one again, with its whole schedule, and keeps its attempts", async () => {
+    it("delivers a failed and a succeeded delivery again with its whole schedule and keeps its attempts", async () => {
       let status = 500;
       answers.set("/again", () => status);
       const id = await register("again", { retry: { scheduleSeconds: [0.1] } });
@@ -168,7 +168,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal((await retry(id, messageId.replace(/.$/, "z"))).status, 404);
     });
 
-    it("tries one that waits for its next attempt now, ahead of the others", async () => {
+    it("runs a delivery that waits for its next attempt now, ahead of the others", async () => {
       answers.set("/now", (call) => (attempted("/now").length <= 1 && call ? 500 : 204));
       const id = await register("now", { retry: NEVER_SOON, concurrency: 1 });
       await publish("now/first");
@@ -184,7 +184,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal(second!.headers["causeway-attempt"], "2");
     });
 
-    it("refuses while it is being sent, and never fails in a race with its end", async () => {
+    it("refuses a retry during an attempt, and never fails in a race with its end", async () => {
       const slow = await startReceiver();
       slow.delayMs = 400;
       const { id } = await bridge.register({ url: slow.url, topics: ["race"], retry: NONE });
@@ -204,7 +204,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await slow.close();
     });
 
-    it("shows and does nothing to a key that may not read the webhook's topics", async () => {
+    it("reveals and changes nothing for a key that may not read the webhook's topics", async () => {
       const id = await register("secret", { retry: NONE });
       await publish("secret/x");
       const { messageId } = await untilStatus(id, "succeeded");

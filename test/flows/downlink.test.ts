@@ -1,4 +1,4 @@
-/** HTTP → MQTT with the real bridge process: what is sent over HTTP is what a device receives, byte for byte. */
+/** HTTP → MQTT with the real bridge process: a device receives what was sent over HTTP, byte for byte. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
@@ -32,7 +32,7 @@ for (const { kind, five, protocolVersion } of kinds) {
       await setup?.close();
     });
 
-    /** The next message at the device. */
+    /** Resolves with the next message at the device. */
     async function next(): Promise<IPublishPacket> {
       const deadline = setTimeout(() => arrived(), 5_000);
       if (arrivals.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
@@ -58,19 +58,19 @@ for (const { kind, five, protocolVersion } of kinds) {
           { "content-type": "application/json" },
         );
         assert.deepEqual([status, body.outcome], [200, qos === 0 ? "sent" : "acknowledged"]);
-        // Mosquitto looks for subscribers of QoS 2 too late to say, and 3.1.1 cannot.
+        // Mosquitto looks up subscribers too late to report them with QoS 2, and MQTT 3.1.1 cannot report them.
         assert.equal(body.noMatchingSubscribers, five && qos > 0 ? false : null);
         const packet = await next();
         assert.deepEqual([packet.topic, packet.qos, packet.payload.toString()], ["device/1", qos, json]);
       });
     }
 
-    it("says whether nobody subscribes, where the broker does", async () => {
+    it("reports whether anyone subscribes, where the broker does", async () => {
       const { body } = await setup.bridge.api("POST", "/v1/messages", { topic: "nobody/here", payload: "x" });
       assert.equal(body.noMatchingSubscribers, five ? true : null);
     });
 
-    it("the device gets any bytes, and on MQTT 5 the properties", async () => {
+    it("passes any bytes to the device, and on MQTT 5 the properties", async () => {
       const payload = Buffer.from([0, 255, 128, 10]);
       const properties = { contentType: "image/png", responseTopic: "r/1", userProperties: { a: "1", b: ["2", "3"] } };
       await setup.bridge.api("POST", "/v1/messages", {
@@ -97,7 +97,7 @@ for (const { kind, five, protocolVersion } of kinds) {
       assert.equal(raw.properties?.contentType, five ? "image/png" : undefined);
     });
 
-    it("a topic holds, answers and forgets its retained message", async () => {
+    it("sets, reads and clears the retained message of a topic", async () => {
       const { bridge } = setup;
       const absent = await get("device/held/1");
       assert.deepEqual([absent.status, absent.body.code], [404, "no_retained_message"]);
@@ -122,10 +122,10 @@ for (const { kind, five, protocolVersion } of kinds) {
       assert.equal((await get("device/held/1")).status, 404);
     });
 
-    // The embedded broker is there as long as the bridge is.
+    // The embedded broker runs as long as the bridge.
     if (kind === embedded) return;
 
-    it("answers 503 at once while the broker is away, and 200 by itself when it is back", async () => {
+    it("answers 503 at once while the broker is away, and 200 once it is back", async () => {
       const { bridge } = setup;
       const mosquitto = setup.mosquitto!;
       await mosquitto.stop();

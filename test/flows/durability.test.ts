@@ -1,4 +1,4 @@
-/** The embedded broker and store: what must last is there after kill -9, and two processes do not share one directory. */
+/** Embedded broker and store: durable data survives kill -9, and two processes do not share one data directory. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,12 +14,12 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const COUNT = 50;
 const SLEEPY = { clientId: "sleepy-device", clean: false, reconnectPeriod: 0 };
-/** Long enough to be killed in between. */
+/** Long enough to be killed between attempts. */
 const RETRY = { scheduleSeconds: Array(30).fill(1) };
 
 type Shown = Record<string, unknown>;
 
-describe("kill -9, embedded broker and store", () => {
+describe("embedded broker and store after kill -9", () => {
   let bridge: TestBridge;
   let receiver: Receiver;
   let device: MqttClient;
@@ -69,7 +69,7 @@ describe("kill -9, embedded broker and store", () => {
     await receiver.close();
   });
 
-  it("keeps the webhooks", async () => {
+  it("keeps webhooks", async () => {
     const known = (items: Shown[]) => items.map(({ counts: _, ...webhook }) => webhook);
     assert.deepEqual(known(await webhooks()), known(webhooksBefore));
     assert.deepEqual(
@@ -81,7 +81,7 @@ describe("kill -9, embedded broker and store", () => {
     );
   });
 
-  it("keeps what waits for a paused webhook, and delivers all of it once that is enabled", async () => {
+  it("keeps the waiting deliveries of a paused webhook, and sends them all once it is enabled", async () => {
     const { body } = await bridge.api("GET", `/v1/webhooks/${paused.id}`);
     assert.equal(body.counts.pending, COUNT);
     assert.equal(callsOf("/paused").length, 0);
@@ -92,7 +92,7 @@ describe("kill -9, embedded broker and store", () => {
     assert.deepEqual(payloads.sort(), numbered("p").sort());
   });
 
-  it("keeps what is retried, with its id and its attempts", async () => {
+  it("keeps a delivery in retry with its id and its attempts", async () => {
     receiver.answer = () => 204;
     await receiver.until(() => callsOf("/retrying").length === 1);
     const [first] = attemptsOf("/retrying");
@@ -102,7 +102,7 @@ describe("kill -9, embedded broker and store", () => {
     await assertBooksClose(bridge, { receiver });
   });
 
-  it("keeps retained messages, and that one was cleared", async () => {
+  it("keeps retained messages, and the removal of one", async () => {
     const retained = (topic: string) => bridge.api("GET", `/v1/topics/${topic}`);
     assert.equal((await retained("config/a")).bytes.toString(), "one");
     assert.equal((await retained("config/b")).bytes.toString(), "two");
@@ -115,7 +115,7 @@ describe("kill -9, embedded broker and store", () => {
     await later.endAsync();
   });
 
-  it("keeps a device's session, and what is queued for it in its order", async () => {
+  it("keeps a device's session and its queued messages in order", async () => {
     await bridge.api("POST", "/v1/messages", { topic: "to/sleepy", payload: "last", qos: 1 });
     const awake = connect(brokerUrl, SLEEPY);
     const got = await collect(awake, (messages) => messages.at(-1) === "last");
@@ -123,7 +123,7 @@ describe("kill -9, embedded broker and store", () => {
     await awake.endAsync();
   });
 
-  it("refuses a second process on the same data with 78", async () => {
+  it("refuses a second process on the same data with exit code 78", async () => {
     const second = startProcess(process.execPath, [...MAIN], {
       env: { PORT: "0", BROKER_PORT: "0", DATA_DIR: bridge.dataDir, API_KEY: "test-key-0123456789abcdef" },
     });
@@ -135,7 +135,7 @@ describe("kill -9, embedded broker and store", () => {
     await receiver.until(() => callsOf("/paused").length > delivered);
   });
 
-  it("survives that the broker's port is taken, says so, and works", { timeout: 60_000 }, async (t) => {
+  it("survives that the broker's port is taken, reports it, and works", { timeout: 60_000 }, async (t) => {
     await bridge.stop();
     const port = await freePort();
     const other = createServer((socket) => socket.destroy()).listen(port, "127.0.0.1");
@@ -159,7 +159,7 @@ describe("kill -9, embedded broker and store", () => {
   });
 });
 
-/** The payloads a client gets until the condition holds. */
+/** Collects the payloads that a client gets until the condition holds. */
 function collect(client: MqttClient, enough: (payloads: string[]) => boolean): Promise<string[]> {
   const payloads: string[] = [];
   return new Promise((resolve) => {

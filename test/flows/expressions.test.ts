@@ -1,4 +1,4 @@
-/** What a delivery looks like, over the real process: filter, transform, preview, test event. */
+/** Content of deliveries with the real process: filter, transform, preview and test event. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -35,7 +35,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     const calls = (topic: string) => receiver.calls.filter(({ path }) => path === `/${topic}`);
     const deliveries = async (id: string, status: string): Promise<Json[]> =>
       (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?status=${status}`)).body.items;
-    /** Asks until there are as many: nothing else tells when a delivery ends without a call. */
+    /** Polls until there are as many: no event announces a delivery that ends without a call. */
     const untilThere = async (id: string, status: string, count: number) => {
       for (const end = Date.now() + 20_000; ; ) {
         const items = await deliveries(id, status);
@@ -44,7 +44,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
     };
 
-    it("sends what the filter is true for, and the transform's result as data", async () => {
+    it("sends messages that match the filter, with the transform's result as data", async () => {
       const { id, secret } = await register("hot", {
         filter: "data.temperature > 30",
         transform: '{ "device": subject, "celsius": data.temperature }',
@@ -71,7 +71,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal(binary!.headers["content-type"], "application/json");
     });
 
-    it("makes a dead letter at once of what an expression fails for, and holds up nobody else", async () => {
+    it("makes a dead letter at once when an expression fails, without blocking other webhooks", async () => {
       const bad = await register("bad", { filter: CATASTROPHIC });
       const wrong = await register("wrong", { transform: "data.nothing" });
       await register("good", { filter: "data > 0" });
@@ -90,7 +90,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.deepEqual([calls("bad").length, calls("wrong").length], [0, 0]);
     });
 
-    it("refuses an expression that is none, naming the field and the place", async () => {
+    it("refuses an invalid expression and names the field and the position", async () => {
       const url = receiver.url;
       for (const field of ["filter", "transform"]) {
         const created = await bridge.api("POST", "/v1/webhooks", { url, topics: ["a"], [field]: "data.a >" });
@@ -103,7 +103,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
     });
 
-    it("shows what would be sent, byte for byte, and sends nothing", async () => {
+    it("previews the exact bytes of the call and sends nothing", async () => {
       const secret = `whsec_${Buffer.alloc(32, "s").toString("base64")}`;
       const headers = { authorization: "Bearer hidden", "x-tenant": "7" };
       const webhook = { url: `${receiver.url}/preview`, topics: ["p"], secret, headers };

@@ -1,26 +1,26 @@
 /**
- * A short run of `npm run fuzz`: every response is one that the contract has. The seed is fixed, so that a failure is the
- * change's own; `FUZZ_SEED` takes another one, and `npm run fuzz` a random one.
+ * A short run of `npm run fuzz`: every response conforms to the contract. The seed is fixed, so that only a change can
+ * cause a failure; `FUZZ_SEED` sets another one, and `npm run fuzz` uses a random one.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fuzz } from "../fuzz/fuzz.ts";
 import { findProgram } from "../support/requirements.ts";
 
-/** With both programs there, CI fuzzes the two ways in which a bridge is run; a bare machine the one it has. */
+/** Shared by both setups where Mosquitto and Redis are installed, as in CI. */
 const CALLS = 5_000;
 const BARE_CALLS = 2_000;
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const hasServers = ["mosquitto", "redis-server"].every((name) => findProgram(name) !== undefined);
 
-describe("calls made at random from the contract", () => {
+describe("random calls generated from the contract", () => {
   for (const [store, broker] of [
     ["embedded", "embedded"],
     ["redis", "mosquitto"],
   ] as const) {
     const calls = (hasServers ? CALLS : BARE_CALLS) / (hasServers ? 2 : 1);
     const skip = store === "redis" && !hasServers && "not installed: mosquitto, redis-server";
-    it(`${calls} of them, store ${store}, broker ${broker}`, { skip, timeout: 180_000 }, async (t) => {
+    it(`get valid responses: ${calls}, store ${store}, broker ${broker}`, { skip, timeout: 180_000 }, async (t) => {
       t.diagnostic(`npm run fuzz -- --seed ${seed} --calls ${calls} --store ${store} --broker ${broker}`);
       const progress = (line: string) => t.diagnostic(line);
       const report = await fuzz({ seed, calls, store, broker, concurrency: 16, without: new Set(), progress });

@@ -1,4 +1,4 @@
-/** Two instances on one Redis: one breaker between them. */
+/** Two instances on one Redis share the circuit breakers. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
@@ -10,7 +10,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 
 const OPEN_MS = 500;
 
-describe("the health of webhooks with two instances", requireOrSkip("mosquitto", "redis-server"), () => {
+describe("the circuit breaker of two instances", requireOrSkip("mosquitto", "redis-server"), () => {
   let [mosquitto, redis, receiver]: [Mosquitto, TestRedis, Receiver] = [] as never;
   let [device, heard]: [MqttClient, string[]] = [undefined as never, []];
   const instances: InProcess[] = [];
@@ -38,14 +38,14 @@ describe("the health of webhooks with two instances", requireOrSkip("mosquitto",
   const state = async ({ api }: InProcess, id: string) => (await api("GET", `/v1/webhooks/${id}`)).body;
   const transitions = (msg: string) => instances.map(({ log }) => log.filter((line) => line.msg === msg).length);
 
-  it("is seen by both, probed by one, told by one, and outlives a restart", async () => {
+  it("is visible to both, probed by one, announced by one, and survives a restart", async () => {
     const [one, two] = instances as [InProcess, InProcess];
     let [underWay, most, broken] = [0, 0, true];
     receiver.answer = () => (broken ? 500 : 204);
     const { id } = await one.register({
       ...{ url: receiver.url, topics: ["t"], concurrency: 20, retry: { scheduleSeconds: [3_600] } },
     });
-    // Both receive every message, each with a session of its own: both have something to call.
+    // Both instances receive every message, each in its own session: both have deliveries to call for.
     for (let i = 0; i < 80; i++) await device.publishAsync("t", String(i), { qos: 1 });
     const [first, second] = await Promise.all(
       instances.map((each) =>
@@ -61,7 +61,7 @@ describe("the health of webhooks with two instances", requireOrSkip("mosquitto",
       ({ counts }) => counts.active === 0,
     );
 
-    // A probe takes its time, and nobody else calls meanwhile.
+    // A probe takes some time, and no other call happens meanwhile.
     const before = receiver.attempts.length;
     receiver.delayMs = 150;
     receiver.answer = () => {

@@ -1,4 +1,4 @@
-/** A receiver that fails: the breaker opens, one probe goes, it closes; and who is told of it. */
+/** A failing receiver: the breaker opens, lets one probe pass, closes, and announces each change. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
@@ -17,12 +17,12 @@ for (const { name, options, servers } of [
   { name: "embedded broker and store", options: {}, servers: false },
   { name: "Mosquitto and Redis", options: requireOrSkip("mosquitto", "redis-server"), servers: true },
 ]) {
-  describe(`the health of webhooks: ${name}`, options, () => {
+  describe(`circuit breaker and webhook events: ${name}`, options, () => {
     let [mosquitto, redis]: [Mosquitto?, TestRedis?] = [];
     let [main, receiver, device]: [InProcess, Receiver, MqttClient] = [] as never;
     const env: Record<string, string> = {};
     const answers = new Map<string, Receiver["answer"]>();
-    /** Everything under `causeway/events/`, as it came. */
+    /** All messages under `causeway/events/`, in order of arrival. */
     const heard: {
       topic: string;
       event: { type: string; subject: string; data: Record<string, unknown> };
@@ -64,7 +64,7 @@ for (const { name, options, servers } of [
         (found) => found !== undefined,
       );
 
-    it("opens after ten failures, lets one probe go at a time, and closes with the first success", async () => {
+    it("opens after ten failures, lets one probe pass at a time, and closes with the first success", async () => {
       answers.set("/sick", () => 500);
       const audit = await register("/audit", { topics: [], events: EVENTS });
       const { id } = await register("/sick", { retry: NEVER_SOON, concurrency: 20, name: "boiler" });
@@ -81,7 +81,7 @@ for (const { name, options, servers } of [
       const called = at("/sick", receiver.attempts).length;
       assert.ok(called >= 10 && called < 40, `${called} calls: ten, and what was under way`);
 
-      // Probes, each alone, with the wait doubled between them.
+      // Single probes, the interval doubled after each.
       await receiver.until(() => at("/sick", receiver.attempts).length >= called + 3);
       const [first, second, third] = at("/sick", receiver.attempts)
         .slice(called)
@@ -142,7 +142,7 @@ for (const { name, options, servers } of [
       assert.doesNotMatch(JSON.stringify(heard), /token=secret/);
     });
 
-    it("tells of a dead letter, and of none that died while telling", async () => {
+    it("announces a dead letter, but not the dead letter of an announcement", async () => {
       answers.set("/dead", () => 400);
       answers.set("/deaf", () => 400);
       const retry = { scheduleSeconds: [] };
@@ -154,7 +154,7 @@ for (const { name, options, servers } of [
       assert.deepEqual([topic, attempts, suppressed], ["dead", 1, 0]);
       assert.equal((lastAttempt as { statusCode: number }).statusCode, 400);
       assert.equal(messageId, at("/dead", receiver.attempts)[0]!.headers["webhook-id"]);
-      // The event itself, and the message at the broker that it is: both die, and that is the end of it.
+      // Two deliveries fail: the event itself and its message at the broker. Neither creates another event.
       const { counts } = await until(
         () => get(deaf.id),
         ({ counts }) => counts.failed >= 2,
@@ -164,7 +164,7 @@ for (const { name, options, servers } of [
       await main.api("DELETE", `/v1/webhooks/${deaf.id}`);
     });
 
-    it("tells of a webhook that answers 410, and calls it at once when a person brings it back", async () => {
+    it("announces a webhook that answers 410, and calls it at once when it is enabled again", async () => {
       answers.set("/gone", () => 410);
       const { id } = await register("/gone", { retry: NEVER_SOON });
       await publish("gone", 3);
@@ -178,7 +178,7 @@ for (const { name, options, servers } of [
       assert.equal((await get(id)).state, "active");
     });
 
-    it("begins anew with another URL", async () => {
+    it("resets with another URL", async () => {
       answers.set("/old", () => 500);
       const { id } = await register("/old", { retry: { scheduleSeconds: [0.1] }, concurrency: 1 });
       await publish("old", 12);
@@ -191,7 +191,7 @@ for (const { name, options, servers } of [
       await receiver.until((calls) => at("/new", calls).length >= 1);
     });
 
-    it("forgets a webhook that is removed", async () => {
+    it("drops the record of a removed webhook", async () => {
       answers.set("/removed", () => 500);
       const failing = async () =>
         Number(/causeway_webhooks_failing (\d+)/.exec((await main.api("GET", "/metrics")).text)?.[1]);
@@ -207,7 +207,7 @@ for (const { name, options, servers } of [
       await until(failing, (count) => count === before);
     });
 
-    it("lets only those have events who may read everything", async () => {
+    it("lets a webhook subscribe to events only with a key that may read everything", async () => {
       const body = { name: "tenant", scopes: ["webhooks", "read"], read: ["tenant/#"] };
       const { key } = (await main.api("POST", "/v1/keys", body)).body;
       const asked = { url: `${receiver.url}/x`, topics: ["tenant/a"], events: ["webhook.failing"] };

@@ -1,6 +1,6 @@
 /**
- * A hundred thousand hostile URLs go through the check at registration and through the sender's real way of connecting.
- * Two counters would notice a connection: one sees each attempt of this process, one listens on all local addresses.
+ * Passes a hundred thousand hostile URLs through the check at registration and the sender's real connection path.
+ * Two counters detect a connection: the tap counts each attempt of this process, a listener covers all local addresses.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,13 +13,13 @@ import { GOOD, type HostileUrl, hostileUrls } from "../uplink/egress/hostile-url
 
 const SEED = 20_260_301;
 const AT_ONCE = 50;
-/** Nothing here waits for a time-out, however busy the machine is. */
+/** No call here waits for a timeout, however busy the machine is. */
 const NEVER_MS = 100_000;
 
 interface Outcome {
-  /** What the check at registration said. */
+  /** Result of the check at registration. */
   refused: string | undefined;
-  /** What a call came to, as if the check at registration had been got around. */
+  /** Result of a call that bypasses the check at registration. */
   error: string | undefined;
 }
 
@@ -33,7 +33,7 @@ describe("hostile URLs", () => {
   let port: number;
 
   before(async () => {
-    // On :: it hears IPv4 as well.
+    // A listener on :: accepts IPv4 as well.
     listener.on("error", () => listener.listen(0, "0.0.0.0")).listen(0, "::");
     await once(listener, "listening");
     port = (listener.address() as AddressInfo).port;
@@ -48,7 +48,7 @@ describe("hostile URLs", () => {
     listener.close();
   });
 
-  /** Registers and calls each of them; yields what came of it. */
+  /** Registers and calls each URL; yields the results. */
   async function attack(
     count: number,
     allow: string[],
@@ -73,7 +73,7 @@ describe("hostile URLs", () => {
     await sender.close(0);
   }
 
-  it("a hundred thousand: none is connected to", { timeout: 120_000 }, async () => {
+  it("get no connection: a hundred thousand of them", { timeout: 120_000 }, async () => {
     const startedWith = process.cpuUsage();
     const count: Record<HostileUrl["kind"], number> = { literal: 0, name: 0, mixture: 0, rebinding: 0 };
     await attack(100_000, [], ({ url, kind }, { refused, error }) => {
@@ -84,7 +84,7 @@ describe("hostile URLs", () => {
       } else if (kind === "name") {
         assert.deepEqual([refused, error], ["blocked_address", "blocked_address"], url);
       } else if (kind === "mixture") {
-        // The good address is tried, and the tap refuses it.
+        // The sender tries the good address, and the tap refuses it.
         assert.deepEqual([refused, error], [undefined, "connection_refused"], url);
       } else {
         assert.deepEqual([refused, error], [undefined, "blocked_address"], url);
@@ -95,15 +95,15 @@ describe("hostile URLs", () => {
       JSON.stringify(count),
     );
     assert.equal(accepted, 0);
-    // Whatever a mixture held beside them, only good addresses were tried, and each once: the tap does notice.
+    // Only the good addresses were tried, each once, whatever the mixture contained: so the tap does count attempts.
     const tried = [...tap.attempts.values()].reduce((sum, number) => sum + number, 0);
     assert.deepEqual([[...tap.attempts.keys()].sort(), tried], [[...GOOD].sort(), count.mixture]);
-    // Of the processor's time: other tests run beside this one.
+    // CPU time, because other tests run at the same time.
     const { user, system } = process.cpuUsage(startedWith);
     assert.ok(user + system < 20_000_000, `took ${(user + system) / 1_000_000} s`);
   });
 
-  it("are noticed by both counters as soon as a single range is opened", async () => {
+  it("reach both counters as soon as a single range is allowed", async () => {
     let reached = 0;
     await attack(5_000, ["127.0.0.0/8"], (_, { error }) => {
       if (error === "connection_reset" || error === "tls_error") reached++;
@@ -114,7 +114,7 @@ describe("hostile URLs", () => {
   });
 });
 
-/** Each look-up of a name takes its next answer. */
+/** Returns the next answer of a name at each lookup. */
 function resolverOf(answers: Map<string, string[][]>): NonNullable<AddressGuardOptions["resolve"]> {
   return (hostname, _options, done) => {
     const rounds = answers.get(hostname) ?? [];

@@ -1,4 +1,4 @@
-/** Two instances through faults: none fights for the session, and nothing is lost. */
+/** Two instances through faults: they do not take the session from each other in turns, and lose nothing. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 const CONCURRENCY = 10;
 const PER_SECOND = 200;
 const RETRY = { scheduleSeconds: Array(50).fill(1) };
-/** A session that is fought for changes hands about once a second. */
+/** Two instances that take a session from each other move it about once a second. */
 const LONG_ENOUGH_TO_FIGHT_MS = 4_000;
 const OUTAGE_MS = 10_000;
 
@@ -23,7 +23,7 @@ const sentAgain = ({ mosquitto }: Instances) =>
 
 describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-server") }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`one that was frozen finds another in its place and leaves it there, MQTT ${protocol}`, {
+    it(`an instance that was frozen finds another receiving and leaves it there, MQTT ${protocol}`, {
       timeout: 120_000,
     }, async (t) => {
       const instances = await startInstances(t, { protocol });
@@ -58,7 +58,7 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
     });
   }
 
-  it("the one that receives goes on after an outage of the store, with the same connection", {
+  it("the receiving instance goes on after an outage of the store, on the same connection", {
     timeout: 120_000,
   }, async (t) => {
     const instances = await startInstances(t);
@@ -71,7 +71,7 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
     await receiver.until((calls) => calls.length >= 2 * PER_SECOND);
 
     await redis.kill();
-    await delay(OUTAGE_MS); // the lease runs out meanwhile
+    await delay(OUTAGE_MS); // the lease expires meanwhile
     const again = await startRedis({ port: redis.port, dir: redis.dir });
     t.after(() => again.stop());
     await load.done;
@@ -85,7 +85,7 @@ describe("two instances and faults", { ...requireOrSkip("mosquitto", "redis-serv
     await assertBooksClose(b, { receiver });
   });
 
-  it("a session that breaks while the store is away comes back when the store does", {
+  it("a session that breaks while the store is away is restored with the store", {
     timeout: 120_000,
   }, async (t) => {
     const instances = await startInstances(t, { count: 1, broker: { persistence: true } });

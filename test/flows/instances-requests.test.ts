@@ -1,4 +1,4 @@
-/** Requests to devices over two instances: any of them asks, and the answer is known to all. */
+/** Requests to devices with two instances: any instance accepts them, and all instances have the response. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,11 +12,11 @@ const ASYNC = { prefer: "respond-async" };
 const VISIBLE_MS = 15_000;
 
 interface Parts {
-  /** Holds the lane. */
+  /** The receiving instance. */
   a: TestBridge;
   b: TestBridge;
   device: MqttClient;
-  /** Replaces what the device does with a request; at first it answers with what was asked. */
+  /** Replaces the device's handler; the initial one echoes the request. */
   on(request: (topic: string, payload: Buffer) => void): void;
 }
 
@@ -52,7 +52,7 @@ async function answered(bridge: TestBridge, id: string): Promise<Record<string, 
 
 for (const protocol of ["5", "3.1.1"] as const) {
   describe(`requests over two instances, MQTT ${protocol}`, requireOrSkip("mosquitto", "redis-server"), () => {
-    it("gives each of many requests at once its own answer, whichever was asked", { timeout: 60_000 }, async (t) => {
+    it("gives each of many concurrent requests its own response on any instance", { timeout: 60_000 }, async (t) => {
       const { a, b } = await start(t, protocol);
       const asked = Array.from({ length: 100 }, (_, n) => ({ n, bridge: n % 2 ? a : b }));
       const answers = await Promise.all(
@@ -67,11 +67,11 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("shows the answer of a stored request on both, and publishes none before its answer is subscribed", {
+    it("shows a stored request's response on both, and publishes no request before its response is subscribed", {
       timeout: 60_000,
     }, async (t) => {
       const { a, b } = await start(t, protocol);
-      // Filters of their own: each of them has to be subscribed by the one that receives, for the other one.
+      // One filter per request: the receiving instance has to subscribe each one for the other instance.
       for (let i = 0; i < 10; i++) {
         const [topic, responseTopic] = [`devices/${i}/requests/x`, `devices/${i}/responses/x`];
         const { status, body } = await b.api(
@@ -88,7 +88,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("shows the answer that came after the one that receives was killed", { timeout: 90_000 }, async (t) => {
+    it("shows a response that arrived after the receiving instance was killed", { timeout: 90_000 }, async (t) => {
       const { a, b, device, on } = await start(t, protocol);
       const reached = new Promise<string>((resolve) => on(resolve));
       const { status, body } = await b.api("POST", "/v1/requests", { ...OWN, payload: "x" }, ASYNC);

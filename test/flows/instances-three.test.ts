@@ -1,4 +1,4 @@
-/** Three instances, and the one that receives is killed twice in a row: QoS 1 and 2 beside each other go on. */
+/** Three instances while the receiving one is killed twice in a row: QoS 1 and QoS 2 messages keep arriving. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertBooksClose } from "../support/books.ts";
@@ -12,7 +12,7 @@ const PER_SECOND = 100;
 const TAKE_OVER_MS = 10_000;
 const KILLS = 2;
 
-/** QoS 1 messages that Mosquitto sent a second time, for want of an acknowledgement. */
+/** QoS 1 messages that Mosquitto sent again because they had no acknowledgement. */
 const sentAgain = ({ mosquitto }: Instances) =>
   mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1, q1/g)?.length ?? 0;
 
@@ -24,7 +24,7 @@ function untilAllAt(receiver: Receiver, path: string, count: number): Promise<vo
 
 describe("three instances", { concurrency: 2, ...requireOrSkip("mosquitto", "redis-server") }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`lose nothing when two holders in a row are killed, MQTT ${protocol}`, { timeout: 180_000 }, async (t) => {
+    it(`lose nothing when two receivers in a row are killed, MQTT ${protocol}`, { timeout: 180_000 }, async (t) => {
       const instances = await startInstances(t, { protocol, count: 3 });
       const { bridges, mosquitto, receiver } = instances;
       const loads = [];

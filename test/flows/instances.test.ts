@@ -1,4 +1,4 @@
-/** Two instances on one Redis: one receives, and the other takes over when it dies or stops. */
+/** Two instances on one Redis: one receives, and the other takes over when it stops or is killed. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertBooksClose } from "../support/books.ts";
@@ -11,16 +11,16 @@ import { requireOrSkip } from "../support/requirements.ts";
 const CONCURRENCY = 10;
 const TAKE_OVER_MS = 10_000;
 const HAND_OVER_MS = 2_000;
-/** Less than until a lease runs out. */
+/** Shorter than the lease. */
 const AT_ONCE_MS = 3_000;
 
-/** The longest time in which nothing was received, from the ids of the messages. */
+/** Returns the longest time without a received message, in milliseconds, from the events' `time`. */
 function longestGap({ calls }: Receiver): number {
   const times = calls.map(({ body }) => Date.parse(JSON.parse(body.toString()).time)).sort((a, b) => a - b);
   return Math.max(...times.slice(1).map((time, i) => time - times[i]!));
 }
 
-/** What Mosquitto sent a second time to the session of the uplink, for want of an acknowledgement. */
+/** Messages that Mosquitto sent again to the uplink session because they had no acknowledgement. */
 const sentAgain = ({ mosquitto }: Instances) =>
   mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1/g)?.length ?? 0;
 
@@ -29,7 +29,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
     concurrency: false,
     ...requireOrSkip("mosquitto", "redis-server"),
   }, () => {
-    it("one receives, and both say which", { timeout: 60_000 }, async (t) => {
+    it("elect one receiver, and both report it", { timeout: 60_000 }, async (t) => {
       const { bridges, mosquitto } = await startInstances(t, { protocol });
       const [a, b] = bridges as [TestBridge, TestBridge];
       await a.readiness(200);
@@ -42,7 +42,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.deepEqual(laneB.sessions, []);
       const { checks } = (await b.readiness(200)).body;
       assert.deepEqual(checks.uplink, { ok: true, detail: `held by ${laneA.holder}` });
-      // What the other one asks for is subscribed when it has its answer.
+      // When the other instance answers, the receiving one has subscribed the filter.
       for (let i = 0; i < 5; i++) {
         await b.api("POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: [`w/${i}`] });
         assert.equal((await laneOf(a)).sessions[0]!.granted, i + 1);
@@ -54,7 +54,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       );
     });
 
-    it("the other takes over from one that is killed, and every message arrives", { timeout: 120_000 }, async (t) => {
+    it("take over from a killed receiver, and every message arrives", { timeout: 120_000 }, async (t) => {
       const instances = await startInstances(t, { protocol });
       const { bridges, mosquitto, receiver } = instances;
       const [a, b] = bridges as [TestBridge, TestBridge];
@@ -89,7 +89,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       await assertBooksClose(b, { receiver });
     });
 
-    it("one that is alone and killed receives again as soon as it is started again", { timeout: 60_000 }, async (t) => {
+    it("let a lone instance receive again as soon as it restarts after a kill", { timeout: 60_000 }, async (t) => {
       const { bridges } = await startInstances(t, { protocol, count: 1 });
       const [a] = bridges as [TestBridge];
       const { holder } = await laneOf(a);
@@ -101,7 +101,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.equal((await laneOf(a)).holder, holder);
     });
 
-    it("the other takes over at once from one that stops, and nothing comes twice", { timeout: 120_000 }, async (t) => {
+    it("take over at once from a receiver that stops, and deliver nothing twice", { timeout: 120_000 }, async (t) => {
       const instances = await startInstances(t, { protocol });
       const { bridges, mosquitto, receiver } = instances;
       const [a, b] = bridges as [TestBridge, TestBridge];
@@ -127,7 +127,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.ok(gap <= HAND_OVER_MS, `nothing was received for ${gap} ms`);
       await assertBooksClose(b, { receiver });
 
-      // And back again, to one that comes anew.
+      // Hand over again, to a new instance.
       const c = await instances.add();
       assert.equal((await laneOf(c)).here, false);
       const again = performance.now();

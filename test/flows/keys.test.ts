@@ -1,4 +1,4 @@
-/** API keys with the real bridge process, over its restart. */
+/** API keys with the real bridge process, across a restart. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
@@ -11,7 +11,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     });
     after(() => setup?.close());
 
-    it("a key does what it may, also after a restart, until it is removed", async () => {
+    it("a key has its rights, also after a restart, until it is deleted", async () => {
       const { bridge } = setup;
       const made = await bridge.api("POST", "/v1/keys", {
         name: "site-1",

@@ -1,6 +1,6 @@
 /**
- * Stored and public names: the data of a running installation, dashboards and log searches depend on them, so changing
- * one is a decision and never the side effect of a rename. `UPDATE_NAMES=1` writes the list again.
+ * Stored and public names: the data of a running installation, dashboards and log searches depend on them, so a change
+ * needs a decision and must never be the side effect of a rename. `UPDATE_NAMES=1` rewrites the list.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -27,11 +27,11 @@ function assertPinned(name: string, found: unknown): void {
   writeFileSync(FILE, `${JSON.stringify(pinned, undefined, 2)}\n`);
 }
 
-/** Gone again after a moment, so that a look at the store may miss them: they are looked for in the source. */
+/** Short-lived names that a read of the store may miss: the test looks for them in the source instead. */
 const TRANSIENT = /^causeway:(l:retention-|c:tail-|c:snapshot-|[ri]:replays-running)/;
 const TRANSIENT_TEXTS = ["`retention-${", "`tail-${", "`snapshot-${", '"replays-running"'];
 
-/** Ids, hashes and instance names differ from run to run. */
+/** Replaces ids, hashes and instance names, which differ from run to run. */
 function shape(text: string): string {
   return text
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>")
@@ -40,7 +40,7 @@ function shape(text: string): string {
     .replaceAll(/(?<=canary-)[\w-]+/g, "<instance>");
 }
 
-/** The members of a JSON object. */
+/** Returns the member names of a JSON object. */
 function members(json: string): string[] {
   const value = JSON.parse(json) as Record<string, unknown>;
   if (value === null || typeof value !== "object" || Array.isArray(value)) return [];
@@ -49,7 +49,7 @@ function members(json: string): string[] {
 
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
-/** Uses every feature that stores something. */
+/** Uses every feature that stores data. */
 async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl: string): Promise<void> {
   const broken = await bridge.register({
     url: `${receiverUrl}/broken`,
@@ -68,7 +68,7 @@ async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl:
   const userProperties = { trace: "1" };
   const properties = { userProperties, contentType: "text/plain", responseTopic: "re", correlationData: Buffer.of(1) };
   for (let i = 0; i < 12; i++) await device.publishAsync("broken/1", String(i), { qos: 2, properties });
-  // At once, so that several of one topic become durable together.
+  // All at once, so that one flush holds several messages of one topic.
   await Promise.all(
     Array.from({ length: 20 }, (_, i) => device.publishAsync("ask/1", String(i), { qos: 1, properties })),
   );
@@ -108,7 +108,7 @@ async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl:
 describe("names in the source", () => {
   it("of log events are pinned", () => assertPinned("logEvents", logEvents()));
   it("of tables are pinned", () => assertPinned("sql", sqlNames()));
-  it("of what is stored for a moment are there", () => {
+  it("of short-lived keys exist", () => {
     const texts = sourceTexts();
     for (const wanted of TRANSIENT_TEXTS)
       assert.ok(

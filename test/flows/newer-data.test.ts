@@ -1,4 +1,4 @@
-/** Data of a newer bridge: it is refused with 78 and stays as it is, also when it becomes newer meanwhile. */
+/** Data of a newer bridge is refused with exit code 78 and stays unchanged, also if it becomes newer at run time. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ function start(env: Record<string, string> & { DATA_DIR: string }) {
 }
 
 describe("data of a newer bridge", () => {
-  it("is refused in a data directory, and nothing is written there", async () => {
+  it("is refused in a data directory and stays unchanged", async () => {
     const dataDir = temporaryDirectory("newer");
     writeFileSync(join(dataDir, "format"), JSON.stringify(NEWER));
     const refused = start({ DATA_DIR: dataDir });
@@ -38,7 +38,7 @@ describe("data of a newer bridge", () => {
     assert.deepEqual(JSON.parse(readFileSync(join(dataDir, "format"), "utf8")), NEWER);
   });
 
-  it("is refused in Redis, and ends a bridge that runs", requireOrSkip("mosquitto", "redis-server"), async (t) => {
+  it("is refused in Redis, and ends a running bridge", requireOrSkip("mosquitto", "redis-server"), async (t) => {
     const [redis, mosquitto] = [await startRedis(), await startMosquitto()];
     const client = new Redis(redis.url);
     t.after(async () => {
@@ -62,7 +62,7 @@ describe("data of a newer bridge", () => {
     const refused = start({ ...env, DATA_DIR: temporaryDirectory("newer") });
     assert.deepEqual(await refused.exited, { code: 78, signal: null });
     assert.match(refused.output, new RegExp(`Causeway cannot start: The data in redis://127.0.0.1:\\d+ ${REFUSED}`));
-    // What ends by itself meanwhile is nobody's change.
+    // Ignores keys that expire by themselves.
     const lasting = (content: typeof before) => Object.entries(content).filter(([, [, , ttlMs]]) => ttlMs < 0);
     assert.deepEqual(lasting(await readRedis(client)), lasting(before));
   });

@@ -1,4 +1,4 @@
-/** `ordering`: each line's messages one after the other, through retries, kills and several instances. */
+/** `ordering`: deliveries of a message group run one after the other, through retries, kills and several instances. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
@@ -10,7 +10,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 const RETRY = { scheduleSeconds: Array(50).fill(0.1) };
 
-/** Publishes 0, 1, 2, … to each of the topics `o/0`, `o/1`, …, round after round; resolves when all are acknowledged. */
+/** Publishes 0, 1, 2, … to each of the topics `o/0`, `o/1`, … in turn; resolves when all are acknowledged. */
 async function publish(url: string, topics: number, each: number): Promise<void> {
   const client = await connectAsync(url, { reconnectPeriod: 200 });
   for (let n = 0; n < each; n++) {
@@ -20,7 +20,7 @@ async function publish(url: string, topics: number, each: number): Promise<void>
   await client.endAsync();
 }
 
-/** Answers 500 to a share of the calls. */
+/** Answers 500 to the given share of the calls. */
 function failSome(receiver: Receiver, share: number): void {
   receiver.answer = () => (Math.random() < share ? 500 : 204);
 }
@@ -32,7 +32,7 @@ interface Event {
   id: string;
 }
 
-/** Resolves when every message was accepted; what was accepted, by topic, in that order. */
+/** Resolves when every message was accepted, with the events in the order in which they were accepted. */
 async function accepted(receiver: Receiver, topics: number, each: number, timeoutMs: number) {
   const seen = new Set<string>();
   let looked = 0;
@@ -50,7 +50,7 @@ function eventsOf(calls: ReceivedCall[]): Event[] {
   return calls.map(({ body }) => JSON.parse(body.toString()) as Event);
 }
 
-/** In each topic every number, and none after a later one: a repetition may only be of the last. */
+/** Asserts that each topic has every number in ascending order; only the latest number may repeat. */
 function assertInOrder(events: Event[], topics: number, each: number): void {
   const numbers = new Map<string, number[]>();
   for (const { subject, data } of events) numbers.set(subject, [...(numbers.get(subject) ?? []), data]);
@@ -61,7 +61,7 @@ function assertInOrder(events: Event[], topics: number, each: number): void {
   }
 }
 
-/** The deliveries of a topic, in the order in which the bridge received them, never go back. */
+/** Asserts that the deliveries of each topic follow the order in which the bridge received them. */
 function assertAsReceived(events: Event[]): void {
   const last = new Map<string, string>();
   for (const { subject, sequence } of events) {
@@ -70,7 +70,7 @@ function assertAsReceived(events: Event[]): void {
   }
 }
 
-/** What came for the first time: the rest are repetitions of what had not been acknowledged at a kill. */
+/** Returns the first event of each message; the others repeat messages that had no acknowledgement at a kill. */
 function firstOf(events: Event[]): Event[] {
   const seen = new Set<string>();
   return events.filter(({ subject, data }) => seen.size < seen.add(`${subject} ${data}`).size);
@@ -122,7 +122,7 @@ describe("ordering", () => {
     assertInOrder(attempts, 100, 100);
   });
 
-  it("two instances, the one that delivers is killed", { ...both, timeout: 200_000 }, async (t) => {
+  it("holds with two instances when the one that delivers is killed", { ...both, timeout: 200_000 }, async (t) => {
     const { bridges, mosquitto, receiver } = await startInstances(t);
     failSome(receiver, 0.1);
     await bridges[1]!.register({ url: receiver.url, ...HOOK });
@@ -140,7 +140,7 @@ describe("ordering", () => {
     { kind: mosquittoAndRedis("5"), topics: 30, each: 60 },
     { kind: embedded, topics: 10, each: 40 },
   ]) {
-    it(`SIGKILL in the middle: ${kind.name}`, { ...kind.options, timeout: 200_000 }, async (t) => {
+    it(`holds through SIGKILL in the middle: ${kind.name}`, { ...kind.options, timeout: 200_000 }, async (t) => {
       const setup = await kind.start();
       const receiver = await startReceiver();
       t.after(async () => {
@@ -159,7 +159,7 @@ describe("ordering", () => {
       await published;
       const { events } = await accepted(receiver, topics, each, 120_000);
       assertAsReceived(events);
-      // The embedded broker dies with the bridge, and sends what it kept beside what comes then.
+      // The embedded broker ends with the bridge and resends its stored messages among new ones.
       if (setup.mosquitto) assertInOrder(firstOf(events), topics, each);
       await assertBooksClose(setup.bridge, { receiver });
     });

@@ -1,4 +1,4 @@
-/** Each part goes away for a while under load: the bridge stays up, says what is wrong, and loses nothing. */
+/** Broker, Redis and receiver fail in turn under load: the bridge stays up, reports the failure, and loses nothing. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 const OUTAGE_MS = 20_000;
 const COUNT = 3_000;
 const PER_SECOND = 100;
-/** The load goes on this long before the outage and after it. */
+/** Duration of the load before and after the outage. */
 const BEFORE_MS = 3_000;
 const RECOVERY_MS = 5_000;
 const CONCURRENCY = 10;
@@ -29,10 +29,10 @@ interface Parts {
 
 interface Outage {
   begin(parts: Parts): Promise<void>;
-  /** What is to be seen meanwhile. */
+  /** Asserts the behaviour during the outage. */
   meanwhile(parts: Parts): Promise<void>;
   end(parts: Parts): Promise<void>;
-  /** Bounds of what comes twice: the same call again, and the same message received again. */
+  /** Upper bounds of duplicates: calls made again, and messages received again. */
   again: { sameId: number; otherId: number };
 }
 
@@ -62,13 +62,13 @@ describe("outages under load, Mosquitto and Redis", {
             assert.ok(answer.headers.get("retry-after"));
             assert.ok(performance.now() - startedAt < 1_000, `${method} ${path} was answered at once`);
           }
-          // The way to the devices does not need the store.
+          // The downlink does not need the store.
           assert.equal((await bridge.api("POST", "/v1/topics/to/device", "hello")).status, 200);
           assert.equal((await bridge.api("GET", "/healthz")).status, 200);
           assert.equal((await bridge.api("GET", "/metrics")).status, 200);
         },
         end: ({ redis }) => redis.start(),
-        // What was delivered and could not be recorded is delivered again.
+        // Deliveries whose success could not be recorded are repeated.
         again: { sameId: CONCURRENCY, otherId: 0 },
       }),
     );
@@ -95,7 +95,7 @@ describe("outages under load, Mosquitto and Redis", {
         assert.equal(status, 201, "webhooks can be registered without the broker");
       },
       end: ({ mosquitto }) => mosquitto.restart(),
-      // The broker sends again what it has no acknowledgement of: at most what it may have under way.
+      // The broker resends unacknowledged messages: at most its limit of messages in flight.
       again: { sameId: 0, otherId: 1_000 },
     }),
   );
@@ -110,7 +110,7 @@ describe("outages under load, Mosquitto and Redis", {
         assert.equal(status, 200, "a sick receiver is no trouble of the bridge");
         const { body } = await bridge.api("GET", `/v1/webhooks/${webhookId}`);
         assert.equal(body.state, "failing");
-        // What failed is due again meanwhile, and waits with the others for the breaker.
+        // Failed deliveries are due again meanwhile, and wait with the others for the breaker.
         assert.ok(body.counts.retrying + body.counts.pending > 0);
       },
       async end({ receiver }) {
@@ -131,7 +131,7 @@ async function survives(t: TestContext, outage: Outage): Promise<void> {
   await receiver.until((calls) => calls.length >= (BEFORE_MS / 1_000) * PER_SECOND);
   const began = Date.now();
   await outage.begin(parts);
-  // In the middle, when everything has noticed, and at the end, when nothing may have given up.
+  // In the middle, when all parts have noticed the outage, and at the end, when none may have given up.
   await delay(OUTAGE_MS / 2);
   await outage.meanwhile(parts);
   await delay(OUTAGE_MS / 2 - (Date.now() - began - OUTAGE_MS / 2));

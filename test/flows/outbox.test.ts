@@ -1,6 +1,6 @@
 /**
- * Durable publishes with the real bridge process: what was accepted with 202 arrives once and in order, whatever is
- * away or killed meanwhile, when it is due, and never after its time.
+ * Durable publishes with the real bridge process: each message accepted with 202 arrives once, in order and when it is
+ * due, never after its expiry, even if the broker is away or the bridge is killed meanwhile.
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -13,7 +13,7 @@ import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../supp
 const ASYNC = { prefer: "respond-async" };
 const TOPICS = 7;
 
-/** A device that hears everything under `device/`, in a session of its own that outlives its connections. */
+/** A device subscribed to `device/#` in a persistent session. */
 class Device {
   readonly arrivals = new Seen<{ topic: string; text: string; at: number }>();
 
@@ -45,7 +45,7 @@ async function accept(setup: Setup, message: object) {
   return body;
 }
 
-/** Numbered messages, a few at a time over HTTP; those of one topic one after the other. */
+/** Publishes numbered messages over HTTP, a few topics at a time, those of one topic one after the other. */
 async function acceptMany(setup: Setup, count: number, qos = 1): Promise<void> {
   const perTopic = Array.from({ length: TOPICS }, async (_, topic) => {
     for (let i = topic; i < count; i += TOPICS) {
@@ -55,7 +55,7 @@ async function acceptMany(setup: Setup, count: number, qos = 1): Promise<void> {
   await Promise.all(perTopic);
 }
 
-/** Each topic has had its numbers in ascending order, each once but for `repeated` of them. */
+/** Asserts that each topic got its numbers in ascending order, with at most `repeated` duplicates in total. */
 function assertInOrder(device: Device, count: number, repeated = 0): void {
   const numbers = device.texts.map(Number);
   assert.equal(new Set(numbers).size, count, "some are missing");
@@ -79,7 +79,7 @@ async function ended(setup: Setup, id: string) {
   }
 }
 
-/** The broker must outlive the bridge where that is killed: what it sends again is not the bridge's doing. */
+/** The broker must survive the kills of the bridge: otherwise it could resend messages itself. */
 const mosquittoAndEmbeddedStore: SetupKind = {
   name: "Mosquitto and the embedded store",
   options: requireOrSkip("mosquitto"),
@@ -128,7 +128,7 @@ for (const { kind, count } of [
 
     if (kind === embedded) return;
 
-    it(`${count} messages survive kill -9 of the bridge in the middle of them`, async () => {
+    it(`keeps ${count} messages through kill -9 of the bridge while it publishes them`, async () => {
       device = await Device.connect(setup.brokerUrl);
       const accepted = acceptMany(setup, count);
       await device.arrivals.until(20);
@@ -139,11 +139,11 @@ for (const { kind, count } of [
       const since = Date.now();
       while (new Set(device.texts).size < count) await device.arrivals.until(device.texts.length + 1);
       process.stderr.write(`# ${kind.name}: complete ${Date.now() - since} ms after the restart\n`);
-      // What was being published in that very moment may be published again.
+      // The message in flight at the kill may be published again.
       assertInOrder(device, count, 1);
     });
 
-    it(`${count} messages accepted while the broker is away arrive once and in order after kill -9`, async () => {
+    it(`publishes ${count} messages accepted while the broker is away once and in order after kill -9`, async () => {
       const { bridge } = setup;
       const mosquitto = setup.mosquitto!;
       await mosquitto.stop();
@@ -172,7 +172,7 @@ for (const { kind, count } of [
       assertInOrder(device, count + 1);
     });
 
-    it("what has expired is never sent, and SIGTERM does not wait for the broker", async () => {
+    it("never publishes an expired message, and does not wait for the broker on SIGTERM", async () => {
       const { bridge } = setup;
       const mosquitto = setup.mosquitto!;
       await mosquitto.stop();

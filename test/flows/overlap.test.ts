@@ -1,4 +1,4 @@
-/** Each webhook gets each message once, however its filters overlap with its own or with others'. */
+/** Each webhook gets each message once, even if its filters overlap with each other or with those of other webhooks. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -36,7 +36,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
         receiver.calls.length = 0;
         const sent = TOPICS.map((topic, i) => ({ topic, payload: `q${qos}-${i}` }));
         for (const { topic, payload } of sent) await device.publishAsync(topic, payload, { qos });
-        // Nothing more comes: whatever was sent before the last message has arrived before it.
+        // The last message marks the end: everything sent before it has arrived.
         await device.publishAsync("a/end", "end", { qos });
         const wanted = WEBHOOKS.flatMap(({ path, gets }) =>
           sent.filter(({ topic }) => gets(topic)).map(({ topic, payload }) => `${path} ${topic} ${payload}`),

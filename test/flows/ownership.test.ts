@@ -11,7 +11,7 @@ const AGREES = { status: 200, headers: { "webhook-allowed-origin": ORIGIN, "webh
 describe("the ownership check", () => {
   let bridge: TestBridge;
   let receiver: Receiver;
-  /** What OPTIONS on a path is answered; 405 otherwise. */
+  /** Response to OPTIONS per path; the default is 405. */
   const answers = new Map<string, ReturnType<Receiver["answer"]>>();
   before(async () => {
     bridge = await startTestBridge({ PUBLIC_URL });
@@ -39,7 +39,7 @@ describe("the ownership check", () => {
     assert.equal(answer.status, 200, answer.bytes.toString());
     return answer.body;
   };
-  /** The callback that a receiver was given, at the address that this bridge really has. */
+  /** Returns the callback URL that a receiver got, at the actual address of this bridge. */
   const callbackOf = (call: ReceivedCall) => {
     const url = String(call.headers["webhook-request-callback"]);
     assert.ok(url.startsWith(`${PUBLIC_URL}/v1/webhooks/wh_`), url);
@@ -49,7 +49,7 @@ describe("the ownership check", () => {
     const answer = await fetch(url, init);
     return [answer.status, ((await answer.json()) as { state?: string; code?: string }).state];
   };
-  /** Another webhook gets a message sent after it: what had been on its way to this one would have arrived. */
+  /** Asserts, by a later message to another webhook, that nothing was sent to this one. */
   const assertNothingComes = async (path: string) => {
     const before = delivered("/marker").length;
     await publish("marker");
@@ -57,7 +57,7 @@ describe("the ownership check", () => {
     assert.deepEqual(delivered(path), []);
   };
 
-  it("asks, and delivers to who agrees in the answer", async () => {
+  it("delivers to a receiver that agrees in its response", async () => {
     answers.set("/agrees", AGREES);
     const auth = { type: "bearer", token: "t-0-k-e-n" };
     const rateLimit = { max: 10, perSeconds: 5 };
@@ -85,7 +85,7 @@ describe("the ownership check", () => {
     [{ max: 1, perSeconds: 1 }, "*", { max: 1, perSeconds: 1 }],
   ];
   for (const [i, [own, allowed, then]] of rates.entries()) {
-    it(`a limit of ${JSON.stringify(own)} and an allowed rate of ${allowed} make ${JSON.stringify(then)}`, async () => {
+    it(`with limit ${JSON.stringify(own)} and allowed rate ${allowed} gives ${JSON.stringify(then)}`, async () => {
       const headers = { "webhook-allowed-origin": "*", ...(allowed && { "webhook-allowed-rate": allowed }) };
       answers.set(`/rate${i}`, { status: 204, headers });
       const { verification, rateLimit } = await register(`/rate${i}`, own && { rateLimit: own });
@@ -93,7 +93,7 @@ describe("the ownership check", () => {
     });
   }
 
-  it("keeps messages until the callback is called with its token, which works once and needs no key", async () => {
+  it("keeps messages until the callback is called with its token, which works once and needs no API key", async () => {
     answers.set("/marker", AGREES);
     await register("/marker");
     const { id, state, verification } = await register("/later");
@@ -121,7 +121,7 @@ describe("the ownership check", () => {
     for (const method of ["GET", "POST"]) assert.deepEqual(await confirm(url, { method }), [404, undefined]);
   });
 
-  it("takes the rate that comes with the callback, which may be a POST", async () => {
+  it("applies the rate given with the callback, also by POST", async () => {
     const { id } = await register("/post");
     const headers = { "webhook-allowed-rate": "12" };
     assert.deepEqual(await confirm(callbackOf(asked("/post")[0]!), { method: "POST", headers }), [200, "verified"]);
@@ -135,19 +135,19 @@ describe("the ownership check", () => {
     ["405", { status: 405, headers: AGREES.headers }],
   ];
   for (const [i, [name, answer]] of refusals.entries()) {
-    it(`takes ${name} for no consent`, async () => {
+    it(`does not take ${name} as consent`, async () => {
       answers.set(`/refusal${i}`, answer);
       assert.equal((await register(`/refusal${i}`)).verification.state, "pending");
     });
   }
 
-  it("takes silence for no consent", async () => {
+  it("does not take silence as consent", async () => {
     const gone = await startReceiver();
     await gone.close();
     assert.equal((await register("/gone", { url: gone.url })).state, "paused");
   });
 
-  it("asks again when the url changes, and a token from before is of no use", async () => {
+  it("runs again when the URL changes, and invalidates earlier tokens", async () => {
     answers.set("/before", AGREES);
     const { id } = await register("/before");
     await patch(id, { name: "the same url" });
@@ -169,7 +169,7 @@ describe("the ownership check", () => {
     assert.equal(delivered("/before").length, 0);
   });
 
-  it("is asked for and given up by a change", async () => {
+  it("is turned on and off by a change", async () => {
     const { id, verification } = await register("/changed", { verify: false });
     assert.equal(verification, undefined);
     assert.equal((await patch(id, { verify: true })).state, "paused");

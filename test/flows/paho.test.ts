@@ -1,4 +1,4 @@
-/** Requests to a device that was written with another library. */
+/** Requests to a device written with another MQTT library. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
@@ -7,7 +7,7 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { startProcess, type TestProcess } from "../support/processes.ts";
 import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
-/** Debian's own: a packaged module is not seen by a Python from elsewhere. */
+/** Debian's Python, because other installations do not see Debian's Paho package. */
 const PYTHON = "/usr/bin/python3";
 const DEVICE = fileURLToPath(new URL("../support/paho_device.py", import.meta.url));
 const PAHO = ["/usr/lib/python3/dist-packages/paho"];
@@ -47,7 +47,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
             payload: { id: "{requestId}" },
           };
 
-    it("answers 200 requests at once, each with its own answer", async () => {
+    it("answers 200 concurrent requests, each with its own response", async () => {
       const answers = await Promise.all(
         Array.from({ length: 200 }, () => setup.bridge.api("POST", "/v1/requests", asked)),
       );
@@ -58,7 +58,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("costs at most 10 ms more than the bare round trip over the broker (p50)", async (test) => {
+    it("adds at most 10 ms to the bare round trip over the broker (p50)", async (test) => {
       await probe.subscribeAsync("paho/3/responses/bare", { qos: 1 });
       const bare = await medianOf(async () => {
         const answered = new Promise((resolve) => probe.once("message", resolve));

@@ -1,4 +1,4 @@
-/** Whatever a device sends arrives as it was sent, signed, and as an event that the receivers' libraries read. */
+/** Payloads from devices arrive unchanged and signed, in events that the receivers' libraries can parse. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
@@ -57,7 +57,7 @@ for (const { kind, protocolVersion } of [
       await receiver.close();
     });
 
-    /** Publishes, and answers the two calls that follow, verified and parsed. */
+    /** Publishes, and returns the two calls that follow, verified and parsed. */
     async function exchange(topic: string, payload: Buffer, options: IClientPublishOptions = {}) {
       receiver.calls.length = 0;
       await device.publishAsync(topic, payload, { qos: 1, ...options });
@@ -66,7 +66,7 @@ for (const { kind, protocolVersion } of [
         const call = receiver.calls.find((each) => each.path === path)!;
         const event = readEvent(call, secrets[path]!);
         assert.equal(event.type, "mqtt.message");
-        // The SDK leaves it to its callers to decode headers (HTTP binding section 3.1.3.2).
+        // The SDK leaves the decoding of headers to its callers (HTTP binding section 3.1.3.2).
         assert.equal(path === "/binary" ? decoded(event.subject) : event.subject, topic);
         return { call, event };
       });
@@ -89,9 +89,9 @@ for (const { kind, protocolVersion } of [
       });
     }
 
-    it("counts and logs a payload that is too large, and delivers what follows it", async () => {
+    it("counts and logs a payload that is too large, and delivers the next message", async () => {
       await device.publishAsync("p/large", Buffer.alloc(MAX_PAYLOAD_BYTES + 1), { qos: 1 });
-      await exchange("p/after", Buffer.from("after")); // two calls and no more, none of them of p/large
+      await exchange("p/after", Buffer.from("after")); // exactly two calls, none of them for p/large
 
       const { bytes } = await setup.bridge.api("GET", "/metrics");
       assert.match(bytes.toString(), /^causeway_messages_unmatched_total\{reason="too_large"\} 1$/m);
@@ -128,7 +128,7 @@ for (const { kind, protocolVersion } of [
         for (const { call } of [structured, binary]) assert.equal(call.headers.traceparent, traceparent);
       });
 
-      it("keeps what is declared as text from being read as JSON", async () => {
+      it("does not parse a payload declared as text as JSON", async () => {
         const properties = { contentType: "text/plain; charset=utf-8" };
         const { structured, binary } = await exchange("p/x", Buffer.from("1.10"), { properties });
         assert.equal(structured.event.data, "1.10");
@@ -143,7 +143,7 @@ function mediaType(kind: Kind): string {
   return { json: "application/json", text: "text/plain", bytes: "application/octet-stream" }[kind];
 }
 
-/** The member of the event that holds the payload, as it must stand in the body. */
+/** Returns the member of the event that holds the payload, as the body must contain it. */
 function memberOf(kind: Kind, payload: Buffer): string {
   if (kind === "bytes") return `"data_base64":"${payload.toString("base64")}"`;
   return `"data":${kind === "json" ? payload.toString() : JSON.stringify(payload.toString())}`;

@@ -1,4 +1,4 @@
-/** A full disk under the embedded store and broker: the process answers, and nothing acknowledged is lost. */
+/** A full disk under the embedded store and broker: the process keeps answering and loses no acknowledged message. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,11 +13,11 @@ const PER_SECOND = 100;
 const FAULT_MS = 2_000;
 const MAX_GROWTH_MB = 100;
 const MAX_SCHEDULED = 1_000;
-/** The engine's own files are 40 MB, and it wants room for its log before it starts again. */
+/** The storage engine's own files take 40 MB, and it needs room for its log to start again. */
 const DISK_MB = 200;
 
 describe("a full disk under the embedded store and broker", smallDiskOrSkip(), () => {
-  it("goes on by itself, and all is there, also after a crash", { timeout: 180_000 }, async (t) => {
+  it("does not stop the process or lose messages, also after a crash", { timeout: 180_000 }, async (t) => {
     const disk = makeSmallDisk(DISK_MB);
     t.after(() => disk.unmount());
     const bridge = await startTestBridge({ DATA_DIR: disk.directory });

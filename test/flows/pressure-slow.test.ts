@@ -1,4 +1,4 @@
-/** What is slower than the devices: Redis, or a receiver. Nothing waits in the bridge itself. */
+/** Redis or a receiver slower than the devices: no backlog builds up in the bridge itself. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,8 +17,8 @@ const PER_SECOND = 1_000;
 const COUNT = 4_000;
 const MAX_GROWTH_MB = 100;
 
-describe("slower than the devices", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("Redis: what it cannot take waits at the broker", { timeout: 120_000 }, async (t) => {
+describe("a part slower than the devices", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("Redis leaves the backlog at the broker", { timeout: 120_000 }, async (t) => {
     const { bridge, mosquitto, receiver, proxy } = await startParts(t);
     await bridge.register({ url: receiver.url, topics: ["load/#"] });
     const memory = watchMemory(bridge.pid);
@@ -41,7 +41,7 @@ describe("slower than the devices", requireOrSkip("mosquitto", "redis-server"), 
     t.diagnostic(`the process grew by ${memory.grown | 0} MB`);
   });
 
-  it("a receiver: the oldest beyond the limit fall out, and are counted", { timeout: 120_000 }, async (t) => {
+  it("a receiver makes the bridge discard and count the oldest deliveries", { timeout: 120_000 }, async (t) => {
     const max = 1_000;
     const { bridge, mosquitto, receiver } = await startParts(t, { MAX_WAITING_DELIVERIES: String(max) });
     const { id } = await bridge.register({ url: receiver.url, topics: ["load/#"] });

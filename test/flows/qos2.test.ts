@@ -1,6 +1,6 @@
 /**
- * QoS 2 is exactly once into the queue: the bridge is killed at random moments while it receives, and each message is
- * there once for each webhook. The webhooks are disabled, so that everything can be counted in the end.
+ * QoS 2 gives exactly-once enqueueing: the bridge is killed at random moments while it receives, and each message is in
+ * the queue of each webhook once. The webhooks are disabled, so that all deliveries can be counted at the end.
  */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
@@ -14,12 +14,12 @@ import { requireOrSkip } from "../support/requirements.ts";
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const PREFIX = "exact";
 const KILLS = 3;
-/** Messages published while the bridge lives, and after each kill of it. */
+/** Messages published between two kills of the bridge. */
 const SLICE = 300;
-/** After the first message of a life is there: kills come in any phase of it. */
+/** Longest time from the first received message to a kill: kills hit any phase of the exchange. */
 const LIFE_MS = 200;
 
-/** Mulberry32. */
+/** Mulberry32 generator. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -30,10 +30,13 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Numbered messages, as many at once as Mosquitto allows. @returns those that the broker acknowledged; the others are in doubt */
+/**
+ * Publishes numbered messages, as many at once as Mosquitto allows.
+ * @returns the numbers that the broker acknowledged; the others are in doubt
+ */
 async function publishAll(url: string, numbers: number[]): Promise<Set<number>> {
   const device = await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0 });
-  device.on("error", () => {}); // its broker may be killed under it
+  device.on("error", () => {}); // its broker may be killed
   const acknowledged = new Set<number>();
   const rest = [...numbers];
   const next = async () => {
@@ -47,7 +50,7 @@ async function publishAll(url: string, numbers: number[]): Promise<Set<number>> 
   return acknowledged;
 }
 
-/** One with one filter, and one with filters that overlap and an order. */
+/** Registers a webhook with one filter, and one with overlapping filters and ordering. */
 async function registerBoth(bridge: TestBridge): Promise<string[]> {
   const webhook = { url: "http://127.0.0.1:9/never-called", qos: 2, enabled: false };
   const one = await bridge.register({ ...webhook, topics: [`${PREFIX}/#`] });
@@ -60,7 +63,7 @@ async function waiting(bridge: TestBridge, webhookId: string): Promise<number> {
   return counts.pending + counts.retrying;
 }
 
-/** Everything in the queue of a webhook: message id → topic. Read again when it moved while it was read. */
+/** Returns the webhook's queue as message id → topic; reads again if the queue changed during the read. */
 async function listed(bridge: TestBridge, webhookId: string): Promise<Map<string, string>> {
   for (;;) {
     const topics = new Map<string, string>();
@@ -76,7 +79,7 @@ async function listed(bridge: TestBridge, webhookId: string): Promise<Map<string
   }
 }
 
-/** The numbers of the messages in the queues of webhooks, once a last message has come behind them. */
+/** Returns the message numbers in the queues of the webhooks, once a final marker message has arrived. */
 async function queued(bridge: TestBridge, webhookIds: string[], brokerUrl: string): Promise<number[][]> {
   const last = `${PREFIX}/-1`;
   const device = await connectAsync(brokerUrl);
@@ -104,10 +107,13 @@ function assertEachOnce(found: number[][], sure: Iterable<number>): void {
 }
 
 const sequence = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
-/** Mosquitto says what it sent again: what a bridge without a memory would take for new messages. */
+/** Mosquitto logs the messages it resends, which a bridge without its ledger would take for new ones. */
 const sentAgain = (log: string) => log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1, q2/g)?.length ?? 0;
 
-/** Publishes slices, and does something bad a random time after the first message of each. @returns what is there */
+/**
+ * Publishes slices, and causes a fault a random time after the first message of each.
+ * @returns the numbers that the broker acknowledged
+ */
 async function through(
   faults: (() => Promise<void>)[],
   { bridge, url, webhookId, random }: { bridge(): TestBridge; url: string; webhookId: string; random(): number },
@@ -131,7 +137,7 @@ describe(`QoS 2, seed ${SEED}`, () => {
     { protocol: "3.1.1", store: "Redis" },
     { protocol: "5", store: "the embedded store" },
   ]) {
-    it(`kill -9 of the bridge: Mosquitto with MQTT ${protocol}, ${store}`, {
+    it(`survives kill -9 of the bridge: Mosquitto with MQTT ${protocol}, ${store}`, {
       timeout: 120_000,
       ...requireOrSkip("mosquitto", ...(store === "Redis" ? ["redis-server"] : [])),
     }, async (t: TestContext) => {

@@ -1,4 +1,4 @@
-/** `rateLimit` and Retry-After: nothing is called too soon, and nothing loses an attempt by it. */
+/** `rateLimit` and Retry-After: no call happens too early, and no delivery loses an attempt. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
@@ -36,17 +36,17 @@ for (const { name, options, servers } of [
       for (let i = 0; i < count; i++) await device.publishAsync(topic, String(i), { qos: 1 });
     };
     const at = (path: string) => receiver.attempts.filter((call) => call.path === path);
-    /** The most calls that came within any stretch of so many milliseconds. */
+    /** Returns the largest number of calls within any interval of `ms` milliseconds. */
     const densest = (path: string, ms: number) => {
       const times = at(path).map(({ at }) => at);
       return Math.max(...times.map((from) => times.filter((time) => time >= from && time < from + ms).length));
     };
 
-    it("is kept, changes at once and can be taken away, and no attempt is lost", async () => {
+    it("is kept, can be changed and removed at once, and costs no attempt", async () => {
       const { id } = await register("/limited", { rateLimit: { max: 3, perSeconds: 2 } });
       await publish("limited", 40);
       await receiver.until(() => at("/limited").length >= 7);
-      // Two stretches touch: six, where one ends and the next begins.
+      // The interval touches two periods: six calls at most around their boundary.
       assert.ok(densest("/limited", 1_900) <= 6, `${densest("/limited", 1_900)} in two seconds`);
       const begun = at("/limited")[0]!.at;
       assert.ok(at("/limited")[6]!.at - begun >= 3_800, `the seventh after ${at("/limited")[6]!.at - begun} ms`);
@@ -60,18 +60,18 @@ for (const { name, options, servers } of [
       for (const { headers } of at("/limited")) assert.equal(headers["causeway-attempt"], "1");
     });
 
-    it("is not outrun by the rests of an endpoint that is overloaded", async () => {
+    it("still holds during the cool-downs of an overloaded endpoint", async () => {
       receiver.answer = ({ path }) => (path === "/both" ? { status: 429, headers: { "retry-after": "1" } } : 204);
       await register("/both", { rateLimit: { max: 2, perSeconds: 8 }, concurrency: 1 });
       await publish("both", 5);
       await receiver.until(() => at("/both").length >= 3);
       const times = at("/both").map(({ at }) => at);
-      // Two in eight seconds are one in four, although the receiver asks for one second only.
+      // Two calls in eight seconds, although the receiver asks for a pause of one second only.
       assert.ok(times[2]! - times[0]! >= 7_500, `the third after ${times[2]! - times[0]!} ms`);
       receiver.answer = () => 204;
     });
 
-    it("waits five seconds when 429 says so, and uses up no attempt", async () => {
+    it("waits five seconds after 429 with Retry-After, and uses up no attempt", async () => {
       receiver.answer = ({ path }) =>
         path === "/busy" && at("/busy").length <= 1 ? { status: 429, headers: { "retry-after": "5" } } : 204;
       const { id } = await register("/busy", { concurrency: 1 });
@@ -88,7 +88,7 @@ for (const { name, options, servers } of [
       assert.equal(counts.failed, 0);
     });
 
-    it("waits no longer when the webhook gets another URL", async () => {
+    it("ends the wait when the webhook gets another URL", async () => {
       receiver.answer = ({ path }) => (path === "/long" ? { status: 503, headers: { "retry-after": "3600" } } : 204);
       const { id } = await register("/long");
       await publish("long", 1);

@@ -1,4 +1,4 @@
-/** Deliveries to a receiver with a private CA that demands a client certificate, by the real process. */
+/** Deliveries by the real process to a receiver with a private CA that requires a client certificate. */
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { createServer, type Server } from "node:https";
@@ -33,7 +33,7 @@ describe("a receiver behind TLS", needsOpenssl, () => {
     server.close();
   });
 
-  it("is called once its CA is trusted and the certificate is one that it knows", async () => {
+  it("is called once its CA is trusted and the client certificate is one that it accepts", async () => {
     const [client, stranger] = [ours!.issue("bridge"), theirs!.issue("stranger")];
     const mtls = { type: "mtls", cert: client.cert, key: client.key };
     const { id } = await bridge.register({

@@ -1,4 +1,4 @@
-/** A Redis that refuses commands: nothing secret is said, no request ends with 500, and it works again. */
+/** A Redis that refuses commands: no secret leaks, no request ends with 500, and the bridge recovers. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -15,7 +15,7 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
-/** Taken from the user one after the other. Redis applies it to open connections, too. */
+/** Commands taken from the user one after the other. Redis applies the change to open connections, too. */
 const REFUSED = [
   ["-@write"],
   ["-@read"],
@@ -34,7 +34,7 @@ const REFUSED = [
   ["-@keyspace"],
   ["-@all"],
 ];
-/** How long a refusal lasts at least, so that workers and timers meet it. */
+/** Shortest duration of a refusal, so that workers and timers run into it. */
 const ROUND_MS = 800;
 
 const STORE_PASSWORD = "st0re/p@ss word-needle";
@@ -104,11 +104,11 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
     retry: { scheduleSeconds: Array(50).fill(1) },
   });
 
-  /** Everything a client may ask for, at once. */
+  /** Makes every kind of API call at once. */
   async function askAll(round: string): Promise<void> {
     const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
       const answer = await bridge.api(method, path, body, headers);
-      // Shown by design in the answer that makes them.
+      // The response that creates a secret contains it by design.
       const shown = answer.status === 201 && { ...answer.body, secret: undefined, key: undefined };
       const bytes = shown ? Buffer.from(JSON.stringify(shown)) : answer.bytes;
       answers.push([`${method} ${path} with ${round}`, { ...answer, bytes }]);
@@ -150,7 +150,7 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
     ]);
   }
 
-  it("says no secret and no payload, answers no 500, and works again", { timeout: 90_000 }, async (t) => {
+  it("leaks no secret or payload, causes no 500, and works again", { timeout: 90_000 }, async (t) => {
     for (const rules of REFUSED) {
       await allow(...rules);
       const wait = delay(ROUND_MS);
@@ -167,7 +167,7 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
       await allow("+@all");
     }
 
-    // A password that was changed under the bridge: AUTH is refused, and its arguments are in the error.
+    // The password changes while the bridge runs: Redis refuses AUTH, and the error contains its arguments.
     await allow("resetpass", ">another");
     await admin.call("CLIENT", "KILL", "USER", "bridge");
     await bridge.waitForOutput(/store_lost/);
@@ -195,7 +195,7 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
     assert.match(bridge.output, /"type":"ReplyError"/, "errors of Redis were logged");
   });
 
-  it("says no password at a start that it refuses", async () => {
+  it("does not leak its password when it refuses the bridge at startup", async () => {
     const [wrong, dir] = [`not-${STORE_PASSWORD}`, temporaryDirectory("refused")];
     const child = startProcess(process.execPath, [...MAIN], {
       env: { STORE_URL: storeUrl(wrong), DATA_DIR: dir, LOG_LEVEL: "trace", PORT: "0", BROKER_PORT: "0" },

@@ -1,4 +1,4 @@
-/** A start that cannot use its data ends with 78 and one sentence about what to do, without a stack trace. */
+/** A start with unusable data ends with exit code 78 and one sentence about the remedy, without a stack trace. */
 
 import assert from "node:assert/strict";
 import { rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ async function refused(dataDir: string, pattern: RegExp, env: Record<string, str
 }
 
 describe("a start is refused", () => {
-  it("with a DATA_DIR that is a file, or below one, or where nothing can be made", { timeout: 60_000 }, async () => {
+  it("with a DATA_DIR that is a file, lies below a file, or cannot be created", { timeout: 60_000 }, async () => {
     const file = join(temporaryDirectory("refused"), "file");
     writeFileSync(file, "");
     const pattern =
@@ -28,7 +28,7 @@ describe("a start is refused", () => {
     await refused(file, pattern);
     await refused(join(file, "below"), pattern);
     await refused("/proc/causeway", pattern);
-    // Nothing needs it then, and a file in its place is a mistake all the same.
+    // DATA_DIR is not needed with these settings, but a file in its place is a mistake all the same.
     await refused(file, pattern, {
       API_KEY: "k".repeat(16),
       STORE_URL: "redis://127.0.0.1:1",

@@ -1,4 +1,4 @@
-/** A broker that hangs up at some filters: who is told, and that everybody else goes on. */
+/** A broker that closes the connection at some filters: the affected caller gets the error, all else keeps working. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { type Receiver, startReceiver } from "../support/receiver.ts";
 const REASON = "the broker ends the connection at this filter";
 const WAIT_MS = 30_000;
 
-describe("a broker that hangs up at a filter", () => {
+describe("a broker that closes the connection at a filter", () => {
   let broker: FakeBroker;
   let bridge: TestBridge;
   let receiver: Receiver;
@@ -40,7 +40,7 @@ describe("a broker that hangs up at a filter", () => {
     }
   }
 
-  it("takes no webhook with it, and shows on the one that it concerns", async () => {
+  it("does not affect other webhooks, and is reported on the affected one", async () => {
     const url = receiver.url;
     const { body: other } = await bridge.api("POST", "/v1/webhooks", { url, topics: ["good/1"] });
     const { body } = await bridge.api("POST", "/v1/webhooks", { url, topics: ["good/2", "bad/1"] });
@@ -62,7 +62,7 @@ describe("a broker that hangs up at a filter", () => {
     await receiver.untilCalled(2);
   });
 
-  it("fails the asynchronous request whose answer could not arrive, and no other", async () => {
+  it("fails only the asynchronous request whose response could not arrive", async () => {
     const ask = (responseTopic: string) =>
       bridge.api("POST", "/v1/requests", { topic: "t", responseTopic }, { prefer: "respond-async" });
     const { body: bad } = await ask("bad/answer");
@@ -74,7 +74,7 @@ describe("a broker that hangs up at a filter", () => {
     assert.equal(sent.body.outcome, "acknowledged");
   });
 
-  it("refuses the stream and the synchronous request that it concerns with 502", async () => {
+  it("makes the affected stream and synchronous request fail with 502", async () => {
     const stream = await bridge.api("GET", "/v1/stream?topic=bad/2");
     assert.deepEqual([stream.status, stream.body.code], [502, "broker_refused"]);
     assert.equal(stream.body.detail, `bad/2: ${REASON}`);

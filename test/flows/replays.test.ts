@@ -1,4 +1,4 @@
-/** Many deliveries made again in the background, and the books of what a webhook was ever given. */
+/** Replays in the background, and the ledgers of a webhook's deliveries. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -53,7 +53,7 @@ for (const { kind, many } of [
         assert.ok(Date.now() < end, `still ${JSON.stringify(value)}`);
       }
     }
-    /** So many that have failed, at an expression: failing calls would open the breaker. */
+    /** Makes `count` failed deliveries, by an expression that fails: failing calls would open the breaker. */
     async function failed(name: string, count: number, webhook: Json = {}): Promise<string> {
       const id = await register(name, { transform: "$error('not yet')", ...webhook });
       const load = publishLoad(setup.brokerUrl, { count, perSecond: 2_000, topic: name });
@@ -68,7 +68,7 @@ for (const { kind, many } of [
       return id;
     }
 
-    it("makes the failed ones of a time again, in their order and with their ids", async () => {
+    it("makes the failed deliveries of a period again, in order and with their ids", async () => {
       const id = await failed("some", 40, { concurrency: 1 });
       const { items } = (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?limit=250`)).body;
       const first: string[] = items.map(({ messageId }: Json) => messageId);
@@ -104,7 +104,7 @@ for (const { kind, many } of [
       );
     });
 
-    it("refuses what it cannot mean, and a second one meanwhile", async () => {
+    it("refuses invalid requests, and a second replay while one runs", async () => {
       const id = await failed("refused", 300);
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       for (const [body, path] of [
@@ -121,7 +121,7 @@ for (const { kind, many } of [
       assert.deepEqual(both.map(({ status }) => status).sort(), [202, 409]);
       const { body } = both.find(({ status }) => status === 202)!;
       assert.equal(body.count, 300);
-      // A paused webhook's just wait again.
+      // The deliveries of a paused webhook wait again.
       await until(
         () => read(id, body.id),
         ({ state }) => state === "finished",
@@ -132,7 +132,7 @@ for (const { kind, many } of [
       assert.equal((await bridge.api("GET", `/v1/webhooks/${other}/replays/${body.id}`)).status, 404);
     });
 
-    it("is cancelled, by a person or with its webhook", async () => {
+    it("is cancelled, by a call or with its webhook", async () => {
       const id = await failed("cancelled", many);
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       const { body } = await replay(id, { status: "failed" });
@@ -146,7 +146,7 @@ for (const { kind, many } of [
       assert.equal(second.status, 202, "it does not stand in the way of another one");
       assert.equal((await bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
       assert.equal((await bridge.api("GET", `/v1/webhooks/${id}/replays/${second.body.id}`)).status, 404);
-      // The bridge goes on: a replay of another webhook runs after it.
+      // The bridge keeps working: a replay of another webhook runs afterwards.
       const next = await failed("next", 3);
       const third = await replay(next, { status: "failed" });
       await until(
@@ -155,7 +155,7 @@ for (const { kind, many } of [
       );
     });
 
-    it("loses none when the process is killed in the middle", { timeout: 150_000 }, async (t) => {
+    it("loses no delivery when the process is killed during a replay", { timeout: 150_000 }, async (t) => {
       const id = await failed("killed", many, { concurrency: 50 });
       const called = receiver.attempts.length;
       const { body } = await replay(id, { status: "failed" });
@@ -186,7 +186,7 @@ for (const { kind, many } of [
       assert.equal(now.failed, 0);
     });
 
-    it("lets the oldest fall out beyond the limit, and the books agree", async () => {
+    it("discards the oldest deliveries beyond the limit, and the ledgers agree", async () => {
       const id = await register("books", { enabled: false });
       const total = many + MAX_WAITING + 150;
       const load = publishLoad(setup.brokerUrl, { count: total, perSecond: 3_000, topic: "books" });
@@ -200,7 +200,7 @@ for (const { kind, many } of [
       );
       assert.equal(waiting.discarded, MAX_WAITING + 150);
       answers.set("/books", 204);
-      // The sum holds below the numbers of finished ones that are kept.
+      // The sum holds as long as fewer deliveries finish than finished ones are kept.
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
       await receiver.until((calls) => calls.filter(({ path }) => path === "/books").length >= many, 60_000);
       const end = await until(
@@ -216,7 +216,7 @@ for (const { kind, many } of [
         new RegExp(`causeway_deliveries_discarded_total\\{webhook="${id}"\\} ${MAX_WAITING + 150}\\n`),
       );
       assert.match(bridge.output, /deliveries_discarded/);
-      // The oldest went.
+      // The oldest ones were discarded.
       const delivered = receiver.calls.filter(({ path }) => path === "/books");
       const numbers = delivered.map(({ body }) => Number(JSON.parse(body.toString()).data));
       assert.ok(Math.min(...numbers) >= MAX_WAITING + 150 - 200, `number ${Math.min(...numbers)} was kept`);

@@ -1,4 +1,4 @@
-/** `replyTopic`: what a receiver answers is published, through outages too. */
+/** `replyTopic`: the receiver's response body is published, also through outages. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync, type IPublishPacket } from "mqtt";
@@ -13,7 +13,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const withMqtt5 = setup.mosquitto !== undefined;
       const device = await connectAsync(setup.brokerUrl, {
         protocolVersion: withMqtt5 ? 5 : 4,
-        // What comes while it is away is kept for it.
+        // The broker keeps its messages while it is away.
         clientId: "device",
         clean: false,
         ...(withMqtt5 && { properties: { sessionExpiryInterval: 300 } }),
@@ -47,7 +47,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal(answeredTo, "answers/7");
       assert.deepEqual({ ...packet.properties }, { contentType: "application/json", correlationData });
 
-      // The broker goes away between the message and the answer: the reply comes when it is back.
+      // The broker goes away between the message and the response: the reply comes once it is back.
       const waiting = next();
       receiver.delayMs = 500;
       await device.publishAsync("ask/2", "?", { qos: 1 });

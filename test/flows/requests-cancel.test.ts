@@ -39,8 +39,8 @@ async function startSetup(t: TestContext, kind: SetupKind): Promise<Setup> {
 }
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
-  describe(`a request that is taken back: ${kind.name}`, kind.options, () => {
-    it("after it was published, and not after the response", { timeout: 90_000 }, async (t) => {
+  describe(`cancelling a request: ${kind.name}`, kind.options, () => {
+    it("works after it was published, but not after the response", { timeout: 90_000 }, async (t) => {
       const { bridge, brokerUrl } = await startSetup(t, kind);
       const { device, asked } = await startDevice(t, brokerUrl);
       const { id } = (await ask(bridge)).body;
@@ -71,8 +71,8 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
   });
 }
 
-describe("a request that is taken back", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("before it was published, never is", { timeout: 90_000 }, async (t) => {
+describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("prevents the publication of a waiting request", { timeout: 90_000 }, async (t) => {
     const { bridge, mosquitto, brokerUrl } = await startSetup(t, mosquittoAndRedis("5"));
     await mosquitto!.stop();
     const [first, second] = [(await ask(bridge)).body.id, (await ask(bridge)).body.id];
@@ -85,7 +85,7 @@ describe("a request that is taken back", requireOrSkip("mosquitto", "redis-serve
     assert.deepEqual(asked, [`devices/7/requests/${third}`]);
   });
 
-  it("at another instance than the one that accepted it", { timeout: 90_000 }, async (t) => {
+  it("works at another instance than the one that accepted it", { timeout: 90_000 }, async (t) => {
     const { bridges, mosquitto } = await startInstances(t);
     const [a, b] = bridges as [TestBridge, TestBridge];
     const { device, asked } = await startDevice(t, mosquitto.url);

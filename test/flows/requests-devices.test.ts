@@ -1,4 +1,4 @@
-/** Requests to devices that listen in other ways: several that share a subscription, and one with wildcards. */
+/** Requests to devices with shared subscriptions and with wildcards. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -8,7 +8,7 @@ const REQUESTS = 20;
 
 for (const protocol of ["5", "3.1.1"] as const) {
   const kind = mosquittoAndRedis(protocol);
-  describe(`who answers a request, ${kind.name}`, kind.options, () => {
+  describe(`a request, ${kind.name}`, kind.options, () => {
     let setup: Setup;
     const devices: MqttClient[] = [];
     before(async () => {
@@ -19,7 +19,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       await setup.close();
     });
 
-    /** A device that answers with its name and counts what it answered. */
+    /** Connects a device that answers with its name and counts its responses. */
     async function device(name: string, filter: string) {
       const client = await connectAsync(setup.brokerUrl, { protocolVersion: protocol === "5" ? 5 : 4 });
       devices.push(client);
@@ -40,10 +40,10 @@ for (const protocol of ["5", "3.1.1"] as const) {
     });
     const ask = (body: object) => setup.bridge.api("POST", "/v1/requests", { payload: "?", ...body });
 
-    it("one of a group that shares a subscription", async () => {
+    it("is answered by one member of a shared subscription", async () => {
       const one = await device("one", "$share/g/devices/shared/requests/+");
       const two = await device("two", "$share/g/devices/shared/requests/+");
-      // Without a response topic of its own: MQTT 5 needs no agreement on topics.
+      // Without a response topic in the request: MQTT 5 needs no agreement on topics.
       const bodies = [OWN("shared"), ...(protocol === "5" ? [{ topic: "devices/shared/requests/x" }] : [])];
       for (const request of bodies) {
         const answers = await Promise.all(Array.from({ length: REQUESTS }, () => ask(request)));
@@ -60,7 +60,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       assert.match(bytes.toString(), /^causeway_request_answers_late_total 0$/m, "no second answer came");
     });
 
-    it("one of that group, when the request is stored", async () => {
+    it("is answered by one member of a shared subscription when stored", async () => {
       const { status, body } = await setup.bridge.api(
         "POST",
         "/v1/requests",
@@ -79,7 +79,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("a device that subscribed with wildcards", async () => {
+    it("is answered by a device that subscribed with wildcards", async () => {
       const { asked } = await device("wild", "devices/+/requests/#");
       const { status, body } = await ask(OWN("any"));
       assert.equal(status, 200);

@@ -1,4 +1,4 @@
-/** Stored requests that the broker does not take: `failed` at once on every instance, and after a restart. */
+/** Stored requests that the broker refuses are `failed` at once on every instance, and after a restart. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -43,7 +43,7 @@ const CASES = [
   },
 ] as const;
 
-describe("a stored request that the broker does not take", requireOrSkip("mosquitto", "redis-server"), () => {
+describe("a stored request that the broker refuses", requireOrSkip("mosquitto", "redis-server"), () => {
   for (const { protocol, title, extraConfig, request, error } of CASES) {
     it(`MQTT ${protocol}: ${title}`, { timeout: 90_000 }, async (t) => {
       const broker = { extraConfig: extraConfig() };

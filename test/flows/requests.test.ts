@@ -1,4 +1,4 @@
-/** Ask a device over HTTP and get its answer: synchronous and stored, on every kind of broker. */
+/** Requests to a device over HTTP and their responses: synchronous and stored, on every kind of broker. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
@@ -9,7 +9,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
   describe(`requests: ${kind.name}`, kind.options, () => {
     let setup: Setup;
     let device: MqttClient;
-    /** What the device does with a request. */
+    /** Handles a request at the device. */
     let onRequest: (topic: string, payload: Buffer, packet: IPublishPacket) => void;
 
     before(async () => {
@@ -26,7 +26,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       await setup.close();
     });
 
-    /** Answers on the topic of the request's name, with what was asked. */
+    /** Makes the device echo the request on the response topic that corresponds to the request's topic. */
     function echo() {
       onRequest = (topic, payload) => device.publish(topic.replace("requests", "responses"), payload, { qos: 1 });
     }
@@ -34,7 +34,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       setup.bridge.api("POST", "/v1/requests", body, headers);
     const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
 
-    it("answers with what the device answered", async () => {
+    it("returns the device's response", async () => {
       const { status, body, bytes } = await ask({ ...OWN, payload: { n: 1, id: "{requestId}" } });
       assert.equal(status, 200, bytes.toString());
       assert.match(body.id, /^req_/);
@@ -44,7 +44,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.ok(body.durationMs > 0);
     });
 
-    it("hands on payloads byte for byte", async () => {
+    it("passes payloads on byte for byte", async () => {
       for (const [payload, text] of [
         ["1.10", '"payload":1.10,'],
         ["plain", '"payload":"plain",'],
@@ -58,7 +58,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal(body.response.payloadBase64, "/wA=");
     });
 
-    it("gives each of 200 requests at once its own answer", async () => {
+    it("gives each of 200 concurrent requests its own response", async () => {
       const answers = await Promise.all(
         Array.from({ length: 200 }, (_, n) => ask({ ...OWN, payload: { n, id: "{requestId}" } })),
       );
@@ -68,7 +68,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
     });
 
-    it("takes the first message where match is first", async () => {
+    it("takes the first message with match first", async () => {
       onRequest = () => device.publish("devices/8/answers", "hello");
       const asked = { topic: "devices/8/requests", responseTopic: "devices/8/answers", match: "first" };
       const { status, body } = await ask(asked);
@@ -77,7 +77,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       echo();
     });
 
-    it("tells answers on one topic by their correlation data, on MQTT 5", async () => {
+    it("matches responses on one topic by their correlation data, on MQTT 5", async () => {
       const asked = { topic: "devices/9/requests", responseTopic: "devices/9/answers", match: "correlation" };
       if (!five) {
         const { status, body } = await ask(asked);
@@ -89,7 +89,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       onRequest = (_topic, payload, packet) => {
         held.push({ payload, packet });
         if (held.length < 3) return;
-        // The last one first, and one that is nobody's.
+        // The device responds in reverse order, and adds one response that matches no request.
         device.publish("devices/9/answers", "?", { properties: { correlationData: Buffer.from("nobody") } });
         for (const { payload: asked, packet } of held.reverse()) {
           const { responseTopic, correlationData } = packet.properties!;
@@ -108,7 +108,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       echo();
     });
 
-    it("uses a topic of its own where none is given, on MQTT 5", async () => {
+    it("uses its own response topic when none is given, on MQTT 5", async () => {
       if (!five) return;
       onRequest = (_topic, payload, { properties }) => device.publish(properties!.responseTopic!, payload);
       const { status, body } = await ask({ topic: "devices/10/requests", payload: "x" });
@@ -117,7 +117,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       echo();
     });
 
-    it("says 504 when the device does not answer, and counts the late answer", async () => {
+    it("answers 504 when the device does not respond, and counts the late response", async () => {
       let topic = "";
       onRequest = (name) => {
         topic = name;
@@ -133,7 +133,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       echo();
     });
 
-    it("refuses what cannot work, and names the field", async () => {
+    it("refuses unworkable requests and names the field", async () => {
       for (const [body, path] of [
         [{ topic: "a/#" }, "topic"],
         [{ topic: "a", responseTopic: "b/+" }, "responseTopic"],
@@ -149,7 +149,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
     });
 
-    it("keeps an asynchronous request, and takes its answer while the bridge is down", async () => {
+    it("keeps an asynchronous request, and gets its response sent while the bridge was down", async () => {
       const stored = { ...OWN, payload: { id: "{requestId}" }, expirySeconds: 60 };
       let topic = "";
       const asked = new Promise<void>((resolve) => {
@@ -164,7 +164,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal(headers.get("location"), `/v1/requests/${body.id}`);
       await asked;
       assert.equal((await setup.bridge.api("GET", `/v1/requests/${body.id}`)).body.outcome, "pending");
-      // The embedded broker ends with the bridge: there the device can only answer before.
+      // The embedded broker ends with the bridge, so the device has to respond before.
       if (kind !== embedded) await setup.bridge.kill();
       await device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
       if (kind !== embedded) await setup.bridge.start();
@@ -178,7 +178,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       echo();
     });
 
-    it("says expired, and 404 for what it does not know", async () => {
+    it("reports expired requests, and 404 for unknown ones", async () => {
       onRequest = () => undefined;
       const { body } = await ask({ ...OWN, expirySeconds: 1 }, { prefer: "respond-async" });
       for (;;) {

@@ -1,4 +1,4 @@
-/** `retained: "deliver"`: once, what is retained already. */
+/** `retained: "deliver"`: existing retained messages are delivered once. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
@@ -8,7 +8,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`retained messages: ${kind.name}`, kind.options, () => {
-    it("are delivered once each, to the new webhook alone, and not after a restart", {
+    it("are delivered once each, only to the new webhook, and not again after a restart", {
       timeout: 120_000,
     }, async (t) => {
       const setup = await kind.start();
@@ -56,7 +56,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
 
 const kind = mosquittoAndRedis("5");
 describe("retained messages while the broker is away", kind.options, () => {
-  it("are delivered when it is back, also by another run of the bridge", { timeout: 120_000 }, async (t) => {
+  it("are delivered once it is back, also by another run of the bridge", { timeout: 120_000 }, async (t) => {
     const setup = await kind.start({}, { persistence: true });
     const receiver = await startReceiver();
     t.after(async () => {

@@ -28,7 +28,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     [mosquitto, redis, receiver] = [await startMosquitto(), await startRedis(), await startReceiver()];
     const settings = { MQTT_URL: mosquitto.url, STORE_URL: redis.url };
     const all = ROLES.map((role) =>
-      // One that only delivers has no business with the broker.
+      // The delivery role needs no broker.
       startTestBridge({ ...settings, ROLES: role, ...(role === "delivery" && { MQTT_URL: undefined }) }),
     );
     [api, uplink, delivery] = (await Promise.all(all)) as [TestBridge, TestBridge, TestBridge];
@@ -45,7 +45,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
 
   const payloadsAt = (path: string) => () =>
     receiver.calls.filter((call) => call.path === path).map(({ body }) => JSON.parse(body.toString()).data);
-  /** A webhook with a path of its own. */
+  /** Registers a webhook with its own path. */
   async function register(path: string, fields: Record<string, unknown> = {}): Promise<string> {
     const { status, body } = await api.api("POST", "/v1/webhooks", { url: receiver.url + path, ...fields });
     assert.equal(status, 201, JSON.stringify(body));
@@ -57,7 +57,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     return answer.body;
   };
 
-  it("each checks what it needs, and says what it is", async () => {
+  it("check the parts that they need, and report their role", async () => {
     const checks = { api: ["broker", "store", "consumption"], uplink: ["broker", "uplink", "store"] };
     for (const [bridge, role] of [api, uplink, delivery].map((bridge, i) => [bridge, ROLES[i]!] as const)) {
       const ready = (await bridge.readiness(200)).body;
@@ -78,7 +78,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     }
   });
 
-  it("only those with the role api serve the API, and the others say so", async () => {
+  it("serve the API only with the role api, and say so otherwise", async () => {
     for (const bridge of [uplink, delivery]) {
       for (const [method, path] of [
         ["GET", "/v1/webhooks"],
@@ -99,7 +99,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     assert.equal((await api.api("GET", "/docs")).status, 200);
   });
 
-  it("pause, counts, resume, test, preview, retry and replay are asked of the api alone", async () => {
+  it("run pause, counts, resume, test, preview, retry and replay through the api process alone", async () => {
     const path = "/control";
     const received = payloadsAt(path);
     const id = await register(path, { topics: ["control"], filter: "data > 0", retry: { scheduleSeconds: [] } });
@@ -134,7 +134,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     await receiver.until(() => received().filter((data) => data === 2).length === 2);
   });
 
-  it("retained messages, replies and answers to stored requests find their way", async () => {
+  it("handle retained messages, replies and responses to stored requests", async () => {
     await device.publishAsync("kept", "31", { qos: 1, retain: true });
     await register("/kept", { topics: ["kept"], retained: "deliver" });
     await receiver.until(() => payloadsAt("/kept")().includes(31));
@@ -163,7 +163,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     assert.equal((await call("POST", "/v1/requests", { topic: "ask", payload: "?" })).response.payload, 42);
   });
 
-  it("while nobody delivers or receives, what comes waits", async () => {
+  it("keep messages waiting while the delivery or uplink process is away", async () => {
     const path = "/waits";
     const received = payloadsAt(path);
     const id = await register(path, { topics: ["waits"] });
@@ -182,12 +182,12 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
   });
 });
 
-describe("roles without what they need", () => {
+describe("roles without the settings that they need", () => {
   for (const [env, wanted] of [
     [{ ROLES: "api,uplink" }, /ROLES: .*STORE_URL/],
     [{ ROLES: "uplink", STORE_URL: "redis://127.0.0.1:9" }, /ROLES: .*MQTT_URL/],
   ] as const) {
-    it(`end with 78: ${JSON.stringify(env)}`, async () => {
+    it(`end with exit code 78: ${JSON.stringify(env)}`, async () => {
       const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
       const started = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), main], {
         env,

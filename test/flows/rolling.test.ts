@@ -1,6 +1,6 @@
 /**
- * Rolling restarts of two instances under load: SIGTERM, wait, start again, one after the other. Each takes the lane
- * from the one that has it. More of them, at another rate:
+ * Rolling restarts of two instances under load: SIGTERM, wait, start again, one after the other. The other instance
+ * becomes the receiver each time. For more restarts at another rate:
  *
  *     RESTARTS=10 PER_SECOND=1000 node --import tsx --test test/flows/rolling.test.ts
  */
@@ -16,7 +16,7 @@ const RESTARTS = Number(process.env.RESTARTS ?? 2);
 const PER_SECOND = Number(process.env.PER_SECOND ?? 500);
 const CONCURRENCY = 20;
 const STOP_MS = 15_000;
-/** Less than until a lease runs out: the lane was handed over. */
+/** Shorter than the lease, which proves a hand-over. */
 const PAUSE_MS = 3_000;
 
 describe("rolling restarts under load", requireOrSkip("mosquitto", "redis-server"), () => {
@@ -42,13 +42,13 @@ describe("rolling restarts under load", requireOrSkip("mosquitto", "redis-server
       assert.deepEqual(await exit, { code: 0, signal: null });
       stops.push(performance.now() - startedAt);
       await goes.start();
-      // A second with both of them.
+      // Both run for a second.
       const { length } = receiver.calls;
       await receiver.until((calls) => calls.length >= length + PER_SECOND);
     }
     const count = await load.finish();
     const seconds = (Date.now() - underLoad) / 1_000;
-    // On a slow machine a backlog has grown meanwhile.
+    // A slow machine has a backlog by now.
     await untilAll(receiver, count, 60_000 + RESTARTS * 10_000);
 
     const { missing, sameId, otherId } = tally(receiver.calls, count);
@@ -61,7 +61,7 @@ describe("rolling restarts under load", requireOrSkip("mosquitto", "redis-server
   });
 });
 
-/** Milliseconds. */
+/** Returns the longest pause in milliseconds. */
 function longestPause(calls: readonly ReceivedCall[]): number {
   return calls.slice(1).reduce((longest, { at }, i) => Math.max(longest, at - calls[i]!.at), 0);
 }

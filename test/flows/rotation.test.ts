@@ -1,4 +1,4 @@
-/** A signing secret is replaced, and a webhook is paused and resumed, as a receiver sees it. */
+/** Rotation of a signing secret, and pause and resume of a webhook, as a receiver observes them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -11,7 +11,7 @@ import { type ReceivedCall, type Receiver, startReceiver } from "../support/rece
 import { requireOrSkip } from "../support/requirements.ts";
 
 const VERIFIER = fileURLToPath(new URL("../support/verify_webhook.py", import.meta.url));
-/** Debian's, with its standard library alone. */
+/** Debian's Python, with only its standard library. */
 const PYTHON = "/usr/bin/python3";
 const needsPython = existsSync(PYTHON) ? { skip: false } : requireOrSkip(PYTHON);
 
@@ -59,7 +59,7 @@ describe("a webhook in use", () => {
   };
   const get = async (id: string) => (await bridge.api("GET", `/v1/webhooks/${id}`)).body;
 
-  it("is signed with both secrets during the grace, and with the new one alone after it", needsPython, async () => {
+  it("is signed with both secrets during the grace period, and then with the new one", needsPython, async () => {
     const { id, secret: old } = await register("rotated");
     assert.ok(isSigned(await send("rotated"), old));
     const { secret, oldSecretUntil } = await rotate(id, { graceSeconds: 5 });
@@ -81,7 +81,7 @@ describe("a webhook in use", () => {
     assert.equal("oldSecretUntil" in (await get(id)), false);
   });
 
-  it("has a day of grace by default, and takes a secret of yours", async () => {
+  it("has a day of grace by default, and accepts a secret from the caller", async () => {
     const { id, secret: old } = await register("own");
     const mine = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const { secret, oldSecretUntil } = await rotate(id, { secret: mine });
@@ -100,7 +100,7 @@ describe("a webhook in use", () => {
     );
   });
 
-  it("has no grace where none is wanted", async () => {
+  it("has no grace period if it is set to zero", async () => {
     const { id, secret: old } = await register("at-once");
     const { secret, ...shown } = await rotate(id, { graceSeconds: 0 });
     assert.equal("oldSecretUntil" in shown, false);
@@ -117,7 +117,7 @@ describe("a webhook in use", () => {
     );
   });
 
-  it("names what is wrong with a rotation", async () => {
+  it("names the errors of a rotation", async () => {
     const { id } = await register("refused");
     for (const [body, path] of [
       [{ graceSeconds: -1 }, "graceSeconds"],
@@ -131,7 +131,7 @@ describe("a webhook in use", () => {
     assert.equal((await bridge.api("POST", "/v1/webhooks/wh_none/rotate-secret")).status, 404);
   });
 
-  it("is paused and resumed, and brought back after a 410", async () => {
+  it("is paused and resumed, and enabled again after a 410", async () => {
     const { id } = await register("paused");
     const paused = await bridge.api("POST", `/v1/webhooks/${id}/pause`);
     assert.deepEqual([paused.status, paused.body.state, paused.body.enabled], [200, "paused", false]);
@@ -153,7 +153,7 @@ describe("a webhook in use", () => {
     await receiver.until((delivered) => delivered.filter(({ path }) => path === "/other").length === 2);
   });
 
-  it("shows failing no more once it is resumed", async () => {
+  it("is not shown as failing once it is resumed", async () => {
     receiver.answer = ({ path }) => (path === "/failing" ? 500 : 204);
     const { id } = await register("failing", { retry: { scheduleSeconds: [] } });
     for (let i = 0; i < 10; i++) await send("failing");

@@ -1,4 +1,4 @@
-/** Secrets with the real process: what lies in the store, and what is said in answers and in the log. */
+/** Secrets with the real process: the content of the store, of responses and of the log. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
@@ -16,7 +16,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 
 const [OLD, NEW] = [`old-${"k".repeat(40)}`, `new-${"k".repeat(40)}`];
 
-/** Everything in a Redis, as text. */
+/** Returns the whole content of a Redis as text. */
 async function dumpRedis(url: string): Promise<string> {
   const redis = new Redis(url);
   const values: unknown[] = [];
@@ -36,7 +36,7 @@ async function dumpRedis(url: string): Promise<string> {
   return JSON.stringify(values);
 }
 
-/** The bytes of every file: of the tables, of what was changed in them, and of the log of the database. */
+/** Returns the bytes of every file: tables, their changes, and the database log. */
 function dumpFiles(dir: string): string {
   const files = readdirSync(dir, { recursive: true, encoding: "utf8" }).map((file) => join(dir, file));
   return files.map((file) => (statSync(file).isFile() ? readFileSync(file, "latin1") : "")).join("\n");
@@ -63,7 +63,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
     };
     const assertNone = (text: string, where: string) => {
       for (const [name, value] of hidden) {
-        // As it may stand in JSON or in a form, and as Basic has it.
+        // The forms of the secret in JSON and in Basic authentication.
         const forms = [value, JSON.stringify(value).slice(1, -1), Buffer.from(value).toString("base64").slice(0, -4)];
         for (const form of forms) assert.ok(!text.includes(form), `${name} stands in ${where}`);
       }
@@ -96,7 +96,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
       await redis?.stop();
     });
 
-    it("stand in no answer but the one that makes them, not in the store, not in the log", async () => {
+    it("appear only in the response that creates them, not in other responses, the store or the log", async () => {
       const answers: Answer[] = [];
       const ask = async (...args: Parameters<TestBridge["api"]>) => {
         const answer = await bridge.api(...args);
@@ -141,7 +141,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
       for (const id of ids) {
         const { body } = await ask("GET", `/v1/webhooks/${id}`);
         assert.equal("secret" in body, false);
-        // What was read is sent back: masks stand for the values that are there.
+        // Sends the response back: masked values leave the stored ones unchanged.
         assert.equal((await ask("PATCH", `/v1/webhooks/${id}`, { headers: body.headers })).status, 200);
         await ask("GET", `/v1/webhooks/${id}/deliveries`);
         const { secret, ...rotated } = (await bridge.api("POST", `/v1/webhooks/${id}/rotate-secret`)).body;
@@ -179,8 +179,8 @@ for (const kind of ["embedded store", "Redis"] as const) {
       assert.ok(!`${bridge.output}${stored}`.includes(OLD), "the key itself");
     });
 
-    it("end the start with 78 where no key opens them", async () => {
-      // Without SECRETS_KEY the embedded store has a key of its own, which is another one.
+    it("end the start with exit code 78 when no key decrypts them", async () => {
+      // Without SECRETS_KEY the embedded store generates a key, which differs.
       for (const secretsKey of [undefined, NEW]) {
         const child = startProcess(process.execPath, [...MAIN], {
           env: { ...env(secretsKey), API_KEY: "k".repeat(20), PORT: "0", BROKER_PORT: "0" },
@@ -193,7 +193,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
       }
     });
 
-    it("are sealed with a new key at the start, and the old one may go", async () => {
+    it("are encrypted with a new key at the start, so that the old key can go", async () => {
       bridge = await startTestBridge(env(`${NEW},${OLD}`));
       assert.equal((await deliver("bearer")).headers.authorization, "Bearer bearer-4711-token");
       await bridge.stop();
@@ -206,7 +206,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
 }
 
 describe("secrets without a key: Redis", requireOrSkip("redis-server"), () => {
-  it("are plain, which is said, until there is one", async () => {
+  it("are stored in plain text, with a warning, until there is a key", async () => {
     const redis = await startRedis();
     const common = { STORE_URL: redis.url, DATA_DIR: temporaryDirectory("secrets") };
     const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

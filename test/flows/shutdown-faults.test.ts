@@ -1,4 +1,4 @@
-/** SIGTERM under load while a part is away, or stands still, or does not answer: an orderly end in time, nothing lost. */
+/** SIGTERM under load while a part is away, frozen or silent: an orderly end in time, without loss. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
@@ -36,7 +36,7 @@ const redisStalled: Fault = async ({ redis }) => {
   return () => redis.signal("SIGCONT");
 };
 const brokerAway: Fault = async ({ mosquitto }) => {
-  await mosquitto.stop(); // killed, it would itself lose what came since it saved last
+  await mosquitto.stop(); // a SIGKILL would make Mosquitto lose the messages since its last save
   return () => mosquitto.restart();
 };
 const brokerStalled: Fault = async ({ mosquitto }) => {
@@ -45,7 +45,7 @@ const brokerStalled: Fault = async ({ mosquitto }) => {
 };
 const receiverHangs: Fault = async ({ receiver }) => {
   receiver.delayMs = HANG_MS;
-  // All that may be under way is.
+  // Waits until the bridge has as many calls in flight as it may.
   const { length } = receiver.attempts;
   await receiver.untilCalled(length + CONCURRENCY);
   return () => {
@@ -62,7 +62,7 @@ const all =
     };
   };
 
-/** What is away the bridge has noticed; what stands still it has not. */
+/** Faults by name; the bridge has noticed a part that is away, but not one that is frozen. */
 const FAULTS: [what: string, fault: Fault, noticed: boolean][] = [
   ["Redis is away", redisAway, true],
   ["Redis stands still", redisStalled, false],
@@ -74,7 +74,7 @@ const FAULTS: [what: string, fault: Fault, noticed: boolean][] = [
 const sentAgain = ({ mosquitto }: Parts) =>
   mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1/g)?.length ?? 0;
 
-describe("SIGTERM while a part is in trouble", {
+describe("SIGTERM during a fault", {
   concurrency: 3,
   ...requireOrSkip("mosquitto", "redis-server"),
 }, () => {

@@ -1,4 +1,4 @@
-/** SIGTERM under full load: messages from devices, publishes over HTTP at once and stored, requests and streams open. */
+/** SIGTERM under full load: messages from devices, direct and stored publishes over HTTP, open requests and streams. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,17 +15,17 @@ const STOP_MS = 15_000;
 const CALLERS = 4;
 const servers = mosquittoAndRedis("5");
 
-/** What callers were told, by the number that they published. */
+/** Outcomes reported to the API callers, by message number. */
 interface Told {
   acknowledged: number[];
   queued: number[];
   refused: Set<string>;
-  /** Neither an answer nor a refusal came: it may have been published or not. */
+  /** Calls that got neither a response nor a refused connection: the message may or may not be published. */
   broken: number;
 }
 
 describe("SIGTERM under full load", servers.options, () => {
-  it(`keeps every promise: ${PER_SECOND} messages a second beside the API`, { timeout: 120_000 }, async (t) => {
+  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, { timeout: 120_000 }, async (t) => {
     const { bridge, brokerUrl, close } = await servers.start();
     const receiver = await startReceiver();
     const device = await connectTo(brokerUrl, 5);
@@ -84,7 +84,7 @@ describe("SIGTERM under full load", servers.options, () => {
   });
 });
 
-/** Every other publish is stored first. */
+/** Publishes until the signal; every other publish is stored first. */
 async function publishUntil(signal: AbortSignal, bridge: TestBridge, caller: number, told: Told): Promise<void> {
   for (let i = 0; !signal.aborted; i++) {
     const payload = i * CALLERS + caller;
@@ -95,7 +95,7 @@ async function publishUntil(signal: AbortSignal, bridge: TestBridge, caller: num
       else if (status === 202) told.queued.push(payload);
       else told.refused.add(`${status} ${body.code}`);
     } catch (error) {
-      // Nobody listens any more, which is no answer left out.
+      // A refused connection is not a missing response: the bridge no longer listens.
       if (!/ECONNREFUSED/.test(String((error as Error).cause))) told.broken++;
     }
     await delay(10);

@@ -1,4 +1,4 @@
-/** SIGTERM: an orderly end in time, and nothing lost; and starts that must not happen. What is away then: shutdown-faults. */
+/** SIGTERM: an orderly end in time without loss; and refused starts. For SIGTERM during faults see shutdown-faults. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -55,13 +55,13 @@ describe("SIGTERM under load", () => {
       t.diagnostic(`${STOPS} stops, duplicates: ${sameId} same id, ${otherId} received again`);
       assert.deepEqual(missing, []);
       assert.equal(sameId, 0, "calls under way were waited for");
-      // What the embedded broker's publisher had under way itself is published again by it.
+      // Resends by the embedded broker's own publisher do not count.
       if (setup.mosquitto) assert.equal(otherId, 0, "what was received was acknowledged");
       await assertBooksClose(setup.bridge, { receiver });
     });
   }
 
-  it("waits for a call under way", withServers.options, async (t) => {
+  it("waits for a call in flight", withServers.options, async (t) => {
     const { bridge, brokerUrl, close } = await withServers.start();
     const receiver = await startReceiver();
     t.after(async () => {
@@ -91,7 +91,7 @@ describe("SIGTERM under load", () => {
 });
 
 describe("SIGTERM at the start", withServers.options, () => {
-  it("says that it waits for Redis at the start, and ends promptly then", { timeout: 60_000 }, async () => {
+  it("promptly ends a start that reports waiting for Redis", { timeout: 60_000 }, async () => {
     const port = await freePort();
     const bridge = start({ STORE_URL: `redis://127.0.0.1:${port}`, MQTT_URL: "mqtt://127.0.0.1:9" });
     await bridge.waitFor(/store_lost/);
@@ -103,8 +103,8 @@ describe("SIGTERM at the start", withServers.options, () => {
   });
 });
 
-describe("a configuration that cannot work", () => {
-  it("ends with 78 and lists everything wrong with it, without its values", async () => {
+describe("an unusable configuration", () => {
+  it("ends with exit code 78 and lists all errors without the values", async () => {
     const bridge = start({
       PORT: "http",
       API_KEY: "tooshort",
@@ -122,7 +122,7 @@ describe("a configuration that cannot work", () => {
     assert.doesNotMatch(bridge.output, /very-secret|tooshort/);
   });
 
-  it("ends with 78 when the HTTP port is taken", async (t) => {
+  it("ends with exit code 78 when the HTTP port is taken", async (t) => {
     const receiver = await startReceiver();
     t.after(() => receiver.close());
     const bridge = start({ PORT: new URL(receiver.url).port });

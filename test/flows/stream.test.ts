@@ -1,4 +1,4 @@
-/** Server-Sent Events over the real process: each message once, one subscription however many listen. */
+/** Server-Sent Events with the real process: each message once, and one subscription for all listeners. */
 import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, describe, it } from "node:test";
@@ -72,7 +72,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       await setup.close();
     });
 
-    it("shows each message once, however the filters overlap", async () => {
+    it("sends each message once, even if filters overlap", async () => {
       const [one, three] = await Promise.all([read(url("s/#")), read(url("s/#", "s/+/x", "s/a/+"))]);
       for (const [i, topic] of ["s/a/x", "s/a/y", "s/b/x", "t/a/x", "s/end"].entries()) {
         await device.publishAsync(topic, `{"i": ${i},\n"text":"a"}`, { qos: 1 });
@@ -89,7 +89,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
     });
 
-    it("does not replay what is retained", async () => {
+    it("does not send retained messages", async () => {
       await device.publishAsync("r/1", "old", { qos: 1, retain: true });
       const reader = await read(url("r/#"));
       await device.publishAsync("r/2", "new", { qos: 1 });
@@ -101,7 +101,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       reader.close();
     });
 
-    it("refuses filters that are none, and names them", async () => {
+    it("refuses invalid filters and names them", async () => {
       const { status, body } = await setup.bridge.api("GET", "/v1/stream?topic=a&topic=b%23");
       assert.equal(status, 400);
       assert.equal(body.code, "invalid_topic_filter");
@@ -109,7 +109,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal((await setup.bridge.api("GET", "/v1/stream")).status, 400);
     });
 
-    it("lets a key watch only what it may read", async () => {
+    it("lets a key receive only topics that it may read", async () => {
       const input = { name: "watcher", scopes: ["read"], read: ["k/#"] };
       const { body: key } = await setup.bridge.api("POST", "/v1/keys", input);
       const reader = await read(url("k/a/+"), `Bearer ${key.key}`);
@@ -141,11 +141,11 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       }
       console.log(`# 1,000 listeners: ${Math.round(grown)} MB`);
       assert.ok(grown <= 60, `${grown} MB`);
-      // Mosquitto has a line for each subscription it takes.
+      // Mosquitto logs one line for each subscription.
       const taken = setup.mosquitto?.log.match(/^\d+: causeway-live-\S+ 1 m\/#$/gm);
       if (setup.mosquitto) assert.equal(taken?.length, 1, "one subscription at the broker");
       for (const reader of readers) reader.close();
-      await setup.mosquitto?.waitForLog(/^\d+: causeway-live-\S+ m\/#$/m); // and one for its end
+      await setup.mosquitto?.waitForLog(/^\d+: causeway-live-\S+ m\/#$/m); // and one for the unsubscription
     });
 
     it("ends the streams when the process stops", async () => {

@@ -1,4 +1,4 @@
-/** Changing a webhook's topics while devices publish: between filters that overlap, each message of the hand-over once. */
+/** Changes of a webhook's topics while devices publish: messages during a change of overlapping filters come once. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { embedded, mosquittoAndRedis, type SetupKind } from "../support/setups.t
 
 const FILTERS = ["line/+", "line/#"];
 
-/** The embedded store delivers fewer messages a second. */
+/** Fewer messages for the embedded store, which delivers fewer a second. */
 const LOADS: { kind: SetupKind; messages: number; changes: number }[] = [
   { kind: embedded, messages: 150, changes: 5 },
   { kind: mosquittoAndRedis("5"), messages: 3_000, changes: 20 },
@@ -32,7 +32,7 @@ for (const { kind, messages, changes } of LOADS) {
       let changed = 0;
       const publish = async () => {
         const batch = Math.ceil(messages / (changes * 10));
-        // Goes on until the last change is made: every change meets messages on their way.
+        // Publishes until the last change is made, so that every change meets messages in flight.
         while (sent < messages || changed < changes) {
           const packets = Array.from({ length: batch }, () =>
             device.publishAsync("line/1", String(sent++), { qos: 1 }),

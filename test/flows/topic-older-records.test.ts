@@ -1,4 +1,4 @@
-/** Registrations and requests that an older version accepted must not reach the broker, and all else goes on. */
+/** Invalid registrations and requests accepted by an older version do not reach the broker, and all else works. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { RESPONSES_GATE } from "../../src/downlink/async-requests.ts";
@@ -13,7 +13,7 @@ const log = { info() {}, warn() {}, error() {} };
 const servers = mosquittoAndRedis("5");
 
 describe("records of an older version", servers.options, () => {
-  it("with a filter that no broker takes are set aside with the reason", { timeout: 120_000 }, async (t) => {
+  it("with a filter that no broker accepts are set aside with the reason", { timeout: 120_000 }, async (t) => {
     const [{ bridge, redis, close }, receiver] = [await servers.start(), await startReceiver()];
     t.after(async () => {
       await close();

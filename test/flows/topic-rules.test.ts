@@ -1,4 +1,4 @@
-/** Every way a topic, a filter or another MQTT string can enter: one refusal, and the connections to the broker stand. */
+/** Every API field for a topic, filter or other MQTT string refuses invalid values alike; broker connections remain. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,7 +14,7 @@ const NDJSON = { "content-type": "application/x-ndjson" };
 const SEND_AT = new Date(Date.now() + 3_600_000).toISOString();
 
 type Call = [method: string, path: string, body?: unknown, headers?: Record<string, string>];
-/** The field that is refused, and the call that holds it. */
+/** Name of the case, refused field, and call that contains the field. */
 type Entry = [name: string, field: string, call: (text: string) => Call];
 
 const hook = { url: "https://example.com/hook", topics: ["t"] };
@@ -66,7 +66,7 @@ const STRINGS: Entry[] = [
 ];
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
-  describe(`topics and filters, wherever they enter: ${kind.name}`, kind.options, () => {
+  describe(`topics and filters in every API field: ${kind.name}`, kind.options, () => {
     let setup: Setup;
     let receiver: Receiver;
     before(async () => {
@@ -100,7 +100,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal(found.errors[0].path, field, name);
     }
 
-    it("are refused alike, with the field's name, and everything goes on", { timeout: 120_000 }, async () => {
+    it("are refused alike, with the field's name, without side effects", { timeout: 120_000 }, async () => {
       await setup.bridge.register({ url: receiver.url, topics: ["alive"] });
       for (const bad of [levels(MAX_TOPIC_LEVELS + 1), levels(200), levels(300), "a\tb", "a\u009fb", "a\uffffb"]) {
         for (const entry of NAMES) await assertRefused(entry, bad, "invalid_topic");
@@ -109,7 +109,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       for (const entry of FILTERS) await assertRefused(entry, `${DEEPEST}/#`, "invalid_topic_filter");
       for (const bad of ["a\tb", "a\u0080b", "\ufdd0"])
         for (const entry of STRINGS) await assertRefused(entry, bad, "invalid_request");
-      // After the placeholder is replaced, and with the topic of a message.
+      // Too deep only once the placeholder is replaced with the topic of a message.
       const grown = `${levels(99)}/{topic}`;
       for (const [path, topics] of [
         [`${grown}/b`, ["t"]],
@@ -143,7 +143,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const responseTopic = DEEPEST.replaceAll("a", "b");
       const asked = { topic: "t", responseTopic, match: "first", expirySeconds: 60 };
       const { body: request } = await call("POST", "/v1/requests", asked, ASYNC);
-      // Published, so that its response is subscribed.
+      // Published means that its response topic is subscribed.
       await untilOutcome(`/v1/messages/${request.id}`, "acknowledged");
       assert.equal((await call("POST", "/v1/messages", { topic: responseTopic, payload: "answer" })).status, 200);
       await untilOutcome(`/v1/requests/${request.id}`, "responded");

@@ -1,4 +1,4 @@
-/** Data of an earlier bridge: what it left waiting is delivered, what it answered is answered again. */
+/** Data of an earlier bridge: its waiting deliveries are sent, and its idempotent responses are repeated. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -18,12 +18,12 @@ import { requireOrSkip } from "../support/requirements.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 const CLOCK = new URL("../support/clock.mjs", import.meta.url).href;
-/** Later than what was scheduled, and before anything has expired. */
+/** After the scheduled time and before any expiry. */
 const LATER_MS = 60_000;
-/** A field that only a newer bridge knows. */
+/** A field that only a newer bridge writes. */
 const UNKNOWN = { later: { a: [1] } };
 
-/** What the bridge then runs on. */
+/** The bridge on the restored data, with its environment. */
 interface Restored {
   bridge: TestBridge;
   brokerUrl: string;
@@ -70,7 +70,7 @@ async function restoreRedis(t: TestContext, format: number): Promise<Restored & 
   return { bridge, brokerUrl: mosquitto.url, receiver, left, client };
 }
 
-/** As if a newer bridge had written it: a field more in each record and job. */
+/** Adds a field to each record and job, as a newer bridge could. */
 function withUnknown(content: RedisContent): RedisContent {
   const more = (json: string) => JSON.stringify({ ...JSON.parse(json), ...UNKNOWN });
   const changed = structuredClone(content);
@@ -153,7 +153,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
 }
 
 describe("data of format 1", () => {
-  it("goes on in the embedded store and broker", { timeout: 60_000 }, async (t) => {
+  it("is used by the embedded store and broker", { timeout: 60_000 }, async (t) => {
     const restored = await restoreEmbedded(t, 1);
     await goesOn(restored);
     assert.equal((await restored.bridge.api("GET", "/v1/topics/old/kept")).bytes.toString(), "kept");
@@ -161,7 +161,7 @@ describe("data of format 1", () => {
     assert.ok(format >= 1);
   });
 
-  it("goes on in Redis, with what a newer bridge has added", {
+  it("is used by Redis, with fields added by a newer bridge", {
     timeout: 60_000,
     ...requireOrSkip("mosquitto", "redis-server"),
   }, async (t) => {

@@ -1,7 +1,7 @@
 /**
- * What is done to webhooks reaches every process within a second, whichever was asked: seen at the receiver by what it
- * still gets of the old and first gets of the new, while devices publish all the time. Every kind of change at once, in
- * several rounds, by two instances and by processes with one role each.
+ * Changes of webhooks reach every process within a second, whichever process was called. The receiver shows it: by the
+ * last call under the old settings and the first one under the new settings, while devices publish all the time. All
+ * kinds of changes at once, in several rounds, with two instances and with one process per role.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -12,16 +12,16 @@ import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const REACHED_MS = 1_000;
-/** For the slowest round: a machine with ten times the work that it can do took 1,037 ms. */
+/** Limit for the slowest round: a machine with ten times the work that it can do took 1,037 ms. */
 const AT_MOST_MS = 2_000;
-/** How long it is looked whether something comes after all that must not. */
+/** Time to watch for calls that must not come after a change. */
 const WATCHED_MS = 2_000;
 const ROUNDS = 2;
 const TICK_MS = 80;
-/** With a call at a time and more messages than one process can deliver, all that may deliver do. */
+/** Makes one process with one call at a time too slow for the messages, so that all delivering processes take part. */
 const ANSWER_MS = 100;
 
-/** Kinds of changes, by the path of the webhook. */
+/** Kinds of changes; also the webhooks' paths. */
 type Kind = "create" | "url" | "topics" | "disable" | "enable" | "pause" | "resume" | "delete";
 
 const SETUPS = [
@@ -58,7 +58,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
           ask("POST", "", { url: `${receiver.url}/${round}/${path}`, topics: ["flow"], concurrency: 1, ...fields });
 
         const url = await register("url");
-        // Where nothing of the old waits before the new.
+        // Concurrency 10, so that no message of the old topic waits ahead of the new ones.
         const topics = await register("topics", { topics: ["old"], concurrency: 10 });
         const disable = await register("disable");
         const enable = await register("enable", { enabled: false });
@@ -91,7 +91,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
           }),
         ]);
         const subscribedAt = until(granted, (count) => count === 3).then(() => Date.now());
-        // By then everything would have come that comes too late.
+        // Late calls would have come by then.
         const end = Date.now() + WATCHED_MS;
         await receiver.until(() => Date.now() >= end);
 
@@ -105,7 +105,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
           ["url", attemptsAt("url2"), 1],
           ["topics", attemptsAt("topics").filter(subjectIs("new")), 1],
           ["create", attemptsAt("create"), 1],
-          // More waits than one of them can deliver.
+          // More deliveries wait than one process can send.
           ["enable", attemptsAt("enable"), deliverers],
           ["resume", attemptsAt("resume").filter(({ at }) => at >= since.resume!), deliverers],
         ] as const)
@@ -124,7 +124,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
   }
 });
 
-/** To every topic at every tick, with the time. */
+/** Publishes the time to every topic at every tick. */
 async function publishAlways(signal: AbortSignal, publish: (topic: string, at: number) => void): Promise<void> {
   for await (const _ of setInterval(TICK_MS)) {
     if (signal.aborted) return;
@@ -136,7 +136,7 @@ const eventOf = ({ body }: ReceivedCall): { subject: string; data: number } => J
 const publishedAt = (call: ReceivedCall) => eventOf(call).data;
 const subjectIs = (subject: string) => (call: ReceivedCall) => eventOf(call).subject === subject;
 
-/** When first so many calls were under way at once, of which each process makes one at a time; infinite: never. */
+/** Returns when `count` calls first overlapped (each process makes one call at a time); infinite: never. */
 function overlapAt(calls: readonly ReceivedCall[], count: number): number {
   const at = calls.findIndex((call, i) => call.at - (calls[i - count + 1]?.at ?? Number.NEGATIVE_INFINITY) < ANSWER_MS);
   return calls[at]?.at ?? Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** Webhooks over the real process: their API, and what becomes of messages when a webhook or its receiver changes. */
+/** Webhooks with the real process: their API, and the messages when a webhook or its receiver changes. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,8 +17,8 @@ const NEVER_SOON = { scheduleSeconds: [3_600] };
 const withServers = mosquittoAndRedis("5");
 
 for (const { kind, perSecond, pauseMs } of [
-  // One change has to be through before the next: on 3.1.1 overlapping filters go from session to session, and on
-  // MQTT 5 a broker whose window towards us is full lets SUBACK overtake messages.
+  // Each change must finish before the next: on MQTT 3.1.1 overlapping filters move from session to session, and on
+  // MQTT 5 a broker whose send window towards the bridge is full lets SUBACK overtake messages.
   { kind: embedded, perSecond: 100, pauseMs: 300 },
   { kind: withServers, perSecond: 200, pauseMs: 50 },
 ]) {
@@ -27,7 +27,7 @@ for (const { kind, perSecond, pauseMs } of [
     let bridge: TestBridge;
     let receiver: Receiver;
     let device: MqttClient;
-    /** What each path answers; 204 otherwise. */
+    /** Response per path; the default is 204. */
     const answers = new Map<string, Receiver["answer"]>();
     const secrets: string[] = [];
 
@@ -57,7 +57,7 @@ for (const { kind, perSecond, pauseMs } of [
     const get = async (id: string) => (await bridge.api("GET", `/v1/webhooks/${id}`)).body;
     const deliveries = async (id: string, query = "") =>
       (await bridge.api("GET", `/v1/webhooks/${id}/deliveries${query}`)).body.items;
-    /** Asks until the delivery of the only message has the status: nothing else tells when it changed. */
+    /** Polls until the delivery of the only message has the status: no event announces the change. */
     const untilStatus = async (id: string, status: Status) => {
       for (const end = Date.now() + 20_000; ; ) {
         const [delivery] = await deliveries(id);
@@ -66,7 +66,7 @@ for (const { kind, perSecond, pauseMs } of [
       }
     };
 
-    it("creates, lists by pages, reads, changes and removes", async () => {
+    it("creates, lists by pages, reads, changes and deletes", async () => {
       const ids: string[] = [];
       for (const n of [1, 2, 3, 4, 5]) ids.push((await register(`/crud${n}`, { name: `n${n}` })).id);
       const listed: string[] = [];
@@ -137,7 +137,7 @@ for (const { kind, perSecond, pauseMs } of [
       assert.equal((await get(other.id)).counts.succeeded, 1);
     });
 
-    it("gives up when the schedule is used up", async () => {
+    it("gives up when the retry schedule is used up", async () => {
       const path = "/fails";
       answers.set(path, () => 404);
       const { id } = await register(path, { retry: { scheduleSeconds: [0.2, 0.2] } });
@@ -153,7 +153,7 @@ for (const { kind, perSecond, pauseMs } of [
       assert.equal(new Set(attempted(path).map(({ headers }) => headers["webhook-id"])).size, 1);
     });
 
-    it("tries a redirect again and does not follow it", async () => {
+    it("retries a redirect and does not follow it", async () => {
       const path = "/redirect";
       const location = `${receiver.url}/elsewhere`;
       answers.set(path, () => (attempted(path).length < 3 ? { status: 302, headers: { location } } : 204));
@@ -178,7 +178,7 @@ for (const { kind, perSecond, pauseMs } of [
       assert.ok(succeeded.attempts <= 1);
     });
 
-    it("disables a webhook that answers 410, and keeps what waits until it is enabled", async () => {
+    it("disables a webhook that answers 410, and keeps its deliveries until it is enabled", async () => {
       const path = "/gone";
       answers.set(path, () => 410);
       const { id } = await register(path, { retry: { scheduleSeconds: [] } });
@@ -186,7 +186,7 @@ for (const { kind, perSecond, pauseMs } of [
       await receiver.until(() => attempted(path).length === 1);
       while ((await get(id)).state !== "disabled");
       for (const payload of ["1", "2", "3"]) await publish("gone", payload);
-      // Whatever was sent before a message that has arrived is durable.
+      // Messages sent before one that has arrived are durable.
       await register("/marker");
       await publish("marker", "x");
       await receiver.until(() => delivered("/marker").length === 1);
@@ -202,7 +202,7 @@ for (const { kind, perSecond, pauseMs } of [
       for (const call of delivered(path)) assert.equal(call.headers["causeway-attempt"], "1");
     });
 
-    it("drops what waits for a webhook that is removed", async () => {
+    it("drops the waiting deliveries of a deleted webhook", async () => {
       const path = "/removed";
       answers.set(path, () => 500);
       const { id } = await register(path, { retry: { scheduleSeconds: [0.5, 0.5, 0.5, 0.5] }, concurrency: 1 });
@@ -219,7 +219,7 @@ for (const { kind, perSecond, pauseMs } of [
       if (setup.redis) assert.deepEqual(await keysOf(setup.redis.url, id), []);
     });
 
-    it("shows secrets once and never again", async () => {
+    it("shows secrets once only", async () => {
       const { secret } = await register("/secret", { secret: `whsec_${Buffer.alloc(32, "s").toString("base64")}` });
       const { body } = await bridge.api("GET", "/v1/webhooks?limit=250");
       const patched = await bridge.api("PATCH", `/v1/webhooks/${body.items[0].id}`, { name: "secretive" });
@@ -253,7 +253,7 @@ for (const { kind, perSecond, pauseMs } of [
         assert.deepEqual([status, body.topics], [200, topics]);
       }
       await load.done;
-      // Whatever was sent before a message that has arrived is durable; then nothing of it may be left to deliver.
+      // Messages sent before one that has arrived are durable; then none of them may wait for delivery.
       await publish("t/end", "-1");
       await receiver.until(() => payloads("/t").includes("-1"), 10_000);
       for (let left = 1; left > 0; ) {
@@ -269,8 +269,8 @@ for (const { kind, perSecond, pauseMs } of [
   });
 }
 
-describe("addresses that webhooks may not have", withServers.options, () => {
-  it("refuses them at the registration and at a change, and names the field", async (t) => {
+describe("forbidden webhook addresses", withServers.options, () => {
+  it("are refused at registration and at a change, with the field's name", async (t) => {
     const { bridge, close } = await withServers.start({ WEBHOOK_ALLOW_NETWORKS: "192.0.2.0/24" });
     t.after(close);
     const allowed = await bridge.api("POST", "/v1/webhooks", { url: "http://192.0.2.1/", topics: ["a"] });
@@ -304,7 +304,7 @@ describe("addresses that webhooks may not have", withServers.options, () => {
 async function keysOf(redisUrl: string, webhookId: string): Promise<string[]> {
   const redis = new Redis(redisUrl);
   try {
-    // BullMQ's limiter ends by itself after a second.
+    // BullMQ's limiter key expires after a second.
     return (await redis.keys(`*${webhookId}*`)).filter((key) => !key.endsWith(":limiter"));
   } finally {
     redis.disconnect();

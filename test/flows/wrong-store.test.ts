@@ -1,4 +1,4 @@
-/** Another store in the place of the right one: the bridge waits for the right one, and loses nothing meanwhile. */
+/** Another store in place of the right one: the bridge waits for the right one and loses nothing. */
 
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -18,7 +18,7 @@ import { startRedis, type TestRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const PER_SECOND = 200;
-/** How long the wrong store is there; every retry in the bridge is shorter. */
+/** Duration of the wrong store's presence; longer than every retry interval in the bridge. */
 const WRONG_MS = 8_000;
 
 interface Parts {
@@ -50,7 +50,7 @@ async function startParts(t: TestContext): Promise<Parts> {
   return { bridge, mosquitto, receiver, webhookId, env, redis: { kill: () => redis.kill(), start, url, dir } };
 }
 
-/** Packets of the bridge's receiving session in a part of the broker's log. */
+/** Counts packets of the bridge's receiving session in a part of the broker's log. */
 const sent = (log: string, packet: "PUBACK" | "UNSUBSCRIBE") =>
   log.split("\n").filter((line) => line.includes(`Received ${packet} from causeway-uplink-`));
 
@@ -79,8 +79,8 @@ async function refusesWrites({ bridge, webhookId }: Parts): Promise<void> {
   }
 }
 
-describe("another Redis in the place of the right one", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("an empty one after a failover is waited out, and nothing is lost", { timeout: 120_000 }, async (t) => {
+describe("another Redis in place of the right one", requireOrSkip("mosquitto", "redis-server"), () => {
+  it("is waited out if it is empty after a failover, and nothing is lost", { timeout: 120_000 }, async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, receiver, redis } = parts;
     const load = publishLoad(mosquitto.url, { count: 100_000, perSecond: PER_SECOND });
@@ -90,7 +90,7 @@ describe("another Redis in the place of the right one", requireOrSkip("mosquitto
     await redis.kill();
     await redis.start(temporaryDirectory("empty"));
     await saysWhy(bridge);
-    await delay(500); // acknowledgements of what the right one took are in the log by now
+    await delay(500); // the log then has the acknowledgements of messages that the right store holds
     const began = mosquitto.log.length;
     await delay(WRONG_MS);
     await saysWhy(bridge);
@@ -103,7 +103,7 @@ describe("another Redis in the place of the right one", requireOrSkip("mosquitto
     await redis.kill();
     await redis.start(redis.dir);
     await bridge.readiness(200);
-    await delay(1_000); // the load goes on for a while
+    await delay(1_000); // the load continues for a while
     const published = await load.finish();
     await untilDelivered(receiver, published, 60_000);
     const { missing, sameId, otherId } = tally(receiver.calls, published);
@@ -114,7 +114,7 @@ describe("another Redis in the place of the right one", requireOrSkip("mosquitto
     assert.equal(count(bridge.output, /"store_back"/g), 1);
   });
 
-  it("FLUSHALL stops it, a new start is refused, and STORE_RESET=accept lets it", { timeout: 90_000 }, async (t) => {
+  it("stops the intake after FLUSHALL, and a new start needs STORE_RESET=accept", { timeout: 90_000 }, async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, redis, env } = parts;
     const raw = new Redis(redis.url);
@@ -153,7 +153,7 @@ describe("another Redis in the place of the right one", requireOrSkip("mosquitto
 });
 
 describe("the embedded store", () => {
-  it("is refused when its database is gone beside the rest of DATA_DIR", { timeout: 90_000 }, async () => {
+  it("is refused if its database is missing while the rest of DATA_DIR exists", { timeout: 90_000 }, async () => {
     const bridge = await startTestBridge();
     await bridge.stop();
     rmSync(join(bridge.dataDir, "store"), { recursive: true });

@@ -1,16 +1,16 @@
-/** Request bodies: good ones, good ones with one thing changed, and ones that are no JSON at all. */
+/** Request bodies: valid ones, valid ones with a few changes, and ones that are not JSON. */
 import type { Hostile } from "./hostile.ts";
 import type { Random } from "./random.ts";
 
-/** A value and where it stands. */
+/** A value and its place in the body. */
 interface Place {
   holder: Record<string, unknown> | unknown[];
   key: string | number;
-  /** The nearest field name. */
+  /** Name of the nearest enclosing field. */
   field: string;
 }
 
-/** The body with one to three changes in random places: other values, fields more or less, fields twice. */
+/** Returns the body with one to three random changes: other values, added, removed or duplicate fields. */
 export function nearly(random: Random, hostile: Hostile, body: unknown): string {
   const root = { body: structuredClone(body) };
   for (let changes = 1 + random.below(3); changes > 0; changes--) change(random, hostile, root);
@@ -47,7 +47,7 @@ function change(random: Random, hostile: Hostile, root: { body: unknown }): void
   }
 }
 
-/** As JSON.parse does it: `__proto__` is a field like any other. */
+/** Defines a field as JSON.parse does: `__proto__` is an ordinary field. */
 function define(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
 }
@@ -60,7 +60,7 @@ function placesIn(holder: object, field: string): Place[] {
   });
 }
 
-/** The first field of the text twice, with different values. */
+/** Duplicates the first field of the text with a different value. */
 function twice(random: Random, text: string): string {
   const name = /^\{("\w+"):/.exec(text)?.[1];
   return name === undefined
@@ -69,9 +69,9 @@ function twice(random: Random, text: string): string {
 }
 
 /**
- * Bytes for where JSON is expected.
- * @param text a good body
- * @param start of an object that may have a `payload`, with the comma
+ * Returns arbitrary bytes in place of a JSON body.
+ * @param text a valid body
+ * @param start beginning of an object that may have a `payload`, up to and including the comma
  */
 export function bytesInstead(random: Random, hostile: Hostile, text: string, start: string): Buffer {
   const nested = (open: string, close: string, depth: number) => open.repeat(depth) + close.repeat(depth);
@@ -105,7 +105,7 @@ export function bytesInstead(random: Random, hostile: Hostile, text: string, sta
   }
 }
 
-/** A batch as lines; some of them are broken. @param line makes a good one */
+/** Returns a batch as lines, some of them malformed. @param line makes a valid one */
 export function lines(random: Random, line: () => string): Buffer {
   const all = Array.from({ length: random.pick([0, 1, 3, 20]) }, () =>
     random.chance(0.7) ? line() : random.pick(["", "{", "null", "[]", "\ufeff{}", '{"topic":1}', "x".repeat(1_000)]),

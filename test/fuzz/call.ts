@@ -1,9 +1,9 @@
-/** One call of the fuzz, and how a person repeats it. */
+/** One call of the fuzzer, and a command that repeats it. */
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What a key may do, as the API said when it made the key. */
+/** Rights of a key, as the API returned them when it created the key. */
 export interface KnownKey {
   id: string;
   key: string;
@@ -15,32 +15,32 @@ export interface KnownKey {
 
 export interface Call {
   number: number;
-  /** The `operationId`; undefined where the contract has nothing at this path for this method. */
+  /** The `operationId`; undefined if the contract has no such path or method. */
   operation?: string;
   method: string;
   path: string;
   headers: [name: string, value: string][];
   body?: Buffer;
-  /** Whose key it carries: the first key of all, one that was made, or none that is good. */
+  /** Owner of the key: the initial key, a created one, or no valid key. */
   caller: KnownKey | "root" | "none";
-  /** Of a call on a socket of its own: what is written, piece by piece. */
+  /** Bytes to write, for a call on a raw socket. */
   raw?: RawCall;
 }
 
 export interface RawCall {
   name: string;
   chunks: Buffer[];
-  /** Milliseconds between two pieces. */
+  /** Milliseconds between two chunks. */
   gapMs: number;
-  /** After the last piece: the socket is half closed, destroyed, or left as it is until the server ends it. */
+  /** After the last chunk: the socket is half closed, destroyed, or left open until the server closes it. */
   end: "finish" | "destroy" | "wait";
-  /** How many answers have to come; absent: any number. */
+  /** Required number of responses; absent: any number. */
   answers?: number;
 }
 
 const LONGEST_LINE = 2_000;
 
-/** A command that sends the call again; a long one is written to a file. */
+/** Returns a command that repeats the call; writes a long one to a file. */
 export function toCommand(call: Call, url: string, seed: number): string {
   const command = call.raw ? rawCommand(call.raw, url) : curl(call, url);
   if (command.length <= LONGEST_LINE) return command;
@@ -52,7 +52,7 @@ export function toCommand(call: Call, url: string, seed: number): string {
 function curl({ method, path, headers, body }: Call, url: string): string {
   const options = headers.flatMap(([name, value]) => ["-H", quote(value === "" ? `${name};` : `${name}: ${value}`)]);
   const parts = ["curl -isS --globoff --path-as-is --max-time 20 -X", method, ...options];
-  // Without this curl gives the body a content type.
+  // Without this header curl adds a content type.
   if (body && !headers.some(([name]) => name.toLowerCase() === "content-type")) parts.push("-H content-type:");
   if (!body) return [...parts, quote(url + path)].join(" ");
   const text = body.toString();

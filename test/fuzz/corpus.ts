@@ -1,6 +1,6 @@
-/** Texts and numbers that programs stumble over. */
+/** Texts and numbers that often break programs. */
 
-/** The longest string of MQTT, in bytes. */
+/** Longest string in MQTT, in bytes. */
 const MAX_BYTES = 65_535;
 
 export const TEXTS = [

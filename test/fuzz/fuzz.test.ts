@@ -1,4 +1,4 @@
-/** The fuzz itself: the same seed makes the same calls, and wrong answers are found. */
+/** The fuzzer itself: the same seed makes the same calls, and invalid responses are found. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
@@ -31,15 +31,15 @@ function faults(status: number, type: string, body: unknown, call: Partial<Call>
 const problem = (status: number, code: string) => ({ type: "x", title: "x", status, detail: "x", code });
 const PROBLEM = "application/problem+json";
 
-describe("the fuzz", () => {
-  it("makes the same calls from the same seed, and others from another", () => {
+describe("the fuzzer", () => {
+  it("makes the same calls from the same seed, and different ones from another seed", () => {
     const lasting = (all: Call[]) =>
       all.filter(({ body }) => !body?.includes("sendAt")).map((call) => toCommand(call, "http://x", 1));
     assert.deepEqual(lasting(calls(7, 500)), lasting(calls(7, 500)));
     assert.notDeepEqual(lasting(calls(7, 500)), lasting(calls(8, 500)));
   });
 
-  it("calls every operation, and paths and sockets beside them", () => {
+  it("calls every operation, as well as unknown paths and raw sockets", () => {
     const made = calls(1, 3_000);
     const called = new Set(made.map(({ operation }) => operation));
     for (const { operation } of operationsOf(openapi))
@@ -48,7 +48,7 @@ describe("the fuzz", () => {
     assert.ok(new Set(made.flatMap(({ raw }) => raw?.name ?? [])).size > 30);
   });
 
-  it("finds nothing wrong with what the contract says", () => {
+  it("accepts responses that the contract contains", () => {
     assert.deepEqual(faults(200, "application/json; charset=utf-8", { status: "ok" }), []);
     assert.deepEqual(
       faults(504, PROBLEM, problem(504, "request_timeout"), { operation: "sendRequest", caller: "root" }),
@@ -56,13 +56,13 @@ describe("the fuzz", () => {
     );
   });
 
-  it("takes a retained message for what it is, whatever its content type says", () => {
+  it("does not check a retained message as JSON, whatever its content type", () => {
     for (const type of ["application/json", "application/x-ndjson"]) {
       assert.deepEqual(faults(200, type, undefined, { operation: "getRetained", caller: "root" }), []);
     }
   });
 
-  it("finds bodies, types, statuses and codes that the contract does not have", () => {
+  it("finds bodies, types, statuses and codes that the contract does not contain", () => {
     assert.match(faults(200, "application/json", { status: "fine" })[0]!, /not what the contract says/);
     assert.match(faults(200, "text/html", {})[0]!, /content type/);
     assert.match(faults(201, "application/json", {})[0]!, /not among the answers/);
@@ -84,7 +84,7 @@ describe("the fuzz", () => {
     }
   });
 
-  it("finds what a key may not have", () => {
+  it("finds responses that exceed the rights of a key", () => {
     const key = { id: "key_1", key: "cw_x", scopes: ["publish"], publish: ["a/#"], read: [], rateLimit: null };
     const published = (topic: string) => ({
       id: "msg_1",
@@ -102,7 +102,7 @@ describe("the fuzz", () => {
     assert.match(of("a/b", "none")[0]!, /without a key/);
   });
 
-  it("tells pipelined answers apart", () => {
+  it("separates pipelined responses", () => {
     const one = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     assert.deepEqual(
       repliesIn(`${one}HTTP/1.1 100 Continue\r\n\r\n${one}`).map(({ status }) => status),

@@ -1,4 +1,4 @@
-/** Sends calls, many at a time, and looks at every answer and, now and then, at the whole. */
+/** Sends concurrent calls, and checks every response and, at intervals, the whole system. */
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import { type Call, toCommand } from "./call.ts";
 import { Generator } from "./generate.ts";
@@ -17,27 +17,27 @@ export interface FuzzOptions extends WorldOptions {
 }
 
 export interface FuzzReport {
-  /** What is wrong, each once, with how to see it again. */
+  /** Faults, each kind once, with a command to reproduce it. */
   faults: string[];
-  /** How often each operation was answered with each status. */
+  /** Count of each status per operation. */
   statuses: Map<string, Map<string, number>>;
-  /** Operations that have never succeeded: what lies behind their checks was not reached. */
+  /** Operations that never succeeded, so that the code after their checks was not reached. */
   neverSucceeded: string[];
   /** Resident memory in MB after half of the calls, and after all. */
   megabytes: { half: number; end: number };
   callsPerSecond: number;
 }
 
-/** Calls between two looks at the whole. */
+/** Calls between two checks of the whole system. */
 const LOOK_EVERY = 1_000;
-/** A call knows the results of all but the last ones: so the same seed makes the same calls. */
+/** Results are used a fixed number of calls later, in call order, so that the same seed makes the same calls. */
 const BEHIND = 4;
-/** More of them say little, and cost work with each message. */
+/** Limit, because more webhooks and keys reveal little and add work to each message. */
 const KEPT_WEBHOOKS = 15;
 const KEPT_KEYS = 15;
-/** They take a token that only the receiver is told, or a replay that is not over in a moment. */
+/** They need a token that only the receiver gets, or a replay that takes longer than a moment. */
 const MAY_FAIL = ["confirmWebhook", "confirmWebhookByPost", "cancelReplay"];
-/** Heaps grow in steps, and shrink late. */
+/** Permitted growth, because heaps grow in steps and shrink late. */
 const GROWTH_MB = 64;
 const ENOUGH_FAULTS = 25;
 
@@ -97,7 +97,7 @@ class Run {
     return { faults, statuses: this.#statuses, neverSucceeded: this.#neverSucceeded(), megabytes, callsPerSecond };
   }
 
-  /** Sends the calls up to this number, in order, and takes their results in that order. */
+  /** Sends the calls up to this number in order, and processes their results in the same order. */
   async #sendUntil(end: number): Promise<void> {
     const { concurrency } = this.options;
     const sent: Promise<[Call, Outcome]>[] = [];
@@ -145,7 +145,7 @@ class Run {
     });
   }
 
-  /** Tells of each kind once. */
+  /** Reports each kind of fault once. */
   #fault(key: string, tell: () => string): void {
     const known = this.#faults.get(key);
     if (known) {
@@ -157,7 +157,7 @@ class Run {
     this.options.progress(text);
   }
 
-  /** At the whole: does everything still work, and has the process complained? */
+  /** Checks that everything works and no defect was logged, and deletes surplus webhooks and keys. */
   async #look(): Promise<void> {
     const before = `seed ${this.options.seed}, before call ${this.#next + 1}`;
     for (const ailment of await this.world.ailments()) this.#fault(ailment, () => `${before}: ${ailment}`);

@@ -1,4 +1,4 @@
-/** Makes calls from the contract: each from the seed, its number, and what earlier calls gave. */
+/** Generates calls from the contract; each depends on the seed, its number, and the results of earlier calls. */
 import { type OpenApi, type Operation, operationsOf, type Parameter, resolve } from "../../src/http/document.ts";
 import type { Call, KnownKey } from "./call.ts";
 import { type Group, type Hostile, hostileValues } from "./hostile.ts";
@@ -10,11 +10,11 @@ import { type Schema, Values } from "./schema.ts";
 import { encode, inPath, otherHeaders } from "./spelling.ts";
 import type { Kind, State } from "./state.ts";
 
-/** Of all calls these are on raw sockets, and on paths or with methods that the contract does not have. */
+/** Shares of calls on raw sockets, and with paths or methods that the contract does not have. */
 const RAW = 0.03;
 const NOWHERE = 0.03;
 
-/** How often an operation is called, compared with the others, which have 4. */
+/** Relative frequencies of operations; the default is 4. */
 const WEIGHTS: Record<string, number> = {
   publishMessage: 16,
   publishToTopic: 8,
@@ -32,7 +32,7 @@ export interface GeneratorOptions {
   seed: number;
   openapi: OpenApi;
   apiKey: string;
-  /** The URL of the receiver for webhooks. */
+  /** URL of the receiver for webhooks. */
   receiver: string;
   without: ReadonlySet<Group>;
 }
@@ -44,7 +44,7 @@ export class Generator {
   readonly #hostile: Hostile;
   readonly #body: RequestBody;
   readonly #targets: (readonly [number, Target])[];
-  /** Calls with an `Idempotency-Key`, to send again. */
+  /** Calls with an `Idempotency-Key`, to be repeated. */
   readonly #keyed: Call[] = [];
 
   constructor(
@@ -96,7 +96,7 @@ export class Generator {
       headers.push(["Idempotency-Key", key]);
     }
     const { operationId } = operation;
-    // What it may be called for is not known any more, from now on: calls overtake each other.
+    // The webhook's topics are uncertain from now on, because calls overtake each other.
     if (operationId === "updateWebhook") this.state.webhooks.delete(url.split(/[/?]/)[3]!);
     return {
       number,
@@ -148,7 +148,7 @@ export class Generator {
     return { number, method, path: url, headers, caller };
   }
 
-  /** Ids of earlier calls, of anybody's; now and then something else. */
+  /** Fills in ids from earlier calls of any key; sometimes something else. */
   #path(random: Random, path: string): string {
     const kinds: [RegExp, Kind][] = [
       [/\/webhooks\/\{id\}\/replays\/\{replayId\}/, "replay"],
@@ -167,12 +167,12 @@ export class Generator {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       if (name === "topic")
         return inPath(random, random.chance(0.75) ? this.#topic(random) : this.#hostile.text(random, "topic"));
-      // A slash as it stands would make it another path.
+      // An unencoded slash would make it another path.
       return encode(random.chance(0.5) ? (this.state.any(random, "webhook") ?? "x") : this.#hostile.text(random, name));
     });
   }
 
-  /** Often one that holds a retained message. */
+  /** Returns a topic, often one with a retained message. */
   #topic(random: Random): string {
     return (random.chance(0.4) && this.state.any(random, "topic")) || topicOf(random);
   }

@@ -1,15 +1,15 @@
-/** Values that programs stumble over: for texts by the field they stand in, for JSON values in any place. */
+/** Values that often break programs: texts by field name, and JSON values for any place. */
 import { DEEP_FILTERS, DEEP_TOPICS, EXPRESSIONS, HEADERS, NUMBERS, TEXTS, TOPICS, URLS } from "./corpus.ts";
 import type { Random } from "./random.ts";
 
-/** Groups of values that `--without` leaves out. */
+/** Groups of values that `--without` excludes. */
 export const GROUPS = ["deep", "reserved", "expressions"] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Hostile {
-  /** A text for a field of this name. */
+  /** Returns a text for a field of this name. */
   text(random: Random, field: string): string;
-  /** Any JSON value, and some that only JavaScript has. */
+  /** Returns any JSON value, or one that exists only in JavaScript. */
   json(random: Random, field: string): unknown;
 }
 
@@ -26,7 +26,7 @@ const NAMES: Record<string, readonly string[]> = {
   transform: EXPRESSIONS,
   headers: HEADERS,
 };
-/** Fields that hold topics or topic filters; the `filter` of a query is another field than that of a webhook. */
+/** Fields with topics or topic filters; the query parameter `filter` differs from the `filter` of a webhook. */
 const TOPIC_FIELDS = ["topic", "topics", "read", "publish", "responseTopic", "replyTopic", "query.filter"];
 
 export function hostileValues(without: ReadonlySet<Group>): Hostile {
@@ -55,7 +55,7 @@ export function hostileValues(without: ReadonlySet<Group>): Hostile {
       case 5:
         return [json(random, field), json(random, field)];
       case 6: {
-        // `__proto__` as a field of its own, as JSON.parse makes it.
+        // `__proto__` as an own property, as JSON.parse creates it.
         const fields = [text(random, "headers"), "__proto__", "constructor"];
         return Object.fromEntries(fields.map((name) => [name, text(random, field)]));
       }

@@ -1,4 +1,4 @@
-/** Whether an answer is one that the contract allows, and that the key may have. */
+/** Checks whether a response conforms to the contract and to the rights of the key. */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { catalogue, type ProblemCode } from "../../src/errors.ts";
 import { LINES, type OpenApi, type Operation, operationsOf, resolve } from "../../src/http/document.ts";
@@ -7,12 +7,12 @@ import { trespass } from "./rights.ts";
 import type { Outcome, Reply } from "./send.ts";
 import type { State } from "./state.ts";
 
-/** Refused before an operation is looked up, so no operation lists them. */
+/** Refusals before an operation is looked up, so no operation lists them. */
 const ANYWHERE: readonly ProblemCode[] = ["slow_request", "method_not_allowed", "not_found"];
-/** All is well, but a webhook has just been registered. */
+/** Readiness response while only the subscriptions of a just registered webhook are missing. */
 const IN_STEP =
   /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"(?:[^"]* of \d+ filters are subscribed|the subscriptions do not follow the webhooks yet)"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
-/** Of the first key a rate limit is not known: 429 then has no cause. */
+/** The initial key has no rate limit, so a 429 for it has no cause. */
 const UNLIMITED = "rate_limited without a rate limit";
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
@@ -22,7 +22,7 @@ export class Judge {
   readonly #ajv = new Ajv2020({ strict: false, formats: { "date-time": DATE_TIME, byte: BASE64, uri: true } });
   readonly #checks = new Map<string, ValidateFunction>();
   readonly #operations: Map<string, Operation>;
-  /** First answers of calls with an `Idempotency-Key`. */
+  /** First responses to calls with an `Idempotency-Key`. */
   readonly #first = new Map<string, string>();
 
   constructor(
@@ -32,7 +32,7 @@ export class Judge {
     this.#operations = new Map(operationsOf(openapi).map(({ operation }) => [operation.operationId, operation]));
   }
 
-  /** What is wrong; nothing when all is well. */
+  /** Returns the faults of a response; empty if it is valid. */
   faults(call: Call, { replies, error }: Outcome): string[] {
     if (error) return [error];
     return replies.flatMap((reply) => {
@@ -60,7 +60,7 @@ export class Judge {
     const type = String(headers["content-type"] ?? "").split(";")[0]!;
     const media = (content[type] ?? content["*/*"]) as { schema?: object } | undefined;
     if (!media) return [...faults, `${status} has the content type ${type}`];
-    // A payload, which may be other than its content type says.
+    // A payload, whose content type may be wrong.
     if (!(type in content)) return [...faults, ...this.#again(call, reply)];
     if (status < 400 && type === "application/json")
       faults.push(...this.#json(`${call.operation} ${status}`, media.schema!, reply));
@@ -134,11 +134,11 @@ export class Judge {
     });
   }
 
-  /** The same key and the same request: the same answer. Calls run beside each other, so either may be the first. */
+  /** The same key and request must give the same response. Calls are concurrent, so either may be the first. */
   #again({ method, path, headers, body: sent }: Call, { headers: replied, status, body }: Reply): string[] {
     const named = headers.filter(([name]) => ["Idempotency-Key", "Authorization"].includes(name));
     if (!named.some(([name]) => name === "Idempotency-Key")) return [];
-    // Lines have a claim each.
+    // Each line has its own expiring key.
     if (String(replied["content-type"]).startsWith(LINES) || (!replied["idempotent-replayed"] && status >= 300))
       return [];
     const name = JSON.stringify([method, path, named, sent?.toString("base64")]);
@@ -148,7 +148,7 @@ export class Judge {
   }
 }
 
-/** Failures must have a cause, and here broker, store and bridge are well. */
+/** Failures must have a cause, and here broker, store and bridge work. */
 function unexplained(
   call: Call,
   { code, detail, status }: { code: ProblemCode; detail: string; status: number },
@@ -170,7 +170,7 @@ export function codeOf(reply: Reply): ProblemCode | undefined {
   }
 }
 
-/** Whether the body is JSON of the API, and not a payload with that content type. */
+/** Whether the body is JSON of the API rather than a payload with that content type. */
 export function isJson({ operation }: Call, { headers, body }: Reply): boolean {
   const isPayload = operation === undefined || operation === "getRetained";
   return !isPayload && body.length > 0 && String(headers["content-type"]).startsWith("application/json");

@@ -1,11 +1,11 @@
-/** Values that make sense to the bridge for the fields of the contract, so that many calls succeed. */
+/** Meaningful values for the fields of the contract, so that many calls succeed. */
 import type { Random } from "./random.ts";
 import { ABSENT } from "./schema.ts";
 
-/** So many families of topics: a message reaches few of the webhooks. */
+/** Number of topic families, so that a message reaches few of the webhooks. */
 const FAMILIES = 40;
 
-/** Paths of the receiver, by what it answers. */
+/** Paths of the receiver, named after their responses. */
 const RECEIVER_PATHS = ["ok", "ok", "ok", "ok", "500", "410", "429", "redirect", "long", "reply"];
 const GOOD_EXPRESSIONS = [
   "data.temperature > 20",
@@ -24,12 +24,12 @@ function filterOf(random: Random): string {
   return random.pick([`fuzz/${family}/+`, `fuzz/${family}/#`, `fuzz/${family}/state`, `+/${family}/commands`]);
 }
 
-/** For keys: some may use nearly everything, some little. */
+/** Returns a filter for keys: some keys may use nearly everything, others little. */
 function wideFilterOf(random: Random): string {
   return random.pick(["#", "fuzz/#", "fuzz/+/state", "{keyName}/#", filterOf(random)]);
 }
 
-/** @param receiver the URL of the receiver */
+/** @param receiver URL of the receiver */
 export function meaningOf(receiver: string) {
   const url = (random: Random) => `${receiver}/${random.pick(RECEIVER_PATHS)}`;
   return (random: Random, field: string, schema: string | undefined): unknown => {

@@ -1,20 +1,20 @@
-/** Seeded random choices: the same seed gives the same ones on every machine. */
+/** Seeded random choices: the same seed gives the same choices on every machine. */
 
 export interface Random {
-  /** A whole number from 0 to `limit` - 1. */
+  /** Returns an integer from 0 to `limit` - 1. */
   below(limit: number): number;
-  /** True with this probability. */
+  /** Returns true with this probability. */
   chance(probability: number): boolean;
   pick<T>(list: readonly T[]): T;
-  /** One value, each as likely as its weight is large. */
+  /** Returns one value with a probability in proportion to its weight. */
   weighted<T>(choices: readonly (readonly [weight: number, value: T])[]): T;
 }
 
-/** @param seeds numbers that together name the sequence, as in seed and call number */
+/** @param seeds numbers that together identify the sequence, such as seed and call number */
 export function randomOf(...seeds: number[]): Random {
   let state = seeds.reduce((mixed, seed) => Math.imul(mixed ^ seed, 0x9e3779b1) + 0x7f4a7c15, 0x2545f491);
 
-  /** mulberry32 */
+  /** Mulberry32. */
   function next(): number {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);

@@ -1,10 +1,10 @@
-/** Calls on sockets of their own: what is no HTTP, or HTTP as no library would send it. */
+/** Calls on raw sockets: data that is not HTTP, or HTTP that no library would send. */
 import type { Call, RawCall } from "./call.ts";
 import type { Random } from "./random.ts";
 
 type Form = Omit<RawCall, "name" | "chunks"> & { chunks: (string | Buffer)[] };
 
-/** Answered, or ended, as soon as it has come. */
+/** No delay between the chunks, and a half-close after the last one. */
 const AT_ONCE = { gapMs: 0, end: "finish" } as const;
 
 export function rawCall(random: Random, number: number, apiKey: string): Call {

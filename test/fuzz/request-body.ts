@@ -1,4 +1,4 @@
-/** The body of a call, after the contract of its operation. */
+/** Generates the body of a call from the contract of its operation. */
 import { hasLines, hasRawBody, type OpenApi, type Operation, resolve } from "../../src/http/document.ts";
 import { bytesInstead, lines, nearly } from "./bodies.ts";
 import type { Call } from "./call.ts";
@@ -8,7 +8,7 @@ import type { Schema, Values } from "./schema.ts";
 
 export type Mood = "good" | "nearly" | "hostile";
 
-/** A synchronous request holds up the calls that need its result. */
+/** Limit, because a synchronous request blocks the calls that need its result. */
 const LONGEST_REQUEST_SECONDS = 1;
 
 export class RequestBody {
@@ -24,7 +24,7 @@ export class RequestBody {
     this.#hostile = hostile;
   }
 
-  /** Sets the content type, too. */
+  /** Also sets the content type. */
   make(random: Random, operation: Operation, mood: Mood, headers: Call["headers"]): Buffer | undefined {
     const { openapi } = this;
     if (!operation.requestBody) {
@@ -72,12 +72,12 @@ export class RequestBody {
     return Buffer.from(isRequest ? JSON.stringify(this.#tamed(random, operation, JSON.parse(text))) : text);
   }
 
-  /** Bounds what a call takes, in time and in work. */
+  /** Limits the time and work of a call. */
   // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
   #tamed(random: Random, { operationId }: Operation, body: any): unknown {
     if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
     if (operationId === "sendRequest" && !(body.timeoutSeconds < LONGEST_REQUEST_SECONDS)) {
-      // Devices that speak 3.1.1 know no other topic to answer on.
+      // MQTT 3.1.1 devices have no other response topic.
       if (random.chance(0.6)) body.responseTopic ??= "fuzz/answers/{requestId}";
       if (body.timeoutSeconds === undefined || typeof body.timeoutSeconds === "number") body.timeoutSeconds = 0.5;
     }

@@ -1,4 +1,4 @@
-/** Whether a key got what it may not have: judged from what the API said when it made the key. */
+/** Checks that a key got nothing beyond its rights, as the API returned them when it created the key. */
 import type { Operation } from "../../src/http/document.ts";
 import { covers } from "../../src/topic.ts";
 import type { Call, KnownKey } from "./call.ts";
@@ -6,7 +6,7 @@ import { isJson, jsonOf } from "./judge.ts";
 import type { Reply } from "./send.ts";
 import type { State } from "./state.ts";
 
-/** What is wrong with a success; nothing when the key may have it. */
+/** Returns the faults of a successful response; empty if the key has the rights. */
 export function trespass(call: Call, reply: Reply, operation: Operation | undefined, state: State): string[] {
   const { status } = reply;
   if (status >= 300 || !operation) return [];
@@ -64,7 +64,7 @@ function ofWebhook(key: KnownKey, { topics, events }: any): string[] {
   return events.length > 0 ? [...faults, ...beyond(key, "read", "#")] : faults;
 }
 
-/** A key that says who answers, or where to, must be allowed to publish there. */
+/** A key that sets the replying receiver or the reply topic must be allowed to publish there. */
 // biome-ignore lint/suspicious/noExplicitAny: a webhook
 function ofReplies({ body }: Call, key: KnownKey, { replyTopic }: any): string[] {
   const given = Object.keys(JSON.parse(body!.toString()));

@@ -1,4 +1,4 @@
-/** `npm run fuzz`: calls made at random from the contract, and what is wrong with the answers. */
+/** `npm run fuzz`: random calls generated from the contract, and a report of invalid responses. */
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz.ts";
 import { GROUPS, type Group } from "./hostile.ts";

@@ -1,4 +1,4 @@
-/** Values after a schema of the contract: what it allows, with texts that make sense where a field has a meaning. */
+/** Values for a schema of the contract, with meaningful values for known fields. */
 import type { OpenApi } from "../../src/http/document.ts";
 import type { Random } from "./random.ts";
 
@@ -21,13 +21,13 @@ export interface Schema {
   format?: string;
 }
 
-/** Given as the value of a field that is to be left out. */
+/** Value of a field that must be omitted. */
 export const ABSENT = Symbol("absent");
 
-/** A good value for a field of this name; undefined: any will do. */
+/** Returns a meaningful value for a field of this name; undefined: any valid value. */
 export type Meaning = (random: Random, field: string, schema: string | undefined) => unknown;
 
-/** How often an optional field is there. */
+/** Probability of an optional field. */
 const OPTIONAL = 0.15;
 
 export class Values {
@@ -36,7 +36,7 @@ export class Values {
     private readonly meaning: Meaning,
   ) {}
 
-  /** @param field the name of the field the value is for */
+  /** @param field name of the field that gets the value */
   valid(random: Random, schema: Schema, field: string, name?: string): unknown {
     if (schema.$ref !== undefined) {
       const target = schema.$ref.split("/").at(-1)!;
@@ -80,7 +80,7 @@ export class Values {
       const value = this.valid(random, schema, field, name);
       if (value !== ABSENT) body[field] = value;
     }
-    // These two exclude each other.
+    // `payload` and `payloadBase64` are mutually exclusive.
     if ("payload" in body) delete body.payloadBase64;
     if (typeof additionalProperties === "object") {
       const schema = { ...additionalProperties, type: "string" };

@@ -1,4 +1,4 @@
-/** Sends calls exactly as they are, and collects what comes back. */
+/** Sends calls exactly as generated, and collects the responses. */
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { openSocket } from "../support/attack.ts";
@@ -8,25 +8,25 @@ export interface Reply {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;
-  /** The connection ended before the body did, or was ended here: only so much came. */
+  /** The body is incomplete, because either side closed the connection. */
   cut: boolean;
 }
 
-/** Each answer of a call; a raw one may have none or several. */
+/** All responses to a call; a raw call may have none or several. */
 export interface Outcome {
   replies: Reply[];
-  /** Why there is no answer. */
+  /** Reason for a missing response. */
   error?: string;
   tookMs: number;
 }
 
-/** Longer than any call of the generator should take; a request waits for a device for a second at most. */
+/** Longer than any generated call should take; a request waits for a device for a second at most. */
 const PATIENCE_MS = 15_000;
-/** A stream is read so long. */
+/** Duration of reading a stream. */
 const STREAM_MS = 150;
-/** A raw call that gets no answer, and does not wait for the server to hang up, is over then. */
+/** Limit of a raw call that gets no response and does not wait for the server to close the connection. */
 const RAW_MS = 2_000;
-/** Those that wait are many: each does so beside the others, in the background. */
+/** Limit of raw calls that wait for the server to close the connection; they wait concurrently in the background. */
 const WAITING_MS = 20_000;
 
 export class Sender {
@@ -41,7 +41,7 @@ export class Sender {
     return { ...outcome, tookMs: performance.now() - startedAt };
   }
 
-  /** What is wrong with the sockets that wait for the server to hang up. */
+  /** Returns the faults of the sockets that wait for the server to close them. */
   async waited(): Promise<string[]> {
     const found = await Promise.all(this.#waiting);
     this.#waiting.clear();
@@ -55,7 +55,7 @@ export class Sender {
   #request({ method, path, headers, body, operation }: Call): Promise<Omit<Outcome, "tookMs">> {
     return new Promise((resolve) => {
       const flat = headers.flat();
-      // Node adds neither of the two where headers are a list.
+      // Node adds neither header if the headers are a list.
       flat.push("Host", this.url.host);
       if (body || ["POST", "PUT", "PATCH"].includes(method)) flat.push("Content-Length", String(body?.length ?? 0));
       const { hostname, port } = this.url;
@@ -89,7 +89,7 @@ export class Sender {
     }
     if (end === "wait") {
       const late = delay(WAITING_MS, `${name}: the connection is still open after ${WAITING_MS} ms`, { ref: false });
-      // A body may take two minutes; its connection ends with this process.
+      // The server allows two minutes for a body; this connection ends with this process.
       const ended = name === "stops in the body" ? undefined : Promise.race([connection.closed, late]);
       if (ended) this.#waiting.add(ended.then((why) => why ?? undefined));
       return { replies: [] };
@@ -103,7 +103,7 @@ export class Sender {
       connection.socket.end();
       await Promise.race([connection.closed, delay(RAW_MS, undefined, { ref: false })]);
     } else {
-      // A client that has closed its half gets no answer any more.
+      // A client that has closed its half gets no further response.
       const late = delay(PATIENCE_MS, undefined, { ref: false });
       await Promise.race([connection.closed, late, untilAnswers(connection, answers)]);
     }
@@ -125,7 +125,7 @@ async function untilAnswers(
   while (open && repliesIn(connection.received).length < answers) await delay(5);
 }
 
-/** The answers in what came over a connection, as Latin-1. */
+/** Parses the responses received on a connection, as Latin-1. */
 export function repliesIn(text: string): Reply[] {
   const replies: Reply[] = [];
   for (let at = 0; at < text.length; ) {

@@ -1,8 +1,8 @@
-/** How paths are spelled, and headers that a call may have besides. */
+/** Spellings of paths, and additional headers. */
 import type { Call } from "./call.ts";
 import type { Random } from "./random.ts";
 
-/** As it stands in a path: percent-encoded as it should be, only as far as HTTP needs it, or twice. */
+/** Encodes a topic for a path: percent-encoded fully, per level, twice, or only as far as HTTP requires. */
 export function inPath(random: Random, text: string): string {
   return random.weighted([
     [6, encode(text)],
@@ -17,7 +17,7 @@ export function inPath(random: Random, text: string): string {
   ] as const);
 }
 
-/** As `encodeURIComponent`; half of a surrogate pair becomes the three bytes that are no UTF-8. */
+/** Like `encodeURIComponent`; a lone surrogate becomes three bytes that are not valid UTF-8. */
 export function encode(text: string): string {
   if (text.isWellFormed()) return encodeURIComponent(text);
   return [...text].map((one) => (one.isWellFormed() ? encodeURIComponent(one) : "%ED%A0%80")).join("");

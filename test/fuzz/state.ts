@@ -1,22 +1,22 @@
-/** Ids, keys and cursors that responses gave, for later calls: their own callers' and others'. */
+/** Ids, keys and cursors from responses, for later calls by the same and other keys. */
 import type { KnownKey } from "./call.ts";
 import type { Random } from "./random.ts";
 
 export const KINDS = ["webhook", "key", "message", "request", "replay", "delivery", "cursor", "topic"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** So many of each kind; the oldest go first. */
+/** Number kept of each kind; the oldest are dropped. */
 const KEPT = 60;
 
 export class State {
   readonly #ids = new Map<Kind, string[]>(KINDS.map((kind) => [kind, []]));
   readonly keys: KnownKey[] = [];
-  /** Deleted keys, which must not work any more. */
+  /** Deleted keys, which must no longer work. */
   readonly withdrawn: KnownKey[] = [];
-  /** Registrations as they were last seen. */
+  /** Registrations as last returned. */
   readonly webhooks = new Map<string, { topics: string[] }>();
 
-  /** An id of this kind; undefined while there is none. */
+  /** Returns an id of this kind; undefined if there is none. */
   any(random: Random, kind: Kind): string | undefined {
     const ids = this.#ids.get(kind)!;
     return ids.length === 0 ? undefined : random.pick(ids);
@@ -29,7 +29,7 @@ export class State {
     if (ids.length > KEPT) ids.shift();
   }
 
-  /** Learns from a JSON body that the API answered with success. */
+  /** Records ids from the JSON body of a successful response. */
   // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
   learn(operation: string | undefined, path: string, body: any): void {
     const [, , , parent] = path.split(/[/?]/);

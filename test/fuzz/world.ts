@@ -1,4 +1,4 @@
-/** A bridge with what it needs, a device, a receiver; and whether all of them still work together. */
+/** A bridge with broker, store, device and receiver, and checks that all of them still work together. */
 import { residentMegabytes } from "../support/attack.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { connectTo } from "../support/in-process.ts";
@@ -18,16 +18,16 @@ export interface World {
   bridge: TestBridge;
   apiKey: string;
   receiver: string;
-  /** What does not work; nothing when all is well. */
+  /** Returns the faults of the system; empty if all is well. */
   ailments(): Promise<string[]>;
   residentMegabytes(): number;
-  /** Lines of the log since the last look that tell of a defect. */
+  /** Returns the log lines since the last call that indicate a defect. */
   newErrors(): string[];
   close(): Promise<void>;
 }
 
 const API_KEY = "test-key-0123456789abcdef";
-/** A message takes milliseconds; what the fuzz has left in the queues, and the machine, may take the rest. */
+/** A message takes milliseconds; the rest is for waiting deliveries of the fuzzer and a busy machine. */
 const WITHIN_MS = 10_000;
 const ANSWERS: Record<string, { status: number; headers?: Record<string, string>; body?: string }> = {
   "/500": { status: 500, body: "no" },
@@ -143,7 +143,7 @@ export async function startWorld({ store, broker }: WorldOptions): Promise<World
 
 const LEVEL_ERROR = 50;
 
-/** A line of level `error` and above, or none of the log at all: a warning of Node, a stack. */
+/** Whether a line has level `error` or above, or is not a log line, such as a Node warning or a stack trace. */
 function isDefect(line: string): boolean {
   if (line.trim() === "" || /Causeway|^\s{2}|^(?:Try|Docs|API key)/.test(line)) return false;
   try {

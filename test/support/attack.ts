@@ -1,18 +1,18 @@
-/** What tests attack with: raw sockets, MQTT packets made by hand, and a look at what the attack costs the process. */
+/** Tools for attack tests: raw sockets, hand-made MQTT packets, and measurements of the bridge process. */
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { TestBridge } from "./bridge.ts";
 
-/** A connection whose bytes the test writes itself. */
+/** A connection on which the test writes raw bytes. */
 export interface RawSocket {
   readonly socket: Socket;
-  /** Everything that came so far, as Latin-1. */
+  /** All received data, as Latin-1. */
   readonly received: string;
-  /** Resolves when the other side has ended the connection. */
+  /** Resolves when the peer has closed the connection. */
   readonly closed: Promise<void>;
-  /** Resolves when this has come, as Latin-1. */
+  /** Resolves when the text has been received, as Latin-1. */
   until(text: string, timeoutMs?: number): Promise<void>;
-  /** Writes, and waits until there is room for more or the connection has ended. False: it has. */
+  /** Writes, and waits until there is room for more. Resolves with false if the connection has ended. */
   push(bytes: Buffer | string): Promise<boolean>;
 }
 
@@ -20,7 +20,7 @@ export function openSocket(port: number): RawSocket {
   const socket = connect(port, "127.0.0.1");
   let received = "";
   let look = () => {};
-  socket.on("error", () => {}); // the other side may well hang up
+  socket.on("error", () => {}); // the peer may reset the connection
   socket.on("data", (bytes) => {
     received += bytes.toString("latin1");
     look();
@@ -56,7 +56,7 @@ export function openSocket(port: number): RawSocket {
   };
 }
 
-/** Resolves when all of them are closed; rejects, with their number, after the time. */
+/** Resolves when all sockets are closed; rejects with the number of open ones after the timeout. */
 export async function untilClosed(sockets: RawSocket[], timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -68,12 +68,12 @@ export async function untilClosed(sockets: RawSocket[], timeoutMs: number): Prom
   await Promise.race([Promise.all(sockets.map(({ closed }) => closed)), late]).finally(() => clearTimeout(timer));
 }
 
-/** Megabytes that a process has resident. */
+/** Returns the resident memory of a process in megabytes. */
 export function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 }
 
-/** The time series of `/metrics`, by name and labels. */
+/** Returns the time series of `/metrics` by name and labels. */
 export async function metricSeries(bridge: TestBridge): Promise<Map<string, number>> {
   const { bytes } = await bridge.api("GET", "/metrics");
   const lines = bytes.toString().split("\n");
@@ -85,17 +85,17 @@ export async function metricSeries(bridge: TestBridge): Promise<Map<string, numb
   );
 }
 
-/** What accepts a CONNECT, and a SUBSCRIBE with the identifier 1 and QoS 0. */
+/** Accepting responses to a CONNECT, and to a SUBSCRIBE with packet identifier 1 and QoS 0. */
 export const [CONNACK, SUBACK] = ["\x20\x02\0\0", "\x90\x03\0\x01\0"];
 
-/** A CONNECT of MQTT 3.1.1 with a clean session and no keep-alive. */
+/** Returns an MQTT 3.1.1 CONNECT with a clean session and no keep-alive. */
 export function connectPacket(clientId: string): Buffer {
   const id = Buffer.from(clientId);
   const rest = Buffer.concat([Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 0, 0, id.length]), id]);
   return Buffer.concat([Buffer.from([0x10, rest.length]), rest]);
 }
 
-/** A SUBSCRIBE to a short filter. */
+/** Returns a SUBSCRIBE to a short filter. */
 export function subscribePacket(filter: string, qos: number): Buffer {
   return Buffer.from([0x82, filter.length + 5, 0, 1, 0, filter.length, ...Buffer.from(filter), qos]);
 }

@@ -1,4 +1,4 @@
-/** Whether the books close: nothing that came in is unaccounted for. */
+/** Assertions that the ledgers balance: every message and delivery is accounted for. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -6,14 +6,14 @@ import type { Books } from "../../src/uplink/receive/message-ledger.ts";
 import type { TestBridge } from "./bridge.ts";
 import type { Receiver } from "./receiver.ts";
 
-/** As the bridge tells them now. */
+/** Returns the current ledgers of the bridge. */
 export async function booksOf(bridge: TestBridge): Promise<Books> {
   const { status, body } = await bridge.api("GET", "/v1/status");
   assert.equal(status, 200);
   return body.books;
 }
 
-/** What waits, counted webhook by webhook. */
+/** Returns the total of waiting deliveries, summed over the webhooks. */
 async function waitingOf(bridge: TestBridge): Promise<number> {
   let waiting = 0;
   for (let after: string | null = ""; after !== null; ) {
@@ -25,10 +25,10 @@ async function waitingOf(bridge: TestBridge): Promise<number> {
 }
 
 /**
- * Waits until everything is at rest, with `waiting` deliveries that wait for something that does not happen, and asserts
- * that both equations hold and that the webhooks' own queues hold what the books say.
- * @param receiver got every delivery that was ever made durable, and has accepted each
- * @returns the books
+ * Waits until the ledgers are stable, with `waiting` deliveries that cannot proceed, and asserts that both equations
+ * hold and that the webhooks' own counts match the ledgers.
+ * @param receiver has received and accepted every delivery that was ever stored
+ * @returns the ledgers
  */
 export async function assertBooksClose(
   bridge: TestBridge,
@@ -38,7 +38,7 @@ export async function assertBooksClose(
   for (const end = Date.now() + timeoutMs; ; ) {
     await delay(50);
     const now = await booksOf(bridge);
-    // Null while the store is away.
+    // The ledgers are null while the store is away.
     if (now && now.deliveries.waiting === waiting && isDeepStrictEqual(now, books)) break;
     assert.ok(Date.now() < end, `not at rest with ${waiting} deliveries that wait: ${JSON.stringify(now)}`);
     books = now;

@@ -1,4 +1,4 @@
-/** The bridge as a real process, and what tests say to it. */
+/** The bridge as a real process, with API calls for tests. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { temporaryDirectory } from "./directories.ts";
@@ -11,8 +11,8 @@ const API_KEY = "test-key-0123456789abcdef";
 export interface Answer {
   status: number;
   headers: Headers;
-  /** The parsed JSON, undefined when the answer was not JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  /** The parsed JSON, or undefined if the response was not JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests inspect responses of many shapes
   body: any;
   bytes: Buffer;
 }
@@ -24,23 +24,23 @@ export interface TestBridge {
   readonly output: string;
   readonly pid: number;
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
-  /** The first match in the output of this run, past or to come. */
+  /** Resolves with the first match in the output of this run, past or future. */
   waitForOutput(pattern: RegExp): Promise<RegExpExecArray>;
   /** Registers a webhook and waits until its filters are subscribed. */
   register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
-  /** Resolves when `/readyz` says what is wanted. */
+  /** Resolves when `/readyz` returns this status. */
   readiness(status: 200 | 503, timeoutMs?: number): Promise<Answer>;
   stop(): Promise<Exit>;
   kill(): Promise<Exit>;
-  /** Starts it again on the same ports and data, after it ended. */
+  /** Starts the bridge again on the same ports and data, after it ended. */
   start(): Promise<void>;
   /** Resolves when this run has ended. */
   readonly ended: Promise<Exit>;
-  /** Whether it ended although nobody asked it to. */
+  /** False once the process has ended, for whatever reason. */
   readonly running: boolean;
 }
 
-/** Resolves once it is up; retry times are the tests' own affair. */
+/** Resolves once the bridge is up. */
 export async function startTestBridge(env: Record<string, string | undefined> = {}): Promise<TestBridge> {
   const dataDir = env.DATA_DIR ?? temporaryDirectory("test");
   const [port, brokerPort] = [await freePort(), await freePort()];
@@ -59,7 +59,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
   let ended = true;
 
   async function start(): Promise<void> {
-    // In the data directory, where no .env file of a developer lies.
+    // The working directory is the data directory, which has no developer's .env file.
     child = startProcess(process.execPath, [...MAIN], {
       env: settings,
       cwd: dataDir,
@@ -69,7 +69,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
       ended = true;
       output += child.output;
     });
-    await child.waitFor(/Causeway is up/, { timeoutMs: 60_000 }); // a machine with much else to do needs half of it
+    await child.waitFor(/Causeway is up/, { timeoutMs: 60_000 }); // a busy machine needs half of it
   }
 
   async function api(

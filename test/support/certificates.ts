@@ -1,4 +1,4 @@
-/** Certificates as people make them: with openssl. */
+/** Certificates made with openssl, as users make them. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,13 +6,13 @@ import { temporaryDirectory } from "./directories.ts";
 import { requireOrSkip } from "./requirements.ts";
 
 export interface Certificate {
-  /** PEM, as is `key`. */
+  /** PEM, like `key`. */
   cert: string;
   key: string;
 }
 
 export interface Authority extends Certificate {
-  /** Makes a certificate for 127.0.0.1 and for clients. */
+  /** Issues a certificate for 127.0.0.1 and for client authentication. */
   issue(name: string): Certificate;
 }
 

@@ -1,4 +1,4 @@
-/** For `--import`: the process lives at another time. It begins at CLOCK_START, milliseconds since the epoch. */
+/** Preload for `--import` that makes the process clock start at CLOCK_START (milliseconds since the epoch). */
 const ahead = Number(process.env.CLOCK_START) - Date.now();
 const Real = Date;
 

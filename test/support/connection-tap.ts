@@ -1,10 +1,10 @@
-/** Notices every TCP connection that this process tries to open, at the last step before the operating system. */
+/** Counts every TCP connection attempt of this process, at the last step before the operating system. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { constants } from "node:os";
 
 export interface ConnectionTap {
-  /** Address → how often a connection to it was tried. */
+  /** Address → number of connection attempts. */
   readonly attempts: ReadonlyMap<string, number>;
   clear(): void;
   close(): void;
@@ -14,8 +14,8 @@ type Connect = (request: unknown, address: string, port: number) => number;
 type Handle = Record<"connect" | "connect6", Connect>;
 
 /**
- * Beyond loopback nothing is let out: there an attempt is counted and then refused (ECONNREFUSED).
- * What it wraps is private to Node, which is what makes it see TLS, several addresses tried, and all libraries alike.
+ * Refuses connections beyond loopback (ECONNREFUSED) after counting the attempt.
+ * Wraps a private function of Node, so that it covers TLS, attempts at several addresses, and all libraries.
  */
 export async function tapConnections(): Promise<ConnectionTap> {
   const attempts = new Map<string, number>();

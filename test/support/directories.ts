@@ -8,7 +8,7 @@ process.on("exit", () => {
   for (const dir of made) rmSync(dir, { recursive: true, force: true });
 });
 
-/** A new directory, removed when this process ends. */
+/** Creates a directory that is removed when this process ends. */
 export function temporaryDirectory(prefix: string, parent = tmpdir()): string {
   const dir = mkdtempSync(join(parent, `causeway-${prefix}-`));
   made.push(dir);

@@ -1,4 +1,4 @@
-/** A small disk that can be filled: a tmpfs of its own. */
+/** A small disk that a test can fill: a separate tmpfs. */
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -6,15 +6,15 @@ import { temporaryDirectory } from "./directories.ts";
 
 export interface SmallDisk {
   readonly directory: string;
-  /** Not a byte is left. */
+  /** Fills the disk to the last byte. */
   fill(): void;
-  /** There is room again. */
+  /** Frees the space again. */
   free(): void;
-  /** Takes it away with what is on it. Idempotent. */
+  /** Unmounts the disk and discards its content. Idempotent. */
   unmount(): void;
 }
 
-/** Another user than root mounts where `sudo` asks for no password. */
+/** Prefix for users other than root, who can mount if `sudo` asks for no password. */
 const AS_ROOT = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
 
 function asRoot(...args: string[]): void {
@@ -55,7 +55,7 @@ export function makeSmallDisk(megabytes: number): SmallDisk {
   };
 }
 
-/** Options for `it` or `describe`: skipped, with the reason, where no disk can be mounted; root in CI must be able to. */
+/** Returns options for `it` or `describe` that skip, with the reason, where no disk can be mounted; root in CI must. */
 export function smallDiskOrSkip(): { skip: string | false } {
   try {
     makeSmallDisk(1).unmount();

@@ -1,4 +1,4 @@
-/** The bridge within the test's own process: for what has no setting, such as a breaker that does not take minutes. */
+/** The bridge inside the test process, for values without a setting, such as short intervals of the breaker. */
 import { connectAsync, type MqttClient } from "mqtt";
 import { pino } from "pino";
 import { type Bridge, startBridge } from "../../src/bridge.ts";
@@ -11,9 +11,9 @@ const API_KEY = "test-key-0123456789abcdef";
 
 export interface InProcess {
   bridge: Bridge;
-  /** Lines of level `info` and above, parsed. */
+  /** Parsed log lines of level `info` and above. */
   log: Record<string, unknown>[];
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  // biome-ignore lint/suspicious/noExplicitAny: tests inspect responses of many shapes
   api(method: string, path: string, body?: unknown, key?: string): Promise<{ status: number; body: any; text: string }>;
   /** Registers a webhook. */
   register(webhook: Record<string, unknown>): Promise<{ id: string; secret: string }>;
@@ -61,12 +61,12 @@ export async function startInProcess(
   };
 }
 
-/** A device, or somebody who listens at the broker. */
+/** Connects a device or an observer to the broker. */
 export function connectTo(url: string, protocolVersion: 4 | 5 = 4): Promise<MqttClient> {
   return connectAsync(url, { protocolVersion });
 }
 
-/** Asks again and again until the answer is what is wanted: for states that no event tells of. */
+/** Polls until the answer is the wanted one, for states that no event announces. */
 export async function until<T>(ask: () => Promise<T> | T, wanted: (answer: T) => boolean, ms = 10_000): Promise<T> {
   for (const end = Date.now() + ms; ; ) {
     const answer = await ask();

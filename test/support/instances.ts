@@ -12,7 +12,7 @@ export interface Instances {
   mosquitto: Mosquitto;
   redis: TestRedis;
   receiver: Receiver;
-  /** Starts one more. */
+  /** Starts one more instance. */
   add(): Promise<TestBridge>;
 }
 
@@ -24,9 +24,9 @@ export interface Lane {
 }
 
 /**
- * They end with the test. The first one of those that may holds the lane.
+ * Starts instances that end with the test. The first eligible one becomes the receiver.
  *
- * @param roles of each of them; undefined: all
+ * @param roles per instance; undefined: all roles
  */
 export async function startInstances(
   t: TestContext,
@@ -68,7 +68,7 @@ export async function laneOf(bridge: TestBridge): Promise<Lane> {
   return (await bridge.api("GET", "/v1/status")).body.lanes[0];
 }
 
-/** Milliseconds until the bridge says that it holds the lane and is connected. */
+/** Resolves, when the bridge reports that it is the receiver and connected, with the milliseconds since `since`. */
 export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 15_000): Promise<number> {
   for (;;) {
     const { here, sessions } = await laneOf(bridge);
@@ -79,7 +79,7 @@ export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 
   }
 }
 
-/** Resolves when each of the numbered messages came at least once. */
+/** Resolves when each of the numbered messages has arrived at least once. */
 export function untilAll({ until }: Pick<Receiver, "until">, count: number, timeoutMs = 60_000): Promise<void> {
   const seen = new Set<number>();
   let looked = 0;

@@ -1,21 +1,21 @@
-/** Messages with a number each, published with QoS 1 or 2 through whatever outages there are. */
+/** Numbered messages, published with QoS 1 or 2 through any outage. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type MqttClient } from "mqtt";
 import type { ReceivedCall, Receiver } from "./receiver.ts";
 
 export interface Load {
-  /** Acknowledged so far. */
+  /** Number of acknowledged messages so far. */
   readonly acknowledged: number;
   /** Resolves when every message is acknowledged. */
   readonly done: Promise<void>;
-  /** Publishes no more than what it has begun, waits until that is acknowledged, and answers how many there were. */
+  /** Publishes no further messages, waits for all acknowledgements, and resolves with the number of messages. */
   finish(): Promise<number>;
   close(): Promise<void>;
 }
 
 /**
- * Publishes `count` messages, at most `window` of them unacknowledged, at about `perSecond`.
- * @param options.bytes how long each payload is made, with blanks
+ * Publishes `count` messages at about `perSecond`, at most `window` of them unacknowledged.
+ * @param options.bytes length of each payload, padded with spaces
  */
 export function publishLoad(
   url: string,
@@ -24,12 +24,12 @@ export function publishLoad(
     perSecond,
     qos = 1,
     topic = "load",
-    // Mosquitto drops what exceeds its max_inflight_messages.
+    // Mosquitto drops messages beyond its max_inflight_messages.
     window = qos === 2 ? 20 : 200,
     bytes = 0,
   }: { count: number; perSecond: number; qos?: 1 | 2; topic?: string; window?: number; bytes?: number },
 ): Load {
-  // A persistent session, so that what was under way is sent again after a reconnect.
+  // A persistent session, so that messages in flight are sent again after a reconnect.
   const client: MqttClient = connect(url, {
     clientId: `load-${process.pid}-${Math.random().toString(36).slice(2, 8)}`,
     clean: false,
@@ -57,13 +57,13 @@ export function publishLoad(
         acknowledged++;
         underWay.delete(sent);
       });
-      sent.catch(() => {}); // awaited below, or given up when the load is closed
+      sent.catch(() => {}); // awaited below, or abandoned when the load is closed
       underWay.add(sent);
     }
     await Promise.all(underWay);
   }
 
-  /** MQTT.js sends again what was under way, but refuses what is given to it while it does so. */
+  /** Retries, because MQTT.js rejects new messages while it resends those in flight. */
   async function publish(i: number): Promise<void> {
     for (;;) {
       try {
@@ -77,7 +77,7 @@ export function publishLoad(
   }
 
   const done = run();
-  done.catch(() => {}); // whoever waits for it hears of it
+  done.catch(() => {}); // reported to callers that await it
   return {
     get acknowledged() {
       return acknowledged;
@@ -95,7 +95,7 @@ export function publishLoad(
   };
 }
 
-/** Resolves when each of the messages 0 to count - 1 was accepted by the receiver. */
+/** Resolves when the receiver has accepted each of the messages 0 to count - 1. */
 export function untilDelivered(receiver: Receiver, count: number, timeoutMs: number): Promise<void> {
   const seen = new Set<number>();
   let looked = 0;
@@ -112,12 +112,12 @@ function numberOf({ body }: ReceivedCall): number {
 export interface Tally {
   distinct: number;
   missing: number[];
-  /** Deliveries beyond the first, by why: the same `webhook-id` twice, or one message under several ids. */
+  /** Deliveries beyond the first: repeated with the same `webhook-id`, or one message under several ids. */
   sameId: number;
   otherId: number;
 }
 
-/** What arrived of the messages 0 to count - 1. */
+/** Counts the arrivals of the messages 0 to count - 1. */
 export function tally(calls: ReceivedCall[], count: number): Tally {
   const ids = new Map<number, Set<string>>();
   let sameId = 0;

@@ -1,10 +1,10 @@
-/** Records of the store's port in memory, for many instances at once. */
+/** In-memory implementation of the store's `Records`, shared by several instances. */
 import type { Records, Versioned } from "../../src/store/store.ts";
 
 export interface MemoryRecords<T> extends Records<T> {
-  /** While true, changes are told to nobody. */
+  /** While true, watchers are not notified. */
   silent: boolean;
-  /** Holds up who reads everything, with what was there at the beginning, until the result is called. */
+  /** Makes `all` return its initial snapshot only after the returned function is called. */
   hold(): () => void;
 }
 

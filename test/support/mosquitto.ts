@@ -1,4 +1,4 @@
-/** A real Mosquitto of a test's own, on a free loopback port. */
+/** A separate real Mosquitto per test, on a free loopback port. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "./directories.ts";
@@ -7,15 +7,15 @@ import { startProcess, type TestProcess } from "./processes.ts";
 import { findProgram } from "./requirements.ts";
 
 export interface MosquittoOptions {
-  /** For its configuration and data. Absent: a temporary one, removed when this process ends. */
+  /** Directory for configuration and data. Absent: a temporary one, removed when this process ends. */
   dir?: string;
   port?: number;
   /** Whether sessions, queues and retained messages survive restarts, `kill -9` included. */
   persistence?: boolean;
-  /** Made by `mosquitto_passwd`. Absent: anyone may connect. */
+  /** Password file from `mosquitto_passwd`. Absent: anonymous access. */
   passwordFile?: string;
   protocol?: "mqtt" | "websockets";
-  /** More lines for mosquitto.conf. They follow the listener, so that they may also be its options. */
+  /** Additional lines for mosquitto.conf. They follow the listener, so they may also be its options. */
   extraConfig?: string;
 }
 
@@ -24,16 +24,16 @@ export interface Mosquitto {
   /** `mqtt://127.0.0.1:<port>`, or `ws://…`. */
   readonly url: string;
   readonly dir: string;
-  /** Its log so far, that of earlier runs included: one line a packet. */
+  /** The log so far, including earlier runs: one line per packet. */
   readonly log: string;
-  /** Waits for a line of the log of this run. */
+  /** Resolves with a match in the log of this run. */
   waitForLog(pattern: RegExp, options?: { timeoutMs?: number; from?: number }): Promise<RegExpExecArray>;
   stop(): Promise<void>;
   /** `kill -9`. */
   kill(): Promise<void>;
-  /** E.g. SIGSTOP and SIGCONT, for a broker that is there and does not answer. */
+  /** Sends a signal, e.g. SIGSTOP and SIGCONT for a broker that keeps its connections but does not answer. */
   signal(signal: NodeJS.Signals): void;
-  /** Starts it again on the same port and directory, after `stop` or `kill` if it still runs. */
+  /** Starts the broker again on the same port and directory; first ends it by `how` if it still runs. */
   restart(how?: "stop" | "kill"): Promise<void>;
 }
 
@@ -41,14 +41,14 @@ export function mosquittoInstalled(): boolean {
   return findProgram("mosquitto") !== undefined;
 }
 
-/** Resolves when it accepts connections. */
+/** Resolves when the broker accepts connections. */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const program = findProgram("mosquitto");
   if (!program) throw new Error("mosquitto is not installed");
   const dir = options.dir ?? temporaryDirectory("mosquitto");
   const port = options.port ?? (await freePort());
   const configFile = join(dir, "mosquitto.conf");
-  // Mosquitto 2.0.11 does not start with nothing but a WebSocket listener.
+  // Mosquitto 2.0.11 does not start with only a WebSocket listener.
   const spare = options.protocol === "websockets" ? `listener ${await freePort()} 127.0.0.1` : "";
   writeFileSync(configFile, `${configuration({ ...options, dir, port })}\n${spare}\n`);
 

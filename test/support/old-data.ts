@@ -1,6 +1,6 @@
 /**
- * Data as a bridge of an earlier format left it: something of everything that is kept. `npm run fixtures` lets a bridge
- * write it and puts it into `test/fixtures`, where it stays for good: later bridges are started on it.
+ * Data of a bridge with an earlier format: a sample of everything stored. `npm run fixtures` lets a bridge write it and
+ * puts it into `test/fixtures`, where it stays permanently: tests start later bridges on it.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -12,30 +12,30 @@ import { connectAsync } from "mqtt";
 import type { TestBridge } from "./bridge.ts";
 import type { Receiver } from "./receiver.ts";
 
-/** What is to be found again. */
+/** References to the data for later tests. */
 export interface Left {
-  /** When it was written: milliseconds since the epoch. */
+  /** Time of writing, in milliseconds since the epoch. */
   at: number;
-  /** Of the receiver, in the webhooks' URLs. */
+  /** URL of the receiver, used in the webhooks' URLs. */
   receiver: string;
   /** Webhooks by name. */
   webhooks: Record<string, { id: string; secret: string }>;
   key: string;
   requestId: string;
   responseTopic: string;
-  /** Published at its time, after `at`. */
+  /** A message scheduled after `at`. */
   scheduledId: string;
-  /** The answer to the POST that is made again. */
+  /** Response to the POST that tests repeat. */
   once: Record<string, unknown>;
   replayId: string;
 }
 
-/** Sent with the Idempotency-Key `once`. */
+/** Body of the message sent with the Idempotency-Key `once`. */
 export const ONCE = { topic: "old/once", payload: "once" };
 const RETRY = { scheduleSeconds: [5, 5] };
 const SCHEDULED_MS = 30_000;
 
-/** Leaves something of everything behind. The receiver answers 500 to `/down` and 204 to all else. */
+/** Creates a sample of everything. The receiver answers 500 to `/down` and 204 to all else. */
 export async function leaveBehind(bridge: TestBridge, brokerUrl: string, receiver: Receiver): Promise<Left> {
   receiver.answer = ({ path }) => (path === "/down" ? 500 : 204);
   const register = (name: string, webhook: object) =>
@@ -73,7 +73,7 @@ export async function leaveBehind(bridge: TestBridge, brokerUrl: string, receive
   await device.publishAsync("old/kept", "kept", { qos: 1, retain: true });
   await publish("old/down", "down");
   await receiver.until(() => receiver.attempts.filter(({ path }) => path === "/down").length === 2);
-  await delay(500); // what is written after the answer to the call
+  await delay(500); // for writes after the response
   await device.endAsync();
   return {
     at: Date.now(),
@@ -89,7 +89,7 @@ export async function leaveBehind(bridge: TestBridge, brokerUrl: string, receive
 }
 
 type Entry = [type: string, content: unknown, ttlMs: number];
-/** Every key of a Redis, readable. */
+/** Every key of a Redis in readable form. */
 export type RedisContent = Record<string, Entry>;
 
 export async function readRedis(redis: Redis): Promise<RedisContent> {
@@ -127,7 +127,7 @@ const FIXTURES = fileURLToPath(new URL("../fixtures/", import.meta.url));
 
 export const fixture = (name: string) => FIXTURES + name;
 
-/** A data directory in one file: a line that names directories, and files with their sizes, and then their bytes. */
+/** Packs a data directory into one file: a line with the directories and the files with sizes, then the bytes. */
 export function pack(dataDir: string, file: string): void {
   const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true }).map((entry) => ({
     path: relative(dataDir, join(entry.parentPath, entry.name)),

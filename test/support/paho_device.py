@@ -1,4 +1,4 @@
-"""A device written with Eclipse Paho: answers requests. Arguments: port, protocol (5 or 3.1.1)."""
+"""Device written with Eclipse Paho that answers requests. Arguments: port, protocol (5 or 3.1.1)."""
 import sys
 import paho.mqtt.client as mqtt
 from paho.mqtt.properties import Properties

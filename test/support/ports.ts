@@ -3,10 +3,10 @@ import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * A loopback port that is free now. Another process may take it meanwhile: prefer port 0 where a program knows it.
+ * Returns a loopback port that is free now. Another process may take it: prefer port 0 where a program supports it.
  *
- * Below the range (32768 and up) from which the system takes the ports of outgoing connections: else, while a server
- * is stopped, one of the many connections of a test could be given its port, and hold it.
+ * The port is below the system's range for outgoing connections (32768 and up): otherwise one of a test's many
+ * connections could get the port of a stopped server and hold it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -15,7 +15,7 @@ export async function freePort(): Promise<number> {
     try {
       await once(server, "listening");
     } catch {
-      continue; // Taken.
+      continue; // The port is taken.
     }
     server.close();
     await once(server, "close");
@@ -23,7 +23,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Resolves once something listens on the loopback port; gives up after about 2 s. */
+/** Resolves once a server listens on the loopback port; gives up after about 2 s. */
 export async function acceptsConnections(port: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const socket = connect(port, "127.0.0.1");

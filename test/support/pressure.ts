@@ -1,12 +1,12 @@
-/** What a fault costs the process, looked at while it lasts. */
+/** Measures the memory of a process during a fault. */
 import { residentMegabytes } from "./attack.ts";
 
 const LOOK_MS = 100;
 
 export interface MemoryWatch {
-  /** Megabytes resident when it began. */
+  /** Resident megabytes at the start. */
   readonly before: number;
-  /** Megabytes by which the process was larger at its largest. */
+  /** Largest increase of the resident memory, in megabytes. */
   readonly grown: number;
   stop(): void;
 }

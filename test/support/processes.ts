@@ -1,4 +1,4 @@
-/** Child processes for tests: started, listened to, stopped and never left behind. */
+/** Child processes for tests: started, observed, stopped, and never left behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 
@@ -8,20 +8,20 @@ export interface Exit {
 }
 
 export interface StartOptions {
-  /** Added to this process's environment; `undefined` takes a variable away. */
+  /** Added to this process's environment; `undefined` removes a variable. */
   env?: Record<string, string | undefined>;
   cwd?: string;
 }
 
 export interface WaitOptions {
   timeoutMs?: number;
-  /** Looks only at the output from this offset on: `child.output.length` for what is still to come. */
+  /** Offset in the output where the search starts: `child.output.length` for future output only. */
   from?: number;
 }
 
 const running = new Set<ChildProcess>();
 
-/** Starts a program. Whatever this process's end is, short of SIGKILL, the program ends with it. */
+/** Starts a program that ends with this process, unless this process gets SIGKILL. */
 export function startProcess(command: string, args: string[] = [], options: StartOptions = {}): TestProcess {
   const env = { ...process.env, ...options.env };
   return new TestProcess(spawn(command, args, { cwd: options.cwd, env, stdio: ["ignore", "pipe", "pipe"] }), command);
@@ -63,7 +63,7 @@ export class TestProcess {
     return this.child.pid;
   }
 
-  /** The first match in the output, past or to come. Rejects when the process ends without it, or takes too long. */
+  /** Resolves with the first match in the output, past or future. Rejects on timeout or if the process ends first. */
   waitFor(pattern: RegExp, { timeoutMs = 15_000, from = 0 }: WaitOptions = {}): Promise<RegExpExecArray> {
     const once = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
     let cleanUp = () => {};
@@ -86,7 +86,7 @@ export class TestProcess {
     return found.finally(cleanUp);
   }
 
-  /** Sends a signal and waits for the end; kills the process, and rejects, when that takes too long. */
+  /** Sends a signal and waits for the exit; after the timeout, kills the process and rejects. */
   async stop(signal: NodeJS.Signals = "SIGTERM", timeoutMs = 15_000): Promise<Exit> {
     let late = false;
     const timer = setTimeout(() => {
@@ -101,7 +101,7 @@ export class TestProcess {
     return exit;
   }
 
-  /** `kill -9`: what a power cut is to a process. */
+  /** Kills the process with SIGKILL, its equivalent of a power cut. */
   kill(): Promise<Exit> {
     return this.stop("SIGKILL");
   }
@@ -112,7 +112,7 @@ function killAll(): void {
 }
 
 process.on("exit", killAll);
-// The test runner ends a file that takes too long with SIGTERM, which does not lead to "exit" by itself.
+// The test runner ends a file on timeout with SIGTERM, which by itself does not emit "exit".
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
     killAll();

@@ -1,22 +1,22 @@
-/** A TCP proxy on a loopback port, for what happens between two programs: cut, silent, or late. */
+/** A TCP proxy on a loopback port that cuts, stalls or delays connections between two programs. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Proxy {
   port: number;
-  /** Milliseconds by which each chunk is late, in each direction. */
+  /** Delay of each chunk in milliseconds, in both directions. */
   delayMs: number;
-  /** Passes nothing on, and keeps what comes: the peers see an open connection that is silent. */
+  /** Stops reading on both sides: the peers keep an open but silent connection. */
   stall(): void;
-  /** Passes on what was kept, and all that follows. */
+  /** Passes on the waiting data and all that follows. */
   resume(): void;
-  /** Ends every connection; new ones are accepted. */
+  /** Closes every connection; new ones are accepted. */
   cut(): void;
   close(): Promise<void>;
 }
 
-/** In front of 127.0.0.1:`target`. */
+/** Starts a proxy in front of 127.0.0.1:`target`. */
 export async function startProxy(target: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let stalled = false;

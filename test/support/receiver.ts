@@ -1,4 +1,4 @@
-/** A webhook receiver: a real HTTP server that keeps what came and answers as told. */
+/** A webhook receiver: a real HTTP server that records its calls and answers as configured. */
 import { EventEmitter } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,15 +15,15 @@ export interface ReceivedCall {
 export interface Receiver {
   readonly url: string;
   readonly calls: ReceivedCall[];
-  /** Every call as it came, whatever its answer. */
+  /** All calls in order of arrival, whatever their responses. `calls` has only those answered with 2xx. */
   readonly attempts: ReceivedCall[];
-  /** Decides the answer of each call; the default is 204. */
+  /** Returns the response to each call; the default is 204. */
   answer: (call: ReceivedCall) => number | { status: number; headers?: Record<string, string>; body?: string };
-  /** Milliseconds until the answer. */
+  /** Milliseconds before the response. */
   delayMs: number;
-  /** Resolves when this many calls came, answered or not. */
+  /** Resolves when this many calls have arrived, answered or not. */
   untilCalled(count: number, timeoutMs?: number): Promise<void>;
-  /** Resolves when the condition holds; looks again at each call. */
+  /** Resolves when the condition holds; checks it at each call. */
   until(condition: (calls: ReceivedCall[]) => boolean, timeoutMs?: number): Promise<void>;
   close(): Promise<void>;
 }

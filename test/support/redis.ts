@@ -12,10 +12,10 @@ export function redisInstalled(): boolean {
 }
 
 export interface StartRedisOptions {
-  /** Kept at the end when given. */
+  /** Data directory, kept at the end. Absent: a temporary one. */
   dir?: string;
   port?: number;
-  /** After the defaults, so they win over them. */
+  /** Appended to the default arguments, so they take precedence. */
   args?: string[];
 }
 
@@ -23,19 +23,19 @@ export interface TestRedis {
   url: string;
   port: number;
   dir: string;
-  /** Ends it and removes the directory, unless that was given. Idempotent. */
+  /** Stops Redis and removes its directory unless that was given. Idempotent. */
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** SIGKILL; the directory stays, to start again on it. */
+  /** Sends SIGKILL; the directory stays for another start. */
   kill(): Promise<void>;
-  /** E.g. SIGSTOP and SIGCONT, for a Redis that is there and does not answer. */
+  /** Sends a signal, e.g. SIGSTOP and SIGCONT for a Redis that keeps its connections but does not answer. */
   signal(signal: NodeJS.Signals): void;
 }
 
-/** A real Redis on 127.0.0.1 that writes each change to disk before it answers. Resolves when it answers PING. */
+/** Starts a real Redis on 127.0.0.1 that syncs each change to disk before it answers. Resolves when it answers PING. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "causeway-redis-")));
-  // `everysec` puts the write itself off while an earlier fsync runs: a SIGKILL then loses what was acknowledged.
+  // `everysec` postpones the write itself while an earlier fsync runs: a SIGKILL then loses acknowledged changes.
   const durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
   const settings = ["--bind", "127.0.0.1", "--port", String(port), ...durable, "--maxmemory-policy", "noeviction"];
   const child = spawn("redis-server", [...settings, "--dir", dir, ...(options.args ?? [])], { stdio: "ignore" });
@@ -66,7 +66,7 @@ async function end(child: ChildProcess, exited: Promise<unknown>, signal: NodeJS
 
 async function answersPing(port: number, child: ChildProcess): Promise<void> {
   const client = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
-  client.on("error", () => {}); // Refused until it listens.
+  client.on("error", () => {}); // Refused until Redis listens.
   try {
     await Promise.race([
       client.ping(),

@@ -1,19 +1,19 @@
-/** Programs that some tests need: brokers, Redis, Python. CI must have them; elsewhere their tests are skipped by name. */
+/** Programs that some tests need: brokers, Redis, Python. CI requires them; elsewhere their tests are skipped. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Debian puts servers where an ordinary user's PATH does not look. */
+/** Directories where Debian installs servers, outside an ordinary user's PATH. */
 const SERVER_DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
-/** The path of an installed program, or undefined. */
+/** Returns the path of an installed program, or undefined. */
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? "").split(delimiter), ...SERVER_DIRECTORIES];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 
 /**
- * Options for `it` or `describe`: the tests are skipped, with the reason, where a program is missing.
- * In CI (`CI` is set) a missing program throws, so that nothing is skipped unnoticed.
+ * Returns options for `it` or `describe` that skip the tests, with the reason, where a program is missing.
+ * @throws in CI (`CI` is set) if a program is missing, so that no test is skipped unnoticed
  */
 export function requireOrSkip(...programs: string[]): { skip: string | false } {
   const missing = programs.filter((name) => findProgram(name) === undefined);

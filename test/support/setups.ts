@@ -1,4 +1,4 @@
-/** The two ways the bridge is run: with nothing beside it, and with Mosquitto and Redis. */
+/** The two ways to run the bridge: on its own, and with Mosquitto and Redis. */
 
 import { startTestBridge, type TestBridge } from "./bridge.ts";
 import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
@@ -7,7 +7,7 @@ import { requireOrSkip } from "./requirements.ts";
 
 export interface Setup {
   bridge: TestBridge;
-  /** Where clients reach the broker. */
+  /** Broker URL for clients. */
   brokerUrl: string;
   mosquitto?: Mosquitto;
   redis?: TestRedis;
@@ -16,9 +16,9 @@ export interface Setup {
 
 export interface SetupKind {
   name: string;
-  /** For `describe`: skipped by name where a program is missing. */
+  /** Options for `describe`: skipped, with the reason, where a program is missing. */
   options: { skip: string | false };
-  /** `persistence`: whether Mosquitto writes to disk, which makes it slow; only needed where it is killed. */
+  /** `persistence`: whether Mosquitto writes to disk, which is slow and only needed where it is killed. */
   start(env?: Record<string, string>, broker?: { persistence?: boolean }): Promise<Setup>;
 }
 

@@ -1,4 +1,4 @@
-/** Names that stand in the source as text: log events and SQL. */
+/** Names in the source code: log events and SQL. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,7 @@ function sources(): ts.SourceFile[] {
   });
 }
 
-/** The event names of log lines: snake_case text handed to `log.warn(fields, "event")` and its like. */
+/** Returns the event names of log lines: the snake_case string in `log.warn(fields, "event")` and similar calls. */
 export function logEvents(): string[] {
   const events = new Set<string>();
   const visit = (node: ts.Node): void => {
@@ -40,7 +40,7 @@ export function sourceTexts(): string[] {
   return sources().map(({ text }) => text);
 }
 
-/** The tables and indexes that the embedded store creates. */
+/** Returns the tables and indexes that the embedded store creates. */
 export function sqlNames(): string[] {
   const created =
     /CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|FUNCTION|OR REPLACE FUNCTION)(?: IF NOT EXISTS)? ([\w."$]+)/g;

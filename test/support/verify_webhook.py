@@ -1,6 +1,6 @@
-"""A receiver in Python with nothing but the standard library: verifies a Standard Webhooks signature.
+"""Receiver in Python, using only the standard library, that verifies a Standard Webhooks signature.
 
-Reads {"secret", "headers", "body" (base64)} as JSON; ends with 0 when a signature is right, and with 1 otherwise.
+Reads {"secret", "headers", "body" (base64)} as JSON. Exits with 0 if a signature is valid, and with 1 otherwise.
 """
 import base64
 import hashlib

@@ -8,7 +8,7 @@ import { type BrokerKind, lacking } from "./kind.ts";
 
 const JAR = "/usr/share/activemq/bin/activemq.jar";
 const LIBRARIES = "/usr/share/activemq/lib";
-/** What its MQTT connector needs; ActiveMQ's package does not bring it. */
+/** Required by the MQTT connector; not part of ActiveMQ's package. */
 const MQTT_LIBRARY = "/usr/share/java/mqtt-client.jar";
 const STARTED_MS = 60_000;
 
@@ -22,7 +22,7 @@ export const activemq: BrokerKind = {
     const dir = temporaryDirectory("activemq");
     const libraries = join(dir, "libraries");
     mkdirSync(libraries);
-    // Not the directory it lies in: that holds other versions of what ActiveMQ brings.
+    // Links the file, not its directory, which has other versions of ActiveMQ's own libraries.
     symlinkSync(MQTT_LIBRARY, join(libraries, "mqtt-client.jar"));
     const port = await freePort();
     writeFileSync(join(dir, "broker.xml"), configuration(dir, port));

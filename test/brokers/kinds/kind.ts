@@ -1,33 +1,33 @@
-/** What a broker is to the scenarios: something to start, to reach and to start again. */
+/** The interface of a broker for the scenarios: start, reach and restart it. */
 import { existsSync } from "node:fs";
 import { findProgram } from "../../support/requirements.ts";
 
 export interface TestBroker {
-  /** Where bridge and devices reach it. */
+  /** URL for bridge and devices. */
   readonly url: string;
-  /** For the table, e.g. `Mosquitto 2.0.11`. */
+  /** Name and version for the table, e.g. `Mosquitto 2.0.11`. */
   readonly version: string;
-  /** Ends it in order and starts it again on the same port and data. */
+  /** Restarts the broker in order, on the same port and data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface BrokerKind {
-  /** For `--only`. */
+  /** Id for `--only`. */
   id: string;
-  /** Heads its column. */
+  /** Title of its column. */
   title: string;
-  /** What devices speak, and the bridge too unless it finds out by itself. */
+  /** Protocol of the devices, and of the bridge unless it detects its own. */
   protocol: "5" | "3.1.1";
-  /** Of the bridge. */
+  /** Settings of the bridge. */
   bridge: Record<string, string>;
-  /** Programs and files that this machine lacks. */
+  /** Returns the programs and files that this machine lacks. */
   missing(): string[];
-  /** Absent: the broker is part of the bridge. */
+  /** Absent if the broker is part of the bridge. */
   start?(): Promise<TestBroker>;
 }
 
-/** Those that are not there: names are looked for on PATH, absolute paths in the file system. */
+/** Returns the missing items: names are searched on PATH, absolute paths in the file system. */
 export function lacking(...wanted: string[]): string[] {
   return wanted.filter((name) => (name.startsWith("/") ? !existsSync(name) : findProgram(name) === undefined));
 }

@@ -1,4 +1,4 @@
-/** Mosca, the ancestor of Aedes, unmaintained since 2018: installed beside its start script, apart from our packages. */
+/** Mosca, the ancestor of Aedes, unmaintained since 2018. Installed next to its start script, not with our packages. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { startProcess } from "../../support/processes.ts";
 import { type BrokerKind, lacking } from "./kind.ts";
 
 const HOME = fileURLToPath(new URL("../mosca", import.meta.url));
-/** npm writes it last: a directory without it was left half way. */
+/** npm writes this file last: a directory without it is incomplete. */
 const INSTALLED = join(HOME, "node_modules/.package-lock.json");
 
 export const mosca: BrokerKind = {
@@ -38,7 +38,7 @@ export const mosca: BrokerKind = {
   },
 };
 
-/** Once for all runs. Optional packages are databases with native code. */
+/** Installs Mosca once for all runs. Its optional packages are databases with native code. */
 async function install(): Promise<void> {
   if (existsSync(INSTALLED)) return;
   const args = ["ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"];

@@ -1,7 +1,7 @@
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { type BrokerKind, lacking } from "./kind.ts";
 
-/** @param setting of MQTT_PROTOCOL: what it would find by itself is MQTT 5 */
+/** @param setting MQTT_PROTOCOL of the bridge; `auto` selects MQTT 5 here */
 export function mosquitto(protocol: "5" | "3.1.1", setting: "auto" | "3.1.1"): BrokerKind {
   return {
     id: `mosquitto-${protocol}`,

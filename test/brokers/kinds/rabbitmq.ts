@@ -1,6 +1,6 @@
 /**
- * RabbitMQ with its MQTT plugin. It runs apart from one that the machine may have: its own node name, directories,
- * cookie, and its own epmd (Erlang's port mapper, which Erlang would else start as a daemon and leave behind).
+ * RabbitMQ with its MQTT plugin. It is isolated from a system installation by its own node name, directories, cookie,
+ * and epmd (Erlang's port mapper, which Erlang would otherwise start as a daemon and leave running).
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { acceptsConnections, freePort } from "../../support/ports.ts";
 import { startProcess, type TestProcess } from "../../support/processes.ts";
 import { type BrokerKind, lacking } from "./kind.ts";
 
-/** Not the one on PATH: Debian's wrapper changes to the user `rabbitmq`, and may not write to our directories. */
+/** Not the one on PATH: Debian's wrapper switches to the user `rabbitmq`, who cannot write to our directories. */
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const STARTED_MS = 60_000;
 
@@ -40,7 +40,7 @@ export const rabbitmq: BrokerKind = {
       RABBITMQ_CONFIG_FILE: configFile,
       RABBITMQ_ENABLED_PLUGINS_FILE: pluginsFile,
       RABBITMQ_CONF_ENV_FILE: "/dev/null",
-      // The script becomes the server, so that a signal to our child is one to the server.
+      // Makes the script exec the server, so that a signal to the child reaches the server.
       RUNNING_UNDER_SYSTEMD: "1",
       ERL_EPMD_PORT: String(mapper),
       ERL_EPMD_ADDRESS: "127.0.0.1",
@@ -66,7 +66,7 @@ export const rabbitmq: BrokerKind = {
 
 async function run(env: Record<string, string>, port: number): Promise<TestProcess> {
   const server = startProcess(SERVER, [], { env });
-  // The plugins take their time before the listeners open.
+  // The plugins take some time before the listeners open.
   await server.waitFor(/Server startup complete/, { timeoutMs: STARTED_MS });
   await acceptsConnections(port);
   return server;

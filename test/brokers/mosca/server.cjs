@@ -1,7 +1,7 @@
-// Mosca on the given loopback port, with all it keeps in memory.
+// Runs Mosca on the given loopback port, with its data in memory.
 const Module = require("node:module");
 
-// Required at once by files for databases and brokers that are not used here, and not installed.
+// Mosca requires these modules at startup for databases and brokers that are neither used nor installed here.
 const UNUSED = new Set(["amqp", "ioredis", "mongodb", "msgpack-lite", "qlobber-fsq", "zmq"]);
 const load = Module._load;
 Module._load = (name, ...rest) => (UNUSED.has(name) ? {} : load(name, ...rest));

@@ -1,7 +1,7 @@
-/** Which version the bridge finds, in its time. */
+/** Protocol version that the bridge detects, and the time it takes. */
 import type { Scenario } from "../world.ts";
 
-/** With the start of the process, on a busy machine; Mosca's silence alone costs ten. */
+/** Limit, including the process start, on a busy machine; Mosca's silence alone takes ten seconds. */
 const CONNECT_SECONDS = 30;
 
 export const connect: Scenario[] = [
@@ -10,7 +10,7 @@ export const connect: Scenario[] = [
     async run({ bridge, kind }, note) {
       const { body } = await bridge.api("GET", "/v1/status");
       const set = (kind.bridge.MQTT_PROTOCOL ?? "auto") !== "auto" ? " (set)" : "";
-      await bridge.waitForOutput(/"mqtt_connected"/); // which may be read later than the answer
+      await bridge.waitForOutput(/"mqtt_connected"/); // the log may arrive after the response
       const seconds = secondsToConnect(bridge.output);
       note(`connected ${seconds} s after the start`);
       if (seconds > CONNECT_SECONDS) return `${body.broker.protocol}${set}, after ${seconds} s`;
@@ -19,7 +19,7 @@ export const connect: Scenario[] = [
   },
 ];
 
-/** From the first line of the log to that of the last connection. */
+/** Returns the seconds from the first log line to the last connection. */
 function secondsToConnect(log: string): number {
   const lines = log.split("\n").filter((line) => line.startsWith("{"));
   const entries = lines.map((line) => JSON.parse(line) as { time: string; msg: string });

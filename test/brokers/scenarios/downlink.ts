@@ -15,7 +15,7 @@ export const downlink: Scenario[] = [
           qos,
         });
         if (status !== 200) {
-          // What was not completed may have got through: by a later message it has, or never will.
+          // An uncompleted message may have been delivered: if so, it arrives before a later message.
           await world.bridge.api("POST", "/v1/messages", { topic: `down/${qos}`, payload: "after", qos: 1 });
           await device.got("after");
           const came = device.messages.some(({ payload }) => payload === "it");

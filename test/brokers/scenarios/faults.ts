@@ -1,4 +1,4 @@
-/** The bridge is away, or the broker is. Each ends with everything up again. */
+/** Outages of the bridge or the broker. Each scenario ends with everything up again. */
 import type { Device, Scenario, World } from "../world.ts";
 
 const MESSAGES = 40;
@@ -32,7 +32,7 @@ export const faults: Scenario[] = [
   },
 ];
 
-/** A device publishes with QoS 1, a third before the bridge ends, two thirds while it is away. */
+/** A device publishes with QoS 1: a third before the bridge ends, a third during that, and a third while it is away. */
 async function away(world: World, how: "stop" | "kill"): Promise<string> {
   if (!world.broker) return PART_OF_THE_BRIDGE;
   const webhook = await world.webhook([`fault/${how}/#`]);
@@ -50,7 +50,7 @@ async function away(world: World, how: "stop" | "kill"): Promise<string> {
   return "yes";
 }
 
-/** Resolves when the broker has them. */
+/** Resolves when the broker has acknowledged the messages. */
 async function publish({ client }: Device, topic: string, payloads: string[]): Promise<void> {
   await Promise.all(payloads.map((payload) => client.publishAsync(topic, payload, { qos: 1 })));
 }

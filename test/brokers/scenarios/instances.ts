@@ -1,4 +1,4 @@
-/** Two bridges on one store, of which the one that receives is killed. */
+/** Two bridges on one store; the receiving one is killed. */
 import type { TestBridge } from "../../support/bridge.ts";
 import { type Device, type Event, type Scenario, type World, within } from "../world.ts";
 
@@ -6,7 +6,7 @@ const TOPIC = "two";
 const BATCH = 10;
 const IN_FLIGHT = 60;
 const COMPLETED_MS = 2_000;
-/** From the kill until what was published after it reaches the webhook. */
+/** Limit from the kill until a message published after it reaches the webhook. */
 const TAKE_OVER_SECONDS = 10;
 
 export const instances: Scenario[] = [
@@ -61,21 +61,21 @@ async function takeOver(world: World, other: TestBridge, note: (measured: string
 
 interface Published {
   payloads: string[];
-  /** By the broker. */
+  /** Resolves when the broker has completed all publishes. */
   completed: Promise<unknown>;
 }
 
-/** One in five with QoS 2: Mosca never completes them, and no broker need take more than 20 at once (Mosquitto). */
+/** Every fifth has QoS 2: Mosca never completes those, and brokers need not accept more than 20 at once (Mosquitto). */
 function publish({ client }: Device, name: string, count: number): Published {
   const payloads = Array.from({ length: count }, (_, i) => `${name} ${i}`);
   const completed = Promise.all(
     payloads.map((payload, i) => client.publishAsync(`${TOPIC}/${name}`, payload, { qos: i % 5 === 4 ? 2 : 1 })),
   );
-  completed.catch(() => undefined); // what is not completed ends with the device
+  completed.catch(() => undefined); // open publishes end with the device
   return { payloads, completed };
 }
 
-/** @returns what came more often than once: with another id it is a new message, with the same it is a call made again */
+/** @returns repeated events: a different id means a new message, the same id a repeated call */
 function findRepeated(events: Event[]): { newMessages: Event[]; callsAgain: number } {
   const byId = new Map(events.map((event) => [event.id, event]));
   const first = new Map<unknown, Event>();

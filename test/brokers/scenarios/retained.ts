@@ -1,4 +1,4 @@
-/** Retained messages: written, read, listed and handed to new webhooks. */
+/** Retained messages: written, read, listed and delivered to new webhooks. */
 import type { Scenario, World } from "../world.ts";
 
 export const retained: Scenario[] = [
@@ -40,7 +40,7 @@ export const retained: Scenario[] = [
   },
 ];
 
-/** @returns the topics, in order */
+/** Retains three messages. @returns the topics in order */
 async function retain({ bridge }: World, prefix: string): Promise<string[]> {
   const topics = ["a", "b", "c"].map((name) => `${prefix}/${name}`);
   for (const topic of topics) {
@@ -50,7 +50,7 @@ async function retain({ bridge }: World, prefix: string): Promise<string[]> {
   return topics;
 }
 
-/** What a webhook gets of three retained topics, of which it asks for one or all. */
+/** Compares the retained messages that a new webhook gets with those that its filter matches: one or three topics. */
 async function snapshot(world: World, prefix: string, filter: string): Promise<string> {
   const topics = await retain(world, prefix);
   const wanted = filter.includes("+") ? topics : topics.slice(0, 1);

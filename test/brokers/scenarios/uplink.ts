@@ -32,7 +32,7 @@ export const uplink: Scenario[] = [
       };
       const device = await world.device();
       for (const topic of [...topics]) await device.client.publishAsync(topic, topic, { qos: 1 });
-      // Each of the filters matches the last one: what came before it has come.
+      // All filters match the last message: once it has arrived, all earlier ones have.
       const wrong: string[] = [];
       await device.client.publishAsync("wild/a/x", "end", { qos: 1 });
       for (const [i, filter] of filters.entries()) {
@@ -94,7 +94,7 @@ export const uplink: Scenario[] = [
   },
 ];
 
-/** Whether the publish was completed before one with QoS 1 behind it and a while more. */
+/** Whether the publish completes before a later one with QoS 1, or within a grace period after it. */
 async function completes({ client }: Device, topic: string, completed: Promise<unknown>): Promise<boolean> {
   await client.publishAsync(topic, "after", { qos: 1 });
   return (await within(2_000, completed)) !== undefined;
@@ -109,7 +109,7 @@ function names(topics: string[]): string {
   return topics.map((topic) => `\`${topic}\``).join(", ");
 }
 
-/** One after the other: registering waits until the subscription is there. */
+/** Runs one after the other, because registering waits for the subscription. */
 async function all<T, U>(items: T[], each: (item: T) => Promise<U>): Promise<U[]> {
   const results: U[] = [];
   for (const item of items) results.push(await each(item));
