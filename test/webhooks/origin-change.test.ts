@@ -53,7 +53,7 @@ describe("credentials", () => {
     ],
   ];
   for (const [name, current, input, ...paths] of cases) {
-    it(`${name}: ${paths.length > 0 ? `refused, ${paths}` : "taken"}`, () => {
+    it(`${name}: ${paths.length > 0 ? `refused, ${paths}` : "accepted"}`, () => {
       assert.deepEqual(refused(current, input), paths);
     });
   }

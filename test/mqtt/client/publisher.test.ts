@@ -67,7 +67,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
       });
 
       for (const qos of [0, 1, 2] as const) {
-        it(`QoS ${qos}: ${qos === 0 ? "sent" : "acknowledged, with the reason where there is one"}`, async () => {
+        it(`QoS ${qos}: ${qos === 0 ? "sent" : "acknowledged, with the reason if there is one"}`, async () => {
           const payload = `${protocol}-${qos}`;
           const heard = await publisher.publish(message({ topic: "open/heard/a", payload, qos }));
           const unheard = await publisher.publish(message({ topic: "open/unheard", payload, qos }));

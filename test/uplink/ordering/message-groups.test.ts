@@ -18,7 +18,7 @@ const job = (id: number, topic: string): NewJob => ({
   data: { topic, payload: "", qos: 1, retain: false, receivedAt: 0 },
 });
 
-/** Returns the deliveries of a group from `last` back to its first one, in order. */
+/** Walks a group back from `last` and returns its deliveries, starting with the first one. */
 function walkBack(last: string, placeOf: (id: string) => Place | undefined): string[] {
   const ids = [last];
   for (let at = placeOf(last)?.previous; at !== undefined; at = placeOf(at)?.previous) {
