@@ -29,7 +29,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.record(
 const throughJson = (stored: StoredMessage) => JSON.parse(JSON.stringify(stored)) as StoredMessage;
 
 describe("the stored form of a message", () => {
-  it("gives back every message as it was, through JSON", () => {
+  it("preserves every message through JSON", () => {
     fc.assert(
       fc.property(anyMessage, (message) => {
         assert.deepEqual(fromStored(message.id, throughJson(toStored(message))), message);
@@ -57,10 +57,10 @@ describe("the stored form of a message", () => {
     assert.equal(stored("\ufeffx"), "\ufeffx"); // a byte order mark is part of the payload
     assert.deepEqual(stored(Buffer.from([0xff])), { payloadBase64: "/w==" });
     assert.deepEqual(stored("a\u0000"), { payloadBase64: "YQA=" });
-    assert.deepEqual(stored(Buffer.from([0xed, 0xa0, 0x80])), { payloadBase64: "7aCA" }); // a surrogate in UTF-8's clothes
+    assert.deepEqual(stored(Buffer.from([0xed, 0xa0, 0x80])), { payloadBase64: "7aCA" }); // a surrogate in UTF-8 form
   });
 
-  it("holds U+0000 nowhere, which PostgreSQL would refuse", () => {
+  it("never contains U+0000, which PostgreSQL would refuse", () => {
     const nulls = fc.oneof(anyText, fc.constantFrom("\u0000", "a\u0000b"));
     const properties = fc.dictionary(nulls, fc.oneof(nulls, fc.array(nulls)));
     fc.assert(
@@ -73,13 +73,13 @@ describe("the stored form of a message", () => {
     );
   });
 
-  it("does not hold the id, which the job carries", () => {
+  it("does not contain the id, which the job carries", () => {
     fc.assert(fc.property(anyMessage, (message) => void assert.ok(!("id" in toStored(message)))));
   });
 });
 
 describe("utf8Text", () => {
-  it("is the text exactly when the bytes are its UTF-8", () => {
+  it("returns the text exactly when the bytes are its UTF-8", () => {
     fc.assert(
       fc.property(payload, (of) => {
         const decoded = of.toString("utf8");
@@ -90,7 +90,7 @@ describe("utf8Text", () => {
 });
 
 describe("newId", () => {
-  it("sorts by the time of making and holds neither . nor :", () => {
+  it("creates ids that sort by creation time and contain neither . nor :", () => {
     const ids = Array.from({ length: 1_000 }, () => newId("msg"));
     assert.deepEqual(ids.toSorted(), ids);
     assert.equal(new Set(ids).size, ids.length);

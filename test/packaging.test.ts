@@ -1,4 +1,4 @@
-/** The files around the program: each is read by its own parser and, where a program is at hand, tried out. */
+/** Files around the program: each is read by its own parser and, if a suitable program is available, tried out. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ const temporary = mkdtempSync(join(tmpdir(), "causeway-packaging-"));
 after(() => rmSync(temporary, { recursive: true, force: true }));
 
 describe("package.json", () => {
-  it("states the licence that is here", () => {
+  it("states the licence of the LICENSE file", () => {
     assert.equal(manifest.license, "MIT");
     assert.match(read("LICENSE"), /^MIT License/);
   });
@@ -35,11 +35,11 @@ describe("package.json", () => {
     }
   });
 
-  it("has a lock file that names no host, so that every registry will do", () => {
+  it("has a lock file without host names, so that every registry works", () => {
     assert.doesNotMatch(read("package-lock.json"), /"resolved"/);
   });
 
-  it("has a lock file for every platform: npm leaves out what a registry lacks, and `npm ci` then fails", () => {
+  it("has a lock file for every platform: npm omits packages that a registry lacks, and `npm ci` then fails", () => {
     const packages: Record<string, { optionalDependencies?: object }> = JSON.parse(read("package-lock.json")).packages;
     for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
       const missing = Object.keys(optionalDependencies).filter(
@@ -69,13 +69,13 @@ describe("Dockerfile", () => {
   const final = instructions.slice(stages.at(-1));
   const valuesOf = (keyword: string) =>
     final.filter((each) => each.keyword === keyword).map(({ words }) => words.join(" "));
-  /** The exec form: a JSON array, which for HEALTHCHECK follows its options. */
+  /** The exec form: a JSON array, which follows the options of HEALTHCHECK. */
   const commandOf = (keyword: string): string[] =>
     JSON.parse(final.find((each) => each.keyword === keyword)!.content.replace(/^[^[]*/, ""));
 
-  it("is free of what the linter knows", () => assert.deepEqual(validate(text), []));
+  it("has no linter findings", () => assert.deepEqual(validate(text), []));
 
-  it("builds in a stage of its own, on the Node of .nvmrc", () => {
+  it("builds in a separate stage, on the Node version of .nvmrc", () => {
     assert.equal(stages.length, 2);
     const images = instructions.filter(({ keyword }) => keyword === "FROM").map(({ words }) => words[0]);
     for (const image of images) assert.match(image!, new RegExp(`^node:${read(".nvmrc").trim()}-`));
@@ -84,7 +84,7 @@ describe("Dockerfile", () => {
     assert.ok(build.some((command) => command.includes("npm prune --omit=dev")));
   });
 
-  it("copies files that exist and that .dockerignore lets in", () => {
+  it("copies files that exist and that .dockerignore admits", () => {
     const let_in = read(".dockerignore").split("\n");
     const fromHere = instructions.filter(({ keyword, flags }) => keyword === "COPY" && flags.length === 0);
     for (const source of fromHere.flatMap(({ words }) => words.slice(0, -1))) {
@@ -93,24 +93,24 @@ describe("Dockerfile", () => {
     }
   });
 
-  it("runs as an ordinary user, with nothing done as root afterwards", () => {
+  it("runs as an unprivileged user, with no later step as root", () => {
     assert.deepEqual(valuesOf("USER"), ["node"]);
     const keywords = final.map(({ keyword }) => keyword);
     assert.ok(keywords.lastIndexOf("RUN") < keywords.indexOf("USER"));
   });
 
-  it("keeps its data in a volume and listens to everyone in the container", () => {
+  it("keeps its data in a volume and listens on all interfaces in the container", () => {
     assert.deepEqual(valuesOf("VOLUME"), ["/data"]);
     assert.match(valuesOf("ENV").join(" "), /NODE_ENV=production HOST=0\.0\.0\.0 DATA_DIR=\/data/);
     assert.deepEqual(valuesOf("EXPOSE"), ["8080"]);
   });
 
-  it("is process 1 itself, stopped by SIGTERM", () => {
+  it("runs node as process 1, stopped by SIGTERM", () => {
     assert.deepEqual(valuesOf("STOPSIGNAL"), ["SIGTERM"]);
     assert.equal(`exec ${commandOf("CMD").join(" ")}`, scripts.start);
   });
 
-  it("has a health check that follows /healthz", async (t) => {
+  it("has a health check that uses /healthz", async (t) => {
     let status = 200;
     const server = createServer((request, response) => {
       response.statusCode = request.url === "/healthz" ? status : 404;
@@ -132,7 +132,7 @@ describe("docker-compose.yml", () => {
   const secrets = { API_KEY: "sixteen-letters-or-more", MQTT_PASSWORD: "secret" };
   const { services, volumes } = parse(read("docker-compose.yml"));
 
-  /** Compose's `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`. */
+  /** Interpolates Compose's `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`. */
   const interpolate = (text: string, env: Record<string, string>) =>
     text.replace(/\$\$|\$\{(\w+)(?::([-?])([^}]*))?\}/g, (all, name, operator, rest) => {
       if (all === "$$") return "$";
@@ -148,7 +148,7 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  it("gives the bridge a configuration that it accepts", () => {
+  it("gives the bridge a valid configuration", () => {
     const entries = Object.entries<string>(services.bridge.environment);
     const env = Object.fromEntries(entries.map(([name, value]) => [name, interpolate(value, secrets)]));
     const config = loadConfig(env, { envFile: false });
@@ -167,7 +167,7 @@ describe("docker-compose.yml", () => {
     for (const name of ["redis", "mosquitto"]) assert.ok(services[name].healthcheck.test);
   });
 
-  it("keeps everything durable in a named volume", () => {
+  it("keeps all durable data in a named volume", () => {
     const mounts: [string, string][] = Object.values<{ volumes: string[] }>(services)
       .flatMap((service) => service.volumes)
       .map((mount) => mount.split(":") as [string, string]);
@@ -176,7 +176,7 @@ describe("docker-compose.yml", () => {
     assert.deepEqual(named, { "bridge-data": "/data", "redis-data": "/data", "mosquitto-data": "/mosquitto/data" });
   });
 
-  it("runs a Redis that is durable and throws nothing away", requireOrSkip("redis-server", "redis-cli"), async () => {
+  it("runs a durable Redis without eviction", requireOrSkip("redis-server", "redis-cli"), async () => {
     const [program, ...args] = services.redis.command as [string, ...string[]];
     const port = String(await freePort());
     const redis = startProcess(program, [...args, "--port", port, "--bind", "127.0.0.1", "--dir", temporary]);
@@ -192,7 +192,7 @@ describe("docker-compose.yml", () => {
 describe("Mosquitto of docker-compose.yml", () => {
   const needs = requireOrSkip("mosquitto", "mosquitto_passwd", "mosquitto_sub");
 
-  it("knows its accounts only, and keeps what waits for an absent bridge across a restart", {
+  it("accepts only its accounts, and keeps messages for an absent bridge across a restart", {
     ...needs,
     timeout: 60_000,
   }, async () => {
@@ -238,7 +238,7 @@ describe("Mosquitto of docker-compose.yml", () => {
     await bridge.subscribeAsync("up", { qos: 1 });
     await bridge.endAsync();
     const device = await login("device", "d");
-    const sent = 1_500; // Mosquitto's default keeps 1,000
+    const sent = 1_500; // above Mosquitto's default limit of 1,000
     await Promise.all(Array.from({ length: sent }, (_, i) => device.publishAsync("up", String(i), { qos: 1 })));
     await device.endAsync();
 
@@ -259,18 +259,18 @@ describe("continuous integration", () => {
   const { jobs } = parse(read(".github/workflows/ci.yml"));
   const commands = (job: string) => jobs[job].steps.flatMap((step: { run?: string }) => step.run ?? []);
 
-  it("runs .ci/run on every Node that package.json promises", () => {
+  it("runs .ci/run on every Node version listed in package.json", () => {
     assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24]);
     assert.match(manifest.engines.node, /^>=20\./);
     assert.deepEqual(commands("test"), ["bash .ci/run"]);
   });
 
-  it("gives the compose file the secrets it asks for", () => {
+  it("gives the compose file the secrets it requires", () => {
     assert.deepEqual(Object.keys(jobs.compose.env).sort(), ["API_KEY", "MQTT_PASSWORD"]);
     assert.ok(jobs.compose.env.API_KEY.length >= 16);
   });
 
-  it("can be run by hand, and ends with the tests", () => {
+  it("can be started manually, and ends with the tests", () => {
     execFileSync("bash", ["-n", ".ci/run"]);
     execFileSync("sh", ["-n", "docker/start-mosquitto.sh"]);
     assert.ok(statSync(".ci/run").mode & 0o100);

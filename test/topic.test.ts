@@ -13,9 +13,9 @@ import {
   topicNameError,
 } from "../src/topic.ts";
 
-/** MQTT 5 section 4.7, in its order; the quoted examples are the specification's own. */
+/** MQTT 5 section 4.7, in its order; the quoted examples are those of the specification. */
 describe("4.7.1.2 multi-level wildcard", () => {
-  it("sport/tennis/player1/# matches the level itself and everything below", () => {
+  it("sport/tennis/player1/# matches the level itself and all levels below", () => {
     for (const topic of [
       "sport/tennis/player1",
       "sport/tennis/player1/ranking",
@@ -26,7 +26,7 @@ describe("4.7.1.2 multi-level wildcard", () => {
     assert.ok(!matches("sport/tennis/player1/#", "sport/tennis/player10"));
     assert.ok(!matches("sport/tennis/player1/#", "sport/tennis"));
   });
-  it("sport/# also matches the singular sport", () => assert.ok(matches("sport/#", "sport")));
+  it("sport/# also matches the parent level sport", () => assert.ok(matches("sport/#", "sport")));
   it("# is valid and receives every message", () => {
     assert.equal(topicFilterError("#"), undefined);
     for (const topic of ["a", "/", "a/b", "/a", "a/"]) assert.ok(matches("#", topic), topic);
@@ -71,15 +71,15 @@ describe("4.7.1.3 single-level wildcard", () => {
 });
 
 describe("4.7.2 topics beginning with $", () => {
-  it("# receives none of them", () => assert.ok(!matches("#", "$SYS/monitor")));
-  it("+/monitor/Clients receives none of them", () => assert.ok(!matches("+/monitor/Clients", "$SYS/monitor/Clients")));
-  it("$SYS/# and $SYS/monitor/+ do", () => {
+  it("# matches none of them", () => assert.ok(!matches("#", "$SYS/monitor")));
+  it("+/monitor/Clients matches none of them", () => assert.ok(!matches("+/monitor/Clients", "$SYS/monitor/Clients")));
+  it("$SYS/# and $SYS/monitor/+ match them", () => {
     assert.ok(matches("$SYS/#", "$SYS/monitor/Clients"));
     assert.ok(matches("$SYS/#", "$SYS"));
     assert.ok(matches("$SYS/monitor/+", "$SYS/monitor/Clients"));
     assert.ok(matches("$SYS/+/Clients", "$SYS/monitor/Clients"));
   });
-  it("concerns only the first character of the topic", () => {
+  it("only the first character of the topic counts", () => {
     assert.ok(!matches("+", "$"));
     assert.ok(!matches("+/#", "$/a"));
     assert.ok(!matches("+/+", "$SYS/a"));
@@ -90,20 +90,20 @@ describe("4.7.2 topics beginning with $", () => {
 });
 
 describe("4.7.3 topic semantic and usage", () => {
-  it("at least one character", () => {
+  it("a topic has at least one character", () => {
     assert.match(topicNameError("") ?? "", /empty/);
     assert.match(topicFilterError("") ?? "", /empty/);
   });
-  it("case sensitive", () => {
+  it("topics are case-sensitive", () => {
     assert.ok(matches("ACCOUNTS", "ACCOUNTS"));
     assert.ok(!matches("ACCOUNTS", "Accounts"));
   });
-  it("spaces are characters", () => {
+  it("spaces are ordinary characters", () => {
     assert.equal(topicNameError("Accounts payable"), undefined);
     assert.ok(matches("Accounts payable", "Accounts payable"));
     assert.equal(topicNameError(" "), undefined);
   });
-  it("a leading or trailing / makes another topic", () => {
+  it("a leading or trailing / makes a different topic", () => {
     assert.ok(!matches("/finance", "finance"));
     assert.ok(!matches("finance/", "finance"));
     assert.ok(!matches("a//b", "a/b"));
@@ -115,11 +115,11 @@ describe("4.7.3 topic semantic and usage", () => {
     assert.ok(matches("+/+", "/"));
     assert.ok(!matches("+", "/"));
   });
-  it("no null character", () => {
+  it("a topic has no null character", () => {
     assert.match(topicNameError("a\u0000b") ?? "", /null/);
     assert.match(topicFilterError("a/\u0000") ?? "", /null/);
   });
-  it("at most 65,535 bytes of UTF-8", () => {
+  it("a topic has at most 65,535 bytes of UTF-8", () => {
     for (const error of [topicNameError, topicFilterError]) {
       assert.equal(error("a".repeat(65_535)), undefined);
       assert.match(error("a".repeat(65_536)) ?? "", /65535/);
@@ -128,10 +128,10 @@ describe("4.7.3 topic semantic and usage", () => {
       assert.match(error("😀".repeat(16_384)) ?? "", /65535/);
     }
   });
-  it("no normalisation: é and e + accent are different topics", () => {
+  it("topics are not normalised: é and e + accent are different topics", () => {
     assert.ok(!matches("caf\u00e9", "cafe\u0301"));
   });
-  it("any number of levels, of messages that come from devices", () => {
+  it("topics of messages from devices may have any number of levels", () => {
     const deep = Array(30_000).fill("a").join("/");
     assert.ok(matches("a/#", deep));
     assert.ok(matches(deep, deep));
@@ -141,25 +141,25 @@ describe("4.7.3 topic semantic and usage", () => {
 });
 
 describe("1.5.4 UTF-8 strings", () => {
-  it("no lone surrogates", () => {
+  it("lone surrogates are refused", () => {
     for (const text of ["\ud800", "a\udfff", "\udc00\ud800"]) {
       assert.match(topicNameError(text) ?? "", /Unicode/);
       assert.match(topicFilterError(text) ?? "", /Unicode/);
     }
     assert.equal(topicNameError("😀"), undefined);
   });
-  it("U+FEFF is a character like others", () => {
+  it("U+FEFF is an ordinary character", () => {
     assert.equal(topicNameError("\ufeffa"), undefined);
     assert.ok(!matches("\ufeffa", "a"));
   });
 });
 
-/** Measured with Mosquitto 2.0.11 and Aedes 1.2: see test/mqtt/topic-limits.test.ts. */
+/** Measured with Mosquitto 2.0.11 and Aedes 1.2: see test/mqtt/client/topic-limits.test.ts. */
 describe("the rules for which brokers end the connection", () => {
   const rules = { topicNameError, publishTopicError, topicFilterError };
   const levels = (count: number, level = "a") => Array(count).fill(level).join("/");
 
-  it(`at most ${MAX_TOPIC_LEVELS} levels, empty ones and wildcards included`, () => {
+  it(`topics have at most ${MAX_TOPIC_LEVELS} levels, including empty ones and wildcards`, () => {
     for (const [name, error] of Object.entries(rules)) {
       for (const level of ["a", ""]) {
         assert.equal(error(levels(100, level)), undefined, name);
@@ -198,7 +198,7 @@ describe("the rules for which brokers end the connection", () => {
     ["U+10FFFF", "\u{10ffff}", true],
   ];
   for (const [name, character, isRefused] of characters) {
-    it(`${name} is ${isRefused ? "refused" : "a character like others"}`, () => {
+    it(`${name} is ${isRefused ? "refused" : "an ordinary character"}`, () => {
       for (const error of [...Object.values(rules), mqttStringError]) {
         const wrong = error(`a${character}b`);
         if (isRefused) assert.match(wrong ?? "", new RegExp(`${name.replace("+", "\\+")}$`));
@@ -227,12 +227,12 @@ describe("the rules for which brokers end the connection", () => {
   }
 });
 
-describe("what the bridge adds", () => {
-  it("a topic name holds no wildcard [MQTT-3.3.2-2]", () => {
+describe("the rules that the bridge adds", () => {
+  it("a topic name contains no wildcard [MQTT-3.3.2-2]", () => {
     for (const topic of ["+", "#", "a/+/b", "a/#", "a+b", "a#"])
       assert.match(topicNameError(topic) ?? "", /wildcard/, topic);
   });
-  it("no shared subscriptions", () => {
+  it("shared subscriptions are refused", () => {
     for (const filter of ["$share/g/a", "$share", "$share/"])
       assert.match(topicFilterError(filter) ?? "", /shared/, filter);
     assert.equal(topicFilterError("$shared/a"), undefined);
@@ -294,12 +294,12 @@ describe("covers", () => {
     ["+", "#", false],
     ["+", "+", true],
     ["+/+", "#", false],
-    // The empty name above /# is no topic.
+    // The empty name above /# is not a topic.
     ["/+/#", "/#", true],
     ["+/+/#", "/#", true],
     ["/#", "/+", true],
     ["/+", "/#", false],
-    // Topics that start with $ are asked for by name.
+    // Topics that start with $ are granted only by name.
     ["#", "$SYS", false],
     ["#", "$SYS/#", false],
     ["+/#", "$SYS/a", false],
@@ -312,7 +312,7 @@ describe("covers", () => {
   }
 });
 
-/** The specification's words as recursion, written without a look at the code under test. */
+/** The specification's rules as a recursion, written independently of the code under test. */
 function reference(filter: string, topic: string): boolean {
   if (topic[0] === "$" && (filter[0] === "+" || filter[0] === "#")) return false;
   const step = ([f, ...fs]: string[], [t, ...ts]: string[]): boolean => {
@@ -324,7 +324,7 @@ function reference(filter: string, topic: string): boolean {
   return step(filter.split("/"), topic.split("/"));
 }
 
-/** Few different levels, so that filters and topics meet often. */
+/** Few different levels, so that filters often match topics. */
 const level = fc.constantFrom("a", "b", "", "$", "$SYS", "A");
 const topicName = fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join("/"));
 const topicFilter = fc
@@ -332,7 +332,10 @@ const topicFilter = fc
   .map(([levels, hash]) => [...levels, ...(hash ? ["#"] : [])].join("/"))
   .filter((filter) => filter !== "");
 
-/** Every topic as long as the longer filter, or `beyond` that, over the levels they name and one they do not. */
+/**
+ * Yields all topics of up to the length of the longer filter plus `beyond`, over the filters' levels and one other
+ * level.
+ */
 function* topicsFor(a: string, b: string, beyond = 0): Generator<string> {
   const names = [...new Set([...a.split("/"), ...b.split("/"), "other"])].filter(
     (name) => name !== "+" && name !== "#",
@@ -355,7 +358,7 @@ describe("properties", () => {
     );
   });
 
-  it("matches agrees with the reference where a filter is made from the topic", () => {
+  it("matches agrees with the reference for filters made from the topic", () => {
     const pair = topicName.chain((topic) => {
       const levels = topic.split("/");
       const filter = fc.tuple(...levels.map((name) => fc.constantFrom(name, name, "+"))).map((each) => each.join("/"));
@@ -371,13 +374,13 @@ describe("properties", () => {
     );
   });
 
-  it("overlaps exactly when some topic is matched by both", () => {
+  it("overlaps is true exactly when both filters match a common topic", () => {
     const short = topicFilter.filter((filter) => filter.split("/").length <= 4);
     fc.assert(
       fc.property(short, short, (a, b) => {
         let common: string | undefined;
         for (const topic of topicsFor(a, b)) {
-          // The empty string is no topic name, though split makes one empty level of it.
+          // The empty string is not a topic name, although split returns one empty level for it.
           if (topic !== "" && reference(a, topic) && reference(b, topic)) {
             common = topic;
             break;
@@ -389,9 +392,9 @@ describe("properties", () => {
     );
   });
 
-  it("covers exactly when every topic that is asked for is granted", () => {
+  it("covers is true exactly when every requested topic is granted", () => {
     const short = topicFilter.filter((filter) => filter.split("/").length <= 3);
-    // Two at random hardly ever cover each other: the second is also made from the first.
+    // Two random filters hardly ever cover each other: the second one is also derived from the first.
     const narrowed = short.chain((granted) =>
       fc.tuple(
         fc.constant(granted),

@@ -1,21 +1,21 @@
-/** The benchmark's time: budgets, numbers of rounds, sizes, and the order of the sides. */
+/** Time rules of the benchmark: budgets, number and size of rounds, order of the sides. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { anotherRound, budgetOf, limitOf, orderOf, sized } from "../../bench/support/budget.ts";
 
 describe("the budget of a scenario", () => {
-  it("is its share when the run is on time", () => {
+  it("equals its share while the run is on schedule", () => {
     assert.equal(budgetOf(60, [10, 20, 30]), 10);
   });
 
-  it("shrinks and grows with the time left, within bounds", () => {
+  it("shrinks and grows with the remaining time, within bounds", () => {
     assert.equal(budgetOf(48, [10, 20, 30]), 8);
     assert.equal(budgetOf(90, [10, 20, 30]), 15);
     assert.equal(budgetOf(-5, [10, 20, 30]), 6);
     assert.equal(budgetOf(600, [10]), 20);
   });
 
-  it("may be exceeded by half, and without a round until the patience ends", () => {
+  it("may be exceeded by half, and up to the patience while no round is complete", () => {
     assert.equal(limitOf({ budget: 20, patience: 100, done: 1 }), 30);
     assert.equal(limitOf({ budget: 20, patience: 100, done: 0 }), 100);
     assert.equal(limitOf({ budget: 80, patience: 100, done: 0 }), 120);
@@ -25,17 +25,17 @@ describe("the budget of a scenario", () => {
 describe("another round", () => {
   const progress = { done: 2, elapsed: 20, longest: 8, budget: 30, most: 6 };
 
-  it("begins when it is likely to end within the budget", () => {
+  it("starts if it is likely to end within the budget", () => {
     assert.equal(anotherRound(progress), true);
     assert.equal(anotherRound({ ...progress, elapsed: 22 }), true);
     assert.equal(anotherRound({ ...progress, elapsed: 22.1 }), false);
   });
 
-  it("begins in any case when there is none yet", () => {
+  it("always starts while there is no complete round", () => {
     assert.equal(anotherRound({ ...progress, done: 0, elapsed: 100, longest: 0 }), true);
   });
 
-  it("follows --rounds and not the budget, up to the scenario's maximum", () => {
+  it("follows --rounds instead of the budget, up to the scenario's maximum", () => {
     assert.equal(anotherRound({ ...progress, asked: 3, elapsed: 100 }), true);
     assert.equal(anotherRound({ ...progress, asked: 2, elapsed: 0 }), false);
     assert.equal(anotherRound({ ...progress, asked: 6, most: 1 }), false);
@@ -45,7 +45,7 @@ describe("another round", () => {
 describe("the size of a round", () => {
   const bounds = { least: 5_000, most: 20_000 };
 
-  it("is about so many seconds of messages, in thousands", () => {
+  it("covers the given number of seconds, rounded to thousands of messages", () => {
     assert.equal(sized(2_345, 4, bounds), 9_000);
   });
 
@@ -56,7 +56,7 @@ describe("the size of a round", () => {
 });
 
 describe("the order of the sides", () => {
-  it("puts each side first in turn", () => {
+  it("lets each side start in turn", () => {
     const sides = ["bare", "bridge", "other"];
     assert.deepEqual(
       [0, 1, 2, 3].map((round) => orderOf(sides, round)),

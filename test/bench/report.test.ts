@@ -1,4 +1,4 @@
-/** The benchmark's figures: ratios by round, drift, verdicts and the table. */
+/** Results of the benchmark: ratios per round, drift, verdicts and the table. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { againstOther, driftOf, overallDrift, ratioToBare, typical } from "../../bench/support/comparison.ts";
@@ -6,7 +6,7 @@ import { median } from "../../bench/support/figures.ts";
 import { allMet, driftLine, judge, type Result, table, tableRows } from "../../bench/support/report.ts";
 import type { Round } from "../../bench/support/scenario.ts";
 
-/** The machine halves its speed in the second round. */
+/** The machine runs at half speed in the second round. */
 const ROUNDS: Round[] = [
   { bridge: { rate: 900, cpu: 50 }, bare: { rate: 1_000 }, other: { rate: 1_000, cpu: 40 } },
   { bridge: { rate: 450, cpu: 50 }, bare: { rate: 500 }, other: { rate: 450, cpu: 50 } },
@@ -14,7 +14,7 @@ const ROUNDS: Round[] = [
 ];
 
 describe("the median", () => {
-  it("is the middle, or the mean of the two in the middle", () => {
+  it("is the middle value, or the mean of the two middle values", () => {
     assert.equal(median([3, 1, 2]), 2);
     assert.equal(median([4, 1, 2, 3]), 2.5);
     assert.equal(median([7]), 7);
@@ -23,12 +23,12 @@ describe("the median", () => {
 });
 
 describe("comparisons", () => {
-  it("take the ratio of each round, and the median of the ratios", () => {
+  it("use the ratio of each round and the median of the ratios", () => {
     assert.equal(ratioToBare(ROUNDS, "rate"), 0.9);
     assert.equal(typical(ROUNDS, "bridge", "rate"), 900);
   });
 
-  it("show the other checkout by figure with its spread", () => {
+  it("show the other checkout per figure, with its spread", () => {
     assert.deepEqual(againstOther(ROUNDS, ["rate", "cpu"]), {
       rate: { min: 0.9, median: 1, max: 1.25 },
       cpu: { min: 1, median: 1, max: 1.25 },
@@ -36,7 +36,7 @@ describe("comparisons", () => {
     assert.deepEqual(againstOther([{ bridge: { rate: 1 } }], ["rate"]), {});
   });
 
-  it("show the drift of the machine by the bare side alone", () => {
+  it("show the drift of the machine by the bare side only", () => {
     assert.deepEqual(driftOf(ROUNDS, "rate"), { min: 500, median: 1_000, max: 1_000 });
     assert.equal(driftOf([{ bridge: { rate: 1 } }], "rate"), undefined);
     const small = [4, 4, 5].map((p50) => ({ bridge: {}, bare: { p50 } }));
@@ -70,7 +70,7 @@ describe("the table", () => {
     assert.match(row, /this\/other rate 0\.90 \/ 1\.00 \/ 1\.25 · bridge 900\/s\n$/);
   });
 
-  it("marks a scenario that was cut short, and judges it on the rounds it has", () => {
+  it("marks a scenario that was cut short and judges it by its complete rounds", () => {
     const cut = { ...done, rounds: ROUNDS.slice(0, 1), cut: "stopped after 36 s" };
     assert.match(tableRows(cut), / met +1 CUT .*CUT: stopped after 36 s · /);
     assert.equal(allMet([cut]), true);

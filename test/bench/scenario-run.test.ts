@@ -1,4 +1,4 @@
-/** One scenario of the benchmark: its rounds, and its result whatever ends it. */
+/** One scenario of the benchmark: its rounds, and its result however the run ends. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Scenario, Side, Stage } from "../../bench/support/scenario.ts";
@@ -33,7 +33,7 @@ function setupOf(given: Partial<Setup> = {}): Setup {
 }
 
 describe("a run of a scenario", () => {
-  it("alternates the sides, and takes the other checkout's bridge into the same rounds", async () => {
+  it("alternates the sides and runs the other checkout's bridge in the same rounds", async () => {
     const calls: string[] = [];
     const side = (name: string) => async () => ({ rate: calls.push(name) });
     const startOther = startNothing("other");
@@ -51,7 +51,7 @@ describe("a run of a scenario", () => {
     assert.equal(result.verdicts[0]?.met, true);
   });
 
-  it("ends with the complete rounds when the next one exceeds the budget, and stops the processes", async () => {
+  it("ends with the complete rounds when the next one would exceed the budget, and stops the processes", async () => {
     const events: string[] = [];
     let round = 0;
     const stage = stageOf(async () => (++round < 3 ? { rate: 5 } : never));
@@ -68,13 +68,13 @@ describe("a run of a scenario", () => {
     assert.deepEqual(events, ["closed", "stopped"]);
   });
 
-  it("fails when no round ends at all", async () => {
+  it("fails when no round completes", async () => {
     const scenario = scenarioOf(async () => stageOf(() => never));
     const result = await new ScenarioRun(scenario, setupOf({ budget: 0.05 })).run();
     assert.match(result.error ?? "", /no round was completed, stopped after/);
   });
 
-  it("keeps the rounds before an error, and shows the error", async () => {
+  it("keeps the rounds before an error and shows the error", async () => {
     let round = 0;
     const scenario = scenarioOf(async () =>
       stageOf(async () => {
@@ -88,7 +88,7 @@ describe("a run of a scenario", () => {
     assert.equal(result.measured?.rate, 1);
   });
 
-  it("has a result at any moment", async () => {
+  it("has a result at any time", async () => {
     let round = 0;
     let resolve = () => {};
     const waiting = new Promise<void>((done) => {

@@ -59,7 +59,7 @@ describe("configuration", () => {
     });
   });
 
-  it("takes every variable", () => {
+  it("reads every variable", () => {
     const config = load({
       HOST: "::",
       PORT: "0",
@@ -114,14 +114,14 @@ describe("configuration", () => {
     });
   });
 
-  it("is frozen, all the way down", () => {
+  it("is deeply frozen", () => {
     const config = load({});
     assert.throws(() => Object.assign(config, { apiKey: "x" }), TypeError);
     assert.throws(() => Object.assign(config.mqtt, { url: "x" }), TypeError);
     assert.throws(() => (config.webhookAllowNetworks as string[]).push("x"), TypeError);
   });
 
-  it("opens loopback to webhooks only while broker and store are embedded", () => {
+  it("allows webhooks to call loopback only while broker and store are embedded", () => {
     assert.deepEqual(load({ WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8" }).webhookAllowNetworks, [
       "127.0.0.0/8",
       "::1/128",
@@ -131,7 +131,7 @@ describe("configuration", () => {
     assert.deepEqual(load({ STORE_URL: "redis://r" }).webhookAllowNetworks, []);
   });
 
-  it("takes user name and password out of MQTT_URL; the variables win", () => {
+  it("takes user name and password from MQTT_URL; the variables take precedence", () => {
     const inUrl = load({ MQTT_URL: "mqtts://me:s%40crt@broker:8883" }).mqtt;
     assert.deepEqual([inUrl.url, inUrl.username, inUrl.password], ["mqtts://broker:8883", "me", "s@crt"]);
     const both = load({ MQTT_URL: "mqtt://me:x@broker", MQTT_USERNAME: "you", MQTT_PASSWORD: "y" }).mqtt;
@@ -208,7 +208,7 @@ describe("configuration", () => {
     it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
   }
 
-  it("takes any of the roles, each once, where store and broker are of several processes", () => {
+  it("accepts each role once when several processes share store and broker", () => {
     for (const [ROLES, roles, servers] of [
       ["delivery", ["delivery"], { STORE_URL: "redis://h" }],
       ["uplink , api", ["api", "uplink"], { STORE_URL: "redis://h" }],
@@ -220,13 +220,13 @@ describe("configuration", () => {
     }
   });
 
-  it("says what splitting the roles needs", () => {
+  it("explains the requirements of split roles", () => {
     const message = (env: Env) => mistakesOf(env)[0]!.message;
     assert.match(message({ ROLES: "api" }), /must be api,uplink,delivery without STORE_URL: .* need STORE_URL$/);
     assert.match(message({ ROLES: "api", STORE_URL: "redis://h" }), /without MQTT_URL: .* need MQTT_URL$/);
   });
 
-  it("lists every mistake at once, in the order of the table, each with what is expected", () => {
+  it("lists every mistake at once, in the order of the table, each with the expected value", () => {
     const mistakes = mistakesOf({
       EVENT_SOURCE: " ",
       PORT: "http",
@@ -259,7 +259,7 @@ describe("configuration", () => {
     });
   });
 
-  it("never shows a value: it could be a secret, or a secret put into the wrong variable", () => {
+  it("never shows a value: it could be a secret, or a secret in the wrong variable", () => {
     const secret = "hunter2 hunter2";
     const env: Env = Object.fromEntries(
       [
@@ -292,14 +292,14 @@ describe("the .env file", () => {
   const envFile = join(dir, ".env");
   writeFileSync(envFile, 'PORT=9000\nLOG_LEVEL="warn"\n# a comment\nAPI_KEY=\nHOST=0.0.0.0\n');
 
-  it("is read, and the environment wins", () => {
+  it("is read, and the environment takes precedence", () => {
     const config = loadConfig({ PORT: "9001", HOST: "" }, { envFile });
     assert.deepEqual(config.http, { host: "0.0.0.0", port: 9001 });
     assert.equal(config.logLevel, "warn");
     assert.equal(config.apiKey, undefined);
   });
 
-  it("may be missing, but not unreadable", () => {
+  it("may be missing but not unreadable", () => {
     assert.equal(loadConfig({}, { envFile: join(dir, "none") }).http.port, 8080);
     assert.throws(() => loadConfig({}, { envFile: dir }), {
       name: "ConfigError",
@@ -307,7 +307,7 @@ describe("the .env file", () => {
     });
   });
 
-  it("has an example that names every variable and is valid when its comments are opened", () => {
+  it("has an example that names every variable and is valid with its lines uncommented", () => {
     const example = readFileSync(".env.example", "utf8");
     const opened = example.replaceAll(/^#(?=[A-Z_]+=)/gm, "");
     const named = [...opened.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
@@ -347,12 +347,12 @@ describe("certificates", () => {
     assert.deepEqual([mqtt.ca, mqtt.cert, mqtt.key], [read(certFile), read(certFile), read(keyFile)]);
   });
 
-  it("stand in the variables themselves, with line breaks or \\n", needsOpenssl, () => {
+  it("are given in the variables themselves, with line breaks or \\n", needsOpenssl, () => {
     const { mqtt } = load({ ...url, MQTT_CERT: read(certFile), MQTT_KEY: read(keyFile).replaceAll("\n", "\\n") });
     assert.deepEqual([mqtt.cert, mqtt.key], [read(certFile), read(keyFile)]);
   });
 
-  it("come with their key, and the key with its certificate", needsOpenssl, () => {
+  it("require their key, and the key requires its certificate", needsOpenssl, () => {
     assert.deepEqual(namesOf({ ...url, MQTT_CERT: certFile }), ["MQTT_KEY"]);
     assert.deepEqual(namesOf({ ...url, MQTT_KEY: keyFile }), ["MQTT_CERT"]);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -362,12 +362,12 @@ describe("certificates", () => {
     ]);
   });
 
-  it("are refused where they would not be used", needsOpenssl, () => {
+  it("are refused where they would have no effect", needsOpenssl, () => {
     assert.deepEqual(namesOf({ MQTT_URL: "mqtt://broker", MQTT_CA: certFile }), ["MQTT_CA"]);
     assert.deepEqual(namesOf({ MQTT_CA: certFile }), ["MQTT_CA"]);
   });
 
-  it("go with a protocol for the handshake", () => {
+  it("can be combined with a protocol for the handshake", () => {
     assert.equal(load({ ...url, MQTT_ALPN: "x-amzn-mqtt-ca" }).mqtt.alpn, "x-amzn-mqtt-ca");
     for (const wrong of ["a b", "a,b", "é", "x".repeat(256)]) {
       assert.deepEqual(namesOf({ ...url, MQTT_ALPN: wrong }), ["MQTT_ALPN"], wrong);
@@ -376,7 +376,7 @@ describe("certificates", () => {
     assert.deepEqual(namesOf({ MQTT_ALPN: "mqtt" }), ["MQTT_ALPN"]);
   });
 
-  it("are refused when missing, no PEM or no certificate", () => {
+  it("are refused when missing, not PEM or not a certificate", () => {
     assert.match(mistakesOf({ ...url, MQTT_CA: join(dir, "none.pem") })[0]?.message ?? "", /ENOENT/);
     const noPem = join(dir, "no.pem");
     writeFileSync(noPem, "nothing");
@@ -402,6 +402,6 @@ it("config/config.ts is the only file of the bridge that reads process.env", () 
   const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   const reads = (file: string) =>
     /process\.env\b|\benv\b.*from "node:process"/.test(readFileSync(join("src", file), "utf8"));
-  // The demo is a program of its own, which hands an environment to the bridge that it starts.
+  // The demo is a separate program that passes an environment to the bridge it starts.
   assert.deepEqual(files.filter(reads).sort(), ["config/config.ts", "demo/demo.ts"]);
 });

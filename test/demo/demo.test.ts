@@ -1,4 +1,4 @@
-/** `npm run demo`: it does what it tells, ends by itself, and leaves nothing behind. */
+/** `npm run demo` does what it announces, ends by itself and leaves nothing behind. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,9 +22,9 @@ function startDemo(args: string[], env: Record<string, string> = {}, nodeOptions
 }
 
 describe("the demo", { timeout: 180_000 }, () => {
-  it("sends one message each way, whatever the user's own settings are", async (t) => {
+  it("sends one message each way, whatever settings the user has", async (t) => {
     const TMPDIR = temporaryDirectory(t);
-    // A broker and a store that are not there, and a bad value: none of them is the demo's.
+    // Unreachable broker and store and an invalid value: the demo ignores all of them.
     const own = { MQTT_URL: "mqtt://127.0.0.1:9", STORE_URL: "redis://127.0.0.1:9", MAX_PAYLOAD_BYTES: "none" };
     const demo = startDemo(["--fast"], { TMPDIR, ...own });
     const { code } = await demo.exited;
@@ -56,9 +56,9 @@ describe("the demo", { timeout: 180_000 }, () => {
     assert.deepEqual(leftIn(TMPDIR), []);
   });
 
-  it("says what went wrong and ends with 1", async (t) => {
+  it("reports the failure and exits with 1", async (t) => {
     const TMPDIR = temporaryDirectory(t);
-    // The demo hands its own Node options on to the bridge, which ends at once here.
+    // The demo passes its own Node options to the bridge, which exits at once here.
     const brokenBridge = "data:text/javascript,if (process.argv[1].endsWith('main.ts')) process.exit(3)";
     const demo = startDemo(["--fast"], { TMPDIR }, ["--import", brokenBridge]);
     const { code } = await demo.exited;
@@ -67,7 +67,7 @@ describe("the demo", { timeout: 180_000 }, () => {
     assert.deepEqual(leftIn(TMPDIR), []);
   });
 
-  it("explains itself", async () => {
+  it("prints its usage", async () => {
     const help = startDemo(["--help"]);
     assert.equal((await help.exited).code, 0);
     assert.match(help.output, /--fast/);
@@ -77,7 +77,7 @@ describe("the demo", { timeout: 180_000 }, () => {
   });
 });
 
-/** What the demo made there; Node and tsx keep caches of their own. */
+/** Files left by the demo; Node and tsx keep caches of their own. */
 function leftIn(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.startsWith("causeway-demo-"));
 }

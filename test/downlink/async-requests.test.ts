@@ -1,4 +1,4 @@
-/** Stored requests as several instances see them. */
+/** Stored requests shared by several instances. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, mock, type TestContext } from "node:test";
 import { AsyncRequests, type RequestRecord } from "../../src/downlink/async-requests.ts";
@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => database.close());
 
-/** Two instances on one store; what one of them writes the other one hears of when the test says so. */
+/** Two instances on one store; the test decides when one is notified of a write by the other. */
 async function start(t: TestContext, withdrawn: (id: string) => boolean = () => true) {
   await database.query("DELETE FROM causeway.record");
   const instances = [new Watchers(log), new Watchers(log)].map((watchers) => {
@@ -70,7 +70,7 @@ const answer = (receivedAt: number): Message => ({
 });
 
 describe("stored requests over several instances", () => {
-  it("take an answer that is there before the instance has heard of the request", async (t) => {
+  it("accept a response that was stored before the instance learned of the request", async (t) => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     const receivedAt = Date.now();
@@ -83,17 +83,17 @@ describe("stored requests over several instances", () => {
     assert.deepEqual(two.late, []);
   });
 
-  it("count an answer as late when nobody has asked for a while", async (t) => {
+  it("count a response as late if no request turns up for it in time", async (t) => {
     const [one] = await start(t);
     await one.requests.answered(answer(Date.now() - 3_000));
     assert.equal(one.late.length, 1);
   });
 
-  it("stop listening for an answer in the same moment everywhere", async (t) => {
+  it("stop listening for a response at the same time on all instances", async (t) => {
     const [one, two] = await start(t);
     mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_003_000 });
     t.after(() => mock.timers.reset());
-    // Their sweeps begin anew by the mocked clock, at different times.
+    // Restarts the sweeps on the mocked clock, at different times.
     for (const { requests } of [one, two]) {
       requests.stop();
       mock.timers.tick(1_500);
@@ -104,20 +104,20 @@ describe("stored requests over several instances", () => {
     two.watchers.tell("requests", "req_1");
     await heard;
     assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
-    // 1,000,011 s and a minute for late answers: dropped at the next ten seconds, 1,000,080 s.
-    while (Date.now() < 1_000_080_000) mock.timers.tick(5); // within a tick the mocked clock stands at its end
+    // 1,000,011 s plus one minute for late responses: dropped at the next multiple of ten seconds, 1,000,080 s.
+    while (Date.now() < 1_000_080_000) mock.timers.tick(5); // Date.now() is the end of the tick during a tick
     assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
     for (let i = 0; i < 4; i++) mock.timers.tick(5);
     assert.deepEqual([one.requests.topics, two.requests.topics], [[], []]);
   });
 });
 
-describe("a stored request that is taken back", () => {
+describe("a withdrawn stored request", () => {
   const all = () => true;
   const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
   const conflict = (error: unknown) => error instanceof Problem && error.code === "conflict";
 
-  it("is not listened to any more where it was not published", async (t) => {
+  it("stops listening at once if it was not published", async (t) => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     assert.deepEqual(one.requests.topics, ["r"]);
@@ -129,7 +129,7 @@ describe("a stored request that is taken back", () => {
     await one.requests.cancel("req_1", all);
   });
 
-  it("is listened to for a minute where it was published: a response is late", async (t) => {
+  it("listens for one more minute if it was published, and counts a response as late", async (t) => {
     const [one] = await start(t, () => false);
     mock.timers.enable({ apis: ["Date"], now: 1_000_003_000 });
     t.after(() => mock.timers.reset());
@@ -145,7 +145,7 @@ describe("a stored request that is taken back", () => {
     assert.deepEqual(one.requests.topics, []);
   });
 
-  it("stays so when another instance takes its response just then", async (t) => {
+  it("stays withdrawn when another instance takes its response at the same time", async (t) => {
     const [one, two] = await start(t, () => false);
     await one.requests.accept(prepared("req_1"), 60);
     const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
@@ -157,7 +157,7 @@ describe("a stored request that is taken back", () => {
     assert.deepEqual(await state(one.requests), { ...(await state(two.requests)), outcome: "cancelled" });
   });
 
-  it("is refused once it has ended, and unknown to a caller that may not publish to its topic", async (t) => {
+  it("cannot be withdrawn after its end, and is unknown to a caller that may not publish to its topic", async (t) => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await assert.rejects(
@@ -177,7 +177,7 @@ describe("a stored request that cannot be published", () => {
   const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
   const failure = (sent: boolean) => ({ at: Date.now(), error: "Not authorized", sent });
 
-  it("has failed at once everywhere, and is not listened to any more", async (t) => {
+  it("has failed at once on all instances and stops listening", async (t) => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await two.requests.failed("req_1", failure(false));
@@ -192,7 +192,7 @@ describe("a stored request that cannot be published", () => {
     await two.requests.failed("req_2", failure(false));
   });
 
-  it("is listened to for a minute where it may have arrived: a response is late", async (t) => {
+  it("listens for one more minute if it may have arrived, and counts a response as late", async (t) => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await one.requests.failed("req_1", failure(true));
@@ -201,7 +201,7 @@ describe("a stored request that cannot be published", () => {
     assert.deepEqual([one.late.length, (await state(one.requests)).outcome], [1, "failed"]);
   });
 
-  it("stays responded, or taken back, where it was that before", async (t) => {
+  it("stays responded or withdrawn if it already was", async (t) => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await one.requests.answered(answer(Date.now()));
@@ -215,7 +215,7 @@ describe("a stored request that cannot be published", () => {
 });
 
 describe("a stored request of an older version", () => {
-  it("is set aside with the reason when no broker takes its response topic, and can be taken back", async (t) => {
+  it("is set aside with the reason when no broker accepts its response topic, and can be withdrawn", async (t) => {
     const [one] = await start(t);
     const responseTopic = Array(101).fill("r").join("/");
     await one.requests.accept({ ...prepared("req_1"), responseTopic, filter: responseTopic }, 60);

@@ -1,4 +1,6 @@
-/** A batch as a stream of lines: answered while it comes, and never held whole. */
+/**
+ * A batch as a stream of lines: results are sent while lines arrive, and the batch is never held in memory as a whole.
+ */
 import assert from "node:assert/strict";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -66,7 +68,7 @@ describe("POST /v1/messages/batch with lines", () => {
     );
   });
 
-  it("takes CRLF, empty lines, and a last line without an end", async () => {
+  it("accepts CRLF, empty lines and a last line without a line end", async () => {
     const { results } = await send('\n{"topic":"a"}\r\n\r\n\n{"topic":"b"}\n{"topic":"c"}');
     assert.deepEqual(
       results.map(({ topic }) => topic),
@@ -74,14 +76,14 @@ describe("POST /v1/messages/batch with lines", () => {
     );
   });
 
-  it("answers an empty stream with nothing", async () => {
+  it("responds to an empty stream with an empty stream", async () => {
     for (const body of ["", "\n\r\n"]) {
       const { status, text } = await send(body);
       assert.deepEqual([status, text], [200, ""]);
     }
   });
 
-  it("goes on behind a line that is broken, too long or not valid", async () => {
+  it("continues after a line that is malformed, too long or invalid", async () => {
     const limit = MAX_PAYLOAD_BYTES * 2 + 65_536;
     const lines = [
       '{"topic":"first"}',
@@ -113,7 +115,7 @@ describe("POST /v1/messages/batch with lines", () => {
     );
   });
 
-  it("answers while the client is still sending, in order although a later one is done first", async () => {
+  it("responds while the client is still sending, in order even if a later line is done first", async () => {
     let release = () => {};
     test.onPublish = async ({ topic }) => {
       if (topic === "slow") await new Promise<void>((resolve) => (release = resolve));
@@ -132,7 +134,7 @@ describe("POST /v1/messages/batch with lines", () => {
     assert.equal((await lines.next()).done, true);
   });
 
-  it("does each line once under an idempotency key", async () => {
+  it("processes each line once under an idempotency key", async () => {
     const key = { "idempotency-key": "k" };
     const lines = ["a", "b", "c"].map((topic) => JSON.stringify({ topic }));
     const broken = await send(`${lines[0]}\n${lines[1]}\n`, key);
@@ -149,7 +151,7 @@ describe("POST /v1/messages/batch with lines", () => {
     assert.notEqual((await send(`${lines[0]}\n`, { "idempotency-key": "k2" })).results[0].id, same.id);
   });
 
-  it("keeps no result under an idempotency key that another try may better", async () => {
+  it("keeps no result under an idempotency key that a retry could improve", async () => {
     const key = { "idempotency-key": "again" };
     test.outcome = { kind: "timeout", afterMs: 10_000 };
     const [failed] = (await send('{"topic":"t"}\n', key)).results;
@@ -158,7 +160,7 @@ describe("POST /v1/messages/batch with lines", () => {
     assert.equal((await send('{"topic":"t"}\n', key)).results[0].status, 200);
   });
 
-  it("refuses an idempotency key that is none, other routes and the lack of API key", async () => {
+  it("refuses an invalid idempotency key, other routes and a missing API key", async () => {
     const keyed = await send('{"topic":"a"}\n', { "idempotency-key": "x".repeat(256) });
     assert.equal(keyed.status, 400);
     assert.equal(JSON.parse(keyed.text).errors[0].path, "header.idempotency-key");
@@ -169,7 +171,7 @@ describe("POST /v1/messages/batch with lines", () => {
     assert.equal(test.published.length, 0);
   });
 
-  it("stops reading while nobody reads the results, and goes on when somebody does", async () => {
+  it("stops reading while the client does not read the results, and continues when it does", async () => {
     const total = 200_000;
     test.onPublish = async () => {
       test.published.length = 0;
@@ -196,7 +198,7 @@ describe("POST /v1/messages/batch with lines", () => {
       still = count === stalledAt ? still + 1 : 0;
       stalledAt = count;
     }
-    // What the sockets of both sides hold is the kernel's affair.
+    // The amount buffered by both sockets depends on the kernel.
     assert.ok(stalledAt < total, `${stalledAt} of ${total} were read`);
     const grown = (process.memoryUsage().rss - before) / 2 ** 20;
     let next = 0;
@@ -208,7 +210,7 @@ describe("POST /v1/messages/batch with lines", () => {
     assert.ok(grown < 150, `${grown} MiB`);
   });
 
-  it("stops when the client goes, and serves others", async () => {
+  it("stops when the client disconnects, and still serves others", async () => {
     let [held, released] = [0, false];
     test.onPublish = async () => {
       held++;

@@ -1,4 +1,4 @@
-/** `POST /v1/messages/batch`: every message for itself, in order, byte for byte. */
+/** `POST /v1/messages/batch`: every message is processed on its own, in order, byte for byte. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import request from "supertest";
@@ -31,7 +31,7 @@ describe("POST /v1/messages/batch", () => {
     return answer.body.results;
   }
 
-  it("publishes in order, fills in the defaults and answers each as it would alone", async () => {
+  it("publishes in order, fills in the defaults and responds to each message as to a single publish", async () => {
     const results = await resultsOf([
       { topic: "a", payload: "x" },
       { topic: "b", qos: 2, retain: true },
@@ -52,7 +52,7 @@ describe("POST /v1/messages/batch", () => {
     );
   });
 
-  it("publishes JSON byte for byte, also when the messages stand there twice", async () => {
+  it("publishes JSON byte for byte, even if the member `messages` occurs twice", async () => {
     const payloads = ["1.10", '{"b" :1.0,\t"a":[ 1e2 ]}', '"text, with ] and }"', "null", "12345678901234567890"];
     const items = payloads.map((text) => `{"topic":"t", "payload": ${text} }`).join(" ,\n ");
     await post(`{"messages":[{"topic":"x","payload":[]}], "messages" : [ ${items} ] }`).expect(200);
@@ -63,7 +63,7 @@ describe("POST /v1/messages/batch", () => {
     );
   });
 
-  it("does not let a bad message spoil the others, and names its fields", async () => {
+  it("isolates a bad message from the others and names its fields", async () => {
     const bad: [unknown, code: string, path: string][] = [
       [{ topic: "a/+" }, "invalid_topic", "messages[1].topic"],
       [{ payload: 1 }, "invalid_request", "messages[2].topic"],
@@ -95,7 +95,7 @@ describe("POST /v1/messages/batch", () => {
     }
   });
 
-  it("answers 200 also when every message is refused by the broker", async () => {
+  it("responds with 200 even if the broker refuses every message", async () => {
     test.outcome = { kind: "unavailable", reason: "connect ECONNREFUSED" };
     const results = await resultsOf([{ topic: "a" }, { topic: "b" }]);
     assert.deepEqual(
@@ -107,7 +107,7 @@ describe("POST /v1/messages/batch", () => {
     );
   });
 
-  it("refuses what is no batch", async () => {
+  it("refuses a body that is not a batch", async () => {
     for (const [body, path] of [
       [{ messages: [] }, "messages"],
       [{ messages: Array(1_001).fill({ topic: "t" }) }, "messages"],
@@ -122,7 +122,7 @@ describe("POST /v1/messages/batch", () => {
     assert.equal(test.published.length, 0);
   });
 
-  it("takes 1,000 messages of 20 KB, starts 250 at once and the others as results come", async () => {
+  it("accepts 1,000 messages of 20 KB, starts 250 at once and the others as results arrive", async () => {
     let [underWay, most] = [0, 0];
     test.onPublish = async () => {
       most = Math.max(most, ++underWay);
@@ -149,7 +149,7 @@ describe("POST /v1/messages/batch", () => {
     assert.deepEqual([answer.status, answer.body.code], [413, "payload_too_large"]);
   });
 
-  it("is done once under an idempotency key", async () => {
+  it("is executed once under an idempotency key", async () => {
     const json = JSON.stringify({ messages: [{ topic: "a" }, { topic: "a/#" }] });
     const first = await post(json, { "idempotency-key": "k" });
     const second = await post(json, { "idempotency-key": "k" });
@@ -159,7 +159,7 @@ describe("POST /v1/messages/batch", () => {
   });
 });
 
-describe("a batch of a caller who may not do everything", () => {
+describe("a batch of a caller with limited rights", () => {
   const ports = (fields: Partial<BatchPorts>): BatchPorts => ({
     faults: () => [],
     publishOne: async ({ topic }) => ({ status: 200, topic }),
@@ -169,7 +169,7 @@ describe("a batch of a caller who may not do everything", () => {
     ...fields,
   });
 
-  it("is refused where the topic is not allowed", async () => {
+  it("is refused per message where the topic is not allowed", async () => {
     const check = (topic: string, path: string) => {
       const errors = [{ path, message: "is not allowed" }];
       if (topic === "b") throw new Problem("forbidden_topic", "topic: is not allowed", { errors });

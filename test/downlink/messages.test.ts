@@ -1,4 +1,4 @@
-/** `POST /v1/messages`: what is asked for is what is published, and what cannot be is refused by name. */
+/** `POST /v1/messages` publishes exactly the requested message, and a refusal names the field. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
@@ -46,7 +46,7 @@ describe("POST /v1/messages", () => {
     });
   }
 
-  it("publishes any JSON document that is no string as it was written", async () => {
+  it("publishes any JSON document that is not a string as it was written", async () => {
     await fc.assert(
       fc.asyncProperty(fc.json({ maxDepth: 3 }), fc.constantFrom(undefined, 1, "\t"), async (json, indent) => {
         const text = JSON.stringify(JSON.parse(json), null, indent);
@@ -58,20 +58,20 @@ describe("POST /v1/messages", () => {
     );
   });
 
-  it("publishes a string as its text, null characters and all", async () => {
+  it("publishes a string as its text, including null characters", async () => {
     for (const text of ["", "plain", '{"a":1}', "a\u0000b", "é😀", '"quoted"']) {
       assert.deepEqual((await publishedBy({ topic: "t", payload: text })).payload, Buffer.from(text));
     }
   });
 
-  it("publishes base64 as its bytes, and nothing as the empty payload", async () => {
+  it("publishes base64 as its bytes, and no payload as the empty payload", async () => {
     const bytes = Buffer.from([0, 255, 0, 10]);
     assert.deepEqual((await publishedBy({ topic: "t", payloadBase64: bytes.toString("base64") })).payload, bytes);
     assert.deepEqual((await publishedBy({ topic: "t" })).payload, Buffer.alloc(0));
     assert.deepEqual((await publishedBy({ topic: "t", payloadBase64: "" })).payload, Buffer.alloc(0));
   });
 
-  it("hands on every field, and fills in the defaults", async () => {
+  it("passes on every field and fills in the defaults", async () => {
     const correlationData = Buffer.from([1, 0, 255]);
     const fields = {
       topic: "a/ü/c",
@@ -96,7 +96,7 @@ describe("POST /v1/messages", () => {
 
   for (const topic of ["", "a/+/b", "a/#", "#", "a\u0000b", "é".repeat(32_768)]) {
     const name = topic.length > 20 ? "of 65,536 bytes" : JSON.stringify(topic);
-    it(`refuses the topic ${name}, naming the field`, async () => {
+    it(`refuses the topic ${name} and names the field`, async () => {
       assert.deepEqual(await refusal({ topic }), { status: 400, code: "invalid_topic", path: "topic" });
       assert.deepEqual(await refusal({ topic: "t", responseTopic: topic }), {
         status: 400,
@@ -123,17 +123,17 @@ describe("POST /v1/messages", () => {
     ["expirySeconds", { expirySeconds: 4_294_967_296 }],
     ["colour", { colour: "red" }],
   ] as const) {
-    it(`refuses ${JSON.stringify(fields).slice(0, 60)}, naming the field`, async () => {
+    it(`refuses ${JSON.stringify(fields).slice(0, 60)} and names the field`, async () => {
       assert.deepEqual(await refusal({ topic: "t", ...fields }), { status: 400, code: "invalid_request", path });
     });
   }
 
-  it("refuses payload and payloadBase64 side by side", async () => {
+  it("refuses payload combined with payloadBase64", async () => {
     const { status, code } = await refusal({ topic: "t", payload: null, payloadBase64: "" });
     assert.deepEqual([status, code], [400, "invalid_request"]);
   });
 
-  it("takes a payload of exactly the limit, and refuses one byte more", async () => {
+  it("accepts a payload of exactly the limit and refuses one byte more", async () => {
     for (const [field, make] of [
       ["payload", (size: number) => "x".repeat(size)],
       ["payload", (size: number) => [1, "x".repeat(size - '[1,""]'.length)]],

@@ -1,4 +1,4 @@
-/** What a stream of lines holds, and how bytes become lines. */
+/** The messages held by a stream of lines, and the split of bytes into lines. */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
@@ -19,7 +19,7 @@ describe("publishLines", () => {
     ...fields,
   });
 
-  it("holds no more than 1,000 messages, nor more than 16 MiB of them and one", async () => {
+  it("holds at most 1,000 messages, and at most 16 MiB plus one message", async () => {
     for (const [bytes, most] of [
       [20, 1_000],
       [1024 * 1024, 17],
@@ -37,7 +37,7 @@ describe("publishLines", () => {
     }
   });
 
-  it("ends quietly when the source breaks off", async () => {
+  it("ends without an error when the source breaks off", async () => {
     async function* source() {
       yield Buffer.from('{"topic":"a"}\n');
       throw new Error("aborted");
@@ -47,7 +47,7 @@ describe("publishLines", () => {
     assert.ok(text === "" || text === '{"status":200,"topic":"a"}\n');
   });
 
-  it("counts every line but the first for the rate limit: the request is counted already", async () => {
+  it("counts every line but the first for the rate limit: the request itself is already counted", async () => {
     let left = 0;
     const take = () => {
       if (left-- === 0) throw Object.assign(new Error(), { toJSON: () => ({ status: 429 }) });
@@ -63,7 +63,7 @@ describe("Lines", () => {
   const LIMIT = 8;
   const piece = fc.constantFrom("\n", "\r\n", "\r", "a", "bcd", "12345678", "123456789", "é");
 
-  it("cuts any bytes, however they come in, as a split of the whole would", () => {
+  it("yields the same lines for any chunks as a split of the whole text", () => {
     fc.assert(
       fc.property(fc.array(piece), fc.array(fc.nat(30)), (pieces, cuts) => {
         const whole = Buffer.from(pieces.join(""));

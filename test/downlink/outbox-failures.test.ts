@@ -1,4 +1,4 @@
-/** A stored message that fails: whoever waits for it hears of that, whatever ends or is away just then. */
+/** A failed stored message is reported to its listener, even across a restart or an outage of the store. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Failed, Gate } from "../../src/downlink/stored-publish.ts";
@@ -13,7 +13,7 @@ eachStore("outbox, a message that fails", (t) => {
       topic === "refused" ? { kind: "refused", reasonCode: 0x87, reason: "Not authorized" } : { kind: "sent" };
   };
 
-  it("is told of before its state says so, again and again until that succeeds, and published once", async () => {
+  it("is reported before its state changes, until reporting succeeds, and is published once", async () => {
     refuse();
     const told: string[] = [];
     const states: string[] = [];
@@ -50,7 +50,7 @@ eachStore("outbox, a message that fails", (t) => {
     assert.deepEqual(told, [true, undefined]);
   });
 
-  it("is told of by the next instance when this one ends before", async () => {
+  it("is reported by the next instance when this one ends first", async () => {
     refuse();
     const deaf = await started({
       onFailed: async () => {
@@ -66,7 +66,7 @@ eachStore("outbox, a message that fails", (t) => {
     assert.deepEqual(told, [id]);
   });
 
-  it("is not published when its gate has shut for good", async () => {
+  it("is not published when its gate has closed for good", async () => {
     const answers: Gate = async () => {
       throw new ShutForGood("it has failed before");
     };

@@ -1,4 +1,4 @@
-/** The outbox and the publisher together, at brokers that end the connection. */
+/** Outbox and publisher together, at brokers that end the connection. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
@@ -63,7 +63,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
   }
 
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: messages at which it does that fail, and the others pass in order`, async (t) => {
+    it(`MQTT ${protocol}: messages that cause it fail, and the others pass in order`, async (t) => {
       const good: string[] = [];
       const behaviour = politeBut({
         publish: (packet, link) => {
@@ -82,10 +82,10 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
   }
 
   it(
-    "Mosquitto: messages too large for it fail, and the others pass in order",
+    "Mosquitto: messages that are too large for it fail, and the others pass in order",
     requireOrSkip("mosquitto"),
     async (t) => {
-      // On MQTT 5 it would say its limit, and nothing too large would be sent.
+      // On MQTT 5 Mosquitto would announce its limit, and the publisher would not send a message above it.
       const mosquitto = await startMosquitto({ extraConfig: "max_packet_size 2000" });
       t.after(() => mosquitto.stop());
       const device = await connectAsync(mosquitto.url);
@@ -99,7 +99,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
     },
   );
 
-  it("charges no message with the restarts of the broker", async (t) => {
+  it("does not charge broker restarts to any message", async (t) => {
     let broker = await startFakeBroker(silent);
     const { port } = broker;
     const { outbox, publisher } = await start(t, broker.url, "5");
@@ -109,7 +109,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
       const ended = next(publisher.connection, "close");
       await broker.close();
       await ended;
-      await next(publisher.connection, "close"); // an attempt that meets no broker
+      await next(publisher.connection, "close"); // an attempt that finds no broker
       broker = await startFakeBroker(behaviour, port);
     }
     t.after(() => broker.close());

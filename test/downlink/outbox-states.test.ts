@@ -1,4 +1,4 @@
-/** What can be known of a stored message and done to it: its time, its end, taking it back. On both stores. */
+/** States of a stored message and operations on it: schedule, expiry and withdrawal. On both stores. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,7 +11,7 @@ const problem = (code: string) => (error: unknown) => error instanceof Problem &
 eachStore("outbox, the states", (t) => {
   const { started, settled } = t;
 
-  it("a scheduled message goes when it is due, and not before", async () => {
+  it("a scheduled message is published when it is due, and not before", async () => {
     const outbox = await started();
     const sendAt = Date.now() + 700;
     const later = await outbox.accept(outgoing("later", { expirySeconds: 100 }), { sendAt });
@@ -27,7 +27,7 @@ eachStore("outbox, the states", (t) => {
     assert.equal(t.broker.published.items[1]!.expirySeconds, 100);
   });
 
-  it("what has expired is never sent, and what is left of the time goes with the message", async () => {
+  it("an expired message is never sent, and a message is sent with its remaining time to live", async () => {
     t.broker.away();
     const outbox = await started();
     const head = await outbox.accept(outgoing("head", { expirySeconds: 1 }));
@@ -44,7 +44,7 @@ eachStore("outbox, the states", (t) => {
     assert.equal((await outbox.get(head.id)).outcome, "expired");
   });
 
-  it("says whether a message that is withdrawn had not been published", async () => {
+  it("says of a withdrawn message whether it was certainly not published", async () => {
     t.broker.away();
     const outbox = await started();
     const [head, waits] = [await outbox.accept(outgoing("head")), await outbox.accept(outgoing("waits"))];
@@ -58,7 +58,7 @@ eachStore("outbox, the states", (t) => {
     assert.equal(await outbox.withdraw(newId("req")), false);
   });
 
-  it("does not send what an older version accepted and brokers end the connection for", async () => {
+  it("does not send messages accepted by an older version at which brokers end the connection", async () => {
     const outbox = await started();
     const deep = await outbox.accept(outgoing("deep", { topic: Array(101).fill("t").join("/") }));
     const typed = await outbox.accept(outgoing("typed", { contentType: "a\tb" }));
@@ -69,7 +69,7 @@ eachStore("outbox, the states", (t) => {
     assert.match((await outbox.get(typed.id)).error ?? "", /^contentType: .*U\+0009/);
   });
 
-  it("takes back what waits, what is scheduled and what is at the head", async () => {
+  it("withdraws waiting and scheduled messages and the one at the head of the queue", async () => {
     t.broker.away();
     const outbox = await started();
     const head = await outbox.accept(outgoing("head"));
@@ -89,7 +89,7 @@ eachStore("outbox, the states", (t) => {
     assert.deepEqual(t.broker.payloads, ["stays", "end"]);
   });
 
-  it("does not take back what is being published", async () => {
+  it("does not withdraw a message that is being published", async () => {
     let acknowledge = () => {};
     const published = new Promise<void>((resolve) => {
       t.broker.answer = async () => {
@@ -108,7 +108,7 @@ eachStore("outbox, the states", (t) => {
     assert.equal((await settled(outbox, id)).outcome, "sent");
   });
 
-  it("knows nothing of other ids", async () => {
+  it("does not know other ids", async () => {
     const outbox = await started();
     for (const id of [newId("msg"), "meta", "1", "msg_", "wait", "msg_:lock"]) {
       await assert.rejects(outbox.get(id), problem("not_found"));
@@ -116,7 +116,7 @@ eachStore("outbox, the states", (t) => {
     }
   });
 
-  it("refuses more than it may hold, and takes again when there is room", async () => {
+  it("refuses messages above its capacity, and accepts messages again when there is room", async () => {
     t.broker.away();
     const outbox = await started({ maxWaiting: 5 });
     for (const n of numbers(5)) await outbox.accept(outgoing(n), { sendAt: Date.now() + 60_000 });
@@ -126,7 +126,7 @@ eachStore("outbox, the states", (t) => {
     assert.equal(await outbox.waiting(), 5);
   });
 
-  it("keeps a bounded number of what is over", async () => {
+  it("keeps a bounded number of finished messages", async () => {
     const outbox = await started({ maxKept: 10 });
     const ids: string[] = [];
     for (const n of numbers(500)) ids.push((await outbox.accept(outgoing(n))).id);

@@ -1,4 +1,4 @@
-/** Outboxes on real stores, with a broker that is a switch and a list. */
+/** Outboxes on real stores, with a broker that is a switch and a list of payloads. */
 import { EventEmitter, once } from "node:events";
 import { after, afterEach, before, beforeEach, describe } from "node:test";
 import { createOutbox, type Outbox, type OutboxOptions } from "../../src/downlink/outbox.ts";
@@ -18,7 +18,7 @@ const log = { info() {}, warn() {}, error() {} };
 export interface StoreUnderTest {
   name: string;
   needs: string[];
-  /** Whether several instances can use it. */
+  /** Whether several instances can share it. */
   shared: boolean;
   open(): Promise<{
     store: Store;
@@ -68,7 +68,7 @@ export class TestBroker {
   readonly troubles = new Seen<string>();
   #connected = true;
   readonly #events = new EventEmitter();
-  /** What becomes of a publish. */
+  /** Returns the result of a publish. */
   answer: (message: OutgoingMessage) => PublishResult | Promise<PublishResult> = () => ACKNOWLEDGED;
 
   get payloads(): string[] {
@@ -121,15 +121,15 @@ export function outgoing(payload: string, more: Partial<OutgoingMessage> = {}): 
 
 export const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
-/** What a suite is given; store and broker exist only once its tests run, the broker is a new one for each. */
+/** Arguments of a suite. Store and broker exist only while its tests run; each test gets a new broker. */
 export interface Subject {
   readonly kind: StoreUnderTest;
   readonly opened: Awaited<ReturnType<StoreUnderTest["open"]>>;
   readonly broker: TestBroker;
-  /** Stopped at the end of the test. */
+  /** Starts an outbox that is stopped at the end of the test. */
   started(options?: Partial<OutboxOptions>, store?: Store): Promise<Outbox>;
   stop(outbox: Outbox): Promise<void>;
-  /** The state of a message once it is published or has failed. */
+  /** Waits until a message is published or has failed, and returns its state. */
   settled(outbox: Outbox, id: string): Promise<StoredPublish>;
 }
 

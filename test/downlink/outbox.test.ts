@@ -1,4 +1,4 @@
-/** The outbox's line on both stores: everything once and in order, whatever is away or restarted. */
+/** The outbox's queue on both stores: every message once and in order, through outages and restarts. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { eachStore, numbers, outgoing } from "./outbox-support.ts";
 eachStore("outbox, the line", (t) => {
   const { started, stop, settled } = t;
 
-  it("publishes at once what it accepts, and says what became of it", async () => {
+  it("publishes an accepted message at once and records its outcome", async () => {
     const outbox = await started();
     const message = outgoing("\u0000 null", { qos: 2, retain: true, userProperties: { a: ["1", "2"] } });
     const accepted = await outbox.accept(message);
@@ -38,11 +38,11 @@ eachStore("outbox, the line", (t) => {
     );
   });
 
-  it("waits for the broker without using up anything, also over restarts, and keeps the order", async () => {
+  it("waits for the broker without using up attempts, also over restarts, and keeps the order", async () => {
     t.broker.away();
     let outbox = await started();
     for (const n of numbers(20)) await outbox.accept(outgoing(n));
-    // A stop does not wait for the broker, and what was at the head is at the head again.
+    // Stopping does not wait for the broker, and the message at the head stays at the head.
     for (const n of ["20", "21", "22"]) {
       const since = performance.now();
       await stop(outbox);
@@ -55,7 +55,7 @@ eachStore("outbox, the line", (t) => {
     assert.deepEqual(t.broker.payloads, numbers(23));
   });
 
-  it("restarts in the middle of the line repeat nothing and skip nothing", async () => {
+  it("restarts with messages in the queue repeat nothing and skip nothing", async () => {
     t.broker.answer = async () => {
       await delay(1);
       return { kind: "acknowledged", reasonCode: 0 };
@@ -71,7 +71,7 @@ eachStore("outbox, the line", (t) => {
     assert.deepEqual(t.broker.payloads, numbers(120));
   });
 
-  it("nothing overtakes a message that is tried again", async () => {
+  it("nothing overtakes a message that is being retried", async () => {
     let tries = 0;
     t.broker.answer = ({ payload }) => {
       if (payload.toString() !== "0" || ++tries > 4) return { kind: "acknowledged", reasonCode: 0x10 };
@@ -85,7 +85,7 @@ eachStore("outbox, the line", (t) => {
     assert.equal((await settled(outbox, t.broker.published.items[0]!.id)).noMatchingSubscribers, true);
   });
 
-  it("a message that is refused, or never acknowledged, fails and lets the others pass", async () => {
+  it("a message that is refused or never acknowledged fails and lets the others pass", async () => {
     t.broker.answer = ({ topic }) => {
       if (topic === "refused") return { kind: "refused", reasonCode: 0x87, reason: "Not authorized" };
       if (topic === "silent") return { kind: "timeout", afterMs: 10 };
@@ -102,7 +102,7 @@ eachStore("outbox, the line", (t) => {
     assert.match(two.error!, /5 times without an acknowledgement/);
   });
 
-  it("a message at which the broker hangs up fails, and those behind it go on in order", async () => {
+  it("a message at which the broker ends the connection fails, and the following ones pass in order", async () => {
     t.broker.answer = ({ topic }) =>
       topic === "poison" ? { kind: "refused", reasonCode: undefined, reason: "it hung up" } : { kind: "sent" };
     const outbox = await started();
@@ -115,7 +115,7 @@ eachStore("outbox, the line", (t) => {
     assert.deepEqual([outcome, error], ["failed", "it hung up"]);
   });
 
-  it("a message behind a gate is published when the gate has opened", async () => {
+  it("a message with a gate is published when the gate has opened", async () => {
     let open = false;
     const asked: string[] = [];
     const gates = {
@@ -155,7 +155,7 @@ eachStore("outbox, the line", (t) => {
   });
 
   if (t.kind.shared) {
-    it("two instances make one line, and one goes on where the other stops", async () => {
+    it("two instances share one queue, and one continues where the other stops", async () => {
       const [one, two] = [await started(), await started({}, await t.opened.another!())];
       let underWay = 0;
       t.broker.answer = async () => {
@@ -174,7 +174,7 @@ eachStore("outbox, the line", (t) => {
       assert.deepEqual(t.broker.payloads, [...numbers(300), ...numbers(10)]);
     });
 
-    it("does not publish twice when the store goes away before the end is recorded", async () => {
+    it("does not publish twice when the store goes away before the outcome is recorded", async () => {
       const outbox = await started();
       t.broker.answer = async ({ payload }) => {
         if (payload.toString() === "first") await t.opened.redis!.kill();
@@ -183,7 +183,7 @@ eachStore("outbox, the line", (t) => {
       const first = await outbox.accept(outgoing("first"));
       await t.broker.published.until(1);
       await assert.rejects(outbox.accept(outgoing("lost")), (error) => t.opened.store.isOutage(error));
-      // Longer than the lock of the job lasts.
+      // Longer than the lock duration of the job.
       await delay(11_000);
       await t.opened.redis!.restart();
       const second = outgoing("second");

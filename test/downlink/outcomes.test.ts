@@ -1,4 +1,4 @@
-/** What became of a publish is what the HTTP answer says, for each way of publishing. */
+/** The HTTP response reflects the outcome of a publish, for each way of publishing. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import request from "supertest";

@@ -1,10 +1,10 @@
-/** A payload is cut out of the request's JSON as it stands there, to the byte. */
+/** A payload is cut out of the request's JSON byte for byte. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { decodeBase64, rawElements, rawMember } from "../../src/downlink/payload.ts";
 
-/** One way of many to write a JSON value: white space anywhere, escapes in strings, numbers as people write them. */
+/** One of many notations of a JSON value: white space anywhere, escapes in strings, hand-written numbers. */
 interface Written {
   text: string;
 }
@@ -59,11 +59,11 @@ const { value } = fc.letrec<{ value: Written; array: Written; object: Written }>
 }));
 
 const payloadName = fc.constantFrom('"payload"', '"p\\u0061yload"', '"\\u0070ayload"');
-/** Names that must not be taken for it. */
+/** Names similar to the searched one that must not match. */
 const otherName = fc.oneof(writtenString, fc.constantFrom('"Payload"', '"payload "', '"payloads"', '"\\"payload"'));
 
 describe("rawMember", () => {
-  it("finds the member's text, the last where it stands twice, in any document", () => {
+  it("finds the member's text, the last one of duplicates, in any document", () => {
     const member = fc.tuple(fc.oneof(payloadName, otherName), value, space, space);
     fc.assert(
       fc.property(fc.array(member, { maxLength: 6 }), space, space, (members, before, after) => {
@@ -91,7 +91,7 @@ describe("rawMember", () => {
     ['{"__proto__":1,"payload":null}', "null"],
     ["{}", undefined],
   ] as const) {
-    it(`of ${JSON.stringify(json)} is ${text}`, () => assert.equal(rawMember(json, "payload"), text));
+    it(`finds ${text} in ${JSON.stringify(json)}`, () => assert.equal(rawMember(json, "payload"), text));
   }
 });
 
@@ -115,7 +115,7 @@ describe("rawElements", () => {
     );
   });
 
-  it("finds them in what JSON.stringify writes, indented or not", () => {
+  it("finds them in the output of JSON.stringify, indented or not", () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue()), fc.constantFrom(undefined, 1, "\t"), (items, indent) => {
         const parsed = rawElements(JSON.stringify(items, null, indent)).map((text) => JSON.parse(text) as unknown);
@@ -124,7 +124,7 @@ describe("rawElements", () => {
     );
   });
 
-  it("takes time in proportion to the text", () => {
+  it("takes time proportional to the length of the text", () => {
     const element = JSON.stringify({ topic: "a/b", payload: { text: "x".repeat(150), more: [1, '"', {}] } });
     const ms = (count: number) => {
       const json = `[${Array<string>(count).fill(element).join(",")}]`;
@@ -133,14 +133,14 @@ describe("rawElements", () => {
       return performance.now() - startedAt;
     };
     ms(1_000);
-    // A hundred times as many would take ten thousand times as long if it were quadratic: minutes.
+    // If it were quadratic, a hundred times as many elements would take ten thousand times as long: minutes.
     const [small, large] = [Math.min(ms(1_000), ms(1_000), ms(1_000)), ms(100_000)];
     assert.ok(small < 20 && large < 2_000, `${small} ms, ${large} ms`);
   });
 });
 
 describe("decodeBase64", () => {
-  it("gives back any bytes, in both alphabets, with and without padding", () => {
+  it("returns any bytes, in both alphabets, with and without padding", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (array) => {
         const bytes = Buffer.from(array);
@@ -153,7 +153,7 @@ describe("decodeBase64", () => {
   });
 
   for (const text of ["a", "abcde", "ab c", "ab\n", "a===", "=", "===", "ab=c", "ä", "YQ==YQ==", "\u0000"]) {
-    it(`refuses ${JSON.stringify(text)}, naming the field`, () => {
+    it(`refuses ${JSON.stringify(text)} and names the field`, () => {
       assert.throws(() => decodeBase64(text, "payloadBase64"), {
         code: "invalid_request",
         errors: [{ path: "payloadBase64", message: "is not base64" }],

@@ -1,4 +1,4 @@
-/** `GET /v1/topics?filter=`: pages of what is retained. */
+/** `GET /v1/topics?filter=`: pages of retained messages. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
@@ -34,12 +34,12 @@ describe("GET /v1/topics", () => {
     return topics;
   }
 
-  it("answers nothing where nothing is retained", async () => {
+  it("responds with an empty page where nothing is retained", async () => {
     const { body } = await get({ filter: "#" });
     assert.deepEqual(body, { items: [], nextCursor: null, truncated: false });
   });
 
-  it("tells what the topic itself tells, ETag included", async () => {
+  it("shows the same as the topic resource, including the ETag", async () => {
     test.held.set("a/b", { ...held("1;2"), qos: 2, contentType: "text/csv", userProperties: { unit: "°C" } });
     test.held.set("a/c", held("ü"));
     test.truncated = true;
@@ -60,7 +60,7 @@ describe("GET /v1/topics", () => {
     });
   });
 
-  it("gives every topic once, sorted, whatever the size of the pages", async () => {
+  it("lists every topic once, sorted, for any page size", async () => {
     const topic = fc.string({ unit: "grapheme", minLength: 1, maxLength: 6 }).filter((text) => !/[+#\0]/.test(text));
     await fc.assert(
       fc.asyncProperty(
@@ -76,13 +76,13 @@ describe("GET /v1/topics", () => {
     );
   });
 
-  it("goes on behind a topic of 65,535 bytes", async () => {
+  it("continues after a topic of 65,535 bytes", async () => {
     const long = `a/${"é".repeat(32_766)}x`;
     for (const topic of [long, "a/z"]) test.held.set(topic, held("x"));
     assert.deepEqual(await allPages("a/#", 1), ["a/z", long].sort());
   });
 
-  it("takes 50 to a page", async () => {
+  it("has a default page size of 50", async () => {
     for (let i = 0; i < 51; i++) test.held.set(`t/${i}`, held(""));
     assert.equal((await get({ filter: "#" })).body.items.length, 50);
   });
@@ -94,7 +94,7 @@ describe("GET /v1/topics", () => {
     });
   }
 
-  it("refuses other queries by name", async () => {
+  it("refuses other query parameters by name", async () => {
     for (const [query, path] of [
       [{}, "query.filter"],
       [{ filter: "" }, "query.filter"],
@@ -108,7 +108,7 @@ describe("GET /v1/topics", () => {
     }
   });
 
-  it("says that the broker is away", async () => {
+  it("reports that the broker is away", async () => {
     test.held.set("a", new Problem("broker_unavailable", "away"));
     assert.equal((await get({ filter: "a" })).status, 503);
   });

@@ -38,7 +38,7 @@ describe("stored publishes", () => {
   const get = (path: string) => request(test.app.server).get(path).set(AUTH);
   const remove = (path: string) => request(test.app.server).delete(path).set(AUTH);
 
-  it("answers 202 while the broker is away, says where its state is, and publishes it as it was written", async () => {
+  it("responds with 202 while the broker is away, links the state, and publishes the payload as it was written", async () => {
     const { status, headers, body } = await post('{"topic":"t","payload":{"n":1.10},"expirySeconds":60}');
     assert.deepEqual([status, headers["preference-applied"]], [202, "respond-async"]);
     assert.equal(headers.location, `/v1/messages/${body.id}`);
@@ -57,7 +57,7 @@ describe("stored publishes", () => {
     assert.equal(test.published.length, 0, "nothing went the direct way");
   });
 
-  it("sendAt needs no Prefer, and can be taken back", async () => {
+  it("sendAt needs no Prefer, and the message can be withdrawn", async () => {
     const sendAt = inSeconds(3600);
     const { status, headers, body } = await post({ topic: "t", sendAt }, {});
     assert.deepEqual([status, headers["preference-applied"]], [202, undefined]);
@@ -100,7 +100,7 @@ describe("stored publishes", () => {
     assert.equal(await outbox.waiting(), before);
   });
 
-  it("the same Idempotency-Key stores it once and answers the same", async () => {
+  it("the same Idempotency-Key stores the message once and gets the same response", async () => {
     const headers = { ...ASYNC, "idempotency-key": "k-1" };
     const first = await post({ topic: "once", payload: "x" }, headers);
     const again = await post({ topic: "once", payload: "x" }, headers);
@@ -113,7 +113,7 @@ describe("stored publishes", () => {
     assert.equal(broker.published.items.filter(({ topic }) => topic === "once").length, 1);
   });
 
-  it("answers 404 for what is no stored message", async () => {
+  it("responds with 404 for an unknown stored message", async () => {
     for (const id of ["msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90", "x", "meta"]) {
       for (const { status, body } of [await get(`/v1/messages/${id}`), await remove(`/v1/messages/${id}`)]) {
         assert.deepEqual([status, body.code], [404, "not_found"]);
@@ -121,7 +121,7 @@ describe("stored publishes", () => {
     }
   });
 
-  it("answers 429 when too many wait", async () => {
+  it("responds with 429 when too many messages wait", async () => {
     for (;;) {
       const { status, headers, body } = await post({ topic: "t", sendAt: inSeconds(60) });
       if (status === 202) continue;
@@ -146,7 +146,7 @@ describe("Prefer", () => {
     ["return=respond-async", false],
     [["wait=1", "respond-async"], true],
   ] as const) {
-    it(`${JSON.stringify(header)}: ${expected}`, () => assert.equal(prefersAsync(header as string), expected));
+    it(`reads ${JSON.stringify(header)} as ${expected}`, () => assert.equal(prefersAsync(header as string), expected));
   }
 });
 

@@ -13,19 +13,19 @@ export const MAX_PAYLOAD_BYTES = 20_000;
 
 export interface Downlink {
   app: FastifyInstance;
-  /** What was published. */
+  /** Published messages. */
   published: OutgoingMessage[];
-  /** What the broker makes of a publish. */
+  /** Result of every publish. */
   outcome: PublishResult;
-  /** Decides in place of `outcome`. */
+  /** Takes precedence over `outcome`. */
   onPublish?: ((message: OutgoingMessage) => Promise<PublishResult>) | undefined;
-  /** What topics hold; an Error is thrown. */
+  /** Retained messages by topic; an Error is thrown. */
   held: Map<string, Omit<RetainedMessage, "topic"> | Error>;
-  /** Whether there is more than the broker tells. */
+  /** Whether the retained messages are incomplete. */
   truncated: boolean;
 }
 
-/** @param more further ports, or others than the default ones */
+/** @param more additional ports, or replacements of the default ones */
 export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<Downlink> {
   const downlink: Omit<Downlink, "app"> = {
     published: [],

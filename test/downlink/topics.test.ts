@@ -1,4 +1,4 @@
-/** `/v1/topics/{topic}`: a topic as a resource, whose body is the payload. */
+/** `/v1/topics/{topic}`: a topic as a resource with the payload as its body. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import request from "supertest";
@@ -19,7 +19,7 @@ describe("/v1/topics/{topic}", () => {
   const call = (method: "get" | "head" | "post" | "put" | "delete", path: string) =>
     request(test.app.server)[method](`/v1/topics/${path}`).set(AUTH);
 
-  it("publishes the body as it is, with its content type", async () => {
+  it("publishes the body unchanged, with its content type", async () => {
     const body = Buffer.from([0, 255, 123, 10]);
     for (const [method, retain] of [
       ["post", false],
@@ -41,13 +41,13 @@ describe("/v1/topics/{topic}", () => {
     assert.equal(test.published.at(-1)!.payload.toString(), "1.10");
   });
 
-  it("clears with an empty retained message", async () => {
+  it("clears the topic with an empty retained message", async () => {
     await call("delete", "a/b").expect(200);
     const { topic, payload, retain, qos } = test.published[0]!;
     assert.deepEqual([topic, payload.length, retain, qos], ["a/b", 0, true, 1]);
   });
 
-  it("refuses what is no topic name, naming it, and publishes nothing", async () => {
+  it("refuses an invalid topic name, names the parameter, and publishes nothing", async () => {
     for (const topic of ["", "a/%23", "a/%2B/b", "%00"]) {
       for (const method of ["get", "post", "put", "delete"] as const) {
         const { status, body } = await call(method, topic);
@@ -67,10 +67,10 @@ describe("/v1/topics/{topic}", () => {
     assert.equal(test.published.length, 0);
   });
 
-  describe("reading what it holds", () => {
+  describe("reading the retained message", () => {
     const payload = Buffer.from([0, 255, 13]);
 
-    it("answers the payload, and in headers what else the message has", async () => {
+    it("returns the payload, and the other properties as headers", async () => {
       const userProperties = { "a b": "1,2=3", tag: ["x", "ü\n"] };
       test.held.set("a/b", { payload, qos: 2, contentType: "image/png", userProperties });
       const { status, headers, body } = await call("get", "a/b");
@@ -82,7 +82,7 @@ describe("/v1/topics/{topic}", () => {
       assert.match(headers.etag!, /^"[\w-]{22}"$/);
     });
 
-    it("calls bytes without a usable content type what they are", async () => {
+    it("labels bytes without a usable content type as application/octet-stream", async () => {
       for (const contentType of [undefined, "", "bad\r\nx-evil: 1", "ü"]) {
         test.held.set("t", { payload, qos: 0, contentType });
         const { status, headers } = await call("get", "t");
@@ -91,7 +91,7 @@ describe("/v1/topics/{topic}", () => {
       }
     });
 
-    it("answers 304 to who has it already", async () => {
+    it("responds with 304 to a client that already has it", async () => {
       test.held.set("t", { payload, qos: 0 });
       const { etag } = (await call("get", "t")).headers as { etag: string };
       for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
@@ -122,7 +122,7 @@ describe("/v1/topics/{topic}", () => {
       assert.equal(tags.size, messages.length);
     });
 
-    it("answers 404 where there is nothing, also to who asks for a change", async () => {
+    it("responds with 404 where nothing is retained, also to a conditional request", async () => {
       const { status, body } = await call("get", "a/b").set("if-none-match", "*");
       assert.deepEqual([status, body.code], [404, "no_retained_message"]);
       assert.equal(body.detail, "the topic a/b holds no retained message");

@@ -18,12 +18,12 @@ describe("authentication", () => {
   for (const { path, method, operation } of operationsOf(openapi)) {
     const url = path.replace("{topic}", "a/b").replace("{id}", "wh_1");
     if (operation.security?.length === 0) {
-      it(`${method} ${path} is open`, async () => {
+      it(`allows ${method} ${path} without a key`, async () => {
         const { status } = await request(test.app.server)[method](url);
         assert.notEqual(status, 401);
       });
     } else {
-      it(`${method} ${path} needs the key`, async () => {
+      it(`requires the key for ${method} ${path}`, async () => {
         const count = test.seen.length;
         const response = await request(test.app.server)[method](url);
         assert.equal(response.status, 401);
@@ -35,19 +35,19 @@ describe("authentication", () => {
     }
   }
 
-  it("asks for the key at unknown paths below /v1, at other methods and at malformed topics", async () => {
+  it("requires the key at unknown paths below /v1, for other methods and for malformed topics", async () => {
     for (const url of ["/v1", "/v1/nope", "/v1/topics/%zz"]) {
       assert.equal((await request(test.app.server).get(url)).status, 401, url);
     }
     assert.equal((await request(test.app.server).put("/v1/webhooks")).status, 401);
   });
 
-  it("refuses before it reads the body", async () => {
+  it("refuses before the body is read", async () => {
     const response = await request(test.app.server).post("/v1/messages").type("application/json").send("{not json");
     assert.equal(response.status, 401);
   });
 
-  it("refuses other schemes and wrong keys, and takes the scheme in any case", async () => {
+  it("refuses other schemes and wrong keys, and accepts the scheme in any case", async () => {
     for (const authorization of [`Basic ${KEY}`, KEY, "Bearer", "Bearer ", `Bearer ${KEY}x`, `Bearer x${KEY}`]) {
       assert.equal(
         (await request(test.app.server).get("/v1/status").set({ authorization })).status,
@@ -70,7 +70,7 @@ describe("authentication", () => {
     for (const wrong of ["secre", "secrets", "", "Secret"]) assert.equal(check(wrong), undefined, wrong);
   });
 
-  it("refuses without the scope, with 403 and before the handler", async () => {
+  it("refuses a missing scope with 403 before the handler runs", async () => {
     const caller: Caller = { ...ROOT, id: "key_1", may: (scope) => scope === "publish" };
     const limited = await testApp({}, { authenticate: () => caller });
     await limited.app.listen({ port: 0 });
@@ -82,7 +82,7 @@ describe("authentication", () => {
     await limited.app.close();
   });
 
-  it("asks once whose key it is, and tells the handler", async () => {
+  it("identifies the caller once and passes it to the handler", async () => {
     const given: string[] = [];
     const callers: Caller[] = [];
     const asking = await testApp(
@@ -115,7 +115,7 @@ describe("authentication", () => {
     await asking.app.close();
   });
 
-  it("takes one of the rate limit for a request, and tells what is left of it", async () => {
+  it("takes one unit of the rate limit per request and reports the remaining units", async () => {
     const asked: number[] = [];
     const caller: Caller = {
       ...ROOT,

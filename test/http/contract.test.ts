@@ -23,7 +23,7 @@ describe("the contract", () => {
     assert.equal(readFileSync(new URL("src/http/contract/generated.ts", root), "utf8"), fresh);
   });
 
-  it("has a handler type for every operation, and none more", () => {
+  it("has a handler type for every operation and no others", () => {
     const source = readFileSync(new URL("src/http/contract/generated.ts", root), "utf8");
     const file = ts.createSourceFile("generated.ts", source, ts.ScriptTarget.ES2023);
     const found = file.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === "operations");
@@ -54,7 +54,7 @@ describe("the contract", () => {
     }
   });
 
-  it("names the scope, 403 and 429 wherever a key is needed", () => {
+  it("lists the scope, 403 and 429 wherever a key is needed", () => {
     for (const { operationId, responses, security, "x-scope": scope } of operations) {
       const needed = security?.length !== 0;
       assert.equal(scope !== undefined, needed, operationId);
@@ -62,15 +62,15 @@ describe("the contract", () => {
     }
   });
 
-  it("has 401 wherever the key is needed", () => {
+  it("lists 401 wherever the key is needed", () => {
     for (const { operationId, responses, security } of operations) {
       assert.equal("401" in responses, security?.length !== 0, operationId);
     }
   });
 
-  it("has 400 wherever a query is checked, 413 and 415 wherever a body is read", () => {
+  it("lists 400 wherever a query is checked, 413 and 415 wherever a body is read", () => {
     for (const { path, method, operation } of operationsOf(openapi)) {
-      if (!path.startsWith("/v1/")) continue; // probes take any query, and have no body
+      if (!path.startsWith("/v1/")) continue; // probes accept any query and have no body
       const { operationId, responses } = operation;
       assert.ok(responses["400"], operationId);
       if (method === "get") continue;
@@ -79,7 +79,7 @@ describe("the contract", () => {
     }
   });
 
-  it("has an example for every body, in and out", () => {
+  it("has an example for every request and response body", () => {
     for (const operation of operations) {
       for (const [name, media] of Object.entries(bodiesOf(operation))) {
         assert.ok("example" in media || "examples" in media, `${operation.operationId} ${name}`);
@@ -87,7 +87,7 @@ describe("the contract", () => {
     }
   });
 
-  it("gives the query parameters qos, retain and limit a default, as the handler types say, and no others", () => {
+  it("gives the query parameters qos, retain and limit a default, as the handler types do, and no others", () => {
     for (const { path, operation } of operationsOf(openapi)) {
       for (const one of [...(openapi.paths[path]!.parameters ?? []), ...(operation.parameters ?? [])]) {
         const { in: place, name, schema } = resolve(openapi, one);
@@ -97,7 +97,7 @@ describe("the contract", () => {
     }
   });
 
-  it("takes an Idempotency-Key on every POST that needs a key", () => {
+  it("accepts an Idempotency-Key on every POST that needs a key", () => {
     for (const { method, operation } of operationsOf(openapi)) {
       const names = (operation.parameters ?? []).map((one) => resolve(openapi, one).name);
       const keyed = method === "post" && operation.security?.length !== 0;

@@ -14,7 +14,7 @@ describe("documents", () => {
 
   const get = (url: string) => request(test.app.server).get(url);
 
-  it("/docs loads local files only, each of which is there", async () => {
+  it("/docs loads only local files, and each of them exists", async () => {
     const page = await get("/docs");
     assert.equal(page.status, 200);
     assert.match(page.headers["content-type"]!, /^text\/html/);
@@ -28,7 +28,7 @@ describe("documents", () => {
     }
   });
 
-  it("/docs runs no inline scripts and may be framed by nobody", async () => {
+  it("/docs runs no inline scripts and must not be framed", async () => {
     const { headers, text } = await get("/docs");
     const policy = headers["content-security-policy"]!;
     assert.match(policy, /script-src 'self'(;|$)/);
@@ -39,7 +39,7 @@ describe("documents", () => {
     assert.equal(headers["strict-transport-security"], undefined);
   });
 
-  it("/ and /docs/ lead to /docs", async () => {
+  it("/ and /docs/ redirect to /docs", async () => {
     assert.equal((await get("/")).headers.location, "docs");
     assert.equal((await get("/docs/")).headers.location, "../docs");
   });

@@ -11,7 +11,7 @@ type Result = Schemas["PublishResult"];
 
 describe("Idempotency-Key", () => {
   let test: TestApp;
-  /** What the next publish does; counts its calls. */
+  /** Result of the next publish; counts the calls. */
   let act: (topic: string) => Promise<Result>;
   let calls: number;
 
@@ -46,7 +46,7 @@ describe("Idempotency-Key", () => {
       .set({ ...AUTH, ...headers })
       .send(body);
 
-  it("answers the same again, and does nothing", async () => {
+  it("repeats the response without repeating the operation", async () => {
     const first = await send({ topic: "a" });
     const again = await send({ topic: "a" });
     assert.equal(calls, 1);
@@ -55,7 +55,7 @@ describe("Idempotency-Key", () => {
     assert.deepEqual([again.status, again.text, again.type], [first.status, first.text, first.type]);
   });
 
-  it("keeps status and location of what was created", async () => {
+  it("keeps status and location of a creation", async () => {
     const create = () =>
       request(test.app.server)
         .post("/v1/webhooks")
@@ -68,7 +68,7 @@ describe("Idempotency-Key", () => {
     assert.equal(test.seen.length, 1);
   });
 
-  it("keeps the answer for 24 hours", async () => {
+  it("keeps the response for 24 hours", async () => {
     await send({ topic: "a" });
     assert.deepEqual(
       [...test.claims.entries.values()].map(({ ttlSeconds }) => ttlSeconds),
@@ -76,20 +76,20 @@ describe("Idempotency-Key", () => {
     );
   });
 
-  it("does nothing special without the header", async () => {
+  it("has no effect when the header is missing", async () => {
     await send({ topic: "a" }, {});
     await send({ topic: "a" }, {});
     assert.equal(calls, 2);
     assert.equal(test.claims.entries.size, 0);
   });
 
-  it("refuses another body", async () => {
+  it("refuses a different body", async () => {
     await send({ topic: "a" });
     const { status, body } = await send({ topic: "b" });
     assert.deepEqual([status, body.code, calls], [422, "idempotency_mismatch", 1]);
   });
 
-  it("keeps nothing by which a guess at the body could be checked", async () => {
+  it("keeps nothing that allows checking a guess at the body", async () => {
     const bodies = async (authorization: string) => {
       await send({ topic: "a" }, { "idempotency-key": authorization, authorization });
       return [...test.claims.entries.values()].map(({ value }) => (JSON.parse(value) as { body: string }).body);
@@ -103,7 +103,7 @@ describe("Idempotency-Key", () => {
     }
   });
 
-  it("knows the claims of bridges that kept the digest as it is", async () => {
+  it("accepts expiring keys of older bridges, which stored the plain digest", async () => {
     await send({ topic: "a" });
     const body = createHash("sha256")
       .update(JSON.stringify({ topic: "a" }))
@@ -145,7 +145,7 @@ describe("Idempotency-Key", () => {
     assert.equal(calls, 1);
   });
 
-  it("says that the first is still running, and does not block for ever", async () => {
+  it("reports that the first request is still running, but does not block forever", async () => {
     const ordinary = act;
     let finish = () => {};
     const started = new Promise<void>((begun) => {
@@ -169,7 +169,7 @@ describe("Idempotency-Key", () => {
     assert.equal((await send({ topic: "a" })).headers["idempotent-replayed"], "true");
   });
 
-  it("runs again when the process died while it ran", async () => {
+  it("runs again when the process died during the first run", async () => {
     await send({ topic: "a" });
     const [[key, entry]] = [...test.claims.entries] as [[string, { value: string; ttlSeconds: number }]];
     const { body } = JSON.parse(entry.value);
@@ -197,7 +197,7 @@ describe("Idempotency-Key", () => {
     assert.match(again.headers["content-type"]!, /^application\/problem\+json/);
   });
 
-  it("takes no key for a request that is not valid", async () => {
+  it("stores no key for an invalid request", async () => {
     assert.equal((await send({ topic: 1 })).status, 400);
     assert.equal((await send({ topic: "a" })).status, 200);
   });
@@ -211,13 +211,13 @@ describe("Idempotency-Key", () => {
     assert.equal(calls, 1);
   });
 
-  it("does nothing while the store is away", async () => {
+  it("refuses requests with the header while the store is away", async () => {
     test.claims.broken = true;
     const { status, body } = await send({ topic: "a" });
     assert.deepEqual([status, body.code, calls], [503, "store_unavailable", 0]);
   });
 
-  it("answers what was done even if the answer could not be kept", async () => {
+  it("responds with the result even if the response could not be stored", async () => {
     const ordinary = act;
     act = (topic) => {
       test.claims.broken = true;

@@ -1,4 +1,4 @@
-/** HTTP that Node would answer by itself, with an empty body: it gets the API's own answer. */
+/** HTTP to which Node would respond by itself with an empty body gets a response of the API. */
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
@@ -33,12 +33,12 @@ describe("odd requests", () => {
     assert.match(await answerTo("GET /v1/keys HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 401 .*"code":"unauthorized"/s);
   });
 
-  it("an expectation that is not known is ignored", async () => {
+  it("an unknown expectation is ignored", async () => {
     const answer = await answerTo("GET /v1/keys HTTP/1.1\r\nHost: a\r\nExpect: nonsense\r\n\r\n");
     assert.match(answer, /^HTTP\/1\.1 401 .*"code":"unauthorized"/s);
   });
 
-  it("Upgrade is ignored, and the connection ends with the answer: Node would read no further request from it", async () => {
+  it("Upgrade is ignored, and the connection ends with the response: Node would read no further request from it", async () => {
     const body = "a".repeat(10);
     const upgrade = "Connection: upgrade\r\nUpgrade: h2c\r\n";
     const answer = await answerTo(`GET /healthz HTTP/1.1\r\nHost: a\r\n${upgrade}Content-Length: 10\r\n\r\n${body}`);

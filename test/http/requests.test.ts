@@ -6,7 +6,7 @@ import { AUTH, MAX_PAYLOAD_BYTES, type TestApp, testApp } from "./support.ts";
 
 const HOOK = { url: "https://example.com", topics: ["a"] };
 
-describe("requests and their refusals", () => {
+describe("the app", () => {
   let test: TestApp;
   const logged: unknown[] = [];
   before(async () => {
@@ -48,7 +48,7 @@ describe("requests and their refusals", () => {
     return response;
   }
 
-  it("fills in the defaults and gives the handler the text as it was written", async () => {
+  it("fills in the defaults and passes the text to the handler as it was written", async () => {
     const text = '{"topic": "a",\n "payload": 1.10}';
     assert.equal((await send("post", "/v1/messages", text)).status, 200);
     const { body, rawJson } = test.seen.at(-1)!;
@@ -56,19 +56,19 @@ describe("requests and their refusals", () => {
     assert.equal(rawJson, text);
   });
 
-  it("asks for a body where there is none, with and without a content type", async () => {
+  it("requires a body where it is missing, with and without a content type", async () => {
     for (const url of ["/v1/messages", "/v1/messages/batch", "/v1/webhooks"]) {
       await refused(send("post", url), "invalid_request", "");
       await refused(send("post", url).type("application/json"), "invalid_request", "");
     }
   });
 
-  it("leaves out of a change what was not given", async () => {
+  it("omits missing fields from a change", async () => {
     await send("patch", "/v1/webhooks/wh_1", { name: "x" });
     assert.deepEqual(test.seen.at(-1)!.body, { name: "x" });
   });
 
-  it("answers with the contract's status", async () => {
+  it("responds with the contract's status", async () => {
     const created = await send("post", "/v1/webhooks", HOOK);
     assert.equal(created.status, 201);
     assert.equal(created.headers.location, "/v1/webhooks/wh_1");
@@ -82,7 +82,7 @@ describe("requests and their refusals", () => {
     assert.equal((await send("get", "/metrics")).text, "up 1\n");
   });
 
-  it("never answers a secret but at creation", async () => {
+  it("returns a secret only at creation", async () => {
     const other = await testApp();
     const { body } = await request(other.app.server).get("/v1/webhooks/wh_1").set(AUTH);
     assert.equal(body.id, "wh_1");
@@ -126,7 +126,7 @@ describe("requests and their refusals", () => {
     });
   }
 
-  it("takes secrets of 24 to 64 bytes", async () => {
+  it("accepts secrets of 24 to 64 bytes", async () => {
     for (const [bytes, status] of [
       [23, 400],
       [24, 201],
@@ -149,7 +149,7 @@ describe("requests and their refusals", () => {
     await refused(send("get", "/v1/webhooks/w/deliveries?status=lost"), "invalid_request", "query.status");
   });
 
-  it("refuses what is not JSON, without quoting it", async () => {
+  it("refuses text that is not JSON, without quoting it", async () => {
     const { body } = await refused(send("post", "/v1/messages", '{"topic": "a", "secret-thing'), "invalid_request");
     assert.doesNotMatch(JSON.stringify(body), /secret-thing/);
     const bytes = Buffer.from([0x22, 0xff, 0x22]);
@@ -164,7 +164,7 @@ describe("requests and their refusals", () => {
     assert.equal(({} as { qos?: number }).qos, undefined);
   });
 
-  it("takes JSON only", async () => {
+  it("accepts JSON only", async () => {
     const of = (type: string) => {
       return refused(
         request(test.app.server).post("/v1/messages").set(AUTH).type(type).send('{"topic":"a"}'),
@@ -180,7 +180,7 @@ describe("requests and their refusals", () => {
     assert.equal((await charset.send('{"topic":"a"}')).status, 200);
   });
 
-  it("limits JSON bodies", async () => {
+  it("limits the size of JSON bodies", async () => {
     const limit = MAX_PAYLOAD_BYTES * 2 + 65_536;
     const text = (bytes: number) => JSON.stringify({ topic: "a", payload: "x".repeat(bytes - 26) });
     assert.equal(text(limit).length, limit);
@@ -188,14 +188,14 @@ describe("requests and their refusals", () => {
     await refused(send("post", "/v1/messages", text(limit + 1)), "payload_too_large");
   });
 
-  it("knows what it does not know", async () => {
+  it("responds with 404 to unknown paths", async () => {
     await refused(send("get", "/v1/nope"), "not_found");
     await refused(send("post", "/v1/nope", "{not json"), "not_found");
     await refused(request(test.app.server).get("/nope"), "not_found");
     await refused(request(test.app.server).get("/docs/assets/index.html"), "not_found");
   });
 
-  it("names the methods that are allowed", async () => {
+  it("lists the allowed methods in a 405", async () => {
     const put = await refused(send("put", "/v1/webhooks", "{not json"), "method_not_allowed");
     assert.equal(put.headers.allow, "GET, HEAD, POST");
     const patch = await refused(send("patch", "/v1/topics/a/b"), "method_not_allowed");
@@ -204,7 +204,7 @@ describe("requests and their refusals", () => {
     await refused(request(test.app.server).post("/healthz"), "unauthorized");
   });
 
-  it("passes a handler's problem on, and hides a defect behind internal_error", async () => {
+  it("passes on a handler's problem, and hides a defect behind internal_error", async () => {
     const away = await refused(send("get", "/v1/webhooks/wh_1"), "store_unavailable");
     assert.equal(away.headers["retry-after"], "1");
     assert.equal(logged.length, 0);
@@ -213,13 +213,13 @@ describe("requests and their refusals", () => {
     assert.match(String((logged[0] as { err: Error }).err), /hunter2/);
   });
 
-  it("takes an empty body of JSON where there may be none, and refuses it where there must be one", async () => {
+  it("accepts an empty JSON body where a body is optional, and refuses it where a body is required", async () => {
     assert.equal((await send("post", "/v1/webhooks/wh_1/rotate-secret")).status, 200);
     assert.equal((await send("post", "/v1/webhooks/wh_1/rotate-secret", "")).status, 200);
     await refused(send("post", "/v1/webhooks", ""), "invalid_request");
   });
 
-  it("answers 503 while it is closing", async () => {
+  it("responds with 503 while it is closing", async () => {
     let closing = false;
     const { app } = await testApp({}, { isClosing: () => closing });
     assert.equal((await request(app.server).get("/healthz")).status, 200);

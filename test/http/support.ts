@@ -1,4 +1,4 @@
-/** The real app over small fake handlers that remember what they were given. */
+/** The real app over small fake handlers that record their arguments. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AppOptions, buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
@@ -9,7 +9,7 @@ export const KEY = "test-key";
 export const AUTH = { authorization: `Bearer ${KEY}` };
 export const MAX_PAYLOAD_BYTES = 1000;
 
-/** What a handler saw. */
+/** Arguments of a handler. */
 export interface Seen {
   operation: string;
   body: unknown;
@@ -25,7 +25,7 @@ export interface TestApp {
   claims: MemoryClaims;
 }
 
-/** Claims in memory; the clock does not run, `expire` lets a claim end. */
+/** Expiring keys in memory; the clock does not run, `expire` ends keys. */
 export class MemoryClaims implements ExpiringKeys {
   readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
   broken = false;
@@ -47,7 +47,7 @@ export class MemoryClaims implements ExpiringKeys {
     this.entries.delete(key);
   }
 
-  /** Ends every claim that is not for the full 24 hours. */
+  /** Ends every key whose TTL is less than the full 24 hours. */
   expire(): void {
     for (const [key, { ttlSeconds }] of this.entries) if (ttlSeconds < 24 * 3600) this.entries.delete(key);
   }
@@ -87,7 +87,7 @@ export const webhook: Schemas["Webhook"] = {
 };
 
 function fakeHandlers(seen: Seen[]): Handlers {
-  /** Remembers what the handler saw, and passes the answer on. */
+  /** Records the arguments of the handler and passes the response on. */
   const note = <T>(operation: string, request: FastifyRequest, answer: T): T => {
     const { body, query, params, headers, rawJson } = request;
     seen.push({ operation, body, query, params, contentType: headers["content-type"], rawJson });
@@ -116,7 +116,7 @@ function fakeHandlers(seen: Seen[]): Handlers {
       return note("createWebhook", request, created);
     },
     listWebhooks: async (request) => note("listWebhooks", request, { items: [webhook], nextCursor: null }),
-    // The secret is more than the contract allows here: the serialiser must leave it out.
+    // The secret exceeds the contract of this operation: the serialiser must omit it.
     getWebhook: async (request) => note("getWebhook", request, created),
     updateWebhook: async (request) => note("updateWebhook", request, webhook),
     deleteWebhook: (request) => note("deleteWebhook", request, undefined),

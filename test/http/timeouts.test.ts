@@ -1,4 +1,4 @@
-/** Clients that are slow, and clients that are many: the others are served meanwhile. The times are short ones. */
+/** Slow clients and many clients: the others are still served. The timeouts are short. */
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
@@ -30,7 +30,7 @@ describe("slow clients", () => {
   });
   after(() => app.close());
 
-  /** Writes a byte now and then, until the connection ends; answers how long that took. */
+  /** Writes a byte from time to time until the connection ends; returns the elapsed time. */
   async function drip({ socket, closed }: RawSocket, byte: string): Promise<number> {
     const startedAt = performance.now();
     const timer = setInterval(() => socket.write(byte), 50);
@@ -42,19 +42,19 @@ describe("slow clients", () => {
     assert.ok(took > ms * 0.7 && took < ms + 3_000, `${took} ms instead of ${ms}`);
   }
 
-  it("have a time for their headers, and are told so", async () => {
+  it("have a time limit for their headers, and get a response about it", async () => {
     const slow = openSocket(port);
     slow.socket.write("GET /healthz HTTP/1.1\r\nX: ");
     assertAbout(await drip(slow, "a"), patience.headersMs);
     assert.match(slow.received, /^HTTP\/1.1 408 .*"code":"slow_request"/s);
   });
 
-  it("have a time for saying anything at all", async () => {
+  it("have a time limit for the first byte", async () => {
     const silent = openSocket(port);
     await untilClosed([silent], patience.headersMs + 3_000);
   });
 
-  it("have a time for a body, with or without its length", async () => {
+  it("have a time limit for a body, with or without its length", async () => {
     for (const head of ["Content-Length: 900\r\n\r\n ", "Transfer-Encoding: chunked\r\n\r\n380\r\n"]) {
       const slow = openSocket(port);
       slow.socket.write(POST + head);
@@ -63,19 +63,19 @@ describe("slow clients", () => {
     }
   });
 
-  it("do not go on with a body that has been refused", async () => {
+  it("cannot go on with a refused body", async () => {
     const refused = openSocket(port);
     refused.socket.write("POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n ");
     assertAbout(await drip(refused, " "), patience.answeredMs);
     assert.match(refused.received, /^HTTP\/1.1 401 /);
   });
 
-  it("may take their time over a stream of lines, but not be silent", async () => {
+  it("may take their time over a stream of lines, but must not be silent", async () => {
     const stream = openSocket(port);
     stream.socket.write(`${LINES}Content-Length: 60\r\n\r\n`);
     for (let i = 0; i < 60; i++) {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      stream.socket.write("\n"); // for twice as long as another body may take
+      stream.socket.write("\n"); // for twice the time limit of another body
     }
     await stream.until("done");
     assert.match(stream.received, /^HTTP\/1.1 200 /);
@@ -86,7 +86,7 @@ describe("slow clients", () => {
     await untilClosed([silent], patience.silenceMs + 3_000);
   });
 
-  it("are cut off when they do not hang up", async () => {
+  it("are disconnected when they do not close the connection", async () => {
     const deaf = openSocket(port);
     deaf.socket.allowHalfOpen = true;
     deaf.socket.write(`${POST}Content-Length: 900\r\n\r\n `);
@@ -100,7 +100,7 @@ describe("slow clients", () => {
     deaf.socket.destroy();
   });
 
-  it("make room for others when they only keep a connection", async () => {
+  it("make room for others when they only hold a connection", async () => {
     const idle: RawSocket[] = [];
     for (let i = 0; i < patience.maxConnections; i++) {
       const one = openSocket(port);
@@ -115,7 +115,7 @@ describe("slow clients", () => {
   });
 });
 
-describe("the times of a bridge", () => {
+describe("the timeouts of a bridge", () => {
   it("match docs/limits.md", () => {
     assert.deepEqual(
       [HTTP_TIMEOUTS.headersMs, HTTP_TIMEOUTS.bodyMs, HTTP_TIMEOUTS.silenceMs, HTTP_TIMEOUTS.maxConnections],

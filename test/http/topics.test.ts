@@ -15,7 +15,7 @@ describe("topics", () => {
   });
   after(() => test.app.close());
 
-  /** Sends path and body as they are: supertest would normalise the one and serialise the other. */
+  /** Sends path and body unchanged: supertest would normalise the path and serialise the body. */
   function send(options: { path: string; method?: string; headers?: object; body?: Buffer | string }) {
     const { path, method = "POST", headers = {}, body } = options;
     const { port } = test.app.server.address() as AddressInfo;
@@ -39,7 +39,7 @@ describe("topics", () => {
     return (test.seen.at(-1)!.params as { topic: string }).topic;
   }
 
-  it("takes slashes as they are and percent-encoded", async () => {
+  it("accepts slashes, plain and percent-encoded", async () => {
     assert.equal(await topicOf("/v1/topics/a/b/c"), "a/b/c");
     assert.equal(await topicOf("/v1/topics/a%2Fb%2fc"), "a/b/c");
     assert.equal(await topicOf("/v1/topics/a%2Fb/c?qos=2"), "a/b/c");
@@ -58,13 +58,13 @@ describe("topics", () => {
     assert.equal(await topicOf("/v1/topics/%2525/%E2%82%AC%2F+"), "%25/€/+");
   });
 
-  it("takes names that look like routes of the router", async () => {
+  it("accepts names that look like routes of the router", async () => {
     for (const topic of [":id", "*", "a?b#c;d", "..", "a/../b", "$SYS/x", " "]) {
       assert.equal(await topicOf(`/v1/topics/${encodeURIComponent(topic)}`), topic);
     }
   });
 
-  it("asks for percent-encoding, as a problem, where Node cannot read the path", async () => {
+  it("requires percent-encoding, with a problem, where Node cannot read the path", async () => {
     const answer = await send({ path: `/v1/topics/${Buffer.from("küche").toString("latin1")}` });
     assert.equal(answer.status, 400);
     assert.match(answer.text, /"detail":"the path must be percent-encoded","code":"invalid_request"/);
@@ -72,17 +72,17 @@ describe("topics", () => {
     assert.match(long.text, /"detail":"the request line and the headers are too long"/);
   });
 
-  it("takes a topic of 65,535 bytes, each of them percent-encoded", async () => {
+  it("accepts a topic of 65,535 bytes, all of them percent-encoded", async () => {
     const topic = `${"é".repeat(32_767)}/`;
     assert.equal(Buffer.byteLength(topic), MAX_TOPIC_BYTES);
     assert.equal(await topicOf(`/v1/topics/${encodeURIComponent(topic)}`), topic);
   });
 
-  it("hands over the empty topic, for the handler to refuse", async () => {
+  it("passes the empty topic on, for the handler to refuse", async () => {
     assert.equal(await topicOf("/v1/topics/"), "");
   });
 
-  it("any valid topic survives both forms", async () => {
+  it("preserves any valid topic in both forms", async () => {
     const topics = fc
       .array(fc.string({ unit: "binary", maxLength: 12 }), { minLength: 1, maxLength: 5 })
       .map((levels) => levels.join("/"))
@@ -105,14 +105,14 @@ describe("topics", () => {
     assert.equal(body.errors[0].path, "topic");
   });
 
-  it("reads query parameters by their types and fills in defaults", async () => {
+  it("reads query parameters by their types and fills in the defaults", async () => {
     await topicOf("/v1/topics/a?qos=2&retain=true&expirySeconds=60");
     assert.deepEqual({ ...(test.seen.at(-1)!.query as object) }, { qos: 2, retain: true, expirySeconds: 60 });
     await topicOf("/v1/topics/a");
     assert.deepEqual({ ...(test.seen.at(-1)!.query as object) }, { qos: 1, retain: false });
   });
 
-  it("refuses wrong and unknown query parameters, by name", async () => {
+  it("refuses wrong and unknown query parameters by name", async () => {
     const wrong = [
       "qos=3",
       "qos=",
@@ -131,7 +131,7 @@ describe("topics", () => {
     assert.equal((await request(test.app.server).put("/v1/topics/a?retain=true").set(AUTH)).status, 400);
   });
 
-  it("takes bodies as bytes whatever their content type", async () => {
+  it("accepts bodies as bytes for any content type", async () => {
     const body = Buffer.from([0, 0xff, 0x7b, 0x0a]);
     for (const type of [
       "application/json",
@@ -148,7 +148,7 @@ describe("topics", () => {
     }
   });
 
-  it("takes bytes without a content type, and nothing as an empty payload", async () => {
+  it("accepts bytes without a content type, and an empty body as an empty payload", async () => {
     const chunked = { "transfer-encoding": "chunked" };
     const json = { "content-type": "application/json", "content-length": 0 };
     for (const [method, headers, body] of [
@@ -162,7 +162,7 @@ describe("topics", () => {
     }
   });
 
-  it("takes a payload of exactly the limit, and refuses one byte more", async () => {
+  it("accepts a payload of exactly the limit and refuses one byte more", async () => {
     const path = "/v1/topics/a";
     assert.equal((await send({ path, body: Buffer.alloc(MAX_PAYLOAD_BYTES) })).status, 200);
     for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
@@ -172,7 +172,7 @@ describe("topics", () => {
     }
   });
 
-  it("answers bytes with their content type, and HEAD without them", async () => {
+  it("responds with bytes and their content type, and to HEAD without the bytes", async () => {
     const response = await request(test.app.server).get("/v1/topics/a/b").set(AUTH);
     assert.equal(response.headers["content-type"], "image/png");
     assert.equal(response.headers["x-content-type-options"], "nosniff");

@@ -30,8 +30,8 @@ function refusal(act: () => unknown): Problem {
   assert.fail("it was not refused");
 }
 
-describe("what is asked of a caller", () => {
-  it("names the topic and the field in a refusal", () => {
+describe("the checks of a caller", () => {
+  it("name the topic and the field in a refusal", () => {
     requirePublish(nobody, "mine", "topic");
     const publish = refusal(() => requirePublish(nobody, "yours", "messages[1].topic"));
     const message = "the key may not publish to yours";
@@ -44,7 +44,7 @@ describe("what is asked of a caller", () => {
     assert.equal(read.errors?.[0]?.path, "topics[0]");
   });
 
-  it("gives what is left of the rate limit, or refuses with the time to wait", () => {
+  it("return what is left of the rate limit, or refuse with the time to wait", () => {
     const left: Allowance = { allowed: true, limit: 10, remaining: 3, resetSeconds: 7 };
     const asked: number[] = [];
     const take = (allowance: Allowance) => (count: number) => {
@@ -62,12 +62,12 @@ describe("what is asked of a caller", () => {
       "retry-after": "7",
     });
     assert.match(refused.detail, /again in 7 s/);
-    // Waiting is of no use here, and the words say so.
+    // Waiting does not help here, and the problem says so.
     assert.match(refusal(() => requireRate(over, 11)).detail, /11 at once are more than/);
     assert.deepEqual(asked, [5, 4, 11]);
   });
 
-  it("the first key may do everything", () => {
+  it("allow the first key everything", () => {
     for (const scope of SCOPES) assert.ok(ROOT.may(scope));
     requirePublish(ROOT, "$SYS/a", "topic");
     requireRead(ROOT, "#", "topic");

@@ -1,4 +1,4 @@
-/** Keys over HTTP: what may be made, what is shown of it, and what is never shown. */
+/** Keys over HTTP: accepted input, shown properties and hidden ones. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -19,7 +19,7 @@ describe("keys", () => {
   const statusWith = async (key: string) => (await test.api("GET", "/v1/status", undefined, key)).status;
 
   describe("POST /v1/keys", () => {
-    it("makes a key, shown in this answer only", async () => {
+    it("makes a key that is shown only in this response", async () => {
       const { status, body, headers } = await create({
         ...INPUT,
         publish: ["{keyName}/+/commands", "site-1/+/commands", "x"],
@@ -44,7 +44,7 @@ describe("keys", () => {
       });
     });
 
-    it("gives no filters, no limit and no end where none are asked for, and no two keys alike", async () => {
+    it("sets no filters, limit or expiry by default, and never repeats a key", async () => {
       const [one, two] = [(await create(INPUT)).body, (await create(INPUT)).body];
       const { publish, read, rateLimit, expiresAt } = one;
       assert.deepEqual(
@@ -55,20 +55,20 @@ describe("keys", () => {
       assert.notEqual(one.id, two.id);
     });
 
-    it("stores the hash and nothing from which the key could be learnt", async () => {
+    it("stores the hash and nothing that reveals the key", async () => {
       const { body } = await create(INPUT);
       const [stored] = await test.records.all();
       assert.equal(stored!.value.hash, createHash("sha256").update(body.key).digest("base64url"));
       assert.ok(!JSON.stringify(stored).includes(body.key.slice(3)));
     });
 
-    it("puts the name into the filters as it is", async () => {
+    it("inserts the name into the filters unchanged", async () => {
       const { body } = await create({ ...INPUT, name: "$& {keyName} é", publish: ["a/{keyName}/{keyName}"] });
       assert.deepEqual(body.publish, ["a/$& {keyName} é/$& {keyName} é"]);
     });
 
     for (const name of ["a/b", "+", "#", "a+b", "a#b", "a\u0000b"]) {
-      it(`refuses the name ${JSON.stringify(name)} beside {keyName}, in publish and read, and takes it alone`, async () => {
+      it(`refuses the name ${JSON.stringify(name)} combined with {keyName}, in publish and read, and accepts it otherwise`, async () => {
         for (const filters of [{ publish: ["x", "{keyName}/#"] }, { read: ["{keyName}"] }]) {
           const { status, body } = await create({ ...INPUT, name, ...filters });
           assert.deepEqual([status, body.code, body.errors[0].path], [400, "invalid_request", "name"]);
@@ -107,10 +107,10 @@ describe("keys", () => {
       });
     }
 
-    it("makes no more than the limit", async () => {
+    it("refuses keys above the limit", async () => {
       const { body } = await create(INPUT);
       const { value } = (await test.records.get(body.id))!;
-      // Written by another instance, and then noticed here.
+      // Created by another instance and then announced here.
       for (let i = 2; i < MAX_KEYS; i++)
         await test.records.create(`key_${i}`, { ...value, id: `key_${i}`, hash: `${i}` });
       await turn();
@@ -123,7 +123,7 @@ describe("keys", () => {
   });
 
   describe("GET /v1/keys", () => {
-    it("lists page by page, in the order of creation, without keys and hashes", async () => {
+    it("lists pages in order of creation, without keys and hashes", async () => {
       const made: string[] = [];
       for (let i = 0; i < 5; i++) made.push((await create({ ...INPUT, name: `n${i}` })).body.id);
       const seen: string[] = [];
@@ -159,7 +159,7 @@ describe("keys", () => {
   });
 
   describe("DELETE /v1/keys/{id}", () => {
-    it("ends the key at once, and only this one", async () => {
+    it("revokes the key at once, and only this one", async () => {
       const [one, two] = [await test.make({}), await test.make({})];
       assert.equal(await statusWith(one.key), 200);
       assert.equal((await test.api("DELETE", `/v1/keys/${one.id}`)).status, 204);
@@ -168,7 +168,7 @@ describe("keys", () => {
       assert.deepEqual([again.status, again.body.code], [404, "not_found"]);
     });
 
-    it("ends it although what was read before comes to memory after", async () => {
+    it("revokes it even if an earlier read completes later", async () => {
       const { id, key } = await test.make({});
       const late = structuredClone(test.records.stored.get(id));
       const { get } = test.records;
@@ -179,8 +179,8 @@ describe("keys", () => {
     });
   });
 
-  describe("a key that works", () => {
-    it("is taken until its end, and not at its end", async () => {
+  describe("a valid key", () => {
+    it("is accepted until its expiry, and not at its expiry", async () => {
       const { key } = await test.make({ expiresAt: "2026-03-01T12:01:00Z" });
       test.clock.ms = Date.parse("2026-03-01T12:00:59.999Z");
       assert.equal(await statusWith(key), 200);
@@ -189,7 +189,7 @@ describe("keys", () => {
       assert.deepEqual([status, body.code, headers["www-authenticate"]], [401, "unauthorized", "Bearer"]);
     });
 
-    it("is only its whole text", async () => {
+    it("is accepted only as its complete text", async () => {
       const { id, key } = await test.make({});
       const { hash } = (await test.records.get(id))!.value;
       const other = key.endsWith("A") ? "B" : "A";
@@ -205,7 +205,7 @@ describe("keys", () => {
         assert.equal(await statusWith(wrong), 401, wrong);
     });
 
-    it("is known to every instance that shares the store, from its making to its removal", async () => {
+    it("is known to every instance that shares the store, from creation to removal", async () => {
       const elsewhere = await startKeys(test.records, test.clock);
       const { id, key } = await test.make({});
       await turn();
@@ -218,7 +218,7 @@ describe("keys", () => {
       await elsewhere.view.stop();
     });
 
-    it("costs no look at the store", async () => {
+    it("is checked without access to the store", async () => {
       const { key } = await test.make({});
       await statusWith(key);
       test.records.broken = true;
@@ -249,7 +249,7 @@ describe("keys", () => {
     it("is written once a minute by all instances together", async () => {
       const { key } = await test.make({});
       const elsewhere = await startKeys(test.records, test.clock);
-      // Both before either of them hears of the other.
+      // Both requests run before either instance learns of the other's write.
       assert.ok(test.keys.authenticate(key) && elsewhere.keys.authenticate(key));
       for (let i = 0; i < 5; i++) await turn();
       assert.equal(test.records.writes, 2);
@@ -260,7 +260,7 @@ describe("keys", () => {
       await elsewhere.view.stop();
     });
 
-    it("neither fails nor holds up a request while the store is away, and is written later", async () => {
+    it("neither fails nor delays a request while the store is away, and is written later", async () => {
       const { key } = await test.make({});
       test.records.broken = true;
       assert.equal(await statusWith(key), 200);
@@ -275,7 +275,7 @@ describe("keys", () => {
       assert.equal(await lastUsedAt(), "2026-03-01T12:01:00.000Z");
     });
 
-    it("is tried once a minute while the store is away, not at every use", async () => {
+    it("is retried once a minute while the store is away, not at every use", async () => {
       const { key } = await test.make({});
       await turn();
       test.records.broken = true;
@@ -285,7 +285,7 @@ describe("keys", () => {
       assert.equal(test.records.reads - before, 1);
     });
 
-    it("does not bring back a key that is removed meanwhile", async () => {
+    it("does not restore a key that is removed at the same time", async () => {
       const { id, key } = await test.make({});
       let removed = false;
       test.records.beforeReplace = async () => {
@@ -299,7 +299,7 @@ describe("keys", () => {
       assert.equal(await statusWith(key), 401);
     });
 
-    it("leaves the rate limit as it is", async () => {
+    it("does not reset the rate limit", async () => {
       const { key } = await test.make({ rateLimit: { max: 2, perSeconds: 3600 } });
       await statusWith(key);
       await turn();
@@ -309,7 +309,7 @@ describe("keys", () => {
     });
   });
 
-  it("no key and no hash is in the log, in errors, or in what is kept for an Idempotency-Key", async () => {
+  it("keys and hashes appear neither in the log, nor in errors, nor in a stored response for an Idempotency-Key", async () => {
     const once = { "idempotency-key": "k" };
     const { body } = await test.api("POST", "/v1/keys", { ...INPUT, publish: ["a"] }, undefined, once);
     const replayed = await test.api("POST", "/v1/keys", { ...INPUT, publish: ["a"] }, undefined, once);

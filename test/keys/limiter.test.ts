@@ -9,7 +9,7 @@ function start(limit: RateLimit, at = 0) {
 }
 
 describe("the rate limit", () => {
-  it("lets max requests through at once, then one whenever its share of the time has passed", () => {
+  it("admits max requests at once, then one each time its share of the period has passed", () => {
     const { clock, limiter } = start({ max: 3, perSeconds: 6 });
     const remaining = [1, 1, 1].map(() => limiter.take(1).remaining);
     assert.deepEqual(remaining, [2, 1, 0]);
@@ -21,14 +21,14 @@ describe("the rate limit", () => {
     assert.equal(limiter.take(1).allowed, false);
   });
 
-  it("takes nothing when there is not room for all", () => {
+  it("takes nothing when there is no room for the whole count", () => {
     const { limiter } = start({ max: 10, perSeconds: 1 });
     assert.deepEqual(limiter.take(8), { allowed: true, limit: 10, remaining: 2, resetSeconds: 1 });
     assert.deepEqual(limiter.take(3), { allowed: false, limit: 10, remaining: 2, resetSeconds: 1 });
     assert.equal(limiter.take(2).allowed, true);
   });
 
-  it("never allows more at once than the limit, and keeps what is left", () => {
+  it("never allows more at once than the limit, and keeps the remainder", () => {
     const { clock, limiter } = start({ max: 5, perSeconds: 10 });
     assert.deepEqual(limiter.take(6), { allowed: false, limit: 5, remaining: 5, resetSeconds: 1 });
     clock.ms += 1e9;
@@ -36,7 +36,7 @@ describe("the rate limit", () => {
     assert.equal(limiter.take(5).allowed, true);
   });
 
-  it("saves up no more than the limit", () => {
+  it("accumulates no more than the limit", () => {
     const { clock, limiter } = start({ max: 2, perSeconds: 1 });
     clock.ms += 3_600_000;
     assert.deepEqual(
@@ -45,7 +45,7 @@ describe("the rate limit", () => {
     );
   });
 
-  it("takes a clock that goes back for one that stands still", () => {
+  it("treats a clock that goes back as one that stands still", () => {
     const { clock, limiter } = start({ max: 1, perSeconds: 1 }, 10_000);
     limiter.take(1);
     clock.ms = 0;
@@ -59,7 +59,7 @@ describe("the rate limit", () => {
     perSeconds: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 86_400 })),
   });
 
-  it("allows at most max and what came back since, whatever is asked and when", () => {
+  it("allows at most max plus the refill since the start, for any counts at any times", () => {
     const asks = fc.array(fc.record({ wait: fc.double({ min: 0, max: 5_000, noNaN: true }), count: fc.nat(30) }));
     fc.assert(
       fc.property(limits, asks, (limit, steps) => {
@@ -76,7 +76,7 @@ describe("the rate limit", () => {
     );
   });
 
-  it("lets a client in that waited as long as it was told, and not one that comes a second earlier", () => {
+  it("admits a client after the announced wait, and not a second earlier", () => {
     fc.assert(
       fc.property(limits, fc.nat(), fc.nat(), fc.nat(10_000), (limit, a, b, ms) => {
         const { clock, limiter } = start(limit);
@@ -97,7 +97,7 @@ describe("the rate limit", () => {
     );
   });
 
-  it("is full again after the time it tells", () => {
+  it("is full again after the announced time", () => {
     fc.assert(
       fc.property(limits, fc.nat(), (limit, a) => {
         const { clock, limiter } = start(limit);

@@ -1,4 +1,4 @@
-/** Keys on a real store: they outlive the process. The flow test does the same over HTTP, on either store. */
+/** Keys on a real store survive the process. The flow test checks the same over HTTP, on either store. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -19,7 +19,7 @@ describe("keys in the embedded store", () => {
   });
   after(() => store.close());
 
-  it("are what they were after a restart, and gone when they were removed", async () => {
+  it("are unchanged after a restart, and removed ones stay removed", async () => {
     const one = await startKeys(store.records<KeyRecord>("keys"), clock);
     const [kept, removed] = [
       await one.keys.create({

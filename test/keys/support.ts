@@ -23,15 +23,15 @@ import { MemoryClaims } from "../http/support.ts";
 export const ROOT_KEY = "test-key";
 export const log = { info() {}, warn() {} };
 
-/** Records in memory, for any number of instances. A notice comes after the answer to the change, as from a store. */
+/** Records in memory for any number of instances. As in a store, a notice follows the result of the change. */
 export class MemoryRecords<T> implements Records<T> {
   readonly stored = new Map<string, Versioned<T>>();
   broken = false;
-  /** How often a record was written. */
+  /** Number of record writes. */
   writes = 0;
-  /** How often one was read. */
+  /** Number of reads of single records. */
   reads = 0;
-  /** Called before each `replace`: what comes between reading and writing. */
+  /** Called before each `replace`, to inject a change between read and write. */
   beforeReplace: () => Promise<unknown> = async () => undefined;
   readonly #watchers = new Set<(id: string | undefined) => void>();
 
@@ -89,7 +89,7 @@ export class MemoryRecords<T> implements Records<T> {
   }
 }
 
-/** A clock that stands still until it is told. */
+/** Clock that the test advances. */
 export class Clock {
   ms = Date.parse("2026-03-01T12:00:00.000Z");
   readonly now = () => this.ms;
@@ -111,14 +111,14 @@ export interface TestKeys {
   published: OutgoingMessage[];
   /** Emits `published` with each message. */
   publishing: EventEmitter<{ published: [] }>;
-  /** A message arrives from the broker, for every listener. */
+  /** Delivers a message from the broker to every listener. */
   tell(topic: string, payload: string): void;
   claims: MemoryClaims;
-  /** Every line of the log. */
+  /** All log lines. */
   logged: string[];
   /** Calls the API; `key` is the text of an API key, the first one by default. */
   api(method: string, path: string, body?: unknown, key?: string, headers?: Record<string, string>): request.Test;
-  /** Makes a key with everything but what is given. */
+  /** Makes a key with all rights except for the given members. */
   make(input: Partial<KeyInput>): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
 }

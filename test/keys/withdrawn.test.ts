@@ -1,4 +1,4 @@
-/** A key that is removed or expires while its request is under way. */
+/** A key that is removed or expires during its request. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -16,7 +16,7 @@ const EXPIRES_AFTER_MS = 60_000;
 const makeKey = () => test.make({ expiresAt: new Date(test.clock.ms + EXPIRES_AFTER_MS).toISOString() });
 type Key = Awaited<ReturnType<typeof makeKey>>;
 
-/** What ends a key. */
+/** Ways to end a key. */
 const ends: [name: string, end: (key: Key) => unknown][] = [
   ["is removed", ({ id }) => test.api("DELETE", `/v1/keys/${id}`)],
   [
@@ -27,7 +27,7 @@ const ends: [name: string, end: (key: Key) => unknown][] = [
   ],
 ];
 
-/** A request whose body and answer are read and written piece by piece. */
+/** Opens a request whose body is written and whose response is read piece by piece. */
 function open(method: string, path: string, { key }: Key, contentType?: string) {
   const { port } = test.app.server.address() as AddressInfo;
   const headers = { authorization: `Bearer ${key}`, ...(contentType && { "content-type": contentType }) };
@@ -36,7 +36,7 @@ function open(method: string, path: string, { key }: Key, contentType?: string) 
 
 for (const [name, end] of ends) {
   describe(`a key that ${name}`, () => {
-    it("gets nothing more on its stream, which ends with the next message", { timeout: 10_000 }, async () => {
+    it("receives nothing more on its stream, which ends with the next message", { timeout: 10_000 }, async () => {
       const key = await makeKey();
       const sent = open("GET", "/v1/stream?topic=a", key).end();
       const [response] = await once(sent, "response");
@@ -53,7 +53,7 @@ for (const [name, end] of ends) {
       assert.doesNotMatch(text, /after/);
     });
 
-    it("does not get the answer that its request waits for", { timeout: 10_000 }, async () => {
+    it("does not receive the response that its request waits for", { timeout: 10_000 }, async () => {
       const key = await makeKey();
       const published = once(test.publishing, "published");
       const waiting = test.api("POST", "/v1/requests", { topic: "device" }, key.key).then((response) => response);
@@ -65,7 +65,7 @@ for (const [name, end] of ends) {
       assert.doesNotMatch(text, /the answer/);
     });
 
-    it("publishes nothing more of the lines it sends", { timeout: 10_000 }, async () => {
+    it("publishes no further lines of its stream", { timeout: 10_000 }, async () => {
       const key = await makeKey();
       const sent = open("POST", "/v1/messages/batch", key, "application/x-ndjson");
       const published = once(test.publishing, "published");

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { parseDateTime } from "../../src/lib/date-time.ts";
 
-describe("RFC 3339 date-times", () => {
+describe("the RFC 3339 parser", () => {
   for (const [text, iso] of [
     ["1985-04-12T23:20:50.52Z", "1985-04-12T23:20:50.520Z"],
     ["1996-12-19T16:39:57-08:00", "1996-12-20T00:39:57.000Z"],
@@ -13,7 +13,7 @@ describe("RFC 3339 date-times", () => {
     ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"],
     ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"],
   ] as const) {
-    it(`${text} is ${iso}`, () => assert.equal(parseDateTime(text), Date.parse(iso)));
+    it(`reads ${text} as ${iso}`, () => assert.equal(parseDateTime(text), Date.parse(iso)));
   }
 
   for (const text of [
@@ -40,10 +40,10 @@ describe("RFC 3339 date-times", () => {
     "Thu, 01 Jan 2026 00:00:00 GMT",
     "1767225600",
   ]) {
-    it(`${JSON.stringify(text)} is none`, () => assert.equal(parseDateTime(text), undefined));
+    it(`refuses ${JSON.stringify(text)}`, () => assert.equal(parseDateTime(text), undefined));
   }
 
-  it("reads what toISOString writes", () => {
+  it("reads the output of toISOString", () => {
     const years = { min: new Date("0001-01-01"), max: new Date("9999-12-31"), noInvalidDate: true };
     fc.assert(fc.property(fc.date(years), (date) => assert.equal(parseDateTime(date.toISOString()), date.getTime())));
   });

@@ -1,4 +1,4 @@
-/** Streams over sinks of our own: what is written, who is dropped, and what ends. */
+/** Streams over fake sinks: written text, dropped readers and the ends of streams. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Writable } from "node:stream";
@@ -58,7 +58,7 @@ describe("streams", () => {
     streams.close();
   });
 
-  it("drop who does not read, and nobody else, and count it", async () => {
+  it("drop only a reader that does not read, and count it", async () => {
     const { streams, tell, listeners, dropped } = setUp();
     const [slow, quick] = [new Reader(false), new Reader()];
     for (const reader of [slow, quick])
@@ -78,7 +78,7 @@ describe("streams", () => {
     streams.close();
   });
 
-  it("stop listening when the reader goes", async () => {
+  it("stop listening when the reader disconnects", async () => {
     const { streams, listeners } = setUp();
     const reader = new Reader();
     await streams.open(
@@ -110,7 +110,7 @@ describe("streams", () => {
     streams.close();
   });
 
-  it("carry nothing that comes after the key is withdrawn, and end with it", async () => {
+  it("carry no message that arrives after the key is withdrawn, and end at it", async () => {
     const { streams, listeners, tell } = setUp();
     const [withdrawn, good] = [new Reader(), new Reader()];
     let isAllowed = true;
@@ -136,7 +136,7 @@ describe("streams", () => {
     streams.close();
   });
 
-  it("carry nothing where the key is withdrawn before the broker has granted the filter", async () => {
+  it("carry nothing when the key is withdrawn before the broker has granted the filter", async () => {
     const { streams, listeners } = setUp();
     const reader = new Reader();
     const finished = once(reader, "finish");

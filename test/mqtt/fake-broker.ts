@@ -1,17 +1,17 @@
-/** A broker that says what a test wants it to say, packet by packet, and remembers what it was told. */
+/** Scripted broker: responds to each packet as a test demands and records the packets it receives. */
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import mqttPacket, { type IConnectPacket, type Packet, type PacketCmd } from "mqtt-packet";
 
-/** What the broker does with a packet. */
+/** Handles one packet. */
 export type Behaviour = (packet: Packet, connection: FakeConnection) => void;
 
 export interface FakeBroker {
   readonly url: string;
   readonly port: number;
-  /** Every connection that has sent CONNECT, in order. */
+  /** All connections that have sent CONNECT, in order. */
   readonly connections: FakeConnection[];
-  /** The connection of that number, from 1; waits for it. */
+  /** Resolves with the connection of that number, counted from 1. */
   connection(number: number): Promise<FakeConnection>;
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export class FakeConnection {
     return this.connect.protocolVersion ?? 4;
   }
 
-  /** Sends nothing after the broker has hung up. */
+  /** Sends nothing once the broker has closed the connection. */
   send(...packets: Packet[]): void {
     if (this.socket.writableEnded) return;
     const bytes = packets.map((packet) => mqttPacket.generate(packet, { protocolVersion: this.version }));
@@ -44,12 +44,12 @@ export class FakeConnection {
     this.#arrived.emit("packet");
   }
 
-  /** The packets of a kind that have come so far. */
+  /** Packets of a kind received so far. */
   of<C extends PacketCmd>(cmd: C): Extract<Packet, { cmd: C }>[] {
     return this.received.filter((packet): packet is Extract<Packet, { cmd: C }> => packet.cmd === cmd);
   }
 
-  /** Resolves with the packets of a kind once there are so many. */
+  /** Resolves with the packets of a kind once `count` of them have arrived. */
   async until<C extends PacketCmd>(cmd: C, count = 1): Promise<Extract<Packet, { cmd: C }>[]> {
     const signal = AbortSignal.timeout(8_000);
     while (this.of(cmd).length < count) await once(this.#arrived, "packet", { signal });
@@ -98,12 +98,12 @@ export function refuse(connection: FakeConnection, code: number): void {
   connection.socket.end();
 }
 
-/** A polite broker but for the packets named. */
+/** The polite behaviour except for the given packets. */
 export function politeBut(exceptions: Partial<Record<PacketCmd, Behaviour>>): Behaviour {
   return (packet, connection) => (exceptions[packet.cmd] ?? polite)(packet, connection);
 }
 
-/** What SUBSCRIBE meets at AWS IoT Core, which says in CONNACK what it does not take. */
+/** Responds to SUBSCRIBE like AWS IoT Core, which announces its limits in CONNACK. */
 export const modest: Behaviour = politeBut({
   connect: (_, link) => accept(link, { maximumQoS: 1, subscriptionIdentifiersAvailable: false }),
   subscribe: (packet, link) => {
@@ -111,7 +111,7 @@ export const modest: Behaviour = politeBut({
     const { subscriptions, properties } = packet;
     if (properties?.subscriptionIdentifier !== undefined) return disconnect(link, 0xa1);
     if (subscriptions.length > 8) return disconnect(link, 0x97);
-    if (subscriptions.every(({ qos }) => qos < 2)) polite(packet, link); // else no answer ever comes
+    if (subscriptions.every(({ qos }) => qos < 2)) polite(packet, link); // else no response is sent
   },
 });
 
@@ -120,7 +120,7 @@ function disconnect(link: FakeConnection, reasonCode: number): void {
   link.socket.end();
 }
 
-/** @param port 0 takes a free one */
+/** @param port 0 picks a free port */
 export async function startFakeBroker(behaviour: Behaviour = polite, port = 0): Promise<FakeBroker> {
   const connections: FakeConnection[] = [];
   const sockets = new Set<Socket>();
@@ -128,7 +128,7 @@ export async function startFakeBroker(behaviour: Behaviour = polite, port = 0): 
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => {}); // the client may break off
+    socket.on("error", () => {}); // the client may break the connection
     let connection: FakeConnection | undefined;
     const parser = mqttPacket.parser();
     parser.on("packet", (packet) => {

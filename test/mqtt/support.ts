@@ -1,4 +1,4 @@
-/** What the tests of this folder share. */
+/** Helpers shared by the MQTT tests. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import type { MqttClient } from "mqtt";
 import type { OutgoingMessage } from "../../src/downlink/publish.ts";
 import { Connection, type ConnectionOptions, type Log } from "../../src/mqtt/client/connection.ts";
 
-/** A log that is kept. */
+/** Log that keeps its lines. */
 export function memoryLog(): Log & { lines: { level: string; message: string; fields: object }[] } {
   const lines: { level: string; message: string; fields: object }[] = [];
   const writer = (level: string) => (fields: object, message: string) => void lines.push({ level, message, fields });
@@ -19,7 +19,7 @@ export type ConnectionSettings = Partial<Omit<ConnectionOptions, "broker">> & {
   broker: Partial<ConnectionOptions["broker"]> & { url: string };
 };
 
-/** A connection that ends with the test. */
+/** Opens a connection that is closed at the end of the test. */
 export function openConnection(t: TestContext, options: ConnectionSettings): Connection {
   const broker = { protocol: "auto" as const, ...options.broker };
   const base = { name: "test", clientId: uniqueId(), persistent: false, log: memoryLog() };
@@ -38,7 +38,7 @@ export function connected(connection: Connection, ms = 10_000): Promise<void> {
   return connection.untilConnected(AbortSignal.timeout(ms));
 }
 
-/** Resolves at the next event of the client. `once` of node:events would reject at the errors that belong to a test. */
+/** Resolves at the next event of the client. Unlike `once` of node:events, it does not reject at expected errors. */
 export function next(of: { client: MqttClient } | MqttClient, event: "close" | "connect", ms = 15_000): Promise<void> {
   const client = "client" in of ? of.client : of;
   return new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ export function next(of: { client: MqttClient } | MqttClient, event: "close" | "
   });
 }
 
-/** For what has no event: looks every few milliseconds. */
+/** Polls a condition that has no event every few milliseconds. */
 export async function eventually(condition: () => boolean, what: string, ms = 8_000): Promise<void> {
   const end = Date.now() + ms;
   while (!condition()) {
@@ -59,7 +59,7 @@ export async function eventually(condition: () => boolean, what: string, ms = 8_
   }
 }
 
-/** A message to publish, with what the test cares for. */
+/** Builds a message with defaults for all fields that are not given. */
 export function message(
   fields: Partial<Omit<OutgoingMessage, "payload">> & { payload?: string | Buffer },
 ): OutgoingMessage {
@@ -67,7 +67,7 @@ export function message(
   return { id: "msg_1", topic: "t", qos: 1, retain: false, ...rest, payload: Buffer.from(payload) };
 }
 
-/** The path of a file that is gone when the process is. */
+/** Writes a temporary file that is removed when the process exits, and returns its path. */
 export function temporaryFile(name: string, text: string): string {
   const dir = mkdtempSync(join(tmpdir(), "causeway-test-"));
   process.on("exit", () => rmSync(dir, { recursive: true, force: true }));

@@ -1,10 +1,10 @@
-/** A line has an end, whatever a device puts into its topic. */
+/** Log lines have a maximum length, whatever a device puts into its topic. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import Fastify from "fastify";
 import { cleanLogger, logConsole, shortened } from "../../src/ops/log.ts";
 
-describe("a line of the log that is too long", () => {
+describe("a log line that is too long", () => {
   it("keeps the beginning of its texts", () => {
     const topic = "\u0001".repeat(65_535);
     const line = shortened(`${JSON.stringify({ level: 30, topic, err: { stack: "a\n".repeat(9_000) }, msg: "m" })}\n`);
@@ -16,18 +16,18 @@ describe("a line of the log that is too long", () => {
     assert.deepEqual(rest, { level: 30, msg: "m", shortened: true });
   });
 
-  it("does not end in half a character", () => {
+  it("is not cut in the middle of a character", () => {
     const line = shortened(JSON.stringify({ topic: `a${"👋".repeat(20_000)}` }));
     assert.ok(JSON.parse(line).topic.isWellFormed());
   });
 
-  it("keeps what it is about when it has very many texts", () => {
+  it("keeps its subject when it has very many texts", () => {
     const line = shortened(JSON.stringify({ level: 40, time: "now", many: Array(5_000).fill("word"), msg: "m" }));
     assert.deepEqual(JSON.parse(line), { level: 40, time: "now", msg: "m", shortened: true });
   });
 });
 
-describe("an error in a line", () => {
+describe("an error in a log line", () => {
   const lines: string[] = [];
   const logger = cleanLogger("trace", { write: (line) => void lines.push(line) });
   const error = (cause?: Error) =>
@@ -39,7 +39,7 @@ describe("an error in a line", () => {
     return lines.splice(0).map((line) => JSON.parse(line));
   };
 
-  it("holds no argument, however it is logged", () => {
+  it("never contains an argument, however it is logged", () => {
     logger.error(error());
     logger.error({ err: error() }, "m");
     logger.error({ error: error(error()), cause: { deep: [error()] } }, "%s", error().message);
@@ -50,7 +50,7 @@ describe("an error in a line", () => {
     assert.deepEqual([named.err.type, named.err.message, named.msg], ["TypeError", "ERR unknown command 'x'", "m"]);
   });
 
-  it("of Fastify is the same", async () => {
+  it("of Fastify has the same form", async () => {
     const app = Fastify({ loggerInstance: logger });
     app.get("/", (request) => {
       request.log.error({ err: error() }, "m");
@@ -62,7 +62,7 @@ describe("an error in a line", () => {
     assert.equal(type, "TypeError");
   });
 
-  it("that a package prints to the console is one of these lines", () => {
+  it("written to the console by a package has the same form", () => {
     const kept = { ...console };
     try {
       logConsole({ logger, wide: () => undefined, flush: () => undefined, close: () => undefined });

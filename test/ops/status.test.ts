@@ -1,4 +1,4 @@
-/** The readiness of the uplink: of the instance that receives, and of those that do not. */
+/** Readiness of the uplink on the receiving instance and on the others. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SubscriberSession } from "../../src/mqtt/receive/session.ts";
@@ -22,11 +22,11 @@ function check(name: string | undefined, here: boolean, inStep: boolean, ...stat
 }
 
 describe("the uplink check", () => {
-  it("is all right where this instance receives what is wanted", () => {
+  it("is ok where this instance receives the wanted filters", () => {
     assert.deepEqual(check("a", true, true, {}), { ok: true });
   });
 
-  it("says what keeps this instance from receiving", () => {
+  it("names the reason that keeps this instance from receiving", () => {
     for (const [detail, inStep, status] of [
       [/^c-uplink-0: refused$/, true, { state: "offline", error: "refused" }],
       [/^c-uplink-0: offline$/, true, { state: "offline" }],
@@ -41,11 +41,11 @@ describe("the uplink check", () => {
     assert.equal(check("a", true, false).ok, false, "gained a moment ago, and no session yet");
   });
 
-  it("is all right where another instance receives, and says which", () => {
+  it("is ok where another instance receives, and names it", () => {
     assert.deepEqual(check("b", false, false), { ok: true, detail: "held by b" });
   });
 
-  it("is not all right where nobody is known to receive", () => {
+  it("is not ok where no receiver is known", () => {
     assert.deepEqual(check(undefined, false, false), { ok: false, detail: "no instance is known to receive" });
   });
 });

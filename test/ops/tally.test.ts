@@ -1,4 +1,4 @@
-/** Tallies give the page that prom-client would give. */
+/** Tallies render the same page as prom-client. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { counter, histogram } from "../../src/ops/tally.ts";
 const BOUNDS = [0.1, 1, 5];
 
 describe("tallies", () => {
-  it("give the same histogram as prom-client", async () => {
+  it("render the same histogram as prom-client", async () => {
     const observation = fc.tuple(fc.constantFrom("a", 'b"\\\n', ""), fc.double({ min: 0, max: 10, noNaN: true }));
     await fc.assert(
       fc.asyncProperty(fc.array(observation), async (observations) => {
@@ -30,7 +30,7 @@ describe("tallies", () => {
     );
   });
 
-  it("give the same counter as prom-client", async () => {
+  it("render the same counter as prom-client", async () => {
     const [ours, theirs] = [new Registry(), new Registry()];
     const mine = counter({ registry: ours, name: "n_total", help: "h", label: "outcome" });
     const other = new Counter({ name: "n_total", help: "h", labelNames: ["outcome"], registers: [theirs] });
@@ -45,7 +45,7 @@ describe("tallies", () => {
     assert.deepEqual(lines(await ours.metrics()), lines(await theirs.metrics()));
   });
 
-  it("start at nothing where there is no label, and forget a label's value", async () => {
+  it("start at zero without a label, and forget the values of a removed label", async () => {
     const registry = new Registry();
     counter({ registry, name: "a_total", help: "h" });
     const labelled = counter({ registry, name: "b_total", help: "h", label: "webhook" });
@@ -60,7 +60,7 @@ describe("tallies", () => {
   });
 });
 
-/** The order of labels and values means nothing; neither does that of their lines. */
+/** Sorts the lines, since the order of labels, values and lines has no meaning. */
 function lines(page: string): string[] {
   return page
     .split("\n")

@@ -11,7 +11,7 @@ const [OLD, NEW] = ["o".repeat(32), "n".repeat(44)];
 const TEXT = "hunter2 ✓";
 
 describe("the key ring", () => {
-  it("opens what it sealed, for the same owner alone", async () => {
+  it("decrypts what it encrypted, for the same owner only", async () => {
     const ring = await KeyRing.from([OLD]);
     const sealed = ring.seal(TEXT, "webhook a");
     assert.equal(ring.open(sealed, "webhook a"), TEXT);
@@ -20,7 +20,7 @@ describe("the key ring", () => {
     assert.notEqual(ring.seal(TEXT, "webhook a"), sealed, "the same text looks different each time");
   });
 
-  it("seals with the first key and opens with all", async () => {
+  it("encrypts with the first key and decrypts with any", async () => {
     const [before, both, after] = [
       await KeyRing.from([OLD]),
       await KeyRing.from([NEW, OLD]),
@@ -34,7 +34,7 @@ describe("the key ring", () => {
     assert.throws(() => after.open(old, "w"), /^SecretsKeyError: SECRETS_KEY: none of the keys given opens .* w /);
   });
 
-  it("refuses what was altered or cut off, and says which owner's it is", async () => {
+  it("refuses altered or truncated values, and names their owner", async () => {
     const ring = await KeyRing.from([OLD]);
     const [form, id, body] = ring.seal(TEXT, "w").split(".") as [string, string, string];
     const bytes = Buffer.from(body, "base64url");
@@ -50,7 +50,7 @@ describe("the key ring", () => {
     }
   });
 
-  it("without a key seals nothing, and says that SECRETS_KEY is missing", async () => {
+  it("encrypts nothing without a key, and reports that SECRETS_KEY is missing", async () => {
     const none = await KeyRing.from([]);
     assert.equal(none.seals, false);
     const sealed = (await KeyRing.from([OLD])).seal(TEXT, "w");
@@ -60,7 +60,7 @@ describe("the key ring", () => {
 });
 
 describe("the key of the embedded store", () => {
-  it("is made once, readable by its owner alone, and gives way to SECRETS_KEY without being forgotten", async () => {
+  it("is created once, readable only by its owner, and yields to SECRETS_KEY without being forgotten", async () => {
     const dir = temporaryDirectory("secrets");
     const first = await openSecrets({ keys: [], embeddedIn: dir });
     const file = join(dir, "secrets-key");
@@ -75,7 +75,7 @@ describe("the key of the embedded store", () => {
     assert.deepEqual([first.warnings, configured.warnings], [[], []]);
   });
 
-  it("is not made beside SECRETS_KEY, nor with another store, which is warned about", async () => {
+  it("is not created with SECRETS_KEY, nor with another store, which gets a warning", async () => {
     const dir = temporaryDirectory("secrets");
     await openSecrets({ keys: [NEW], embeddedIn: dir });
     assert.throws(() => statSync(join(dir, "secrets-key")), /ENOENT/);
@@ -84,7 +84,7 @@ describe("the key of the embedded store", () => {
     assert.match(warnings.join(), /SECRETS_KEY is not set/);
   });
 
-  it("that cannot be read ends the start, by name", async () => {
+  it("that cannot be read ends the start and is named", async () => {
     const dir = temporaryDirectory("secrets");
     mkdirSync(join(dir, "secrets-key"));
     await assert.rejects(openSecrets({ keys: [], embeddedIn: dir }), /CannotStartError.*secrets-key/);

@@ -1,4 +1,4 @@
-/** What is left of an error on its way out of the process. */
+/** Redaction of errors that leave the process. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
@@ -39,7 +39,7 @@ describe("the message of an error", () => {
     }
   });
 
-  it("has an end, and takes no time however it is made", () => {
+  it("has a maximum length, and takes little time for any text", () => {
     for (const part of ['"', "a.", "a://", " the ", "The "]) {
       const before = performance.now();
       assert.ok(redact(part.repeat(500_000)).length <= 1_001);
@@ -68,7 +68,7 @@ describe("secrets", () => {
     assert.equal(redact("spin pi 'pi' pipe"), "spin ******** '********' pipe");
   });
 
-  it("are cut off whole", () => {
+  it("are cut off completely", () => {
     assert.ok(!redact(`${"x".repeat(995)} p@ss/w%rd`).includes("p@"));
     assert.ok(!redact(`${"x".repeat(1_995)} p@ss/w%rd`).includes("p@"));
   });
@@ -81,7 +81,7 @@ describe("an error in the log", () => {
     return Object.assign(error, { command: { name: "auth", args: [NEEDLE] }, code: "NOPERM" });
   };
 
-  it("has known members only, whatever its name in the line", () => {
+  it("has known members only, under any name in the line", () => {
     const shared = { type: "ReplyError", message: "NOPERM no", code: "NOPERM" };
     for (const name of ["err", "error", "cause", "other"]) {
       const line = redactFields({ [name]: reply(), inner: { list: [reply()] } });
@@ -93,7 +93,7 @@ describe("an error in the log", () => {
     }
   });
 
-  it("has its causes and parts in the same form, up to a depth", () => {
+  it("has its causes and aggregated errors in the same form, up to a depth", () => {
     let error: Error = reply();
     for (let i = 0; i < 20; i++) error = new Error(`${i}`, { cause: error });
     const parts = new AggregateError(Array(50).fill(reply()), "all failed");
@@ -116,13 +116,13 @@ describe("an error in the log", () => {
     assert.ok(!stack!.includes(NEEDLE));
   });
 
-  it("that is none says only its type", () => {
+  it("that is not an Error is logged with its type only", () => {
     assert.deepEqual(toLogged({ payload: NEEDLE }), { type: "Thrown", message: "a value of type object" });
     assert.equal(reasonOf(Object.assign(new Error(""), { code: "ECONNRESET" })), "ECONNRESET");
   });
 });
 
-it("an error that a job keeps is cleaned, an attempt that stands for one is left", () => {
+it("an error kept by a job is redacted, an attempt stored as an error is not", () => {
   const error = new Error(`ERR unknown command 'x', with args beginning with: '${NEEDLE}'`);
   redactInPlace(error);
   assert.ok(!`${error.message}${error.stack}`.includes(NEEDLE));

@@ -1,4 +1,4 @@
-/** Run by `embedded.test.ts` as a process of its own: writes, says "ready", and waits to be killed. */
+/** Process started by `embedded.test.ts`: writes, prints "ready" and waits to be killed. */
 import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 
 const log = { info() {}, warn() {}, error() {} };

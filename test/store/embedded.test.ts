@@ -21,7 +21,7 @@ async function temporaryDirectory(): Promise<{ dataDir: string; remove(): Promis
   return { dataDir, remove: () => rm(dataDir, { recursive: true, force: true }) };
 }
 
-/** A process that opens the store, writes, prints "ready" and waits to be killed. */
+/** Starts a process that opens the store, writes, prints "ready" and waits to be killed. */
 async function storeInAnotherProcess(dataDir: string) {
   const child = spawn(process.execPath, ["--import", "tsx", CHILD, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
@@ -55,7 +55,7 @@ describe("embedded store", () => {
     return true;
   };
 
-  test("one data directory is opened once, and again after closing; its records stay", async () => {
+  test("a data directory can be opened once, and again after closing; its records persist", async () => {
     const { dataDir, remove } = await temporaryDirectory();
     const directory = join(dataDir, "data");
     const first = await openStore({ dataDir: directory, log });
@@ -74,7 +74,7 @@ describe("embedded store", () => {
     await remove();
   });
 
-  test("a directory open in another process is refused; after its kill -9 everything is there", async () => {
+  test("a directory open in another process is refused; after its kill -9 all data is there", async () => {
     const { dataDir, remove } = await temporaryDirectory();
     const child = await storeInAnotherProcess(dataDir);
     await assert.rejects(openEmbeddedStore({ dataDir, log }), inUse(dataDir));
@@ -105,7 +105,7 @@ describe("embedded store", () => {
     await remove();
   });
 
-  test("a data directory that cannot be made is a configuration error that names it", async () => {
+  test("a data directory that cannot be created is a configuration error that names it", async () => {
     await assert.rejects(openEmbeddedStore({ dataDir: "/dev/null/data", log }), (err: unknown) => {
       assert.ok(err instanceof StoreConfigError);
       assert.match(err.message, /\/dev\/null\/data/);
@@ -113,7 +113,7 @@ describe("embedded store", () => {
     });
   });
 
-  test("expired claims are removed as new ones are made", async () => {
+  test("expired keys are removed when new ones are created", async () => {
     const { dataDir, remove } = await temporaryDirectory();
     const store = await openEmbeddedStore({ dataDir, log });
     await Promise.all(Array.from({ length: 50 }, (_, i) => store.expiringKeys.put(`short-${i}`, "x", 0)));
@@ -127,7 +127,7 @@ describe("embedded store", () => {
     await remove();
   });
 
-  test("a STORE_URL of another kind is refused without repeating it", async () => {
+  test("a STORE_URL of another kind is refused without being repeated", async () => {
     await assert.rejects(
       openStore({ storeUrl: "postgres://me:secret@db/x", dataDir: "/nowhere", log }),
       (err: unknown) => {

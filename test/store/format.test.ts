@@ -1,4 +1,4 @@
-/** The number of the data's form: who may enter a store, and what is rewritten there. */
+/** Format number of the stored data: which bridges may enter a store, and which data is migrated. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const skip = !redisInstalled() && !process.env.CI && "redis-server is not instal
 interface Kind {
   name: string;
   skip: string | false;
-  /** Two instances' handles on the same new data. */
+  /** Opens the handles of two instances on the same new data. */
   open(): Promise<{ one: Store; other: Store; close(): Promise<void> }>;
 }
 
@@ -68,13 +68,13 @@ for (const kind of kinds) {
       assert.deepEqual(found, { id: "store", value: { format: 1, readableFrom: 1 }, version: 1 });
     });
 
-    it("grows, and older ones that may read it go on beside it", async () => {
+    it("grows, and older bridges that may read it continue", async () => {
       await enter(opened.one, { format: 2, readableFrom: 1 });
       await enter(opened.other, { format: 1, readableFrom: 1 });
       assert.deepEqual(await markOf(), { format: 2, readableFrom: 1 });
     });
 
-    it("is followed: who may not read it any more hears of it, and is refused from then on", async () => {
+    it("is watched: a bridge that may no longer read the data is notified, and refused from then on", async () => {
       const old = { place: "here", holder: "old", ours: { format: 1, readableFrom: 1 } };
       const { outdated, stop } = await enterStore(opened.other, old);
       await enter(opened.one, { format: 3, readableFrom: 2 });
@@ -86,13 +86,13 @@ for (const kind of kinds) {
       assert.deepEqual(await markOf(), { format: 3, readableFrom: 2 });
     });
 
-    it("is raised after its migrations, which two instances that start together run once, in order", async () => {
+    it("is raised after its migrations, which two simultaneously starting instances run once, in order", async () => {
       const seen: [number, Format | undefined][] = [];
       const step = (to: number): Migration => ({ to, run: async () => void seen.push([to, await markOf()]) });
       const failing: Migration = { to: 5, run: () => Promise.reject(new Error("crashed")) };
       const ours = { format: 5, readableFrom: 4 };
       await assert.rejects(enter(opened.one, ours, [step(3), step(4), failing]), /crashed/);
-      // Closed already to those who would write what is being rewritten, and still to be done.
+      // Bridges that would write the old form are locked out already, although the migration is not done yet.
       assert.deepEqual(seen, [[4, { format: 3, readableFrom: 4 }]]);
       await refused(opened.other, { format: 3, readableFrom: 1 });
       seen.length = 0;
@@ -105,7 +105,7 @@ for (const kind of kinds) {
       assert.deepEqual(await markOf(), ours);
     });
 
-    it("keeps what a newer bridge says beside it", async () => {
+    it("keeps unknown members written by a newer bridge", async () => {
       const mark = opened.one.records<Format & { later?: string }>("format");
       const { value, version } = (await mark.get("store"))!;
       await mark.replace("store", { ...value, later: "kept" }, version);
@@ -116,7 +116,7 @@ for (const kind of kinds) {
 }
 
 describe("the format of a data directory", () => {
-  it("is written down where there is none, and never falls", async () => {
+  it("is written where it is missing, and never decreases", async () => {
     const dataDir = join(temporaryDirectory("format"), "made");
     const written = () => JSON.parse(readFileSync(join(dataDir, "format"), "utf8")) as Format;
     await enterDataDir(dataDir, { format: 1, readableFrom: 1 });
@@ -128,7 +128,7 @@ describe("the format of a data directory", () => {
     assert.deepEqual(readdirSync(dataDir), ["format"]);
   });
 
-  it("is refused where it cannot be read, and not asked for where nothing can be written", async () => {
+  it("is refused where it cannot be read, and not required where nothing can be written", async () => {
     const dataDir = temporaryDirectory("format");
     writeFileSync(join(dataDir, "format"), "{}");
     await assert.rejects(enterDataDir(dataDir), /format does not say which format the data has/);

@@ -1,4 +1,4 @@
-/** The identity of a store: made once, compared at the start, and checked with every call in Redis. */
+/** Identity of a store: created once, compared at the start, and checked with every call in Redis. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 
 const log = { info() {}, warn() {}, error() {} };
 
-/** As far as the identity goes: records, of which only `create`, `get` and `bind` are used. */
+/** Fakes the part of a store that the identity uses: records with `create`, `get` and `bind`. */
 function fakeStore(held = new Map<string, unknown>()) {
   const records = {
     async get(id: string) {
@@ -42,7 +42,7 @@ async function enter(store: Store, dataDir: string, accept = false): Promise<str
 const kept = (dataDir: string) => readFileSync(join(dataDir, "store-id"), "utf8").trim();
 
 describe("the identity of a store", () => {
-  it("is made once, kept on both sides for the owner alone, and the same from then on", async () => {
+  it("is created once, kept on both sides, readable only by the owner, and stays the same", async () => {
     const { store, bound } = fakeStore();
     const [mine, theirs] = [temporaryDirectory("identity"), temporaryDirectory("identity")];
     const identity = await enter(store, mine);
@@ -55,7 +55,7 @@ describe("the identity of a store", () => {
     assert.deepEqual(new Set(bound), new Set([identity]));
   });
 
-  it("is one, when two instances start on an empty store at the same time", async () => {
+  it("is the same for two instances that start on an empty store at the same time", async () => {
     const { store } = fakeStore();
     const dirs = [temporaryDirectory("identity"), temporaryDirectory("identity")];
     const entered = await Promise.all(
@@ -72,7 +72,7 @@ describe("the identity of a store", () => {
     assert.match(await enter(fakeStore().store, dataDir), /^[0-9a-f-]{36}$/);
   });
 
-  it("refuses an empty store and another store, and changes nothing, unless told to accept it", async () => {
+  it("refuses an empty store and another store, and changes nothing unless configured to accept it", async () => {
     const dataDir = temporaryDirectory("identity");
     const known = await enter(fakeStore().store, dataDir);
     const [empty, other] = [fakeStore(), fakeStore()];
@@ -107,7 +107,7 @@ describe("the identity of a store", () => {
     assert.equal(await enter(store, dataDir, true), identity);
   });
 
-  it("stands in the embedded store and survives a restart", async () => {
+  it("is kept in the embedded store and survives a restart", async () => {
     const dataDir = temporaryDirectory("identity");
     let store = await openEmbeddedStore({ dataDir, log });
     const identity = await enter(store, dataDir);
@@ -118,8 +118,8 @@ describe("the identity of a store", () => {
   });
 });
 
-describe("another Redis in the place of the right one", requireOrSkip("redis-server"), () => {
-  it("takes and answers nothing, as in an outage, until the right one is back", async (t) => {
+describe("another Redis in place of the right one", requireOrSkip("redis-server"), () => {
+  it("accepts and returns nothing, as in an outage, until the right one is back", async (t) => {
     const lines: string[] = [];
     const record = (_fields: object, message: string) => void lines.push(message);
     const [redis, dataDir] = [await startRedis(), temporaryDirectory("identity")];
@@ -139,7 +139,7 @@ describe("another Redis in the place of the right one", requireOrSkip("redis-ser
     await queue.add("x", 1, { jobId: "there" });
     const content = await raw.hget("causeway:r:format", "identity");
 
-    // All of it without a new connection.
+    // All calls use the existing connection.
     const calls: Record<string, () => Promise<unknown>> = {
       ping: () => store.ping(),
       get: () => hooks.get("a"),

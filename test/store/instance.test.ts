@@ -1,4 +1,4 @@
-/** The name of an instance: its own as long as it lives, and the same again after a restart. */
+/** Name of an instance: unique while the instance runs, and the same after a restart. */
 import assert from "node:assert/strict";
 import { statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -21,7 +21,7 @@ describe("the name of an instance", () => {
     for (const one of [again, other]) await one.release();
   });
 
-  it("makes the directory if need be, for its owner alone", async () => {
+  it("is kept in a directory that is created if necessary, for its owner only", async () => {
     const dir = join(temporaryDirectory("instance"), "made", "here");
     const first = await claimInstance(dir);
     assert.equal(statSync(dir).mode & 0o777, 0o700);
@@ -31,7 +31,7 @@ describe("the name of an instance", () => {
     await again.release();
   });
 
-  it("is a new one where nothing can be kept", async () => {
+  it("is new at each start where nothing can be kept", async () => {
     const dir = temporaryDirectory("instance");
     writeFileSync(join(dir, "file"), "");
     const [one, two] = [await claimInstance(join(dir, "file")), await claimInstance(join(dir, "file"))];

@@ -1,4 +1,4 @@
-/** The lease of one instance among several: when it is gained, lost, and surely held. */
+/** Lease of one instance among several: when it is gained, lost, and certainly held. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,12 +7,12 @@ import { Watchers } from "../../src/store/embedded/records.ts";
 import { Lease } from "../../src/store/lease.ts";
 import type { Leases } from "../../src/store/store.ts";
 
-/** 7 s become 350 ms, and a second 50 ms. */
+/** 7 s become 350 ms, and 1 s becomes 50 ms. */
 const SPEED = 20;
 const TTL_MS = 7_000 / SPEED;
 const GRACE_MS = 3_000 / SPEED;
 
-/** The real leases of one process, with a switch; while it is off a lease runs out all the same. */
+/** Makes real leases in one process, with a switch; a lease also expires while the switch is off. */
 function makeStore() {
   const leases = embeddedLeases(new Watchers({ info() {}, warn() {}, error() {} }));
   const store = { away: false, leases };
@@ -21,7 +21,7 @@ function makeStore() {
     return call();
   };
   return Object.assign(store, {
-    /** As one instance reaches it. */
+    /** The leases as one instance reaches them. */
     view(isAway: () => boolean = () => false): Leases {
       const reach = <T>(call: () => Promise<T>) => (isAway() ? Promise.reject(new Error("cut off")) : guard(call));
       return {
@@ -50,7 +50,7 @@ function instance(t: TestContext, holder: string, leases: Leases) {
     onError: () => note("error"),
     speed: SPEED,
   });
-  // The lease keeps no process alive; a test that waits for it must.
+  // The lease keeps no process alive; a test that waits for it must do so.
   const alive = setInterval(() => {}, 1_000);
   t.after(async () => {
     clearInterval(alive);
@@ -70,7 +70,7 @@ function instance(t: TestContext, holder: string, leases: Leases) {
 }
 
 describe("a lease", { timeout: 20_000 }, () => {
-  it("is gained by the first, and the other knows who has it", async (t) => {
+  it("is gained by the first instance, and the other one knows the holder", async (t) => {
     const store = makeStore();
     const [a, b] = [instance(t, "a", store.view()), instance(t, "b", store.view())];
     assert.deepEqual([a.lease.held, a.lease.holder, a.lease.validMs], [false, undefined, 0]);
@@ -84,20 +84,20 @@ describe("a lease", { timeout: 20_000 }, () => {
     assert.deepEqual([a.events, b.events], [["gained"], []]);
   });
 
-  it("goes to another one at once when it is given back", async (t) => {
+  it("passes to another instance at once when it is released", async (t) => {
     const store = makeStore();
     const [a, b] = [instance(t, "a", store.view()), instance(t, "b", store.view())];
     await a.lease.start();
     await b.lease.start();
     await a.lease.stop();
-    await new Promise((resolve) => setImmediate(resolve)); // the notice, and no second of waiting
+    await new Promise((resolve) => setImmediate(resolve)); // the notice arrives, without a wait of a second
     assert.deepEqual([a.events, b.events], [["gained"], ["gained"]]);
     assert.deepEqual([a.lease.held, b.lease.holder], [false, "b"]);
     await a.lease.stop();
     assert.equal(await store.leases.holder("l"), "b", "who has nothing gives nothing back");
   });
 
-  it("goes to another one when its holder is heard of no more", async (t) => {
+  it("passes to another instance when its holder is silent", async (t) => {
     const store = makeStore();
     const b = instance(t, "b", store.view());
     await store.leases.acquire("l", "dead", TTL_MS);
@@ -108,7 +108,7 @@ describe("a lease", { timeout: 20_000 }, () => {
     assert.ok(performance.now() - startedAt >= TTL_MS);
   });
 
-  it("stays held while the store is away, but not surely", async (t) => {
+  it("stays held while the store is away, but not certainly", async (t) => {
     const store = makeStore();
     const a = instance(t, "a", store.view());
     await a.lease.start();
@@ -124,7 +124,7 @@ describe("a lease", { timeout: 20_000 }, () => {
     assert.equal(a.events.filter((event) => event === "gained").length, 1);
   });
 
-  it("is lost when the store says that another one has it, and gained anew later", async (t) => {
+  it("is lost when the store reports another holder, and gained again later", async (t) => {
     const store = makeStore();
     let cut = false;
     const [a, b] = [
@@ -151,7 +151,7 @@ describe("a lease", { timeout: 20_000 }, () => {
     );
   });
 
-  it("stays with its holder after an outage in which it ran out", async (t) => {
+  it("stays with its holder after an outage in which it expired", async (t) => {
     const store = makeStore();
     const [a, b] = [instance(t, "a", store.view()), instance(t, "b", store.view())];
     await a.lease.start();
@@ -160,7 +160,7 @@ describe("a lease", { timeout: 20_000 }, () => {
     await Promise.all([a.until("error"), b.until("error")]);
     await delay(TTL_MS);
     store.away = false;
-    await b.lease.check(); // b sees first that the store is there again
+    await b.lease.check(); // b is the first to see that the store is back
     await delay(2 * GRACE_MS);
     assert.deepEqual([a.lease.isValid, b.lease.held, b.lease.holder], [true, false, "a"]);
   });

@@ -1,4 +1,4 @@
-/** What a Redis without memory still takes, and what not. */
+/** Operations that a Redis without memory still accepts, and those it refuses. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ const OOM = /^ReplyError: OOM/;
 const LOCK_MS = 500;
 const QUEUE = "deliver-wh_full";
 
-test("without memory jobs are taken up, end and are removed, and none is added", {
+test("without memory, jobs are started, end and are removed, and none is added", {
   ...requireOrSkip("redis-server"),
   timeout: 30_000,
 }, async (t) => {
@@ -54,7 +54,7 @@ test("without memory jobs are taken up, end and are removed, and none is added",
   worker = store.queues.worker(
     QUEUE,
     async (job, token) => {
-      // One whose lock must be renewed, one that fails first, and one that waits for a while.
+      // One job whose lock must be renewed, one that fails first, and one that waits for a while.
       if (job.id === "j3") await delay(3 * LOCK_MS);
       if (job.id === "j4" && job.attemptsMade === 0) throw new Error("again");
       if (job.id === "j5" && !longer.has("j5")) {

@@ -1,4 +1,4 @@
-/** Records in memory: what is read again never hides what has come to be known meanwhile. */
+/** Record cache: a reload never hides changes that arrived meanwhile. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { RecordCache } from "../../src/store/record-cache.ts";
@@ -15,8 +15,8 @@ async function started() {
   return { records, view };
 }
 
-describe("a view", () => {
-  it("keeps what changes while everything is read again", async () => {
+describe("a record cache", () => {
+  it("keeps changes that arrive during a reload", async () => {
     const { records, view } = await started();
     records.silent = true;
     const release = records.hold();
@@ -29,7 +29,7 @@ describe("a view", () => {
     assert.deepEqual([view.get("new"), view.get("changed"), view.get("removed")], ["new", "new", undefined]);
   });
 
-  it("learns by reading again what it was not told", async () => {
+  it("learns of missed changes by a reload", async () => {
     const { records, view } = await started();
     records.silent = true;
     const changed: string[] = [];
@@ -42,7 +42,7 @@ describe("a view", () => {
     assert.deepEqual(changed.sort(), ["changed", "elsewhere", "removed"]);
   });
 
-  it("learns one record before its notice has come, and tells its listeners", async () => {
+  it("loads one record before its notice arrives, and notifies its listeners", async () => {
     const { records, view } = await started();
     records.silent = true;
     const changed: string[] = [];
@@ -53,7 +53,7 @@ describe("a view", () => {
     assert.deepEqual([view.get("elsewhere"), view.get("nowhere"), changed], ["new", undefined, ["elsewhere"]]);
   });
 
-  it("refuses to create what is there", async () => {
+  it("refuses to create an existing record", async () => {
     const { records, view } = await started();
     records.silent = true;
     await records.create("elsewhere", "theirs");

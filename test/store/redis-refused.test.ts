@@ -1,4 +1,4 @@
-/** A STORE_URL that can never work ends the start with a sentence; one that may work later is waited for. */
+/** A STORE_URL that can never work ends the start with a clear message; one that may work later is waited for. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
@@ -22,7 +22,7 @@ async function refused(url: string, pattern: RegExp): Promise<void> {
   });
 }
 
-/** Something else than Redis, which says one thing to each connection. */
+/** Starts a server that is not Redis and sends one text to each connection. */
 async function saying(t: TestContext, text: string): Promise<string> {
   const server = createServer((socket) => socket.on("error", () => {}).write(text)).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -31,7 +31,7 @@ async function saying(t: TestContext, text: string): Promise<string> {
 }
 
 describe("a start with a STORE_URL that cannot work", requireOrSkip("redis-server"), () => {
-  it("is refused at a port where something else answers", async (t) => {
+  it("is refused at a port where another protocol responds", async (t) => {
     const http = await saying(t, "HTTP/1.1 400 Bad Request\r\n\r\n");
     await refused(`redis://${http}`, /something else than Redis answers there/);
     await refused(`rediss://${http}`, /no TLS is spoken there/);
@@ -41,12 +41,12 @@ describe("a start with a STORE_URL that cannot work", requireOrSkip("redis-serve
     );
   });
 
-  it("is refused with a URL that cannot be read", async () => {
+  it("is refused with a URL that cannot be parsed", async () => {
     await refused("redis://hunter2:%zz@127.0.0.1:1", /cannot be read .* encode special characters/);
     await refused("redis://127.0.0.1:1?keyPrefix=x", /must not set keyPrefix/);
   });
 
-  it("is refused without the password, with a wrong one, and for a database that is not there", async (t) => {
+  it("is refused without the password, with a wrong one, and for a database that does not exist", async (t) => {
     const redis = await startRedis();
     const raw = new Redis(redis.url);
     t.after(async () => {
@@ -66,7 +66,7 @@ describe("a start with a STORE_URL that cannot work", requireOrSkip("redis-serve
     await refused(redis.url, /a node of a Redis Cluster, which Causeway cannot use/);
   });
 
-  it("waits for a read-only replica to become the master, and says so once", async (t) => {
+  it("waits for a read-only replica to become the master, and reports it once", async (t) => {
     const master = await startRedis();
     const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
     const raw = new Redis(replica.url);

@@ -12,7 +12,7 @@ const quiet = { info() {}, warn() {}, error() {} };
 const installed = redisInstalled();
 const skip = !installed && !process.env.CI && "redis-server is not installed (apt install redis-server)";
 
-/** A log whose lines can be looked at and waited for. */
+/** Log whose lines a test can read and wait for. */
 function recordingLog() {
   const lines: string[] = [];
   let wake = () => {};
@@ -66,7 +66,7 @@ storeContract(
 );
 
 describe("redis store", { skip }, () => {
-  test("it works right after opening, keeps everything under its prefix, and closes twice", async () => {
+  test("it works right after opening, keeps everything under its prefix, and can be closed twice", async () => {
     await withRedis([], async ({ url }) => {
       const store = await openStore({ storeUrl: url, dataDir: "/nowhere", log: quiet });
       const other = await openRedisStore({ url, prefix: "another", log: quiet });
@@ -86,7 +86,7 @@ describe("redis store", { skip }, () => {
     });
   });
 
-  test("jobs added at once are seen by others all together", async () => {
+  test("jobs added together become visible to other instances all at once", async () => {
     await withRedis([], async ({ url }) => {
       const [store, other] = [await openRedisStore({ url, log: quiet }), await openRedisStore({ url, log: quiet })];
       const [queue, watched] = [store.queues.queue("together"), other.queues.queue("together")];
@@ -111,7 +111,7 @@ describe("redis store", { skip }, () => {
     });
   });
 
-  test("a queue from before there were books begins with what is in it", () =>
+  test("a queue older than the ledgers starts its ledger with its content", () =>
     withRedis([], async (redis) => {
       const store = await openRedisStore({ url: redis.url, log: quiet });
       const queue = store.queues.queue("deliver-wh_old");
@@ -132,7 +132,7 @@ describe("redis store", { skip }, () => {
       }
     }));
 
-  test("an evicting policy is refused, with what to do", async () => {
+  test("an evicting policy is refused, with advice", async () => {
     await withRedis(["--maxmemory-policy", "allkeys-lru"], async ({ url }) => {
       await assert.rejects(openRedisStore({ url, log: quiet }), (err: unknown) => {
         assert.ok(err instanceof StoreConfigError);
@@ -143,7 +143,7 @@ describe("redis store", { skip }, () => {
     });
   });
 
-  test("a refused password is a configuration error and not a reason to wait", async () => {
+  test("a refused password is a configuration error, and the start does not wait", async () => {
     await withRedis([], async ({ port }) => {
       await assert.rejects(
         openRedisStore({ url: `redis://me:secret@127.0.0.1:${port}`, log: quiet }),
@@ -172,7 +172,7 @@ describe("redis store", { skip }, () => {
     });
   });
 
-  test("opening waits for a Redis that is not there yet, and says so once", async () => {
+  test("opening waits for a Redis that is not up yet, and reports it once", async () => {
     const first = await startRedis();
     await first.stop();
     const { log, lines, until } = recordingLog();
@@ -194,7 +194,7 @@ describe("redis store", { skip }, () => {
     });
   });
 
-  test("after an outage everything goes on by itself, and the log has two lines", { timeout: 30_000 }, async () => {
+  test("after an outage everything continues by itself, and the log has two lines", { timeout: 30_000 }, async () => {
     let redis = await startRedis();
     const { log, lines, until } = recordingLog();
     const store = await openRedisStore({ url: redis.url, log });
@@ -219,7 +219,7 @@ describe("redis store", { skip }, () => {
         });
       }
     };
-    // The job that is running while Redis dies, and ends before it is back.
+    // Finishes the job that runs while Redis dies, before Redis is back.
     let finishHeld = () => {};
     const held = new Promise<void>((resolve) => {
       finishHeld = resolve;

@@ -37,5 +37,5 @@ for (const message of [
   "ERR value is not an integer or out of range",
   "EXECABORT Transaction discarded because of previous errors.",
 ]) {
-  it(`none: ${message}`, () => assert.equal(isOutage(reply(message)), false));
+  it(`no outage: ${message}`, () => assert.equal(isOutage(reply(message)), false));
 }

@@ -21,7 +21,7 @@ describe("auth", () => {
     oauth2,
     { ...oauth2, scope: "a:b https://x/y", audience: "https://api.example.com" },
   ];
-  for (const auth of good) it(`takes ${JSON.stringify(auth)}`, () => assert.deepEqual(authErrors(auth), []));
+  for (const auth of good) it(`accepts ${JSON.stringify(auth)}`, () => assert.deepEqual(authErrors(auth), []));
 
   const bad: [AuthInput, ...paths: string[]][] = [
     [{ type: "basic", username: "a:b", password: "p" }, "auth.username"],
@@ -42,7 +42,7 @@ describe("auth", () => {
       ));
   }
 
-  it("names what is missing and what belongs to another type", () => {
+  it("names missing members and members of another type", () => {
     assert.deepEqual(authErrors({ type: "basic", username: "u", token: "t" }), [
       at("auth.password", "is required with type basic"),
       at("auth.token", "does not belong to type basic"),
@@ -62,7 +62,7 @@ describe("certificates", needsOpenssl, () => {
   const authority = needsOpenssl.skip ? undefined! : makeAuthority("Test CA");
   const client = needsOpenssl.skip ? undefined! : authority.issue("client");
 
-  it("come with their own key, and may bring their chain", () => {
+  it("require their own key, and may include their chain", () => {
     assert.deepEqual(authErrors({ type: "mtls", ...client }), []);
     assert.deepEqual(authErrors({ type: "mtls", cert: client.cert + authority.cert, key: client.key }), []);
     assert.deepEqual(authErrors({ type: "mtls", cert: client.cert, key: authority.key }), [
@@ -74,7 +74,7 @@ describe("certificates", needsOpenssl, () => {
     );
   });
 
-  it("want a key that needs no passphrase", () => {
+  it("require a key without a passphrase", () => {
     const encrypted = execFileSync("openssl", ["pkey", "-aes256", "-passout", "pass:hunter2"], { input: client.key });
     assert.deepEqual(authErrors({ type: "mtls", cert: client.cert, key: encrypted.toString() }), [
       at("auth.key", "must be an unencrypted private key in PEM form"),
@@ -90,7 +90,7 @@ describe("certificates", needsOpenssl, () => {
     assert.deepEqual(authErrors({ type: "mtls", cert, key }), [at("auth.cert", "is refused by OpenSSL")]);
   });
 
-  it("of authorities may be several, and nothing else", () => {
+  it("of authorities may be several, without any other content", () => {
     assert.equal(caError(authority.cert), undefined);
     assert.equal(caError(`# ours\n${authority.cert}\n# theirs\n${makeAuthority("Other").cert}`), undefined);
     const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -100,7 +100,7 @@ describe("certificates", needsOpenssl, () => {
   });
 });
 
-describe("trust as a whole", () => {
+describe("the trust settings of a webhook", () => {
   const webhook = { url: "https://example.com/", headers: {} };
   const refused = (changes: object) => {
     try {
@@ -112,7 +112,7 @@ describe("trust as a whole", () => {
     }
   };
 
-  it("has one Authorization only", () => {
+  it("contain only one Authorization", () => {
     const headers = { AUTHORIZATION: "x" };
     for (const auth of [{ type: "basic", username: "u", password: "p" }, { type: "bearer", token: "t" }, oauth2]) {
       assert.deepEqual(refused({ headers, auth }), ["headers.AUTHORIZATION"]);
@@ -121,7 +121,7 @@ describe("trust as a whole", () => {
     assert.deepEqual(refused({ headers, auth: { type: "mtls", cert: "", key: "" } }), []);
   });
 
-  it("has certificates with https only", () => {
+  it("contain certificates with https only", () => {
     const url = "http://example.com/";
     assert.deepEqual(refused({ url, ca: "x", auth: { type: "mtls", cert: "", key: "" } }), ["auth.type", "ca"]);
     assert.deepEqual(refused({ url: "HTTPS://example.com/", ca: "x" }), []);

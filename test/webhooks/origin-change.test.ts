@@ -1,4 +1,4 @@
-/** Another origin gets no credentials that the same call does not set. */
+/** A new origin gets no credentials except those that the same call sets. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Problem } from "../../src/errors.ts";
@@ -13,7 +13,7 @@ const secret = { "x-api-key": "k", "x-tenant": "7" };
 const plain = { "x-tenant": "7" };
 const other = "https://other.test/hook";
 
-/** The fields that are named in the refusal; empty where there is none. */
+/** Returns the fields named in the refusal; empty if nothing is refused. */
 function refused(current: Partial<Webhook>, input: WebhookPatch): string[] {
   try {
     requireCredentials({ url: "https://example.test/hook", headers: {}, ...current }, input);
@@ -53,7 +53,7 @@ describe("credentials", () => {
     ],
   ];
   for (const [name, current, input, ...paths] of cases) {
-    it(`${name}: ${paths.length > 0 ? `refused, ${paths}` : "taken"}`, () => {
+    it(`${name}: ${paths.length > 0 ? `refused, ${paths}` : "accepted"}`, () => {
       assert.deepEqual(refused(current, input), paths);
     });
   }

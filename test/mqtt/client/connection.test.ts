@@ -1,4 +1,4 @@
-/** Which version the broker speaks is found out, remembered, and never guessed from an outage or a wrong password. */
+/** The broker's protocol version is detected and remembered, never guessed from an outage or a wrong password. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { freePort } from "../../support/ports.ts";
@@ -23,7 +23,7 @@ const NO_TO_5: Record<string, Behaviour> = {
   "with silence": () => {},
 };
 
-describe("finding out the protocol version", { concurrency: true }, () => {
+describe("detection of the protocol version", { concurrency: true }, () => {
   for (const [how, answer] of Object.entries(NO_TO_5)) {
     it(`falls back to 3.1.1 where MQTT 5 is answered ${how}, and remembers it`, async (t) => {
       const broker = await brokerThat(t, onlyOld(answer));
@@ -41,7 +41,7 @@ describe("finding out the protocol version", { concurrency: true }, () => {
     });
   }
 
-  it("goes back to MQTT 5 when a broker refuses the 3.1.1 it once spoke", async (t) => {
+  it("goes back to MQTT 5 when a broker refuses 3.1.1, which it accepted before", async (t) => {
     let upgraded = false;
     const broker = await brokerThat(t, (_, link) => {
       if ((link.version === 5) === upgraded) accept(link);
@@ -97,7 +97,7 @@ describe("finding out the protocol version", { concurrency: true }, () => {
     [135, "Not authorized"],
     [136, "Server unavailable"],
   ] as const) {
-    it(`reports CONNACK ${code} and tries again with the same version`, async (t) => {
+    it(`reports CONNACK ${code} and retries with the same version`, async (t) => {
       let open = false;
       const broker = await brokerThat(t, (_, link) => (open ? accept(link) : refuse(link, code)));
       const log = memoryLog();
@@ -113,7 +113,7 @@ describe("finding out the protocol version", { concurrency: true }, () => {
     });
   }
 
-  it("stays with the version it is told", async (t) => {
+  it("stays with the configured version", async (t) => {
     const refusing = await brokerThat(t, (_, link) => refuse(link, link.version === 5 ? 132 : 1));
     openConnection(t, { broker: { url: refusing.url, protocol: "5" } });
     await refusing.connection(3);
@@ -133,7 +133,7 @@ describe("finding out the protocol version", { concurrency: true }, () => {
   });
 });
 
-describe("what CONNECT says", () => {
+describe("CONNECT", () => {
   it("asks a broker to keep the session of a persistent connection for a week", async (t) => {
     const broker = await brokerThat(t, (_, link) => accept(link));
     const kept = openConnection(t, { broker, persistent: true, clientId: "fixed" });
@@ -149,7 +149,7 @@ describe("what CONNECT says", () => {
 });
 
 describe("closing", () => {
-  it("says goodbye, is done once, and does not come back", async (t) => {
+  it("disconnects once and does not reconnect", async (t) => {
     const broker = await brokerThat(t, (_, link) => accept(link));
     const connection = openConnection(t, { broker });
     await connected(connection);
@@ -157,12 +157,12 @@ describe("closing", () => {
     assert.equal(connection.state, "closed");
     await broker.connections[0]!.closed;
     assert.equal(broker.connections[0]!.of("disconnect").length, 1);
-    // Another client connects; had the closed one come back, it would have done so before.
+    // Another client connects. A reconnect of the closed client would have happened before.
     await connected(openConnection(t, { broker, clientId: "after" }));
     assert.equal(broker.connections.length, 2);
   });
 
-  it("does not wait long for a publish nobody acknowledges, nor for a broker that is not there", async (t) => {
+  it("does not wait long for an unacknowledged publish or an unreachable broker", async (t) => {
     const broker = await startFakeBroker(politeBut({ publish: () => {} }));
     t.after(() => broker.close());
     const connection = openConnection(t, { broker });

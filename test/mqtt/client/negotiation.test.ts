@@ -28,7 +28,7 @@ describe("the version to try next", () => {
     it(`is ${version} after ${what}`, () => assert.equal(after(...attempts).version, version));
   }
 
-  it("stays with what worked, whatever an outage looks like", () => {
+  it("stays with a version that worked, through any outage", () => {
     const negotiation = after(refused);
     negotiation.accepted();
     for (const attempt of [silent, silent, silent, unreachable]) negotiation.failed(attempt);
@@ -37,7 +37,7 @@ describe("the version to try next", () => {
     assert.equal(negotiation.proven, 4);
   });
 
-  it("follows a broker that refuses what it once spoke", () => {
+  it("follows a broker that refuses a version it accepted before", () => {
     const negotiation = after(refused);
     negotiation.accepted();
     negotiation.failed(refused);
@@ -57,7 +57,7 @@ describe("the version to try next", () => {
     });
   }
 
-  it("is never another one than was asked for", () => {
+  it("is never other than the configured one", () => {
     const negotiation = new Negotiation("3.1.1");
     for (const attempt of [refused, silent, silent]) negotiation.failed(attempt);
     negotiation.lost();
@@ -65,25 +65,25 @@ describe("the version to try next", () => {
   });
 });
 
-describe("a version that another connection has found", () => {
+describe("a version detected by another connection", () => {
   it("is tried first", () => {
     assert.equal(new Negotiation("auto", "3.1.1").version, 4);
     assert.equal(new Negotiation("auto", "5").version, 5);
     assert.equal(new Negotiation("auto", undefined).version, 5);
   });
 
-  it("gives way to the one that is set", () => {
+  it("yields to the configured one", () => {
     assert.equal(new Negotiation("5", "3.1.1").version, 5);
     assert.equal(new Negotiation("3.1.1", "5").version, 4);
   });
 
-  it("is left when the broker refuses it", () => {
+  it("is abandoned when the broker refuses it", () => {
     const negotiation = new Negotiation("auto", "3.1.1");
     negotiation.failed(refused);
     assert.equal(negotiation.version, 5);
   });
 
-  it("may have been found in doubt: 5 is tried when the connection was lost", () => {
+  it("may be uncertain: 5 is tried after the connection is lost", () => {
     const negotiation = new Negotiation("auto", "3.1.1");
     negotiation.accepted();
     negotiation.lost();

@@ -1,4 +1,4 @@
-/** Brokers that end the connection at a message: it is found and given up, and takes no other message with it. */
+/** Brokers that end the connection at a message: the publisher finds and refuses it without losing other messages. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -24,7 +24,7 @@ function publisherAt(t: TestContext, url: string, protocol: "5" | "3.1.1" | "aut
   return publisher;
 }
 
-/** Ends the connection at PUBLISH to `poison`, on MQTT 5 with the reason code if there is one. */
+/** Ends the connection at PUBLISH to `poison`, on MQTT 5 with the reason code, if given. */
 function endsAtPoison(reasonCode?: number): Behaviour {
   const behaviour = politeBut({
     publish: (packet, link) => {
@@ -32,7 +32,7 @@ function endsAtPoison(reasonCode?: number): Behaviour {
       else polite(packet, link);
     },
   });
-  // Nothing behind the poison is read.
+  // The broker reads nothing after the poison message.
   return (packet, link) => link.socket.writable && behaviour(packet, link);
 }
 
@@ -44,7 +44,7 @@ function end(link: FakeConnection, reasonCode?: number): void {
 describe("a message at which the broker ends the connection", { concurrency: true }, () => {
   for (const protocol of ["5", "3.1.1", "auto"] as const) {
     for (const qos of [1, 2] as const) {
-      it(`MQTT ${protocol}, QoS ${qos}: is refused soon, and what was under way with it arrives`, async (t) => {
+      it(`MQTT ${protocol}, QoS ${qos}: is refused soon, and the messages in flight with it arrive`, async (t) => {
         const { publisher, broker } = await open(t, endsAtPoison(), protocol);
         const since = Date.now();
         const before = publisher.publish(message({ topic: "before" }));
@@ -58,20 +58,20 @@ describe("a message at which the broker ends the connection", { concurrency: tru
     }
   }
 
-  it("the reason that the broker gives is passed on", async (t) => {
+  it("the broker's reason is passed on", async (t) => {
     const { publisher, broker } = await open(t, endsAtPoison(0x81));
     const result = await publisher.publish(message({ topic: "poison" }));
     assert.deepEqual(result, { kind: "refused", reasonCode: 0x81, reason: HUNG_UP });
     assert.equal(broker.connections.length, 4);
   });
 
-  it("a reason that can only be the message's needs no second proof", async (t) => {
+  it("a reason that can only concern the message needs no second proof", async (t) => {
     const { publisher, broker } = await open(t, endsAtPoison(0x90));
     assert.equal((await publisher.publish(message({ topic: "poison" }))).kind, "refused");
     assert.equal(broker.connections.length, 3);
   });
 
-  it("what is published while the connection is gone for a moment waits for it", async (t) => {
+  it("a publish during a short interruption waits for the connection", async (t) => {
     const { publisher } = await open(t, endsAtPoison());
     const poison = publisher.publish(message({ topic: "poison" }));
     await next(publisher.connection, "close");
@@ -84,7 +84,7 @@ describe("a message at which the broker ends the connection", { concurrency: tru
     assert.equal((await poison).kind, "refused");
   });
 
-  it("many of them at once fail one after the other, and the rest arrives", async (t) => {
+  it("many of them at once fail one after the other, and the others arrive", async (t) => {
     const { publisher } = await open(t, endsAtPoison());
     const topics = Array.from({ length: 40 }, (_, i) => (i % 10 === 5 ? "poison" : "fine"));
     const results = await Promise.all(topics.map((topic) => publisher.publish(message({ topic }))));
@@ -95,8 +95,8 @@ describe("a message at which the broker ends the connection", { concurrency: tru
 });
 
 describe("many messages at which the broker ends the connection", { concurrency: true }, () => {
-  it("delay the others, and none of those is refused", { timeout: 30_000 }, async (t) => {
-    // A Receive Maximum, so that most of them wait for a place.
+  it("delay the others, but none of those is refused", { timeout: 30_000 }, async (t) => {
+    // A Receive Maximum makes most of them wait for a place in the window.
     const connect: Behaviour = (_, link) => accept(link, { receiveMaximum: 5 });
     const poisonous = endsAtPoison();
     const { publisher } = await open(t, (packet, link) =>
@@ -117,7 +117,7 @@ describe("many messages at which the broker ends the connection", { concurrency:
     await Promise.all(clients);
   });
 
-  it("cost nothing the second time", async (t) => {
+  it("cost no connection the second time", async (t) => {
     const { publisher, broker } = await open(t, endsAtPoison());
     const poison = message({ topic: "poison", userProperties: { a: "b" } });
     const refusal = await publisher.publish(poison);
@@ -132,7 +132,7 @@ describe("many messages at which the broker ends the connection", { concurrency:
 });
 
 describe("a connection that ends for another reason", { concurrency: true }, () => {
-  it("charges no message when the broker is away after it, however often", async (t) => {
+  it("charges no message when the broker goes away after it, however often", async (t) => {
     let broker = await startFakeBroker(politeBut({ publish: () => {} }));
     const { port } = broker;
     const publisher = publisherAt(t, broker.url, "5");
@@ -143,14 +143,14 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
       const refused = next(publisher.connection, "close");
       await broker.close();
       await refused;
-      await next(publisher.connection, "close"); // an attempt that meets no broker
+      await next(publisher.connection, "close"); // an attempt that finds no broker
       broker = await startFakeBroker(restarts < 2 ? politeBut({ publish: () => {} }) : polite, port);
     }
     t.after(() => broker.close());
     assert.equal((await result).kind, "acknowledged");
   });
 
-  it("charges no message when the broker says that it is shutting down, or too busy", async (t) => {
+  it("charges no message when the broker says that it is shutting down or too busy", async (t) => {
     let ends = 0;
     const { publisher } = await open(
       t,
@@ -164,7 +164,7 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
     assert.equal((await publisher.publish(message({}))).kind, "acknowledged");
   });
 
-  it("charges no message that is taken at the second try", async (t) => {
+  it("charges no message that is accepted at the second attempt", async (t) => {
     const seen = new Map<string, number>();
     const { publisher } = await open(
       t,
@@ -183,7 +183,7 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
     }
   });
 
-  it("does not reconnect in a storm", async (t) => {
+  it("does not cause a storm of reconnects", async (t) => {
     const connect: Behaviour = (_, link) => {
       accept(link);
       end(link);
@@ -196,7 +196,7 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
   });
 });
 
-describe("a topic too deep for Mosquitto", requireOrSkip("mosquitto"), () => {
+describe("a topic that is too deep for Mosquitto", requireOrSkip("mosquitto"), () => {
   let mosquitto: Mosquitto;
   let device: MqttClient;
   const deep = Array(250).fill("a").join("/");

@@ -1,4 +1,4 @@
-/** The publisher and brokers that are slow, silent, limited or break off. */
+/** Publisher at brokers that are slow, silent, limited or break the connection. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { Publisher } from "../../../src/mqtt/client/publisher.ts";
@@ -33,7 +33,7 @@ async function reconnect(broker: FakeBroker, publisher: Publisher) {
 
 describe("a broker that never acknowledges", { concurrency: true }, () => {
   for (const qos of [1, 2] as const) {
-    it(`QoS ${qos}: is given up on after the time-out, and the message is not sent again`, async (t) => {
+    it(`QoS ${qos}: the publish times out, and the message is not sent again`, async (t) => {
       const { broker, publisher } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 300 });
       const started = Date.now();
       assert.deepEqual(await publisher.publish(message({ qos })), { kind: "timeout", afterMs: 300 });
@@ -47,12 +47,12 @@ describe("a broker that never acknowledges", { concurrency: true }, () => {
     });
   }
 
-  it("QoS 2: half-way, after PUBREC, is a time-out too", async (t) => {
+  it("QoS 2: silence after PUBREC is a time-out too", async (t) => {
     const { publisher } = await open(t, politeBut({ pubrel: nothing }), { ackTimeoutMs: 300 });
     assert.equal((await publisher.publish(message({ qos: 2 }))).kind, "timeout");
   });
 
-  it("QoS 0: a socket that takes no more and breaks does not keep the caller for ever", async (t) => {
+  it("QoS 0: a socket that accepts no more data and breaks does not block the caller forever", async (t) => {
     const { publisher, link } = await open(t, politeBut({}), { ackTimeoutMs: 1_000 });
     link.socket.pause();
     const payload = Buffer.alloc(1 << 20);
@@ -63,7 +63,7 @@ describe("a broker that never acknowledges", { concurrency: true }, () => {
     assert.ok((await Promise.all(results)).some(({ kind }) => kind === "timeout"));
   });
 
-  it("lets a late acknowledgement say nothing about another message", async (t) => {
+  it("does not attribute a late acknowledgement to another message", async (t) => {
     const { publisher, link } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 300 });
     await publisher.publish(message({}));
     const late = link.of("publish")[0]!.messageId!;
@@ -76,7 +76,7 @@ describe("a broker that never acknowledges", { concurrency: true }, () => {
   });
 });
 
-describe("a connection that breaks while publishes are under way", { concurrency: true }, () => {
+describe("a connection that breaks during publishes", { concurrency: true }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
     for (const qos of [1, 2] as const) {
       it(`MQTT ${protocol}, QoS ${qos}: they are sent again and acknowledged`, async (t) => {
@@ -98,7 +98,7 @@ describe("a connection that breaks while publishes are under way", { concurrency
       });
     }
 
-    it(`MQTT ${protocol}: QoS 2 between PUBREC and PUBCOMP is in doubt, which is a time-out and not a success`, async (t) => {
+    it(`MQTT ${protocol}: QoS 2 between PUBREC and PUBCOMP is uncertain and reported as a time-out, not as a success`, async (t) => {
       const { broker, publisher, link } = await open(t, politeBut({ pubrel: nothing }), { protocol });
       const result = publisher.publish(message({ qos: 2 }));
       await link.until("pubrel");
@@ -111,7 +111,7 @@ describe("a connection that breaks while publishes are under way", { concurrency
 });
 
 describe("closing", () => {
-  it("tells every caller what became of it, and leaves nothing behind", async (t) => {
+  it("reports the outcome to every caller and leaves nothing behind", async (t) => {
     const { publisher } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 60_000 });
     const results = Array.from({ length: 1_001 }, () => publisher.publish(message({})));
     await publisher.close();
@@ -122,7 +122,7 @@ describe("closing", () => {
 });
 
 describe("the window of unacknowledged publishes, and other limits", () => {
-  it("keeps to the broker's Receive Maximum: never more are unacknowledged, and all get their turn", async (t) => {
+  it("never exceeds the broker's Receive Maximum, and every publish gets its turn", async (t) => {
     let unacknowledged = 0;
     let most = 0;
     const { publisher } = await open(
@@ -143,7 +143,7 @@ describe("the window of unacknowledged publishes, and other limits", () => {
     assert.equal(most, 2);
   });
 
-  it("makes callers wait up to a limit, and says busy beyond it", async (t) => {
+  it("makes callers wait up to a limit, and reports busy beyond it", async (t) => {
     const { publisher, link } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 3_000 });
     const results = Array.from({ length: 11_000 }, () => publisher.publish(message({})));
     assert.deepEqual(await publisher.publish(message({})), { kind: "busy" });
@@ -152,12 +152,12 @@ describe("the window of unacknowledged publishes, and other limits", () => {
     const started = Date.now();
     link.breakOff();
     await gone;
-    // What was not sent yet is told so when the connection breaks, and not when its turn would have come.
+    // An unsent publish is reported when the connection breaks, not when its turn would have come.
     assert.equal((await results.at(-1)!).kind, "unavailable");
     assert.ok(Date.now() - started < 500);
   });
 
-  it("tells of missing subscribers from PUBREC, where PUBCOMP says nothing", async (t) => {
+  it("reports missing subscribers from PUBREC, although PUBCOMP does not mention them", async (t) => {
     const { publisher } = await open(
       t,
       politeBut({ publish: ({ messageId }, link) => link.send({ cmd: "pubrec", messageId, reasonCode: 0x10 }) }),
@@ -165,7 +165,7 @@ describe("the window of unacknowledged publishes, and other limits", () => {
     assert.deepEqual(await publisher.publish(message({ qos: 2 })), { kind: "acknowledged", reasonCode: 0x10 });
   });
 
-  it("what CONNACK rules out is a refusal of the one message, not the end of the connection", async (t) => {
+  it("a message that exceeds CONNACK's limits is refused without ending the connection", async (t) => {
     const limits = { maximumQoS: 1, retainAvailable: false, maximumPacketSize: 100 };
     const { publisher, broker } = await open(t, politeBut({ connect: (_, link) => accept(link, limits) }));
     const codeOf = async (fields: Parameters<typeof message>[0]) => {

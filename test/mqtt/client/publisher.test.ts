@@ -1,4 +1,4 @@
-/** What the publisher says became of a message, on a real broker. */
+/** Outcomes that the publisher reports, with a real broker. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
@@ -33,7 +33,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
     await mosquitto.stop();
   });
 
-  /** The message of that payload at the device, past or to come. */
+  /** Returns the device's message with that payload, received already or later. */
   async function atDevice(payload: string): Promise<IPublishPacket> {
     const past = received.find((packet) => packet.payload.toString() === payload);
     return past ?? new Promise((resolve) => waiting.set(payload, resolve));
@@ -50,7 +50,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
       });
       after(() => publisher.close());
 
-      it("QoS 2: none of many at once is dropped, and their order is kept", async () => {
+      it("QoS 2: all of many messages at once arrive, in order", async () => {
         const payloads = Array.from({ length: 500 }, (_, i) => `${protocol}-many-${i}`);
         const topic = "open/heard/many";
         const results = await Promise.all(
@@ -67,7 +67,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
       });
 
       for (const qos of [0, 1, 2] as const) {
-        it(`QoS ${qos}: ${qos === 0 ? "sent" : "acknowledged, with the reason where there is one"}`, async () => {
+        it(`QoS ${qos}: ${qos === 0 ? "sent" : "acknowledged, with the reason if there is one"}`, async () => {
           const payload = `${protocol}-${qos}`;
           const heard = await publisher.publish(message({ topic: "open/heard/a", payload, qos }));
           const unheard = await publisher.publish(message({ topic: "open/unheard", payload, qos }));
@@ -75,7 +75,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
             assert.deepEqual([heard, unheard], [{ kind: "sent" }, { kind: "sent" }]);
           } else {
             assert.deepEqual(heard, { kind: "acknowledged", reasonCode: five ? 0 : undefined });
-            // Mosquitto looks for subscribers of a QoS 2 message only at PUBREL, when PUBREC has long left.
+            // Mosquitto looks for subscribers of a QoS 2 message only at PUBREL, after it has sent PUBREC.
             const noSubscribers = qos === 1 ? 0x10 : 0;
             assert.deepEqual(unheard, { kind: "acknowledged", reasonCode: five ? noSubscribers : undefined });
           }
@@ -83,7 +83,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
         });
       }
 
-      it("carries the properties where the protocol has them", async () => {
+      it("carries the properties if the protocol has them", async () => {
         const properties = {
           contentType: "text/x",
           responseTopic: "r/t",
@@ -111,7 +111,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
         assert.ok(!five || (messageExpiryInterval! > 50 && messageExpiryInterval! <= 60));
       });
 
-      it("publishes with user properties that hold no value", async () => {
+      it("publishes with user properties that have no values", async () => {
         for (const userProperties of [{}, { a: [] }] as UserProperties[]) {
           for (const qos of [0, 1, 2] as const) {
             const payload = `${protocol}-${JSON.stringify(userProperties)}-${qos}`;
@@ -122,10 +122,11 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
         }
       });
 
-      it("reports a refusal by the broker's rules, and goes on", async () => {
+      it("reports a refusal by the broker's rules and continues", async () => {
         for (const qos of [1, 2] as const) {
           const refused = await publisher.publish(message({ topic: "closed/x", qos }));
-          // 3.1.1 has no word for it: Mosquitto acknowledges, drops, and ends the connection, between PUBREC and PUBCOMP too.
+          // 3.1.1 has no reason code: Mosquitto acknowledges, drops and ends the connection, also between PUBREC and
+          // PUBCOMP.
           if (five)
             assert.deepEqual(refused, { kind: "refused", reasonCode: 0x87, reason: "Publish error: Not authorized" });
           else assert.equal(refused.kind, qos === 1 ? "acknowledged" : "timeout");
@@ -134,7 +135,7 @@ describe("publishing on Mosquitto", requireOrSkip("mosquitto"), () => {
         assert.deepEqual(after, { kind: "acknowledged", reasonCode: five ? 0 : undefined });
       });
 
-      it("is told at once that the broker is away, and works again by itself", async () => {
+      it("reports at once that the broker is away, and recovers by itself", async () => {
         const gone = next(publisher.connection, "close");
         await mosquitto.stop();
         await gone;

@@ -1,4 +1,4 @@
-/** Which topics hold a retained message: all of them, only them, and soon. */
+/** Search for topics with a retained message: complete, exact and quick. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -42,7 +42,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
   let mosquitto: Mosquitto;
   let device: MqttClient;
   before(async () => {
-    // As it comes: a queue of 1,000 for each client, and what exceeds it is dropped.
+    // Mosquitto's default: a queue of 1,000 messages per client; excess messages are dropped.
     mosquitto = await startMosquitto({ extraConfig: "max_queued_messages 1000\nsys_interval 1" });
     device = await connectAsync(mosquitto.url, { protocolVersion: 5 });
     await fill(device);
@@ -53,7 +53,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
   });
 
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: none, one, and 3,000`, async (t) => {
+    it(`MQTT ${protocol}: finds none, one, and 3,000`, async (t) => {
       const { find } = open(t, mosquitto.url, protocol);
       assert.deepEqual(await find("absent/#"), { topics: [], truncated: false });
       assert.deepEqual(await find("cleared"), { topics: [], truncated: false });
@@ -65,7 +65,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
       assert.equal(all.topics.length, MANY + 2);
     });
 
-    it(`MQTT ${protocol}: the broker's own topics, and never under #`, async (t) => {
+    it(`MQTT ${protocol}: finds the broker's own topics, but never under #`, async (t) => {
       const { find } = open(t, mosquitto.url, protocol);
       const { topics } = await find("$SYS/#");
       assert.ok(topics.length > 10);
@@ -73,7 +73,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
       assert.ok((await find("#")).topics.every((topic) => !topic.startsWith("$")));
     });
 
-    it(`MQTT ${protocol}: overlapping searches and reads do not take anything from each other`, async (t) => {
+    it(`MQTT ${protocol}: keeps overlapping searches and reads apart`, async (t) => {
       const { find, reader } = open(t, mosquitto.url, protocol);
       const [all, below, same, other, one, read] = await Promise.all([
         sorted(find("many/#")),
@@ -94,7 +94,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
       );
     });
 
-    it(`MQTT ${protocol}: reads several, in their order, without those that hold nothing`, async (t) => {
+    it(`MQTT ${protocol}: reads several topics in their order and omits those without a message`, async (t) => {
       const { reader } = open(t, mosquitto.url, protocol);
       assert.deepEqual(await several(["one/below", "absent", "one"], reader.readSeveral), ["one/below 0", "one 2"]);
     });
@@ -111,7 +111,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
     await traffic;
   });
 
-  it("makes no more than four searches at once", async (t) => {
+  it("runs at most four searches at once", async (t) => {
     const { find } = open(t, mosquitto.url, "5");
     const running = ["a", "b", "c", "d"].map(find);
     await assert.rejects(find("e"), { code: "rate_limited" });
@@ -121,7 +121,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
 });
 
 describe("finding retained topics in the embedded broker", () => {
-  it("none, one, 3,000, and each of them read", async (t) => {
+  it("finds none, one and 3,000, and reads each of them", async (t) => {
     const options = { host: "127.0.0.1", port: 0, dataDir: temporaryDirectory("test"), log: memoryLog() };
     const broker = await startEmbeddedBroker(options);
     t.after(() => broker.close());
@@ -143,7 +143,7 @@ describe("finding retained topics in the embedded broker", () => {
   });
 });
 
-describe("finding retained topics when the broker does not play along", () => {
+describe("finding retained topics with an uncooperative broker", () => {
   it("is refused at once while the broker is away", async (t) => {
     const { find } = open(t, "mqtt://127.0.0.1:1", "auto", "connect ECONNREFUSED");
     await assert.rejects(find("#"), { code: "broker_unavailable", detail: "connect ECONNREFUSED" });
@@ -157,7 +157,7 @@ describe("finding retained topics when the broker does not play along", () => {
     await assert.rejects(open(t, broker.url, "5").find("#"), { code: "broker_refused", detail: /0x87/ });
   });
 
-  it("waits while the broker is still sending, and ends after five seconds although it does not end", async (t) => {
+  it("waits while the broker is still sending, and ends after five seconds even if the broker does not", async (t) => {
     let [sent, searches] = [0, 0];
     const broker = await startFakeBroker(
       politeBut({
@@ -182,7 +182,7 @@ describe("finding retained topics when the broker does not play along", () => {
     assert.ok(performance.now() - startedAt < 7_000);
   });
 
-  it("takes 10,000 topics and 16 MiB of them, and says that there are more", () => {
+  it("returns at most 10,000 topics and 16 MiB, and reports that there are more", () => {
     const byCount = new Collected();
     for (let i = 0; i <= MAX_FOUND; i++) {
       assert.equal(byCount.full, false);

@@ -1,4 +1,6 @@
-/** Reading what a topic holds over MQTT: exact, quick where there is nothing, and honest when the broker is away. */
+/**
+ * Reads of retained messages over MQTT: exact, quick where nothing is retained, and refused while the broker is away.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -42,7 +44,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
   });
 
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: answers payload and QoS, byte for byte`, async (t) => {
+    it(`MQTT ${protocol}: returns payload and QoS, byte for byte`, async (t) => {
       const { read } = openReader(t, mosquitto.url, protocol);
       for (const qos of [0, 1, 2] as const) {
         const got = await read(`held/${qos}`);
@@ -53,7 +55,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
       assert.deepEqual((await read("held/bytes"))!.payload, bytes);
     });
 
-    it(`MQTT ${protocol}: knows quickly that a topic holds nothing`, async (t) => {
+    it(`MQTT ${protocol}: finds quickly that nothing is retained`, async (t) => {
       const { read } = openReader(t, mosquitto.url, protocol);
       await read("held/0"); // opens the connection
       for (const topic of ["absent", "held", "held/0/below"]) {
@@ -63,7 +65,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
       }
     });
 
-    it(`MQTT ${protocol}: reads many topics and one topic many times at once`, async (t) => {
+    it(`MQTT ${protocol}: reads many topics at once, and one topic many times at once`, async (t) => {
       const { read } = openReader(t, mosquitto.url, protocol);
       const topics = Array.from({ length: 50 }, (_, i) => `many/${i}`);
       const got = await Promise.all([...topics, ...topics, "absent"].map(read));
@@ -77,7 +79,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
     });
   }
 
-  it("hands on content type and user properties", async (t) => {
+  it("passes on content type and user properties", async (t) => {
     const properties = { contentType: "text/csv", userProperties: { unit: "°C", tag: ["a", "b"] } };
     await device.publishAsync("held/properties", "1;2", { qos: 1, retain: true, properties });
     const { read } = openReader(t, mosquitto.url, "5");
@@ -101,7 +103,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
     await traffic;
   });
 
-  it("reads a changed and a cleared message as they are now", async (t) => {
+  it("reads the current state after a change and after a clear", async (t) => {
     const { read } = openReader(t, mosquitto.url, "5");
     for (const value of ["one", "two"]) {
       await device.publishAsync("held/changing", value, { qos: 1, retain: true });
@@ -111,7 +113,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
     assert.equal(await read("held/changing"), undefined);
   });
 
-  it("comes back by itself after the broker was away", async (t) => {
+  it("recovers by itself after an outage of the broker", async (t) => {
     let outage: string | undefined;
     const reader = openReader(t, mosquitto.url, "5", () => outage);
     await reader.read("held/0");
@@ -120,12 +122,12 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
     await assert.rejects(reader.read("held/0"), { code: "broker_unavailable" });
     await mosquitto.restart();
     outage = undefined;
-    // The publisher, which `outage` asks, may be back before this connection is: the read waits for it.
+    // `outage` watches the publisher, which may reconnect before this connection does: the read waits for it.
     assert.equal(await reader.read("held/0"), undefined);
   });
 });
 
-describe("reading retained messages when the broker does not play along", () => {
+describe("reading retained messages with an uncooperative broker", () => {
   it("is refused at once while the broker is away", async (t) => {
     const { read } = openReader(t, `mqtt://127.0.0.1:${await freePort()}`, "auto", () => "connect ECONNREFUSED");
     const { value: problem, ms } = await timed(read("t").catch((error: Problem) => error));
@@ -143,7 +145,7 @@ describe("reading retained messages when the broker does not play along", () => 
     await assert.rejects(read("t"), { code: "broker_refused", detail: /0x87/ });
   });
 
-  it("asks a broker without QoS 2 for no more than it takes", async (t) => {
+  it("requests no more than a broker without QoS 2 supports", async (t) => {
     const broker = await startFakeBroker(modest);
     t.after(() => broker.close());
     const { value, ms } = await timed(openReader(t, broker.url, "5").read("t"));
@@ -151,7 +153,7 @@ describe("reading retained messages when the broker does not play along", () => 
     assert.ok(ms < 5_000, `answered, not given up after ${ms} ms`);
   });
 
-  it("lets several first reads wait while the version is found out", async (t) => {
+  it("lets several first reads wait while the version is detected", async (t) => {
     const broker = await startFakeBroker(
       politeBut({ connect: (packet, link) => (link.version === 5 ? refuse(link, 1) : politeBut({})(packet, link)) }),
     );
@@ -162,7 +164,7 @@ describe("reading retained messages when the broker does not play along", () => 
     assert.deepEqual(await Promise.all([first, read("b"), read("c")]), [undefined, undefined, undefined]);
   });
 
-  it("takes a message that comes a moment after SUBACK, and with QoS 2 only once", async (t) => {
+  it("accepts a message shortly after SUBACK, and a QoS 2 message only once", async (t) => {
     const broker = await startFakeBroker(
       politeBut({
         subscribe: (packet, link) => {

@@ -1,4 +1,4 @@
-/** The limits of real brokers that the rules of src/topic.ts are made of. Each case has a connection of its own. */
+/** Limits of real brokers from which the rules of src/topic.ts are derived. Each case has its own connection. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync } from "mqtt";
@@ -12,7 +12,7 @@ const levels = (count: number) => Array(count).fill("a").join("/");
 
 type Act = "publish" | "subscribe" | "unsubscribe";
 
-/** Whether the connection stands after it. Mosquitto acknowledges some and ends the connection after that. */
+/** Returns whether the connection survives. Mosquitto acknowledges some requests before it ends the connection. */
 async function takes(url: string, protocolVersion: 4 | 5, act: Act, topic: string, properties = {}): Promise<boolean> {
   const client = await connectAsync(url, { protocolVersion, reconnectPeriod: 0 });
   client.on("error", () => {});
@@ -31,7 +31,7 @@ async function takes(url: string, protocolVersion: 4 | 5, act: Act, topic: strin
 
 const ACTS = ["publish", "subscribe", "unsubscribe"] as const;
 
-describe("topics that Aedes takes", () => {
+describe("topic limits of Aedes", () => {
   let broker: EmbeddedBroker;
   before(async () => {
     const dataDir = temporaryDirectory("limits");
@@ -40,7 +40,7 @@ describe("topics that Aedes takes", () => {
   after(() => broker.close());
 
   for (const act of ACTS) {
-    it(`${act}: 100 levels, and ends the connection at 101`, async () => {
+    it(`${act}: accepts 100 levels, and ends the connection at 101`, async () => {
       assert.equal(await takes(broker.url, 4, act, levels(100)), true);
       assert.equal(await takes(broker.url, 4, act, levels(101)), false);
     });
@@ -53,7 +53,7 @@ describe("topics that Aedes takes", () => {
 });
 
 for (const version of [5, 4] as const) {
-  describe(`topics that Mosquitto takes, MQTT ${version}`, requireOrSkip("mosquitto"), () => {
+  describe(`topic limits of Mosquitto, MQTT ${version}`, requireOrSkip("mosquitto"), () => {
     let broker: Mosquitto;
     before(async () => {
       broker = await startMosquitto();
@@ -61,12 +61,12 @@ for (const version of [5, 4] as const) {
     after(() => broker.stop());
 
     for (const act of ACTS) {
-      it(`${act}: 201 levels, and ends the connection at 202`, async () => {
+      it(`${act}: accepts 201 levels, and ends the connection at 202`, async () => {
         assert.equal(await takes(broker.url, version, act, levels(201)), true);
         assert.equal(await takes(broker.url, version, act, levels(202)), false);
       });
 
-      it(`${act}: no control characters and no non-characters`, async () => {
+      it(`${act}: accepts no control characters and no non-characters`, async () => {
         for (const character of ["\u0001", "\t", "\u007f", "\u009f", "\ufdd0", "\uffff", "\u{1fffe}"])
           assert.equal(await takes(broker.url, version, act, `a${character}b`), false, character);
         for (const character of ["\u00a0", "\ufeff", "\ufffd", "😀"])
@@ -74,14 +74,14 @@ for (const version of [5, 4] as const) {
       });
     }
 
-    it("publish: nothing that begins with $SYS or $share", async () => {
+    it("publish: accepts nothing that begins with $SYS or $share", async () => {
       for (const topic of ["$SYS/x", "$SYSTEM", "$share/g/a", "$shared"])
         assert.equal(await takes(broker.url, version, "publish", topic), false, topic);
       for (const topic of ["$sys/x", "$aws/x", "a/$SYS"])
         assert.equal(await takes(broker.url, version, "publish", topic), true, topic);
     });
 
-    it("publish: no control characters in the properties", { skip: version === 4 && "has none" }, async () => {
+    it("publish: accepts no control characters in the properties", { skip: version === 4 && "has none" }, async () => {
       for (const properties of [
         { contentType: "a\tb" },
         { responseTopic: "a\u0001" },

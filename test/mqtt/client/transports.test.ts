@@ -1,4 +1,4 @@
-/** The same connection over TLS with certificates, WebSockets and both. */
+/** The same connection over TLS with certificates, over WebSockets, and over both. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const dir = mkdtempSync(join(tmpdir(), "causeway-tls-"));
 const file = (name: string) => join(dir, name);
 const pem = (name: string) => readFileSync(file(name), "utf8");
 
-/** A certificate authority, and a server's and a client's certificate of it. */
+/** Makes a certificate authority with a server and a client certificate. */
 function makeCertificates(): void {
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: dir, stdio: "ignore" });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -60,7 +60,7 @@ require_certificate true\nuse_identity_as_username true`,
       await mosquitto.waitForLog(/New client connected .* u'bridge'/);
     });
 
-    it("says what is wrong without the CA or the certificate, and does not fall back to another version", async (t) => {
+    it("reports a missing CA or certificate, and does not fall back to another version", async (t) => {
       const { url } = await secureMosquitto(t);
       const { ca, cert, key } = ours();
       const unknown = openConnection(t, { broker: { url, cert, key } });
@@ -73,9 +73,9 @@ require_certificate true\nuse_identity_as_username true`,
     });
   });
 
-  it("TLS names the protocol of the configuration in its handshake, on a port shared with HTTPS", async (t) => {
+  it("TLS names the configured protocol in its handshake, for a port shared with HTTPS", async (t) => {
     const broker = await Aedes.createBroker();
-    // It knows MQTT by that name alone, as AWS IoT Core does on port 443.
+    // Accepts MQTT by that name only, as AWS IoT Core does on port 443.
     const tls = { ca: pem("ca.pem"), cert: pem("server.pem"), key: pem("server.key"), requestCert: true };
     const server = createTls({ ...tls, ALPNProtocols: ["http/1.1", "x-amzn-mqtt-ca"] }, (socket) => {
       if (socket.alpnProtocol === "x-amzn-mqtt-ca") broker.handle(socket);
@@ -114,7 +114,7 @@ require_certificate true\nuse_identity_as_username true`,
       return (server.address() as AddressInfo).port;
     }
 
-    it("ws connects, falling back to 3.1.1 on the way", async (t) => {
+    it("ws connects and falls back to 3.1.1 on the way", async (t) => {
       const port = await webSocketBroker(t, createHttp());
       const connection = openConnection(t, { broker: { url: `ws://127.0.0.1:${port}/mqtt` } });
       await connected(connection);

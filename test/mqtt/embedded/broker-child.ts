@@ -1,4 +1,4 @@
-/** The embedded broker as a process of its own, so that a test can kill it. Arguments: data directory, port. */
+/** The embedded broker in a process of its own, so that a test can kill it. Arguments: data directory, port. */
 import { startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
 import { memoryLog } from "../support.ts";
 

@@ -1,4 +1,4 @@
-/** The broker that is there when none is configured: what it accepts, and what survives `kill -9`. */
+/** Embedded broker: accepted connections and requests, and the data that survives `kill -9`. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -33,7 +33,7 @@ async function client(t: TestContext, url: string, options: IClientOptions = {})
   return mqtt;
 }
 
-/** The payloads a client receives, up to and with the last one wanted. */
+/** Collects the payloads a client receives, up to and including `last`. */
 async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> {
   const payloads: string[] = [];
   return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> 
   });
 }
 
-/** The next payloads a client receives. */
+/** Collects the next `count` payloads a client receives. */
 async function payloads(mqtt: MqttClient, count: number): Promise<string[]> {
   const got: string[] = [];
   return new Promise((resolve) => {
@@ -59,13 +59,13 @@ async function payloads(mqtt: MqttClient, count: number): Promise<string[]> {
 }
 
 describe("the embedded broker", () => {
-  it("takes the port that is wanted", async (t) => {
+  it("uses the preferred port", async (t) => {
     const port = await freePort();
     const { port: bound, url, wantedPort } = await start(t, { port });
     assert.deepEqual([bound, url, wantedPort], [port, `mqtt://127.0.0.1:${port}`, true]);
   });
 
-  it("takes another port when that one is taken, and says so", async (t) => {
+  it("uses another port when the preferred one is taken, and says so", async (t) => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     t.after(() => taken.close());
@@ -76,7 +76,7 @@ describe("the embedded broker", () => {
     await client(t, broker.url);
   });
 
-  it("lets in only who knows the password, when there is one", async (t) => {
+  it("admits only clients that know the password, if one is set", async (t) => {
     const { url } = await start(t, { username: "pi", password: "secret" });
     await client(t, url, { username: "pi", password: "secret" });
     const wrong = [
@@ -88,7 +88,7 @@ describe("the embedded broker", () => {
     for (const credentials of wrong) await assert.rejects(client(t, url, credentials), { code: 4 });
   });
 
-  it("reads what a topic holds from the store itself", async (t) => {
+  it("reads retained messages from the store itself", async (t) => {
     const broker = await start(t);
     const device = await client(t, broker.url);
     assert.equal(await broker.retained("a/b"), undefined);
@@ -102,12 +102,12 @@ describe("the embedded broker", () => {
     assert.equal((await broker.retained("a/b/c"))!.payload.toString(), "another");
   });
 
-  it("answers MQTT 5 with the refusal that makes clients fall back", async (t) => {
+  it("responds to MQTT 5 with the refusal that makes clients fall back", async (t) => {
     const { url } = await start(t);
     await assert.rejects(client(t, url, { protocolVersion: 5 }), { code: 1 });
   });
 
-  it("delivers every message once to a session that is there, also on overlapping filters", async (t) => {
+  it("delivers every message once to an existing session, also on overlapping filters", async (t) => {
     const broker = await start(t);
     const device = await client(t, broker.url, { clientId: uniqueId(), clean: false });
     await device.subscribeAsync(["t/+", "t/#"], { qos: 1 });
@@ -118,7 +118,7 @@ describe("the embedded broker", () => {
         if (payload.toString() === "end") resolve();
       });
     });
-    // Many at once are stored side by side, and come out of that in any order.
+    // Messages sent at once are stored in parallel and may leave in any order.
     const sender = await client(t, broker.url);
     const sent = Array.from({ length: 1_000 }, (_, i) => String(i));
     await Promise.all(sent.map((payload) => sender.publishAsync("t/x", payload, { qos: 1 })));
@@ -127,7 +127,7 @@ describe("the embedded broker", () => {
     assert.deepEqual(got.slice(0, -1).sort(), sent.sort());
   });
 
-  it("goes on storing for a filter when one that overlaps it is unsubscribed", async (t) => {
+  it("keeps storing for a filter when an overlapping one is unsubscribed", async (t) => {
     const broker = await start(t);
     const id = uniqueId();
     const device = await client(t, broker.url, { clientId: id, clean: false });
@@ -143,7 +143,7 @@ describe("the embedded broker", () => {
     assert.equal(payload.toString(), "kept");
   });
 
-  it("does not share its data with another one", async (t) => {
+  it("does not share its data with another broker", async (t) => {
     const dataDir = await dataDirectory(t);
     await start(t, { dataDir });
     await assert.rejects(start(t, { dataDir }), { name: "CannotStartError", message: /in use by another process/ });
@@ -176,7 +176,7 @@ describe("kill -9 of the embedded broker", () => {
   }
 
   for (const qos of [1, 2] as const) {
-    it(`QoS ${qos}: loses nothing that was acknowledged, and keeps its order over several runs`, {
+    it(`QoS ${qos}: loses no acknowledged message and keeps the order over several runs`, {
       timeout: 60_000,
     }, async (t) => {
       const [dataDir, port] = [await dataDirectory(t), await freePort()];
@@ -201,11 +201,11 @@ describe("kill -9 of the embedded broker", () => {
         child = await startChild(dataDir, port);
       }
 
-      // Nothing subscribes again: what comes, comes from the session.
+      // No client subscribes again: every message comes from the session.
       const back = connect(url, { ...session, reconnectPeriod: 0 });
       t.after(() => back.endAsync(true));
       const got = await payloads(back, sent.length);
-      // At QoS 2 Aedes answers PUBCOMP before it has taken the message on: neighbours may change places, runs may not.
+      // At QoS 2 Aedes sends PUBCOMP before it has processed the message: adjacent messages may swap, runs may not.
       const run = (payload: string) => payload.split("-")[0];
       if (qos === 2) {
         assert.deepEqual(got.map(run), sent.map(run));

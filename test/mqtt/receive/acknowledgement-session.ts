@@ -88,7 +88,7 @@ export function publish(messageId: number, options: Partial<IPublishPacket> = {}
   };
 }
 
-/** A round trip behind everything sent before. */
+/** Completes a round trip after everything sent before. */
 export async function roundTrip({ client }: Session): Promise<void> {
   await client.unsubscribeAsync("nothing");
 }

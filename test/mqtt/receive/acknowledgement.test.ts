@@ -1,6 +1,6 @@
 /**
- * Held acknowledgements with a real MQTT.js client against a broker that counts them. These tests also stand guard
- * over MQTT.js's private `_sendPacket`: were it renamed or bypassed, acknowledgements would leave before `done()`.
+ * Held acknowledgements of a real MQTT.js client, against a broker that counts them. These tests also guard the use of
+ * MQTT.js's private `_sendPacket`: if it were renamed or bypassed, acknowledgements would leave before `done()`.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -13,7 +13,7 @@ const ids = (packets: { messageId?: number }[]) => packets.map(({ messageId }) =
 
 for (const version of [4, 5] as const) {
   describe(`acknowledgements, MQTT ${version === 5 ? "5" : "3.1.1"}`, () => {
-    it("are held until done, while the parser goes on", async (t) => {
+    it("are held until done while the parser continues", async (t) => {
       const session = await openSession(t, { version });
       const { link, receipts } = session;
       link.send(...Array.from({ length: 100 }, (_, i) => publish(i + 1)));
@@ -26,7 +26,7 @@ for (const version of [4, 5] as const) {
       assert.equal(session.acknowledger.pending, 0);
     });
 
-    it("leave in the order of arrival, whatever the order of done", async (t) => {
+    it("leave in the order of arrival, independent of the order of done", async (t) => {
       const session = await openSession(t, { version });
       const { link, receipts } = session;
       link.send(publish(7), publish(3, { qos: 2 }), publish(9), publish(1));
@@ -45,7 +45,7 @@ for (const version of [4, 5] as const) {
       assert.deepEqual(left, ["puback 7", "pubrec 3", "puback 9", "puback 1"]);
     });
 
-    it("of QoS 2: PUBREC is held, PUBCOMP answers PUBREL at once", async (t) => {
+    it("of QoS 2: PUBREC is held, and PUBREL is answered with PUBCOMP at once", async (t) => {
       const session = await openSession(t, { version });
       const { link, receipts } = session;
       link.send(publish(5, { qos: 2 }));
@@ -56,13 +56,13 @@ for (const version of [4, 5] as const) {
       await link.until("pubrec");
       link.send({ cmd: "pubrel", messageId: 5 });
       assert.deepEqual(ids(await link.until("pubcomp")), [5]);
-      // The identifier is free again: what carries it now is another message, even with the same payload.
+      // The identifier is free again: a message that carries it now is another one, even with the same payload.
       link.send(publish(5, { qos: 2 }));
       await session.taken(2);
       assert.equal(receipts.length, 2);
     });
 
-    it("of QoS 2: a PUBLISH that comes again before PUBREC is one receipt and does not block the line", async (t) => {
+    it("of QoS 2: a PUBLISH repeated before PUBREC is one receipt and does not block the following ones", async (t) => {
       const session = await openSession(t, { version });
       const { link, receipts } = session;
       link.send(publish(5, { qos: 2 }), publish(5, { qos: 2, dup: true }), publish(6));
@@ -70,7 +70,7 @@ for (const version of [4, 5] as const) {
       assert.deepEqual(session.payloads(), ["m5", "m6"]);
       for (const { done } of receipts) done();
       await link.until("puback");
-      // And once more behind PUBREC, as a broker does that has not seen it.
+      // Repeats it after PUBREC, like a broker that has not seen PUBREC.
       link.send(publish(5, { qos: 2, dup: true }), publish(8));
       await session.taken(3);
       assert.deepEqual(session.payloads(), ["m5", "m6", "m8"]);
@@ -81,7 +81,7 @@ for (const version of [4, 5] as const) {
 
 describe("acknowledgements across connections", () => {
   for (const qos of [1, 2] as const) {
-    it(`QoS ${qos}: a message still pending that comes again is one receipt, acknowledged on the new connection`, async (t) => {
+    it(`QoS ${qos}: a repeated message that is still pending is one receipt, acknowledged on the new connection`, async (t) => {
       const session = await openSession(t);
       session.link.send(publish(4, { qos }));
       await session.taken(1);
@@ -95,7 +95,7 @@ describe("acknowledgements across connections", () => {
     });
   }
 
-  it("a message that became durable while the connection was away is acknowledged when it comes again", async (t) => {
+  it("a message that became durable while the connection was down is acknowledged when it is repeated", async (t) => {
     const session = await openSession(t);
     session.link.send(publish(4));
     await session.taken(1);
@@ -112,7 +112,7 @@ describe("acknowledgements across connections", () => {
     assert.equal(session.receipts.length, 1);
   });
 
-  it("what is done after a reconnect is not acknowledged there unless it came again", async (t) => {
+  it("a message that is done after a reconnect is not acknowledged there unless it was repeated", async (t) => {
     const session = await openSession(t);
     session.link.send(publish(1), publish(2, { qos: 2 }));
     await session.taken(2);
@@ -125,7 +125,7 @@ describe("acknowledgements across connections", () => {
     assert.equal(link.of("pubrec").length, 0);
   });
 
-  it("what was read but not taken when the connection broke waits for its second coming", async (t) => {
+  it("messages that were read but not passed on when the connection broke wait for their repetition", async (t) => {
     const session = await openSession(t, { limits: { maxPending: 2 } });
     session.link.send(publish(1), publish(2), publish(3), publish(4, { qos: 2 }), { cmd: "pubrel", messageId: 40 });
     await session.taken(2);
@@ -147,7 +147,7 @@ describe("acknowledgements across connections", () => {
     assert.deepEqual(ids(await link.until("puback")), [3]);
   });
 
-  it("another message under a known identifier is a receipt of its own", async (t) => {
+  it("another message with a known identifier is a receipt of its own", async (t) => {
     const session = await openSession(t, { sessionPresent: false });
     session.link.send(publish(1), publish(2, { qos: 2 }));
     await session.taken(2);
@@ -157,7 +157,7 @@ describe("acknowledgements across connections", () => {
     assert.deepEqual(session.payloads(), ["m1", "m2", "new", "m2"]);
   });
 
-  it("QoS 2 stays one receipt where a broker resumes the session and says that it did not", async (t) => {
+  it("QoS 2 stays one receipt when a broker resumes the session but reports that it did not", async (t) => {
     const session = await openSession(t, { sessionPresent: false });
     session.link.send(publish(2, { qos: 2 }));
     await session.taken(1);
@@ -174,7 +174,7 @@ describe("the high-water mark", () => {
     ["bytes", { maxPendingBytes: 6 }],
   ] as const) {
     for (const qos of [0, 1, 2] as const) {
-      it(`counts ${name} of QoS ${qos}, stops reading and goes on`, async (t) => {
+      it(`counts ${name} of QoS ${qos}, stops reading and continues`, async (t) => {
         const session = await openSession(t, { limits });
         const send = (id: number) =>
           session.link.send(publish(id, { qos, ...(qos === 0 && { messageId: undefined }) }));
@@ -197,7 +197,7 @@ describe("the high-water mark", () => {
 });
 
 describe("drain", () => {
-  it("waits until what was taken is acknowledged, and takes nothing more", async (t) => {
+  it("waits until all messages passed on are acknowledged, and passes on no more", async (t) => {
     const session = await openSession(t);
     session.link.send(publish(1), publish(2));
     await session.taken(2);
@@ -216,7 +216,7 @@ describe("drain", () => {
 });
 
 describe("MQTT.js internals", () => {
-  it("are missed at the start when a new version renames them", () => {
+  it("cause an error at the start when a new version renames them", () => {
     const acknowledger = new Acknowledger({ maxPending: 1, maxPendingBytes: 1 }, () => {});
     assert.throws(() => acknowledger.attach({ options: {} } as unknown as MqttClient), /_sendPacket/);
   });

@@ -1,4 +1,4 @@
-/** A broker that ends the connection at one filter does not take the other subscriptions with it. */
+/** A broker that ends the connection at one filter does not affect the other subscriptions. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
@@ -20,7 +20,7 @@ import { connected, eventually, memoryLog, openConnection, uniqueId } from "../s
 type Protocol = "5" | "3.1.1";
 
 const PROTOCOLS = ["5", "3.1.1"] as const;
-/** Mosquitto takes 200 levels, the embedded broker 100. */
+/** Mosquitto accepts 200 levels, the embedded broker 100. */
 const DEEP = Array.from({ length: 250 }, () => "x").join("/");
 
 const wanted = (filters: string[]): Subscription[] => filters.map((filter, i) => ({ filter, qos: 1, id: i + 1 }));
@@ -68,7 +68,7 @@ function namesIn(packet: Packet): string[] {
   return packet.cmd === "unsubscribe" ? packet.unsubscriptions : [];
 }
 
-/** Hangs up at the filters that are bad: on MQTT 5 with a reason, on 3.1.1 without a word. */
+/** Starts a broker that ends the connection at bad filters: with a reason on MQTT 5, without one on 3.1.1. */
 async function touchyBroker(t: TestContext, isBad: (filter: string, packet: Packet) => boolean) {
   const touchy: Behaviour = (packet, link) => {
     if (!namesIn(packet).some((filter) => isBad(filter, packet))) return polite(packet, link);
@@ -86,7 +86,7 @@ const subscribed = (link: FakeConnection) =>
 for (const protocol of PROTOCOLS) {
   const reason = `the broker ends the connection at this filter${protocol === "5" ? " (reason 0x81)" : ""}`;
 
-  describe(`filters at which the broker hangs up, MQTT ${protocol}`, () => {
+  describe(`filters at which the broker ends the connection, MQTT ${protocol}`, () => {
     it("are found among 300 others, which are subscribed", async (t) => {
       const bad = ["bad/1", "bad/2", "bad/3"];
       const broker = await touchyBroker(t, (filter) => bad.includes(filter));
@@ -139,7 +139,7 @@ for (const protocol of PROTOCOLS) {
       assert.equal(broker.connections.length, before + 1);
     });
 
-    it("may be left, although the broker hangs up at that, too", async (t) => {
+    it("may be unsubscribed, although the broker ends the connection at that, too", async (t) => {
       const broker = await touchyBroker(t, (filter, { cmd }) => filter === "bad" && cmd === "unsubscribe");
       const { session, log, events, settled } = open(t, broker.url, protocol);
       session.want(wanted(["good", "bad", "other"]));
@@ -153,7 +153,7 @@ for (const protocol of PROTOCOLS) {
       assert.equal(log.lines.filter(message("unsubscribe_given_up")).length, 1);
     });
 
-    it("are left without a word in a session that the broker does not keep", async (t) => {
+    it("are dropped without UNSUBSCRIBE in a session that the broker does not keep", async (t) => {
       const broker = await touchyBroker(t, (filter) => filter === "bad");
       const { session, events, settled } = open(t, broker.url, protocol, { persistent: false });
       session.want(wanted(["good", "bad"]));
@@ -165,7 +165,7 @@ for (const protocol of PROTOCOLS) {
       assert.equal(broker.connections.length, before);
     });
 
-    it("take no stream with them but their own", async (t) => {
+    it("end no live stream but their own", async (t) => {
       const broker = await touchyBroker(t, (filter) => filter === "bad");
       const feed = new LiveSubscriptions<SubscriberSession>({
         outage: () => undefined,
@@ -198,7 +198,7 @@ for (const protocol of PROTOCOLS) {
     });
   });
 
-  it(`a broker that closes behind CONNACK makes no filter guilty, MQTT ${protocol}`, async (t) => {
+  it(`a broker that closes after CONNACK does not condemn any filter, MQTT ${protocol}`, async (t) => {
     let closing = true;
     const broker = await startFakeBroker(
       politeBut({
@@ -217,7 +217,7 @@ for (const protocol of PROTOCOLS) {
     assert.deepEqual([session.status.refused, session.status.granted], [[], 1]);
   });
 
-  it(`no take-over is seen where the broker hangs up at a request, MQTT ${protocol}`, async (t) => {
+  it(`no take-over is detected when the broker ends the connection at a request, MQTT ${protocol}`, async (t) => {
     const broker = await startFakeBroker();
     t.after(() => broker.close());
     let isAsking = true;
@@ -244,7 +244,7 @@ for (const protocol of PROTOCOLS) {
   });
 }
 
-it("no take-over is seen where DISCONNECT gives another reason", async (t) => {
+it("no take-over is detected when DISCONNECT gives another reason", async (t) => {
   const broker = await startFakeBroker();
   t.after(() => broker.close());
   const connection = openConnection(t, { broker: { url: broker.url, protocol: "5" }, persistent: true });
@@ -264,7 +264,7 @@ const publish = (topic: string, payload: string): Packet => ({
 });
 
 describe("a filter that is too deep for the broker", { concurrency: true }, () => {
-  /** Others receive before, meanwhile and after; all of QoS 1 arrives. */
+  /** Other filters receive before, meanwhile and after; all QoS 1 messages arrive. */
   async function withDeepFilter(t: TestContext, url: string, protocol: Protocol) {
     const { session, log, received, settled } = open(t, url, protocol);
     session.want(wanted(good(300)));
@@ -293,14 +293,14 @@ describe("a filter that is too deep for the broker", { concurrency: true }, () =
   }
 
   for (const protocol of PROTOCOLS) {
-    it(`Mosquitto, MQTT ${protocol}`, requireOrSkip("mosquitto"), async (t) => {
+    it(`does not affect the others at Mosquitto, MQTT ${protocol}`, requireOrSkip("mosquitto"), async (t) => {
       const mosquitto = await startMosquitto();
       t.after(() => mosquitto.stop());
       await withDeepFilter(t, mosquitto.url, protocol);
     });
   }
 
-  it("the embedded broker", async (t) => {
+  it("does not affect the others at the embedded broker", async (t) => {
     const dataDir = temporaryDirectory("hangups");
     const broker = await startEmbeddedBroker({ host: "127.0.0.1", port: 0, log: memoryLog(), dataDir });
     t.after(() => broker.close());

@@ -1,6 +1,6 @@
 /**
- * QoS 2 at every point at which a bridge can die: a process is an Acknowledger of its own on the entries that the one
- * before left behind, the queue a set of job ids, and the broker does what the specification says.
+ * QoS 2 at every point at which a bridge can die. A process is an Acknowledger of its own on the entries left by the
+ * previous one, the queue is a set of job ids, and the broker follows the specification.
  */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
@@ -11,14 +11,14 @@ import { openSession, publish, roundTrip, type Session } from "./acknowledgement
 
 type Entries = Awaited<ReturnType<IncomingOptions["entries"]["all"]>>;
 
-/** What outlasts a process. */
+/** State that survives a process. */
 class Store {
   entries: Entries = new Map();
   writes = 0;
   reads = 0;
   failures = 0;
   mayWrite = true;
-  /** The next calls fail: before they did anything, or with what they did done. */
+  /** Failures of the next calls, before or after their effect. */
   fail: ("before" | "after")[] = [];
 
   readonly options: IncomingOptions = {
@@ -51,13 +51,13 @@ const idOf = ({ packet }: Receipt) => packet.identity!.id;
 const two = (id: number, options: Parameters<typeof publish>[1] = {}) => publish(id, { qos: 2, ...options });
 const pubrel = (messageId: number) => ({ cmd: "pubrel", messageId }) as const;
 
-/** The process dies with its connection, and nothing of it is left but the store. */
+/** Ends the process with its connection; only the store survives. */
 async function die(session: Session): Promise<void> {
   session.incoming?.stop();
   await session.client.endAsync(true);
 }
 
-/** Goes as far as PUBREC, or stops before it. */
+/** Continues up to PUBREC, or stops before it. */
 async function begin(
   t: TestContext,
   store: Store,
@@ -75,7 +75,7 @@ async function begin(
 }
 
 describe("QoS 2 when the bridge dies", () => {
-  it("before the entry is written: it comes again and is a new message, and nothing was passed on before", async (t) => {
+  it("before the entry is written: the repeated message is a new one, and nothing was passed on before", async (t) => {
     const store = new Store();
     store.mayWrite = false;
     const first = await openSession(t, { incoming: store.options });
@@ -96,7 +96,7 @@ describe("QoS 2 when the bridge dies", () => {
     ["with PUBREC lost on its way", "pubrec"],
   ] as const) {
     for (const sessionPresent of [true, false]) {
-      it(`${name}: the same id again, session present ${sessionPresent}`, async (t) => {
+      it(`${name}: keeps the id, session present ${sessionPresent}`, async (t) => {
         const store = new Store();
         const { id, session } = await begin(t, store, upTo);
         const { receivedAt } = session.receipts[0]!.packet.identity!;
@@ -116,7 +116,7 @@ describe("QoS 2 when the bridge dies", () => {
     }
   }
 
-  it("with PUBREL on its way: it comes again, and only then is the entry taken away", async (t) => {
+  it("with PUBREL on its way: PUBREL is repeated, and only then is the entry removed", async (t) => {
     const store = new Store();
     const { session } = await begin(t, store, "pubrec");
     await die(session);
@@ -130,7 +130,7 @@ describe("QoS 2 when the bridge dies", () => {
   it("before PUBCOMP has left: PUBREL of an unknown identifier is answered, and the next message is a new one", async (t) => {
     const store = new Store();
     const { id, session } = await begin(t, store, "pubrec");
-    store.fail = ["after"]; // removed, and nobody heard of it
+    store.fail = ["after"]; // removes the entry, then reports a failure
     session.link.send(pubrel(7));
     await eventually(() => store.entries.size === 0, "the entry is gone");
     await die(session);
@@ -144,7 +144,7 @@ describe("QoS 2 when the bridge dies", () => {
 });
 
 describe("QoS 2 and the store", () => {
-  it("PUBCOMP is held until the entry is removed, however long that takes, and its connection only", async (t) => {
+  it("PUBCOMP is held until the entry is removed, however long it takes, and leaves only on the current connection", async (t) => {
     const store = new Store();
     const { session } = await begin(t, store, "pubrec");
     store.mayWrite = false;
@@ -159,7 +159,7 @@ describe("QoS 2 and the store", () => {
     assert.deepEqual([store.entries.size, link.of("pubcomp").length, session.link.of("pubcomp").length], [0, 1, 0]);
   });
 
-  it("away: reads and writes are tried until they work, in order, and one id comes of all tries", async (t) => {
+  it("an outage: reads and writes are retried in order until they succeed, and all attempts result in one id", async (t) => {
     const store = new Store();
     store.fail = ["before", "before", "after", "before"];
     const session = await openSession(t, { incoming: store.options });
@@ -173,7 +173,7 @@ describe("QoS 2 and the store", () => {
     assert.equal(store.failures, 4);
   });
 
-  it("writes many at once, and reads once a connection", async (t) => {
+  it("many entries are written at once, and read once per connection", async (t) => {
     const store = new Store();
     const session = await openSession(t, { incoming: store.options });
     session.link.send(...Array.from({ length: 300 }, (_, i) => two(i + 1)));
@@ -195,11 +195,11 @@ describe("QoS 2 and the store", () => {
     await eventually(() => session.acknowledger.pending === 1, "it is taken");
     session.incoming!.stop();
     store.mayWrite = true;
-    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than until the next try
+    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than the retry delay
     assert.deepEqual([store.writes, session.receipts.length], [0, 0]);
   });
 
-  it("QoS 0 and 1 never ask it", async (t) => {
+  it("QoS 0 and 1 never access it", async (t) => {
     const store = new Store();
     const session = await openSession(t, { incoming: store.options });
     session.link.send(publish(1), publish(2, { qos: 0 }));
@@ -209,7 +209,7 @@ describe("QoS 2 and the store", () => {
   });
 });
 
-describe("QoS 2: another message under a known identifier", () => {
+describe("QoS 2: another message with a known identifier", () => {
   const left = { id: "msg_left", receivedAt: 1 };
 
   for (const [name, again, sessionPresent] of [
@@ -218,7 +218,7 @@ describe("QoS 2: another message under a known identifier", () => {
     ["other user properties", { dup: true, properties: { userProperties: { a: "1" } } }, true],
     ["the same contents without DUP on a new session", {}, false],
   ] as const) {
-    it(`${name}: takes the place of the entry`, async (t) => {
+    it(`${name}: replaces the entry`, async (t) => {
       const store = new Store();
       const { id, session } = await begin(t, store, "pubrec");
       await die(session);
@@ -231,7 +231,7 @@ describe("QoS 2: another message under a known identifier", () => {
     });
   }
 
-  it("the same without DUP is the known one where the session goes on (Aedes), whatever its time to live", async (t) => {
+  it("the same message without DUP is the known one where the session continues (Aedes), whatever its expiry interval", async (t) => {
     const store = new Store();
     const first = await openSession(t, { incoming: store.options });
     first.link.send(two(7, { properties: { messageExpiryInterval: 60 } }));
@@ -243,7 +243,7 @@ describe("QoS 2: another message under a known identifier", () => {
     assert.equal(idOf(second.receipts[0]!), idOf(first.receipts[0]!));
   });
 
-  it("the entries are read again at each connect: another instance may have had the lane", async (t) => {
+  it("the entries are read again at each connect: another instance may have been the receiver", async (t) => {
     const store = new Store();
     const { session } = await begin(t, store, "pubrec");
     const digest = store.entries.get(7)!.digest;

@@ -1,4 +1,4 @@
-/** The end of a receiving session while the broker goes on sending: nothing is received again by the next one. */
+/** End of a receiving session while the broker continues to send: the next session receives no message again. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
@@ -8,14 +8,14 @@ import { requireOrSkip } from "../../support/requirements.ts";
 import { eventually, memoryLog, uniqueId } from "../support.ts";
 
 const COUNT = 2_000;
-/** More than sockets and streams hold of what nobody reads. */
+/** In sum, the payloads exceed the buffers of sockets and streams without a reader. */
 const PAYLOAD = "x".repeat(4_000);
-/** Less than until a connection that does not close is cut off. */
+/** Less than the time after which a connection that does not close is cut off. */
 const AT_ONCE_MS = 1_500;
 
 describe("a session that ends under load", { ...requireOrSkip("mosquitto"), timeout: 60_000 }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: acknowledges what it took, and ends at once`, async (t) => {
+    it(`MQTT ${protocol}: acknowledges the messages it accepted, and ends at once`, async (t) => {
       const mosquitto = await startMosquitto({ extraConfig: "max_inflight_messages 1000" });
       t.after(() => mosquitto.stop());
       const clientId = uniqueId();

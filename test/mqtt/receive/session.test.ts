@@ -1,4 +1,4 @@
-/** The subscriptions of a persistent session follow what is wanted, packet by packet. */
+/** The subscriptions of a persistent session follow the wanted set, packet by packet. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
@@ -19,7 +19,7 @@ import { eventually, memoryLog, uniqueId } from "../support.ts";
 
 interface Opened {
   session: SubscriberSession;
-  /** What happened, in order: `settled`, `left <filter>`, `ids true`. */
+  /** Events in order: `settled`, `left <filter>`, `ids true`. */
   events: string[];
   received: string[];
   log: ReturnType<typeof memoryLog>;
@@ -60,9 +60,9 @@ const filtersOf = (packets: ISubscribePacket[]) =>
 const subscribed = (link: FakeConnection) => filtersOf(link.of("subscribe"));
 const left = (link: FakeConnection) => link.of("unsubscribe").flatMap(({ unsubscriptions }) => unsubscriptions);
 
-describe("subscriptions follow what is wanted", () => {
+describe("a session with wanted subscriptions", () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: by the difference alone`, async (t) => {
+    it(`MQTT ${protocol}: sends only the difference`, async (t) => {
       const broker = await fakeBroker(t);
       const opened = open(t, broker.url, protocol);
       const { session, events } = opened;
@@ -85,7 +85,7 @@ describe("subscriptions follow what is wanted", () => {
     });
   }
 
-  it("subscribes anew when the quality of service or the identifier of a filter changes", async (t) => {
+  it("subscribes again when the quality of service or the identifier of a filter changes", async (t) => {
     const broker = await fakeBroker(t);
     const opened = open(t, broker.url);
     for (const subscription of [
@@ -115,7 +115,7 @@ describe("subscriptions follow what is wanted", () => {
     );
   });
 
-  it("everything is subscribed again after a reconnect, although the broker says that it kept the session", async (t) => {
+  it("subscribes everything again after a reconnect, even if the broker reports that it kept the session", async (t) => {
     const broker = await fakeBroker(t, politeBut({ connect: (_, link) => accept(link, {}, true) }));
     const opened = open(t, broker.url);
     opened.session.want(wanted("a", "b"));
@@ -128,7 +128,7 @@ describe("subscriptions follow what is wanted", () => {
     assert.deepEqual(opened.events, ["ids true", "settled", "ids true", "settled"]);
   });
 
-  it("what is wanted while the broker is away is subscribed when it is back", async (t) => {
+  it("subscribes a filter wanted during an outage when the broker is back", async (t) => {
     const broker = await fakeBroker(t);
     const opened = open(t, broker.url);
     opened.session.want(wanted("a"));
@@ -143,7 +143,7 @@ describe("subscriptions follow what is wanted", () => {
     assert.deepEqual([subscribed(link), left(link)], [["b"], ["a"]]);
   });
 
-  it("a filter that is wanted again while it is being left is subscribed again", async (t) => {
+  it("subscribes a filter again that is wanted while it is being unsubscribed", async (t) => {
     const answers: (() => void)[] = [];
     const broker = await fakeBroker(
       t,
@@ -163,7 +163,7 @@ describe("subscriptions follow what is wanted", () => {
     assert.ok(!opened.events.includes("left a"));
   });
 
-  it("a thousand filters are subscribed without waiting for each, and without flooding the broker", async (t) => {
+  it("subscribes a thousand filters without waiting for each, and without flooding the broker", async (t) => {
     let unanswered = 0;
     let most = 0;
     const broker = await fakeBroker(
@@ -185,7 +185,7 @@ describe("subscriptions follow what is wanted", () => {
     assert.ok(most > 1 && most <= 64, `${most} at once`);
   });
 
-  it("knows from CONNACK whether copies carry identifiers", async (t) => {
+  it("reads from CONNACK whether copies carry identifiers", async (t) => {
     const broker = await fakeBroker(
       t,
       politeBut({ connect: (_, link) => accept(link, { subscriptionIdentifiersAvailable: false }) }),
@@ -197,7 +197,7 @@ describe("subscriptions follow what is wanted", () => {
   });
 });
 
-it("asks a broker for no more than CONNACK says that it takes", async (t) => {
+it("a session requests no more than the broker announces in CONNACK", async (t) => {
   const broker = await fakeBroker(t, modest);
   const opened = open(t, broker.url);
   const filters = Array.from({ length: 20 }, (_, i) => `f/${i}`);
@@ -213,7 +213,7 @@ describe("a filter that the broker refuses", () => {
     ["5", 0x87],
     ["3.1.1", 0x80],
   ] as const) {
-    it(`MQTT ${protocol}: stands in the status, keeps nothing else up, and is tried again on reconnecting`, async (t) => {
+    it(`MQTT ${protocol}: appears in the status, does not affect the others, and is retried on reconnecting`, async (t) => {
       let refusing = true;
       const broker = await fakeBroker(
         t,
@@ -250,7 +250,7 @@ describe("a filter that the broker refuses", () => {
 
 describe("the session at Mosquitto", requireOrSkip("mosquitto"), () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`MQTT ${protocol}: brings what came while the session was closed`, async (t) => {
+    it(`MQTT ${protocol}: receives the messages that arrived while it was closed`, async (t) => {
       const mosquitto = await startMosquitto();
       t.after(() => mosquitto.stop());
       const clientId = uniqueId();

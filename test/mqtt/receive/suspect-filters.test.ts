@@ -1,4 +1,4 @@
-/** Which request makes a broker end the connection: found in few reconnects, and never an innocent one. */
+/** Detection of the request at which a broker ends the connection: in few reconnects, and never an innocent one. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE;
 const AT_ONCE = 64;
 const all = () => true;
 
-/** One connection to a broker that ends it at the bad ones. @returns whether everything was answered */
+/** Simulates a connection to a broker that ends it at bad requests. @returns whether all requests were answered */
 function connectOnce(suspects: Suspects, wanted: string[], bad: ReadonlySet<string>, now = 0): boolean {
   const { alone, together } = suspects.plan(wanted);
   if (alone.length > 0) suspects.answered(); // PINGRESP
@@ -28,7 +28,7 @@ function connectOnce(suspects: Suspects, wanted: string[], bad: ReadonlySet<stri
   return true;
 }
 
-/** Connects until everything is answered that is not set aside. @returns the number of connections that ended */
+/** Reconnects until all requests are answered that are not set aside. @returns the number of ended connections */
 function settle(suspects: Suspects, wanted: string[], bad: ReadonlySet<string>, now = 0): number {
   let ends = 0;
   while (!connectOnce(suspects, wanted, bad, now)) if (++ends > 10_000) throw new Error("it does not end");
@@ -37,7 +37,7 @@ function settle(suspects: Suspects, wanted: string[], bad: ReadonlySet<string>, 
 
 const setAside = (suspects: Suspects) => new Set([...suspects.reasons()].map(([key]) => key));
 
-/** Found guilty at `now`. */
+/** Returns suspects of which `key` is condemned at `now`. */
 function condemned(key: string, now = 0): Suspects {
   const suspects = new Suspects();
   settle(suspects, [key], new Set([key]), now);
@@ -45,7 +45,7 @@ function condemned(key: string, now = 0): Suspects {
 }
 
 describe("the request at which the broker ends the connection", () => {
-  it("is found, and no other, with three ends at most for each", () => {
+  it("is found, and no other, with at most three ended connections for each", () => {
     const filters = fc.uniqueArray(
       fc.integer({ min: 0, max: 999 }).map((n) => `f/${n}`),
       { maxLength: 400 },
@@ -69,7 +69,7 @@ describe("the request at which the broker ends the connection", () => {
     assert.equal(suspects.plan(wanted).together.length, 9_999, "the others go together again");
   });
 
-  it("is none that is cut off with others, or once alone and then answered", () => {
+  it("is never one that was cut off together with others, or once alone and then answered", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1 }), (cutOff) => {
         const suspects = new Suspects();
@@ -87,7 +87,7 @@ describe("the request at which the broker ends the connection", () => {
     );
   });
 
-  it("is none at a broker that hangs up before it has answered anything", () => {
+  it("is not identified at a broker that ends the connection before any response", () => {
     const suspects = new Suspects();
     for (let i = 0; i < 20; i++) {
       suspects.sent("a");
@@ -95,7 +95,7 @@ describe("the request at which the broker ends the connection", () => {
     }
   });
 
-  it("is none that is merely never answered, and blames no other", () => {
+  it("is not one that is merely never answered, and does not blame another one", () => {
     const suspects = new Suspects();
     for (let i = 0; i < 2; i++) {
       suspects.answered();
@@ -110,8 +110,8 @@ describe("the request at which the broker ends the connection", () => {
   });
 });
 
-describe("what is set aside", () => {
-  it("is tried again after 10 minutes, then twice as long, up to 4 hours; each failure is one end", () => {
+describe("a request that is set aside", () => {
+  it("is retried after 10 minutes, then after twice the time, up to 4 hours; each failure ends one connection", () => {
     const suspects = condemned("a");
     let now = 0;
     for (const pause of [10, 20, 40, 80, 160, 240, 240].map((minutes) => minutes * MINUTE)) {
@@ -125,7 +125,7 @@ describe("what is set aside", () => {
     }
   });
 
-  it("is one at a time, a minute after a failure", () => {
+  it("is retried alone, a minute after a failure", () => {
     const bad = new Set(["a", "b", "c"]);
     const suspects = new Suspects();
     settle(suspects, [...bad], bad);
@@ -142,7 +142,7 @@ describe("what is set aside", () => {
     );
   });
 
-  it("is tried at once when another one is answered: the broker's rules have changed", () => {
+  it("is retried at once when another one is answered: the broker's rules have changed", () => {
     const bad = new Set(["a", "b"]);
     const suspects = new Suspects();
     settle(suspects, [...bad], bad);
@@ -156,7 +156,7 @@ describe("what is set aside", () => {
     assert.deepEqual(setAside(suspects), new Set());
   });
 
-  it("is tried when it is wanted anew, with one end, but not within a minute of the last verdict", () => {
+  it("is retried when it is wanted anew, at the cost of one connection, but not within a minute of the last verdict", () => {
     const suspects = condemned("a");
     suspects.renew("a", MINUTE - 1);
     assert.notEqual(suspects.reasonFor("a"), undefined);
@@ -169,7 +169,7 @@ describe("what is set aside", () => {
     assert.deepEqual(suspects.plan(["b"]), { alone: [], together: ["b"] }, "nothing is known of others");
   });
 
-  it("is forgotten when there are many that are not wanted", () => {
+  it("is forgotten when many of them are no longer wanted", () => {
     const suspects = new Suspects();
     for (let i = 0; i < 1_500; i++) settle(suspects, [`f/${i}`], new Set([`f/${i}`]));
     suspects.trim((key) => key === "f/0");

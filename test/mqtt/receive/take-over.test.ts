@@ -1,4 +1,4 @@
-/** Two clients with one client id: who is taken over, or may have been, waits instead of fighting for the session. */
+/** Two clients with one client id: a session that is or may have been taken over waits instead of reconnecting. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import { connected, eventually, memoryLog, next, openConnection, uniqueId } from "../support.ts";
 
-/** A connection that fights comes back within a second. */
+/** A connection that contests the session reconnects within a second. */
 const LONG_ENOUGH_TO_FIGHT_MS = 2_500;
 
 describe("a session that is taken over", { ...requireOrSkip("mosquitto"), concurrency: true }, () => {
@@ -53,9 +53,9 @@ describe("a session that is taken over", { ...requireOrSkip("mosquitto"), concur
   }
 });
 
-describe("a connection that may not connect now", { ...requireOrSkip("mosquitto"), concurrency: true }, () => {
+describe("a connection that may not connect at present", { ...requireOrSkip("mosquitto"), concurrency: true }, () => {
   for (const protocol of ["5", "3.1.1"] as const) {
-    it(`waits until it may, and then has its session, MQTT ${protocol}`, async (t) => {
+    it(`waits until it may connect, and then has its session, MQTT ${protocol}`, async (t) => {
       const mosquitto = await startMosquitto();
       t.after(() => mosquitto.stop());
       const clientId = uniqueId();

@@ -1,4 +1,4 @@
-/** When a batch leaves, what is in it, and what each event gets of the answer. */
+/** Batches: when one leaves, its events, and the result of each event. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { HTTP } from "cloudevents";
@@ -53,7 +53,7 @@ function setup(reply: (call: Call, ids: string[]) => Reply | Promise<Reply> = ()
 const idsOf = ({ body }: Call): string[] => JSON.parse(body.toString()).map(({ id }: { id: string }) => id);
 
 describe("a batch", () => {
-  it("leaves when it is full, signed, in the order of coming, with payloads byte for byte", async () => {
+  it("leaves when it is full, signed, in order of arrival, with payloads byte for byte", async () => {
     const { add, calls } = setup();
     const events = [add({}, "1.10"), add({}, "text", 3), add({}, "\xff")];
     for (const { result } of events) assert.equal((await result).statusCode, 204);
@@ -87,7 +87,7 @@ describe("a batch", () => {
     assert.deepEqual(idsOf(calls[1]!), [third.id]);
   });
 
-  it("leaves at once, as all that follow, when the worker closes", async () => {
+  it("leaves at once when the worker closes, as do all following ones", async () => {
     const { add, calls, drain } = setup();
     const first = add();
     drain();
@@ -96,7 +96,7 @@ describe("a batch", () => {
     assert.equal(calls.length, 2);
   });
 
-  it("becomes no larger than 8 MiB, and holds up no more than a few", async () => {
+  it("does not exceed 8 MiB, and stops the worker while too many bytes are held", async () => {
     const { add, calls, brakes } = setup();
     const large = "x".repeat(3 * 1024 * 1024);
     const events = Array.from({ length: 12 }, () => add({ batch: { maxSize: 500, maxWaitMs: 0 } }, large));
@@ -111,7 +111,7 @@ describe("a batch", () => {
     assert.equal(idsOf(calls.at(-1)!).length, 1, "a single event leaves whatever its size");
   });
 
-  it("waits while as many calls as allowed are under way", async () => {
+  it("waits while the allowed number of calls is in progress", async () => {
     const open: (() => void)[] = [];
     const { add, calls } = setup(() => new Promise((done) => open.push(() => done({ statusCode: 204 }))));
     const events = Array.from({ length: 9 }, () => add({ concurrency: 2 }));
@@ -123,7 +123,7 @@ describe("a batch", () => {
     await Promise.all(events.map(({ result }) => result));
   });
 
-  it("takes events that the answer names as failed, and only those", async () => {
+  it("fails exactly the events that the response names as failed", async () => {
     const { add, calls } = setup((_call, ids) => ({
       statusCode: 200,
       responseBody: JSON.stringify({ failed: [ids[0], "msg_unknown", 7] }),
@@ -156,7 +156,7 @@ describe("a batch", () => {
     ["is 500", { statusCode: 500, error: "http_error", responseBody: "{}" }, "http_error"],
     ["never came", { error: "timeout" }, "timeout"],
   ] as const) {
-    it(`takes an answer that ${what} for all of its events`, async () => {
+    it(`counts a response that ${what} for all of its events`, async () => {
       const { add } = setup(() => reply);
       const results = await Promise.all([add(), add(), add()].map(({ result }) => result));
       for (const result of results) assert.equal(result.error, error);
@@ -168,7 +168,7 @@ describe("a batch", () => {
   }
 
   for (const reply of [{ statusCode: 429, retryAfter: "60" }, { statusCode: 410 }]) {
-    it(`turns back what has not left, after ${reply.statusCode}, since that uses up no attempt`, async () => {
+    it(`postpones unsent events after ${reply.statusCode}, since that uses up no attempt`, async () => {
       const { add, calls } = setup(() => ({ ...reply, error: "http_error" }));
       const events = [add(), add(), add(), add(), add()];
       for (const { result } of events) assert.equal((await result).statusCode, reply.statusCode);
@@ -176,14 +176,14 @@ describe("a batch", () => {
     });
   }
 
-  it("keeps the first 1 KiB of a long answer with each event", async () => {
+  it("keeps the first 1 KiB of a long response with each event", async () => {
     const { add } = setup(() => ({ statusCode: 500, error: "http_error", responseBody: "x".repeat(2_000) }));
     const [first] = await Promise.all([add(), add(), add()].map(({ result }) => result));
     assert.equal(first!.responseBody!.length, 1_024);
   });
 });
 
-it("takes up as many jobs as its calls can hold, and those of the next one, within bounds", () => {
+it("the worker takes as many jobs as its calls and the next call can hold, within bounds", () => {
   assert.equal(jobsAtOnce({ concurrency: 10 }), 10);
   assert.equal(jobsAtOnce({ concurrency: 1, batch: { maxSize: 500, maxWaitMs: 0 } }), 1_000);
   assert.equal(jobsAtOnce({ concurrency: 10, batch: { maxSize: 20, maxWaitMs: 0 } }), 220);

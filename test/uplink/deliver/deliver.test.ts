@@ -1,4 +1,4 @@
-/** One attempt: what is sent, and what follows from each answer. */
+/** One delivery attempt: the request sent, and the consequences of each response. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bullmq";
@@ -79,7 +79,7 @@ const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
 });
 
 describe("a delivery attempt", () => {
-  it("signs what it sends, with the registration as it is now", async () => {
+  it("signs its request, with the current registration", async () => {
     const { run, calls } = setup(answered(204));
     const kept = await run();
     const { url, headers, body, timeoutMs } = calls[0]!;
@@ -92,7 +92,7 @@ describe("a delivery attempt", () => {
     assert.deepEqual({ ...kept, at: "" }, { at: "", statusCode: 204, error: null, durationMs: 3 });
   });
 
-  it("is tried again after the time of the schedule, and the attempt is kept with the job", async () => {
+  it("is retried after the time of the schedule, and recorded with the job", async () => {
     const { run, rests } = setup(answered(500));
     const error = await run(1).catch((caught: unknown) => caught);
     assert.ok(error instanceof RetryLater);
@@ -102,7 +102,7 @@ describe("a delivery attempt", () => {
     assert.deepEqual(rests, [], "an answer of 500 slows nothing else down");
   });
 
-  it("keeps no credential that the receiver echoes", async () => {
+  it("records no credential that the receiver echoes", async () => {
     const headers = { "x-api-key": "k3y-value" };
     const auth = { type: "bearer", token: "t0ken-value" } as const;
     const responseBody = "Bearer t0ken-value, k3y-value, acc3ss-token, t0ken-va";
@@ -114,7 +114,7 @@ describe("a delivery attempt", () => {
     assert.doesNotMatch(error.stack! + error.message, /acc3ss/);
   });
 
-  it("is a dead letter once the schedule is used up", async () => {
+  it("becomes a dead letter when the schedule is used up", async () => {
     const { run, logged, deadLetters } = setup({ ...answered(404), responseBody: "who?" });
     const error = await run(2).catch((caught: unknown) => caught);
     assert.ok(error instanceof UnrecoverableError);
@@ -129,20 +129,20 @@ describe("a delivery attempt", () => {
     ["502", answered(502)],
     ["a time-out", { error: "timeout", durationMs: 1 } as const],
   ] as const) {
-    it(`lets the endpoint rest after ${name}, longer each time`, async () => {
+    it(`pauses the endpoint after ${name}, longer each time`, async () => {
       const { run, rests } = setup(result);
       for (let i = 0; i < 7; i++) await assert.rejects(run());
       assert.deepEqual(rests, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
     });
   }
 
-  it("calls nobody for what the filter leaves out", async () => {
+  it("makes no call for messages that the filter drops", async () => {
     const { run, calls, observed, filtered } = setup(answered(500), {}, { kind: "filtered" });
     assert.deepEqual(await run(), { filtered: true });
     assert.deepEqual([calls.length, observed.length, filtered.length], [0, 0, 1]);
   });
 
-  it("is a dead letter at once, with the reason, where an expression fails", async () => {
+  it("becomes a dead letter at once, with the reason, when an expression fails", async () => {
     const failure = { error: "transform_error", detail: "the result is nothing", durationMs: 1 } as const;
     const { run, calls, rests, observed } = setup(answered(204), {}, { kind: "failed", result: failure });
     const error = await run().catch((caught: unknown) => caught);
@@ -152,7 +152,7 @@ describe("a delivery attempt", () => {
     assert.deepEqual([calls.length, rests.length, observed[0]!.decision.kind], [0, 0, "dead"]);
   });
 
-  it("makes the whole endpoint wait as Retry-After says, and consumes no attempt", async () => {
+  it("pauses the whole endpoint as Retry-After demands, and uses up no attempt", async () => {
     const { run, rests, logged } = setup({ ...answered(429, "7"), responseBody: "slow down" });
     await assert.rejects(run(), RateLimitError);
     assert.deepEqual(rests, [7_000]);
@@ -176,7 +176,7 @@ describe("a delivery attempt", () => {
     ["paused", { enabled: false }],
     ["disabled", { disabled: { at: "", reason: "" } }],
   ] as const) {
-    it(`is put off while the webhook is ${name}`, async () => {
+    it(`is postponed while the webhook is ${name}`, async () => {
       const { run, calls, delayedTo } = setup(answered(204), changes);
       await assert.rejects(run(), DelayedError);
       assert.equal(calls.length, 0);
@@ -184,7 +184,7 @@ describe("a delivery attempt", () => {
     });
   }
 
-  it("waits without being called while the breaker is open", async () => {
+  it("waits without a call while the breaker is open", async () => {
     const { run, calls, rests } = setup(answered(500));
     for (let i = 0; i < 10; i++) await assert.rejects(run(), RetryLater);
     assert.deepEqual(rests, [30_000], "ten answers of 500 in a row open it");
@@ -193,14 +193,14 @@ describe("a delivery attempt", () => {
     assert.deepEqual(rests, [30_000, 30_000]);
   });
 
-  it("delivers again, without using up an attempt, when the reply could not be stored", async () => {
+  it("is repeated, without using up an attempt, when the reply could not be stored", async () => {
     const { run, observed, delayedTo } = setup({ statusCode: 200, durationMs: 1 }, {}, undefined, false);
     await assert.rejects(run(), DelayedError);
     assert.equal(delayedTo.length, 1);
     assert.deepEqual(observed, []);
   });
 
-  it("does not end when its webhook was removed: it goes with what waits", async () => {
+  it("does not end the job of a removed webhook, which is removed with the queue", async () => {
     const delayedTo: number[] = [];
     const job = { moveToDelayed: async (at: number) => void delayedTo.push(at) } as unknown as Job<DeliveryJob>;
     const deliver = createDeliver("wh_1", {

@@ -1,4 +1,4 @@
-/** Nothing that is kept of an answer holds a credential of the webhook. */
+/** A recorded response contains no credential of the webhook. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -9,7 +9,7 @@ import type { Webhook } from "../../../src/webhooks/webhook.ts";
 const base = { url: "https://example.test/", headers: {}, secret: `whsec_${"c2VjcmV0".repeat(4)}` };
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-describe("a kept answer", () => {
+describe("a recorded response", () => {
   const basic: Webhook["auth"] = { type: "basic", username: "user", password: 'pass"wörd' };
   const oauth2: Webhook["auth"] = {
     ...{ type: "oauth2", tokenUrl: "https://login.test/", clientId: "client", clientSecret: "s&cr=t one" },
@@ -33,20 +33,20 @@ describe("a kept answer", () => {
   ];
   for (const [name, webhook, secret] of cases) {
     const secrets = secretsOf({ ...base, ...webhook }, "acc3ss-token");
-    it(`does not hold ${name}`, () => {
+    it(`does not contain ${name}`, () => {
       assert.equal(maskSecrets(`you sent ${secret}, twice: ${secret}.`, secrets), `you sent ${MASK}, twice: ${MASK}.`);
       assert.equal(maskSecrets(`cut: ${secret.slice(0, -1)}`, secrets), `cut: ${MASK}`);
     });
   }
 
-  it("is left as it is where it holds none", () => {
+  it("is unchanged if it contains none", () => {
     const secrets = secretsOf({ ...base, auth: basic, headers: { "x-tenant": "tenant-7" } });
     const text = '{"user":"user","tenant":"tenant-7"}';
     assert.equal(maskSecrets(text, secrets), text);
   });
 
-  it("holds no secret, and no beginning of one at its end, whatever stands around it", () => {
-    // A small alphabet, without the mask's character, so that occurrences overlap.
+  it("contains no secret, and no start of one at its end, in any surrounding text", () => {
+    // A small alphabet without the mask's character, so that occurrences overlap.
     const word = (minLength: number) =>
       fc.array(fc.constantFrom("a", "b", "c"), { minLength, maxLength: 8 }).map((all) => all.join(""));
     const texts = fc.tuple(fc.array(word(4), { minLength: 1, maxLength: 4 }), fc.array(word(0), { maxLength: 12 }));

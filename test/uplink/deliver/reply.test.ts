@@ -1,4 +1,4 @@
-/** Where an answer is published, and what may be registered. */
+/** Topics to which replies are published, and reply topics that may be registered. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Problem } from "../../../src/errors.ts";
@@ -22,7 +22,7 @@ const reply = (replyTopic: string | undefined, from: Message = message, changes:
   replyOf({ id: "wh_1", topics, ...(replyTopic !== undefined && { replyTopic }) }, from, { ...answer, ...changes });
 
 describe("replies", () => {
-  it("go to the topic made from the message's", () => {
+  it("are published to the topic derived from the message's topic", () => {
     const expected = { id: replyId("wh_1", "msg_1"), payload: answer.body, contentType: "image/png" };
     assert.deepEqual(reply("{topic}/reply"), { ...expected, topic: "devices/a/reply" });
     assert.deepEqual(reply("log"), { ...expected, topic: "log" });

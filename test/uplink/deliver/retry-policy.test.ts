@@ -10,7 +10,7 @@ const HOUR = 3_600_000;
 const middle = () => 0.5;
 const first = { attemptsMade: 0, schedule: DEFAULT_SCHEDULE_SECONDS, now };
 
-/** The answer in short, for a table: `again` and `again+slow` are retryAt without and with slowDown. */
+/** Short form of a decision, for a table: `again` and `again+slow` are retryAt without and with slowDown. */
 function verdict(result: Partial<AttemptResult>): string {
   const decision = decide({ durationMs: 1, ...result }, first, middle);
   switch (decision.kind) {
@@ -24,7 +24,7 @@ function verdict(result: Partial<AttemptResult>): string {
   }
 }
 
-describe("decide: the answer table", () => {
+describe("decide: the response table", () => {
   const table: [AttemptResult["statusCode"], retryAfter: string | undefined, expected: string][] = [
     [200, undefined, "delivered"],
     [201, undefined, "delivered"],
@@ -87,13 +87,13 @@ describe("decide: the answer table", () => {
     it(`${error}: ${expected}`, () => assert.equal(verdict({ error }), expected));
   }
 
-  it("tries again after an expression that was not evaluated", () => {
+  it("retries after an expression that was not evaluated", () => {
     for (const error of ["filter_error", "transform_error"] as const) {
       assert.equal(verdict({ error, notEvaluated: true }), "again");
     }
   });
 
-  it("lets the status line decide, whatever happened to the body after it", () => {
+  it("decides by the status line, whatever happened to the body", () => {
     assert.equal(verdict({ statusCode: 200, error: "timeout" }), "delivered");
     assert.equal(verdict({ statusCode: 500, error: "timeout" }), "again");
     assert.equal(verdict({ statusCode: 200, error: "not_accepted" }), "again", "the answer to a batch names the event");
@@ -101,7 +101,7 @@ describe("decide: the answer table", () => {
 });
 
 describe("decide: the schedule", () => {
-  it("is ten attempts: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h between them", () => {
+  it("has ten attempts: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h between them", () => {
     const delays = [];
     for (let attemptsMade = 0; ; attemptsMade++) {
       const decision = decide({ statusCode: 500, durationMs: 1 }, { ...first, attemptsMade }, middle);
@@ -116,7 +116,7 @@ describe("decide: the schedule", () => {
     assert.deepEqual(delays, expected);
   });
 
-  it("spreads by 20 % either way", () => {
+  it("varies by 20 % in both directions", () => {
     const delayWith = (random: number) => {
       const decision = decide({ statusCode: 500, durationMs: 1 }, { ...first, attemptsMade: 1 }, () => random);
       return decision.kind === "retryAt" ? decision.delayMs : Number.NaN;
@@ -140,7 +140,7 @@ describe("decide: the schedule", () => {
 });
 
 describe("retryAfterMs", () => {
-  it("reads all three date forms of RFC 9110", () => {
+  it("reads all three date formats of RFC 9110", () => {
     const sent = Date.parse("1994-11-06T08:49:37Z") - 10_000;
     for (const date of [
       "Sun, 06 Nov 1994 08:49:37 GMT",
@@ -151,14 +151,14 @@ describe("retryAfterMs", () => {
     }
   });
 
-  it("keeps to 1 s … 24 h", () => {
+  it("is limited to 1 s … 24 h", () => {
     assert.equal(retryAfterMs("Wed, 04 Mar 2026 11:00:00 GMT", now), 1_000);
     assert.equal(retryAfterMs("Wed, 04 Mar 2099 11:00:00 GMT", now), 24 * HOUR);
     assert.equal(retryAfterMs("9".repeat(400), now), 24 * HOUR);
     assert.equal(retryAfterMs(" 7 ", now), 7_000);
   });
 
-  it("takes nothing else", () => {
+  it("ignores all other values", () => {
     for (const value of [
       undefined,
       "",

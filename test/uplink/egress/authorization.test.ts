@@ -1,4 +1,4 @@
-/** How the bridge proves itself: over real HTTP, with a small authorization server. */
+/** Authorization of the bridge's calls: over real HTTP, with a small authorization server. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { type AuthorizedCall, createAuthorizedSend } from "../../../src/uplink/egress/authorization.ts";
@@ -65,7 +65,7 @@ describe("authorization", () => {
     assert.ok(receiver.calls.every(({ headers }) => headers["x-own"] === "1"));
   });
 
-  it("asks for a token as RFC 6749 says", async () => {
+  it("requests a token as RFC 6749 specifies", async () => {
     assert.equal((await send()(call(oauth2({ scope: "a b", audience: "https://api" })))).statusCode, 204);
     const [{ headers, body }] = server.calls as [Receiver["calls"][0]];
     const [user, password] = Buffer.from(headers.authorization!.slice("Basic ".length), "base64").toString().split(":");
@@ -79,7 +79,7 @@ describe("authorization", () => {
     });
   });
 
-  it("asks once for many calls at a time, and keeps what it got", async () => {
+  it("requests one token for many concurrent calls, and keeps it", async () => {
     const shared = send();
     server.delayMs = 50;
     const results = await Promise.all(Array.from({ length: 20 }, () => shared(call(oauth2()))));
@@ -90,7 +90,7 @@ describe("authorization", () => {
     assert.equal(server.attempts.length, 2, "another scope is another token");
   });
 
-  it("asks anew when a kept token is refused, once and within the attempt", async () => {
+  it("requests a new token when a kept one is refused, once and within the attempt", async () => {
     const shared = send();
     await shared(call(oauth2()));
     good = "withdrawn by the server";
@@ -131,7 +131,7 @@ describe("authorization", () => {
     });
   }
 
-  it("is auth_error where the token endpoint may not be called", async () => {
+  it("is auth_error where the token endpoint must not be called", async () => {
     const guarded = createSenders({ guard: createAddressGuard({ allow: [] }) });
     const result = await createAuthorizedSend(guarded.send)(call(oauth2()));
     assert.deepEqual(
@@ -141,7 +141,7 @@ describe("authorization", () => {
     await guarded.close(0);
   });
 
-  it("keeps a token as long as it lasts, less a margin", async () => {
+  it("keeps a token for its lifetime, less a margin", async () => {
     for (const [expiresIn, fresh, stale] of [
       [3_600, 3_569_000, 3_571_000],
       [20, 9_000, 11_000],

@@ -1,11 +1,11 @@
 /**
- * What no webhook may call, written down a second time, and addresses as numbers: worked out with BigInt, so that
+ * Addresses that webhooks must not call, written a second time, and addresses as numbers. Computed with BigInt, so that
  * nothing is shared with the code under test.
  */
 
 export type Family = 4 | 6;
 
-/** The IANA special-purpose registries, multicast and the rest: prefix, and the rule as a refusal names it. */
+/** The IANA special-purpose registries, multicast and further ranges: prefix, and the rule as a refusal names it. */
 const PREFIXES: Record<string, string> = {
   "0.0.0.0/8": "this network 0.0.0.0/8, RFC 791",
   "0.0.0.0/32": "this host 0.0.0.0/32, RFC 1122",
@@ -81,7 +81,10 @@ export const SPECIAL: readonly Special[] = Object.entries(PREFIXES).map(([cidr, 
 
 export const LAST: Record<Family, bigint> = { 4: 2n ** 32n - 1n, 6: 2n ** 128n - 1n };
 
-/** The rule an address is refused by: the narrowest prefix around it. Not for addresses with an IPv4 address inside. */
+/**
+ * Returns the rule that refuses an address: the narrowest prefix around it. Not for addresses that embed an IPv4
+ * address.
+ */
 export function expectedRule(family: Family, n: bigint): string | undefined {
   const around = SPECIAL.filter((each) => each.family === family && each.first <= n && n <= each.last);
   const [narrowest] = around.sort((a, b) => (a.last - a.first < b.last - b.first ? -1 : 1));
@@ -105,7 +108,7 @@ export function v6ToNumber(ip: string): bigint {
   return [...left, ...middle, ...right].reduce((sum, group) => sum * 65_536n + group, 0n);
 }
 
-/** Without `::`, which is one of many notations of the same address. */
+/** Omits `::`, which is only one of many notations of the same address. */
 export function v6ToText(n: bigint): string {
   return [7n, 6n, 5n, 4n, 3n, 2n, 1n, 0n].map((i) => ((n >> (i * 16n)) & 0xffffn).toString(16)).join(":");
 }

@@ -8,7 +8,7 @@ const guard = createAddressGuard({ allow: [] });
 
 describe("the table of refused networks", () => {
   for (const { cidr, rule, family, first, last } of SPECIAL) {
-    it(`${cidr}, border to border, and its neighbours`, () => {
+    it(`agrees with the registries on ${cidr}, border to border, and on its neighbours`, () => {
       assert.equal(expectedRule(family, last) === undefined, false);
       fc.assert(
         fc.property(fc.bigInt({ min: first, max: last }), (n) => {
@@ -16,7 +16,7 @@ describe("the table of refused networks", () => {
         }),
         { examples: [[first], [last]], numRuns: 50 },
       );
-      // The rule itself is heard, unless narrower ones fill the prefix.
+      // The rule itself is named, unless narrower ones fill the prefix.
       const heard = [first, last, (first + last) / 2n].map((n) => guard.check(toText(family, n)));
       assert.ok(heard.includes(rule), heard.join("; "));
       for (const outside of [first - 1n, last + 1n]) {
@@ -26,7 +26,7 @@ describe("the table of refused networks", () => {
     });
   }
 
-  it("says the same as the registries of any IPv4 address, and of any IPv6 address", () => {
+  it("agrees with the registries on any IPv4 address and any IPv6 address", () => {
     for (const family of [4, 6] as const) {
       const anywhere = fc.bigInt({ min: 0n, max: LAST[family] });
       const unicast = fc.bigInt({ min: 1n << 125n, max: (1n << 126n) - 1n });
@@ -57,19 +57,19 @@ describe("the table of refused networks", () => {
     for (const [ip, rule] of Object.entries(expected)) assert.equal(guard.check(ip), rule, ip);
   });
 
-  it("lets the public internet pass", () => {
+  it("allows the public internet", () => {
     for (const ip of ["1.1.1.1", "8.8.8.8", "223.255.255.255", "2606:4700:4700::1111", "2000::", "2001:200::1"]) {
       assert.equal(guard.check(ip), undefined, ip);
     }
   });
 
-  it("refuses what is no address", () => {
+  it("refuses text that is not an address", () => {
     const texts = ["", "example.com", "127.1", "0x7f000001", "2130706433", "1.2.3.4.5", "01.2.3.4", "::g", "[::1]"];
     texts.push("127.0.0.1%lo", "127.0.0.1 ", " ::1", "::127.1", "::ffff:0x7f.0.0.1", "1::2::3");
     for (const text of texts) assert.equal(guard.check(text), "not an IP address", text);
   });
 
-  it("judges an address with a zone id like the one without, and refuses a zone on a global address", () => {
+  it("judges an address with a zone id like the same address without, and refuses a zone on a global address", () => {
     assert.equal(guard.check("fe80::1%eth0"), "link-local fe80::/10, RFC 4291");
     assert.equal(guard.check("::1%1"), "loopback ::1/128, RFC 4291");
     assert.equal(guard.check("::ffff:127.0.0.1%lo"), "loopback 127.0.0.0/8, RFC 1122");

@@ -23,7 +23,7 @@ describe("senders", needsOpenssl, () => {
     for (const each of cleanup.reverse()) await each();
   });
 
-  /** Answers with the name in the client's certificate. */
+  /** Starts a server that responds with the name in the client's certificate. */
   async function serve(options: { clients?: string } = {}): Promise<{ url: string; server: Server }> {
     const { cert, key } = ours.issue("server");
     const mutual = options.clients ? { ca: options.clients, requestCert: true, rejectUnauthorized: true } : {};
@@ -48,20 +48,20 @@ describe("senders", needsOpenssl, () => {
     return { senders, post };
   }
 
-  it("trust a private CA where it is given, and there alone", async () => {
+  it("trust a private CA only where it is configured", async () => {
     const { url } = await serve();
     const { senders, post } = open();
     assert.equal((await post(url)).error, "tls_error");
     assert.equal((await post(url, { ca: theirs.cert })).error, "tls_error");
     assert.equal((await post(url, { ca: ours.cert })).statusCode, 200);
     assert.equal((await post(url, { ca: theirs.cert + ours.cert })).statusCode, 200);
-    // Had they shared connections or TLS sessions, these would get through now.
+    // With shared connections or TLS sessions, these calls would now succeed.
     assert.equal((await post(url)).error, "tls_error");
     assert.equal((await post(url, { ca: theirs.cert })).error, "tls_error");
     assert.equal(senders.size, 3);
   });
 
-  it("show each webhook's own certificate to a receiver that demands one", async () => {
+  it("present each webhook's own certificate to a receiver that requires one", async () => {
     const { url } = await serve({ clients: ours.cert });
     const { post } = open();
     const [one, two, stranger] = [ours.issue("one"), ours.issue("two"), theirs.issue("stranger")];
@@ -79,7 +79,7 @@ describe("senders", needsOpenssl, () => {
     }
   });
 
-  it("are no more than they may be, and what runs with one that has to go ends well", async () => {
+  it("do not exceed their maximum, and a call on an evicted one still completes", async () => {
     const { url, server } = await serve();
     const { senders, post } = open({ maxIdentities: 2 });
     server.removeAllListeners("request");
@@ -93,7 +93,7 @@ describe("senders", needsOpenssl, () => {
     assert.deepEqual([statusCode, responseBody], [200, "late"]);
   });
 
-  it("close what nothing uses any more", async () => {
+  it("close unused ones", async () => {
     const { url, server } = await serve();
     const { senders, post } = open({ idleMs: 50 });
     const connected = once(server, "secureConnection") as Promise<[TLSSocket]>;
@@ -105,7 +105,7 @@ describe("senders", needsOpenssl, () => {
     assert.equal((await post(url, { ca: ours.cert })).statusCode, 200, "and open it again");
   });
 
-  it("need nothing more for webhooks without", async () => {
+  it("are not multiplied by webhooks without certificates", async () => {
     const server = createServer((_request, response) => response.end()).listen(0, "127.0.0.1");
     await once(server, "listening");
     cleanup.push(() => server.close());

@@ -16,7 +16,7 @@ after(async () => {
 
 const loopback = ["127.0.0.0/8"];
 type Resolve = NonNullable<AddressGuardOptions["resolve"]>;
-/** A resolver that answers every name with these addresses. */
+/** Makes a resolver that returns these addresses for every name. */
 const resolvingTo =
   (...addresses: string[]): Resolve =>
   (_hostname, _options, done) =>
@@ -56,7 +56,7 @@ const serveRaw = async (handler: (socket: Socket) => void) => {
   });
   return `http://127.0.0.1:${await listening(server)}`;
 };
-/** A TCP port on which nobody listens. */
+/** Returns a TCP port without a listener. */
 async function closedPort(): Promise<number> {
   const server = createTcpServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -68,8 +68,8 @@ async function closedPort(): Promise<number> {
 
 const { post } = sender();
 
-describe("send: an answer", () => {
-  it("2xx is passed on with the start of its body, and the request arrives as given", async () => {
+describe("send: a response", () => {
+  it("with 2xx is returned with the start of its body, and the request arrives as given", async () => {
     let seen: unknown;
     const url = await serve((request, response) => {
       const chunks: Buffer[] = [];
@@ -85,13 +85,13 @@ describe("send: an answer", () => {
     assert.deepEqual({ ...result, durationMs: 0 }, { durationMs: 0, statusCode: 201, responseBody: "thanks" });
   });
 
-  it("without a body has none", async () => {
+  it("with 204 has no body", async () => {
     const url = await serve((_request, response) => response.writeHead(204).end());
     assert.deepEqual({ ...(await post(url)), durationMs: 0 }, { durationMs: 0, statusCode: 204 });
   });
 
   for (const statusCode of [400, 410, 500]) {
-    it(`${statusCode} is an http_error`, async () => {
+    it(`with ${statusCode} is an http_error`, async () => {
       const url = await serve((_request, response) => response.writeHead(statusCode).end("no"));
       const result = await post(url);
       assert.deepEqual([result.statusCode, result.error, result.responseBody], [statusCode, "http_error", "no"]);
@@ -99,7 +99,7 @@ describe("send: an answer", () => {
   }
 
   for (const statusCode of [301, 302, 303, 307, 308]) {
-    it(`${statusCode} is not followed`, async () => {
+    it(`with ${statusCode} is not followed`, async () => {
       let calls = 0;
       const url = await serve((_request, response) => {
         calls++;
@@ -110,13 +110,13 @@ describe("send: an answer", () => {
     });
   }
 
-  it("passes Retry-After on", async () => {
+  it("has its Retry-After passed on", async () => {
     const url = await serve((_request, response) => response.writeHead(429, { "retry-after": "17" }).end());
     const result = await post(url);
     assert.deepEqual([result.statusCode, result.retryAfter], [429, "17"]);
   });
 
-  it("is found behind early hints", async () => {
+  it("is found after early hints", async () => {
     const url = await serve((_request, response) => {
       response.writeEarlyHints({ link: "</a>; rel=preload" });
       response.writeHead(200).end("ok");
@@ -125,8 +125,8 @@ describe("send: an answer", () => {
   });
 });
 
-describe("send: the body of an answer", () => {
-  it("keeps 1 KiB of 100 KiB, and the next call works", async () => {
+describe("send: the body of a response", () => {
+  it("is cut to 1 KiB of 100 KiB, and the next call works", async () => {
     const url = await serve((_request, response) => response.end("x".repeat(100 * 1_024)));
     for (let i = 0; i < 3; i++) {
       const { statusCode, responseBody, responseTruncated } = await post(url);
@@ -134,7 +134,7 @@ describe("send: the body of an answer", () => {
     }
   });
 
-  it("drains up to 64 KiB, so that the connection is used again", async () => {
+  it("is drained up to 64 KiB, so that the connection is reused", async () => {
     const ports = new Set<number | undefined>();
     const url = await serve((request, response) => {
       ports.add(request.socket.remotePort);
@@ -144,19 +144,19 @@ describe("send: the body of an answer", () => {
     assert.ok(ports.size <= 2, String(ports.size));
   });
 
-  it("keeps more for a call that wants it", async () => {
+  it("is kept up to a higher limit if the call sets one", async () => {
     const url = await serve((_request, response) => response.end("x".repeat(200_000)));
     assert.equal((await post(url, { maxResponseBytes: 150_000 })).responseBody?.length, 150_000);
     const whole = await post(url, { maxResponseBytes: 200_000 });
     assert.deepEqual([whole.responseBody?.length, whole.responseTruncated], [200_000, undefined]);
   });
 
-  it("cuts no character in half and holds no U+0000", async () => {
+  it("is not cut within a character and contains no U+0000", async () => {
     const url = await serve((_request, response) => response.end(`\u0000${"é".repeat(2_000)}`));
     assert.equal((await post(url)).responseBody, `\ufffd${"é".repeat(511)}`);
   });
 
-  it("that never ends is broken off: when fast, after 64 KiB", async () => {
+  it("that never ends is cut off: when fast, after 64 KiB", async () => {
     const url = await serve((_request, response) => {
       response.writeHead(200);
       const more = () => {
@@ -170,7 +170,7 @@ describe("send: the body of an answer", () => {
     assert.ok(result.durationMs < 4_000);
   });
 
-  it("that never ends is broken off: when slow, at the time-out; the status line counts", async () => {
+  it("that never ends is cut off: when slow, at the time-out; the status line counts", async () => {
     const url = await serve((request, response) => {
       response.writeHead(request.url === "/ok" ? 200 : 500);
       response.write("a");
@@ -181,7 +181,7 @@ describe("send: the body of an answer", () => {
     assert.deepEqual([no.statusCode, no.error], [500, "http_error"]);
   });
 
-  it("that breaks off changes nothing either", async () => {
+  it("that breaks off does not change the result either", async () => {
     const url = await serveRaw((socket) => {
       socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc"));
     });
@@ -190,8 +190,8 @@ describe("send: the body of an answer", () => {
   });
 });
 
-describe("send: no answer", () => {
-  it("timeout: headers that never come; the socket is closed", async () => {
+describe("send: no response", () => {
+  it("timeout: headers that never arrive; the socket is closed", async () => {
     let closed: Promise<unknown> | undefined;
     const url = await serve((request) => {
       closed = once(request.socket, "close");
@@ -203,7 +203,7 @@ describe("send: no answer", () => {
     await closed;
   });
 
-  it("timeout: also while it waits for DNS", async () => {
+  it("timeout: also during DNS resolution", async () => {
     const { post } = sender({ resolve: () => {} });
     const result = await post("http://x.example/", { timeoutMs: 100 });
     assert.deepEqual([result.error, result.durationMs < 1_000], ["timeout", true]);
@@ -221,14 +221,14 @@ describe("send: no answer", () => {
     assert.equal((await byName(`http://x.example:${port}/`)).error, "connection_refused");
   });
 
-  it("connection_reset: by a reset, and by a close without an answer", async () => {
+  it("connection_reset: by a reset, and by a close without a response", async () => {
     const resetting = await serveRaw((socket) => socket.once("data", () => socket.resetAndDestroy()));
     assert.equal((await post(resetting)).error, "connection_reset");
     const closing = await serveRaw((socket) => socket.once("data", () => socket.end()));
     assert.equal((await post(closing)).error, "connection_reset");
   });
 
-  it("network_error: an answer that is no HTTP, or with endless headers", async () => {
+  it("network_error: a response that is not HTTP, or with endless headers", async () => {
     const nonsense = await serveRaw((socket) => socket.once("data", () => socket.end("SSH-2.0-OpenSSH\r\n")));
     assert.equal((await post(nonsense)).error, "network_error");
     const long = await serveRaw((socket) => {
@@ -245,7 +245,7 @@ describe("send: no answer", () => {
     }
   });
 
-  it("network_error: what cannot be sent at all", async () => {
+  it("network_error: a request that cannot be sent at all", async () => {
     const url = await serve((_request, response) => response.end());
     for (const [name, value] of Object.entries({ "a b": "c", a: "\r\nb: c", expect: "100-continue" })) {
       assert.equal((await post(url, { headers: { [name]: value } })).error, "network_error");
@@ -267,7 +267,7 @@ describe("send: blocked addresses", () => {
     assert.equal(connections, 0);
   });
 
-  it("refuses names that resolve to them, and says by which rule", async () => {
+  it("refuses names that resolve to them, and names the rule", async () => {
     let connections = 0;
     const { port } = new URL(await serveRaw(() => connections++));
     const { post } = sender({ allow: [], resolve: resolvingTo("127.0.0.1") });
@@ -283,7 +283,7 @@ describe("send: blocked addresses", () => {
     assert.equal((await sender({ allow: [] }).post("http://localhost:1/")).error, "blocked_address");
   });
 
-  it("sees a name that changes its address (DNS rebinding)", async () => {
+  it("detects a name that changes its address (DNS rebinding)", async () => {
     const url = await serve((_request, response) => response.setHeader("connection", "close").end());
     const answers = ["127.0.0.1", "10.0.0.1", "127.0.0.1"];
     const { post } = sender({
@@ -305,7 +305,7 @@ describe("send: blocked addresses", () => {
 });
 
 describe("send: TLS", () => {
-  it("refuses a certificate nobody vouches for, and takes one it was told to trust", async () => {
+  it("refuses a certificate of an unknown authority, and accepts a configured one", async () => {
     const { cert, key } = selfSigned();
     const server = createTlsServer({ cert, key }, (_request, response) => response.end("ok"));
     const url = `https://127.0.0.1:${await listening(server)}`;
@@ -316,25 +316,26 @@ describe("send: TLS", () => {
     assert.equal((await byName(`https://other.example:${new URL(url).port}`)).error, "tls_error");
   });
 
-  it("refuses a port that speaks no TLS", async () => {
+  it("refuses a port without TLS", async () => {
     const url = await serve((_request, response) => response.end());
     assert.equal((await post(url.replace("http:", "https:"))).error, "tls_error");
   });
 });
 
 describe("send: connections", () => {
-  it("are kept and used again", async () => {
+  it("are kept and reused", async () => {
     const ports = new Set<number | undefined>();
     const url = await serve((request, response) => {
       ports.add(request.socket.remotePort);
       response.end("ok");
     });
     for (let i = 0; i < 10; i++) await post(url);
-    // Two and not one: undici gives a connection back a turn of the event loop after the answer ended.
+    // Two and not one: undici returns a connection to its pool one turn of the event loop after the end of the
+    // response.
     assert.ok(ports.size <= 2, String(ports.size));
   });
 
-  it("one receiver that hangs holds up no other", async () => {
+  it("one hanging receiver delays no other", async () => {
     const hanging = await serve(() => {});
     const healthy = await serve((_request, response) => response.end("ok"));
     const waiting = Array.from({ length: 300 }, () => post(hanging, { timeoutMs: 1_000 }));
@@ -364,7 +365,7 @@ describe("send: connections", () => {
     assert.equal(calls, 1);
   });
 
-  it("close lets a running call finish, then refuses new ones as a result", async () => {
+  it("close lets a running call finish, then refuses new ones with a result", async () => {
     const made = sender();
     const url = await serve((_request, response) => setTimeout(() => response.end("ok"), 50));
     const running = made.post(url);
@@ -375,7 +376,7 @@ describe("send: connections", () => {
     assert.equal((await made.post(url)).error, "network_error");
   });
 
-  it("close breaks off what does not finish in time", async () => {
+  it("close aborts calls that do not finish in time", async () => {
     const made = sender();
     const running = made.post(await serve(() => {}));
     await made.close(50);
@@ -383,7 +384,7 @@ describe("send: connections", () => {
   });
 });
 
-/** A self-signed certificate for 127.0.0.1, written out in DER, so that neither OpenSSL nor a key in the repository is needed. */
+/** Makes a self-signed certificate for 127.0.0.1, encoded in DER, so that neither OpenSSL nor a key file is needed. */
 function selfSigned(): { cert: string; key: string } {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const der = (tag: number, ...parts: Buffer[]): Buffer => {

@@ -1,21 +1,21 @@
-/** URLs that lead where no webhook may go, in every notation; the same ones for the same seed. */
+/** URLs to addresses that webhooks must not call, in every notation; reproducible by seed. */
 import { type Family, SPECIAL, toText, v4ToText, v6ToText } from "./blocked-addresses.ts";
 
-/** Public addresses, for names that lead to good and to bad ones. */
+/** Public addresses, for names that resolve to good and to bad ones. */
 export const GOOD: readonly string[] = ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111"];
 
 export interface HostileUrl {
   url: string;
   /**
-   * `literal`: the host is an address, or is none in any notation. `name`: all its addresses are bad.
+   * `literal`: the host is an address or no valid notation of one. `name`: all its addresses are bad.
    * `mixture`: some are good. `rebinding`: good at the first look-up, bad at the next, and so on.
    */
   kind: "literal" | "name" | "mixture" | "rebinding";
-  /** What the name resolves to at each look-up, over and over. */
+  /** Addresses of the name at each look-up, repeated cyclically. */
   answers: string[][];
 }
 
-/** Numbers below a limit, the same for the same seed (mulberry32). */
+/** Random numbers below a limit, reproducible by seed (mulberry32). */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -26,12 +26,12 @@ function random(seed: number): (below: number) => number {
   };
 }
 
-/** @param port of every URL: where a listener counts */
+/** @param port of every URL, where a listener counts connections */
 export function* hostileUrls(count: number, seed: number, port: number): Generator<HostileUrl> {
   const below = random(seed);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
-  /** The first or the last of a prefix, or one inside it. */
+  /** Returns the first or the last address of a prefix, or one inside it. */
   function address(family: Family): bigint {
     const { first, last } = pick(SPECIAL.filter((each) => each.family === family));
     if (below(4) === 0) return pick([first, last]);
@@ -52,7 +52,7 @@ export function* hostileUrls(count: number, seed: number, port: number): Generat
     return pick(DISGUISES)(dotted);
   }
 
-  /** 1 to 4 numbers, each decimal, octal or hexadecimal. */
+  /** Returns 1 to 4 numbers, each decimal, octal or hexadecimal. */
   function inAnyRadix(n: bigint): string {
     const parts = 1 + below(4);
     const lead = [24n, 16n, 8n].slice(0, parts - 1).map((shift) => (n >> shift) & 255n);
@@ -87,7 +87,7 @@ export function* hostileUrls(count: number, seed: number, port: number): Generat
   }
 }
 
-/** Little TLS: making its context costs more than all the rest. */
+/** Mostly without TLS, since creating a TLS context costs more than all other steps. */
 const SCHEMES = [...Array<string>(8).fill("http"), "HTTP", "https"];
 
 const RADIXES: readonly ((n: bigint) => string)[] = [
@@ -100,7 +100,7 @@ const RADIXES: readonly ((n: bigint) => string)[] = [
 const inDigitsFrom = (zero: number) => (text: string) =>
   text.replace(/\d/g, (digit) => String.fromCodePoint(zero + Number(digit)));
 
-/** What a URL parser takes back to plain ASCII. */
+/** Spellings that a URL parser maps back to plain ASCII. */
 const DISGUISES: readonly ((text: string) => string)[] = [
   (text) => text,
   (text) => `${text}.`,
@@ -116,7 +116,7 @@ const DISGUISES: readonly ((text: string) => string)[] = [
 
 const hex = (n: bigint) => `${(n >> 16n).toString(16)}:${(n & 0xffffn).toString(16)}`;
 
-/** IPv6 addresses with an IPv4 address inside. */
+/** IPv6 addresses that embed an IPv4 address. */
 const CARRIERS: readonly ((n: bigint) => string)[] = [
   (n) => `::ffff:${v4ToText(n)}`,
   (n) => `::FFFF:${hex(n)}`,

@@ -9,7 +9,7 @@ import { v4ToNumber, v4ToText, v6ToText } from "./blocked-addresses.ts";
 const guard = createAddressGuard({ allow: [] });
 
 describe("address guard: IPv4 inside IPv6", () => {
-  it("judges v4-mapped, NAT64 and ISATAP addresses by the IPv4 address in them", () => {
+  it("judges v4-mapped, NAT64 and ISATAP addresses by their embedded IPv4 address", () => {
     const forms: [prefix: string, carrier: string | undefined][] = [
       ["::ffff:", undefined],
       ["0:0:0:0:0:FFFF:", undefined],
@@ -40,7 +40,7 @@ describe("address guard: IPv4 inside IPv6", () => {
     assert.equal(open.check("2606:4700::5efe:10.0.0.1"), undefined);
   });
 
-  it("refuses the tunnels whatever they hold", () => {
+  it("refuses the tunnels whatever address they embed", () => {
     assert.equal(guard.check("2002:808:808::1"), "6to4 2002::/16, RFC 3056"); // 8.8.8.8
     assert.equal(guard.check("2001:0:4136:e378:8000:63bf:3fff:fdd2"), "Teredo 2001::/32, RFC 4380");
     assert.equal(guard.check("64:ff9b:1::808:808"), "local NAT64 64:ff9b:1::/48, RFC 8215");
@@ -48,7 +48,7 @@ describe("address guard: IPv4 inside IPv6", () => {
 });
 
 describe("address guard: the operator's networks", () => {
-  it("opens what they hold and nothing beside it", () => {
+  it("allow the addresses in them and no others", () => {
     const v4 = fc.record({ n: fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }), bits: fc.integer({ min: 1, max: 32 }) });
     fc.assert(
       fc.property(v4, ({ n, bits }) => {
@@ -68,7 +68,7 @@ describe("address guard: the operator's networks", () => {
     );
   });
 
-  it("opens IPv6 networks likewise", () => {
+  it("allow IPv6 networks likewise", () => {
     const n = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
     fc.assert(
       fc.property(n, fc.integer({ min: 1, max: 128 }), (address, bits) => {
@@ -84,7 +84,7 @@ describe("address guard: the operator's networks", () => {
     );
   });
 
-  it("takes single addresses and v4-mapped networks", () => {
+  it("may be single addresses and v4-mapped networks", () => {
     assert.equal(createAddressGuard({ allow: ["127.0.0.1"] }).check("127.0.0.1"), undefined);
     assert.equal(createAddressGuard({ allow: ["::1"] }).check("0:0:0:0:0:0:0:1"), undefined);
     assert.equal(createAddressGuard({ allow: ["::ffff:10.0.0.0/104"] }).check("10.255.0.1"), undefined);
@@ -94,7 +94,7 @@ describe("address guard: the operator's networks", () => {
     );
   });
 
-  it("keeps the families apart: ::/0 opens no IPv4, 0.0.0.0/0 no IPv6", () => {
+  it("keep the families apart: ::/0 allows no IPv4, 0.0.0.0/0 no IPv6", () => {
     const v6 = createAddressGuard({ allow: ["::/0"] });
     assert.equal(v6.check("fe80::1"), undefined);
     assert.equal(v6.check("127.0.0.1"), "loopback 127.0.0.0/8, RFC 1122");
@@ -102,7 +102,7 @@ describe("address guard: the operator's networks", () => {
     assert.equal(createAddressGuard({ allow: ["0.0.0.0/0"] }).check("::1"), "loopback ::1/128, RFC 4291");
   });
 
-  it("refuses to start with a network it cannot read", () => {
+  it("end the start if one cannot be parsed", () => {
     for (const cidr of [
       "",
       "10.0.0.0/33",
@@ -119,7 +119,7 @@ describe("address guard: the operator's networks", () => {
   });
 });
 
-describe("address guard: what a name resolves to", () => {
+describe("address guard: the addresses of a name", () => {
   function resolving(...addresses: string[]) {
     const calls: string[] = [];
     const found: LookupAddress[] = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
@@ -133,7 +133,7 @@ describe("address guard: what a name resolves to", () => {
     return { ...made, calls, lookup: promisify(made.lookup) as (name: string, options: object) => Promise<unknown> };
   }
 
-  it("yields the allowed addresses, in order", async () => {
+  it("are returned if allowed, in order", async () => {
     const { lookup } = resolving("10.0.0.1", "8.8.8.8", "::1", "2606:4700::1");
     assert.deepEqual(await lookup("x.example", { all: true }), [
       { address: "8.8.8.8", family: 4 },
@@ -142,7 +142,7 @@ describe("address guard: what a name resolves to", () => {
     assert.equal(await lookup("x.example", {}), "8.8.8.8");
   });
 
-  it("fails with EBLOCKED and the rule when none is allowed", async () => {
+  it("are refused with EBLOCKED and the rule when none is allowed", async () => {
     const { lookup } = resolving("169.254.169.254", "::1");
     for (const all of [true, false]) {
       await assert.rejects(lookup("x.example", { all }), (error: BlockedAddressError) => {
@@ -154,14 +154,14 @@ describe("address guard: what a name resolves to", () => {
     }
   });
 
-  it("passes on that a name does not resolve", async () => {
+  it("are not returned, and the error passed on, when the name does not resolve", async () => {
     const failure = Object.assign(new Error("no"), { code: "EAI_AGAIN" });
     const { lookup } = createAddressGuard({ allow: [], resolve: (_n, _o, done) => setImmediate(done, failure, []) });
     await assert.rejects(promisify(lookup)("x.example", { all: true }), { code: "EAI_AGAIN" });
     await assert.rejects(resolving().lookup("x.example", { all: true }), { code: "ENOTFOUND" });
   });
 
-  it("asks once for one name at a time", async () => {
+  it("are looked up once per name at a time", async () => {
     const { lookup, calls } = resolving("8.8.8.8");
     await Promise.all([lookup("a", { all: true }), lookup("a", { all: true }), lookup("b", { all: true })]);
     assert.deepEqual(calls, ["a", "b"]);
@@ -169,7 +169,7 @@ describe("address guard: what a name resolves to", () => {
     assert.deepEqual(calls, ["a", "b", "a"]);
   });
 
-  it("refuses at registration a name that leads inside only, and waits for no dead DNS server", async () => {
+  it("are refused at registration if all are internal, without waiting for a dead DNS server", async () => {
     const refused = await resolving("192.168.1.10").checkUrlResolved("https://printer.example/");
     assert.equal(refused?.code, "blocked_address");
     assert.match(refused?.message ?? "", /^printer\.example → 192\.168\.1\.10 is not allowed \(private 192\.168/);

@@ -9,7 +9,7 @@ const guard = createAddressGuard({ allow: [] });
 describe("a webhook's URL at registration", () => {
   const codeOf = (url: string) => guard.checkUrl(url)?.code;
 
-  it("says which rule refused it, and what opens it", () => {
+  it("names the rule that refused it, and the setting that allows it", () => {
     assert.deepEqual(guard.checkUrl("http://10.1.2.3:8080/hook"), {
       code: "blocked_address",
       message:
@@ -17,7 +17,7 @@ describe("a webhook's URL at registration", () => {
     });
   });
 
-  it("accepts ordinary ones", () => {
+  it("may be an ordinary one", () => {
     for (const url of [
       "https://example.com",
       "http://example.com:8080/a/b?c=d",
@@ -34,7 +34,7 @@ describe("a webhook's URL at registration", () => {
     }
   });
 
-  it("refuses what is not a plain http(s) URL", () => {
+  it("must be a plain http(s) URL", () => {
     for (const url of [
       "",
       "example.com",
@@ -80,7 +80,7 @@ describe("a webhook's URL at registration", () => {
     }
   });
 
-  it("sees loopback in every notation", () => {
+  it("is recognised as loopback in every notation", () => {
     for (const host of [
       "127.0.0.1",
       "127.0.0.1.",
@@ -126,7 +126,7 @@ describe("a webhook's URL at registration", () => {
     }
   });
 
-  it("sees any IPv4 address in any mix of decimal, octal, hexadecimal and short forms", () => {
+  it("is recognised as IPv4 in any mix of decimal, octal, hexadecimal and short forms", () => {
     const radix = fc.constantFrom(
       (n: bigint) => n.toString(),
       (n: bigint) => `0${n.toString(8)}`,
@@ -150,7 +150,7 @@ describe("a webhook's URL at registration", () => {
     );
   });
 
-  it("opens localhost with loopback", () => {
+  it("allows localhost together with loopback", () => {
     const open = createAddressGuard({ allow: ["127.0.0.0/8"] });
     for (const host of ["localhost:3000", "a.localhost", "127.0.0.1", "[::ffff:127.0.0.1]"]) {
       assert.equal(open.checkUrl(`http://${host}/`), undefined, host);
@@ -158,7 +158,7 @@ describe("a webhook's URL at registration", () => {
     assert.equal(open.checkUrl("http://[::1]/")?.code, "blocked_address");
   });
 
-  it("never throws", () => {
+  it("never makes the check throw", () => {
     fc.assert(fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.webUrl()), (url) => void guard.checkUrl(url)));
     fc.assert(fc.property(fc.string({ unit: "binary" }), (rest) => void guard.checkUrl(`http://${rest}`)));
   });

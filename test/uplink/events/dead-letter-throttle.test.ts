@@ -31,8 +31,8 @@ function setup(minuteMs = 60_000) {
   return { letters, told, errors, trouble, untilTold, suppressed: () => suppressed };
 }
 
-describe("events of dead letters", () => {
-  it("are ten a minute for each webhook, however many die", async () => {
+describe("dead-letter events", () => {
+  it("are ten a minute per webhook, for any number of dead letters", async () => {
     const { letters, told, suppressed } = setup();
     for (let i = 0; i < 10_000; i++) await letters.add("a", i);
     await letters.add("b", 1);
@@ -46,7 +46,7 @@ describe("events of dead letters", () => {
     assert.deepEqual(told.at(-1), ["a", 9_999, 9_989], "the last one stands for those that were left out");
   });
 
-  it("say at the end of the minute how many were left out, and begin anew", async () => {
+  it("report the number of omitted ones at the end of the minute, and start anew", async () => {
     const { letters, told, untilTold } = setup(50);
     for (let i = 0; i < 15; i++) await letters.add("a", i);
     await untilTold(11);
@@ -57,7 +57,7 @@ describe("events of dead letters", () => {
     assert.equal(told.length, 12);
   });
 
-  it("hold nothing up when they cannot be told, and forget a webhook that is gone", async () => {
+  it("delay nothing when they cannot be announced, and forget a removed webhook", async () => {
     const { letters, told, errors, trouble } = setup();
     trouble.error = new Error("away");
     for (let i = 0; i < 12; i++) await letters.add("a", i);

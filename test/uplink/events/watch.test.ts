@@ -1,4 +1,4 @@
-/** What two instances tell of the endpoints that they call both. */
+/** Events about an endpoint that two instances call. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import pino from "pino";
@@ -16,7 +16,7 @@ const webhook: Webhook = {
   ...{ secret: "", createdAt: "", updatedAt: "" },
 };
 
-it("an instance that has not heard that the webhook is disabled tells of it no more", async () => {
+it("an instance that has not yet learned that the webhook is disabled announces no second event", async () => {
   const [webhooks, endpoints] = [memoryRecords<Webhook>(), memoryRecords<EndpointRecord>()];
   await webhooks.create("wh_1", webhook);
   const [published, transitions]: [string[], [string, Notice][]] = [[], []];
@@ -41,7 +41,7 @@ it("an instance that has not heard that the webhook is disabled tells of it no m
   webhooks.silent = true;
   await gone();
   assert.ok((await webhooks.get("wh_1"))?.value.disabled);
-  // The end of the second call comes later.
+  // Makes the second call end later.
   for (const now = Date.now(); Date.now() === now; );
   await goneAsWell();
   assert.deepEqual(published, [`${EVENTS_TOPIC}/webhook.disabled/wh_1`]);

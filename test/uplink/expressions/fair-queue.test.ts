@@ -1,4 +1,4 @@
-/** The policy of the sandbox without processes: the order of tasks, and the place of each webhook's expressions. */
+/** Policy of the sandbox without processes: the order of tasks, and the placement of each webhook's expressions. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -72,7 +72,7 @@ describe("standing", () => {
 });
 
 describe("turns", () => {
-  it("loses nothing, counts what waits, and keeps the order within a key", () => {
+  it("lose nothing, count the waiting tasks, and keep the order within a key", () => {
     const key = fc.constantFrom("a", "b", "c");
     const step = fc.oneof(
       fc.record({ put: key, isFirst: fc.boolean() }),
@@ -104,14 +104,14 @@ describe("turns", () => {
     );
   });
 
-  it("gives each key its turn, however much the others have waiting", () => {
+  it("give each key its turn, for any backlog of the others", () => {
     const turns = new FairQueue<string>();
     for (let i = 0; i < 100; i++) turns.put("greedy", "greedy");
     for (const key of ["a", "b"]) turns.put(key, key);
     assert.deepEqual([turns.next(), turns.next(), turns.next()], ["greedy", "a", "b"]);
   });
 
-  it("shares the time between the keys, and lets none save up much", () => {
+  it("share the time between the keys, and limit the credit of each", () => {
     const turns = new FairQueue<[key: string, costMs: number]>();
     const used: Record<string, number> = { slow: 0, quick: 0, late: 0 };
     const put = (key: string, costMs: number) => {

@@ -1,4 +1,4 @@
-/** A process that evaluates what never ends, until it is killed. */
+/** Process that evaluates an endless expression until it is killed. */
 import { createSandbox } from "../../../src/uplink/expressions/sandbox.ts";
 
 const expressions = createSandbox({ maxPayloadBytes: 1_000 });

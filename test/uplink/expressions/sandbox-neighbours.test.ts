@@ -1,4 +1,4 @@
-/** The cost of hostile webhooks and previews for innocent webhooks, and in processes. */
+/** Costs of hostile webhooks and previews: latency of innocent webhooks, and processes. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
@@ -18,22 +18,22 @@ const HOSTILE = [
   '$reduce([1..99999], function($a, $b) { $a & "0123456789" })',
   "$sort([1..99999], function($a, $b) { $random() > 0.5 })",
 ];
-/** Harmless until a device says otherwise. */
+/** Harmless until a device sends a hostile text. */
 const TURNED = "$contains(data.text, /^(a+)+$/)";
 const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temperature: 31.5, text: "ok" } });
 const TRAP = JSON.stringify({ subject: "t", data: { text: `${"a".repeat(45)}!` } });
 const INNOCENT = { filter: "data.temperature > 30" };
 
-/** Below this, a ratio says more about the machine than about the neighbours. */
+/** Below this, a ratio depends more on the machine than on the neighbours. */
 const FLOOR_MS = 5;
 const MAX_RATIO = 3;
 const MESSAGES = 1_500;
 const EVERY_MS = 4;
-/** Another process of the machine may spoil a measurement; the sandbox spoils all of them. */
+/** Another process on the machine may spoil one measurement; a defect of the sandbox spoils all of them. */
 const ROUNDS = 3;
 /** Waiting tasks of each hostile webhook. */
 const BACKLOG = 10;
-/** The fast one, its spare, the slow one, and one that was killed and not yet collected. */
+/** The fast process, its spare, the slow process, and one that is killed but not yet reaped. */
 const MAX_PROCESSES = 4;
 
 async function withExpressions<T>(run: (expressions: Sandbox) => Promise<T>): Promise<T> {
@@ -86,7 +86,7 @@ function attack(expressions: Sandbox) {
   };
 }
 
-/** Counts the children of this process that evaluate, where /proc names them. */
+/** Counts the evaluating children of this process, where /proc lists them. */
 function evaluators(): number {
   const isOne = (pid: string) => {
     try {
@@ -102,7 +102,7 @@ function evaluators(): number {
 }
 
 describe("an innocent webhook", () => {
-  it("has a p99 of at most three times its quiet one beside ten hostile ones", async (t) => {
+  it("has a p99 of at most three times its undisturbed value beside ten hostile ones", async (t) => {
     let [best, most] = [Number.POSITIVE_INFINITY, 0];
     for (let round = 0; round < ROUNDS && best > MAX_RATIO; round++) {
       await withExpressions(async (expressions) => {
@@ -124,7 +124,7 @@ describe("an innocent webhook", () => {
     assert.ok(most <= MAX_PROCESSES, `${most} processes`);
   });
 
-  it("does not wait for previews, which are bounded for each caller", () =>
+  it("does not wait for previews, which are limited per caller", () =>
     withExpressions(async (expressions) => {
       await prove(expressions, "wh_innocent", INNOCENT.filter);
       const results: Evaluated[] = [];
@@ -159,7 +159,7 @@ describe("an innocent webhook", () => {
       const innocents = Array.from({ length: 200 }, () => evaluate("wh_innocent", INNOCENT.filter, EVENT));
       for (const result of await Promise.all(innocents)) assert.deepEqual(result, { kind: "kept" });
       const before = order.slice(0, order.lastIndexOf("wh_innocent")).filter((key) => key === "wh_turned").length;
-      // The slow process may be done with one or two before a spare that has just been started is ready.
+      // The slow process may finish one or two tasks before a newly started spare is ready.
       assert.ok(before <= 2, `${before} tasks of the other webhook ended before the innocent one's`);
       const results = await Promise.all(traps);
       assert.ok(results.some(({ kind }) => kind === "failed"));

@@ -1,4 +1,4 @@
-/** The processes that evaluate expressions end with the bridge, whatever they do just then. */
+/** Sandbox processes end with the bridge, even in the middle of an evaluation. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { it } from "node:test";
@@ -10,7 +10,7 @@ const HOST = fileURLToPath(new URL("./sandbox-host.ts", import.meta.url));
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 const ENDED_MS = 10_000;
 
-/** Of Linux; undefined when the process is gone. */
+/** Reads a file of Linux's /proc; undefined when the process is gone. */
 function read(pid: string, file: "stat" | "cmdline"): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
@@ -19,18 +19,18 @@ function read(pid: string, file: "stat" | "cmdline"): string | undefined {
   }
 }
 
-/** The fields behind the name, which may hold anything. */
+/** The fields after the process name, which may contain any character. */
 const stateOf = (pid: string) =>
   read(pid, "stat")
     ?.replace(/^.*\) /s, "")
     .split(" ");
 
-it("kill -9 of the bridge ends them in the middle of a regular expression", {
+it("kill -9 of the bridge ends its sandbox processes in the middle of a regular expression", {
   skip: process.platform !== "linux" && "looks into /proc",
 }, async () => {
   const host = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), HOST, CATASTROPHIC]);
   await host.waitFor(/busy/);
-  // So that it does not end the evaluation itself meanwhile.
+  // Keeps the bridge from ending the evaluation itself meanwhile.
   host.child.kill("SIGSTOP");
   const pids = readdirSync("/proc").filter(
     (name) => stateOf(name)?.[1] === String(host.pid) && read(name, "cmdline")?.includes("sandbox-child"),

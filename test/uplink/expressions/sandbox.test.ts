@@ -1,4 +1,4 @@
-/** JSONata at arm's length: what expressions give, and what those that are no good cost the others. */
+/** JSONata in sandbox processes: results of expressions, and the cost of bad ones for the others. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { createSandbox, type Evaluated, FROM_API } from "../../../src/uplink/expressions/sandbox.ts";
@@ -6,17 +6,17 @@ import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
 
 const MAX_BYTES = 10_000;
 const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temperature: 31.5, list: [1, 2] } });
-/** Nothing within a thread can interrupt it. */
+/** Cannot be interrupted from within its thread. */
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 
-describe("expressions", () => {
+describe("the sandbox", () => {
   const expressions = createSandbox({ maxPayloadBytes: MAX_BYTES });
   after(() => expressions.close());
   const filter = (text: string) => expressions.evaluate("wh_1", { filter: text }, EVENT);
   const transform = (text: string) => expressions.evaluate("wh_1", { transform: text }, EVENT);
   const detail = (result: Evaluated) => (result.kind === "failed" ? `${result.error}: ${result.detail}` : result.kind);
 
-  it("keeps what the filter is true for, as $boolean has it", async () => {
+  it("keeps events for which the filter is true, as $boolean defines it", async () => {
     for (const text of ["data.temperature > 30", "data.temperature", "data.list", '"x"', "true", '{"a": 1}']) {
       assert.deepEqual(await filter(text), { kind: "kept" }, text);
     }
@@ -24,7 +24,7 @@ describe("expressions", () => {
     for (const text of untrue) assert.deepEqual(await filter(text), { kind: "filtered" }, text);
   });
 
-  it("gives the transform's result as JSON text", async () => {
+  it("returns the transform's result as JSON text", async () => {
     for (const [text, data] of [
       ['{ "device": $split(subject, "/")[1], "f": data.temperature * 2 }', '{"device":"pi-7","f":63}'],
       ["data.list", "[1,2]"],
@@ -40,13 +40,13 @@ describe("expressions", () => {
     assert.deepEqual(await expressions.evaluate("wh_1", not, EVENT), { kind: "filtered" });
   });
 
-  it("takes events whose JSON holds line feeds between its tokens", async () => {
+  it("accepts events whose JSON contains line feeds between its tokens", async () => {
     const event = '{"data":\r\n{"text":\n"a\\nb"}\n}';
     const result = await expressions.evaluate("wh_1", { transform: "data.text" }, event);
     assert.deepEqual(result, { kind: "kept", data: '"a\\nb"' });
   });
 
-  it("says why an expression fails", async () => {
+  it("reports why an expression fails", async () => {
     for (const [text, why] of [
       ["data.nothing", "transform_error: the result is nothing"],
       ["$sum", "transform_error: the result is nothing"],
@@ -61,7 +61,7 @@ describe("expressions", () => {
     assert.match(detail(await filter("1 + data")), /^filter_error: /);
   });
 
-  it("ends what takes too long, goes too deep or needs too much memory, by name", async () => {
+  it("ends an expression that takes too long, recurses too deep or needs too much memory, and names the cause", async () => {
     for (const [text, why] of [
       [CATASTROPHIC, /took too long/],
       ["($f := function($n) { $f($n + 1) }; $f(0))", /timeout after 100 milliseconds/],
@@ -73,14 +73,14 @@ describe("expressions", () => {
       assert.match(detail(await transform(text)), why, text);
     }
     assert.match(detail(await filter(CATASTROPHIC)), /^filter_error: the expression took too long$/);
-    // Which of the two it is.
+    // The error names the expression at fault.
     const second = await expressions.evaluate("wh_1", { filter: "true", transform: CATASTROPHIC }, EVENT);
     assert.match(detail(second), /^transform_error: /);
     const first = await expressions.evaluate("wh_1", { filter: CATASTROPHIC, transform: "1" }, EVENT);
     assert.match(detail(first), /^filter_error: /);
   });
 
-  it("reaches nothing of the host, and makes no program of what a device sent", async () => {
+  it("gives no access to the host, and executes nothing that a device sent", async () => {
     for (const text of [
       ...["$$.constructor", "$$.__proto__", '$lookup($$, "constructor")', "$sum.implementation", "$sum.*", "$sum.**"],
       ...["$keys($sum)", "$process", "$globalThis", "$require", "$$.toString", '"".constructor', "$.hasOwnProperty"],
@@ -88,14 +88,14 @@ describe("expressions", () => {
       assert.equal(detail(await transform(text)), "transform_error: the result is nothing", text);
     }
     assert.match(detail(await transform('$eval("1 + 1")')), /non-function/);
-    // What one message leaves behind, the next does not find.
+    // State left by one message is not visible to the next.
     await transform('($sum := 1; $mine := 2; {"__proto__": {"polluted": true}})');
     assert.equal(detail(await transform("$mine")), "transform_error: the result is nothing");
     assert.deepEqual(await transform("$sum([1, 2])"), { kind: "kept", data: "3" });
     assert.equal(detail(await transform("data.polluted")), "transform_error: the result is nothing");
   });
 
-  it("says where the syntax is wrong", async () => {
+  it("reports the position of a syntax error", async () => {
     assert.equal(await expressions.syntaxError("data.temperature > 30"), undefined);
     assert.match((await expressions.syntaxError("data.temperature >"))!, /^Unexpected end .*\(at character 18\)$/);
     assert.match((await expressions.syntaxError("a b"))!, /\(at character \d\)$/);
@@ -104,7 +104,7 @@ describe("expressions", () => {
     }
   });
 
-  it("does the others' work all the same, each in turn", async () => {
+  it("continues the work of the others, each in turn", async () => {
     const bad = Array.from({ length: 3 }, () => expressions.evaluate("wh_bad", { filter: CATASTROPHIC }, EVENT));
     let badDone = 0;
     for (const each of bad) void each.then(() => badDone++);
@@ -123,7 +123,7 @@ describe("expressions", () => {
   });
 });
 
-it("hands on what loads TypeScript, and nothing else of the command line", () => {
+it("sandbox processes inherit the TypeScript loaders and no other option of the command line", () => {
   const given = ["--test", "--import", "tsx", "--cpu-prof", "--require=./a.cjs", "-r", "./b.cjs", "--inspect=0"];
   assert.deepEqual(loaders(given), ["--import", "tsx", "--require=./a.cjs", "-r", "./b.cjs"]);
   assert.deepEqual(loaders(["--max-semi-space-size=32", "--enable-source-maps"]), []);

@@ -1,4 +1,4 @@
-/** The breaker's rules, as tables. */
+/** Rules of the circuit breaker, as tables. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AttemptResult, ErrorKind } from "../../../src/uplink/attempt.ts";
@@ -25,7 +25,7 @@ const record = (changes: Partial<EndpointRecord> = {}): EndpointRecord => ({
   ...changes,
 });
 
-describe("what an attempt says of the endpoint", () => {
+describe("the outcome of an attempt for the endpoint", () => {
   const rows: [name: string, result: Partial<AttemptResult>, health: Health][] = [
     ["2xx", { statusCode: 204 }, "success"],
     ["4xx", { statusCode: 404, error: "http_error" }, "failure"],
@@ -55,7 +55,7 @@ describe("what an attempt says of the endpoint", () => {
 });
 
 describe("the breaker", () => {
-  it("opens with the tenth failure in a row, for 30 s", () => {
+  it("opens at the tenth consecutive failure, for 30 s", () => {
     let known: EndpointRecord | undefined;
     for (let i = 1; i <= 10; i++) {
       known = failed(known, { id: "wh_1", row: { since: NOW + i, failures: 1 }, now: NOW + i }, BREAKER);
@@ -65,20 +65,20 @@ describe("the breaker", () => {
     assert.deepEqual([known?.failingSince, known?.openUntil], [NOW + 1, NOW + 10 + 30_000]);
   });
 
-  it("counts what several instances have seen, from the earliest on", () => {
+  it("counts the failures of several instances, from the earliest on", () => {
     const first = failed(undefined, { id: "wh_1", row: { since: 200, failures: 6 }, now: 300 }, BREAKER);
     const second = failed(first, { id: "wh_1", row: { since: 100, failures: 4 }, now: 400 }, BREAKER);
     assert.deepEqual([isOpen(first), isOpen(second), second.failingSince], [false, true, 100]);
   });
 
-  it("counts anew after a recovery that is still to be told", () => {
+  it("counts anew after a recovery that is not announced yet", () => {
     const notices = [{ id: "msg_1", type: "webhook.recovered" as const, at: 1, reason: "", failingSince: 1 }];
     const recovered = healthy(record({ notices }));
     const next = failed(recovered, { id: "wh_1", row: { since: NOW, failures: 1 }, now: NOW }, BREAKER);
     assert.deepEqual([next.failures, next.failingSince, next.notices], [1, NOW, notices]);
   });
 
-  it("doubles the wait with each probe that fails, up to 10 min", () => {
+  it("doubles the wait after each failed probe, up to 10 min", () => {
     let known = record();
     const waits = Array.from({ length: 7 }, () => {
       known = probeFailed(known, NOW, BREAKER);
@@ -105,14 +105,14 @@ describe("the breaker", () => {
     it(`${name}: ${JSON.stringify(expected)}`, () => assert.deepEqual(admission(known, NOW), expected));
   }
 
-  it("lets another probe go after one that told nothing", () => {
+  it("lets another probe pass after an inconclusive one", () => {
     const known = probeReturned(record({ openUntil: NOW, probe: { id: "p", until: NOW + 9_000 } }), NOW + 5_000);
     assert.deepEqual(admission(known, NOW), { waitMs: 5_000 });
     assert.equal(admission(known, NOW + 5_000), "probe");
     assert.equal(known.openings, 1, "it does not count as failed");
   });
 
-  it("leaves nothing of an endpoint that is healthy again and told of", () => {
+  it("keeps nothing about an endpoint that is healthy again and announced", () => {
     assert.equal(isOver(healthy(record({ probe: { id: "p", until: 1 } }))), true);
     assert.equal(isOver(record({ openings: 0, failures: 1 })), false);
     const notice = { id: "msg_1", type: "webhook.recovered" as const, at: 1, reason: "", failingSince: 1 };

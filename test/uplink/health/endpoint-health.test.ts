@@ -1,4 +1,4 @@
-/** The health of one endpoint: what is written, who may call, what is told. */
+/** Health of one endpoint: stored records, permitted calls and announced events. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Admission, Called } from "../../../src/uplink/health/endpoint-health.ts";
@@ -26,7 +26,7 @@ function setup(registered: { now?: Webhook } = { now: webhook }) {
     for (let i = 0; i < times; i++) await settle(bad);
   };
   const types = () => test.announced.map(({ type }) => type);
-  /** Turns the clock until the next probe may go, and sends it. */
+  /** Advances the clock until the next probe may pass, and sends it. */
   const probe = async (called: Called) => {
     test.clock.now = Math.max(test.clock.now, test.records.get("wh_1")!.openUntil);
     const admitted = await health.admit(webhook);
@@ -37,7 +37,7 @@ function setup(registered: { now?: Webhook } = { now: webhook }) {
 }
 
 describe("the health of an endpoint", () => {
-  it("is not written down while it is well, nor while it fails now and then", async () => {
+  it("is not stored while the endpoint is healthy or fails occasionally", async () => {
     const { settle, fail, records } = setup();
     for (let i = 0; i < 50; i++) {
       await fail(9);
@@ -46,7 +46,7 @@ describe("the health of an endpoint", () => {
     assert.equal(records.writes, 0);
   });
 
-  it("opens at the tenth failure in a row, tells it once and lets nobody call", async () => {
+  it("opens at the tenth consecutive failure, is announced once, and permits no call", async () => {
     const { fail, settle, health, types, announced, records, clock } = setup();
     const since = clock.now;
     await fail(9);
@@ -67,14 +67,14 @@ describe("the health of an endpoint", () => {
         failingSince: since,
       },
     );
-    // What was under way then changes nothing, whatever comes of it.
+    // Calls that were in progress at that time change nothing, whatever their result.
     await fail(20);
     await settle(ok);
     assert.deepEqual(types(), ["webhook.failing"]);
     assert.equal(records.get("wh_1")?.openings, 1);
   });
 
-  it("lets one probe go, however many ask", async () => {
+  it("lets one probe pass, for any number of callers", async () => {
     const { fail, health, clock } = setup();
     await fail(10);
     clock.now += 30_000;
@@ -85,7 +85,7 @@ describe("the health of an endpoint", () => {
     assert.equal((await health.admit(webhook)).kind, "probe", "one that was lost holds nobody up for ever");
   });
 
-  it("waits twice as long after each probe that fails, and closes with one that succeeds", async () => {
+  it("doubles the wait after each failed probe, and closes after a successful one", async () => {
     const { fail, probe, health, types, records } = setup();
     await fail(10);
     assert.deepEqual([await probe(bad), await probe(bad), await probe(bad)], [60_000, 120_000, 240_000]);
@@ -98,7 +98,7 @@ describe("the health of an endpoint", () => {
     assert.equal(await probe(bad), 60_000, "from the beginning");
   });
 
-  it("takes Retry-After for a wait and not for a failure", async () => {
+  it("treats Retry-After as a wait and not as a failure", async () => {
     const { settle, fail, probe, health, types } = setup();
     for (let i = 0; i < 20; i++) assert.equal(await settle(busy), 7_000);
     assert.deepEqual(types(), []);
@@ -115,7 +115,7 @@ describe("the health of an endpoint", () => {
     assert.deepEqual(rests, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000]);
   });
 
-  it("writes a row of failures down that lasts, so that a restart does not end it", async () => {
+  it("stores a lasting run of failures, so that a restart does not end it", async () => {
     const { fail, settle, records, clock, types } = setup();
     await fail(3);
     clock.now += 60_000;
@@ -128,7 +128,7 @@ describe("the health of an endpoint", () => {
     assert.deepEqual(types(), []);
   });
 
-  it("disables after five days of nothing but failures", async () => {
+  it("disables the webhook after five days of failures only", async () => {
     const { fail, probe, disabled, announced, records, clock } = setup();
     await fail(10);
     clock.now += 5 * DAY_MS - 1;
@@ -146,7 +146,7 @@ describe("the health of an endpoint", () => {
     assert.equal(records.get("wh_1"), undefined);
   });
 
-  it("disables on 410 and tells it once, although ten calls get that answer", async () => {
+  it("disables the webhook on 410 and announces it once, although ten calls get that response", async () => {
     const { settle, types, disabled, records } = setup();
     await Promise.all(Array.from({ length: 10 }, () => settle(gone)));
     assert.deepEqual(types(), ["webhook.disabled"]);
@@ -154,7 +154,7 @@ describe("the health of an endpoint", () => {
     assert.equal(records.get("wh_1"), undefined);
   });
 
-  it("tells only what disabled it, whoever has not heard yet that it is disabled", async () => {
+  it("announces only the event that disabled it, also from an instance that has not learned of it yet", async () => {
     const { settle, types, transitions, disabled, records, clock } = setup();
     await settle(gone);
     clock.now += 1;
@@ -164,7 +164,7 @@ describe("the health of an endpoint", () => {
     assert.equal(records.get("wh_1"), undefined);
   });
 
-  it("tells later what disabled it, where that could be written down but not be told", async () => {
+  it("announces the disabling later if it could be stored but not announced", async () => {
     const { settle, health, types, trouble, records, clock } = setup();
     trouble.error = new Error("the store is away");
     await settle(gone);
@@ -178,7 +178,7 @@ describe("the health of an endpoint", () => {
     assert.deepEqual(types(), ["webhook.disabled"]);
   });
 
-  it("is as new after a reset, and a change of the registration ends the row", async () => {
+  it("starts anew after a reset, and a change of the registration ends the run of failures", async () => {
     const { fail, health, records, types } = setup();
     await fail(10);
     await health.reset("wh_1");
@@ -190,7 +190,7 @@ describe("the health of an endpoint", () => {
     assert.deepEqual(types(), ["webhook.failing"]);
   });
 
-  it("leaves nothing behind when the webhook is removed, even by calls that end after that", async () => {
+  it("leaves nothing behind when the webhook is removed, even if calls end later", async () => {
     const { fail, health, records, registered } = setup();
     await fail(10);
     registered.now = undefined;
@@ -199,7 +199,7 @@ describe("the health of an endpoint", () => {
     assert.equal(records.records.size, 0);
   });
 
-  it("tells later, with the same id, what could not be told at once", async () => {
+  it("announces an event later, with the same id, if it could not be announced at once", async () => {
     const { fail, health, trouble, announced, records, clock, errors } = setup();
     trouble.error = new Error("the store is away");
     await fail(10);
@@ -214,7 +214,7 @@ describe("the health of an endpoint", () => {
     assert.equal(health.isOpen("wh_1"), true);
   });
 
-  it("lets wait when the store is away, and calls no healthy endpoint less for it", async () => {
+  it("makes calls wait while the store is away, but not those of healthy endpoints", async () => {
     const { fail, health, records, clock, errors } = setup();
     await fail(10);
     clock.now += 30_000;

@@ -1,4 +1,4 @@
-/** Endpoint records in memory, and a health over them whose clock the test turns. */
+/** Endpoint records in memory, and an EndpointHealth over them with a clock that the test advances. */
 import { Problem } from "../../../src/errors.ts";
 import {
   BREAKER,
@@ -56,16 +56,16 @@ export interface TestHealth {
   health: EndpointHealth;
   records: MemoryRecords;
   announced: Notice[];
-  /** Types of what the health says has changed. */
+  /** Types of the reported transitions. */
   transitions: string[];
   disabled: string[];
   clock: { now: number };
-  /** While it is set, announcing fails with it. */
+  /** While an error is set, announcing fails with it. */
   trouble: { error?: Error };
   errors: Error[];
 }
 
-/** @param webhook how the webhook is registered just then */
+/** @param webhook returns the current registration */
 export function testHealth(
   webhook: (id: string) => Webhook | undefined,
   policy: Partial<BreakerPolicy> = {},
@@ -73,7 +73,7 @@ export function testHealth(
   const records = new MemoryRecords();
   const [announced, disabled, errors] = [[] as Notice[], [] as string[], [] as Error[]];
   const transitions: string[] = [];
-  // When it was disabled: the registration in the store, which `webhook` may not have heard of yet.
+  // Time of disabling in the stored registration, which `webhook` may not reflect yet.
   let by: number | undefined;
   const [clock, trouble] = [{ now: Date.UTC(2026, 0, 1) }, {} as { error?: Error }];
   const health = new EndpointHealth({

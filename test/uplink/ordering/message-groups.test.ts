@@ -1,4 +1,4 @@
-/** The line logic: places, and lines that are extended through failures and crashes. */
+/** Message groups: places, and groups that are extended through failures and crashes. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -18,7 +18,7 @@ const job = (id: number, topic: string): NewJob => ({
   data: { topic, payload: "", qos: 1, retain: false, receivedAt: 0 },
 });
 
-/** The deliveries of a line from `last` back to its beginning. */
+/** Walks a group back from `last` and returns its deliveries, starting with the first one. */
 function walkBack(last: string, placeOf: (id: string) => Place | undefined): string[] {
   const ids = [last];
   for (let at = placeOf(last)?.previous; at !== undefined; at = placeOf(at)?.previous) {
@@ -29,7 +29,7 @@ function walkBack(last: string, placeOf: (id: string) => Place | undefined): str
 }
 
 describe("places", () => {
-  it("make one chain a line, in the order of the jobs, behind what was there", () => {
+  it("make one message group a chain, in the order of the jobs, after its existing tail", () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 40 }),
@@ -68,7 +68,7 @@ describe("places", () => {
     );
   });
 
-  it("are in one line for all topics, or one for each", () => {
+  it("are in one group for all topics, or in one per topic", () => {
     assert.equal(groupTailKey("wh_1", "strict", "a"), groupTailKey("wh_1", "strict", "b"));
     assert.notEqual(groupTailKey("wh_1", "topic", "a"), groupTailKey("wh_1", "topic", "b"));
     assert.notEqual(groupTailKey("wh_1", "topic", "a"), groupTailKey("wh_2", "topic", "a"));
@@ -76,8 +76,8 @@ describe("places", () => {
   });
 });
 
-describe("parking", () => {
-  it("lasts from ten minutes to a day for what is woken, and at most five seconds for what nobody wakes", () => {
+describe("postponing", () => {
+  it("lasts from ten minutes to a day for a job that is promoted, and at most five seconds for one that is not", () => {
     fc.assert(
       fc.property(fc.nat(1_000), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (looks, random) => {
         const ms = postponeMs(looks, () => random);
@@ -87,18 +87,18 @@ describe("parking", () => {
     );
   });
 
-  it("ends with a delivery that succeeded, failed or is gone", () => {
+  it("ends with a predecessor that succeeded, failed or is gone", () => {
     const states = ["completed", "failed", "unknown", "active", "waiting", "delayed", "prioritized", "paused"];
     assert.deepEqual(states.filter(isEnd), ["completed", "failed", "unknown"]);
   });
 });
 
-/** A store that lasts, with bridges on it that fail and die. */
+/** Durable store, used by bridges that fail and die. */
 class FakeStore {
   readonly jobs = new Map<string, PlacedJob>();
   readonly tails = new Map<string, string>();
   readonly added: string[] = [];
-  /** Step by step whether each fails: before its effect, after it, or not at all. */
+  /** Fault of each step: before its effect, after it, or none. */
   faults: ("before" | "after" | "none")[] = [];
   #numbers = 0;
 
@@ -137,10 +137,10 @@ class FakeStore {
   placeOf = (id: string) => this.jobs.get(id)?.data.place;
 }
 
-describe("adding to lines", () => {
+describe("appending to message groups", () => {
   const fault = fc.constantFrom<"before" | "after" | "none">("before", "after", "none", "none", "none");
 
-  it("keeps one chain a line through failures and crashes at any step, two batches at a time", async () => {
+  it("keeps each group one chain through failures and crashes at any step, two batches at a time", async () => {
     const batch = fc.record({
       topics: fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 4 }),
       faults: fc.array(fault, { maxLength: 8 }),
@@ -158,7 +158,7 @@ describe("adding to lines", () => {
           const tryBoth = () => Promise.allSettled([first, second].map((each) => add(adder, each)));
           if (crashes) {
             void tryBoth();
-            // Steps take microtasks; the rest of them never happens.
+            // Steps take microtasks; the remaining ones never happen.
             for (let i = 0; i < faults.length; i++) await Promise.resolve();
             store.faults = Array(1_000).fill("before");
             await new Promise(setImmediate);
@@ -186,7 +186,7 @@ describe("adding to lines", () => {
     }
   }
 
-  it("parks only what stands behind another one of its batch", async () => {
+  it("postpones only the successors of jobs in the same batch", async () => {
     const store = new FakeStore();
     await add(store.adder(), [job(1, "a"), job(2, "b"), job(3, "a")]);
     await add(store.adder(), [job(4, "a")]);
@@ -198,7 +198,7 @@ describe("adding to lines", () => {
     assert.equal(store.placeOf("msg_4")?.previous, "msg_3");
   });
 
-  it("gives no place once the order is not wanted any more", async () => {
+  it("assigns no place once the webhook has no ordering", async () => {
     const store = new FakeStore();
     let ordering: "topic" | "none" = "topic";
     const adder = store.adder(() => ordering);
@@ -212,7 +212,7 @@ describe("adding to lines", () => {
     assert.ok(!adder.isAdding("wh_1"));
   });
 
-  it("lets go of what waits for its turn when the webhook is gone", async () => {
+  it("drops waiting appends when the webhook is removed", async () => {
     const store = new FakeStore();
     const adder = store.adder();
     store.faults = ["before"];

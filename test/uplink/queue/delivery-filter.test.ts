@@ -1,4 +1,4 @@
-/** Which deliveries a list or a replay means. */
+/** Selection of deliveries for a list or a replay. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Problem } from "../../../src/errors.ts";
@@ -7,7 +7,7 @@ import { mayMatch, readFilter, timeOfId } from "../../../src/uplink/queue/delive
 import { advance, cancel, finish, leftToDo, newReplay, type ReplayRecord } from "../../../src/uplink/queue/replay.ts";
 
 describe("the time in an id", () => {
-  it("is that of its making", () => {
+  it("is the time of its creation", () => {
     const before = Date.now();
     const time = timeOfId(newId("msg"))!;
     assert.ok(time >= before && time <= Date.now());
@@ -16,13 +16,13 @@ describe("the time in an id", () => {
   });
 
   for (const id of ["msg_", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "msg_017f22e2-79b0-4cc3-98c4-dc0c0c07398f"]) {
-    it(`is not known of ${id}, which may then match`, () => {
+    it(`is unknown for ${id}, which may then match`, () => {
       assert.equal(timeOfId(id), undefined);
       assert.equal(mayMatch(id, { since: 1, until: 2 }), true);
     });
   }
 
-  it("is in a range from its beginning to before its end", () => {
+  it("is in a range from its start, inclusive, to its end, exclusive", () => {
     const id = newId("msg");
     const time = timeOfId(id)!;
     assert.equal(mayMatch(id, { since: time, until: time + 1 }), true);
@@ -32,7 +32,7 @@ describe("the time in an id", () => {
 });
 
 describe("a filter of deliveries", () => {
-  it("matches topics as MQTT does", () => {
+  it("matches topics like MQTT", () => {
     const { topic } = readFilter({ topic: "a/+/c" });
     assert.deepEqual([topic!("a/b/c"), topic!("a/b"), topic!("a/b/c/d")], [true, false, false]);
     assert.deepEqual(readFilter({}), { since: -Infinity, until: Infinity, topic: undefined });
@@ -56,7 +56,7 @@ describe("a filter of deliveries", () => {
 describe("a replay", () => {
   const begun = (input = {}): ReplayRecord => newReplay("wh_1", { status: "failed", ...input }, 5).record;
 
-  it("goes from the oldest to the newest, and never back", () => {
+  it("proceeds from the oldest to the newest, and never back", () => {
     const ids = [3, 1, 2, 4].map((n) => `msg_0000000${n}-0000-7000-8000-000000000000`);
     const sorted = [...ids].sort();
     let record: ReplayRecord = { ...begun(), count: 4 };

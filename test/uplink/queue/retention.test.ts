@@ -1,4 +1,4 @@
-/** What is kept of a webhook's queue, on both backends: the oldest go, each is counted once. */
+/** Retention of a webhook's queue, on both backends: the oldest deliveries are dropped, each counted once. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -18,7 +18,7 @@ import { requireOrSkip } from "../../support/requirements.ts";
 const DAY_MS = 24 * 3_600_000;
 const log = pino({ level: "silent" });
 
-/** An id that was made so long ago. */
+/** Makes an id of the given age. */
 function oldId(agoMs: number): string {
   const hex = (Date.now() - agoMs).toString(16).padStart(12, "0");
   return `msg_${hex.slice(0, 8)}-${hex.slice(8)}${newId("msg").slice(17)}`;
@@ -62,7 +62,7 @@ for (const kind of ["redis", "embedded"] as const) {
       return ids;
     }
 
-    /** Takes up everything and lets it end as told. */
+    /** Runs all jobs with the given processor until `until` of them have ended. */
     async function work(process: (job: Job<DeliveryJob>) => Promise<unknown>, until: number): Promise<void> {
       let ended = 0;
       await new Promise<void>((resolve) => {
@@ -102,7 +102,7 @@ for (const kind of ["redis", "embedded"] as const) {
     const waitingIds = () => queue.getRanges(["waiting", "delayed"], 0, -1);
 
     it(
-      "drops the oldest beyond the number, whether they wait for the first or for another attempt",
+      "drops the oldest deliveries above the limit, waiting for their first or for another attempt",
       withQueue(async () => {
         const [oldLine, oldDelayed] = [await add(30), await add(30, { delay: 3_600_000 })];
         const [newLine, newDelayed] = [await add(30), await add(30, { delay: 60_000 })];
@@ -119,12 +119,13 @@ for (const kind of ["redis", "embedded"] as const) {
 
     for (const reason of ["too_many", "too_old"] as const) {
       it(
-        `wakes what stood behind those that are ${reason}`,
+        `promotes the successors of deliveries that are ${reason}`,
         withQueue(async () => {
           const id = reason === "too_old" ? () => oldId(15 * DAY_MS) : undefined;
           const gone = await add(4, { delay: 3_600_000, ...(id && { id }) });
           const kept = await add(4, { delay: 3_600_000 });
-          // Known when it was added, or told since; and the two first of a line go together.
+          // The successor is in the job's data or in its progress; the first two deliveries of a group are dropped
+          // together.
           const jobs = await Promise.all(gone.map((each) => queue.getJob(each)));
           await jobs[0]!.updateData({ ...data, place: { sequence: 1, next: gone[1]! } });
           await jobs[1]!.updateData({ ...data, place: { sequence: 2, next: kept[0]! } });
@@ -141,7 +142,7 @@ for (const kind of ["redis", "embedded"] as const) {
     }
 
     it(
-      "counts each once although several instances look at the same moment",
+      "counts each delivery once although several instances check at the same time",
       withQueue(async () => {
         await add(1_000);
         await add(1_000, { delay: 3_600_000 });
@@ -149,7 +150,7 @@ for (const kind of ["redis", "embedded"] as const) {
         for (const { made } of several) made.changed("wh_1", 500);
         while ((await waitingIds()).length > 500) {
           for (const { made } of several) made.changed("wh_1", 500);
-          // The embedded store answers without leaving this turn of the event loop.
+          // The embedded store responds within the same turn of the event loop.
           await nextTurn();
         }
         for (const { made } of several) await made.stop();
@@ -160,7 +161,7 @@ for (const kind of ["redis", "embedded"] as const) {
     );
 
     it(
-      "keeps the last ones that succeeded and failed",
+      "keeps the last succeeded and failed deliveries",
       withQueue(async () => {
         await add(60);
         let n = 0;
@@ -178,7 +179,7 @@ for (const kind of ["redis", "embedded"] as const) {
     );
 
     it(
-      "drops what waits too long",
+      "drops deliveries that wait too long",
       withQueue(async () => {
         await add(3, { id: () => oldId(15 * DAY_MS) });
         await add(2, { id: () => oldId(15 * DAY_MS), delay: 3_600_000 });
@@ -193,7 +194,7 @@ for (const kind of ["redis", "embedded"] as const) {
     );
 
     it(
-      "keeps what is old and was made again by a person",
+      "keeps an old delivery that a person has retried",
       withQueue(async () => {
         const [again] = await add(1, { id: () => oldId(16 * DAY_MS) });
         await work(async () => ({ at: new Date().toISOString(), statusCode: 204, error: null, durationMs: 1 }), 1);
@@ -206,7 +207,7 @@ for (const kind of ["redis", "embedded"] as const) {
     );
 
     it(
-      "costs nothing while nothing happens",
+      "costs nothing while there is no activity",
       withQueue(async () => {
         let counted = 0;
         const { made } = retention({

@@ -32,7 +32,7 @@ function makeEnqueuer(
   return { enqueuer, add, failures, flushed, booked, failing };
 }
 
-/** A store whose answers are given by hand. */
+/** Store whose responses the test controls. */
 function heldStore() {
   const calls: { webhookId: string; payloads: string[]; answer: (error?: Error) => void }[] = [];
   let wake: (() => void) | undefined;
@@ -49,7 +49,7 @@ function heldStore() {
 }
 
 describe("micro-batches", () => {
-  it("collects while two flushes are under way, and acknowledges only what is durable", async () => {
+  it("collect during two flushes in progress, and acknowledge only durable messages", async () => {
     const store = heldStore();
     const { add } = makeEnqueuer(store.addJobs);
     const done: string[] = [];
@@ -74,14 +74,14 @@ describe("micro-batches", () => {
     await Promise.all([...second, ...third]);
   });
 
-  it("writes at most 100 messages at once", async () => {
+  it("contain at most 100 messages", async () => {
     const sizes: number[] = [];
     const { add } = makeEnqueuer(async (_id, jobs) => void sizes.push(jobs.length));
     await Promise.all(Array.from({ length: 1_200 }, (_, i) => add(String(i))));
     assert.deepEqual(sizes, Array(12).fill(100));
   });
 
-  it("tries a failed flush again with the same ids, and only for the webhooks it failed for", async () => {
+  it("are retried with the same ids, and only for the webhooks that failed", async () => {
     const seen: string[] = [];
     let fail = 2;
     const { add, failures } = makeEnqueuer(async (webhookId, jobs) => {
@@ -96,7 +96,7 @@ describe("micro-batches", () => {
     assert.equal(failures.length, 2);
   });
 
-  it("writes each message into the books once, before it is acknowledged, whatever else fails", async () => {
+  it("count each message once in the ledger, before it is acknowledged, whatever else fails", async () => {
     let fail = 2;
     const { add, booked } = makeEnqueuer(async () => {
       if (fail-- > 0) throw new Error("store away");
@@ -105,7 +105,7 @@ describe("micro-batches", () => {
     assert.deepEqual(booked, [2]);
   });
 
-  it("acknowledges nothing until it stands in the books", async () => {
+  it("acknowledge nothing before it is in the ledger", async () => {
     let adds = 0;
     const { add, booked, failing, failures } = makeEnqueuer(async () => void adds++);
     failing.book = 2;
@@ -113,7 +113,7 @@ describe("micro-batches", () => {
     assert.deepEqual([adds, booked, failures.length], [1, [1], 2]);
   });
 
-  it("does not write for a webhook that is gone", async () => {
+  it("are not written for a removed webhook", async () => {
     const seen: string[] = [];
     const { add } = makeEnqueuer(
       async (webhookId) => void seen.push(webhookId),
@@ -123,7 +123,7 @@ describe("micro-batches", () => {
     assert.deepEqual(seen, ["wh_1"]);
   });
 
-  it("writes nothing while another instance may receive, and nothing ever once it is stopped", async () => {
+  it("are not written while another instance may receive, and never after a stop", async () => {
     const seen: string[] = [];
     let mayWrite = false;
     const { add, enqueuer } = makeEnqueuer(
@@ -132,7 +132,7 @@ describe("micro-batches", () => {
       () => mayWrite,
     );
     const held = add("held");
-    await new Promise((resolve) => setTimeout(resolve, 100)); // after the first of its tries
+    await new Promise((resolve) => setTimeout(resolve, 100)); // after the first attempt
     assert.deepEqual(seen, []);
     mayWrite = true;
     await held;
@@ -142,11 +142,11 @@ describe("micro-batches", () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
     enqueuer.stop();
     mayWrite = true;
-    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than until the next try
+    await new Promise((resolve) => setTimeout(resolve, 200)); // longer than the retry delay
     assert.deepEqual(seen, ["held"]);
   });
 
-  it("at its end waits for what is being written, acknowledges that, and begins nothing more", async () => {
+  it("wait at the end for the flush in progress, acknowledge it, and start no other", async () => {
     const store = heldStore();
     const { add, enqueuer } = makeEnqueuer(store.addJobs);
     const done: string[] = [];
@@ -164,7 +164,7 @@ describe("micro-batches", () => {
     assert.equal(store.calls.length, 2);
   });
 
-  it("at its end does not wait for a store that does not answer", async () => {
+  it("do not wait at the end for a store that does not respond", async () => {
     const store = heldStore();
     const { add, enqueuer } = makeEnqueuer(store.addJobs);
     void add("1");
@@ -173,14 +173,14 @@ describe("micro-batches", () => {
     assert.equal(store.calls.length, 1);
   });
 
-  it("tells how long the oldest flush takes", async () => {
+  it("report the age of the oldest flush", async () => {
     const store = heldStore();
     const { add, enqueuer } = makeEnqueuer(store.addJobs);
     assert.equal(enqueuer.oldestFlushMs, 0);
     const sent = add("x");
     await store.until(1);
     const start = Date.now();
-    while (Date.now() - start < 5); // a clock of milliseconds has to move on
+    while (Date.now() - start < 5); // the millisecond clock must advance
     assert.ok(enqueuer.oldestFlushMs >= 4);
     store.calls[0]!.answer();
     await sent;

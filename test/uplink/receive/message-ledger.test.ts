@@ -24,8 +24,8 @@ function makeBook() {
   return { book, written, failures, store };
 }
 
-describe("the book of messages", () => {
-  it("writes what was noted together, by what became of it", async () => {
+describe("the message ledger", () => {
+  it("writes noted messages together, by outcome", async () => {
     const { book, written } = makeBook();
     for (const outcome of ["unmatched", "unmatched", "too_large", "retained_skipped", "enqueued"] as const)
       book.note(outcome);
@@ -53,7 +53,7 @@ describe("the book of messages", () => {
     assert.deepEqual(written, [{ received: 1, unmatched: 1 }]);
   });
 
-  it("keeps what could not be written, and writes it with what came meanwhile", async () => {
+  it("keeps entries that could not be written, and writes them together with later ones", async () => {
     const { book, written, failures, store } = makeBook();
     store.fail = 1;
     book.note("too_large");
@@ -66,7 +66,7 @@ describe("the book of messages", () => {
     assert.equal(written.length, 1, "nothing twice");
   });
 
-  it("writes once what several ask for at a time", async () => {
+  it("writes once for several concurrent requests", async () => {
     const { book, written } = makeBook();
     book.note("unmatched");
     await Promise.all([book.write(), book.read(), book.stop()]);
@@ -74,8 +74,8 @@ describe("the book of messages", () => {
   });
 });
 
-describe("orphans", () => {
-  it("drops the queues without a registration, and none that this instance has only not heard of", async () => {
+describe("orphaned queues", () => {
+  it("are dropped without a registration, but not if this instance has merely not learned of it yet", async () => {
     const dropped: string[] = [];
     const orphans = new OrphanedQueues({
       queued: async () => ["known", "new", "gone", "gone too"],
@@ -88,7 +88,7 @@ describe("orphans", () => {
     assert.deepEqual(dropped, ["gone", "gone too"]);
   });
 
-  it("tries again at the next sweep when the store was away", async () => {
+  it("are tried again at the next sweep when the store was away", async () => {
     const failures: Error[] = [];
     const dropped: string[] = [];
     const orphans = new OrphanedQueues({

@@ -1,4 +1,4 @@
-/** Two instances and one lane: who receives, what both know of it, and what is left of a tenure that is lost. */
+/** Receiver election of two instances: who receives, the state both know, and the end of a lost term. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { QoS } from "../../../src/message.ts";
@@ -17,7 +17,7 @@ import { memoryRecords } from "../../support/memory-records.ts";
 const log = { info() {}, warn() {}, error() {} };
 const WAIT_MS = 5_000;
 
-/** A session at a broker that grants at once, unless it is told not to. */
+/** Session at a broker that grants at once, unless the test stops it. */
 class FakeSession implements Session {
   connected = false;
   settled = false;
@@ -67,7 +67,7 @@ class FakeSession implements Session {
   }
 }
 
-/** What the instances share. */
+/** Makes the state shared by the instances. */
 function makeStore() {
   return {
     leases: embeddedLeases(new Watchers(log)),
@@ -137,7 +137,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
       cut = off;
     },
     caughtUp: () => caughtUp,
-    /** Another webhook, as this instance hears of it. */
+    /** Announces another webhook to this instance. */
     webhook(topic: string) {
       webhooks.push({ id: topic, topics: [topic], qos: 1 });
       lane.refresh();
@@ -149,8 +149,8 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
   };
 }
 
-describe("a lane", { timeout: 30_000 }, () => {
-  it("is in step everywhere when the broker subscribes its holder to what each instance wants", async (t) => {
+describe("receiver election", { timeout: 30_000 }, () => {
+  it("is in step on all instances when the broker grants the receiver the filters that each instance wants", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.receiver], [true, false, undefined]);
@@ -176,7 +176,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     assert.equal(await b.lane.untilInStep(WAIT_MS), true);
   });
 
-  it("tells the others at which filters the broker refuses its holder", async (t) => {
+  it("announces to the others which filters the broker refuses to the receiver", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     assert.equal(await b.lane.untilInStep(WAIT_MS), true);
@@ -192,7 +192,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     await b.until(() => b.lane.refused.length === 0, "and when that is over");
   });
 
-  it("goes to the other one with nothing of what was not durable", async (t) => {
+  it("passes to the other instance without messages that are not durable", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     await a.lane.untilInStep(WAIT_MS);
@@ -210,7 +210,7 @@ describe("a lane", { timeout: 30_000 }, () => {
       receivedAt: 0,
     };
     lost.enqueuer.add(message, ["wh_1"], () => assert.fail("it is not acknowledged"));
-    await new Promise((resolve) => setTimeout(resolve, 100)); // it is tried, and may not be written
+    await new Promise((resolve) => setTimeout(resolve, 100)); // the flush is attempted but not permitted
     a.cut(false);
     await a.until(() => !a.lane.lease.held, "the first one is told");
     assert.deepEqual([a.lane.receiver, session.ended], [undefined, ["closed"]]);
@@ -222,7 +222,7 @@ describe("a lane", { timeout: 30_000 }, () => {
     assert.deepEqual(a.written, [], "also when it receives again");
   });
 
-  it("is given away after the sessions have ended", async (t) => {
+  it("releases the lease after the sessions have ended", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     await a.lane.untilInStep(WAIT_MS);
@@ -235,7 +235,7 @@ describe("a lane", { timeout: 30_000 }, () => {
       });
     };
     const stopped = a.lane.stop();
-    await new Promise((resolve) => setTimeout(resolve, 150)); // the other one asks three times
+    await new Promise((resolve) => setTimeout(resolve, 150)); // the other instance tries three times
     assert.equal(b.lane.lease.held, false);
     free();
     await stopped;
@@ -244,8 +244,8 @@ describe("a lane", { timeout: 30_000 }, () => {
   });
 });
 
-describe("the digest of what is wanted", () => {
-  it("is that of the filters and their quality of service, however they are spread over webhooks", () => {
+describe("the digest of the wanted filters", () => {
+  it("covers the filters and their quality of service, independent of their distribution over webhooks", () => {
     const one = digestOf([{ topics: ["a", "b"], qos: 1 }]);
     assert.equal(
       digestOf([

@@ -1,4 +1,4 @@
-/** Plan and router together, against every way in which brokers send copies of a message. */
+/** Plan and router together, for every way in which brokers send copies of a message. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -19,7 +19,7 @@ const webhooks = fc
   .array(fc.uniqueArray(filter, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 5 })
   .map((all) => all.map((topics, i) => ({ webhookId: `wh_${i}`, topics, qos: 1 as const })));
 
-/** What a session gets of one message, as a broker of a kind would send it. */
+/** Copies of one message for a session, as a kind of broker sends them. */
 type Broker = (matching: Assignment[], session: number) => Copy[];
 const brokers: Record<string, { copiesCarryIds: boolean; send: Broker }> = {
   "MQTT 5, a copy for each filter": {
@@ -58,7 +58,7 @@ const wanted = (all: { webhookId: string; topics: string[] }[], name: string) =>
 
 describe("plan and router", () => {
   for (const [kind, { copiesCarryIds, send }] of Object.entries(brokers)) {
-    it(`gives each message once to each webhook that wants it (${kind})`, () => {
+    it(`pass each message once to each webhook that wants it (${kind})`, () => {
       fc.assert(
         fc.property(webhooks, topic, (all, name) => {
           const { assignments } = planSubscriptions([...wantedFilters(all).keys()], new Map(), copiesCarryIds);
@@ -68,7 +68,7 @@ describe("plan and router", () => {
       );
     });
 
-    it(`and after the webhooks have changed (${kind})`, () => {
+    it(`pass each message once after the webhooks have changed (${kind})`, () => {
       fc.assert(
         fc.property(webhooks, webhooks, topic, (before, after, name) => {
           const past = planSubscriptions([...wantedFilters(before).keys()], new Map(), copiesCarryIds).assignments;
@@ -80,10 +80,10 @@ describe("plan and router", () => {
     });
   }
 
-  it("never puts overlapping filters into one session where copies cannot be told apart", () => {
+  it("never put overlapping filters into one session where copies cannot be told apart", () => {
     fc.assert(
       fc.property(fc.uniqueArray(filter, { maxLength: 8 }), fc.uniqueArray(filter, { maxLength: 8 }), (old, now) => {
-        const past = planSubscriptions(old, new Map(), true).assignments; // as a broker with MQTT 5 had left them
+        const past = planSubscriptions(old, new Map(), true).assignments; // left by a broker with MQTT 5
         const { assignments } = planSubscriptions(now, past, false);
         for (const [a, one] of assignments) {
           for (const [b, other] of assignments) {
@@ -94,7 +94,7 @@ describe("plan and router", () => {
     );
   });
 
-  it("keeps what is assigned, gives new filters new identifiers and names what is stale", () => {
+  it("keep assignments, give new filters new identifiers and list stale filters", () => {
     const past = new Map([
       ["a/#", { session: 0, id: 7 }],
       ["gone", { session: 1, id: 3 }],
@@ -105,7 +105,7 @@ describe("plan and router", () => {
     assert.deepEqual(stale, [{ filter: "gone", session: 1 }]);
   });
 
-  it("moves a filter that may no longer stay, and names its old place stale", () => {
+  it("move a filter that may not stay, and list its old place as stale", () => {
     const past = planSubscriptions(["a/#", "a/b"], new Map(), true).assignments;
     const { assignments, stale } = planSubscriptions(["a/#", "a/b"], past, false);
     assert.equal(assignments.get("a/#")?.session, 0);
@@ -113,7 +113,7 @@ describe("plan and router", () => {
     assert.deepEqual(stale, [{ filter: "a/b", session: 0 }]);
   });
 
-  it("subscribes with the highest QoS that any webhook wants", () => {
+  it("subscribe with the highest QoS that any webhook wants", () => {
     const qos = wantedFilters([
       { topics: ["a", "b"], qos: 0 },
       { topics: ["a"], qos: 2 },
@@ -128,12 +128,12 @@ describe("plan and router", () => {
     );
   });
 
-  it("routes topics with as many levels as MQTT allows", () => {
+  it("route topics with as many levels as MQTT allows", () => {
     const router = new Router([{ webhookId: "wh_1", topics: ["#"] }], new Map([["#", { session: 0, id: 1 }]]));
     assert.deepEqual(router.route("/".repeat(65_535), { session: 0, ids: [1] }), ["wh_1"]);
   });
 
-  it("tells a topic nobody wants from a copy that is for another session", () => {
+  it("distinguish a topic without a webhook from a copy for another session", () => {
     const assignments = new Map([
       ["a/#", { session: 0, id: 1 }],
       ["a/b", { session: 1, id: 2 }],

@@ -1,4 +1,4 @@
-/** The subscriptions follow the registrations by the difference, and lose nothing on the way. */
+/** Subscriptions follow the registrations by their difference, without losing messages during a change. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { QoS } from "../../../src/message.ts";
@@ -6,7 +6,7 @@ import type { Session, SessionCallbacks } from "../../../src/uplink/receive/sess
 import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
 import { type AssignmentRecords, Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
 
-/** A session whose broker answers when the test says so. */
+/** Session whose broker responds when the test says so. */
 class FakeSession implements Session {
   wanted = new Map<string, number>();
   granted = new Map<string, number>();
@@ -88,17 +88,17 @@ async function setup(topics: Record<string, string[]>, initial: [string, Assignm
 }
 
 describe("subscriptions", () => {
-  it("routes what waited at the broker before anything is subscribed again", async () => {
+  it("route messages that waited at the broker before any filter is subscribed again", async () => {
     const { subscriptions } = await setup({ wh_1: ["a/#"] }, [["a/#", { session: 0, id: 5 }]]);
     assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [5] }), ["wh_1"]);
   });
 
-  it("opens the sessions of the past at once", async () => {
+  it("open the sessions of an earlier run at once", async () => {
     const { subscriptions } = await setup({ wh_1: ["a/#"] }, [["a/#", { session: 2, id: 5 }]]);
     assert.equal(subscriptions.sessions.length, 3);
   });
 
-  it("writes an assignment down before it subscribes", async () => {
+  it("store an assignment before the filter is subscribed", async () => {
     const { subscriptions, log } = await setup({ wh_1: ["a"] });
     const [session] = subscriptions.sessions;
     assert.equal(session!.wanted.size, 0);
@@ -111,7 +111,7 @@ describe("subscriptions", () => {
     assert.equal(subscriptions.inStep, true);
   });
 
-  it("keeps a webhook's old filters until its new ones are granted, then leaves them", async () => {
+  it("keep a webhook's old filters until its new ones are granted, and then unsubscribe them", async () => {
     const topics: Record<string, string[]> = { wh_1: ["a/+"] };
     const { subscriptions, log, change } = await setup(topics);
     const [session] = subscriptions.sessions;
@@ -134,7 +134,7 @@ describe("subscriptions", () => {
     assert.deepEqual(log, ["create a/+", "create a/#", "remove a/+"], "struck out only after the broker's word");
   });
 
-  it("leaves at the broker what the registrations of an earlier run have left behind", async () => {
+  it("unsubscribe filters left at the broker by the registrations of an earlier run", async () => {
     const { subscriptions, log } = await setup({ wh_1: ["a"] }, [["gone", { session: 0, id: 9 }]]);
     const [session] = subscriptions.sessions;
     session!.callbacks.onConnect(true);
@@ -147,7 +147,7 @@ describe("subscriptions", () => {
     assert.deepEqual(log, ["create a", "remove gone"]);
   });
 
-  it("spreads overlapping filters over sessions where copies cannot be told apart", async () => {
+  it("spread overlapping filters over sessions where copies cannot be told apart", async () => {
     const { subscriptions } = await setup({ wh_1: ["a/#", "a/b"] });
     subscriptions.sessions[0]!.callbacks.onConnect(false);
     await turns();
@@ -157,7 +157,7 @@ describe("subscriptions", () => {
     );
   });
 
-  it("never uses an identifier again", async () => {
+  it("never reuse an identifier", async () => {
     const topics: Record<string, string[]> = { wh_1: ["a"] };
     const { subscriptions, change } = await setup(topics);
     const [session] = subscriptions.sessions;
@@ -177,7 +177,7 @@ describe("subscriptions", () => {
     }
   });
 
-  it("subscribes a webhook's new filter in the session of the one it replaces where copies cannot be told apart", async () => {
+  it("place a webhook's new filter into the session of the replaced one where copies cannot be told apart", async () => {
     const topics: Record<string, string[]> = { wh_1: ["a/+"] };
     const { subscriptions, change } = await setup(topics);
     subscriptions.sessions[0]!.callbacks.onConnect(false);
@@ -199,7 +199,7 @@ describe("subscriptions", () => {
     assert.deepEqual(subscriptions.route("a/b", { session: 0 }), ["wh_1"], "also what was sent before");
   });
 
-  it("keeps a filter away from another webhook's one that has not gone yet", async () => {
+  it("keep a filter apart from another webhook's filter that is not unsubscribed yet", async () => {
     const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b"] };
     const { subscriptions, change } = await setup(topics);
     subscriptions.sessions[0]!.callbacks.onConnect(false);
@@ -214,7 +214,7 @@ describe("subscriptions", () => {
     );
   });
 
-  it("counts an old filter in another session until the broker has confirmed its end", async () => {
+  it("count an old filter in another session until the broker has confirmed its end", async () => {
     // Webhook 2 keeps the new filter out of the session of the old one.
     const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b/c"] };
     const { subscriptions, change } = await setup(topics);
@@ -234,7 +234,7 @@ describe("subscriptions", () => {
     assert.equal(subscriptions.route("a/b", { session: 0 }), undefined);
   });
 
-  it("tells when it is in step, and gives up waiting in time", async () => {
+  it("report when they are in step, and stop waiting in time", async () => {
     const { subscriptions } = await setup({ wh_1: ["a"] });
     const [session] = subscriptions.sessions;
     session!.callbacks.onConnect(true);

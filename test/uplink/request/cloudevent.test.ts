@@ -21,7 +21,7 @@ function build(of: Message, mode: "structured" | "binary", webhookHeaders?: Reco
 const structured = (of: Message) => JSON.parse(build(of, "structured").body.toString()) as Record<string, unknown>;
 
 describe("a structured event", () => {
-  it("is exactly this", () => {
+  it("has exactly this form", () => {
     const { body, headers } = build(message('{"t": 21.50}'), "structured");
     assert.equal(
       body.toString(),
@@ -39,7 +39,7 @@ describe("a structured event", () => {
     });
   });
 
-  it("carries what MQTT 5 carried", () => {
+  it("carries the properties of MQTT 5", () => {
     const userProperties = { unit: "°C", tag: ["a", "b"], traceparent };
     const full = message("x", {
       responseTopic: "r/1",
@@ -56,7 +56,7 @@ describe("a structured event", () => {
     assert.equal(build(full, "structured").headers.traceparent, traceparent);
   });
 
-  it("drops a traceparent that is none", () => {
+  it("omits an invalid traceparent", () => {
     for (const value of [
       "",
       "x\r\ny: z",
@@ -70,11 +70,11 @@ describe("a structured event", () => {
     }
   });
 
-  it("has another type where one is given", () => {
+  it("has another type if one is configured", () => {
     assert.match(eventJson(message("x"), { ...origin, type: "webhook.test" }).toString(), /"type":"webhook.test"/);
   });
 
-  it("goes into a batch as it is", () => {
+  it("goes into a batch unchanged", () => {
     const batch = batchJson([message("1.10"), message("é")].map((one) => eventJson(one, origin))).toString();
     assert.equal(batch, `[${eventJson(message("1.10"), origin)},${eventJson(message("é"), origin)}]`);
     assert.equal(batchJson([]).toString(), "[]");
@@ -203,7 +203,7 @@ describe("a binary event", () => {
     assert.equal(typeOf("{}", "x\r\nevil: 1"), "application/json");
   });
 
-  it("can never break out of a header, whatever a device sends", () => {
+  it("cannot break out of a header, whatever a device sends", () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.constantFrom("a\r\nb: c", "\u0000", "\ud800", "é\u007f\u0085"),
@@ -236,7 +236,7 @@ describe("a webhook's own headers", () => {
     assert.equal(headers["x-site"], "north");
   });
 
-  it("cannot replace ours, break the request or inject others", () => {
+  it("cannot replace the bridge's headers, break the request or inject others", () => {
     const names = ["Content-Type", "HOST", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Webhook-Id"];
     const evil = [
       ...names,
@@ -263,7 +263,7 @@ describe("a webhook's own headers", () => {
 });
 
 describe("header values", () => {
-  it("percent-encode as the HTTP binding's example does", () => {
+  it("percent-encode like the example of the HTTP binding", () => {
     assert.equal(percentEncode("Euro € 😀"), "Euro%20%E2%82%AC%20%F0%9F%98%80");
     assert.equal(percentEncode('a"b%c\r\n\u007f~!#$&'), "a%22b%25c%0D%0A%7F~!#$&");
     fc.assert(
@@ -274,7 +274,7 @@ describe("header values", () => {
     );
   });
 
-  it("tell media types from other text", () => {
+  it("distinguish media types from other text", () => {
     for (const type of [
       "text/plain",
       "a/b",

@@ -13,8 +13,8 @@ const headersFor = (timestamp: number, signature: string) => ({
 });
 
 describe("sign", () => {
-  it("gives the specification's example", () => {
-    // github.com/standard-webhooks/standard-webhooks, spec: "Signature scheme", its published test vector.
+  it("returns the specification's example", () => {
+    // Published test vector of github.com/standard-webhooks/standard-webhooks, spec, "Signature scheme".
     const key = parseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     const signature = sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, '{"test": 2432232314}');
     assert.equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -37,7 +37,7 @@ describe("sign", () => {
     );
   });
 
-  it("covers the very bytes of a binary body", () => {
+  it("covers exactly the bytes of a binary body", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => {
         const key = randomBytes(32);
@@ -48,7 +48,7 @@ describe("sign", () => {
     );
   });
 
-  it("signs with the old and the new secret while one is rotated", () => {
+  it("signs with the old and the new secret during a rotation", () => {
     const secrets = [newSecret(), newSecret()];
     const now = Math.floor(Date.now() / 1_000);
     const signature = signAll(secrets.map(parseSecret), id, now, "{}");
@@ -58,14 +58,14 @@ describe("sign", () => {
 });
 
 describe("secrets", () => {
-  it("are new each time and 32 bytes long", () => {
+  it("are unique and 32 bytes long", () => {
     const secret = newSecret();
     assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
     assert.equal(parseSecret(secret).length, 32);
     assert.notEqual(secret, newSecret());
   });
 
-  it("may hold 24 to 64 bytes", () => {
+  it("may have 24 to 64 bytes", () => {
     for (let length = 0; length <= 80; length++) {
       const key = randomBytes(length);
       const secret = `whsec_${key.toString("base64")}`;
