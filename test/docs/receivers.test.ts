@@ -94,7 +94,7 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
     });
     after(() => receiver.kill());
 
-    /** What `handle` printed about an event, subject and data: all of it, since a later event was printed too. */
+    /** The output of `handle` for one event, subject and data; it is complete, since a later event was printed too. */
     async function handled(id: string): Promise<unknown[]> {
       const probe = message("d/probe", "1");
       await deliver(probe, "structured");
