@@ -159,7 +159,7 @@ export async function startBridge(
     }
     await up.start();
     if (runs.outbox) await outbox.start();
-    if (runs.answers) {
+    if (runs.responses) {
       const answers = store.queues.worker<DeliveryJob>(
         RESPONSES_QUEUE,
         (job) => storedRequests.answered(fromStored(job.id!, job.data)),
@@ -185,7 +185,7 @@ export async function startBridge(
 
     // Authentication.
     const keyView = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
-    const keys = new Keys({ view: keyView });
+    const keys = new Keys({ cache: keyView });
     await keyView.start();
     onStop("keys", () => keyView.stop());
     const first = bearerCheck(apiKey);

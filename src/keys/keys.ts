@@ -16,7 +16,7 @@ const USE_NOTED_MS = 60_000;
 const REMEMBERED = 1_000;
 
 export interface KeysOptions {
-  view: RecordCache<KeyRecord>;
+  cache: RecordCache<KeyRecord>;
   /** Milliseconds since the epoch. */
   now?: () => number;
   /** Milliseconds of a monotonic clock, for the rate limits. */
@@ -37,7 +37,7 @@ export class Keys {
   readonly #removed = new Set<string>();
 
   /** Follows the record cache; must be constructed before the record cache starts. */
-  constructor({ view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
+  constructor({ cache: view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
     this.#cache = view;
     this.#now = now;
     this.#monotonic = monotonic;

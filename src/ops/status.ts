@@ -16,7 +16,7 @@ interface Running {
   /** Connects to the broker. */
   connection: boolean;
   /** May become the receiver. */
-  lane: boolean;
+  receiver: boolean;
 }
 
 /** package.json is two folders up both from src/ops and from dist/ops. */
@@ -46,7 +46,7 @@ export function createProbes({ store, publisher, uplink, runs, canary }: Parts):
         return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
       },
     }),
-    ...(runs.lane && { uplink: () => uplinkCheck(uplink) }),
+    ...(runs.receiver && { uplink: () => uplinkCheck(uplink) }),
     store: async () => {
       await store.ping();
       const stuck = uplink.oldestFlushMs();
@@ -103,14 +103,14 @@ export function createStatus(parts: StatusParts) {
         }
       : null,
     store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
-    lanes: [laneStatus(uplink)],
+    lanes: [receiverStatus(uplink)],
     webhooks: registry.size,
     // Null if the store is unavailable: the rest of the status is useful just then.
     books: await uplink.books().catch(() => null),
   });
 }
 
-function laneStatus({ holder, sessions }: Parts["uplink"]) {
+function receiverStatus({ holder, sessions }: Parts["uplink"]) {
   const { name = null, here } = holder();
   const own = sessions().map(({ status, pending }) => ({ ...status, pending }));
   return { lane: RECEIVER, holder: name, here, sessions: own };

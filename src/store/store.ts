@@ -21,8 +21,8 @@ export interface Store {
   readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
   readonly ledgers: Ledgers;
-  /** Returns the incomplete QoS 2 messages of an MQTT session. @param lane the session's client id */
-  incoming(lane: string): Incoming;
+  /** Returns the incomplete QoS 2 messages of an MQTT session. @param clientId the session's client id */
+  incoming(clientId: string): Incoming;
   readonly leases: Leases;
   readonly queues: Queues;
   /** Warnings for the operator, for example that persistence is off. */

@@ -79,8 +79,8 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
     onFailed: (error) => observe.partFailed("books", error),
   });
 
-  function openTenure(onChange: () => void): Receiver<S> {
-    const mayWrite = () => lane.lease.confirm();
+  function openReceiver(onChange: () => void): Receiver<S> {
+    const mayWrite = () => election.lease.confirm();
     const enqueuer = new Enqueuer({
       addJobs: (webhookId, jobs) => ordered.add(webhookId, jobs),
       book: (count) => messages.enqueued(count),
@@ -102,7 +102,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
       webhooks: wanted,
       records: options.assignments,
       openSession: (callbacks) =>
-        options.openSession({ ...callbacks, mayConnect: () => lane.lease.isValid, mayWrite }, (packet, done) =>
+        options.openSession({ ...callbacks, mayConnect: () => election.lease.isValid, mayWrite }, (packet, done) =>
           intake(packet, callbacks.index, done),
         ),
       onError: subscriptionsFailed,
@@ -114,11 +114,11 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
     return new Receiver(subscriptions, enqueuer, catchUp, subscriptionsFailed);
   }
 
-  const lane: ReceiverElection<S> = new ReceiverElection<S>({
+  const election: ReceiverElection<S> = new ReceiverElection<S>({
     openLease: options.openLease,
     cache: options.receivers,
     wanted,
-    openReceiver: openTenure,
+    openReceiver,
     onError: subscriptionsFailed,
   });
 
@@ -165,7 +165,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
       registry.onChange((changed) => {
         for (const id of changed) watch.changed(id);
         if (runs.workers) workers.refresh(changed);
-        lane.refresh();
+        election.refresh();
         for (const id of changed) if (!registry.get(id)) void forget(id);
       });
       if (runs.workers) {
@@ -177,20 +177,20 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
         retention.start();
         orphans.start();
       }
-      await lane.start();
+      await election.start();
     },
 
     /** Call when the response topics have changed. */
-    refresh: () => lane.refresh(),
+    refresh: () => election.refresh(),
     /** The receiver, undefined while it is unknown, and whether it is this instance. */
-    holder: () => ({ name: lane.lease.holder, here: lane.lease.held }),
+    holder: () => ({ name: election.lease.holder, here: election.lease.held }),
     /** Sessions of this instance: none when another instance is the receiver. */
-    sessions: () => lane.receiver?.subscriptions.sessions ?? [],
+    sessions: () => election.receiver?.subscriptions.sessions ?? [],
     /** Whether the receiver's subscriptions match the registrations. */
-    inStep: () => lane.inStep,
-    untilInStep: (timeoutMs: number) => lane.untilInStep(timeoutMs),
+    inStep: () => election.inStep,
+    untilInStep: (timeoutMs: number) => election.untilInStep(timeoutMs),
     /** The receiver's refused filters, with the reasons. */
-    refused: (): ReadonlyMap<string, string> => new Map(lane.refused.map(({ filter, reason }) => [filter, reason])),
+    refused: (): ReadonlyMap<string, string> => new Map(election.refused.map(({ filter, reason }) => [filter, reason])),
     /** Adds a delivery without order. Resolves once it is durable; rejects when the store is unavailable. */
     async enqueue(message: Message, webhookId: string): Promise<void> {
       await addJobs(webhookId, [{ id: message.id, data: toStored(message) }]);
@@ -199,7 +199,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
     },
     isThere: (webhookId: string, messageId: string) => queues.isThere(webhookId, messageId),
     /** Milliseconds since the oldest flush in progress began. */
-    oldestFlushMs: () => lane.receiver?.enqueuer.oldestFlushMs ?? 0,
+    oldestFlushMs: () => election.receiver?.enqueuer.oldestFlushMs ?? 0,
 
     async count(webhookId: string) {
       const { discarded } = await queues.ledgerOf(webhookId);
@@ -241,7 +241,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
 
     /** Stops the intake, acknowledges durable messages, and leaves the reception to another instance. */
     async stopIntake(): Promise<void> {
-      await lane.stop();
+      await election.stop();
       await messages.stop();
     },
 

@@ -17,11 +17,11 @@ export function capabilitiesOf(roles: readonly Role[]) {
     /** Publishes stored messages of all processes, including replies and events of the bridge. */
     outbox: api,
     /** Stores the responses to stored requests. */
-    answers: api,
+    responses: api,
     /** The record cache of stored requests: their response topics are part of the subscriptions. */
     requests: api || uplink,
     /** May become the receiver: subscribes, receives, enqueues. Other processes only know the receiver's name. */
-    lane: uplink,
+    receiver: uplink,
     /** Enqueues retained messages for new webhooks: uses the same broker, once the subscriptions are active. */
     snapshots: uplink,
     /** Calls the webhooks, tracks their health and announces changes. */

@@ -37,7 +37,7 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
       onError: (error) => observer.partFailed("lease", error),
       ...callbacks,
     });
-  const lanes = new RecordCache(store.records<ReceiverRecord>("lanes"), log, "lane");
+  const receivers = new RecordCache(store.records<ReceiverRecord>("lanes"), log, "lane");
   const endpoints = new RecordCache<EndpointRecord>(
     store.records("endpoints", { evenWithoutMemory: true }),
     log,
@@ -52,8 +52,8 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
     breaker,
     publishEvent: (event) => downlink.outbox.accept(event),
     assignments: store.records("subscriptions"),
-    receivers: lanes,
-    openLease: openLease(`lane-${RECEIVER}`, !runs.lane),
+    receivers: receivers,
+    openLease: openLease(`lane-${RECEIVER}`, !runs.receiver),
     openSession: ({ index, mayWrite, ...callbacks }, receive) => {
       const clientId = `${config.mqtt.clientId}-uplink-${index}`;
       const onFailed = (error: Error) => observer.partFailed("enqueue", error);
@@ -108,8 +108,8 @@ export function wireUplink(parts: Components, downlink: DownlinkParts, breaker: 
 
   /** Starts all parts. Rejects if the store is unavailable. */
   async function start(): Promise<void> {
-    await Promise.all([registry.start(), lanes.start(), endpoints.start()]);
-    onStop("views", () => Promise.all([registry, lanes, endpoints].map((view) => view.stop())));
+    await Promise.all([registry.start(), receivers.start(), endpoints.start()]);
+    onStop("views", () => Promise.all([registry, receivers, endpoints].map((view) => view.stop())));
     onStop("ordered", () => ordered.stop());
     onStop("queues", () => uplink.close());
     // Closed in parallel: an unresponsive store or broker must not use up the time of the calls in progress.

@@ -97,7 +97,7 @@ export class Clock {
 
 export async function startKeys(records: Records<KeyRecord>, clock = new Clock()) {
   const view = new RecordCache(records, log, "key");
-  const keys = new Keys({ view, now: clock.now, monotonic: clock.now });
+  const keys = new Keys({ cache: view, now: clock.now, monotonic: clock.now });
   await view.start();
   return { keys, view };
 }

@@ -27,12 +27,12 @@ interface Row {
   digest: string;
 }
 
-export function embeddedIncoming(database: Database, lane: string): Incoming {
+export function embeddedIncoming(database: Database, clientId: string): Incoming {
   return {
     async all() {
       const { rows } = await database.query<Row>(
         "SELECT packet_id, id, received_at, digest FROM causeway.incoming WHERE lane = $1",
-        [lane],
+        [clientId],
       );
       return new Map(
         rows.map(({ packet_id, id, received_at, digest }) => [
@@ -48,7 +48,7 @@ export function embeddedIncoming(database: Database, lane: string): Incoming {
         received_at: receivedAt,
         digest,
       }));
-      await database.query(WRITE, [lane, JSON.stringify(rows), JSON.stringify(removed)]);
+      await database.query(WRITE, [clientId, JSON.stringify(rows), JSON.stringify(removed)]);
     },
   };
 }

@@ -7,8 +7,8 @@ const PUT = "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i 
 const REMOVE = "for i = 1, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end";
 
 /** Stores each session as one hash: HGETALL and HSET stay small, because at most 65,535 messages are incomplete. */
-export function redisIncoming(client: Redis, prefix: string, lane: string): Incoming {
-  const key = `${prefix}:p:${lane}`;
+export function redisIncoming(client: Redis, prefix: string, clientId: string): Incoming {
+  const key = `${prefix}:p:${clientId}`;
   const all = script(client, "incomingAll", 1, ALL);
   const put = script(client, "incomingPut", 1, PUT);
   const remove = script(client, "incomingRemove", 1, REMOVE);

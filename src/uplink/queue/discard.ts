@@ -15,17 +15,17 @@ const AT_ONCE = 20;
 
 /** Discards at most `count` deliveries that wait for the first or another attempt. @returns the number discarded */
 export async function discardOldest(queue: Queue<DeliveryJob>, count: number, isOrdered: boolean): Promise<number> {
-  const [waiting, delayed] = await Promise.all([lastInGroup(queue, count), queue.getRanges(["delayed"], 0, -1)]);
+  const [waiting, delayed] = await Promise.all([newestWaiting(queue, count), queue.getRanges(["delayed"], 0, -1)]);
   const byAge = [...waiting.map((id) => ({ id, delayed: false })), ...delayed.map((id) => ({ id, delayed: true }))]
     .sort((a, b) => ageOrder(a.id, b.id))
     .slice(0, count);
-  const fromGroup = byAge.filter((each) => !each.delayed).length;
+  const fromWaiting = byAge.filter((each) => !each.delayed).length;
   const oldDelayed = byAge.filter((each) => each.delayed).map(({ id }) => id);
   const left = isOrdered ? await remainingSuccessors(queue, new Set(byAge.map(({ id }) => id))) : [];
   // From the end of the queue that is served first, in one step of the store.
-  const cleaned = fromGroup > 0 ? await queue.clean(0, fromGroup, "wait") : [];
+  const cleaned = fromWaiting > 0 ? await queue.clean(0, fromWaiting, "wait") : [];
   const removed = await removeDelayed(queue, oldDelayed);
-  await wake(queue, left);
+  await promoteAll(queue, left);
   return cleaned.length + removed;
 }
 
@@ -46,13 +46,13 @@ export async function discardTooOld(
     const again = await Promise.all(candidates.map((id) => lastAgain(queue, id)));
     return candidates.filter((_, i) => (again[i] ?? 0) < before);
   };
-  const waiting = await old(await lastInGroup(queue, count));
+  const waiting = await old(await newestWaiting(queue, count));
   const delayed = await old(await queue.getRanges(["delayed"], 0, -1));
   const left = isOrdered ? await remainingSuccessors(queue, new Set([...waiting, ...delayed])) : [];
   let removed = 0;
   for (const id of waiting) removed += await remove(queue, id);
   removed += await removeDelayed(queue, delayed);
-  await wake(queue, left);
+  await promoteAll(queue, left);
   return removed;
 }
 
@@ -60,7 +60,7 @@ export async function discardTooOld(
  * Ids of the next jobs to be processed, from the end of the range: in BullMQ's PostgreSQL backend, ascending order
  * begins at the other end.
  */
-async function lastInGroup(queue: Queue<DeliveryJob>, count: number): Promise<string[]> {
+async function newestWaiting(queue: Queue<DeliveryJob>, count: number): Promise<string[]> {
   const { waiting = 0 } = await queue.getJobCounts("waiting");
   return waiting === 0 ? [] : queue.getRanges(["waiting"], Math.max(0, waiting - count), waiting - 1);
 }
@@ -79,7 +79,7 @@ async function remainingSuccessors(queue: Queue<DeliveryJob>, going: ReadonlySet
 }
 
 /** Promotes deliveries; each of them checks its predecessor itself. */
-async function wake(queue: Queue<DeliveryJob>, ids: string[]): Promise<void> {
+async function promoteAll(queue: Queue<DeliveryJob>, ids: string[]): Promise<void> {
   for (const id of ids) await jobOf(queue, id).promote().catch(ifGone);
 }
 

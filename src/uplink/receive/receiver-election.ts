@@ -182,7 +182,7 @@ export class ReceiverElection<S extends Session> {
     } catch (error) {
       if (!(error instanceof Problem && error.code === "not_found")) throw error;
       if (!(await view.create(RECORD, record)))
-        throw new Problem("conflict", "the lane's record is being changed by others");
+        throw new Problem("conflict", "the receiver's record is being changed by other instances");
     }
   }
 }
