@@ -1,5 +1,5 @@
 /** Ports for reading retained messages. */
-import { createHash } from "node:crypto";
+import { shortDigest } from "../lib/digest.ts";
 import type { QoS, UserProperties } from "../message.ts";
 
 export interface RetainedMessage {
@@ -25,10 +25,7 @@ export type ReadSeveral = (topics: string[]) => AsyncIterable<RetainedMessage>;
 
 /** An entity tag (RFC 9110 section 8.8.3) that changes whenever the message does. */
 export function etagOf({ payload, contentType, qos, userProperties }: RetainedMessage): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([contentType, qos, userProperties]))
-    .update(payload);
-  return `"${hash.digest("base64url").slice(0, 22)}"`;
+  return `"${shortDigest(JSON.stringify([contentType, qos, userProperties]), payload)}"`;
 }
 
 /** Resolves to undefined if the topic holds no retained message. @throws Problem broker_unavailable, broker_refused */

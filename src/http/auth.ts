@@ -1,8 +1,9 @@
 /** Bearer authentication: reads the header and compares the first key in constant time. */
-import { timingSafeEqual } from "node:crypto";
+
 import type { FastifyRequest } from "fastify";
 import { Problem } from "../errors.ts";
 import { type Caller, ROOT } from "../keys/caller.ts";
+import { constantTimeEqual } from "../lib/digest.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -16,11 +17,7 @@ export type Authenticate = (bearer: string) => Caller | undefined;
 
 /** Accepts exactly `apiKey`, compared in constant time. Timing reveals only its length, which is no secret. */
 export function bearerCheck(apiKey: string): Authenticate {
-  const expected = Buffer.from(apiKey);
-  return (bearer) => {
-    const given = Buffer.from(bearer);
-    return given.length === expected.length && timingSafeEqual(given, expected) ? ROOT : undefined;
-  };
+  return (bearer) => (constantTimeEqual(bearer, apiKey) ? ROOT : undefined);
 }
 
 /** @throws Problem unauthorized */

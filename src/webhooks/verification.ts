@@ -1,5 +1,6 @@
 /** The ownership check of CloudEvents HTTP Webhook section 4: the request, and the effect of consent. Pure. */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { constantTimeEqual } from "../lib/digest.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** The receiver's consent. */
@@ -50,8 +51,6 @@ function perMinute({ max, perSeconds }: RateLimit): number {
   return (max * 60) / perSeconds;
 }
 
-/** Compares in constant time. */
 function isToken(expected: string | undefined, given: string): boolean {
-  const [one, other] = [Buffer.from(expected ?? ""), Buffer.from(given)];
-  return one.length > 0 && one.length === other.length && timingSafeEqual(one, other);
+  return expected !== undefined && expected !== "" && constantTimeEqual(expected, given);
 }

@@ -2,7 +2,7 @@
  * Embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that a
  * first try needs only Node. kill -9 loses no acknowledged message.
  */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -12,6 +12,7 @@ import openPersistence from "aedes-persistence-level";
 import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import { CannotStartError } from "../../errors.ts";
+import { constantTimeEqual } from "../../lib/digest.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Log } from "../client/connection.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
@@ -159,17 +160,16 @@ type Authenticate = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authent
 function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): Authenticate {
   return (client, givenUser, givenPassword, done) => {
     const given = givenPassword?.toString() ?? "";
-    const isOwn = same(given, own.password);
+    const isOwn = constantTimeEqual(given, own.password);
     if (isOwn) waitFor(client);
-    if (isOwn || password === undefined || (same(givenUser ?? "", username) && same(given, password))) {
+    if (
+      isOwn ||
+      password === undefined ||
+      (constantTimeEqual(givenUser ?? "", username) && constantTimeEqual(given, password))
+    ) {
       return done(null, true);
     }
     // CONNACK return code 4: bad user name or password (MQTT 3.1.1 section 3.2.2.3).
     done(Object.assign(new Error("bad user name or password"), { returnCode: 4 }) as never, false);
   };
-}
-
-function same(given: string, wanted: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -29,9 +29,10 @@
  * Limit: a broker that falls back to an older state repeats completed messages, and by then the identifier may denote
  * another message with the same content.
  */
-import { createHash } from "node:crypto";
+
 import { setTimeout as delay } from "node:timers/promises";
 import type { IPublishPacket } from "mqtt";
+import { shortDigest } from "../../lib/digest.ts";
 import { newId } from "../../message.ts";
 
 /** Identity of a message, the same at each repetition. */
@@ -219,5 +220,5 @@ function isSame(known: Known, { digest, dup, resumed, connection }: Publish): bo
 function digestOf({ topic, payload, properties = {} }: IPublishPacket): string {
   const { contentType, responseTopic, correlationData, userProperties } = properties;
   const head = [topic, contentType, responseTopic, correlationData?.toString("base64"), userProperties];
-  return createHash("sha256").update(JSON.stringify(head)).update(payload).digest("base64url").slice(0, 22);
+  return shortDigest(JSON.stringify(head), payload);
 }

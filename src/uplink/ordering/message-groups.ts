@@ -10,7 +10,7 @@
  * ends a delivery first promotes its successor. The delay only matters if a promotion was lost, so a long group costs
  * nothing while its head waits for another attempt.
  */
-import { createHash } from "node:crypto";
+import { shortDigest } from "../../lib/digest.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { Place } from "../queue/job.ts";
 
@@ -23,7 +23,7 @@ export function isOrdered(webhook: Pick<Webhook, "ordering"> | undefined): boole
 /** Key of a group tail in the store. Topics are hashed because they may be long and contain any character. */
 export function groupTailKey(webhookId: string, ordering: Exclude<Ordering, "none">, topic: string): string {
   if (ordering === "strict") return `tail-${webhookId}-strict`;
-  return `tail-${webhookId}-${createHash("sha256").update(topic).digest("base64url").slice(0, 22)}`;
+  return `tail-${webhookId}-${shortDigest(topic)}`;
 }
 
 /**

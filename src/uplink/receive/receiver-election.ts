@@ -2,9 +2,10 @@
  * Receiver election: the instance that holds the lease receives from the broker. The receiver records its
  * subscriptions, so every instance can tell whether they match the registrations.
  */
-import { createHash } from "node:crypto";
+
 import { Problem } from "../../errors.ts";
 import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
+import { shortDigest } from "../../lib/digest.ts";
 import type { QoS } from "../../message.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { RecordCache } from "../../store/record-cache.ts";
@@ -195,5 +196,5 @@ function isSame(a: ReceiverRecord, b: ReceiverRecord | undefined): boolean {
 /** Digest of filters and their QoS; equal on every instance for the same filters and QoS. */
 export function digestOf(webhooks: Iterable<{ topics: string[]; qos: QoS }>): string {
   const wanted = [...wantedFilters(webhooks)].sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256").update(JSON.stringify(wanted)).digest("base64url").slice(0, 22);
+  return shortDigest(JSON.stringify(wanted));
 }
