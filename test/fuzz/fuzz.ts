@@ -35,8 +35,8 @@ const BEHIND = 4;
 /** Limit, because more webhooks and keys reveal little and add work to each message. */
 const KEPT_WEBHOOKS = 15;
 const KEPT_KEYS = 15;
-/** They need a token that only the receiver gets, or a replay that takes longer than a moment. */
-const MAY_FAIL = ["confirmWebhook", "confirmWebhookByPost", "cancelReplay"];
+/** They need a token that only the receiver gets, or catch a replay or a request while it is pending. */
+const MAY_FAIL = ["confirmWebhook", "confirmWebhookByPost", "cancelReplay", "cancelRequest"];
 /** Permitted growth, because heaps grow in steps and shrink late. */
 const GROWTH_MB = 64;
 const ENOUGH_FAULTS = 25;

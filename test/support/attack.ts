@@ -56,16 +56,21 @@ export function openSocket(port: number): RawSocket {
   };
 }
 
-/** Resolves when all sockets are closed; rejects with the number of open ones after the timeout. */
-export async function untilClosed(sockets: RawSocket[], timeoutMs: number): Promise<void> {
+/** Resolves when `count` of the sockets are closed; rejects with the number of open ones after the timeout. */
+export async function untilClosed(sockets: RawSocket[], timeoutMs: number, count = sockets.length): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
+  let closed = 0;
+  const enough = new Promise<void>((resolve) => {
+    for (const socket of sockets) void socket.closed.then(() => ++closed === count && resolve());
+    if (count === 0) resolve();
+  });
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const open = sockets.filter(({ socket }) => !socket.destroyed).length;
       reject(new Error(`${open} of ${sockets.length} connections are still open after ${timeoutMs} ms`));
     }, timeoutMs);
   });
-  await Promise.race([Promise.all(sockets.map(({ closed }) => closed)), late]).finally(() => clearTimeout(timer));
+  await Promise.race([enough, late]).finally(() => clearTimeout(timer));
 }
 
 /** Returns the resident memory of a process in megabytes. */
