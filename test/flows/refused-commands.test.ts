@@ -160,7 +160,8 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
       await askAll(rules.join(" "));
       if (rules[0] === "-@write") {
         const { body } = await bridge.readiness(503);
-        assert.match(body.checks.store.detail, /NOPERM/);
+        // Within a script Redis names no code.
+        assert.match(body.checks.store.detail, /NOPERM|can't run this command/);
         await bridge.waitForOutput(/part_failed/);
       }
       await wait;
