@@ -123,6 +123,8 @@ export class Connection {
       queueQoSZero: false,
       manualConnect: true,
     });
+    // With it, MQTT.js takes back its `disconnecting` at the end of end(), and a late `close` then reconnects for ever.
+    this.client.options.manualConnect = false;
     this.client.setMaxListeners(0);
     this.#listen();
     options.prepare?.(this.client);

@@ -182,6 +182,18 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
       assert.equal((await publisher.publish(message({ topic }))).kind, "acknowledged");
     }
   });
+
+  it("does not cause a storm of reconnects", async (t) => {
+    const connect: Behaviour = (_, link) => {
+      accept(link);
+      end(link);
+    };
+    const { publisher, broker } = await open(t, politeBut({ connect }));
+    const since = Date.now();
+    await broker.connection(8);
+    assert.ok(Date.now() - since > 1_000, `${Date.now() - since} ms`);
+    assert.equal(publisher.connection.state === "closed", false);
+  });
 });
 
 describe("a topic that is too deep for Mosquitto", requireOrSkip("mosquitto"), () => {
