@@ -3,12 +3,12 @@
  */
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
+import { createExplain } from "./api/explain.ts";
 import { createHandlers } from "./api/handlers.ts";
 import { operationsHandlers } from "./api/operations.ts";
 import type { Config } from "./config/config.ts";
 import { redactUrl } from "./config/config.ts";
 import { PLACEHOLDER } from "./downlink/request.ts";
-import { Problem } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "./http/auth.ts";
 import type { KeyRecord } from "./keys/key.ts";
@@ -70,8 +70,6 @@ const NO_BROKER = "mqtt://localhost";
 const BROKER_WAIT_MS = 2_000;
 /** Interval at which a slow start logs its progress. */
 const STARTING_MS = 10_000;
-/** The bridge tries to reach an unavailable store at least every second. */
-const STORE_RETRY = { "retry-after": "1" };
 
 /**
  * Starts the bridge.
@@ -193,10 +191,7 @@ export async function startBridge(
 
     // The API.
     const { streams, requests } = wireLive(shared, down);
-    const explain = (error: unknown) =>
-      store.isOutage(error)
-        ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
-        : undefined;
+    const explain = createExplain((error) => store.isOutage(error));
     const serveAll = () =>
       createHandlers({
         ...down,

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { AsyncRequests } from "../downlink/async-requests.ts";
-import { type BatchPorts, publishBatch, publishNow } from "../downlink/batch.ts";
+import { publishBatch } from "../downlink/batch.ts";
 import { publishLines } from "../downlink/batch-stream.ts";
 import { publishMessage, storeMessage } from "../downlink/messages.ts";
 import type { Outbox } from "../downlink/outbox.ts";
@@ -13,17 +13,19 @@ import type { FindRetained, ReadRetained, ReadSeveral } from "../downlink/retain
 import { listRetained } from "../downlink/retained-list.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import { getRetained, publishToTopic } from "../downlink/topics.ts";
-import { fieldProblem, Problem } from "../errors.ts";
+import { Problem, refuseField } from "../errors.ts";
 import { unauthorized } from "../http/auth.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { prefersAsync, RESPOND_ASYNC } from "../http/prefer.ts";
-import { type Caller, requirePublish, requireRate, requireRead } from "../keys/caller.ts";
+import { unwrap } from "../http/problem.ts";
+import { type Caller, checkPublish, checkRead } from "../keys/caller.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Streams } from "../live/sse.ts";
 import type { SyncRequests } from "../live/sync-requests.ts";
 import { topicFilterError } from "../topic.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import { batchPorts } from "./batch.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
 import { type WebhookPorts, webhookHandlers } from "./webhooks.ts";
@@ -80,46 +82,53 @@ export function createHandlers(ports: HandlerPorts): Handlers {
   return {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
-      requirePublish(request.caller, body.topic, "topic");
-      checkResponseTopic(body, ports.registrations, request.caller);
+      unwrap(
+        checkPublish(request.caller, body.topic, "topic") ??
+          checkResponseTopic(body, ports.registrations, request.caller),
+      );
       const async = prefersAsync(request.headers.prefer);
-      if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, ports);
+      if (!async && body.sendAt === undefined) return unwrap(await publishMessage(body, rawJson, ports));
       const { maxPayloadBytes } = ports;
-      const stored = await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes });
+      const stored = unwrap(await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes }));
       accepted(reply, `/v1/messages/${stored.id}`, async);
       return stored;
     },
     getMessage: (request) => visible(request.caller, outbox, request.params.id),
     cancelMessage: async (request) => {
-      await visible(request.caller, outbox, request.params.id);
-      await outbox.cancel(request.params.id);
+      const { id } = request.params;
+      await visible(request.caller, outbox, id);
+      const outcome = await outbox.cancel(id);
+      if (outcome === "not_found") throw noMessage(id);
+      if (outcome === "too_late") throw new Problem("conflict", "it has been published, or is being published now");
       return undefined;
     },
 
     getRetained: async (request, reply) => {
       const { topic } = request.params;
-      requireRead(request.caller, topic, "topic");
-      const { status, body, headers } = await getRetained(topic, request.headers["if-none-match"], ports.readRetained);
+      unwrap(checkRead(request.caller, topic, "topic"));
+      const found = unwrap(await getRetained(topic, request.headers["if-none-match"], ports.readRetained));
+      const { status, body, headers } = found;
       return reply.code(status).headers(headers).send(body);
     },
-    publishToTopic: ({ caller, params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body, contentType: headers["content-type"], qos, retain, expirySeconds }, ports);
-    },
-    retainTopic: ({ caller, params: { topic }, query: { qos, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
+    publishToTopic: async ({ caller, params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
       const contentType = headers["content-type"];
-      return publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports);
+      return unwrap(await publishToTopic({ topic, body, contentType, qos, retain, expirySeconds }, ports));
+    },
+    retainTopic: async ({ caller, params: { topic }, query: { qos, expirySeconds }, body, headers }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
+      const contentType = headers["content-type"];
+      return unwrap(await publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports));
     },
     // An empty retained message clears the topic (MQTT 5 section 3.3.1.3).
-    clearTopic: ({ caller, params: { topic }, query: { qos } }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports);
+    clearTopic: async ({ caller, params: { topic }, query: { qos } }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
+      return unwrap(await publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports));
     },
 
     publishBatch: async (request, reply) => {
       const { items } = request.routeOptions.config;
-      const batch = batchPorts(request, ports);
+      const batch = batchPorts(request, { ...ports, requireValid: (one) => requireValid(one, ports) });
       const body: unknown = request.body;
       if (body instanceof Readable) {
         const results = Readable.from(publishLines(body, items!.maxBytes, batch), { objectMode: false });
@@ -128,8 +137,8 @@ export function createHandlers(ports: HandlerPorts): Handlers {
       const answer = await publishBatch(request.body.messages, request.rawJson, batch);
       return reply.type("application/json; charset=utf-8").send(answer);
     },
-    listRetained: ({ query, caller }) =>
-      listRetained(query, { ...ports, check: (filter) => requireRead(caller, filter, "query.filter") }),
+    listRetained: async ({ query, caller }) =>
+      unwrap(await listRetained(query, { ...ports, check: (filter, path) => checkRead(caller, filter, path) })),
     sendRequest: async (request, reply) => {
       const { body, rawJson, caller } = request;
       const { protocol, maxPayloadBytes } = ports;
@@ -137,56 +146,58 @@ export function createHandlers(ports: HandlerPorts): Handlers {
       // A topic of this instance only, so that no other instance receives the response; any instance may receive the
       // response to a stored request.
       const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
-      const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
-      requirePublish(caller, prepared.message.topic, "topic");
+      const prepared = unwrap(prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes }));
+      unwrap(checkPublish(caller, prepared.message.topic, "topic"));
       if (body.responseTopic !== undefined) {
-        requireRead(caller, prepared.responseTopic, "responseTopic");
-        checkResponseTopic(prepared.message, ports.registrations, caller);
+        unwrap(
+          checkRead(caller, prepared.responseTopic, "responseTopic") ??
+            checkResponseTopic(prepared.message, ports.registrations, caller),
+        );
       }
       reply.type(JSON_TYPE);
       if (async) {
-        const state = await ports.storedRequests.accept(prepared, body.expirySeconds);
+        const state = unwrap(await ports.storedRequests.accept(prepared, body.expirySeconds));
         accepted(reply, `/v1/requests/${prepared.id}`, async);
         return reply.send(state);
       }
       const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
       prepared.message.expirySeconds = expirySeconds;
-      const answer = await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply));
+      const answer = unwrap(await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply)));
       requireValid(request, ports);
       return reply.send(answer);
     },
     getRequest: async ({ params, caller }, reply) => {
-      const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
+      const state = unwrap(await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic)));
       return reply.type(JSON_TYPE).send(state);
     },
     cancelRequest: async ({ params, caller }) => {
-      await ports.storedRequests.cancel(params.id, (topic) => caller.mayPublish(topic));
-      return undefined;
+      return unwrap(await ports.storedRequests.cancel(params.id, (topic) => caller.mayPublish(topic)));
     },
     openStream: async (request, reply) => {
       const { caller, query } = request;
       const topics = [query.topic].flat();
       for (const [i, topic] of topics.entries()) {
         const wrong = topicFilterError(topic);
-        if (wrong) throw fieldProblem("invalid_topic_filter", `query.topic[${i}]`, wrong);
-        requireRead(caller, topic, `query.topic[${i}]`);
+        const path = `query.topic[${i}]`;
+        unwrap(wrong ? refuseField("invalid_topic_filter", path, wrong) : checkRead(caller, topic, path));
       }
       const start = () => {
         reply.hijack();
         const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as OutgoingHttpHeaders;
         return reply.raw.writeHead(200, headers);
       };
-      await ports.streams.open(topics, start, () => ports.isValid(request));
+      unwrap(await ports.streams.open(topics, start, () => ports.isValid(request)));
       return reply;
     },
     createKey: async (request, reply) => {
-      const key = await keys.create(request.body);
+      const key = unwrap(await keys.create(request.body));
       reply.header("location", `/v1/keys/${key.id}`);
       return key;
     },
-    listKeys: (request) => keys.list(request.query),
+    listKeys: async (request) => unwrap(await keys.list(request.query)),
     deleteKey: async (request) => {
-      await keys.remove(request.params.id);
+      const { id } = request.params;
+      if (!(await keys.remove(id))) throw new Problem("not_found", `there is no key ${id}`);
       return undefined;
     },
 
@@ -194,33 +205,6 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...deliveryHandlers(ports),
 
     ...operationsHandlers(ports),
-  };
-}
-
-/** Ports of a batch for the caller of the request. */
-function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
-  const { caller } = request;
-  const async = prefersAsync(request.headers.prefer);
-  return {
-    faults: request.routeOptions.config.items!.faults,
-    publishOne: (input, rawJson) => {
-      checkResponseTopic(input, ports.registrations, caller);
-      if (!async && input.sendAt === undefined) return publishNow(input, rawJson, ports);
-      const { accept } = ports.outbox;
-      return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));
-    },
-    check: (topic, path) => requirePublish(caller, topic, path),
-    take: (count) => {
-      requireValid(request, ports); // a streamed body may last for hours
-      requireRate(caller, count);
-    },
-    once: request.onceALine,
-    refusal: (error) => {
-      const problem = error instanceof Problem ? error : ports.explain(error);
-      if (problem) return problem;
-      request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");
-      return new Problem("internal_error", "the message could not be published", { cause: error });
-    },
   };
 }
 
@@ -232,6 +216,10 @@ function requireValid(request: FastifyRequest, { isValid }: Pick<HandlerPorts, "
 /** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
 async function visible(caller: Caller, outbox: HandlerPorts["outbox"], id: string): Promise<StoredPublish> {
   const stored = await outbox.get(id);
-  if (!caller.mayPublish(stored.topic)) throw new Problem("not_found", `there is no stored message ${id}`);
+  if (!stored || !caller.mayPublish(stored.topic)) throw noMessage(id);
   return stored;
+}
+
+function noMessage(id: string): Problem {
+  return new Problem("not_found", `there is no stored message ${id}`);
 }

@@ -3,12 +3,13 @@
  * received like any device message: it is durable before it is acknowledged, even if it arrives while no instance runs.
  * Any instance may process it.
  */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import { findRequest, type Prepared, responseJson } from "./request.ts";
 import {
   cancelRecord,
+  checkOpen,
   dropAt,
   type Failure,
   failRecord,
@@ -16,7 +17,6 @@ import {
   pastKeeping,
   type RequestRecord,
   requestFault,
-  requireOpen,
   stateJson,
   untilSweep,
 } from "./request-record.ts";
@@ -112,13 +112,12 @@ export class AsyncRequests {
   /**
    * Stores a request and queues its message in the outbox.
    * @returns the state of the request, as JSON
-   * @throws Problem rate_limited; also rejects with errors of the store
    */
-  async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
+  async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string | Refused> {
     const { cache: view, accept, maxPending } = this.options;
     if (this.pending >= maxPending || view.size >= MAX_RECORDS) {
-      const headers = { "retry-after": "10" };
-      throw new Problem("rate_limited", `${this.pending} requests wait for their answer`, { headers });
+      const detail = `${this.pending} requests wait for their answer`;
+      return new Refused("rate_limited", detail, { retryAfterSeconds: 10 });
     }
     const { id, message, responseTopic, filter, match, correlation } = request;
     const createdAt = Date.now();
@@ -143,10 +142,10 @@ export class AsyncRequests {
   /**
    * Returns the state of a request and its response, as JSON.
    * @param isVisible whether the caller may see requests to a topic
-   * @throws Problem not_found
    */
-  async get(id: string, isVisible: (topic: string) => boolean): Promise<string> {
+  async get(id: string, isVisible: (topic: string) => boolean): Promise<string | Refused> {
     const record = await this.#read(id, isVisible);
+    if (record instanceof Refused) return record;
     const response = record.respondedAt === undefined ? undefined : await this.options.responses.get(id);
     return stateJson(record, Date.now(), response?.value.json);
   }
@@ -155,26 +154,32 @@ export class AsyncRequests {
    * Cancels a request: a message that still waits is not published, and a response that arrives anyway counts as late.
    * Idempotent.
    * @param isVisible whether the caller may see requests to a topic
-   * @throws Problem not_found, conflict
    */
-  async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
+  async cancel(id: string, isVisible: (topic: string) => boolean): Promise<Refused | undefined> {
     const { cache: view, withdraw } = this.options;
     const record = await this.#read(id, isVisible);
-    if (record.cancelled) return;
-    requireOpen(record, Date.now());
+    if (record instanceof Refused) return record;
+    if (record.cancelled) return undefined;
+    const ended = checkOpen(record, Date.now());
+    if (ended) return ended;
     const sent = !(await withdraw(id));
-    await view.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
+    let refused: Refused | undefined;
+    const found = await view.update(id, (current) => {
+      const changed = cancelRecord(current, { at: Date.now(), sent });
+      refused = changed instanceof Refused ? changed : undefined;
+      return changed instanceof Refused ? undefined : changed;
+    });
+    return found ? refused : noRequest(id);
   }
 
   /** Records that the message of a request could not be published. Rejects if the call must be repeated. */
   async failed(id: string, failure: Failure): Promise<void> {
-    await this.options.cache.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
+    await this.options.cache.update(id, (current) => failRecord(current, failure));
   }
 
-  async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
+  async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord | Refused> {
     const record = await this.options.cache.read(id);
-    if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
-    return record;
+    return record && isVisible(record.topic) ? record : noRequest(id);
   }
 
   /**
@@ -195,9 +200,9 @@ export class AsyncRequests {
     }
     // The first response counts, even if two instances process one each.
     await responses.create(found.id, { json: responseJson(message) });
-    const record = await view
-      .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
-      .catch(ignoreNotFound);
+    const record = await view.update(found.id, (current) =>
+      isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined,
+    );
     if (!record || record.respondedAt !== undefined) return;
     // Another instance ended the request in a different way a moment ago.
     await responses.remove(found.id);
@@ -244,14 +249,14 @@ export class AsyncRequests {
     for (const { id } of pastKeeping(view.all(), now)) {
       try {
         await responses.remove(id);
-        await view.remove(id);
+        if (!(await view.remove(id))) return; // another instance was faster
       } catch {
-        return; // another instance was faster, or the store is unavailable: the next sweep retries
+        return; // the store is unavailable: the next sweep retries
       }
     }
   }
 }
 
-function ignoreNotFound(error: unknown): undefined {
-  if (!(error instanceof Problem && error.code === "not_found")) throw error;
+function noRequest(id: string): Refused {
+  return new Refused("not_found", `there is no request ${id}`);
 }

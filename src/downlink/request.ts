@@ -1,5 +1,5 @@
 /** A prepared request to a device: its message, its response topic, and how its response is matched. */
-import { fieldProblem } from "../errors.ts";
+import { Refused, refuseField } from "../errors.ts";
 import { type Message, newId, type UserProperties, utf8Text } from "../message.ts";
 import { checkedMessage, type MessageInput } from "./messages.ts";
 import type { OutgoingMessage } from "./publish.ts";
@@ -39,12 +39,12 @@ export interface PrepareOptions {
 
 export const PLACEHOLDER = "{requestId}";
 
-/** @throws Problem */
-export function prepareRequest(input: RequestInput, rawJson: string, options: PrepareOptions): Prepared {
+export function prepareRequest(input: RequestInput, rawJson: string, options: PrepareOptions): Prepared | Refused {
   const id = newId("req");
   const fill = (text: string) => text.replaceAll(PLACEHOLDER, id);
   const template = input.responseTopic ?? options.responseTopic;
   const match = matchOf(input.match, template, options.protocol);
+  if (match instanceof Refused) return match;
   const responseTopic = fill(template);
   const { payload } = input;
   const filled: MessageInput = {
@@ -55,6 +55,7 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
   };
   // In JSON text, a placeholder in braces can occur only within strings.
   const message = checkedMessage(filled, fill(rawJson), options.maxPayloadBytes);
+  if (message instanceof Refused) return message;
   message.id = id;
   message.correlationData ??= Buffer.from(id);
   return {
@@ -67,16 +68,20 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
   };
 }
 
-function matchOf(wanted: RequestInput["match"], template: string, protocol: PrepareOptions["protocol"]): Match {
+function matchOf(
+  wanted: RequestInput["match"],
+  template: string,
+  protocol: PrepareOptions["protocol"],
+): Match | Refused {
   const own = template.includes(PLACEHOLDER);
   if (own && template.split("/")[0]!.includes(PLACEHOLDER)) {
-    throw fieldProblem("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
+    return refuseField("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
   }
   if (wanted === "topic" && !own) {
-    throw fieldProblem("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
+    return refuseField("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
   }
   if (wanted === "correlation" && protocol === "3.1.1") {
-    throw fieldProblem("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
+    return refuseField("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
   }
   if (wanted) return wanted;
   if (own) return "topic";

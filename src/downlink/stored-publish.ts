@@ -11,8 +11,13 @@ export interface AcceptOptions {
   before?: string;
 }
 
-/** Makes a message durable; it is published once the broker is connected. @throws Problem if too many wait */
+/** Makes a message durable; it is published once the broker is connected. @throws OutboxFullError */
 export type Accept = (message: OutgoingMessage, options?: AcceptOptions) => Promise<StoredPublish>;
+
+/** Too many messages wait to be published. */
+export class OutboxFullError extends Error {
+  override name = "OutboxFullError";
+}
 
 /** Thrown by a gate that will never open: the message is `failed` at once, so that it holds up no other. */
 export class ShutForGood extends Error {}

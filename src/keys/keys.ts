@@ -1,6 +1,6 @@
 /** API keys other than the first one: creates, lists and removes them, and authenticates requests. */
 
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import { covers, matcher } from "../topic.ts";
@@ -70,25 +70,30 @@ export class Keys {
     this.#recent.set(bearer, digest);
   }
 
-  /** Creates a key; the result is the only one that contains the key's text. @throws Problem */
-  async create(input: KeyInput): Promise<KeyCache & { key: string }> {
-    if (this.#cache.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
-    const { record, key } = createKey(input, this.#now());
+  /** Creates a key; the result is the only one that contains the key's text. */
+  async create(input: KeyInput): Promise<(KeyCache & { key: string }) | Refused> {
+    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `there may be ${MAX_KEYS} keys`);
+    const created = createKey(input, this.#now());
+    if (created instanceof Refused) return created;
+    const { record, key } = created;
     await this.#cache.create(record.id, record);
     return { ...shown(record), key };
   }
 
-  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache>> {
-    const found = await this.#cache.list({ limit: limit + 1, ...afterOf(after, "key") });
+  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache> | Refused> {
+    const from = afterOf(after, "key");
+    if (from instanceof Refused) return from;
+    const found = await this.#cache.list({ limit: limit + 1, ...from });
     return pageOf(found.map(shown), limit);
   }
 
-  /** @throws Problem not_found */
-  async remove(id: string): Promise<void> {
-    await this.#cache.remove(id);
+  /** Returns false when the key does not exist. */
+  async remove(id: string): Promise<boolean> {
+    if (!(await this.#cache.remove(id))) return false;
     this.#removed.add(id);
     if (this.#removed.size > REMEMBERED) this.#removed.delete(this.#removed.values().next().value!);
     this.#follow(id);
+    return true;
   }
 
   #follow(id: string): void {

@@ -19,7 +19,7 @@ eachStore("outbox, a message that fails", (t) => {
     const states: string[] = [];
     const onFailed = async ({ id }: { id: string }, { error }: Failed) => {
       told.push(error);
-      states.push((await outbox.get(id)).outcome);
+      states.push((await outbox.get(id))!.outcome);
       if (told.length < 2) throw new Error("the store is away");
     };
     const outbox = await started({ onFailed });
@@ -36,7 +36,7 @@ eachStore("outbox, a message that fails", (t) => {
     );
     assert.deepEqual(t.broker.payloads, ["", "last"]);
     assert.deepEqual(t.broker.troubles.items, ["the store is away"]);
-    assert.equal((await outbox.get(id)).error, error);
+    assert.equal((await outbox.get(id))?.error, error);
   });
 
   it("says whether it may have arrived", async () => {

@@ -4,7 +4,7 @@
  * slow one all others, including those of previews; `sandbox-policy.ts` is the policy. No process starts before the
  * first expression.
  */
-import { Problem } from "../../errors.ts";
+import { Refused } from "../../errors.ts";
 import {
   changed,
   evaluated,
@@ -28,8 +28,8 @@ export interface Sandbox {
    * @param event JSON text
    */
   evaluate(key: string, task: Texts, event: string): Promise<Evaluated>;
-  /** Returns the syntax error of an expression; undefined when it is valid. @throws Problem rate_limited */
-  syntaxError(expression: string): Promise<string | undefined>;
+  /** Returns the syntax error of an expression; undefined when it is valid. */
+  syntaxError(expression: string): Promise<string | undefined | Refused>;
   /** Ends the processes; remaining tasks are never evaluated. */
   close(): Promise<void>;
 }
@@ -134,7 +134,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
     evaluate: (key, { filter, transform }, event) => evaluate(key, { filter, transform }, event),
     async syntaxError(expression) {
       const result = await evaluate(FROM_API, { check: expression }, "null");
-      if (result.kind === "refused") throw refusedByApi(result.detail);
+      if (result.kind === "refused") return refuseEvaluation(result.detail);
       return result.kind === "failed" ? result.detail : undefined;
     },
     async close() {
@@ -144,8 +144,9 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
   };
 }
 
-export function refusedByApi(detail: string): Problem {
-  return new Problem("rate_limited", detail, { headers: { "retry-after": `${REFILL_MS / 1_000}` } });
+/** Refuses an API call whose expressions were not evaluated. */
+export function refuseEvaluation(detail: string): Refused {
+  return new Refused("rate_limited", detail, { retryAfterSeconds: REFILL_MS / 1_000 });
 }
 
 function isApi(key: string): boolean {
