@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Webhook } from "standardwebhooks";
 import { rules } from "../config/variables.ts";
+import { withDeadline } from "../lib/deadline.ts";
 
 const HELP = `npm run demo [-- --fast]
 
@@ -189,16 +190,8 @@ async function call({ api, key }: BridgeProcess, path: string, body: object): Pr
   return { status: response.status, body: (await response.json()) as Answer["body"] };
 }
 
-async function within<T>(promise: Promise<T>, complaint: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${complaint} within ${PATIENCE_MS / 1_000} s`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function within<T>(promise: Promise<T>, complaint: string): Promise<T> {
+  return withDeadline(promise, PATIENCE_MS, () => new Error(`${complaint} within ${PATIENCE_MS / 1_000} s`));
 }
 
 async function undo(): Promise<void> {

@@ -1,5 +1,6 @@
 /** API keys other than the first one: creates, lists and removes them, and authenticates requests. */
 
+import { LRUCache } from "lru-cache";
 import { Refused } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
 import type { RecordCache } from "../store/record-cache.ts";
@@ -32,9 +33,9 @@ export class Keys {
   readonly #byId = new Map<string, KeyCaller>();
   readonly #byDigest = new Map<string, KeyCaller>();
   /** Digests of recently used valid keys, so that a busy key is not hashed at every request; at most MAX_RECENT. */
-  readonly #recent = new Map<string, string>();
+  readonly #recent = new LRUCache<string, string>({ max: MAX_RECENT });
   /** Keys removed here: a record read before the removal and cached after it must not admit the key again. */
-  readonly #removed = new Set<string>();
+  readonly #removed = new LRUCache<string, true>({ max: REMEMBERED });
 
   /** Follows the record cache; must be constructed before the record cache starts. */
   constructor({ cache: view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
@@ -58,16 +59,11 @@ export class Keys {
       this.#recent.delete(bearer); // the key was removed
       return undefined;
     }
-    if (known === undefined) this.#remember(bearer, digest);
+    if (known === undefined) this.#recent.set(bearer, digest);
     const now = this.#now();
     if (now >= caller.expiresAt) return undefined;
     if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
     return caller;
-  }
-
-  #remember(bearer: string, digest: string): void {
-    if (this.#recent.size >= MAX_RECENT) this.#recent.clear();
-    this.#recent.set(bearer, digest);
   }
 
   /** Creates a key; the result is the only one that contains the key's text. */
@@ -90,8 +86,7 @@ export class Keys {
   /** Returns false when the key does not exist. */
   async remove(id: string): Promise<boolean> {
     if (!(await this.#cache.remove(id))) return false;
-    this.#removed.add(id);
-    if (this.#removed.size > REMEMBERED) this.#removed.delete(this.#removed.values().next().value!);
+    this.#removed.set(id, true);
     this.#follow(id);
     return true;
   }

@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import jsonata from "jsonata";
+import { LRUCache } from "lru-cache";
 import {
   type Evaluated,
   type ExpressionError,
@@ -34,13 +35,12 @@ const TIMED_OUT = "D1012";
 const MAX_COMPILED = 1_000;
 const MAX_DETAIL = 300;
 
-const compiled = new Map<string, jsonata.Expression>();
+const compiled = new LRUCache<string, jsonata.Expression>({ max: MAX_COMPILED });
 const truth = jsonata("$boolean($value)");
 
 function compile(text: string): jsonata.Expression {
   let expression = compiled.get(text);
   if (!expression) {
-    if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
     expression = jsonata(text, LIMITS);
     // Device data must not be executed as a program.
     expression.assign("eval", undefined);

@@ -4,6 +4,7 @@
  * slow one all others, including those of previews; `sandbox-policy.ts` is the policy. No process starts before the
  * first expression.
  */
+import { LRUCache } from "lru-cache";
 import { Refused } from "../../errors.ts";
 import {
   changed,
@@ -50,7 +51,7 @@ const ERROR_MS = 1;
 const ANY: Texts = {};
 
 export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
-  const standings = new Map<string, Standing>();
+  const standings = new LRUCache<string, Standing>({ max: MAX_KEYS });
   const callbacks = {
     maxBytes,
     onResult(item: Item, result: Evaluated, longMs: number) {
@@ -110,7 +111,6 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
     const known = standings.get(key);
     const texts = textsOf(key, task);
     if (known && isAbout(known, texts)) return known;
-    if (!known && standings.size >= MAX_KEYS) standings.delete(standings.keys().next().value!);
     const standing = known ? changed(known, texts, Date.now()) : newcomer(texts);
     standings.set(key, standing);
     return standing;

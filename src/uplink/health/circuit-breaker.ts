@@ -2,6 +2,7 @@
  * Circuit breaker: when to stop calling a failing endpoint and when to probe it. Pure: functions take a record, an
  * event and the time, and return the new record. Times are milliseconds since the epoch.
  */
+import { backoffMs } from "../../lib/backoff.ts";
 import type { WebhookEvent } from "../../webhooks/webhook.ts";
 import { type AttemptResult, type Decision, isUnreachable } from "../attempt.ts";
 
@@ -113,7 +114,7 @@ export function failed(
 /** Reopens the breaker after a failed probe, for twice as long. */
 export function probeFailed(record: EndpointRecord, now: number, policy: BreakerPolicy): EndpointRecord {
   const openings = record.openings + 1;
-  const openMs = Math.min(policy.openMs * 2 ** (openings - 1), policy.maxOpenMs);
+  const openMs = backoffMs(openings, policy.openMs, policy.maxOpenMs);
   return { ...withoutProbe(record), failures: record.failures + 1, openings, openUntil: now + openMs };
 }
 
@@ -145,5 +146,5 @@ const COOL_DOWN_MAX_MS = 30_000;
 
 /** @param failures consecutive failures, from 1 */
 export function slowDownMs(failures: number): number {
-  return Math.min(COOL_DOWN_MIN_MS * 2 ** (failures - 1), COOL_DOWN_MAX_MS);
+  return backoffMs(failures, COOL_DOWN_MIN_MS, COOL_DOWN_MAX_MS);
 }
