@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TestBridge } from "../support/bridge.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { untilAll } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { startReceiver } from "../support/receiver.ts";
@@ -47,7 +48,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const told: Told = { acknowledged: [], queued: [], refused: new Set(), broken: 0 };
     const callers = Array.from({ length: CALLERS }, (_, i) => publishUntil(stopped.signal, bridge, i, told));
     await receiver.until((calls) => calls.length >= 2 * PER_SECOND, 60_000);
-    await until(
+    await eventually(
       () => told.queued.length,
       (count) => count > 10,
     );
@@ -67,7 +68,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const count = await load.finish();
     await untilAll(receiver, count);
     const promised = [...told.acknowledged, ...told.queued];
-    await until(
+    await eventually(
       () => promised.filter((number) => !heard.includes(number)),
       (missing) => missing.length === 0,
     );

@@ -8,7 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
@@ -60,7 +61,7 @@ async function saysWhy(bridge: TestBridge): Promise<void> {
   const pattern = /^WRONGSTORE Redis holds another store: it has no identity, as after a loss of its data instead of /;
   const isWhy = ({ body }: { body: { checks: { store: { detail?: string } } } }) =>
     pattern.test(body.checks.store.detail ?? "");
-  await until(
+  await eventually(
     () => bridge.api("GET", "/readyz"),
     (answer) => answer.status === 503 && isWhy(answer),
   );

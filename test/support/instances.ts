@@ -1,8 +1,8 @@
 /** Several bridges on one Redis and one Mosquitto. */
 
 import type { TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { startTestBridge, type TestBridge } from "./bridge.ts";
+import { eventually } from "./eventually.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
@@ -70,13 +70,12 @@ export async function laneOf(bridge: TestBridge): Promise<Lane> {
 
 /** Resolves, when the bridge reports that it is the receiver and connected, with the milliseconds since `since`. */
 export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 15_000): Promise<number> {
-  for (;;) {
-    const { here, sessions } = await laneOf(bridge);
-    const took = performance.now() - since;
-    if (here && sessions.length > 0 && sessions.every(({ state }) => state === "connected")) return took;
-    if (took > timeoutMs) throw new Error(`it does not hold the lane after ${Math.round(took)} ms`);
-    await delay(10);
-  }
+  await eventually(
+    () => laneOf(bridge),
+    ({ here, sessions }) => here && sessions.length > 0 && sessions.every(({ state }) => state === "connected"),
+    timeoutMs,
+  );
+  return performance.now() - since;
 }
 
 /** Resolves when each of the numbered messages has arrived at least once. */
