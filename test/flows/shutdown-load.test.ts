@@ -9,8 +9,10 @@ import { untilAll } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { mosquittoAndRedis } from "../support/setups.ts";
+import { scaled } from "../support/speed.ts";
 
-const PER_SECOND = Number(process.env.PER_SECOND ?? 1_000);
+/** Messages of the devices; `PER_SECOND=1000` on an idle machine. */
+const PER_SECOND = Number(process.env.PER_SECOND ?? 400);
 const CONCURRENCY = 20;
 const STOP_MS = 15_000;
 const CALLERS = 4;
@@ -26,7 +28,7 @@ interface Told {
 }
 
 describe("SIGTERM under full load", servers.options, () => {
-  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, { timeout: 120_000 }, async (t) => {
+  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, async (t) => {
     const { bridge, brokerUrl, close } = await servers.start();
     const receiver = await startReceiver();
     const device = await connectTo(brokerUrl, 5);
@@ -59,7 +61,7 @@ describe("SIGTERM under full load", servers.options, () => {
     stopped.abort();
     await Promise.all(callers);
     assert.deepEqual(exit, { code: 0, signal: null });
-    assert.ok(took < STOP_MS, `it took ${took} ms`);
+    assert.ok(took < scaled(STOP_MS), `it took ${took} ms`);
     const { status, body } = await asked;
     assert.deepEqual([status, body.code], [503, "shutting_down"]);
     assert.ok((await stream).ended, "the stream came to an end, and did not break");

@@ -50,18 +50,26 @@ export async function startInstances(
     await mosquitto.stop();
     await redis.stop();
   });
-  const add = async (ROLES?: string) => {
+  const add = async (ROLES?: string, place = bridges.length) => {
     const bridge = await startTestBridge({
       MQTT_URL: mosquitto.url,
       MQTT_PROTOCOL: protocol,
       STORE_URL: redis.url,
       ...(ROLES && { ROLES }),
     });
-    bridges.push(bridge);
+    bridges[place] = bridge;
     return bridge;
   };
-  for (const role of roles) await add(role);
+  // The first one that can receive is up before the others start: it becomes the receiver.
+  const first = roles.findIndex((role) => role === undefined || role.includes("uplink")) + 1;
+  for (const role of roles.slice(0, first)) await add(role);
+  await Promise.all(roles.slice(first).map((role, i) => add(role, first + i)));
   return { bridges, mosquitto, redis, receiver, add };
+}
+
+/** Number of QoS 1 messages that Mosquitto sent again because they had no acknowledgement. */
+export function sentAgain({ mosquitto }: Pick<Instances, "mosquitto">): number {
+  return mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1, q1/g)?.length ?? 0;
 }
 
 export async function laneOf(bridge: TestBridge): Promise<Lane> {
