@@ -1,6 +1,5 @@
 /** Several bridges on one Redis and one Mosquitto. */
 
-import type { TestContext } from "node:test";
 import { startTestBridge, type TestBridge } from "./bridge.ts";
 import { eventually } from "./eventually.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
@@ -16,6 +15,11 @@ export interface Instances {
   add(): Promise<TestBridge>;
 }
 
+/** A test, or the hooks of a suite, that ends the instances. */
+export interface Closing {
+  after(close: () => Promise<unknown>): void;
+}
+
 export interface Lane {
   lane: number;
   holder: string | null;
@@ -29,7 +33,7 @@ export interface Lane {
  * @param roles per instance; undefined: all roles
  */
 export async function startInstances(
-  t: TestContext,
+  t: Closing,
   {
     protocol = "5",
     count = 2,
