@@ -11,16 +11,16 @@ import { requireRate } from "../http/rate-limit.ts";
 import { checkPublish } from "../keys/caller.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
+import { type KeyCheck, requireValid } from "./key-check.ts";
 
-export interface BatchHandlerPorts {
+export interface BatchHandlerPorts extends KeyCheck {
   publish: Publish;
   outbox: Pick<Outbox, "accept">;
   maxPayloadBytes: number;
+  /** All webhooks in this instance's record cache. */
   registrations(): Webhook[];
   /** The Problem that a known error of another part stands for; undefined for any other error. */
   explain(error: unknown): Problem | undefined;
-  /** Rejects a key that became invalid during a long request. @throws Problem unauthorized */
-  requireValid(request: FastifyRequest): void;
 }
 
 /** Creates the ports of a batch for the caller of the request. */
@@ -40,7 +40,7 @@ export function batchPorts(request: FastifyRequest, ports: BatchHandlerPorts): B
     },
     check: (topic, path) => checkPublish(caller, topic, path),
     take: (count) => {
-      ports.requireValid(request); // a streamed body may last for hours
+      requireValid(request, ports); // a streamed body may last for hours
       requireRate(caller, count);
     },
     once: request.onceALine,

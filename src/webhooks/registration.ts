@@ -9,7 +9,7 @@ import { checkCredentials } from "./origin-change.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import { checkCombination, checkPurpose, checkWebhook, type WebhookRules } from "./rules.ts";
 import { pendingCheck } from "./verification.ts";
-import { DEFAULT_BATCH_WAIT_MS, DEFAULTS, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
+import { DEFAULTS, normalised, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 
 export interface PatchOptions {
   caller: Caller;
@@ -82,14 +82,4 @@ export function patchRegistration(
     // Any change may affect the published replies, so it requires the same rights as the registration.
     (isPause(input) ? undefined : checkReplyTopic(changed, caller));
   return refused ?? changed;
-}
-
-/** Leaves out absent and null fields, and removes duplicate filters. */
-function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
-  return {
-    ...given,
-    ...(input.topics && { topics: [...new Set(input.topics)] }),
-    ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
-  };
 }

@@ -12,18 +12,14 @@ import { agreed, type Consent } from "./verification.ts";
 import { MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
-/** Port to the delivery side. */
+/** Deliveries of the webhooks. */
 export interface Deliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
-  /** Queues a test event and returns its id. */
-  sendTest(webhookId: string): Promise<string>;
   /** Drops all waiting deliveries. */
   drop(webhookId: string): Promise<void>;
-  /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
-  failingSince(webhookId: string): number | undefined;
-  /** Resets the endpoint's health: it is called at once. */
-  resetHealth(webhookId: string): Promise<void>;
+  /** Ends a pause of the calls. */
+  resume(webhookId: string): Promise<void>;
 }
 
 export interface WebhookServiceOptions<Page, Query> {
@@ -38,6 +34,17 @@ export interface WebhookServiceOptions<Page, Query> {
     ask(webhook: Webhook): Promise<Consent | undefined>;
   };
   deliveries: Deliveries<Page, Query>;
+  /** Health of the endpoints. */
+  health: {
+    /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
+    failingSince(webhookId: string): number | undefined;
+    /** Forgets the failures. Rejects when the store is unavailable. */
+    reset(webhookId: string): Promise<void>;
+  };
+  tests: {
+    /** Queues a test event and returns its id. */
+    send(webhookId: string): Promise<string>;
+  };
   /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
   untilInStep(timeoutMs: number): Promise<boolean>;
   /** Filters whose subscription the broker refused, with the reason. */
@@ -100,7 +107,7 @@ export class WebhookService<Page, Query> {
 
   /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto | Refused> {
-    const { deliveries, owner, rules, untilInStep } = this.options;
+    const { owner, rules, untilInStep } = this.options;
     const before = await this.readable(id, caller);
     if (before instanceof Refused) return before;
     const refused =
@@ -112,7 +119,7 @@ export class WebhookService<Page, Query> {
       patchRegistration(current, input, { caller, origin: owner.origin }),
     );
     if (webhook instanceof Refused) return webhook;
-    if (input.enabled === true || webhook.url !== before.url) await deliveries.resetHealth(id);
+    if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
     const asked = input.verify || input.url !== undefined ? await this.#ask(webhook) : webhook;
     if (input.topics || input.qos !== undefined) await untilInStep(IN_STEP_MS);
     return asked ? this.#withCounts(asked) : noWebhook(id);
@@ -178,7 +185,7 @@ export class WebhookService<Page, Query> {
   async test(id: string, caller: Caller): Promise<{ messageId: string } | Refused> {
     const webhook = await this.usable(id, caller);
     if (webhook instanceof Refused) return webhook;
-    return { messageId: await this.options.deliveries.sendTest(id) };
+    return { messageId: await this.options.tests.send(id) };
   }
 
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page | Refused> {
@@ -198,6 +205,12 @@ export class WebhookService<Page, Query> {
     return webhook ? (checkUse(webhook, caller) ?? webhook) : noWebhook(id);
   }
 
+  /** Ends every pause of the endpoint: a new URL or a re-enabled webhook is called at once. */
+  async #callAgain(id: string): Promise<void> {
+    await this.options.health.reset(id);
+    await this.options.deliveries.resume(id);
+  }
+
   async #withCounts(webhook: Webhook): Promise<WebhookDto>;
   async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused>;
   async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused> {
@@ -206,7 +219,7 @@ export class WebhookService<Page, Query> {
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookDto {
-    const { deliveries, refused } = this.options;
-    return toDto(webhook, counts, deliveries.failingSince(webhook.id), refused(), Date.now());
+    const { health, refused } = this.options;
+    return toDto(webhook, counts, health.failingSince(webhook.id), refused(), Date.now());
   }
 }

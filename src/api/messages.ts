@@ -1,0 +1,70 @@
+/** Handlers for messages: publish, store, batch. */
+import { Readable } from "node:stream";
+import { publishBatch } from "../downlink/batch.ts";
+import { publishLines } from "../downlink/batch-stream.ts";
+import { publishMessage, storeMessage } from "../downlink/messages.ts";
+import type { Outbox } from "../downlink/outbox.ts";
+import type { StoredPublish } from "../downlink/stored-publish.ts";
+import { Problem } from "../errors.ts";
+import type { Handlers } from "../http/contract/index.ts";
+import { prefersAsync } from "../http/prefer.ts";
+import { unwrap } from "../http/problem.ts";
+import { type Caller, checkPublish } from "../keys/caller.ts";
+import { checkResponseTopic } from "../webhooks/reply-topic.ts";
+import { accepted } from "./accepted.ts";
+import { type BatchHandlerPorts, batchPorts } from "./batch.ts";
+
+export interface MessagePorts extends BatchHandlerPorts {
+  outbox: Pick<Outbox, "accept" | "get" | "cancel">;
+}
+
+type MessageOperation = "publishMessage" | "publishBatch" | "getMessage" | "cancelMessage";
+
+export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOperation> {
+  const { publish, outbox, registrations, maxPayloadBytes } = ports;
+  return {
+    publishMessage: async (request, reply) => {
+      const { body, rawJson } = request;
+      unwrap(
+        checkPublish(request.caller, body.topic, "topic") ?? checkResponseTopic(body, registrations, request.caller),
+      );
+      const async = prefersAsync(request.headers.prefer);
+      if (!async && body.sendAt === undefined) {
+        return unwrap(await publishMessage(body, rawJson, { publish, maxPayloadBytes }));
+      }
+      const stored = unwrap(await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes }));
+      accepted(reply, `/v1/messages/${stored.id}`, async);
+      return stored;
+    },
+    getMessage: (request) => visible(request.caller, outbox, request.params.id),
+    cancelMessage: async ({ caller, params: { id } }) => {
+      await visible(caller, outbox, id);
+      const outcome = await outbox.cancel(id);
+      if (outcome === "not_found") throw noMessage(id);
+      if (outcome === "too_late") throw new Problem("conflict", "it has been published, or is being published now");
+      return undefined;
+    },
+    publishBatch: async (request, reply) => {
+      const { items } = request.routeOptions.config;
+      const batch = batchPorts(request, ports);
+      const body: unknown = request.body;
+      if (body instanceof Readable) {
+        const results = Readable.from(publishLines(body, items!.maxBytes, batch), { objectMode: false });
+        return reply.type("application/x-ndjson").send(results);
+      }
+      const answer = await publishBatch(request.body.messages, request.rawJson, batch);
+      return reply.type("application/json; charset=utf-8").send(answer);
+    },
+  };
+}
+
+/** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
+async function visible(caller: Caller, outbox: MessagePorts["outbox"], id: string): Promise<StoredPublish> {
+  const stored = await outbox.get(id);
+  if (!stored || !caller.mayPublish(stored.topic)) throw noMessage(id);
+  return stored;
+}
+
+function noMessage(id: string): Problem {
+  return new Problem("not_found", `there is no stored message ${id}`);
+}
