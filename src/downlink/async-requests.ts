@@ -6,7 +6,7 @@
 import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
-import { findRequest, type Prepared, responseJson } from "./request.ts";
+import { findRequest, type PreparedRequest, responseJson } from "./request.ts";
 import { cancelRecord, checkOpen, isWaiting, type RequestRecord, stateJson } from "./request-record.ts";
 import { RESPONSES_GATE } from "./response-gate.ts";
 import type { Accept } from "./stored-publish.ts";
@@ -54,7 +54,7 @@ export class AsyncRequests {
    * Stores a request and queues its message in the outbox.
    * @returns the state of the request, as JSON
    */
-  async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string | Refused> {
+  async accept(request: PreparedRequest, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string | Refused> {
     const { cache, pending, outbox, maxPending } = this.options;
     if (pending.size >= maxPending || cache.size >= MAX_RECORDS) {
       return new Refused("rate_limited", `${pending.size} requests wait for their answer`, { retryAfterSeconds: 10 });

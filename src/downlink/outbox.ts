@@ -10,24 +10,24 @@ import {
   type Accept,
   type AcceptOptions,
   type Ending,
-  type Gate,
   OutboxFullError,
   type OutboxJob,
+  type PublishGate,
   type StoredPublish,
   toJob,
   toStoredPublish,
 } from "./stored-publish.ts";
 import { countWaiting } from "./waiting-count.ts";
 
-type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
+type OutboxProcessor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
 
 export interface OutboxOptions
   extends Pick<OutboxHeadOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
   openQueue(name: string): Queue<OutboxJob, Ending>;
-  openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
+  openWorker(name: string, processor: OutboxProcessor, options: object): Worker<OutboxJob, Ending>;
   /** No other process uses this store: a job that is locked at the start is left over from a previous run. */
   exclusive: boolean;
-  gates?: Record<string, Gate>;
+  gates?: Record<string, PublishGate>;
   onAccepted(message: OutgoingMessage, stored: StoredPublish): void;
   /** For tests. */
   maxWaiting?: number;

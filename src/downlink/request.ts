@@ -18,7 +18,7 @@ export interface RequestInput extends Omit<MessageInput, "retain" | "sendAt"> {
  */
 export type Match = "topic" | "correlation" | "first" | "either";
 
-export interface Prepared {
+export interface PreparedRequest {
   id: string;
   message: OutgoingMessage;
   responseTopic: string;
@@ -29,7 +29,7 @@ export interface Prepared {
   correlation: string;
 }
 
-export interface PrepareOptions {
+export interface PrepareRequestOptions {
   maxPayloadBytes: number;
   /** The broker's protocol version; undefined before the first connection. */
   protocol: "5" | "3.1.1" | undefined;
@@ -39,7 +39,11 @@ export interface PrepareOptions {
 
 export const PLACEHOLDER = "{requestId}";
 
-export function prepareRequest(input: RequestInput, rawJson: string, options: PrepareOptions): Prepared | Refused {
+export function prepareRequest(
+  input: RequestInput,
+  rawJson: string,
+  options: PrepareRequestOptions,
+): PreparedRequest | Refused {
   const id = newId("req");
   const fill = (text: string) => text.replaceAll(PLACEHOLDER, id);
   const template = input.responseTopic ?? options.responseTopic;
@@ -71,7 +75,7 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
 function matchOf(
   wanted: RequestInput["match"],
   template: string,
-  protocol: PrepareOptions["protocol"],
+  protocol: PrepareRequestOptions["protocol"],
 ): Match | Refused {
   const own = template.includes(PLACEHOLDER);
   if (own && template.split("/")[0]!.includes(PLACEHOLDER)) {
@@ -97,7 +101,7 @@ function filterOf(template: string): string {
 
 /** Whether a message on the request's response topic is its response. */
 export function isResponseTo(
-  { match, correlation }: Pick<Prepared, "match" | "correlation">,
+  { match, correlation }: Pick<PreparedRequest, "match" | "correlation">,
   message: Message,
 ): boolean {
   if (match === "topic" || match === "first") return true;
@@ -107,7 +111,7 @@ export function isResponseTo(
 }
 
 /** Finds the request that a message responds to; `first` requests match only if no other request does. */
-export function findRequest<R extends Pick<Prepared, "match" | "correlation">>(
+export function findRequest<R extends Pick<PreparedRequest, "match" | "correlation">>(
   waiting: readonly R[],
   message: Message,
 ): R | undefined {

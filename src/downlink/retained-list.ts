@@ -19,7 +19,7 @@ export interface RetainedPage {
   truncated: boolean;
 }
 
-interface Ports {
+interface RetainedListPorts {
   /** Refuses a filter if the caller may not read everything that it matches. */
   check(filter: string, path: string): Refused | undefined;
   findRetained: FindRetained;
@@ -32,7 +32,7 @@ interface Ports {
  */
 export async function listRetained(
   { filter, limit, after }: { filter: string; limit: number; after?: string },
-  { check, findRetained, readSeveral }: Ports,
+  { check, findRetained, readSeveral }: RetainedListPorts,
 ): Promise<RetainedPage | Refused> {
   const wrong = topicFilterError(filter);
   const refused = wrong ? refuseField("invalid_topic_filter", "query.filter", wrong) : check(filter, "query.filter");

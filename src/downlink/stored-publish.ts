@@ -27,7 +27,7 @@ export class ShutForGood extends Error {}
  * again some seconds later, and meanwhile no other message overtakes; after a dozen rejections, or at once if it
  * rejects with {@link ShutForGood}, the message is `failed` with its error.
  */
-export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
+export type PublishGate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
 
 /** State of a message in the outbox, as returned by the API. Times are RFC 3339. */
 export interface StoredPublish {

@@ -15,7 +15,7 @@ export interface TopicPublish {
   expirySeconds?: number | undefined;
 }
 
-interface Ports {
+interface TopicPublishPorts {
   publish: Publish;
   maxPayloadBytes: number;
 }
@@ -23,7 +23,7 @@ interface Ports {
 /** POST publishes the body, PUT publishes it retained, DELETE publishes the empty retained message that clears it. */
 export async function publishToTopic(
   request: TopicPublish,
-  { publish, maxPayloadBytes }: Ports,
+  { publish, maxPayloadBytes }: TopicPublishPorts,
 ): Promise<PublishOutcome | Refused> {
   const { topic, body, contentType, qos, retain, expirySeconds } = request;
   const refused =

@@ -1,24 +1,21 @@
 /** `POST /v1/requests`, synchronous: publishes, waits for the device's response and returns it. Nothing is stored. */
 
 import { outcomeOf, type Publish } from "../downlink/publish.ts";
-import { findRequest, type Prepared, responseJson } from "../downlink/request.ts";
+import { findRequest, type PreparedRequest, responseJson } from "../downlink/request.ts";
 import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
+import type { Listening } from "./live-subscriptions.ts";
 
 export interface SyncRequestsOptions {
   publish: Publish;
   /** Resolves once the broker has granted the filter. */
-  listen(topics: string[], onMessage: (message: Message) => void): Promise<Subscription | Refused>;
+  listen(topics: string[], onMessage: (message: Message) => void): Promise<Listening | Refused>;
   maxPending: number;
   /** Called for a message on a response topic for which no request waits (any more). */
   onLate(message: Message): void;
 }
 
-interface Subscription {
-  close(): void;
-}
-
-interface Waiter extends Pick<Prepared, "match" | "correlation"> {
+interface Waiter extends Pick<PreparedRequest, "match" | "correlation"> {
   answered(message: Message): void;
 }
 
@@ -26,7 +23,7 @@ interface Waiter extends Pick<Prepared, "match" | "correlation"> {
 interface Shared {
   users: number;
   linger: NodeJS.Timeout | undefined;
-  listening: Promise<Subscription | Refused>;
+  listening: Promise<Listening | Refused>;
 }
 
 /** The next request to the same device need not wait for the subscription, and late responses are counted. */
@@ -51,7 +48,7 @@ export class SyncRequests {
    * @param signal aborted when the caller has disconnected, which ends the wait
    * @returns the API's response as JSON
    */
-  async ask(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
+  async ask(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const { maxPending } = this.options;
     if (this.#pending >= maxPending) {
       return new Refused("rate_limited", `${maxPending} requests wait for their answer`, { retryAfterSeconds: 1 });
@@ -76,7 +73,7 @@ export class SyncRequests {
     for (const end of this.#ends) end(new Refused("shutting_down", detail));
   }
 
-  async #exchange(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
+  async #exchange(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const startedAt = performance.now();
     let unheard = false;
     let timer: NodeJS.Timeout | undefined;
@@ -108,7 +105,7 @@ export class SyncRequests {
     }
   }
 
-  #expect({ responseTopic, match, correlation }: Prepared): { answer: Promise<Message>; end(): void } {
+  #expect({ responseTopic, match, correlation }: PreparedRequest): { answer: Promise<Message>; end(): void } {
     const { promise, resolve } = withResolvers<Message>();
     const waiter: Waiter = { match, correlation, answered: resolve };
     const waiters = this.#waiting.get(responseTopic) ?? [];

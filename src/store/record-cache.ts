@@ -5,12 +5,12 @@
 import { reasonOf } from "../security/redaction.ts";
 import type { Records } from "./store.ts";
 
-export interface Log {
+export interface CacheLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
-type Listener = (changed: ReadonlySet<string>) => void;
+type ChangeListener = (changed: ReadonlySet<string>) => void;
 
 /** A record was changed by others again and again, between each read and write. */
 export class ConflictError extends Error {
@@ -23,9 +23,9 @@ const MAX_CONFLICTS = 20;
 /** @typeParam T the value of a record; the id is separate */
 export class RecordCache<T> {
   readonly #records: Records<T>;
-  readonly #log: Log;
+  readonly #log: CacheLog;
   #cached = new Map<string, { value: T; version: number }>();
-  #listeners = new Set<Listener>();
+  #listeners = new Set<ChangeListener>();
   /** Ids that changed during a reload, one set for each reload in progress. */
   readonly #reloads = new Set<Set<string>>();
   #stopWatching: (() => Promise<void>) | undefined;
@@ -35,7 +35,7 @@ export class RecordCache<T> {
   /** @param what singular noun for a record in error messages: "webhook" */
   constructor(
     records: Records<T>,
-    log: Log,
+    log: CacheLog,
     private readonly what: string,
   ) {
     this.#records = records;
@@ -86,7 +86,7 @@ export class RecordCache<T> {
   }
 
   /** Calls `listener` with the ids of created, removed or changed records after the cache holds the change. */
-  onChange(listener: Listener): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.add(listener);
   }
 

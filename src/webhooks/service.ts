@@ -13,7 +13,7 @@ import { MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookPatch } from
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
 /** Deliveries of the webhooks. */
-export interface Deliveries<Page, Query> {
+export interface WebhookDeliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
   /** Drops all waiting deliveries. */
@@ -33,7 +33,7 @@ export interface WebhookServiceOptions<Page, Query> {
     /** Asks the receiver; undefined if it has not agreed (yet). Never rejects. */
     ask(webhook: Webhook): Promise<Consent | undefined>;
   };
-  deliveries: Deliveries<Page, Query>;
+  deliveries: WebhookDeliveries<Page, Query>;
   /** Health of the endpoints. */
   health: {
     /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */

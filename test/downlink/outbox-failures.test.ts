@@ -67,7 +67,7 @@ eachStore("outbox, a message that fails", (t) => {
   });
 
   it("is not published when its gate has closed for good", async () => {
-    const answers: Gate = async () => {
+    const answers: PublishGate = async () => {
       throw new ShutForGood("it has failed before");
     };
     const outbox = await started({ gates: { answers } });

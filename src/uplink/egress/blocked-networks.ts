@@ -6,9 +6,9 @@
  */
 import { holds, type Ip, parseNetwork } from "./ip-address.ts";
 
-type Entry = readonly [cidr: string, name: string, reference?: string];
+type NamedNetwork = readonly [cidr: string, name: string, reference?: string];
 
-const V4: readonly Entry[] = [
+const V4: readonly NamedNetwork[] = [
   ["0.0.0.0/32", "this host", "RFC 1122"],
   ["0.0.0.0/8", "this network", "RFC 791"],
   ["10.0.0.0/8", "private", "RFC 1918"],
@@ -40,7 +40,7 @@ const V4: readonly Entry[] = [
 ];
 
 /** Excludes v4-mapped (::ffff:0:0/96) and NAT64 (64:ff9b::/96) addresses: their embedded IPv4 address is checked. */
-const V6: readonly Entry[] = [
+const V6: readonly NamedNetwork[] = [
   ["::/128", "unspecified", "RFC 4291"],
   ["::1/128", "loopback", "RFC 4291"],
   ["::/96", "v4-compatible", "RFC 4291"],

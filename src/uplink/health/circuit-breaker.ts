@@ -65,7 +65,7 @@ export function healthOf(result: AttemptResult, decision: Decision): Health {
 }
 
 /** A series of failures that one instance has seen and not stored yet. */
-export interface Row {
+export interface FailureStreak {
   since: number;
   failures: number;
 }
@@ -94,7 +94,7 @@ export function admission(record: EndpointRecord | undefined, now: number): "cal
 /** Adds failures to a closed breaker, which opens at the threshold. */
 export function failed(
   record: EndpointRecord | undefined,
-  { id, row, now }: { id: string; row: Row; now: number },
+  { id, row, now }: { id: string; row: FailureStreak; now: number },
   policy: BreakerPolicy,
 ): EndpointRecord {
   const before = record && record.failures > 0 ? record : undefined;
