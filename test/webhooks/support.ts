@@ -49,3 +49,8 @@ function toFaults(error: unknown): string[] {
   assert.ok(error instanceof Problem, String(error));
   return [error.code, ...(error.errors ?? []).map(({ path }) => path)];
 }
+
+/** The result of an operation that must not be refused. */
+export function granted<T>(result: Promise<T>): Promise<T> {
+  return result;
+}
