@@ -29,6 +29,7 @@ describe("a webhook is visible", () => {
       { topics: ["a"], events: EVENTS },
       false,
     ],
+    ["with events, not to a key for one level", callerWith({ read: ["+"] }), { topics: ["a"], events: EVENTS }, false],
     ["with events, to a key with #", callerWith({ read: ["#"] }), { topics: [], events: EVENTS }, true],
   ];
   for (const [reason, caller, changes, visible] of cases) {

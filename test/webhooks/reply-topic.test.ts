@@ -51,6 +51,10 @@ describe("a reply topic", () => {
       "invalid_topic",
       "replyTopic",
     ],
+    [
+      "leaves a filter that is too deep to its own field",
+      { topics: [levels(MAX_TOPIC_LEVELS + 1)], replyTopic: "{topic}/r" },
+    ],
     ["leaves an invalid filter to its own field", { topics: ["t+/u"], replyTopic: "{topic}/r" }],
 
     ["must not be the message's own topic", { topics: ["t"], replyTopic: "{topic}" }, "invalid_request", "replyTopic"],

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
 import { ORIGIN, serviceWith } from "./service-support.ts";
-import { callerWith, faultsOfAsync, granted, webhookWith } from "./support.ts";
+import { callerWith, detailOfAsync, faultsOfAsync, granted, webhookWith } from "./support.ts";
 
 const CHECK = { state: "pending", at: "2026-01-01T00:00:00.000Z", origin: ORIGIN } as const;
 const idOf = (number: number) => `wh_00000000-0000-7000-8000-${String(number).padStart(12, "0")}`;
@@ -30,10 +30,19 @@ describe("an operation on a webhook", () => {
       const { service } = await serviceWith([stored]);
       return faultsOfAsync(() => run(service, id, caller));
     };
+    const detailOf = async (id: string, caller: Caller) => {
+      const { service } = await serviceWith([stored]);
+      return detailOfAsync(() => run(service, id, caller));
+    };
     it(`${name}: an absent and a hidden one are not found`, async () => {
       assert.deepEqual(await verdict("wh_2", ROOT), ["not_found"]);
       assert.deepEqual(await verdict("wh_1", callerWith({ read: ["b"] })), ["not_found"]);
       assert.deepEqual(await verdict("wh_1", callerWith({ read: ["a/#"] })), []);
+    });
+    it(`${name}: both have the same text, which does not give the hidden one away`, async () => {
+      const hidden = await detailOf("wh_1", callerWith({ read: ["b"] }));
+      assert.equal(hidden, "there is no webhook wh_1");
+      assert.equal((await detailOf("wh_2", ROOT)).replace("wh_2", "wh_1"), hidden);
     });
     it(`${name}: ${use ? "needs" : "does not need"} the right to the replies`, async () => {
       const faults = use ? ["forbidden_topic", "replyTopic"] : [];

@@ -45,6 +45,14 @@ export function faultsOfAsync(check: () => Promise<unknown>): Promise<string[]> 
   return check().then(() => [], toFaults);
 }
 
+/** The text of a refusal. */
+export function detailOfAsync(check: () => Promise<unknown>): Promise<string> {
+  return check().then(
+    () => assert.fail("not refused"),
+    (error: Error) => error.message,
+  );
+}
+
 function toFaults(error: unknown): string[] {
   assert.ok(error instanceof Problem, String(error));
   return [error.code, ...(error.errors ?? []).map(({ path }) => path)];
