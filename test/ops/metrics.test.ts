@@ -1,4 +1,4 @@
-/** The gauges of `/metrics`: what each reading shows, and what is missing while the store is away. */
+/** The gauges of `/metrics`: the lines of a reading, and the lines that are missing while the store is away. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { addGauges, createMetrics } from "../../src/ops/metrics.ts";

@@ -1,4 +1,4 @@
-/** What each event of both flows leaves in the log and in the metrics. */
+/** Log lines and metrics of each event in both flows. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { OutgoingMessage } from "../../src/downlink/publish.ts";

@@ -197,7 +197,7 @@ describe("the depths for the metrics", () => {
     ["have the deliveries of a webhook", partsWith(), { waiting: [waiting] }],
     ["have none of a webhook that cannot be counted", partsWith({ uplink: { count: away } }), { waiting: [] }],
     [
-      "have what is pending in all sessions",
+      "have the sum of all sessions",
       partsWith({ uplink: { sessions: () => [{ pending: 3 }, { pending: 4 }] } }),
       { uplinkPending: 7 },
     ],

@@ -1,4 +1,4 @@
-/** Registrations: their defaults, their refusals, and the parts that they call. */
+/** Registrations: the defaults, the refusals, and the calls of other parts. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";

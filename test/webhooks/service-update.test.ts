@@ -1,4 +1,4 @@
-/** Changes of a webhook: what each leaves in the record, its refusals, and the parts that it calls. */
+/** Changes of a webhook: the resulting record, the refusals, and the calls of other parts. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";

@@ -1,4 +1,4 @@
-/** Operations on one webhook and the list of all: which rights they need, and what they return. */
+/** Operations on one webhook and the list of all: the required rights and the results. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";

@@ -23,7 +23,7 @@ export function webhookWith(changes: Partial<Webhook> = {}): Webhook {
   };
 }
 
-/** A caller that may read and publish to what these filters match; an absent list allows everything. */
+/** A caller that may read and publish to the topics of these filters; an absent list allows everything. */
 export function callerWith({ read, publish }: { read?: string[]; publish?: string[] }): Caller {
   const allows = (filters: string[] | undefined) => (topic: string) =>
     filters === undefined || filters.some((filter) => covers(filter, topic));
