@@ -66,8 +66,8 @@ export function inProcess(breaker: Partial<BreakerPolicy> = {}): Runner<InProces
 }
 
 export interface ScenarioOptions<B> {
-  /** Environment of the bridges; a function where it is known only once the scenario starts. */
-  env?: Environment | (() => Environment);
+  /** Environment of the bridges. A function runs once the servers are up, e.g. to prepare their data. */
+  env?: Environment | ((servers: Servers) => Environment | Promise<Environment>);
   /** Default: {@link asProcess}. */
   run?: Runner<B>;
   mosquitto?: MosquittoOptions;
@@ -76,15 +76,19 @@ export interface ScenarioOptions<B> {
   device?: IClientOptions | false;
 }
 
-export interface Scenario<B = TestBridge> {
-  readonly bridge: B;
+/** The parts that start before the bridge. */
+interface Servers {
   readonly receiver: Receiver;
+  readonly mosquitto?: Mosquitto;
+  readonly redis?: TestRedis;
+}
+
+export interface Scenario<B = TestBridge> extends Servers {
+  readonly bridge: B;
   /** A client of the broker. */
   readonly device: MqttClient;
   /** Broker URL for clients. */
   readonly brokerUrl: string;
-  readonly mosquitto?: Mosquitto;
-  readonly redis?: TestRedis;
   /** Starts another bridge on the same broker and store. `env` extends the scenario's. */
   addBridge(env?: Environment): Promise<B>;
   addReceiver(): Promise<Receiver>;
@@ -139,10 +143,11 @@ async function startAll<B>(
     store === "embedded" ? undefined : parts.add(startRedis(options.redis), (started) => started.stop()),
     addReceiver(),
   ]);
+  const servers = { receiver, ...(mosquitto && { mosquitto }), ...(redis && { redis }) };
   const common = {
     ...(mosquitto && { MQTT_URL: mosquitto.url, MQTT_PROTOCOL: broker }),
     ...(redis && { STORE_URL: redis.url }),
-    ...(typeof env === "function" ? env() : env),
+    ...(typeof env === "function" ? await env(servers) : env),
   };
   const addBridge = (more: Environment = {}) => parts.add(run.start({ ...common, ...more }), run.end);
   const connectTo = async (url: string, options: IClientOptions = {}) => {
@@ -160,12 +165,10 @@ async function startAll<B>(
     mosquitto ? startDevice(mosquitto.url) : bridge.then(run.brokerUrl).then(startDevice),
   ]);
   return {
+    ...servers,
     bridge: await bridge,
-    receiver,
     device,
     brokerUrl,
-    ...(mosquitto && { mosquitto }),
-    ...(redis && { redis }),
     addBridge,
     addReceiver,
     connect: (client) => connectTo(brokerUrl, client),
