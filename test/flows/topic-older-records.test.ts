@@ -1,7 +1,7 @@
 /** Invalid registrations and requests accepted by an older version do not reach the broker, and all else works. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RESPONSES_GATE } from "../../src/downlink/async-requests.ts";
+import { RESPONSES_GATE } from "../../src/downlink/response-gate.ts";
 import { toJob } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";

@@ -19,7 +19,7 @@ const CONNECTED: Status = {
 
 function check(name: string | undefined, here: boolean, inStep: boolean, ...statuses: Partial<Status>[]) {
   const sessions = statuses.map((status) => ({ status: { ...CONNECTED, ...status } }) as SubscriberSession);
-  return uplinkCheck({ holder: () => ({ name, here }), sessions: () => sessions, inStep: () => inStep });
+  return uplinkCheck({ holder: { name, here }, sessions, inStep });
 }
 
 describe("the uplink check", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { Books } from "../../src/uplink/receive/message-ledger.ts";
+import type { Books } from "../../src/ops/books.ts";
 import type { TestBridge } from "./bridge.ts";
 import type { Receiver } from "./receiver.ts";
 
