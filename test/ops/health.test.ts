@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { describe, it } from "node:test";
 import type { Queue, Worker } from "bullmq";
-import { type Check, createCanary, createReadiness, type Probes } from "../../src/ops/health.ts";
+import { Canary, type Check, createReadiness, type Probes } from "../../src/ops/health.ts";
 
 const up = () => ({ ok: true });
 
@@ -95,7 +95,7 @@ describe("the canary", () => {
       obliterate: async () => void closed.push("obliterate"),
       close: async () => void closed.push("close"),
     };
-    const canary = createCanary({
+    const canary = new Canary({
       queue: (name) => {
         names.push(name);
         return queue as unknown as Queue;
@@ -105,8 +105,14 @@ describe("the canary", () => {
         return worker as unknown as Worker;
       },
     });
+    canary.start();
     return { canary, closed, names };
   }
+
+  it("fails before it is started", async () => {
+    const canary = new Canary({ queue: () => assert.fail("opened"), worker: () => assert.fail("opened") });
+    assert.deepEqual(await canary.probe(), { ok: false, detail: "not started yet" });
+  });
 
   it("succeeds once its own job is completed", async () => {
     const { canary } = canaryWith((id, completed) => {
@@ -144,7 +150,7 @@ describe("the canary", () => {
     assert.deepEqual(names, [name, name]);
     assert.match(name, new RegExp(`^canary-${process.pid}-`));
     assert.notEqual(other, name);
-    await canary.close();
+    await canary.stop();
     assert.deepEqual(closed, ["obliterate", "close"]);
   });
 });

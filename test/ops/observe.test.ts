@@ -7,6 +7,7 @@ import type { Message } from "../../src/message.ts";
 import { createMetrics, MAX_LABELLED_WEBHOOKS } from "../../src/ops/metrics.ts";
 import { createObserver, type Observer } from "../../src/ops/observe.ts";
 import type { AttemptResult, Decision } from "../../src/uplink/attempt.ts";
+import type { Attempted, Sending } from "../../src/uplink/deliver/attempt.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
 import { webhookWith } from "../webhooks/support.ts";
 
@@ -21,7 +22,8 @@ const stored = { ...message, outcome: "queued" } as unknown as StoredPublish;
 const failed: AttemptResult = { statusCode: 500, error: "http_error", detail: "500", durationMs: 12.6 };
 const succeeded: AttemptResult = { statusCode: 204, durationMs: 3 };
 const retry: Decision = { kind: "retryAt", delayMs: 5_000, slowDown: false };
-const attempted = (result: AttemptResult, decision: Decision) => ({ webhook, message, attempt: 2, result, decision });
+const attempted = (result: AttemptResult, decision: Decision) =>
+  [{ webhook, message, attempt: 2 } as Sending, { kind: "attempted", at: 0, result, decision } as Attempted] as const;
 const batch = (leads: boolean): AttemptResult => ({ ...succeeded, batch: { id: "b", events: 9, leads } });
 
 /** An observer of `size` webhooks, of which `wh_1` is registered, with its log. */
@@ -115,7 +117,7 @@ const cases: Record<string, Case> = {
     counts: { message_copies_skipped_total: 1 },
   },
   "a delivery": {
-    act: (observer) => observer.attempted(attempted(succeeded, { kind: "delivered" })),
+    act: (observer) => observer.attempted(...attempted(succeeded, { kind: "delivered" })),
     lines: [{ level: "info", ...attempt, outcome: "delivered", status: 204, msg: "delivery_attempted" }],
     counts: {
       ...{ 'delivery_attempts_total{outcome="delivered"}': 1, 'deliveries_succeeded_total{webhook="wh_1"}': 1 },
@@ -124,7 +126,7 @@ const cases: Record<string, Case> = {
     },
   },
   "a failed attempt with the delay until the next": {
-    act: (observer) => observer.attempted(attempted(failed, retry)),
+    act: (observer) => observer.attempted(...attempted(failed, retry)),
     lines: [
       {
         ...{ level: "info", ...attempt, outcome: "retryAt", status: 500, error: "http_error", detail: "500" },
@@ -137,7 +139,7 @@ const cases: Record<string, Case> = {
     },
   },
   "a dead letter": {
-    act: (observer) => observer.attempted(attempted(failed, { kind: "dead" })),
+    act: (observer) => observer.attempted(...attempted(failed, { kind: "dead" })),
     lines: [
       {
         level: "info",
@@ -156,13 +158,14 @@ const cases: Record<string, Case> = {
   },
   "a failed filter without its detail, which may quote the payload": {
     act: (observer) =>
-      observer.attempted(attempted({ ...failed, error: "filter_error", detail: "needle" }, { kind: "dead" })),
+      observer.attempted(...attempted({ ...failed, error: "filter_error", detail: "needle" }, { kind: "dead" })),
     lines: [
       { level: "info", ...attempt, outcome: "dead", status: 500, error: "filter_error", msg: "delivery_attempted" },
     ],
   },
   "a failed transform without its detail": {
-    act: (observer) => observer.attempted(attempted({ ...failed, error: "transform_error", detail: "needle" }, retry)),
+    act: (observer) =>
+      observer.attempted(...attempted({ ...failed, error: "transform_error", detail: "needle" }, retry)),
     lines: [
       {
         ...{ level: "info", ...attempt, outcome: "retryAt", status: 500, error: "transform_error" },
@@ -171,7 +174,7 @@ const cases: Record<string, Case> = {
     ],
   },
   "the first delivery of a batch, for all of it": {
-    act: (observer) => observer.attempted(attempted(batch(true), { kind: "delivered" })),
+    act: (observer) => observer.attempted(...attempted(batch(true), { kind: "delivered" })),
     lines: [
       {
         ...{ level: "info", ...attempt, batch_id: "b", events: 9, outcome: "delivered", status: 204 },
@@ -180,14 +183,14 @@ const cases: Record<string, Case> = {
     ],
   },
   "another delivery of a batch, without a line and a call": {
-    act: (observer) => observer.attempted(attempted(batch(false), { kind: "delivered" })),
+    act: (observer) => observer.attempted(...attempted(batch(false), { kind: "delivered" })),
     counts: {
       ...{ 'delivery_attempts_total{outcome="delivered"}': 1, 'deliveries_succeeded_total{webhook="wh_1"}': 1 },
       'delivery_latency_seconds_count{webhook="wh_1"}': 1,
     },
   },
   "another delivery of a batch that the receiver does not accept, with a line": {
-    act: (observer) => observer.attempted(attempted({ ...batch(false), error: "not_accepted" }, retry)),
+    act: (observer) => observer.attempted(...attempted({ ...batch(false), error: "not_accepted" }, retry)),
     lines: [
       {
         ...{ level: "info", ...attempt, batch_id: "b", events: 9, outcome: "retryAt", status: 204 },
@@ -364,8 +367,8 @@ describe("the observer", () => {
     observer.added("wh_1");
     observer.filtered(webhook, message);
     observer.discarded("wh_1", 1, "too old");
-    observer.attempted(attempted(succeeded, { kind: "delivered" }));
-    observer.attempted(attempted(failed, { kind: "dead" }));
+    observer.attempted(...attempted(succeeded, { kind: "delivered" }));
+    observer.attempted(...attempted(failed, { kind: "dead" }));
     const labelled = async () => (await metrics.registry.metrics()).match(/wh_1/g)?.length ?? 0;
     assert.ok((await labelled()) >= 7);
     observer.forget("wh_1");

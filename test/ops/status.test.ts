@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SubscriberSession } from "../../src/mqtt/receive/session.ts";
 import { MAX_LABELLED_WEBHOOKS } from "../../src/ops/metrics.ts";
-import { createProbes, createStatus, type Parts, queueDepths, uplinkCheck } from "../../src/ops/status.ts";
+import {
+  createProbes,
+  createStatus,
+  type GaugePorts,
+  type ProbePorts,
+  queueDepths,
+  type StatusPorts,
+  uplinkCheck,
+} from "../../src/ops/status.ts";
 
 type Status = SubscriberSession["status"];
 
@@ -54,27 +62,36 @@ describe("the uplink check", () => {
 const away = () => Promise.reject(new Error("away"));
 const counts = { pending: 1, retrying: 2, active: 3, failed: 4, succeeded: 5, discarded: 6 };
 const books = { messages: {}, deliveries: {} };
-const ALL = { connection: true, receiver: true };
+const ALL = { connection: true, receiver: true, canary: true };
+
+type Parts = ProbePorts & StatusPorts & GaugePorts;
 
 /** The parts of a working instance that receives, changed by `changes`. */
 function partsWith(changes: { [name in keyof Parts]?: object } = {}): Parts {
   const parts = {
     instance: "i",
-    store: { kind: "embedded", warnings: ["w1"], ping: async () => undefined, ...changes.store },
-    publisher: { connection: { connected: true, state: "connected", protocol: 5, ...changes.publisher } },
-    uplink: {
-      holder: () => ({ name: "i", here: true }),
-      sessions: () => [{ status: CONNECTED, pending: 3 }],
-      inStep: () => true,
-      oldestFlushMs: () => 0,
-      count: async () => counts,
-      failing: () => 2,
-      books: async () => books,
-      ...changes.uplink,
-    },
-    registry: { size: 1, all: () => [{ id: "wh_1" }], ...changes.registry },
-    outbox: { waiting: async () => 7, ...changes.outbox },
+    roles: ["api"],
+    broker: { url: "mqtt://b", embedded: false },
+    warnings: ["w2"],
     runs: { ...ALL, ...changes.runs },
+    connection: { connected: true, state: "connected", protocol: 5, ...changes.connection },
+    store: { kind: "embedded", warnings: ["w1"], ping: async () => undefined, ...changes.store },
+    receiver: {
+      holder: { name: "i", here: true },
+      sessions: [{ status: CONNECTED, pending: 3 }],
+      inStep: true,
+      oldestFlushMs: 0,
+      ...changes.receiver,
+    },
+    webhooks: { size: 1, all: () => [{ id: "wh_1" }], ...changes.webhooks },
+    deliveries: { count: async () => counts, ...changes.deliveries },
+    health: { failing: 2 },
+    outbox: { waiting: async () => 7, ...changes.outbox },
+    ledgers: {
+      messages: { read: async () => books.messages },
+      deliveries: { total: async () => books.deliveries },
+      ...changes.ledgers,
+    },
     canary: { probe: async () => ({ ok: true }), ...changes.canary },
   };
   return parts as unknown as Parts;
@@ -93,7 +110,11 @@ describe("the probes", () => {
       partsWith({ runs: { connection: false, receiver: false } }),
       ["store", "consumption"],
     ],
-    ["leave out the consumption without workers", { ...partsWith(), canary: undefined }, ["broker", "uplink", "store"]],
+    [
+      "leave out the consumption without workers",
+      partsWith({ runs: { canary: false } }),
+      ["broker", "uplink", "store"],
+    ],
   ];
   for (const [reason, parts, names] of sets) {
     it(reason, () => assert.deepEqual(Object.keys(createProbes(parts)), names));
@@ -105,22 +126,27 @@ describe("the probes", () => {
     [
       "names the error of the connection",
       "broker",
-      partsWith({ publisher: { ...offline, lastError: "refused" } }),
+      partsWith({ connection: { ...offline, lastError: "refused" } }),
       { ok: false, detail: "refused" },
     ],
-    ["names the state without an error", "broker", partsWith({ publisher: offline }), { ok: false, detail: "offline" }],
+    [
+      "names the state without an error",
+      "broker",
+      partsWith({ connection: offline }),
+      { ok: false, detail: "offline" },
+    ],
     [
       "is that of the uplink",
       "uplink",
-      partsWith({ uplink: { inStep: () => false } }),
+      partsWith({ receiver: { inStep: false } }),
       { ok: false, detail: "the subscriptions do not follow the webhooks yet" },
     ],
     ["succeeds with a store that answers", "store", partsWith(), { ok: true }],
-    ["accepts a flush of five seconds", "store", partsWith({ uplink: { oldestFlushMs: () => 5_000 } }), { ok: true }],
+    ["accepts a flush of five seconds", "store", partsWith({ receiver: { oldestFlushMs: 5_000 } }), { ok: true }],
     [
       "refuses a longer flush",
       "store",
-      partsWith({ uplink: { oldestFlushMs: () => 5_501 } }),
+      partsWith({ receiver: { oldestFlushMs: 5_501 } }),
       { ok: false, detail: "a batch waits for 6 s" },
     ],
     [
@@ -141,20 +167,19 @@ describe("the probes", () => {
 });
 
 describe("the status", () => {
-  const of = (parts: Parts) =>
-    createStatus({ ...parts, roles: ["api"], broker: { url: "mqtt://b", embedded: false }, warnings: ["w2"] })();
+  const of = (parts: Parts) => createStatus(parts)();
   const connected = { url: "mqtt://b", embedded: false, connected: true, protocol: "5", error: null };
   const session = { ...CONNECTED, pending: 3 };
   const cases: [reason: string, parts: Parts, shown: object][] = [
     ["has the broker", partsWith(), { broker: connected }],
     [
       "has the error of the broker",
-      partsWith({ publisher: { connected: false, lastError: "no" } }),
+      partsWith({ connection: { connected: false, lastError: "no" } }),
       { broker: { ...connected, connected: false, error: "no" } },
     ],
     [
       "has no protocol before the first connection",
-      partsWith({ publisher: { protocol: undefined } }),
+      partsWith({ connection: { protocol: undefined } }),
       { broker: { ...connected, protocol: null } },
     ],
     ["has no broker without a connection", partsWith({ runs: { connection: false } }), { broker: null }],
@@ -166,11 +191,15 @@ describe("the status", () => {
     ["has the receiver", partsWith(), { lanes: [{ lane: 0, holder: "i", here: true, sessions: [session] }] }],
     [
       "has no receiver before the first election",
-      partsWith({ uplink: { holder: () => ({ name: undefined, here: false }), sessions: () => [] } }),
+      partsWith({ receiver: { holder: { name: undefined, here: false }, sessions: [] } }),
       { lanes: [{ lane: 0, holder: null, here: false, sessions: [] }] },
     ],
     ["has the ledger", partsWith(), { books }],
-    ["has all else without the store", partsWith({ uplink: { books: away } }), { books: null, webhooks: 1 }],
+    [
+      "has all else without the store",
+      partsWith({ ledgers: { deliveries: { total: away } } }),
+      { books: null, webhooks: 1 },
+    ],
     ["names instance and roles", partsWith(), { instance: "i", roles: ["api"] }],
   ];
   for (const [reason, parts, shown] of cases) {
@@ -182,7 +211,7 @@ describe("the status", () => {
 
   it("has the version of the package and the time since the start", async (t) => {
     t.mock.timers.enable({ apis: ["Date"], now: 1_000 });
-    const status = createStatus({ ...partsWith(), roles: [], broker: { url: "", embedded: true }, warnings: [] });
+    const status = createStatus(partsWith());
     t.mock.timers.tick(2_999);
     const { version, startedAt, uptimeSeconds } = await status();
     assert.match(version, /^\d+\.\d+\.\d+/);
@@ -195,13 +224,13 @@ describe("the depths for the metrics", () => {
   const waiting = { webhook: "wh_1", pending: 1, retrying: 2, active: 3, failed: 4 };
   const cases: [reason: string, parts: Parts, read: object][] = [
     ["have the deliveries of a webhook", partsWith(), { waiting: [waiting] }],
-    ["have none of a webhook that cannot be counted", partsWith({ uplink: { count: away } }), { waiting: [] }],
+    ["have none of a webhook that cannot be counted", partsWith({ deliveries: { count: away } }), { waiting: [] }],
     [
       "have the sum of all sessions",
-      partsWith({ uplink: { sessions: () => [{ pending: 3 }, { pending: 4 }] } }),
+      partsWith({ receiver: { sessions: [{ pending: 3 }, { pending: 4 }] } }),
       { uplinkPending: 7 },
     ],
-    ["have nothing pending without sessions", partsWith({ uplink: { sessions: () => [] } }), { uplinkPending: 0 }],
+    ["have nothing pending without sessions", partsWith({ receiver: { sessions: [] } }), { uplinkPending: 0 }],
     ["have the outbox and the failing webhooks", partsWith(), { outboxWaiting: 7, failing: 2, webhooks: 1 }],
     [
       "have no number where the outbox cannot be counted",
@@ -211,11 +240,11 @@ describe("the depths for the metrics", () => {
     ["have the working parts", partsWith(), { up: { broker: true, store: true } }],
     [
       "have the parts that do not work",
-      partsWith({ store: { ping: away }, publisher: { connected: false } }),
+      partsWith({ store: { ping: away }, connection: { connected: false } }),
       { up: { broker: false, store: false } },
     ],
     ["have no broker without a connection", partsWith({ runs: { connection: false } }), { up: { store: true } }],
-    ["have no ledger without the store", partsWith({ uplink: { books: away } }), { books: undefined }],
+    ["have no ledger without the store", partsWith({ ledgers: { deliveries: { total: away } } }), { books: undefined }],
   ];
   for (const [reason, parts, wanted] of cases) {
     it(reason, async () => {
@@ -230,7 +259,7 @@ describe("the depths for the metrics", () => {
     [MAX_LABELLED_WEBHOOKS + 1, 0],
   ] as const) {
     it(`have ${counted} of ${size} webhooks`, async () => {
-      const { waiting, webhooks } = await queueDepths(partsWith({ registry: many(size) }));
+      const { waiting, webhooks } = await queueDepths(partsWith({ webhooks: many(size) }));
       assert.deepEqual([waiting.length, webhooks], [counted, size]);
     });
   }

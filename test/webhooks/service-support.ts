@@ -36,11 +36,11 @@ export async function serviceWith(stored: Webhook[] = [], consent?: Consent) {
     deliveries: {
       count: async () => NO_COUNTS,
       list: async () => ["delivery"],
-      sendTest: () => note("test", "msg_1"),
       drop: () => note("drop"),
-      failingSince: () => undefined,
-      resetHealth: () => note("reset health"),
+      resume: () => note("resume"),
     },
+    health: { failingSince: () => undefined, reset: () => note("reset health") },
+    tests: { send: () => note("test", "msg_1") },
     untilInStep: () => note("await subscriptions", true),
     refused: () => new Map(),
   });

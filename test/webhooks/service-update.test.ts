@@ -36,9 +36,17 @@ describe("a change", () => {
       { enabled: true },
       { enabled: true, disabled: gone },
       "reset health",
+      "resume",
     ],
     ["to disabled keeps the reason of the bridge", { disabled }, { enabled: false }, { enabled: false, disabled }],
-    ["of the URL resets the health", {}, { url: `${URL}/2` }, { url: `${URL}/2`, verification: gone }, "reset health"],
+    [
+      "of the URL resets the health",
+      {},
+      { url: `${URL}/2` },
+      { url: `${URL}/2`, verification: gone },
+      "reset health",
+      "resume",
+    ],
     ["to the same URL resets nothing", { verification: verified }, { url: URL }, { verification: verified }],
     ["of the secret ends the grace period", { oldSecret }, { secret: "mine" }, { secret: "mine", oldSecret: gone }],
     ["of other fields keeps it", { oldSecret }, { name: "b" }, { oldSecret }],
@@ -71,7 +79,14 @@ describe("a change", () => {
   const checks: [reason: string, before: Partial<Webhook>, input: WebhookPatch, ...calls: string[]][] = [
     ["with a check starts it", {}, { verify: true }, "ask wh_1"],
     ["with a check starts it again", { verification: verified }, { verify: true }, "ask wh_1"],
-    ["of the URL starts the check again", { verification: verified }, { url: `${URL}/2` }, "reset health", "ask wh_1"],
+    [
+      "of the URL starts the check again",
+      { verification: verified },
+      { url: `${URL}/2` },
+      "reset health",
+      "resume",
+      "ask wh_1",
+    ],
   ];
   for (const [reason, before, input, ...wanted] of checks) {
     it(reason, async () => {
