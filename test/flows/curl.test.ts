@@ -1,6 +1,7 @@
 /** Every downlink call with curl, as a person types it, on every kind of broker. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { startProcess } from "../support/processes.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
@@ -100,11 +101,10 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       const [accepted, state] = await curl("/v1/requests", ...JSON_TYPE, ...ASYNC, "-d", asked);
       assert.equal(accepted, 202, state);
       const { id } = JSON.parse(state);
-      for (;;) {
-        const [read, now] = await curl(`/v1/requests/${id}`);
-        assert.equal(read, 200, now);
-        if (JSON.parse(now).outcome === "responded") break;
-      }
+      await eventually(
+        () => curl(`/v1/requests/${id}`),
+        ([read, now]) => read === 200 && JSON.parse(now).outcome === "responded",
+      );
     });
 
     it("streams messages", async () => {

@@ -1,7 +1,8 @@
 /** Two instances on one Redis share the circuit breakers. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { type InProcess, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import type { InProcess } from "../support/in-process.ts";
 import { inProcess, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const OPEN_MS = 500;
@@ -36,14 +37,14 @@ describe("the circuit breaker of two instances", kind.options, () => {
     for (let i = 0; i < 80; i++) await world.device.publishAsync("t", String(i), { qos: 1 });
     const [first, second] = await Promise.all(
       instances.map((each) =>
-        until(
+        eventually(
           () => state(each, id),
           (shown) => shown.state === "failing",
         ),
       ),
     );
     assert.equal(first.failingSince, second.failingSince);
-    await until(
+    await eventually(
       () => state(one, id),
       ({ counts }) => counts.active === 0,
     );
@@ -76,13 +77,13 @@ describe("the circuit breaker of two instances", kind.options, () => {
     const { counts } = await state(one, id);
     await world.receiver.until((calls) => calls.length >= counts.pending, 30_000);
     for (const each of instances)
-      await until(
+      await eventually(
         () => state(each, id),
         (shown) => shown.state === "active",
       );
 
     const told = (type: string) => heard.filter((topic) => topic === `causeway/events/${type}/${id}`).length;
-    await until(
+    await eventually(
       () => told("webhook.recovered"),
       (times) => times > 0,
     );

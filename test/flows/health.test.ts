@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { readEvent } from "../support/events.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import type { ReceivedCall, Receiver } from "../support/receiver.ts";
 import { embedded, inProcess, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
@@ -44,7 +44,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     const at = (path: string, calls: ReceivedCall[]) => calls.filter((call) => call.path.startsWith(`${path}?`));
     const get = async (id: string) => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body;
     const untilHeard = (type: string, id: string) =>
-      until(
+      eventually(
         () => heard.find(({ topic }) => topic === `causeway/events/${type}/${id}`),
         (found) => found !== undefined,
       );
@@ -54,12 +54,12 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const audit = await register("/audit", { topics: [], events: EVENTS });
       const { id } = await register("/sick", { retry: NEVER_SOON, concurrency: 20, name: "boiler" });
       await publish("sick", 60);
-      const failing = await until(
+      const failing = await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
       assert.ok(Date.parse(failing.failingSince) <= Date.now());
-      await until(
+      await eventually(
         () => get(id),
         ({ counts }) => counts.active === 0,
       );
@@ -80,7 +80,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await world.receiver.until((calls) => at("/sick", calls).length >= counts.pending, 30_000);
       assert.equal(
         (
-          await until(
+          await eventually(
             () => get(id),
             ({ state }) => state === "active",
           )
@@ -140,7 +140,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal((lastAttempt as { statusCode: number }).statusCode, 400);
       assert.equal(messageId, at("/dead", world.receiver.attempts)[0]!.headers["webhook-id"]);
       // Two deliveries fail: the event itself and its message at the broker. Neither creates another event.
-      const { counts } = await until(
+      const { counts } = await eventually(
         () => get(deaf.id),
         ({ counts }) => counts.failed >= 2,
       );
@@ -167,7 +167,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       answers.set("/old", () => 500);
       const { id } = await register("/old", { retry: { scheduleSeconds: [0.1] }, concurrency: 1 });
       await publish("old", 12);
-      await until(
+      await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
@@ -183,13 +183,13 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const before = await failing();
       const { id } = await register("/removed", { retry: NEVER_SOON });
       await publish("removed", 12);
-      await until(
+      await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
       assert.equal(await failing(), before + 1);
       await world.bridge.api("DELETE", `/v1/webhooks/${id}`);
-      await until(failing, (count) => count === before);
+      await eventually(failing, (count) => count === before);
     });
 
     it("lets a webhook subscribe to events only with a key that may read everything", async () => {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Seen } from "../contracts/store-queue-tools.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   embedded,
   mosquittoAndEmbeddedStore,
@@ -75,12 +76,11 @@ function assertInOrder(device: Device, count: number, repeated = 0): void {
   }
 }
 
-async function ended({ bridge }: Scenario, id: string) {
-  for (;;) {
-    const { body } = await bridge.api("GET", `/v1/messages/${id}`);
-    if (body.outcome !== "queued" && body.outcome !== "scheduled") return body;
-    await new Promise(setImmediate);
-  }
+function ended({ bridge }: Scenario, id: string) {
+  return eventually(
+    async () => (await bridge.api("GET", `/v1/messages/${id}`)).body,
+    ({ outcome }) => outcome !== "queued" && outcome !== "scheduled",
+  );
 }
 
 for (const { kind, count } of [

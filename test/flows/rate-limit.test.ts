@@ -1,7 +1,7 @@
 /** `rateLimit` and Retry-After: no call happens too early, and no delivery loses an attempt. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { embedded, inProcess, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
@@ -64,7 +64,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const waited = next!.at - refused!.at;
       assert.ok(waited >= 4_950 && waited < 12_000, `it waited ${waited} ms`);
       for (const { headers } of at("/busy")) assert.equal(headers["causeway-attempt"], "1");
-      const { counts } = await until(
+      const { counts } = await eventually(
         async () => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body,
         ({ counts }) => counts.succeeded === 3,
       );
@@ -77,7 +77,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const { id } = await register("/long");
       await publish("long", 1);
       await world.receiver.until(() => at("/long").length >= 1);
-      await until(
+      await eventually(
         async () => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body,
         ({ counts }) => counts.active === 0,
       );

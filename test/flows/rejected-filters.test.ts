@@ -1,9 +1,9 @@
 /** A broker that closes the connection at some filters: the affected caller gets the error, all else keeps working. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { type FakeBroker, polite, politeBut, startFakeBroker } from "../mqtt/fake-broker.ts";
 import type { Answer } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { embedded, scenario } from "../support/scenario.ts";
 
 const REASON = "the broker ends the connection at this filter";
@@ -26,13 +26,8 @@ describe("a broker that closes the connection at a filter", () => {
   const world = scenario(embedded, { env, device: false });
   after(() => broker?.close());
 
-  async function until(method: string, path: string, condition: (answer: Answer) => boolean): Promise<Answer> {
-    for (const end = Date.now() + WAIT_MS; ; await delay(50)) {
-      const answer = await world.bridge.api(method, path);
-      if (condition(answer)) return answer;
-      assert.ok(Date.now() < end, answer.bytes.toString());
-    }
-  }
+  const until = (method: string, path: string, condition: (answer: Answer) => boolean) =>
+    eventually(() => world.bridge.api(method, path), condition, WAIT_MS);
 
   it("does not affect other webhooks, and is reported on the affected one", async () => {
     const url = world.receiver.url;

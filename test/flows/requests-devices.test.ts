@@ -1,6 +1,7 @@
 /** Requests to devices with shared subscriptions and with wildcards. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const REQUESTS = 20;
@@ -60,13 +61,12 @@ for (const protocol of ["5", "3.1.1"] as const) {
         },
       );
       assert.equal(status, 202);
-      for (;;) {
-        const { body: state } = await world.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(state.response.payload, /^(one|two)$/);
-        break;
-      }
+      const { body: state } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(state.response.payload, /^(one|two)$/);
     });
 
     it("is answered by a device that subscribed with wildcards", async () => {

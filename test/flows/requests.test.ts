@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import type { IPublishPacket } from "mqtt";
+import { eventually } from "../support/eventually.ts";
 import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
@@ -162,24 +163,23 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       if (kind !== embedded) await world.bridge.kill();
       await world.device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
       if (kind !== embedded) await world.bridge.start();
-      for (;;) {
-        const { body: state, bytes } = await world.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
-        break;
-      }
+      const { body: state, bytes } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
       echo();
     });
 
     it("reports expired requests, and 404 for unknown ones", async () => {
       onRequest = () => undefined;
       const { body } = await ask({ ...OWN, expirySeconds: 1 }, { prefer: "respond-async" });
-      for (;;) {
-        const { body: state } = await world.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "expired") break;
-        assert.equal(state.outcome, "pending");
-      }
+      const { body: state } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "expired");
       assert.equal((await world.bridge.api("GET", "/v1/requests/req_none")).status, 404);
       echo();
     });

@@ -4,7 +4,7 @@ import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { laneOf } from "../support/instances.ts";
 import { startProcess } from "../support/processes.ts";
 import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
@@ -56,7 +56,7 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
     }
     const { instance } = (await uplink.api("GET", "/v1/status")).body;
     for (const bridge of [api, delivery]) {
-      await until(
+      await eventually(
         () => laneOf(bridge),
         ({ holder }) => holder === instance,
       );
@@ -91,9 +91,9 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
     const counts = async () => (await call("GET", `/v1/webhooks/${id}`)).counts;
     await call("POST", `/v1/webhooks/${id}/pause`);
     for (const payload of ["1", "-1"]) await world.device.publishAsync("control", payload, { qos: 1 });
-    await until(counts, ({ pending }) => pending === 2);
+    await eventually(counts, ({ pending }) => pending === 2);
     await call("POST", `/v1/webhooks/${id}/resume`);
-    await until(counts, ({ succeeded }) => succeeded === 2);
+    await eventually(counts, ({ succeeded }) => succeeded === 2);
     assert.deepEqual(received(), [1], "the other one is filtered");
 
     const { messageId } = await call("POST", `/v1/webhooks/${id}/test`);
@@ -106,13 +106,13 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
 
     world.receiver.answer = (one) => (one.path === path ? 400 : 204);
     await world.device.publishAsync("control", "2", { qos: 1 });
-    await until(counts, ({ failed }) => failed === 1);
+    await eventually(counts, ({ failed }) => failed === 1);
     world.receiver.answer = () => 204;
     const [failed] = (await call("GET", `/v1/webhooks/${id}/deliveries?status=failed`)).items;
     await call("POST", `/v1/webhooks/${id}/deliveries/${failed.messageId}/retry`);
     await world.receiver.until(() => received().includes(2));
     const replay = await call("POST", `/v1/webhooks/${id}/replay`, { status: "succeeded" });
-    await until(
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}/replays/${replay.id}`),
       ({ state }) => state === "finished",
     );
@@ -133,14 +133,14 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
     world.receiver.answer = (one) => (one.path === "/reply" ? { status: 200, body: "well" } : 204);
     await register("/reply", { topics: ["reply"], replyTopic: "replied" });
     await world.device.publishAsync("reply", "1", { qos: 1 });
-    await until(
+    await eventually(
       () => heard,
       (lines) => lines.includes("replied well"),
     );
 
     const asked = await api.api("POST", "/v1/requests", { topic: "ask", payload: "?" }, { prefer: "respond-async" });
     assert.equal(asked.status, 202, `${asked.bytes}`);
-    const { response } = await until(
+    const { response } = await eventually(
       () => call("GET", `/v1/requests/${asked.body.id}`),
       ({ outcome }) => outcome === "responded",
     );
@@ -154,7 +154,7 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
     const id = await register(path, { topics: ["waits"] });
     await delivery.kill();
     await world.device.publishAsync("waits", "1", { qos: 1 });
-    await until(
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}`),
       ({ counts }) => counts.pending === 1,
     );
