@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
+import { eventually } from "../support/eventually.ts";
 import { startProcess } from "../support/processes.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
@@ -107,11 +108,10 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       const [accepted, state] = await curl("/v1/requests", ...JSON_TYPE, ...ASYNC, "-d", asked);
       assert.equal(accepted, 202, state);
       const { id } = JSON.parse(state);
-      for (;;) {
-        const [read, now] = await curl(`/v1/requests/${id}`);
-        assert.equal(read, 200, now);
-        if (JSON.parse(now).outcome === "responded") break;
-      }
+      await eventually(
+        () => curl(`/v1/requests/${id}`),
+        ([read, now]) => read === 200 && JSON.parse(now).outcome === "responded",
+      );
     });
 
     it("streams messages", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
@@ -44,13 +45,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     const retry = (id: string, messageId: string, headers = {}) =>
       bridge.api("POST", `/v1/webhooks/${id}/deliveries/${messageId}/retry`, undefined, headers);
     /** Polls until the only delivery has this status: no event announces the change. */
-    const untilStatus = async (id: string, status: string) => {
-      for (const end = Date.now() + 20_000; ; ) {
-        const [delivery] = (await list(id)).items;
-        if (delivery?.status === status) return delivery;
-        assert.ok(Date.now() < end, `${JSON.stringify(delivery)} is not ${status}`);
-      }
-    };
+    const untilStatus = (id: string, wanted: string) =>
+      eventually(
+        async () => (await list(id)).items[0],
+        (delivery) => delivery?.status === wanted,
+      );
     const statusCodes = (log: Json[]) => log.map(({ statusCode }) => statusCode);
 
     it("keeps every attempt with its response, including those that use up no retry", async () => {
@@ -90,11 +89,10 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const id = await register("list", { enabled: false });
       for (let i = 0; i < 30; i++) await publish(`list/${i % 3}/${i}`);
       // The embedded broker acknowledges before the bridge has the message.
-      let all: Json[] = [];
-      for (const end = Date.now() + 10_000; all.length < 30; ) {
-        assert.ok(Date.now() < end, `${all.length} of 30 are there`);
-        all = (await list(id, "?limit=250")).items;
-      }
+      const all = await eventually(
+        async (): Promise<Json[]> => (await list(id, "?limit=250")).items,
+        ({ length }) => length === 30,
+      );
       const pages = async (query: string, limit: number) => {
         const found: Json[] = [];
         for (let after = ""; ; ) {
@@ -175,7 +173,10 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const { messageId } = await untilStatus(id, "retrying");
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       for (let i = 0; i < 3; i++) await publish(`now/${i}`);
-      while ((await list(id, "?status=pending")).items.length < 3);
+      await eventually(
+        () => list(id, "?status=pending"),
+        ({ items }) => items.length >= 3,
+      );
       assert.equal((await retry(id, messageId)).status, 202);
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
       await receiver.until((calls) => calls.filter(({ path }) => path === "/now").length === 4);

@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
 import { readEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
@@ -36,13 +37,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     const deliveries = async (id: string, status: string): Promise<Json[]> =>
       (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?status=${status}`)).body.items;
     /** Polls until there are as many: no event announces a delivery that ends without a call. */
-    const untilThere = async (id: string, status: string, count: number) => {
-      for (const end = Date.now() + 20_000; ; ) {
-        const items = await deliveries(id, status);
-        if (items.length >= count) return items;
-        assert.ok(Date.now() < end, `there are ${items.length} ${status}`);
-      }
-    };
+    const untilThere = (id: string, status: string, count: number) =>
+      eventually(
+        () => deliveries(id, status),
+        ({ length }) => length >= count,
+      );
 
     it("sends messages that match the filter, with the transform's result as data", async () => {
       const { id, secret } = await register("hot", {

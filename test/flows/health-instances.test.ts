@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
-import { connectTo, type InProcess, startInProcess, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo, type InProcess, startInProcess } from "../support/in-process.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -49,14 +50,14 @@ describe("the circuit breaker of two instances", requireOrSkip("mosquitto", "red
     for (let i = 0; i < 80; i++) await device.publishAsync("t", String(i), { qos: 1 });
     const [first, second] = await Promise.all(
       instances.map((each) =>
-        until(
+        eventually(
           () => state(each, id),
           (shown) => shown.state === "failing",
         ),
       ),
     );
     assert.equal(first.failingSince, second.failingSince);
-    await until(
+    await eventually(
       () => state(one, id),
       ({ counts }) => counts.active === 0,
     );
@@ -89,13 +90,13 @@ describe("the circuit breaker of two instances", requireOrSkip("mosquitto", "red
     const { counts } = await state(one, id);
     await receiver.until((calls) => calls.length >= counts.pending, 30_000);
     for (const each of instances)
-      await until(
+      await eventually(
         () => state(each, id),
         (shown) => shown.state === "active",
       );
 
     const told = (type: string) => heard.filter((topic) => topic === `causeway/events/${type}/${id}`).length;
-    await until(
+    await eventually(
       () => told("webhook.recovered"),
       (times) => times > 0,
     );

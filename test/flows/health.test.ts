@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
 import { readEvent } from "../support/events.ts";
-import { connectTo, type InProcess, startInProcess, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo, type InProcess, startInProcess } from "../support/in-process.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -59,7 +60,7 @@ for (const { name, options, servers } of [
     const at = (path: string, calls: ReceivedCall[]) => calls.filter((call) => call.path.startsWith(`${path}?`));
     const get = async (id: string) => (await main.api("GET", `/v1/webhooks/${id}`)).body;
     const untilHeard = (type: string, id: string) =>
-      until(
+      eventually(
         () => heard.find(({ topic }) => topic === `causeway/events/${type}/${id}`),
         (found) => found !== undefined,
       );
@@ -69,12 +70,12 @@ for (const { name, options, servers } of [
       const audit = await register("/audit", { topics: [], events: EVENTS });
       const { id } = await register("/sick", { retry: NEVER_SOON, concurrency: 20, name: "boiler" });
       await publish("sick", 60);
-      const failing = await until(
+      const failing = await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
       assert.ok(Date.parse(failing.failingSince) <= Date.now());
-      await until(
+      await eventually(
         () => get(id),
         ({ counts }) => counts.active === 0,
       );
@@ -95,7 +96,7 @@ for (const { name, options, servers } of [
       await receiver.until((calls) => at("/sick", calls).length >= counts.pending, 30_000);
       assert.equal(
         (
-          await until(
+          await eventually(
             () => get(id),
             ({ state }) => state === "active",
           )
@@ -155,7 +156,7 @@ for (const { name, options, servers } of [
       assert.equal((lastAttempt as { statusCode: number }).statusCode, 400);
       assert.equal(messageId, at("/dead", receiver.attempts)[0]!.headers["webhook-id"]);
       // Two deliveries fail: the event itself and its message at the broker. Neither creates another event.
-      const { counts } = await until(
+      const { counts } = await eventually(
         () => get(deaf.id),
         ({ counts }) => counts.failed >= 2,
       );
@@ -182,7 +183,7 @@ for (const { name, options, servers } of [
       answers.set("/old", () => 500);
       const { id } = await register("/old", { retry: { scheduleSeconds: [0.1] }, concurrency: 1 });
       await publish("old", 12);
-      await until(
+      await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
@@ -198,13 +199,13 @@ for (const { name, options, servers } of [
       const before = await failing();
       const { id } = await register("/removed", { retry: NEVER_SOON });
       await publish("removed", 12);
-      await until(
+      await eventually(
         () => get(id),
         ({ state }) => state === "failing",
       );
       assert.equal(await failing(), before + 1);
       await main.api("DELETE", `/v1/webhooks/${id}`);
-      await until(failing, (count) => count === before);
+      await eventually(failing, (count) => count === before);
     });
 
     it("lets a webhook subscribe to events only with a key that may read everything", async () => {

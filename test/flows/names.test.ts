@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { connectAsync, type MqttClient } from "mqtt";
 import { ROLES } from "../../src/config/variables.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
 import { logEvents, sourceTexts, sqlNames } from "../support/source-names.ts";
@@ -97,12 +97,12 @@ async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl:
   });
   await bridge.api("POST", `/v1/webhooks/${webhook.id}/test`);
   const answered = async () => (await bridge.api("GET", `/v1/requests/${request.body.id}`)).body.outcome as string;
-  await until(answered, (outcome) => outcome === "responded", 20_000);
+  await eventually(answered, (outcome) => outcome === "responded", 20_000);
   const failed = async () => (await bridge.api("GET", `/v1/webhooks/${broken.id}`)).body.counts.failed as number;
-  await until(failed, (count) => count >= 1, 20_000);
+  await eventually(failed, (count) => count >= 1, 20_000);
   await bridge.api("POST", `/v1/webhooks/${broken.id}/replay`, { status: "failed" });
   const retained = async () => (await bridge.api("GET", `/v1/webhooks/${webhook.id}`)).body.counts.succeeded as number;
-  await until(retained, (count) => count >= 22, 20_000);
+  await eventually(retained, (count) => count >= 22, 20_000);
 }
 
 describe("names in the source", () => {

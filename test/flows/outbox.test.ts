@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Seen } from "../contracts/store-queue-tools.ts";
+import { eventually } from "../support/eventually.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
@@ -71,12 +72,11 @@ function assertInOrder(device: Device, count: number, repeated = 0): void {
   }
 }
 
-async function ended(setup: Setup, id: string) {
-  for (;;) {
-    const { body } = await setup.bridge.api("GET", `/v1/messages/${id}`);
-    if (body.outcome !== "queued" && body.outcome !== "scheduled") return body;
-    await new Promise(setImmediate);
-  }
+function ended(setup: Setup, id: string) {
+  return eventually(
+    async () => (await setup.bridge.api("GET", `/v1/messages/${id}`)).body,
+    ({ outcome }) => outcome !== "queued" && outcome !== "scheduled",
+  );
 }
 
 /** The broker must survive the kills of the bridge: otherwise it could resend messages itself. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { MqttClient } from "mqtt";
-import { connectTo, type InProcess, startInProcess, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo, type InProcess, startInProcess } from "../support/in-process.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -81,7 +82,7 @@ for (const { name, options, servers } of [
       const waited = next!.at - refused!.at;
       assert.ok(waited >= 4_950 && waited < 12_000, `it waited ${waited} ms`);
       for (const { headers } of at("/busy")) assert.equal(headers["causeway-attempt"], "1");
-      const { counts } = await until(
+      const { counts } = await eventually(
         async () => (await main.api("GET", `/v1/webhooks/${id}`)).body,
         ({ counts }) => counts.succeeded === 3,
       );
@@ -93,7 +94,7 @@ for (const { name, options, servers } of [
       const { id } = await register("/long");
       await publish("long", 1);
       await receiver.until(() => at("/long").length >= 1);
-      await until(
+      await eventually(
         async () => (await main.api("GET", `/v1/webhooks/${id}`)).body,
         ({ counts }) => counts.active === 0,
       );

@@ -1,9 +1,9 @@
 /** A broker that closes the connection at some filters: the affected caller gets the error, all else keeps working. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { type FakeBroker, polite, politeBut, startFakeBroker } from "../mqtt/fake-broker.ts";
 import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const REASON = "the broker ends the connection at this filter";
@@ -32,13 +32,8 @@ describe("a broker that closes the connection at a filter", () => {
     await broker?.close();
   });
 
-  async function until(method: string, path: string, condition: (answer: Answer) => boolean): Promise<Answer> {
-    for (const end = Date.now() + WAIT_MS; ; await delay(50)) {
-      const answer = await bridge.api(method, path);
-      if (condition(answer)) return answer;
-      assert.ok(Date.now() < end, answer.bytes.toString());
-    }
-  }
+  const until = (method: string, path: string, condition: (answer: Answer) => boolean) =>
+    eventually(() => bridge.api(method, path), condition, WAIT_MS);
 
   it("does not affect other webhooks, and is reported on the affected one", async () => {
     const url = receiver.url;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
+import { eventually } from "../support/eventually.ts";
 import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
 const REQUESTS = 20;
@@ -70,13 +71,12 @@ for (const protocol of ["5", "3.1.1"] as const) {
         },
       );
       assert.equal(status, 202);
-      for (;;) {
-        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(state.response.payload, /^(one|two)$/);
-        break;
-      }
+      const { body: state } = await eventually(
+        () => setup.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(state.response.payload, /^(one|two)$/);
     });
 
     it("is answered by a device that subscribed with wildcards", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
+import { eventually } from "../support/eventually.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
@@ -168,24 +169,23 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       if (kind !== embedded) await setup.bridge.kill();
       await device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
       if (kind !== embedded) await setup.bridge.start();
-      for (;;) {
-        const { body: state, bytes } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
-        break;
-      }
+      const { body: state, bytes } = await eventually(
+        () => setup.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
       echo();
     });
 
     it("reports expired requests, and 404 for unknown ones", async () => {
       onRequest = () => undefined;
       const { body } = await ask({ ...OWN, expirySeconds: 1 }, { prefer: "respond-async" });
-      for (;;) {
-        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "expired") break;
-        assert.equal(state.outcome, "pending");
-      }
+      const { body: state } = await eventually(
+        () => setup.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "expired");
       assert.equal((await setup.bridge.api("GET", "/v1/requests/req_none")).status, 404);
       echo();
     });

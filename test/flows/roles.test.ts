@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import type { MqttClient } from "mqtt";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { laneOf } from "../support/instances.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
@@ -71,7 +72,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     }
     const { instance } = (await uplink.api("GET", "/v1/status")).body;
     for (const bridge of [api, delivery]) {
-      await until(
+      await eventually(
         () => laneOf(bridge),
         ({ holder }) => holder === instance,
       );
@@ -106,9 +107,9 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     const counts = async () => (await call("GET", `/v1/webhooks/${id}`)).counts;
     await call("POST", `/v1/webhooks/${id}/pause`);
     for (const payload of ["1", "-1"]) await device.publishAsync("control", payload, { qos: 1 });
-    await until(counts, ({ pending }) => pending === 2);
+    await eventually(counts, ({ pending }) => pending === 2);
     await call("POST", `/v1/webhooks/${id}/resume`);
-    await until(counts, ({ succeeded }) => succeeded === 2);
+    await eventually(counts, ({ succeeded }) => succeeded === 2);
     assert.deepEqual(received(), [1], "the other one is filtered");
 
     const { messageId } = await call("POST", `/v1/webhooks/${id}/test`);
@@ -121,13 +122,13 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
 
     receiver.answer = (one) => (one.path === path ? 400 : 204);
     await device.publishAsync("control", "2", { qos: 1 });
-    await until(counts, ({ failed }) => failed === 1);
+    await eventually(counts, ({ failed }) => failed === 1);
     receiver.answer = () => 204;
     const [failed] = (await call("GET", `/v1/webhooks/${id}/deliveries?status=failed`)).items;
     await call("POST", `/v1/webhooks/${id}/deliveries/${failed.messageId}/retry`);
     await receiver.until(() => received().includes(2));
     const replay = await call("POST", `/v1/webhooks/${id}/replay`, { status: "succeeded" });
-    await until(
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}/replays/${replay.id}`),
       ({ state }) => state === "finished",
     );
@@ -148,14 +149,14 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     receiver.answer = (one) => (one.path === "/reply" ? { status: 200, body: "well" } : 204);
     await register("/reply", { topics: ["reply"], replyTopic: "replied" });
     await device.publishAsync("reply", "1", { qos: 1 });
-    await until(
+    await eventually(
       () => heard,
       (lines) => lines.includes("replied well"),
     );
 
     const asked = await api.api("POST", "/v1/requests", { topic: "ask", payload: "?" }, { prefer: "respond-async" });
     assert.equal(asked.status, 202, `${asked.bytes}`);
-    const { response } = await until(
+    const { response } = await eventually(
       () => call("GET", `/v1/requests/${asked.body.id}`),
       ({ outcome }) => outcome === "responded",
     );
@@ -169,7 +170,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     const id = await register(path, { topics: ["waits"] });
     await delivery.kill();
     await device.publishAsync("waits", "1", { qos: 1 });
-    await until(
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}`),
       ({ counts }) => counts.pending === 1,
     );

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Webhook } from "standardwebhooks";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -146,7 +147,10 @@ describe("a webhook in use", () => {
 
     receiver.answer = ({ path }) => (path === "/other" ? 410 : 204);
     await send("other");
-    while ((await get(other.id)).state !== "disabled") await delay(20);
+    await eventually(
+      () => get(other.id),
+      ({ state }) => state === "disabled",
+    );
     receiver.answer = () => 204;
     const back = await bridge.api("POST", `/v1/webhooks/${other.id}/resume`);
     assert.deepEqual([back.body.state, "disabled" in back.body], ["active", false]);
@@ -157,7 +161,10 @@ describe("a webhook in use", () => {
     receiver.answer = ({ path }) => (path === "/failing" ? 500 : 204);
     const { id } = await register("failing", { retry: { scheduleSeconds: [] } });
     for (let i = 0; i < 10; i++) await send("failing");
-    while ((await get(id)).state !== "failing") await delay(20);
+    await eventually(
+      () => get(id),
+      ({ state }) => state === "failing",
+    );
     const { body } = await bridge.api("POST", `/v1/webhooks/${id}/resume`);
     assert.equal(body.state, "active");
   });

@@ -1,9 +1,9 @@
 /** Every API field for a topic, filter or other MQTT string refuses invalid values alike; broker connections remain. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { MAX_TOPIC_LEVELS } from "../../src/topic.ts";
 import type { Answer } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
@@ -84,13 +84,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       return { ...answer, status: line.status, body: line };
     }
 
-    async function untilOutcome(path: string, outcome: string): Promise<void> {
-      for (const end = Date.now() + 20_000; ; await delay(20)) {
-        const { body } = await call("GET", path);
-        if (body.outcome === outcome) return;
-        assert.ok(Date.now() < end, `${path} is ${JSON.stringify(body)}`);
-      }
-    }
+    const untilOutcome = (path: string, outcome: string) =>
+      eventually(
+        () => call("GET", path),
+        ({ body }) => body.outcome === outcome,
+      );
 
     async function assertRefused(entry: Entry, text: string, code: string): Promise<void> {
       const [name, field, callOf] = entry;

@@ -9,7 +9,7 @@ import { connectAsync } from "mqtt";
 import { Database } from "../../src/store/embedded/database.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { fixture, type Left, ONCE, type RedisContent, unpack, writeRedis } from "../support/old-data.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
@@ -103,7 +103,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
   assert.ok(isSigned(down!, webhooks.down!.secret));
   assert.equal(dataOf(done!).data, "later", "what was scheduled is published");
   assert.equal(done!.headers.authorization, "Bearer old-token");
-  await until(
+  await eventually(
     () => api("GET", `/v1/messages/${left.scheduledId}`),
     ({ body }) => body.outcome === "acknowledged",
   );
@@ -145,7 +145,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
   await bridge.readiness(200);
   await device.publishAsync(left.responseTopic, "answer", { qos: 1 });
   const request = () => api("GET", `/v1/requests/${left.requestId}`);
-  const { body } = await until(request, (answer) => answer.body.outcome !== "pending");
+  const { body } = await eventually(request, (answer) => answer.body.outcome !== "pending");
   assert.equal(body.response.payload, "answer");
   await device.endAsync();
   const replay = await api("GET", `/v1/webhooks/${webhooks.done!.id}/replays/${left.replayId}`);
@@ -181,7 +181,7 @@ describe("data of format 1", () => {
       return { ...JSON.parse(json!), version: Number(version) };
     };
     const [keyId] = await client.hkeys("causeway:r:keys");
-    await until(
+    await eventually(
       () => record("keys", keyId!),
       ({ lastUsedAt }) => lastUsedAt !== null,
     );

@@ -1,14 +1,13 @@
 /** Another store in place of the right one: the bridge waits for the right one and loses nothing. */
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
@@ -60,7 +59,7 @@ async function saysWhy(bridge: TestBridge): Promise<void> {
   const pattern = /^WRONGSTORE Redis holds another store: it has no identity, as after a loss of its data instead of /;
   const isWhy = ({ body }: { body: { checks: { store: { detail?: string } } } }) =>
     pattern.test(body.checks.store.detail ?? "");
-  await until(
+  await eventually(
     () => bridge.api("GET", "/readyz"),
     (answer) => answer.status === 503 && isWhy(answer),
   );
@@ -79,8 +78,11 @@ async function refusesWrites({ bridge, webhookId }: Parts): Promise<void> {
   }
 }
 
-describe("another Redis in place of the right one", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("is waited out if it is empty after a failover, and nothing is lost", { timeout: 120_000 }, async (t) => {
+describe("another Redis in place of the right one", {
+  concurrency: 2,
+  ...requireOrSkip("mosquitto", "redis-server"),
+}, () => {
+  it("is waited out if it is empty after a failover, and nothing is lost", async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, receiver, redis } = parts;
     const load = publishLoad(mosquitto.url, { count: 100_000, perSecond: PER_SECOND });
@@ -114,7 +116,7 @@ describe("another Redis in place of the right one", requireOrSkip("mosquitto", "
     assert.equal(count(bridge.output, /"store_back"/g), 1);
   });
 
-  it("stops the intake after FLUSHALL, and a new start needs STORE_RESET=accept", { timeout: 90_000 }, async (t) => {
+  it("stops the intake after FLUSHALL, and a new start needs STORE_RESET=accept", async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, redis, env } = parts;
     const raw = new Redis(redis.url);
@@ -149,20 +151,6 @@ describe("another Redis in place of the right one", requireOrSkip("mosquitto", "
     await accepting.stop();
     const again = await startTestBridge({ ...env, DATA_DIR: bridge.dataDir });
     await again.stop();
-  });
-});
-
-describe("the embedded store", () => {
-  it("is refused if its database is missing while the rest of DATA_DIR exists", { timeout: 90_000 }, async () => {
-    const bridge = await startTestBridge();
-    await bridge.stop();
-    rmSync(join(bridge.dataDir, "store"), { recursive: true });
-    const refused = startOn(bridge.dataDir, {});
-    assert.deepEqual(await refused.exited, { code: 78, signal: null });
-    assert.match(refused.output, /^Causeway cannot start: The store \S+ has no identity, .*STORE_RESET=accept\.$/m);
-    assert.doesNotMatch(refused.output, /\n\s+at /);
-    const accepting = await startTestBridge({ DATA_DIR: bridge.dataDir, STORE_RESET: "accept" });
-    await accepting.stop();
   });
 });
 
