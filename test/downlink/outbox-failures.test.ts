@@ -1,7 +1,7 @@
 /** A failed stored message is reported to its listener, even across a restart or an outage of the store. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { Failed, Gate } from "../../src/downlink/stored-publish.ts";
+import type { Failed, PublishGate } from "../../src/downlink/stored-publish.ts";
 import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { eachStore, outgoing } from "./outbox-support.ts";
