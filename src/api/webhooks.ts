@@ -5,12 +5,14 @@ import { Problem } from "../errors.ts";
 import type { Handlers, OperationRequest } from "../http/contract/index.ts";
 import { topicNameError } from "../topic.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
+import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-queries.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
+import { requireFields } from "./delivery-problems.ts";
 
 export interface WebhookPorts {
-  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+  webhooks: WebhookService<DeliveryPage | InvalidField, DeliveryQuery>;
   preview: Preview;
   maxPayloadBytes: number;
 }
@@ -42,7 +44,8 @@ export function webhookHandlers({
       await webhooks.remove(request.params.id, request.caller);
       return undefined;
     },
-    listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
+    listDeliveries: async ({ params, query, caller }) =>
+      requireFields(await webhooks.listDeliveries(params.id, query, caller), "query."),
     previewWebhook: async ({ body, rawJson, caller }) => {
       const webhook = await below("webhook", () => webhooks.draft(body.webhook, caller));
       const { expirySeconds: _, ...message } = await below("message", async () =>

@@ -12,7 +12,6 @@ import { countDeliveries, getDelivery, listDeliveries } from "./queue/delivery-q
 import { DeliveryQueues } from "./queue/delivery-queues.ts";
 import { type PlacedJob, queueName } from "./queue/job.ts";
 import { OrphanedQueues } from "./queue/orphaned-queues.ts";
-import { resumeQueue } from "./queue/queue-limiter.ts";
 import { retryDelivery } from "./queue/redelivery.ts";
 import { Retention } from "./queue/retention.ts";
 import { Enqueuer } from "./receive/enqueuer.ts";
@@ -228,7 +227,7 @@ export function createUplink<S extends Session>(options: UplinkOptions<S>) {
      */
     async resetHealth(webhookId: string): Promise<void> {
       await health.reset(webhookId);
-      await resumeQueue(queues.of(webhookId));
+      await queues.of(webhookId).endPause();
     },
 
     drop: (webhookId: string) => queues.drop(webhookId),

@@ -1,11 +1,11 @@
 /** Stages of a delivery: read the registration → ask the breaker → call → decide. */
-import { DelayedError, RateLimitError } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult, Decision } from "../attempt.ts";
 import type { Prepare } from "../expressions/apply.ts";
 import { healthOf } from "../health/circuit-breaker.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { logAttempt } from "../queue/attempt-log.ts";
+import { postpone, queuePaused } from "../queue/delivery-queue.ts";
 import { type Attempt, type Deliver, type DeliveredMessage, fromJob } from "../queue/job.ts";
 import { type CallOptions, type CallWebhook, createCall } from "./call.ts";
 import { dead, RetryLater, toAttempt } from "./job-outcome.ts";
@@ -49,10 +49,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
   return async (job, token, endpoint) => {
     const webhook = options.webhook(webhookId);
     // The jobs of a removed webhook are about to be deleted, and must not count as delivered.
-    if (!webhook || !isCallable(webhook)) {
-      await job.moveToDelayed(Date.now() + CLOSING_MS, token);
-      throw new DelayedError();
-    }
+    if (!webhook || !isCallable(webhook)) throw await postpone(job, token, CLOSING_MS);
 
     const message = fromJob(job);
     const prepared = await options.prepare(webhook, message);
@@ -63,7 +60,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
     const admitted = await options.health.admit(webhook);
     if (admitted.kind === "wait") {
       await endpoint.pause(admitted.ms);
-      throw new RateLimitError();
+      throw queuePaused();
     }
 
     const attempt = job.attemptsMade + 1;
@@ -79,8 +76,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
     const restMs = await options.health.settle(webhook, admitted, { health, decision });
     if (restMs > 0) await endpoint.pause(restMs);
     if (decision.kind === "delivered" && !(await options.reply(webhook, message, result))) {
-      await job.moveToDelayed(Date.now() + REPLY_AGAIN_MS, token);
-      throw new DelayedError();
+      throw await postpone(job, token, REPLY_AGAIN_MS);
     }
     options.observe({ webhook, message, attempt, result, decision });
     switch (decision.kind) {
@@ -91,7 +87,7 @@ export function createDeliver(webhookId: string, options: DeliverOptions, callBa
       case "throttled":
       case "gone":
         await logAttempt(job, kept);
-        throw new RateLimitError();
+        throw queuePaused();
       case "dead":
         await options.deadLetter(webhook, message, attempt, kept);
         throw dead(kept);

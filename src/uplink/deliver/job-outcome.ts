@@ -1,8 +1,8 @@
 /** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
-import { UnrecoverableError } from "bullmq";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import { withoutBody } from "../queue/attempt-log.ts";
+import { permanentFailure } from "../queue/delivery-queue.ts";
 import type { Attempt } from "../queue/job.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 
@@ -20,7 +20,7 @@ export class RetryLater extends Error {
 
 /** Returns the error of the last attempt, which makes the job a dead letter. */
 export function dead(attempt: Attempt): Error {
-  const error = new UnrecoverableError(JSON.stringify(withoutBody(attempt)));
+  const error = permanentFailure(JSON.stringify(withoutBody(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;
 }

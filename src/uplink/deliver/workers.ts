@@ -1,21 +1,21 @@
 /** One worker per callable webhook, opened and closed as registrations change. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Job, Queue, Worker } from "bullmq";
+import type { Worker } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
-import { type DeliveryJob, type GroupTail, queueName } from "../queue/job.ts";
-import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
+import { type DeliveryQueue, limiterOf } from "../queue/delivery-queue.ts";
+import { type GroupTail, type QueuedJob, queueName } from "../queue/job.ts";
 import { type Batches, createBatches, jobsAtOnce } from "./batching.ts";
 import { createDeliver, type DeliverOptions } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
 
-type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
+type Processor = (job: QueuedJob, token?: string) => Promise<unknown>;
 
 export interface WorkersOptions extends DeliverOptions {
   webhooks(): Iterable<Webhook>;
-  queue(webhookId: string): Queue<DeliveryJob>;
+  queue(webhookId: string): DeliveryQueue;
   health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
   openWorker(name: string, processor: Processor, options: object): Worker;
   /** Called when a delivery has succeeded or become a dead letter. */
@@ -85,18 +85,18 @@ export class Workers {
       },
     });
     this.#batches.set(webhook.id, batches);
+    const queue = this.options.queue(webhook.id);
     const ordered = new PredecessorGate({
       deliver: createDeliver(webhook.id, this.options, batches.call),
       queue: () => this.options.queue(webhook.id),
       isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
       release: this.options.releaseGroupTail,
     });
-    const queue = this.options.queue(webhook.id);
     const endpoint = {
       pause: onceAtATime((ms: number) =>
-        pauseQueue(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
-          delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
-        ),
+        queue
+          .pause(ms, this.options.webhook(webhook.id)?.rateLimit)
+          .catch(() => delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false })),
       ),
     };
     const worker = this.options.openWorker(

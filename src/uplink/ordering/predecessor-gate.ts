@@ -9,13 +9,13 @@
  * - with another process that runs deliveries of this webhook, through the states of the jobs in the store, and where
  *   these are inconclusive (`active`), by another check soon.
  */
-import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
-import { type Deliver, type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
+import { type DeliveryQueue, isPermanentFailure, isRefusal, type JobState, postpone } from "../queue/delivery-queue.ts";
+import { type Deliver, type GroupTail, type QueuedJob, successorsOf } from "../queue/job.ts";
 import { isEnd, postponeMs, shortPostponeMs } from "./message-groups.ts";
 
 export interface PredecessorGateOptions {
   deliver: Deliver;
-  queue(): Queue<DeliveryJob>;
+  queue(): Pick<DeliveryQueue, "stateOf" | "recordSuccessor" | "promote">;
   /** Whether the webhook is ordered: false as soon as it has `ordering: none`. */
   isOrdered(): boolean;
   /** Releases a group tail that still has this value. */
@@ -30,9 +30,6 @@ interface Running {
   end?: () => void;
 }
 
-/** BullMQ's error codes for a missing job and for a job in another state than expected. */
-const GONE = -1;
-const OTHER_STATE = -3;
 const MAX_REMEMBERED = 1_000;
 /** After this time, an end that is not stored yet is read from the store. */
 const END_MS = 5_000;
@@ -67,14 +64,14 @@ export class PredecessorGate {
       await this.#promoteSuccessors(job, running);
       return attempt;
     } catch (error) {
-      if (error instanceof UnrecoverableError) await this.#promoteSuccessors(job, running);
+      if (isPermanentFailure(error)) await this.#promoteSuccessors(job, running);
       else if (this.#running.get(id) === running) this.#running.delete(id);
       throw error;
     }
   };
 
   /** Call when the end of a job, or of an attempt, is stored. */
-  settled(job: Job<DeliveryJob>): void {
+  settled(job: QueuedJob): void {
     const running = this.#running.get(job.id!);
     if (!running?.end) return;
     this.#running.delete(job.id!);
@@ -92,7 +89,7 @@ export class PredecessorGate {
   }
 
   /** Resolves when `previous` has ended; otherwise postpones the job and throws. */
-  async #waitFor(previous: string, job: Job<DeliveryJob>, token: string | undefined): Promise<void> {
+  async #waitFor(previous: string, job: QueuedJob, token: string | undefined): Promise<void> {
     const id = job.id!;
     this.#checking.add(id);
     try {
@@ -110,8 +107,7 @@ export class PredecessorGate {
           // The predecessor may have to be retried, by any process.
           await this.#recordSuccessor(previous, id);
           if (this.#running.get(previous) !== running || running.ended) continue;
-          await this.#postpone(job, token, postponeMs(job.attemptsStarted));
-          throw new DelayedError();
+          throw await this.#postpone(job, token, postponeMs(job.attemptsStarted));
         }
         const state = await this.#stateOf(previous);
         if (isEnd(state)) return;
@@ -121,48 +117,40 @@ export class PredecessorGate {
           if (isEnd(now)) return;
           if (now !== "active") {
             if (this.#running.has(previous)) continue;
-            await this.#postpone(job, token, postponeMs(job.attemptsStarted));
-            throw new DelayedError();
+            throw await this.#postpone(job, token, postponeMs(job.attemptsStarted));
           }
         }
         if (this.#running.has(previous) || this.#ended.has(previous)) continue;
-        await this.#postpone(job, token, shortPostponeMs(job.attemptsStarted));
-        throw new DelayedError();
+        throw await this.#postpone(job, token, shortPostponeMs(job.attemptsStarted));
       }
     } finally {
       this.#checking.delete(id);
     }
   }
 
-  async #postpone(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
-    const parked = this.#untilStored(() => job.moveToDelayed(Date.now() + ms, token));
+  async #postpone(job: QueuedJob, token: string | undefined, ms: number): Promise<Error> {
+    const parked = this.#untilStored(() => postpone(job, token, ms));
     const parking = parked.then(noop, noop);
     // From one set to the other in one step: a promotion must not mistake this delivery for one that still checks.
     this.#postponing.set(job.id!, parking);
     this.#checking.delete(job.id!);
     try {
-      await parked;
+      return await parked;
     } finally {
       this.#postponing.delete(job.id!);
     }
   }
 
-  #stateOf(id: string): Promise<string> {
-    return this.#untilStored(() => this.options.queue().getJobState(id));
+  #stateOf(id: string): Promise<JobState | "gone"> {
+    return this.#untilStored(() => this.options.queue().stateOf(id));
   }
 
   /** @returns false when the predecessor is gone */
-  async #recordSuccessor(previous: string, id: string): Promise<boolean> {
-    try {
-      await this.#untilStored(() => this.options.queue().updateJobProgress(previous, { next: id }));
-      return true;
-    } catch (error) {
-      if (codeOf(error) === GONE) return false;
-      throw error;
-    }
+  #recordSuccessor(previous: string, id: string): Promise<boolean> {
+    return this.#untilStored(() => this.options.queue().recordSuccessor(previous, id));
   }
 
-  async #promoteSuccessors(job: Job<DeliveryJob>, running: Running): Promise<void> {
+  async #promoteSuccessors(job: QueuedJob, running: Running): Promise<void> {
     running.ended = new Promise((resolve) => {
       const timer = setTimeout(resolve, END_MS).unref();
       running.end = () => resolve(clearTimeout(timer));
@@ -175,10 +163,9 @@ export class PredecessorGate {
     const end = Date.now() + PROMOTE_MS;
     while (!this.#checking.has(id)) {
       try {
-        await this.#untilStored(() => promote(this.options.queue(), id));
-        return;
-      } catch (error) {
-        if (codeOf(error) !== OTHER_STATE) return; // gone
+        if (await this.#untilStored(() => this.options.queue().promote(id))) return;
+      } catch {
+        return; // stopped
       }
       // The successor waits for its check, or another process has checked it and is about to postpone it.
       if ((await this.#stateOf(id)) !== "active" || Date.now() > end) return;
@@ -192,21 +179,11 @@ export class PredecessorGate {
       try {
         return await act();
       } catch (error) {
-        if (this.#stopped || codeOf(error) !== undefined) throw error;
+        if (this.#stopped || isRefusal(error)) throw error;
         await pause(ms);
       }
     }
   }
-}
-
-/** Promotes a job without reading it: its payload may be large, and only its id counts. */
-async function promote(queue: Queue<DeliveryJob>, id: string): Promise<void> {
-  await new Job(queue, "message", {}, {}, id).promote();
-}
-
-function codeOf(error: unknown): number | undefined {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "number" ? code : undefined;
 }
 
 function pause(ms: number): Promise<void> {
