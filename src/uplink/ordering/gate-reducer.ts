@@ -54,8 +54,12 @@ export function reduceGate(state: GateState, event: GateEvent): Step {
       return step(state, { type: "read_successor", promotion: event.promotion });
     case "successor_read": {
       const { promotion, now } = event;
-      // It waits for its check, or another process has checked it and is about to postpone it.
-      if (event.state !== "active" || now > promotion.until) return promoteRest(state, promotion, now);
+      if (now > promotion.until) return promoteRest(state, promotion, now);
+      // Another process has postponed it since the attempt to promote it.
+      if (event.state === "delayed") return promote(state, promotion, now);
+      // It waits for its check, or it has ended.
+      if (event.state !== "active") return promoteRest(state, promotion, now);
+      // Another process has checked it, and may be about to postpone it.
       return step(state, { type: "pause_promotion", promotion });
     }
     case "promote_again":
@@ -104,13 +108,12 @@ function stateRead(state: GateState, check: Check, isRecorded: boolean, found: J
   if (found === "active") return checkSoon(state, check);
   if (!isRecorded) return step(state, { type: "record_successor", check, predecessorRun: undefined });
   // The predecessor still waits after this id is recorded: the process that takes it finds the id.
-  return state.current.has(check.previous) ? decide(state, check) : postpone(state, check, true);
+  return isKnown(state, check.previous) ? decide(state, check) : postpone(state, check, true);
 }
 
 /** The store does not tell: decides by a change in this process meanwhile, or has the delivery check again soon. */
 function checkSoon(state: GateState, check: Check): Step {
-  const isKnown = state.current.has(check.previous) || hasEnded(state, check.previous);
-  return isKnown ? decide(state, check) : postpone(state, check, false);
+  return isKnown(state, check.previous) ? decide(state, check) : postpone(state, check, false);
 }
 
 function pass(state: GateState, { id, run }: Taken): Step {
@@ -163,6 +166,11 @@ function forgetRun(state: GateState, run: number): Step {
 
 function dropCurrent(state: GateState, { id, run }: Taken): GateState {
   return state.current.get(id) === run ? { ...state, current: without(state.current, id) } : state;
+}
+
+/** Whether the delivery runs in this process or has ended here. */
+function isKnown(state: GateState, id: string): boolean {
+  return state.current.has(id) || hasEnded(state, id);
 }
 
 function hasEnded({ ended }: GateState, id: string): boolean {
