@@ -1,9 +1,9 @@
 /** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
 import type { Webhook } from "../../webhooks/webhook.ts";
-import type { AttemptResult } from "../attempt.ts";
-import { withoutBody } from "../queue/attempt-log.ts";
-import { permanentFailure } from "../queue/delivery-queue.ts";
-import type { Attempt } from "../queue/job.ts";
+import type { AttemptResult, Decision } from "../attempt.ts";
+import { logAttempt, withoutBody } from "../queue/attempt-log.ts";
+import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
+import type { Attempt, QueuedJob } from "../queue/job.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 
 /** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
@@ -18,8 +18,29 @@ export class RetryLater extends Error {
   }
 }
 
+/** Ends a job as decided. @returns the attempt, which is stored with the succeeded job */
+export async function endJob(job: QueuedJob, decision: Decision, attempt: Attempt): Promise<Attempt> {
+  switch (decision.kind) {
+    case "delivered":
+      return attempt;
+    case "retryAt":
+      throw new RetryLater(decision.delayMs, attempt);
+    case "throttled":
+    case "gone":
+      await logAttempt(job, attempt);
+      throw queuePaused();
+    case "dead":
+      throw dead(attempt);
+  }
+}
+
+/** Returns a job to the head of its queue, which is paused. */
+export function awaitPause(): never {
+  throw queuePaused();
+}
+
 /** Returns the error of the last attempt, which makes the job a dead letter. */
-export function dead(attempt: Attempt): Error {
+function dead(attempt: Attempt): Error {
   const error = permanentFailure(JSON.stringify(withoutBody(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;

@@ -20,6 +20,7 @@ export interface DeliveryQueuesOptions {
 
 export class DeliveryQueues {
   readonly #open = new Map<string, DeliveryQueue>();
+  readonly #listeners: ((webhookId: string, count: number) => void)[] = [];
 
   constructor(private readonly options: DeliveryQueuesOptions) {}
 
@@ -34,6 +35,12 @@ export class DeliveryQueues {
   /** Adds all jobs or none; an existing id is left unchanged. Rejects when the store is unavailable. */
   async add(webhookId: string, jobs: readonly PlacedJob[]): Promise<void> {
     await this.of(webhookId).add(jobs);
+    for (const listener of this.#listeners) listener(webhookId, jobs.length);
+  }
+
+  /** Calls `listener` after deliveries were added. */
+  onAdded(listener: (webhookId: string, count: number) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Whether a delivery with this id exists, in any state. */

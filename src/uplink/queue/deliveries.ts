@@ -1,0 +1,37 @@
+/** Deliveries of one webhook, as the API reads and changes them. */
+import type { InvalidField } from "./delivery-filter.ts";
+import type { DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery } from "./delivery-queries.ts";
+import { countDeliveries, type Delivery, getDelivery, listDeliveries } from "./delivery-queries.ts";
+import type { DeliveryQueues } from "./delivery-queues.ts";
+import { type NotRedelivered, retryDelivery } from "./redelivery.ts";
+
+export class Deliveries {
+  constructor(private readonly queues: DeliveryQueues) {}
+
+  async count(webhookId: string): Promise<DeliveryCounts> {
+    const { discarded } = await this.queues.ledgerOf(webhookId);
+    return countDeliveries(this.queues.of(webhookId), discarded);
+  }
+
+  list(webhookId: string, query: DeliveryQuery): Promise<DeliveryPage | InvalidField> {
+    return listDeliveries(this.queues.of(webhookId), webhookId, query);
+  }
+
+  get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found"> {
+    return getDelivery(this.queues.of(webhookId), webhookId, messageId);
+  }
+
+  retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered> {
+    return retryDelivery(this.queues.of(webhookId), webhookId, messageId);
+  }
+
+  /** Ends a pause of the calls. */
+  resume(webhookId: string): Promise<void> {
+    return this.queues.of(webhookId).endPause();
+  }
+
+  /** Drops all deliveries of a removed webhook. */
+  drop(webhookId: string): Promise<void> {
+    return this.queues.drop(webhookId);
+  }
+}
