@@ -6,12 +6,14 @@ import type { Handlers, OperationRequest } from "../http/contract/index.ts";
 import { problemOf, unwrap, within } from "../http/problem.ts";
 import { topicNameError } from "../topic.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
+import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-queries.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
+import { requireFields } from "./delivery-problems.ts";
 
 export interface WebhookPorts {
-  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+  webhooks: WebhookService<DeliveryPage | InvalidField, DeliveryQuery>;
   preview: Preview;
   maxPayloadBytes: number;
 }
@@ -40,8 +42,8 @@ export function webhookHandlers({
     getWebhook: async (request) => unwrap(await webhooks.get(request.params.id, request.caller)),
     updateWebhook: async (request) => unwrap(await webhooks.update(request.params.id, request.body, request.caller)),
     deleteWebhook: async (request) => unwrap(await webhooks.remove(request.params.id, request.caller)),
-    listDeliveries: async (request) =>
-      unwrap(await webhooks.listDeliveries(request.params.id, request.query, request.caller)),
+    listDeliveries: async ({ params, query, caller }) =>
+      requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."),
     previewWebhook: async ({ body, rawJson, caller }) => {
       const webhook = unwrapIn("webhook", await webhooks.draft(body.webhook, caller));
       const { expirySeconds: _, ...message } = unwrapIn(
