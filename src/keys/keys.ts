@@ -3,7 +3,8 @@
 import { Problem } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
 import type { RecordCache } from "../store/record-cache.ts";
-import { covers, matcher } from "../topic.ts";
+import { covers } from "../topic.ts";
+import { matcher } from "../topic-index.ts";
 import type { Allowance, Caller, Scope } from "./caller.ts";
 import { createKey, digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS } from "./key.ts";
 import { Limiter } from "./limiter.ts";

@@ -2,7 +2,8 @@
 
 import { fieldProblem } from "../../errors.ts";
 import { parseDateTime } from "../../lib/date-time.ts";
-import { matcher, topicFilterError } from "../../topic.ts";
+import { topicFilterError } from "../../topic.ts";
+import { matcher } from "../../topic-index.ts";
 
 /** Range from `since` (inclusive) to `until` (exclusive), in milliseconds since the epoch. */
 export interface TimeRange {
