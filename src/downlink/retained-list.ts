@@ -1,7 +1,7 @@
 /** `GET /v1/topics?filter=`: lists the topics that hold a retained message, in pages. */
 import { fieldProblem } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
-import { etagOf, type FindRetained, type ReadSeveral, type RetainedMessage } from "./retained.ts";
+import { etagOf, type FindRetained, queryProblem, type ReadSeveral, type RetainedMessage } from "./retained.ts";
 
 export interface RetainedTopic {
   topic: string;
@@ -38,13 +38,17 @@ export async function listRetained(
   if (wrong) throw fieldProblem("invalid_topic_filter", "query.filter", wrong);
   check(filter, "query.filter");
   const from = after === undefined ? "" : decodeCursor(after);
-  const { topics, truncated } = await findRetained(filter);
-  const rest = topics.filter((topic) => topic > from).sort();
-  const page = rest.slice(0, limit);
-  const items: RetainedTopic[] = [];
-  // A message that was cleared since the search is missing.
-  for await (const message of readSeveral(page)) items.push(summaryOf(message));
-  return { items, nextCursor: rest.length > limit ? encodeCursor(page.at(-1)!) : null, truncated };
+  try {
+    const { topics, truncated } = await findRetained(filter);
+    const rest = topics.filter((topic) => topic > from).sort();
+    const page = rest.slice(0, limit);
+    const items: RetainedTopic[] = [];
+    // A message that was cleared since the search is missing.
+    for await (const message of readSeveral(page)) items.push(summaryOf(message));
+    return { items, nextCursor: rest.length > limit ? encodeCursor(page.at(-1)!) : null, truncated };
+  } catch (error) {
+    throw queryProblem(error);
+  }
 }
 
 function summaryOf(message: RetainedMessage): RetainedTopic {

@@ -4,7 +4,7 @@ import { newId, type QoS, type UserProperties } from "../message.ts";
 import { topicNameError } from "../topic.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
 import { type OutgoingMessage, outcomeOf, type Publish, type PublishOutcome } from "./publish.ts";
-import { etagOf, type ReadRetained } from "./retained.ts";
+import { etagOf, queryProblem, type ReadRetained } from "./retained.ts";
 
 export interface TopicPublish {
   topic: string;
@@ -43,7 +43,7 @@ export interface RetainedReply {
 /**
  * Returns the retained message as an HTTP response.
  * @param ifNoneMatch the `If-None-Match` header
- * @throws Problem no_retained_message
+ * @throws Problem no_retained_message, broker_unavailable, broker_refused, rate_limited
  */
 export async function getRetained(
   topic: string,
@@ -51,7 +51,9 @@ export async function getRetained(
   read: ReadRetained,
 ): Promise<RetainedReply> {
   checkTopic(topic, "topic", topicNameError);
-  const message = await read(topic);
+  const message = await read(topic).catch((error: unknown) => {
+    throw queryProblem(error);
+  });
   if (!message) throw new Problem("no_retained_message", `the topic ${topic} holds no retained message`);
   const { payload, contentType, qos, userProperties } = message;
   const etag = etagOf(message);
