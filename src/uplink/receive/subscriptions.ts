@@ -39,6 +39,10 @@ export class Subscriptions<S extends Session> {
   /** Filters passed to {@link Session.leave}: the broker may have unsubscribed them already. */
   readonly #told = new Set<string>();
   #router = new Router([], new Map());
+  /** Registrations that the router follows: newer ones only once their filters are stored. */
+  #routed: { id: string; topics: string[]; qos: QoS }[] = [];
+  /** Assignments that are being stored. */
+  #planned: ReadonlyMap<string, Assignment> = new Map();
   /** Filters per webhook in the current router, and whether that router includes the old filters of a transition. */
   #topics = new Map<string, string[]>();
   #inTransition = false;
@@ -62,7 +66,8 @@ export class Subscriptions<S extends Session> {
   async start(): Promise<void> {
     await this.#read();
     if (this.#stopped) return;
-    this.#route(this.options.webhooks(), this.#assigned, false);
+    this.#routed = [...this.options.webhooks()];
+    this.#route(this.#assigned, false);
     this.#open([...this.#assigned.values()].reduce((max, { session }) => Math.max(max, session), 0));
     this.refresh();
   }
@@ -156,11 +161,14 @@ export class Subscriptions<S extends Session> {
     while (this.#dirty && !this.#stopped) {
       this.#dirty = false;
       if (this.#copiesCarryIds === undefined) return; // the first connect calls refresh()
+      clearTimeout(this.#retry);
+      this.#retry = undefined;
       try {
         await this.#follow(this.#copiesCarryIds);
       } catch (error) {
         this.options.onError(error as Error);
         this.#dirty = true;
+        clearTimeout(this.#retry);
         this.#retry = setTimeout(() => {
           this.#retry = undefined;
           this.refresh();
@@ -184,15 +192,20 @@ export class Subscriptions<S extends Session> {
       this.#leaving.get(session)?.delete(filter);
       this.#told.delete(filter);
     }
+    this.#planned = assignments;
     await Promise.all([...assignments].map(([filter, assignment]) => this.#writeDown(filter, assignment)));
-    for (const { filter, session } of stale) this.#leave(session, filter);
+    if (this.#stopped) return;
+    // Others were unsubscribed meanwhile.
+    const leaving = stale.filter(({ filter }) => this.#assigned.has(filter));
+    for (const { filter, session } of leaving) this.#leave(session, filter);
 
     // The router first: messages of a new subscription must find their webhook. The old filters of a webhook stay
     // active until the broker has granted its new ones, so that a change loses no message.
-    const before = new Map(stale.map(({ filter }) => [filter, this.#assigned.get(filter)!]));
+    const before = new Map(leaving.map(({ filter }) => [filter, this.#assigned.get(filter)!]));
     this.#inTransition = true;
-    this.#route(webhooks, new Map([...before, ...assignments]), true);
-    const highest = [...assignments.values(), ...stale].reduce((max, { session }) => Math.max(max, session), 0);
+    this.#routed = webhooks;
+    this.#route(new Map([...before, ...assignments]), true);
+    const highest = [...assignments.values(), ...leaving].reduce((max, { session }) => Math.max(max, session), 0);
     this.#open(highest);
     for (const [index, session] of this.sessions.entries()) {
       const here = [...assignments].filter(([, assignment]) => assignment.session === index);
@@ -215,12 +228,8 @@ export class Subscriptions<S extends Session> {
     return isRouted || (this.#before.get(webhookId)?.has(filter) ?? false);
   }
 
-  #route(
-    webhooks: Iterable<{ id: string; topics: string[] }>,
-    assignments: ReadonlyMap<string, Assignment>,
-    keepOld: boolean,
-  ): void {
-    const routes = [...webhooks].map(({ id, topics }) => {
+  #route(assignments: ReadonlyMap<string, Assignment>, keepOld: boolean): void {
+    const routes = this.#routed.map(({ id, topics }) => {
       const all = keepOld ? [...new Set([...topics, ...(this.#topics.get(id) ?? [])])] : topics;
       return { webhookId: id, topics: all, leaving: this.#stillComing(id).filter((filter) => !all.includes(filter)) };
     });
@@ -253,7 +262,7 @@ export class Subscriptions<S extends Session> {
       const coming = topics.filter((filter) => this.#told.has(filter));
       if (coming.length > 0) this.#before.set(id, new Set([...(this.#before.get(id) ?? []), ...coming]));
     }
-    this.#route(this.options.webhooks(), this.#assigned, false);
+    this.#route(this.#assigned, false);
     for (const [index, filters] of this.#leaving) this.sessions[index]?.leave([...filters]);
   }
 
@@ -280,11 +289,11 @@ export class Subscriptions<S extends Session> {
   async #left(session: number, filter: string): Promise<void> {
     if (this.#stopped || !this.#leaving.get(session)?.delete(filter)) return;
     // The filter may have been assigned again, or to another session: then its record stays.
-    if (this.#assigned.get(filter)?.session !== session) return;
+    if ((this.#planned.get(filter) ?? this.#assigned.get(filter))?.session !== session) return;
     this.#assigned.delete(filter);
     this.#told.delete(filter);
     for (const [id, filters] of this.#before) if (filters.delete(filter) && filters.size === 0) this.#before.delete(id);
-    if (!this.#inTransition) this.#route(this.options.webhooks(), this.#assigned, false);
+    if (!this.#inTransition) this.#route(this.#assigned, false);
     await this.options.records.remove(filter).catch((error: Error) => this.options.onError(error));
   }
 }
