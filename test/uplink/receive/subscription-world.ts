@@ -91,6 +91,7 @@ interface Tested {
   connected: boolean;
   start(): Promise<void>;
   refresh(): void;
+  stop(): Promise<void>;
   route(topic: string, copy: { session: number; ids?: number[] }): string[] | undefined;
 }
 
