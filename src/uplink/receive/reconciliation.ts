@@ -89,7 +89,13 @@ function stored(state: State, { written, failed, read }: Event & { type: "stored
   const assigned = new Map([...state.assigned, ...written]);
   const next = { ...state, isStoring: false, assigned };
   if (!failed) return after(follow(next), plan);
-  return [{ ...(read ? withRead(next, read) : next), isDirty: true }, [{ type: "retryLater" }]];
+  // The next plan knows only the new session of a filter that was moved.
+  const leaving = new Map(state.leaving);
+  for (const [filter, { session }] of written) {
+    const former = state.assigned.get(filter)?.session ?? session;
+    if (former !== session) leaving.set(former, new Set(leaving.get(former)).add(filter));
+  }
+  return [{ ...(read ? withRead(next, read) : next), leaving, isDirty: true }, [{ type: "retryLater" }]];
 }
 
 /** Starts the transition: routes first, since messages of a new subscription must find their webhook. */
@@ -160,19 +166,21 @@ function unsubscribed(state: State, session: number, filter: string): Step {
   const filters = state.leaving.get(session);
   if (!filters?.has(filter)) return [state, []];
   const leaving = new Map(state.leaving).set(session, without(filters, filter));
-  // The filter may have been assigned again, or to another session: then its record stays.
   const assignment = state.plan.assignments.get(filter) ?? state.assigned.get(filter);
-  if (assignment?.session !== session) return [{ ...state, leaving }, []];
-  const assigned = new Map(state.assigned);
-  assigned.delete(filter);
+  const isLeftElsewhere = [...leaving.values()].some((others) => others.has(filter));
+  if (!assignment || isLeftElsewhere) return [{ ...state, leaving }, []];
   const former = new Map<string, ReadonlySet<string>>();
   for (const [id, olds] of state.former) {
     const others = without(olds, filter);
     if (others.size > 0) former.set(id, others);
   }
+  // The filter may have been assigned again, or to another session: then its record stays.
+  const isGone = assignment.session === session;
+  const assigned = new Map(state.assigned);
+  if (isGone) assigned.delete(filter);
   const next = { ...state, leaving, assigned, former, left: without(state.left, filter) };
-  const remove: Action = { type: "removeRecord", filter };
-  return next.inTransition ? [next, [remove]] : after(route(next, assigned, false), (routed) => [routed, [remove]]);
+  const remove: Action[] = isGone ? [{ type: "removeRecord", filter }] : [];
+  return next.inTransition ? [next, remove] : after(route(next, assigned, false), (routed) => [routed, remove]);
 }
 
 /** Continues a step from the state that it leads to. */

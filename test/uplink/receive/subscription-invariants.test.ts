@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
+import { matches } from "../../../src/topic.ts";
 import { Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
 import { type Command, commands, World } from "./subscription-world.ts";
 
@@ -75,5 +76,24 @@ describe("subscriptions, on random sequences of events", () => {
         for (const filter of [...wanted.keys(), ...granted.keys()]) assert.ok(records.has(filter), filter);
       }
     });
+  });
+
+  it("deliver each message once to each webhook in the end, whatever happened before", async (t) => {
+    await forAll(
+      t,
+      () => {},
+      ({ tested, sessions, webhooks }) => {
+        for (const topic of ["a", "b", "a/b", "a/c", "$x/y"]) {
+          // A copy for each subscription, with its identifier.
+          const heard = sessions.flatMap(({ granted }, session) =>
+            [...granted]
+              .filter(([filter]) => matches(filter, topic))
+              .flatMap(([, id]) => tested.route(topic, { session, ids: [id] }) ?? []),
+          );
+          const expected = [...webhooks.values()].filter(({ topics }) => topics.some((one) => matches(one, topic)));
+          assert.deepEqual(heard.sort(), expected.map(({ id }) => id).sort(), topic);
+        }
+      },
+    );
   });
 });
