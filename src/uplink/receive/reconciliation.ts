@@ -167,15 +167,15 @@ function unsubscribed(state: State, session: number, filter: string): Step {
   if (!filters?.has(filter)) return [state, []];
   const leaving = new Map(state.leaving).set(session, without(filters, filter));
   const assignment = state.plan.assignments.get(filter) ?? state.assigned.get(filter);
+  // The filter may have been assigned again, or to another session: then its record stays.
+  const isGone = assignment?.session === session;
   const isLeftElsewhere = [...leaving.values()].some((others) => others.has(filter));
-  if (!assignment || isLeftElsewhere) return [{ ...state, leaving }, []];
+  if (!assignment || (isLeftElsewhere && !isGone)) return [{ ...state, leaving }, []];
   const former = new Map<string, ReadonlySet<string>>();
   for (const [id, olds] of state.former) {
     const others = without(olds, filter);
     if (others.size > 0) former.set(id, others);
   }
-  // The filter may have been assigned again, or to another session: then its record stays.
-  const isGone = assignment.session === session;
   const assigned = new Map(state.assigned);
   if (isGone) assigned.delete(filter);
   const next = { ...state, leaving, assigned, former, left: without(state.left, filter) };
