@@ -50,7 +50,7 @@ export interface SessionStatus {
   /** Number of wanted filters, and how many of them the broker has granted on this connection. */
   wanted: number;
   granted: number;
-  /** Filters refused in SUBACK, or set aside because the broker ends the connection at them. */
+  /** Filters refused in SUBACK, or isolated because the broker ends the connection at them. */
   refused: { filter: string; reason: string }[];
 }
 
@@ -95,7 +95,7 @@ export class SubscriberSession {
       log: options.log,
       mayConnect: options.mayConnect,
       known: options.known,
-      isAsking: () => this.#suspects.isWaiting,
+      isAsking: () => this.#isolation.isWaiting,
       client: this.#acknowledger.clientOptions,
       prepare: (client) => {
         this.#acknowledger.attach(client);
@@ -115,10 +115,10 @@ export class SubscriberSession {
   want(subscriptions: Subscription[]): void {
     this.#announced = false;
     for (const { filter, qos } of subscriptions) {
-      if (this.#wanted.get(filter)?.qos !== qos) this.#suspects.renew(filter, Date.now());
+      if (this.#wanted.get(filter)?.qos !== qos) this.#isolation.renew(filter, Date.now());
     }
     this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
-    this.#suspects.trim(this.#isWanted);
+    this.#isolation.trim(this.#isWanted);
     for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
     for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
     this.#sync();
@@ -130,7 +130,7 @@ export class SubscriberSession {
       if (this.#wanted.has(filter)) continue;
       this.#unwanted.add(filter);
       // The broker may end the connection at UNSUBSCRIBE for this filter, too.
-      if (this.#suspects.reasonFor(filter)) this.#suspects.suspect(UNSUBSCRIBE + filter);
+      if (this.#isolation.reasonFor(filter)) this.#isolation.makeCandidate(UNSUBSCRIBE + filter);
     }
     this.#sync();
   }
@@ -139,7 +139,7 @@ export class SubscriberSession {
     return this.#connection.connected;
   }
 
-  /** Whether every wanted subscription is granted on the current connection, refused by the broker, or set aside. */
+  /** Whether every wanted subscription is granted on the current connection, refused by the broker, or isolated. */
   get settled(): boolean {
     return this.#connection.connected && this.#toSubscribe().length === 0;
   }
@@ -152,7 +152,7 @@ export class SubscriberSession {
       error: this.#connection.lastError,
       wanted: this.#wanted.size,
       granted: this.#granted.size,
-      refused: [...this.#refused, ...this.#suspects.reasons()]
+      refused: [...this.#refused, ...this.#isolation.reasons()]
         .filter(([filter]) => this.#wanted.has(filter))
         .map(([filter, reason]) => ({ filter, reason })),
     };
@@ -181,8 +181,8 @@ export class SubscriberSession {
     await this.#connection.close();
   }
 
-  get #suspects() {
-    return this.#requests.suspects;
+  get #isolation() {
+    return this.#requests.isolation;
   }
 
   #connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
@@ -211,7 +211,7 @@ export class SubscriberSession {
     let failed = false;
     while (this.#dirty && this.#connection.connected) {
       this.#dirty = false;
-      if (this.#suspects.retry(this.#isWanted, Date.now())) this.#announced = false;
+      if (this.#isolation.retry(this.#isWanted, Date.now())) this.#announced = false;
       const subscribe = this.#toSubscribe().map((wanted) => [wanted.filter, () => this.#subscribe(wanted)] as const);
       const leave = [...this.#unwanted].map(
         (filter) => [UNSUBSCRIBE + filter, () => this.#unsubscribe(filter)] as const,
@@ -220,7 +220,7 @@ export class SubscriberSession {
       this.#announce();
     }
     if (!this.#connection.connected) return;
-    const retryAt = this.#suspects.nextRetryAt(this.#isWanted);
+    const retryAt = this.#isolation.nextRetryAt(this.#isWanted);
     if (!failed && retryAt === undefined) return;
     const pause = failed ? RETRY_MS : Math.max(0, retryAt! - Date.now());
     this.#retry = setTimeout(() => this.#sync(), pause).unref();
@@ -229,16 +229,16 @@ export class SubscriberSession {
   #toSubscribe(): Subscription[] {
     return [...this.#wanted.values()].filter(({ filter, qos, id }) => {
       const granted = this.#granted.get(filter);
-      const isRefused = this.#refused.has(filter) || this.#suspects.reasonFor(filter) !== undefined;
+      const isRefused = this.#refused.has(filter) || this.#isolation.reasonFor(filter) !== undefined;
       return !isRefused && (granted?.qos !== qos || granted.id !== id);
     });
   }
 
   /** Handles the end of the connection, which one of our requests may have caused. */
   #ended(): void {
-    const guilty = this.#requests.ended(this.#connection.disconnectReason);
-    if (!guilty) return;
-    const { key, reason } = guilty;
+    const isolated = this.#requests.ended(this.#connection.disconnectReason);
+    if (!isolated) return;
+    const { key, reason } = isolated;
     const isLeft = key.startsWith(UNSUBSCRIBE);
     const filter = isLeft ? key.slice(UNSUBSCRIBE.length) : key;
     this.options.log.error({ filter, reason }, isLeft ? "unsubscribe_given_up" : "subscription_refused");
@@ -247,7 +247,7 @@ export class SubscriberSession {
   }
 
   #left(filter: string): void {
-    this.#suspects.forget(UNSUBSCRIBE + filter);
+    this.#isolation.forget(UNSUBSCRIBE + filter);
     if (this.#unwanted.delete(filter)) this.options.onUnsubscribed(filter);
   }
 
@@ -295,7 +295,7 @@ export class SubscriberSession {
   async #unsubscribe(filter: string): Promise<boolean> {
     if (!this.#connection.connected) return false;
     // The broker keeps no subscription of a session that ended with its connection.
-    if (!this.options.persistent && this.#suspects.reasonFor(filter)) this.#left(filter);
+    if (!this.options.persistent && this.#isolation.reasonFor(filter)) this.#left(filter);
     if (!this.#unwanted.has(filter)) return true;
     const { error, timedOut } = await this.#requests.ask(UNSUBSCRIBE + filter, (done) =>
       this.#connection.client.unsubscribe(filter, done),
