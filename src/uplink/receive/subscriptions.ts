@@ -31,7 +31,8 @@ export interface AssignmentRecords {
 export interface SubscriptionsOptions<S extends Session> {
   webhooks(): Iterable<Registration>;
   records: AssignmentRecords;
-  openSession(callbacks: SessionCallbacks): S;
+  /** @param router routes the messages of the session */
+  openSession(callbacks: SessionCallbacks, router: Pick<Subscriptions<S>, "route">): S;
   onError(error: Error): void;
   /** {@link Subscriptions.inStep} or {@link Subscriptions.connected} may have changed. */
   onChange?(): void;
@@ -150,7 +151,7 @@ export class Subscriptions<S extends Session> {
   }
 
   #open(index: number): S {
-    return this.options.openSession({
+    const callbacks: SessionCallbacks = {
       index,
       onConnect: (copiesCarryIds) => {
         if (index === 0) this.#dispatch({ type: "connected", copiesCarryIds });
@@ -160,7 +161,8 @@ export class Subscriptions<S extends Session> {
       },
       onUnsubscribed: (filter) => this.#dispatch({ type: "unsubscribed", session: index, filter }),
       onClose: () => this.#check(),
-    });
+    };
+    return this.options.openSession(callbacks, this);
   }
 
   async #read(): Promise<ReadAssignments> {
