@@ -89,7 +89,8 @@ export class LiveSubscriptions<S extends LiveSession> {
     try {
       this.#started ??= this.#subscriptions.start();
       await this.#started;
-      if (!(await this.#subscriptions.untilInStep(GRANT_MS))) throw unavailable("the broker did not grant it in time");
+      if (!(await this.#subscriptions.untilSynchronized(GRANT_MS)))
+        throw unavailable("the broker did not grant it in time");
       this.#refuseRefused(channel.topics);
     } catch (error) {
       close();

@@ -50,7 +50,7 @@ export interface WebhookServiceOptions<Page, Query> {
     send(webhookId: string): Promise<string>;
   };
   /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
-  untilInStep(timeoutMs: number): Promise<boolean>;
+  untilSynchronized(timeoutMs: number): Promise<boolean>;
   /** Filters whose subscription the broker refused, with the reason. */
   refused(): ReadonlyMap<string, string>;
 }
@@ -59,7 +59,7 @@ export interface WebhookServiceOptions<Page, Query> {
  * How long a response waits for the subscriptions, so that messages published after it arrive; no effect while the
  * broker is unavailable.
  */
-const IN_STEP_MS = 2_000;
+const SYNCHRONIZED_MS = 2_000;
 
 /** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
@@ -75,7 +75,7 @@ export class WebhookService<Page, Query> {
     await registry.create(webhook.id, webhook);
     // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => webhook);
-    const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
+    const [created] = await Promise.all([asked, this.options.untilSynchronized(SYNCHRONIZED_MS)]);
     return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
   }
 
@@ -155,7 +155,7 @@ export class WebhookService<Page, Query> {
     });
     if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
     if (input.verify || input.url !== undefined) webhook = await this.#ask(webhook);
-    if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
+    if (input.topics || input.qos !== undefined) await this.options.untilSynchronized(SYNCHRONIZED_MS);
     return this.#withCounts(webhook);
   }
 

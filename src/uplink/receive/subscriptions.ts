@@ -34,7 +34,7 @@ export interface SubscriptionsOptions<S extends Session> {
   /** @param router routes the messages of the session */
   openSession(callbacks: SessionCallbacks, router: Pick<Subscriptions<S>, "route">): S;
   onError(error: Error): void;
-  /** {@link Subscriptions.inStep} or {@link Subscriptions.connected} may have changed. */
+  /** {@link Subscriptions.isSynchronized} or {@link Subscriptions.connected} may have changed. */
   onChange?(): void;
 }
 
@@ -46,7 +46,7 @@ export class Subscriptions<S extends Session> {
   #router = new Router([], new Map());
   readonly #events: Event[] = [];
   #isReducing = false;
-  readonly #untilInStep = new AwaitableCondition(() => this.inStep);
+  readonly #untilSynchronized = new AwaitableCondition(() => this.isSynchronized);
   #stopped = false;
   #retry: NodeJS.Timeout | undefined;
 
@@ -68,18 +68,18 @@ export class Subscriptions<S extends Session> {
   }
 
   /** Whether the subscriptions match the registrations; false while the broker is unavailable. */
-  get inStep(): boolean {
+  get isSynchronized(): boolean {
     return isReconciled(this.#state) && this.#isSettled;
   }
 
-  /** Filters that the broker refuses. They do not affect {@link inStep}. */
+  /** Filters that the broker refuses. They do not affect {@link isSynchronized}. */
   get refused(): Refusal[] {
     return this.sessions.flatMap(({ status }) => status?.refused ?? []);
   }
 
-  /** Resolves true once in step, or false after `timeoutMs`, since the broker may be unavailable. */
-  untilInStep(timeoutMs: number): Promise<boolean> {
-    return this.#untilInStep.within(timeoutMs);
+  /** Resolves true once synchronized, or false after `timeoutMs`, since the broker may be unavailable. */
+  untilSynchronized(timeoutMs: number): Promise<boolean> {
+    return this.#untilSynchronized.within(timeoutMs);
   }
 
   /** See {@link Router.route}. */
@@ -121,7 +121,7 @@ export class Subscriptions<S extends Session> {
   }
 
   #check(): void {
-    this.#untilInStep.check();
+    this.#untilSynchronized.check();
     this.options.onChange?.();
   }
 

@@ -43,7 +43,7 @@ describe("subscriptions, on random sequences of events", () => {
       (world) => {
         assert.deepEqual(wantedIn(world), wantedFilters(world));
         assert.deepEqual([...world.records.keys()].sort(), wantedFilters(world));
-        assert.equal(world.tested.inStep, true);
+        assert.equal(world.tested.isSynchronized, true);
       },
     );
   });

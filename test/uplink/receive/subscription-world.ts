@@ -87,7 +87,7 @@ class FakeSession implements Session {
 
 interface Tested {
   sessions: FakeSession[];
-  inStep: boolean;
+  isSynchronized: boolean;
   connected: boolean;
   start(): Promise<void>;
   refresh(): void;
@@ -198,8 +198,8 @@ export class World {
         });
       }),
     );
-    const { inStep, connected } = tested;
-    return { log: this.log, inStep, connected, records: [...this.records.values()], copies };
+    const { isSynchronized, connected } = tested;
+    return { log: this.log, isSynchronized, connected, records: [...this.records.values()], copies };
   }
 
   #store(): AssignmentRecords {

@@ -122,9 +122,9 @@ describe("subscriptions", () => {
     await turns();
     assert.deepEqual(log, ["create a"]);
     assert.deepEqual([...session!.wanted], [["a", 1]]);
-    assert.equal(subscriptions.inStep, false);
+    assert.equal(subscriptions.isSynchronized, false);
     session!.grant();
-    assert.equal(subscriptions.inStep, true);
+    assert.equal(subscriptions.isSynchronized, true);
   });
 
   it("keep a webhook's old filters until its new ones are granted, and then unsubscribe them", async () => {
@@ -250,15 +250,15 @@ describe("subscriptions", () => {
     assert.equal(subscriptions.route("a/b", { session: 0 }), undefined);
   });
 
-  it("report when they are in step, and stop waiting in time", async () => {
+  it("report when they are synchronized, and stop waiting in time", async () => {
     const { subscriptions } = await setup({ wh_1: ["a"] });
     const [session] = subscriptions.sessions;
     session!.callbacks.onConnect(true);
     await turns();
-    assert.equal(await subscriptions.untilInStep(5), false);
-    const inStep = subscriptions.untilInStep(5_000);
+    assert.equal(await subscriptions.untilSynchronized(5), false);
+    const isSynchronized = subscriptions.untilSynchronized(5_000);
     session!.grant();
-    assert.equal(await inStep, true);
+    assert.equal(await isSynchronized, true);
   });
 
   it("keep the old filters while an assignment is being stored, whatever the broker confirms meanwhile", async () => {
