@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
-  describe(`keys: ${kind.name}`, { ...kind.options, timeout: 60_000 }, () => {
+  describe(`keys: ${kind.name}`, kind.options, () => {
     let setup: Setup;
     before(async () => {
       setup = await kind.start({ LOG_LEVEL: "debug" });

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 2_000;
 const setup = mosquittoAndRedis("5");
 
 describe("failing webhooks", setup.options, () => {
-  it("do not noticeably delay a healthy one at 200 messages a second", { timeout: 120_000 }, async (t) => {
+  it("do not noticeably delay a healthy one at 200 messages a second", async (t) => {
     const { bridge, brokerUrl, close } = await setup.start();
     const [healthy, hanging, failing] = [await startReceiver(), await startReceiver(), await startReceiver()];
     const device = await connectTo(brokerUrl, 5);

@@ -17,7 +17,7 @@ const MAX_SCHEDULED = 1_000;
 const DISK_MB = 200;
 
 describe("a full disk under the embedded store and broker", smallDiskOrSkip(), () => {
-  it("does not stop the process or lose messages, also after a crash", { timeout: 180_000 }, async (t) => {
+  it("does not stop the process or lose messages, also after a crash", async (t) => {
     const disk = makeSmallDisk(DISK_MB);
     t.after(() => disk.unmount());
     const bridge = await startTestBridge({ DATA_DIR: disk.directory });

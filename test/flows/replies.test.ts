@@ -7,7 +7,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`replies: ${kind.name}`, kind.options, () => {
-    it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
+    it("reach the device, once for a message that is delivered again", async (t) => {
       const setup = await kind.start({}, { persistence: true });
       const receiver = await startReceiver();
       const withMqtt5 = setup.mosquitto !== undefined;

@@ -8,9 +8,7 @@ import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`retained messages: ${kind.name}`, kind.options, () => {
-    it("are delivered once each, only to the new webhook, and not again after a restart", {
-      timeout: 120_000,
-    }, async (t) => {
+    it("are delivered once each, only to the new webhook, and not again after a restart", async (t) => {
       const setup = await kind.start();
       const [receiver, other] = [await startReceiver(), await startReceiver()];
       const device = await connectAsync(setup.brokerUrl);
@@ -56,7 +54,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
 
 const kind = mosquittoAndRedis("5");
 describe("retained messages while the broker is away", kind.options, () => {
-  it("are delivered once it is back, also by another run of the bridge", { timeout: 120_000 }, async (t) => {
+  it("are delivered once it is back, also by another run of the bridge", async (t) => {
     const setup = await kind.start({}, { persistence: true });
     const receiver = await startReceiver();
     t.after(async () => {

@@ -13,7 +13,7 @@ const log = { info() {}, warn() {}, error() {} };
 const servers = mosquittoAndRedis("5");
 
 describe("records of an older version", servers.options, () => {
-  it("with a filter that no broker accepts are set aside with the reason", { timeout: 120_000 }, async (t) => {
+  it("with a filter that no broker accepts are set aside with the reason", async (t) => {
     const [{ bridge, redis, close }, receiver] = [await servers.start(), await startReceiver()];
     t.after(async () => {
       await close();
