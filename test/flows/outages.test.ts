@@ -38,7 +38,7 @@ interface Outage {
 }
 
 describe("outages under load, Mosquitto and Redis", {
-  concurrency: true,
+  concurrency: 2,
   ...requireOrSkip("mosquitto", "redis-server"),
 }, () => {
   for (const how of ["stop", "kill"] as const) {
