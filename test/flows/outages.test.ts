@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertBooksClose } from "../support/books.ts";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
-import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import type { Mosquitto } from "../support/mosquitto.ts";
+import type { Receiver } from "../support/receiver.ts";
+import { startRedis } from "../support/redis.ts";
+import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 import { scaled } from "../support/speed.ts";
 
 /** Duration of the outage; `OUTAGE_SECONDS=60` for a long one. */
@@ -37,9 +37,11 @@ interface Outage {
   again: { sameId: number; otherId: number };
 }
 
+const kind = mosquittoAndRedis("5");
+
 describe("outages under load, Mosquitto and Redis", {
-  concurrency: 2,
-  ...requireOrSkip("mosquitto", "redis-server"),
+  concurrency: true,
+  ...kind.options,
 }, () => {
   for (const how of ["stop", "kill"] as const) {
     it(`loses nothing when Redis is away (${how === "stop" ? "SIGTERM" : "SIGKILL"})`, (t) =>
@@ -155,17 +157,14 @@ async function survives(t: TestContext, outage: Outage): Promise<void> {
 
 async function startParts(t: TestContext): Promise<Parts> {
   const dir = temporaryDirectory("redis");
-  const mosquitto = await startMosquitto({ persistence: true });
-  let redis: TestRedis = await startRedis({ dir });
-  const { port } = redis;
-  const bridge = await startTestBridge({ MQTT_URL: mosquitto.url, STORE_URL: redis.url });
-  const receiver = await startReceiver();
-  t.after(async () => {
-    if (bridge.running) await bridge.stop();
-    await receiver.close();
-    await mosquitto.stop();
-    await redis.stop();
+  const { bridge, receiver, mosquitto, ...servers } = await startScenario(t, kind, {
+    mosquitto: { persistence: true },
+    redis: { dir },
+    device: false,
   });
+  let redis = servers.redis!;
+  const { port } = redis;
+  t.after(() => redis.stop());
   const { id } = await bridge.register({
     url: receiver.url,
     topics: ["load/#"],
@@ -174,7 +173,7 @@ async function startParts(t: TestContext): Promise<Parts> {
   });
   return {
     bridge,
-    mosquitto,
+    mosquitto: mosquitto!,
     receiver,
     webhookId: id,
     redis: {

@@ -6,7 +6,7 @@ import type { TestBridge } from "../support/bridge.ts";
 import { eventually } from "../support/eventually.ts";
 import { startInstances } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
 const ASYNC = { prefer: "respond-async" };
@@ -28,16 +28,10 @@ const respond = (device: MqttClient, id: string) => device.publishAsync(`devices
 const lateOf = async (bridge: TestBridge) =>
   Number(/answers_late_total (\d+)/.exec((await bridge.api("GET", "/metrics")).bytes.toString())![1]);
 
-async function startSetup(t: TestContext, kind: SetupKind): Promise<Setup> {
-  const setup = await kind.start();
-  t.after(() => setup.close());
-  return setup;
-}
-
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
   describe(`cancelling a request: ${kind.name}`, kind.options, () => {
-    it("works after it was published, but not after the response", async (t) => {
-      const { bridge, brokerUrl } = await startSetup(t, kind);
+    it("works after it was published, but not after the response", { timeout: 90_000 }, async (t) => {
+      const { bridge, brokerUrl } = await startScenario(t, kind);
       const { device, asked } = await startDevice(t, brokerUrl);
       const { id } = (await ask(bridge)).body;
       await eventually(() => asked.includes(`devices/7/requests/${id}`), "it holds in time");
@@ -68,8 +62,8 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
 }
 
 describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("prevents the publication of a waiting request", async (t) => {
-    const { bridge, mosquitto, brokerUrl } = await startSetup(t, mosquittoAndRedis("5"));
+  it("prevents the publication of a waiting request", { timeout: 90_000 }, async (t) => {
+    const { bridge, mosquitto, brokerUrl } = await startScenario(t, mosquittoAndRedis("5"));
     await mosquitto!.stop();
     const [first, second] = [(await ask(bridge)).body.id, (await ask(bridge)).body.id];
     for (const id of [second, first]) assert.equal((await cancel(bridge, id)).status, 204);

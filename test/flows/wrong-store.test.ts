@@ -9,12 +9,12 @@ import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectTo } from "../support/in-process.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
+import type { Mosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import type { Receiver } from "../support/receiver.ts";
+import { startRedis } from "../support/redis.ts";
+import { asProcess, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const PER_SECOND = 200;
 /** Duration of the wrong store's presence; longer than every retry interval in the bridge. */
@@ -22,8 +22,8 @@ const WRONG_MS = 8_000;
 
 interface Parts {
   bridge: TestBridge;
-  mosquitto: Awaited<ReturnType<typeof startMosquitto>>;
-  receiver: Awaited<ReturnType<typeof startReceiver>>;
+  mosquitto: Mosquitto;
+  receiver: Receiver;
   webhookId: string;
   env: { MQTT_URL: string; STORE_URL: string };
   redis: { kill(): Promise<void>; start(dir: string): Promise<void>; url: string; dir: string };
@@ -31,22 +31,29 @@ interface Parts {
 
 async function startParts(t: TestContext): Promise<Parts> {
   const dir = temporaryDirectory("redis");
-  const [mosquitto, receiver] = [await startMosquitto({ persistence: true }), await startReceiver()];
-  let redis: TestRedis = await startRedis({ dir });
-  const { port, url } = redis;
-  const env = { MQTT_URL: mosquitto.url, STORE_URL: url };
-  const bridge = await startTestBridge({ ...env, LOG_LEVEL: "info" });
-  t.after(async () => {
-    if (bridge.running) await bridge.kill();
-    await receiver.close();
-    await mosquitto.stop();
-    await redis.stop();
+  const { bridge, receiver, mosquitto, ...servers } = await startScenario(t, kind, {
+    run: asProcess("kill"),
+    env: { LOG_LEVEL: "info" },
+    mosquitto: { persistence: true },
+    redis: { dir },
+    device: false,
   });
+  let redis = servers.redis!;
+  const { port, url } = redis;
+  const env = { MQTT_URL: mosquitto!.url, STORE_URL: url };
+  t.after(() => redis.stop());
   const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["load/#"] });
   const start = async (startDir: string) => {
     redis = await startRedis({ dir: startDir, port });
   };
-  return { bridge, mosquitto, receiver, webhookId, env, redis: { kill: () => redis.kill(), start, url, dir } };
+  return {
+    bridge,
+    mosquitto: mosquitto!,
+    receiver,
+    webhookId,
+    env,
+    redis: { kill: () => redis.kill(), start, url, dir },
+  };
 }
 
 /** Counts packets of the bridge's receiving session in a part of the broker's log. */
@@ -78,9 +85,11 @@ async function refusesWrites({ bridge, webhookId }: Parts): Promise<void> {
   }
 }
 
+const kind = mosquittoAndRedis("5");
+
 describe("another Redis in place of the right one", {
   concurrency: 2,
-  ...requireOrSkip("mosquitto", "redis-server"),
+  ...kind.options,
 }, () => {
   it("is waited out if it is empty after a failover, and nothing is lost", async (t) => {
     const parts = await startParts(t);

@@ -1,7 +1,7 @@
 /** Assertions that the ledgers balance: every message and delivery is accounted for. */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import type { Books } from "../../src/uplink/receive/message-ledger.ts";
+import type { Books } from "../../src/ops/books.ts";
 import type { TestBridge } from "./bridge.ts";
 import { eventually } from "./eventually.ts";
 import type { Receiver } from "./receiver.ts";

@@ -101,26 +101,25 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
       }),
     cache: view,
     wanted: () => webhooks,
-    openReceiver: (onChange) =>
-      new Receiver(
-        new Subscriptions<FakeSession>({
+    openReceiver: ({ lease, onChange }) =>
+      new Receiver({
+        subscriptions: new Subscriptions<FakeSession>({
           webhooks: () => webhooks,
           records: store.assignments,
           openSession: (callbacks) => new FakeSession(callbacks),
           onError: () => {},
           onChange,
         }),
-        new Enqueuer({
-          addJobs: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)),
-          book: async () => {},
-          exists: () => true,
-          mayWrite: () => lane.lease.confirm(),
-          onFlushed: () => {},
-          onFailed: () => {},
+        enqueuer: new Enqueuer({
+          deliveries: { add: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)) },
+          ledger: { enqueued: async () => {} },
+          destinations: { has: () => true },
+          lease,
+          observe: { flushed: () => {}, partFailed: () => {} },
         }),
-        async () => void caughtUp++,
-        () => {},
-      ),
+        caches: [{ reload: async () => void caughtUp++ }],
+        onError: () => {},
+      }),
     onError: () => {},
   });
   const alive = setInterval(() => {}, 1_000);
