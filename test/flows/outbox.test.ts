@@ -14,6 +14,7 @@ import {
   type Scenario,
   scenario,
 } from "../support/scenario.ts";
+import { scaled } from "../support/speed.ts";
 
 const ASYNC = { prefer: "respond-async" };
 const TOPICS = 7;
@@ -89,7 +90,7 @@ for (const { kind, count } of [
   { kind: mosquittoAndEmbeddedStore("5"), count: 500 },
   { kind: mosquittoAndRedis("5"), count: 1_000 },
 ]) {
-  describe(`outbox: ${kind.name}`, { ...kind.options, timeout: 120_000 }, () => {
+  describe(`outbox: ${kind.name}`, kind.options, () => {
     const world = scenario(kind, { device: false });
     let device: Device | undefined;
     afterEach(async () => {

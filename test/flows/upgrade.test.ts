@@ -159,7 +159,6 @@ describe("data of format 1", () => {
   });
 
   it("is used by Redis, with fields added by a newer bridge", {
-    timeout: 60_000,
     ...servers.options,
   }, async (t) => {
     const restored = await restoreRedis(t, 1);

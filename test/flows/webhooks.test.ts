@@ -8,6 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { ReceivedCall, Receiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis, scenario, startScenario } from "../support/scenario.ts";
+import { scaled } from "../support/speed.ts";
 
 type Status = "pending" | "active" | "retrying" | "succeeded" | "failed";
 type Json = Record<string, unknown>;
