@@ -12,14 +12,11 @@ const MAX_FUNCTION_LINES = 80;
 const LONG: Record<string, string> = {
   "downlink/batch-stream.ts publishLines": "to be divided",
   "downlink/outbox.ts createOutbox": "to be divided",
-  "mqtt/client/connection.ts": "to be divided",
   "mqtt/client/retained-reader.ts retainedReader": "to be divided",
-  "mqtt/receive/session.ts": "to be divided",
   "ops/metrics.ts addGauges": "to be divided",
   "ops/observe.ts createObserver": "to be divided",
   "uplink/deliver/batching.ts createBatches": "to be divided",
   "uplink/expressions/sandbox.ts createSandbox": "to be divided",
-  "uplink/receive/subscriptions.ts": "to be divided",
   "wiring/lifecycle.ts lifecycle": "to be divided",
 };
 
@@ -30,7 +27,6 @@ const PENDING = [
   "Attempt",
   "Authenticate",
   "Connection",
-  "Definition",
   "Deliver",
   "Done",
   "Entry",
@@ -114,18 +110,3 @@ function isAugmentation(node: ts.Node): boolean {
   for (let at: ts.Node | undefined = node; at; at = at.parent) if (ts.isModuleDeclaration(at)) return true;
   return false;
 }
-
-/** Rooms that still throw Problems. */
-const THROWING = /^(mqtt\/client\/broker-query|uplink\/queue\/.*)\.ts$/;
-
-it("only api/ and http/ know Problems", () => {
-  const users = files.filter(
-    ({ file, text }) =>
-      !/^(api|http)\/|^errors\.ts$/.test(file) &&
-      /^import [^;]*\b(Problem|fields?Problem)\b[^;]*errors\.ts"/m.test(text),
-  );
-  assert.deepEqual(
-    users.map(({ file }) => file).filter((file) => !THROWING.test(file)),
-    [],
-  );
-});
