@@ -58,7 +58,7 @@ export async function startBridge(
     const live = wireLive(infrastructure, broker);
     const operations = wireOperations(infrastructure, broker, queues, receive, downlink, deliver);
     const flows = { infrastructure, broker, queues, receive, downlink, deliver, live, operations };
-    const api = wireApi(flows, apiKey, () => closing.begun);
+    const api = wireApi(flows, apiKey, closing.isClosing);
     await closing.start(lifecycle({ ...flows, api }));
 
     const { runs, store, embedded, outdated } = infrastructure;

@@ -25,9 +25,8 @@ export class Closing {
     return this.#open.map(({ name }) => name).reverse();
   }
 
-  get begun(): boolean {
-    return this.#all !== undefined;
-  }
+  /** Whether {@link closeAll} was called. */
+  readonly isClosing = (): boolean => this.#all !== undefined;
 
   /** Adds a part that is open. */
   add(part: Part): void {

@@ -20,10 +20,7 @@ export function wireDownlink(
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
     exclusive: store.kind === "embedded",
     publish,
-    broker: {
-      connected: () => publisher.connection.connected,
-      untilConnected: (signal) => publisher.connection.untilConnected(signal),
-    },
+    broker: publisher.connection,
     gates: { [RESPONSES_GATE]: createResponseGate({ requests: pending, subscriptions: election }) },
     onAccepted: observer.accepted,
     onFailed: (message, failed) => pending.failed(message, failed),

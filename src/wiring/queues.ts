@@ -17,7 +17,7 @@ export function wireQueues({ config, store, registry, observer }: Infrastructure
     ledgers: store.ledgers,
   });
   const groups = new GroupAppender({
-    ordering: (webhookId) => registry.get(webhookId)?.ordering ?? "none",
+    webhooks: registry,
     queues,
     tails: store.expiringKeys,
   });
@@ -30,7 +30,7 @@ export function wireQueues({ config, store, registry, observer }: Infrastructure
     onFailed: (error) => observer.partFailed("retention", error),
     maxWaiting: config.maxWaitingDeliveries,
   });
-  queues.onAdded((webhookId, count) => retention.changed(webhookId, count));
+  queues.onAdded(retention.changed.bind(retention));
   const orphans = new OrphanedQueues({
     queued: () => queues.webhooks(),
     isKnown: (webhookId) => registry.get(webhookId) !== undefined,

@@ -27,10 +27,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
     const { connection } = publisher;
     const outbox = outboxOn(store, new TestBroker(), {
       publish: (message) => publisher.publish(message),
-      broker: {
-        connected: () => connection.connected,
-        untilConnected: (signal) => connection.untilConnected(signal),
-      },
+      broker: connection,
     });
     t.after(async () => {
       await publisher.close();
@@ -43,7 +40,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
 
   async function outcomeOf(outbox: Outbox, id: string): Promise<string> {
     for (;;) {
-      const { outcome } = await outbox.get(id);
+      const { outcome } = (await outbox.get(id))!;
       if (outcome !== "queued") return outcome;
       await new Promise(setImmediate);
     }

@@ -23,9 +23,9 @@ describe("the parts of a process", () => {
     closing.add(part("opened"));
     await closing.start([part("a"), { name: "begun", start: () => void calls.push("start begun") }, part("b")]);
     assert.deepEqual(closing.open, ["opened", "a", "b"], "what needs no stop is not open");
-    assert.equal(closing.begun, false);
+    assert.equal(closing.isClosing(), false);
     await Promise.all([closing.closeAll(), closing.closeAll()]);
-    assert.equal(closing.begun, true);
+    assert.equal(closing.isClosing(), true);
     assert.deepEqual(calls, ["start a", "start begun", "start b", "stop b", "stop a", "stop opened"]);
   });
 

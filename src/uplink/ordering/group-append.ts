@@ -27,7 +27,7 @@ export interface NewJob {
 }
 
 export interface GroupAppenderOptions {
-  ordering(webhookId: string): Ordering;
+  webhooks: { get(id: string): { ordering?: Ordering } | undefined };
   queues: {
     /** Adds all jobs or none; an existing id is left unchanged. */
     add(webhookId: string, jobs: PlacedJob[]): Promise<void>;
@@ -72,7 +72,7 @@ export class GroupAppender {
    * was ordered.
    */
   async add(webhookId: string, jobs: NewJob[]): Promise<void> {
-    if (this.options.ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
+    if (this.#ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
       return this.options.queues.add(webhookId, jobs);
     }
     const turns = this.#turns.get(webhookId) ?? [];
@@ -105,8 +105,12 @@ export class GroupAppender {
     for (const turn of turns?.splice(0) ?? []) turn.end();
   }
 
+  #ordering(webhookId: string): Ordering {
+    return this.options.webhooks.get(webhookId)?.ordering ?? "none";
+  }
+
   async #place(webhookId: string, jobs: NewJob[]): Promise<PlacedJob[]> {
-    const ordering = this.options.ordering(webhookId);
+    const ordering = this.#ordering(webhookId);
     if (ordering === "none") return jobs; // no longer ordered
     const keyOf = (topic: string) => groupTailKey(webhookId, ordering, topic);
     const last = await this.options.queues.count(webhookId, jobs.length);

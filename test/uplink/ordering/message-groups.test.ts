@@ -111,7 +111,7 @@ class FakeStore {
       return result;
     };
     return new GroupAppender({
-      ordering,
+      webhooks: { get: () => ({ ordering: ordering() }) },
       queues: {
         add: (_webhook, jobs) =>
           step(() => {
