@@ -4,6 +4,7 @@ import type { Synchronous } from "./protocol.ts";
 
 /** The part of the binding's interface in use; better-sqlite3 and, with small changes, node:sqlite have it too. */
 interface BindingStatement {
+  readonly reader: boolean;
   raw(): BindingStatement;
   get(params: readonly SqlValue[]): unknown;
   all(params: readonly SqlValue[]): unknown[];
@@ -119,7 +120,7 @@ export class Database {
     if (!statement) {
       statement = this.#binding.prepare(sql);
       // Statements that return no rows have no raw mode.
-      if (/^\s*(SELECT|WITH|PRAGMA)|\bRETURNING\b/i.test(sql)) statement.raw();
+      if (statement.reader) statement.raw();
       this.#statements.set(sql, statement);
     }
     return statement;
