@@ -19,7 +19,7 @@ test("kill -9 in a flood: every acknowledged job is there, once and complete", {
     for (const [id] of child.output.matchAll(/job-\d+(?=\n)/g)) acknowledged.add(id);
   }
   const connection = await SqliteConnection.open({ file });
-  const queue = new Queue("flood", { connection: connection as never }, createSqliteBackend as never);
+  const queue = new Queue("flood", { connection }, createSqliteBackend);
   const jobs = await queue.getWaiting();
   const ids = new Set(jobs.map(({ id }) => id));
   assert.ok(acknowledged.size >= 500, `${acknowledged.size} jobs acknowledged`);

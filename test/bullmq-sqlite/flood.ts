@@ -4,7 +4,7 @@ import { Queue } from "bullmq";
 import { createSqliteBackend, SqliteConnection } from "../../src/bullmq-sqlite/index.ts";
 
 const connection = await SqliteConnection.open({ file: process.argv[2]! });
-const queue = new Queue("flood", { connection: connection as never }, createSqliteBackend as never);
+const queue = new Queue("flood", { connection }, createSqliteBackend);
 let next = 0;
 async function produce(): Promise<never> {
   for (;;) {

@@ -100,6 +100,8 @@ describe("the file", { timeout: 60_000 }, () => {
     const file = newFile();
     writeFileSync(file, "not a database".repeat(1_000));
     await assert.rejects(open(file), { name: "EngineError", code: "DAMAGED" });
+    truncateSync(file);
+    await (await open(file)).close();
   });
 
   test("damage inside the file rejects the operations that meet it", async () => {
@@ -156,6 +158,18 @@ describe("the file", { timeout: 60_000 }, () => {
       assert.ok(Date.now() < deadline, `${statSync(`${file}-wal`).size} + ${statSync(file).size} bytes are left`);
       await delay(100);
     }
+    await engine.close();
+  });
+
+  test("the write-ahead log stays bounded under load", async () => {
+    const file = newFile();
+    const engine = await open(file);
+    let largest = 0;
+    for (let round = 0; round < 12; round += 1) {
+      await Promise.all(Array.from({ length: 500 }, () => engine.call("test.write", "x".repeat(4_000))));
+      largest = Math.max(largest, statSync(`${file}-wal`).size);
+    }
+    assert.ok(largest < 16_000_000, `${largest} bytes for 24 MB written`);
     await engine.close();
   });
 
