@@ -14,7 +14,7 @@ const MAX_LINE = 16 * 1024;
 /** Length to which each text of an overlong line is cut. */
 const MAX_TEXT = 1024;
 
-export interface Log {
+export interface ProcessLog {
   logger: Logger;
   /** Writes an `info` line as `logger` would, at a fraction of the cost. */
   wide: WideLine;
@@ -23,7 +23,7 @@ export interface Log {
   close(): void;
 }
 
-export function openLog(level: string): Log {
+export function openLog(level: string): ProcessLog {
   const stdout = pino.destination({ sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   let lines: string[] = [];
   let bytes = 0;
@@ -90,7 +90,7 @@ export function cleanLogger(level: string, destination: { write(line: string): v
  * Redirects the console to the log: packages print errors there, with all their properties. Flushed at once, because
  * such output may be the last before the process ends.
  */
-export function logConsole({ logger, flush }: Log): void {
+export function logConsole({ logger, flush }: ProcessLog): void {
   const print = (...values: unknown[]) => {
     const texts = values.map((value) => (typeof value === "string" ? value : reasonOf(value)));
     logger.warn({ text: texts.join(" ") }, "console");

@@ -11,7 +11,7 @@ import type { IntakeOutcome } from "../uplink/receive/intake.ts";
 import type { Webhook, WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
 
-export interface Log {
+export interface ObserverLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -25,7 +25,7 @@ const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 const isOfExpression = ({ error }: AttemptResult) => error === "filter_error" || error === "transform_error";
 
 /** Parts that retry by themselves after a failure. */
-export type Part =
+export type FailingPart =
   | "enqueue"
   | "subscriptions"
   | "outbox"
@@ -45,7 +45,7 @@ const MAX_LOGGED = 200;
 export type Observer = ReturnType<typeof createObserver>;
 
 export function createObserver(
-  { log, wide }: { log: Log; wide: WideLine },
+  { log, wide }: { log: ObserverLog; wide: WideLine },
   metrics: Metrics,
   webhooks: { readonly size: number; get(id: string): unknown },
 ) {
@@ -200,7 +200,7 @@ export function createObserver(
     },
 
     /** A part failed and retries by itself: logged at most once per part and COMPLAIN_MS. */
-    partFailed(part: Part, error: Error): void {
+    partFailed(part: FailingPart, error: Error): void {
       if (part === "enqueue") metrics.flushFailures.inc();
       const now = Date.now();
       if (now - (complainedAt.get(part) ?? 0) < COMPLAIN_MS) return;

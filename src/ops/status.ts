@@ -10,7 +10,7 @@ import type { Canary, Check, Probes } from "./health.ts";
 import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
 
 /** The capabilities of a process that affect its status. */
-interface Running {
+interface StatusCapabilities {
   /** Connects to the broker. */
   connection: boolean;
   /** May become the receiver. */
@@ -22,10 +22,10 @@ interface Running {
 /** package.json is two folders up both from src/ops and from dist/ops. */
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
-type Connection = Pick<Publisher["connection"], "connected" | "lastError" | "state" | "protocol">;
+type BrokerConnection = Pick<Publisher["connection"], "connected" | "lastError" | "state" | "protocol">;
 
 /** The receiver, here or on another instance. */
-interface Receiver {
+interface ReceiverState {
   /** Its name, undefined while it is unknown, and whether it is this instance. */
   readonly holder: { name: string | undefined; here: boolean };
   /** Sessions of this instance. */
@@ -38,10 +38,10 @@ interface Receiver {
 const STUCK_FLUSH_MS = 5_000;
 
 export interface ProbePorts {
-  runs: Running;
-  connection: Connection;
+  runs: StatusCapabilities;
+  connection: BrokerConnection;
   store: Pick<Store, "ping">;
-  receiver: Receiver;
+  receiver: ReceiverState;
   canary: Pick<Canary, "probe">;
 }
 
@@ -70,7 +70,7 @@ export function uplinkCheck({
   holder,
   sessions,
   isSynchronized,
-}: Pick<Receiver, "holder" | "sessions" | "isSynchronized">): Check {
+}: Pick<ReceiverState, "holder" | "sessions" | "isSynchronized">): Check {
   if (holder.name === undefined) return { ok: false, detail: "no instance is known to receive" };
   if (!holder.here) return { ok: true, detail: `held by ${holder.name}` };
   for (const { status } of sessions) {
@@ -87,13 +87,13 @@ export interface StatusPorts {
   /** The name of this instance among those that share the store. */
   instance: string;
   roles: readonly string[];
-  runs: Running;
-  connection: Connection;
+  runs: StatusCapabilities;
+  connection: BrokerConnection;
   broker: { url: string; embedded: boolean };
   store: Pick<Store, "kind" | "warnings">;
   /** Warnings for the operator, in addition to the store's own. */
   warnings: readonly string[];
-  receiver: Receiver;
+  receiver: ReceiverState;
   webhooks: { readonly size: number };
   ledgers: LedgerPorts;
 }
@@ -124,18 +124,18 @@ export function createStatus(ports: StatusPorts) {
   });
 }
 
-function receiverStatus({ holder, sessions }: Receiver) {
+function receiverStatus({ holder, sessions }: ReceiverState) {
   const own = sessions.map(({ status, pending }) => ({ ...status, pending }));
   return { lane: RECEIVER, holder: holder.name ?? null, here: holder.here, sessions: own };
 }
 
 export interface GaugePorts {
-  runs: Running;
-  connection: Connection;
+  runs: StatusCapabilities;
+  connection: BrokerConnection;
   store: Pick<Store, "ping">;
-  receiver: Receiver;
+  receiver: ReceiverState;
   webhooks: { readonly size: number; all(): { id: string }[] };
-  deliveries: { count(webhookId: string): Promise<Waiting> };
+  deliveries: { count(webhookId: string): Promise<WaitingCounts> };
   health: { readonly failing: number };
   outbox: { waiting(): Promise<number> };
   ledgers: LedgerPorts;
@@ -165,13 +165,13 @@ export async function queueDepths(ports: GaugePorts) {
 }
 
 /** Deliveries of a webhook that have not succeeded. */
-interface Waiting {
+interface WaitingCounts {
   pending: number;
   retrying: number;
   active: number;
   failed: number;
 }
 
-function pick({ pending, retrying, active, failed }: Waiting): Waiting {
+function pick({ pending, retrying, active, failed }: WaitingCounts): WaitingCounts {
   return { pending, retrying, active, failed };
 }

@@ -1,5 +1,5 @@
 /** Starts the parts of a process in order, and stops those that are open in reverse order. */
-import type { Log } from "../ops/observe.ts";
+import type { ObserverLog } from "../ops/observe.ts";
 import { reasonOf } from "../security/redaction.ts";
 
 /** Time limit of a shutdown, after which the process ends regardless: 9 s for deliveries in progress, the rest for all other parts. */
@@ -18,7 +18,7 @@ export class Closing {
   readonly #open: Part[] = [];
   #all: Promise<void> | undefined;
 
-  constructor(private readonly log: Log) {}
+  constructor(private readonly log: ObserverLog) {}
 
   /** Names of the open parts, in order of opening. */
   get open(): string[] {

@@ -22,7 +22,7 @@ export interface Store {
   readonly counters: Counters;
   readonly ledgers: Ledgers;
   /** Returns the incomplete QoS 2 messages of an MQTT session. @param clientId the session's client id */
-  incoming(clientId: string): Incoming;
+  incoming(clientId: string): IncomingStore;
   readonly leases: Leases;
   readonly queues: Queues;
   /** Warnings for the operator, for example that persistence is off. */
@@ -142,7 +142,7 @@ export interface IncomingEntry {
  * the MQTT session calls it. Both calls reject while the store is unavailable and may be retried: a rejected write may
  * have been applied fully, partly or not at all.
  */
-export interface Incoming {
+export interface IncomingStore {
   all(): Promise<Map<number, IncomingEntry>>;
   /** Sets `entries`, replacing existing ones, and deletes `removed`, which may be absent. Durable when it resolves. */
   write(entries: ReadonlyMap<number, IncomingEntry>, removed: readonly number[]): Promise<void>;

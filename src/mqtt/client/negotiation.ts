@@ -9,7 +9,7 @@
 export type ProtocolVersion = 4 | 5;
 
 /** Outcome of one failed attempt. */
-export interface Attempt {
+export interface ConnectAttempt {
   /** CONNACK arrived, or the broker refused the connection. */
   answered: boolean;
   /** No connection was made at the transport level, which says nothing about versions. */
@@ -53,7 +53,7 @@ export class Negotiation {
     this.#switches = 0;
   }
 
-  failed({ answered, transportFailed, refusedVersion }: Attempt): void {
+  failed({ answered, transportFailed, refusedVersion }: ConnectAttempt): void {
     if (this.#fixed) return;
     if (transportFailed) {
       this.#unsure ||= this.#proven === undefined;

@@ -6,15 +6,15 @@
 import type { Aedes, Client, PublishPacket } from "aedes";
 import type { LevelPersistence } from "aedes-persistence-level";
 
-type Done = (error?: Error | null) => void;
-type Publish = (packet: PublishPacket, client: Client | Done | null, done?: Done) => void;
+type AedesCallback = (error?: Error | null) => void;
+type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
 
 export function acknowledgeWhenStored(aedes: Aedes, persistence: LevelPersistence): void {
   /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
   const whenStored = new WeakMap<object, () => void>();
   /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
   const published = new WeakMap<object, Promise<Error | null | undefined>>();
-  const broker = aedes as unknown as { publish: Publish };
+  const broker = aedes as unknown as { publish: PublishMethod };
 
   const store = persistence.outgoingEnqueueCombi.bind(persistence);
   persistence.outgoingEnqueueCombi = async (subscriptions, packet) => {

@@ -154,10 +154,10 @@ async function listen(server: Server, host: string, port: number): Promise<boole
   }
 }
 
-type Authenticate = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
+type AuthenticateClient = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
 
 /** @param password undefined: any client may connect */
-function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): Authenticate {
+function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): AuthenticateClient {
   return (client, givenUser, givenPassword, done) => {
     const given = givenPassword?.toString() ?? "";
     const isOwn = constantTimeEqual(given, own.password);

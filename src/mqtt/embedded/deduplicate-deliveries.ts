@@ -13,11 +13,11 @@ interface Delivered {
   brokerId?: string;
   brokerCounter?: number;
 }
-type Deliver = (packet: Delivered, done: () => void) => void;
+type DeliverPacket = (packet: Delivered, done: () => void) => void;
 
 /** Call at CONNECT, before the client's subscriptions are set up. */
 export function deduplicateDeliveries(client: Client): void {
-  const internals = client as unknown as { duplicates: object; deliver0: Deliver; deliverQoS: Deliver };
+  const internals = client as unknown as { duplicates: object; deliver0: DeliverPacket; deliverQoS: DeliverPacket };
   const seen = new Set<string>();
   let current = "";
   /** Aedes reads the last counter of a broker here, and drops the message unless that is lower than its own. */
@@ -30,7 +30,7 @@ export function deduplicateDeliveries(client: Client): void {
     },
   });
   const knowing =
-    (deliver: Deliver): Deliver =>
+    (deliver: DeliverPacket): DeliverPacket =>
     (packet, done) => {
       current = `${packet.brokerId}:${packet.brokerCounter}`;
       deliver(packet, done);

@@ -30,9 +30,9 @@ export interface ReceiveLimits {
 
 const ACKNOWLEDGEMENTS = new Set(["puback", "pubrec", "pubcomp"]);
 
-type Sender = (packet: { cmd: string; messageId?: number }, callback?: () => void, ...rest: unknown[]) => void;
+type PacketSender = (packet: { cmd: string; messageId?: number }, callback?: () => void, ...rest: unknown[]) => void;
 
-interface Entry {
+interface HeldAcknowledgement {
   packet: IPublishPacket;
   durable: boolean;
   /** Sends the held acknowledgement; absent until MQTT.js requests it on this connection. */
@@ -41,9 +41,9 @@ interface Entry {
 
 export class Acknowledger {
   /** Unacknowledged QoS 1 and 2 messages by packet identifier; QoS 2 until PUBREL. At most 65,535. */
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new Map<number, HeldAcknowledgement>();
   /** Acknowledgements due on this connection, in order of arrival. */
-  #line: Entry[] = [];
+  #line: HeldAcknowledgement[] = [];
   #pending = 0;
   #pendingBytes = 0;
   #resume: (() => void)[] = [];
@@ -75,7 +75,7 @@ export class Acknowledger {
   }
 
   attach(client: MqttClient): void {
-    const internals = client as unknown as { _sendPacket: Sender };
+    const internals = client as unknown as { _sendPacket: PacketSender };
     if (typeof internals._sendPacket !== "function") throw new Error("MQTT.js has no _sendPacket: pin its version");
     const send = internals._sendPacket.bind(client);
     internals._sendPacket = (packet, callback, ...rest) => {
@@ -135,13 +135,13 @@ export class Acknowledger {
       if (!this.#line.includes(known)) this.#line.push(known);
       return;
     }
-    const entry: Entry = { packet, durable: false, send: undefined };
+    const entry: HeldAcknowledgement = { packet, durable: false, send: undefined };
     this.#entries.set(id, entry);
     this.#line.push(entry);
     this.#take(packet, entry);
   }
 
-  #take(packet: IPublishPacket, entry: Entry | undefined): void {
+  #take(packet: IPublishPacket, entry: HeldAcknowledgement | undefined): void {
     const bytes = packet.payload.length;
     this.#pending++;
     this.#pendingBytes += bytes;

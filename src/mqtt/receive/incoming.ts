@@ -62,7 +62,7 @@ interface Known extends Identity {
   connection?: number;
 }
 
-interface Publish {
+interface PublishStep {
   packetId: number;
   digest: string;
   receivedAt: number;
@@ -72,7 +72,7 @@ interface Publish {
   end(identity: Identity): void;
 }
 
-interface Release {
+interface ReleaseStep {
   packetId: number;
   end(): void;
 }
@@ -86,9 +86,9 @@ export class Incoming {
   /** The stored entries; undefined until they are read. */
   #known: Map<number, Known> | undefined;
   /** Steps in order of arrival. At most the messages in progress, and one PUBREL per identifier. */
-  #steps: (Publish | Release)[] = [];
+  #steps: (PublishStep | ReleaseStep)[] = [];
   /** Waiting PUBRELs that are not followed by a PUBLISH with the same identifier. */
-  readonly #releases = new Map<number, Release>();
+  readonly #releases = new Map<number, ReleaseStep>();
   #connection = 0;
   #resumed = false;
   #flushing = false;
@@ -135,7 +135,7 @@ export class Incoming {
     this.#stopped = true;
   }
 
-  #add(step: Publish | Release): void {
+  #add(step: PublishStep | ReleaseStep): void {
     this.#steps.push(step);
     if (this.#flushing) return;
     this.#flushing = true;
@@ -165,7 +165,7 @@ export class Incoming {
     return this.options.entries.all();
   }
 
-  #apply(batch: (Publish | Release)[], known: Map<number, Known>) {
+  #apply(batch: (PublishStep | ReleaseStep)[], known: Map<number, Known>) {
     const changed = new Set<number>();
     const ends = batch.map((step) => {
       const { packetId } = step;
@@ -212,7 +212,7 @@ export class Incoming {
  * message before its PUBREL. A broker that has given up the first message reuses it all the same, on one connection
  * without DUP: such a PUBLISH counts as new, because a duplicate is better than a loss.
  */
-function isSame(known: Known, { digest, dup, resumed, connection }: Publish): boolean {
+function isSame(known: Known, { digest, dup, resumed, connection }: PublishStep): boolean {
   return known.digest === digest && (dup || (resumed && known.connection !== connection));
 }
 

@@ -19,7 +19,7 @@ export interface SubscriptionRequestsOptions {
   connected(): boolean;
 }
 
-type Done = (error?: unknown, granted?: unknown, packet?: unknown) => void;
+type RequestCallback = (error?: unknown, granted?: unknown, packet?: unknown) => void;
 
 const ACK_MS = 10_000;
 /** SUBSCRIBE and UNSUBSCRIBE packets in flight at once. */
@@ -59,7 +59,7 @@ export class SubscriptionRequests {
   }
 
   /** Sends a request and waits for its acknowledgement. @param onAnswer called at SUBACK with its reason code */
-  async ask(key: string, send: (done: Done) => void, onAnswer?: (code: number) => void): Promise<Answer> {
+  async ask(key: string, send: (done: RequestCallback) => void, onAnswer?: (code: number) => void): Promise<Answer> {
     const answer = this.#send(send);
     this.#asked.set(this.options.client().getLastMessageId(), { key, onAnswer });
     this.isolation.sent(key);
@@ -94,7 +94,7 @@ export class SubscriptionRequests {
     return this.isolation.hasAnswered && this.options.connected();
   }
 
-  #send(call: (done: Done) => void): Promise<Answer> {
+  #send(call: (done: RequestCallback) => void): Promise<Answer> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve({ timedOut: true }), ACK_MS);
       call((error, granted) => {

@@ -1,4 +1,4 @@
-import type { Incoming } from "../store.ts";
+import type { IncomingStore } from "../store.ts";
 import type { Database } from "./database.ts";
 
 export const INCOMING_TABLE = `
@@ -20,17 +20,17 @@ INSERT INTO causeway.incoming AS i
 ON CONFLICT (lane, packet_id) DO UPDATE
   SET id = excluded.id, received_at = excluded.received_at, digest = excluded.digest`;
 
-interface Row {
+interface IncomingRow {
   packet_id: number;
   id: string;
   received_at: string;
   digest: string;
 }
 
-export function embeddedIncoming(database: Database, clientId: string): Incoming {
+export function embeddedIncoming(database: Database, clientId: string): IncomingStore {
   return {
     async all() {
-      const { rows } = await database.query<Row>(
+      const { rows } = await database.query<IncomingRow>(
         "SELECT packet_id, id, received_at, digest FROM causeway.incoming WHERE lane = $1",
         [clientId],
       );

@@ -12,28 +12,28 @@ CREATE TABLE IF NOT EXISTS causeway.record (
   PRIMARY KEY (collection, id)
 )`;
 
-interface Row {
+interface RecordRow {
   id: string;
   version: number;
   value: string;
 }
 
-const parse = <T>({ id, version, value }: Row): Versioned<T> => ({ id, version, value: JSON.parse(value) as T });
+const parse = <T>({ id, version, value }: RecordRow): Versioned<T> => ({ id, version, value: JSON.parse(value) as T });
 
-type Listener = (id: string | undefined) => void;
+type RecordListener = (id: string | undefined) => void;
 
 /** Change notices within the process: no other process can open the data directory, and no notice is ever lost. */
 export class Watchers {
   readonly #log: StoreLog;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #listeners = new Map<string, Set<RecordListener>>();
 
   constructor(log: StoreLog) {
     this.#log = log;
   }
 
-  add(collection: string, listener: Listener): () => Promise<void> {
+  add(collection: string, listener: RecordListener): () => Promise<void> {
     // Wrapped, so that the same function passed twice counts as two listeners.
-    const entry: Listener = (id) => listener(id);
+    const entry: RecordListener = (id) => listener(id);
     const listeners = this.#listeners.get(collection) ?? new Set();
     listeners.add(entry);
     this.#listeners.set(collection, listeners);
@@ -65,21 +65,21 @@ export function embeddedRecords<T>(database: Database, watchers: Watchers, colle
     async get(id) {
       // PostgreSQL's text cannot hold U+0000, so no record has such an id; a path may contain it as %00.
       if (id.includes("\u0000")) return undefined;
-      const { rows } = await database.query<Row>(
+      const { rows } = await database.query<RecordRow>(
         "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id = $2",
         [collection, id],
       );
       return rows[0] && parse<T>(rows[0]);
     },
     async list({ after = "", limit }) {
-      const { rows } = await database.query<Row>(
+      const { rows } = await database.query<RecordRow>(
         "SELECT id, version, value FROM causeway.record WHERE collection = $1 AND id > $2 ORDER BY id LIMIT $3",
         [collection, after, limit],
       );
       return rows.map(parse<T>);
     },
     async all() {
-      const { rows } = await database.query<Row>(
+      const { rows } = await database.query<RecordRow>(
         "SELECT id, version, value FROM causeway.record WHERE collection = $1 ORDER BY id",
         [collection],
       );

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { Incoming, IncomingEntry } from "../store.ts";
+import type { IncomingEntry, IncomingStore } from "../store.ts";
 import { pairs, script } from "./script.ts";
 
 const ALL = "return redis.call('HGETALL', KEYS[1])";
@@ -7,7 +7,7 @@ const PUT = "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i 
 const REMOVE = "for i = 1, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end";
 
 /** Stores each session as one hash: HGETALL and HSET stay small, because at most 65,535 messages are incomplete. */
-export function redisIncoming(client: Redis, prefix: string, clientId: string): Incoming {
+export function redisIncoming(client: Redis, prefix: string, clientId: string): IncomingStore {
   const key = `${prefix}:p:${clientId}`;
   const all = script(client, "incomingAll", 1, ALL);
   const put = script(client, "incomingPut", 1, PUT);

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { StoreLog } from "../log.ts";
 
-type Listener = (id: string | undefined) => void;
+type NoticeListener = (id: string | undefined) => void;
 
 /**
  * Change notices over pub/sub on one subscriber connection. Notices published while the connection was down are lost,
@@ -10,7 +10,7 @@ type Listener = (id: string | undefined) => void;
 export class Notices {
   readonly #client: Redis;
   readonly #log: StoreLog;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #listeners = new Map<string, Set<NoticeListener>>();
   #connected = false;
 
   constructor(client: Redis, log: StoreLog) {
@@ -24,9 +24,9 @@ export class Notices {
   }
 
   /** Resolves once Redis has confirmed the subscription; waits while Redis is unavailable. */
-  async watch(channel: string, listener: Listener): Promise<() => Promise<void>> {
+  async watch(channel: string, listener: NoticeListener): Promise<() => Promise<void>> {
     // Wrapped, so that the same function passed twice counts as two listeners.
-    const entry: Listener = (id) => listener(id);
+    const entry: NoticeListener = (id) => listener(id);
     const listeners = this.#listeners.get(channel) ?? new Set();
     listeners.add(entry);
     this.#listeners.set(channel, listeners);

@@ -161,7 +161,7 @@ const OUTAGE_NOTICED_MS = 250;
 /** Pauses a queue as BullMQ's rate limit does: the counter exceeds every possible limit. */
 const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;
 
-interface QueueParts {
+interface RedisQueueParts {
   commands: Redis;
   workers: Redis;
   prefix: string;
@@ -170,7 +170,7 @@ interface QueueParts {
   outage: OutageLog;
 }
 
-function redisQueues({ commands, workers, prefix, server, log, outage }: QueueParts): Queues {
+function redisQueues({ commands, workers, prefix, server, log, outage }: RedisQueueParts): Queues {
   const digest = new ErrorDigest(log);
   const setLimiter = script(commands, "setLimiter", 1, SET_LIMITER);
   return queuesOn<RedisQueueBackend, Redis>({

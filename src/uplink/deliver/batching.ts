@@ -26,7 +26,7 @@ export function jobsAtOnce({ concurrency, batch }: Pick<Webhook, "concurrency" |
   return batch ? Math.min(batch.maxSize * (concurrency + 1), MAX_JOBS) : concurrency;
 }
 
-interface Item {
+interface BatchItem {
   id: string;
   event: Buffer;
   attempt: number;
@@ -49,7 +49,7 @@ export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
 /** Creates the batches of one webhook. */
 export function createBatches({ send, eventSource, brake }: BatchesOptions): Batches {
   const requests = createRequests(eventSource);
-  const waiting: Item[] = [];
+  const waiting: BatchItem[] = [];
   let waitingBytes = 0;
   let heldBytes = 0;
   let isBraked = false;
@@ -83,7 +83,7 @@ export function createBatches({ send, eventSource, brake }: BatchesOptions): Bat
   }
 
   /** Removes and returns the oldest events: as many as a body may hold, at least one. */
-  function take(maxSize: number): Item[] {
+  function take(maxSize: number): BatchItem[] {
     let [count, bytes] = [0, 0];
     while (count < Math.min(maxSize, waiting.length)) {
       const size = waiting[count]!.event.length + 1;
@@ -95,7 +95,7 @@ export function createBatches({ send, eventSource, brake }: BatchesOptions): Bat
     return waiting.splice(0, count);
   }
 
-  async function sendBatch(items: Item[]): Promise<void> {
+  async function sendBatch(items: BatchItem[]): Promise<void> {
     running++;
     const [id, at] = [newId("batch"), Date.now()];
     const attempt = Math.max(...items.map((item) => item.attempt));
@@ -163,7 +163,7 @@ function wantsNoMore(result: AttemptResult): boolean {
  */
 function failedIds(
   { statusCode, responseBody = "", responseTruncated }: AttemptResult,
-  items: Item[],
+  items: BatchItem[],
 ): Set<unknown> | undefined {
   if (statusCode !== 200 || !responseBody.includes('"failed"')) return undefined;
   if (responseTruncated)

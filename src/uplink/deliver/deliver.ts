@@ -3,7 +3,7 @@ import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { Prepare } from "../expressions/apply.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { postpone } from "../queue/delivery-queue.ts";
-import { type Deliver, type DeliveredMessage, fromJob, type Attempt as Recorded } from "../queue/job.ts";
+import { type Deliver, type DeliveredMessage, fromJob, type AttemptEntry as Recorded } from "../queue/job.ts";
 import { createAttempt } from "./attempt.ts";
 import { type CallOptions, type CallWebhook, createCall } from "./call.ts";
 import { withHealth } from "./health.ts";

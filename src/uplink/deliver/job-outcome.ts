@@ -3,14 +3,14 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult, Decision } from "../attempt.ts";
 import { logAttempt, withoutBody } from "../queue/attempt-log.ts";
 import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
-import type { Attempt, QueuedJob } from "../queue/job.ts";
+import type { AttemptEntry, QueuedJob } from "../queue/job.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 
 /** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
 export class RetryLater extends Error {
   constructor(
     readonly delayMs: number,
-    attempt: Attempt,
+    attempt: AttemptEntry,
   ) {
     super(JSON.stringify(withoutBody(attempt)));
     // BullMQ stores the stack of each failure: the attempt is more useful there than a stack trace.
@@ -19,7 +19,7 @@ export class RetryLater extends Error {
 }
 
 /** Ends a job as decided. @returns the attempt, which is stored with the succeeded job */
-export async function endJob(job: QueuedJob, decision: Decision, attempt: Attempt): Promise<Attempt> {
+export async function endJob(job: QueuedJob, decision: Decision, attempt: AttemptEntry): Promise<AttemptEntry> {
   switch (decision.kind) {
     case "delivered":
       return attempt;
@@ -40,7 +40,7 @@ export function awaitPause(): never {
 }
 
 /** Returns the error of the last attempt, which makes the job a dead letter. */
-function dead(attempt: Attempt): Error {
+function dead(attempt: AttemptEntry): Error {
   const error = permanentFailure(JSON.stringify(withoutBody(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;
@@ -56,7 +56,7 @@ export function backoff(_attemptsMade: number, _type?: string, error?: Error): n
  * @param at start of the call, in milliseconds since the epoch
  * @param webhook the registration used for the call
  */
-export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): Attempt {
+export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): AttemptEntry {
   const { responseBody, accessToken } = result;
   return {
     at: new Date(at).toISOString(),

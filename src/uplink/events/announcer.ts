@@ -2,7 +2,7 @@
 import { newId } from "../../message.ts";
 import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
 import type { Notice } from "../health/circuit-breaker.ts";
-import { type Attempt, type DeliveredMessage, type DeliveryJob, toJobData } from "../queue/job.ts";
+import { type AttemptEntry, type DeliveredMessage, type DeliveryJob, toJobData } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
 
 /** Topic prefix of the events: `causeway/events/<type>/<webhook id>`. */
@@ -24,7 +24,7 @@ export interface DeadLetterData extends EventData {
   messageId: string;
   topic: string;
   attempts: number;
-  lastAttempt: Attempt;
+  lastAttempt: AttemptEntry;
   /** Further dead letters of this webhook since its previous event, without an event of their own. */
   suppressed: number;
 }
@@ -94,7 +94,7 @@ export function createAnnouncer({ webhooks, addJobs, publish, source, onAnnounce
 export interface DeadLetter {
   message: DeliveredMessage;
   attempts: number;
-  lastAttempt: Attempt;
+  lastAttempt: AttemptEntry;
   suppressed: number;
 }
 

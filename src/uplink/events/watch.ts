@@ -4,7 +4,7 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { BreakerPolicy, Notice } from "../health/circuit-breaker.ts";
 import { EndpointHealth } from "../health/endpoint-health.ts";
 import type { EndpointRecords } from "../health/health-records.ts";
-import type { Attempt, DeliveredMessage, DeliveryJob } from "../queue/job.ts";
+import type { AttemptEntry, DeliveredMessage, DeliveryJob } from "../queue/job.ts";
 import {
   type AnnouncerOptions,
   createAnnouncer,
@@ -81,7 +81,12 @@ export class EndpointWatch {
   }
 
   /** Announces a dead letter, unless it is an event itself. Never rejects. */
-  async deadLetter({ id }: Webhook, message: DeliveredMessage, attempts: number, lastAttempt: Attempt): Promise<void> {
+  async deadLetter(
+    { id }: Webhook,
+    message: DeliveredMessage,
+    attempts: number,
+    lastAttempt: AttemptEntry,
+  ): Promise<void> {
     if (!isOperational(message)) await this.#deadLetters.add(id, { message, attempts, lastAttempt });
   }
 

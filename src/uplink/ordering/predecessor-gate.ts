@@ -29,7 +29,7 @@ export interface PredecessorGateOptions {
 }
 
 /** A run that waits for the reducer: to pass, or for the promotion of its successors. */
-interface Waiting {
+interface WaitingRun {
   job: QueuedJob;
   token: string | undefined;
   proceed(): void;
@@ -46,7 +46,7 @@ const RETRY_MAX_MS = 1_000;
 export class PredecessorGate {
   #state = EMPTY_GATE;
   #lastRun = 0;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, WaitingRun>();
   readonly #endTimers = new Map<number, NodeJS.Timeout>();
   #stopped = false;
 

@@ -4,12 +4,12 @@
  * count, and all attempts before a redelivery.
  */
 import type { DeliveryQueue } from "./delivery-queue.ts";
-import type { Attempt, QueuedJob } from "./job.ts";
+import type { AttemptEntry, QueuedJob } from "./job.ts";
 
 /** Most attempts that the API returns, and that one row of the job's log holds. */
 const MAX_SHOWN = 50;
 
-export interface LoggedAttempt extends Omit<Attempt, "responseBody"> {
+export interface LoggedAttempt extends Omit<AttemptEntry, "responseBody"> {
   /** The first 1 KiB of the response as text, null when it was empty. */
   responseBody: string | null;
 }
@@ -19,24 +19,24 @@ interface AgainRow {
   /** Time of the retry or replay, RFC 3339. */
   again: string;
   /** Attempts that only the job itself held. */
-  attempts: Attempt[];
+  attempts: AttemptEntry[];
 }
 
-type Row = Attempt | AgainRow;
+type AttemptRow = AttemptEntry | AgainRow;
 
 /** Logs a call that used up no attempt. A failed write does not affect the delivery. */
-export async function logAttempt(job: QueuedJob, attempt: Attempt): Promise<void> {
+export async function logAttempt(job: QueuedJob, attempt: AttemptEntry): Promise<void> {
   await job.log(JSON.stringify(attempt)).catch(() => undefined);
 }
 
 /** Reads the recorded attempts, oldest first, at most the last MAX_SHOWN. */
-export async function readAttempts(queue: DeliveryQueue, job: QueuedJob): Promise<Attempt[]> {
+export async function readAttempts(queue: DeliveryQueue, job: QueuedJob): Promise<AttemptEntry[]> {
   const rows = await queue.logOf(job.id!);
   return merge([...rows.flatMap(parseRow).flatMap(attemptsOfRow), ...attemptsInJob(job)]);
 }
 
 /** Returns the last attempt if the job itself holds it; does not read the log. */
-export function lastInJob(job: QueuedJob): Attempt | undefined {
+export function lastInJob(job: QueuedJob): AttemptEntry | undefined {
   return attemptsInJob(job).at(-1);
 }
 
@@ -59,45 +59,45 @@ export async function lastAgain(queue: DeliveryQueue, jobId: string): Promise<nu
   return last && "again" in last ? Date.parse(last.again) : undefined;
 }
 
-export function toLogged({ responseBody, ...rest }: Attempt): LoggedAttempt {
+export function toLogged({ responseBody, ...rest }: AttemptEntry): LoggedAttempt {
   return { ...rest, responseBody: responseBody ?? null };
 }
 
-export function withoutBody({ responseBody: _responseBody, ...rest }: Attempt): Attempt {
+export function withoutBody({ responseBody: _responseBody, ...rest }: AttemptEntry): AttemptEntry {
   return rest;
 }
 
-function attemptsInJob(job: QueuedJob): Attempt[] {
+function attemptsInJob(job: QueuedJob): AttemptEntry[] {
   const traces = job.stacktrace ?? [];
   const failures = traces.length > 0 ? traces : job.failedReason ? [job.failedReason] : [];
-  const succeeded = job.returnvalue as Attempt | null | undefined;
+  const succeeded = job.returnvalue as AttemptEntry | null | undefined;
   return [...failures.flatMap(parseRow).flatMap(attemptsOfRow), ...(isAttempt(succeeded) ? [succeeded] : [])];
 }
 
 /** A failure outside the call itself, e.g. a stalled job, is not an attempt. */
-function parseRow(text: string): Row[] {
+function parseRow(text: string): AttemptRow[] {
   try {
-    const row = JSON.parse(text) as Row;
+    const row = JSON.parse(text) as AttemptRow;
     return isAttempt(row) || Array.isArray((row as AgainRow | null)?.attempts) ? [row] : [];
   } catch {
     return [];
   }
 }
 
-function attemptsOfRow(row: Row): Attempt[] {
+function attemptsOfRow(row: AttemptRow): AttemptEntry[] {
   return "again" in row ? row.attempts : [row];
 }
 
-function isAttempt(value: unknown): value is Attempt {
-  return typeof (value as Attempt | null | undefined)?.at === "string";
+function isAttempt(value: unknown): value is AttemptEntry {
+  return typeof (value as AttemptEntry | null | undefined)?.at === "string";
 }
 
 /** Identifies an attempt, which may be in the job and in its log: a process may die between the two writes. */
-function keyOf({ at, statusCode, error, durationMs }: Attempt): string {
+function keyOf({ at, statusCode, error, durationMs }: AttemptEntry): string {
   return [at, statusCode, error, durationMs].join();
 }
 
-function merge(attempts: Attempt[]): Attempt[] {
+function merge(attempts: AttemptEntry[]): AttemptEntry[] {
   const once = [...new Map(attempts.map((attempt) => [keyOf(attempt), attempt])).values()];
   return once.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-MAX_SHOWN);
 }

@@ -2,7 +2,7 @@
 import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
 import { type DeliveryFilter, type FilterInput, InvalidField, mayMatch, readFilter } from "./delivery-filter.ts";
 import type { DeliveryQueue, JobState } from "./delivery-queue.ts";
-import type { Attempt, DeliveryJob, QueuedJob } from "./job.ts";
+import type { AttemptEntry, DeliveryJob, QueuedJob } from "./job.ts";
 
 export type DeliveryStatus = "pending" | "active" | "retrying" | "succeeded" | "failed";
 
@@ -16,7 +16,7 @@ export interface Delivery {
   receivedAt: string;
   nextAttemptAt: string | null;
   finishedAt: string | null;
-  lastAttempt: Attempt | null;
+  lastAttempt: AttemptEntry | null;
   /** CloudEvents `type`. */
   type: string;
   /** The webhook's filter excluded the message: nothing was sent. */

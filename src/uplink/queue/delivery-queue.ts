@@ -4,7 +4,7 @@
  */
 import { DelayedError, Job, type Queue, RateLimitError, UnrecoverableError } from "bullmq";
 import { type DeliveryJob, JOB_OPTIONS, KEEP_LOGS, type PlacedJob, type QueuedJob } from "./job.ts";
-import { owedMs, type RateLimit } from "./rate-limit.ts";
+import { type CallRateLimit, owedMs } from "./rate-limit.ts";
 
 export type EndState = "failed" | "completed";
 export type JobState = "active" | "waiting" | "prioritized" | "delayed" | EndState;
@@ -128,7 +128,7 @@ export class DeliveryQueue {
    * all instances, which counts the jobs taken in a time window; a pause sets it to full. With a rate limit the pause
    * lasts at least until the jobs already taken would no longer exceed the rate.
    */
-  async pause(ms: number, rateLimit?: RateLimit): Promise<void> {
+  async pause(ms: number, rateLimit?: CallRateLimit): Promise<void> {
     if ((await this.queue.getRateLimitTtl(NO_LIMIT.max)) >= ms) return;
     const owed = rateLimit ? await owedMs(rateLimit, (taken) => this.queue.getRateLimitTtl(taken)) : 0;
     await this.queue.rateLimit(Math.ceil(Math.max(ms, owed)));
@@ -159,7 +159,7 @@ export class DeliveryQueue {
 }
 
 /** Worker option that applies a webhook's rate limit and makes {@link DeliveryQueue.pause} take effect. */
-export function limiterOf(rateLimit: RateLimit | undefined): { max: number; duration: number } {
+export function limiterOf(rateLimit: CallRateLimit | undefined): { max: number; duration: number } {
   return rateLimit ? { max: rateLimit.max, duration: rateLimit.perSeconds * 1_000 } : NO_LIMIT;
 }
 

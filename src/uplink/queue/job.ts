@@ -39,7 +39,7 @@ export function toJobData(message: DeliveredMessage): DeliveryJob {
 }
 
 /** Record of one call of a webhook. */
-export interface Attempt {
+export interface AttemptEntry {
   at: string;
   statusCode: number | null;
   /** `timeout`, `connection_refused`, …; null after a 2xx. */
@@ -111,4 +111,4 @@ export type Deliver = (
   job: QueuedJob,
   token: string | undefined,
   endpoint: Endpoint,
-) => Promise<Attempt | Filtered | null>;
+) => Promise<AttemptEntry | Filtered | null>;

@@ -1,6 +1,6 @@
 /** Arithmetic of a webhook's rate limit. */
 
-export interface RateLimit {
+export interface CallRateLimit {
   max: number;
   perSeconds: number;
 }
@@ -10,7 +10,7 @@ export interface RateLimit {
  * @param ttlIfTaken milliseconds left of the window if at least that many jobs were taken in it; otherwise 0 or less
  */
 export async function owedMs(
-  { max, perSeconds }: RateLimit,
+  { max, perSeconds }: CallRateLimit,
   ttlIfTaken: (count: number) => Promise<number>,
 ): Promise<number> {
   const windowMs = perSeconds * 1_000;

@@ -22,7 +22,7 @@ import {
   toReplay,
 } from "./replay.ts";
 
-interface Versioned<T> {
+interface VersionedRecord<T> {
   id: string;
   value: T;
   version: number;
@@ -30,8 +30,8 @@ interface Versioned<T> {
 
 /** Port to records in the store. */
 export interface ReplayRecords<T> {
-  get(id: string): Promise<Versioned<T> | undefined>;
-  all(): Promise<Versioned<T>[]>;
+  get(id: string): Promise<VersionedRecord<T> | undefined>;
+  all(): Promise<VersionedRecord<T>[]>;
   create(id: string, value: T): Promise<boolean>;
   replace(id: string, value: T, version: number): Promise<boolean>;
   remove(id: string): Promise<boolean>;
@@ -135,7 +135,7 @@ export class Replays {
     }
   }
 
-  async #find(webhookId: string, id: string): Promise<Versioned<ReplayRecord> | undefined> {
+  async #find(webhookId: string, id: string): Promise<VersionedRecord<ReplayRecord> | undefined> {
     const found = await this.options.records.get(id);
     return found?.value.webhookId === webhookId ? found : undefined;
   }

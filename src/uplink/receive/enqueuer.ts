@@ -22,7 +22,7 @@ export interface EnqueuerOptions {
   };
 }
 
-interface Item {
+interface PendingMessage {
   message: Message;
   webhookIds: string[];
   done: () => void;
@@ -36,7 +36,7 @@ const RETRY_MAX_MS = 1_000;
 const FINISH_MS = 500;
 
 export class Enqueuer {
-  #collecting: Item[] = [];
+  #collecting: PendingMessage[] = [];
   readonly #flushes = new Set<Promise<void>>();
   #stopped = false;
   /** Start times of the flushes in progress, oldest first; an old one reveals a stuck store. */
@@ -77,7 +77,7 @@ export class Enqueuer {
     }
   }
 
-  async #flush(batch: Item[]): Promise<void> {
+  async #flush(batch: PendingMessage[]): Promise<void> {
     const start = { at: Date.now() };
     this.#started.add(start);
     try {
@@ -96,7 +96,7 @@ export class Enqueuer {
   }
 
   /** Steps of a flush. They run concurrently, so the ledger adds no latency. */
-  #steps(batch: Item[]): FlushStep[] {
+  #steps(batch: PendingMessage[]): FlushStep[] {
     const { deliveries, ledger, destinations } = this.options;
     const adds = groupByWebhook(batch).map(({ webhookId, jobs }) => async () => {
       if (destinations.has(webhookId)) await deliveries.add(webhookId, jobs);
@@ -123,7 +123,7 @@ interface Group {
   jobs: { id: string; data: StoredMessage }[];
 }
 
-function groupByWebhook(batch: Item[]): Group[] {
+function groupByWebhook(batch: PendingMessage[]): Group[] {
   const groups = new Map<string, Group>();
   for (const { message, webhookIds } of batch) {
     const job = { id: message.id, data: toStored(message) };

@@ -17,7 +17,7 @@ export interface Copy {
   ids?: number[] | undefined;
 }
 
-interface Entry extends Assignment {
+interface RouteEntry extends Assignment {
   webhookId: string;
   leaving: boolean;
 }
@@ -28,7 +28,7 @@ interface Entry extends Assignment {
  * filter matches. There is exactly one such copy. The oldest filter counts because a new one may not be subscribed yet.
  */
 export class Router {
-  readonly #entries = new TopicIndex<Entry>();
+  readonly #entries = new TopicIndex<RouteEntry>();
 
   constructor(routes: Iterable<Route>, assignments: ReadonlyMap<string, Assignment>) {
     for (const { webhookId, topics, leaving = [] } of routes) {
@@ -52,10 +52,12 @@ export class Router {
     const entries = this.#entries.match(topic);
     const only = entries[0];
     if (!only) return [];
-    const isHere = ids?.length ? (entry: Entry) => ids.includes(entry.id) : (entry: Entry) => entry.session === session;
+    const isHere = ids?.length
+      ? (entry: RouteEntry) => ids.includes(entry.id)
+      : (entry: RouteEntry) => entry.session === session;
     if (entries.length === 1) return isHere(only) ? [only.webhookId] : undefined;
 
-    const oldest = new Map<string, Entry>();
+    const oldest = new Map<string, RouteEntry>();
     for (const entry of entries) {
       const other = oldest.get(entry.webhookId);
       if (!entry.leaving && (!other || entry.id < other.id)) oldest.set(entry.webhookId, entry);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Attempt, Negotiation } from "../../../src/mqtt/client/negotiation.ts";
+import { type ConnectAttempt, Negotiation } from "../../../src/mqtt/client/negotiation.ts";
 
-const nothing: Attempt = { answered: false, transportFailed: false, refusedVersion: false };
-const refused: Attempt = { ...nothing, answered: true, refusedVersion: true };
+const nothing: ConnectAttempt = { answered: false, transportFailed: false, refusedVersion: false };
+const refused: ConnectAttempt = { ...nothing, answered: true, refusedVersion: true };
 const silent = nothing;
-const unreachable: Attempt = { ...nothing, transportFailed: true };
-const wrongPassword: Attempt = { ...nothing, answered: true };
+const unreachable: ConnectAttempt = { ...nothing, transportFailed: true };
+const wrongPassword: ConnectAttempt = { ...nothing, answered: true };
 
-function after(...attempts: Attempt[]): Negotiation {
+function after(...attempts: ConnectAttempt[]): Negotiation {
   const negotiation = new Negotiation("auto");
   for (const attempt of attempts) negotiation.failed(attempt);
   return negotiation;

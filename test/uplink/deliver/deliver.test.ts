@@ -10,7 +10,7 @@ import { createDeliver, type DeliverPorts } from "../../../src/uplink/deliver/de
 import { backoff, RetryLater } from "../../../src/uplink/deliver/job-outcome.ts";
 import type { Call } from "../../../src/uplink/egress/exchange.ts";
 import type { Prepared } from "../../../src/uplink/expressions/apply.ts";
-import type { Attempt, DeliveryJob } from "../../../src/uplink/queue/job.ts";
+import type { AttemptEntry, DeliveryJob } from "../../../src/uplink/queue/job.ts";
 import { newSecret } from "../../../src/uplink/request/signature.ts";
 import { DEFAULTS, type Webhook } from "../../../src/webhooks/webhook.ts";
 import { testHealth } from "../health/health-records-support.ts";
@@ -42,7 +42,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
   const rests: number[] = [];
   const deadLetters: number[] = [];
   const delayedTo: number[] = [];
-  const logged: Attempt[] = [];
+  const logged: AttemptEntry[] = [];
   const filtered: string[] = [];
   const registered = () => (changes ? { ...webhook, ...changes } : undefined);
   const { health, disabled } = testHealth(registered);
@@ -124,7 +124,7 @@ describe("a delivery attempt", () => {
     const { run } = setup({ ...answered(404), responseBody, accessToken: "acc3ss-token" }, { headers, auth });
     const error = await run(2).catch((caught: unknown) => caught);
     assert.ok(error instanceof UnrecoverableError);
-    const kept: Attempt = JSON.parse(error.stack!);
+    const kept: AttemptEntry = JSON.parse(error.stack!);
     assert.equal(kept.responseBody, "Bearer ********, ********, ********, ********");
     assert.doesNotMatch(error.stack! + error.message, /acc3ss/);
   });
