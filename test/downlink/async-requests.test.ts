@@ -6,8 +6,9 @@ import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
 import { Database } from "../../src/store/embedded/database.ts";
-import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
+import { embeddedRecords, RECORDS_TABLE } from "../../src/store/embedded/records.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
+import { Watchers } from "../../src/store/watchers.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 
 const log = { info() {}, warn() {}, error() {} };
