@@ -1,0 +1,59 @@
+import { Qlobber } from "qlobber";
+import { MAX_TOPIC_BYTES } from "../../topic.ts";
+
+export interface Subscription {
+  topic: string;
+  qos: number;
+}
+
+export type SessionSubscription = Subscription & { clientId: string };
+
+/** The subscriptions of all stored sessions, in memory: those by client, and by topic those that messages are stored for. */
+export class SubscriptionIndex {
+  readonly #sessions = new Map<string, Map<string, SessionSubscription>>();
+  /** Without QoS 0, whose messages are not stored. */
+  readonly #trie = new Qlobber<SessionSubscription>({
+    separator: "/",
+    wildcard_one: "+",
+    wildcard_some: "#",
+    match_empty_levels: true,
+    max_words: MAX_TOPIC_BYTES + 1,
+  });
+
+  add(clientId: string, { topic, ...options }: Subscription): void {
+    this.remove(clientId, topic);
+    const subscription = { clientId, topic, ...options };
+    const filters = this.#sessions.get(clientId) ?? new Map();
+    this.#sessions.set(clientId, filters.set(topic, subscription));
+    if (subscription.qos > 0) this.#trie.add(topic, subscription);
+  }
+
+  remove(clientId: string, topic: string): void {
+    const filters = this.#sessions.get(clientId);
+    const known = filters?.get(topic);
+    if (!filters || !known) return;
+    if (known.qos > 0) this.#trie.remove(topic, known);
+    filters.delete(topic);
+    if (filters.size === 0) this.#sessions.delete(clientId);
+  }
+
+  byClient(clientId: string): Subscription[] {
+    return [...(this.#sessions.get(clientId)?.values() ?? [])].map(({ clientId: _, ...subscription }) => subscription);
+  }
+
+  byTopic(topic: string): SessionSubscription[] {
+    const found = [...this.#trie.match(topic)];
+    // [MQTT-4.7.2-1]; the trie does not implement this rule.
+    return topic.startsWith("$") ? found.filter(({ topic: filter }) => !/^[+#]/.test(filter)) : found;
+  }
+
+  *clientsOf(filter: string): Generator<string> {
+    for (const [clientId, filters] of this.#sessions) if (filters.has(filter)) yield clientId;
+  }
+
+  count(): { subsCount: number; clientsCount: number } {
+    let subsCount = 0;
+    for (const filters of this.#sessions.values()) for (const { qos } of filters.values()) if (qos > 0) subsCount += 1;
+    return { subsCount, clientsCount: this.#sessions.size };
+  }
+}
