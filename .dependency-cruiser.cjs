@@ -32,7 +32,8 @@ module.exports = {
       from: { path: "^src/(main|demo/demo|uplink/expressions/sandbox-child)\\.ts$" },
       to: {
         path: "^src/",
-        pathNot: "^src/(main|demo/demo|uplink/expressions/sandbox-child)\\.ts$|\\.d\\.ts$",
+        // bullmq-sqlite: a library that nothing uses yet; its thread is loaded by URL.
+        pathNot: "^src/(main|demo/demo|uplink/expressions/sandbox-child)\\.ts$|^src/bullmq-sqlite/|\\.d\\.ts$",
         reachable: false,
       },
     },
@@ -114,6 +115,26 @@ module.exports = {
       ],
     ]),
     {
+      name: "bullmq-sqlite-stands-alone",
+      comment: "A library that could be published on its own; only store/ may use it, through its index.",
+      severity: "error",
+      from: { path: "^src/bullmq-sqlite/" },
+      to: { path: "^src/", pathNot: "^src/bullmq-sqlite/" },
+    },
+    {
+      name: "bullmq-sqlite-in-store",
+      comment: "Queues come from the store's port.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(bullmq-sqlite|store)/" },
+      to: { path: "^src/bullmq-sqlite/" },
+    },
+    {
+      name: "bullmq-sqlite-has-an-index",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/bullmq-sqlite/" },
+      to: { path: "^src/bullmq-sqlite/", pathNot: "^src/bullmq-sqlite/index\\.ts$" },
+    },
+    {
       name: "adapters-know-no-flow",
       comment:
         "mqtt/ and store/ serve both flows and import no code of them; types of the ports they implement are allowed.",
@@ -191,7 +212,7 @@ module.exports = {
       comment:
         "Queues and workers come from the store's port. The flows may throw BullMQ's errors; others only use its types.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/(store|uplink|downlink)/" },
+      from: { path: "^src/", pathNot: "^src/(store|uplink|downlink|bullmq-sqlite)/" },
       to: { path: npm("bullmq"), dependencyTypesNot: ["type-only"] },
     },
   ],

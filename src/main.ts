@@ -8,13 +8,12 @@ import { CannotStartError } from "./errors.ts";
 import { type ApiKey, resolveApiKey } from "./keys/api-key.ts";
 import { logConsole, openLog } from "./ops/log.ts";
 import { banner } from "./process/banner.ts";
+import { PROCESS_STOP_MS } from "./process/shutdown.ts";
 import { hideSecrets, reasonOf } from "./security/redaction.ts";
 import { enterDataDir } from "./store/data-dir.ts";
 
 /** EX_CONFIG of sysexits.h: a restart without a change would fail again. */
 const EX_CONFIG = 78;
-/** Time limit of a shutdown: 9 s for deliveries in progress, the rest for all other parts. */
-const STOP_MS = 15_000;
 
 // A burst of messages leaves garbage in the old space, and V8 lets the heap double before it collects: with this flag
 // the process grows by a third instead. Measured with a backlog of 100,000: 50 MB instead of 200, at the same intake
@@ -47,7 +46,7 @@ const starting = new AbortController();
 let bridge: Bridge | undefined;
 let outdated: Error | undefined;
 
-const grace = closeWithGrace({ delay: STOP_MS }, async ({ err, signal }) => {
+const grace = closeWithGrace({ delay: PROCESS_STOP_MS }, async ({ err, signal }) => {
   if (err) log.fatal({ err }, "crashed");
   else log.info({ signal }, "stopping");
   starting.abort(new Error("stopped while starting"));

@@ -1,237 +1,33 @@
-/** Handlers of the API operations; each passes the request to its flow. The names are the contract's operationIds. */
-import type { OutgoingHttpHeaders } from "node:http";
-import { Readable } from "node:stream";
-import type { FastifyReply, FastifyRequest } from "fastify";
-import type { AsyncRequests } from "../downlink/async-requests.ts";
-import { type BatchPorts, publishBatch, publishNow } from "../downlink/batch.ts";
-import { publishLines } from "../downlink/batch-stream.ts";
-import { publishMessage, storeMessage } from "../downlink/messages.ts";
-import type { Outbox } from "../downlink/outbox.ts";
-import type { Publish } from "../downlink/publish.ts";
-import { PLACEHOLDER, prepareRequest } from "../downlink/request.ts";
-import type { FindRetained, ReadRetained, ReadSeveral } from "../downlink/retained.ts";
-import { listRetained } from "../downlink/retained-list.ts";
-import type { StoredPublish } from "../downlink/stored-publish.ts";
-import { getRetained, publishToTopic } from "../downlink/topics.ts";
-import { fieldProblem, Problem } from "../errors.ts";
-import { unauthorized } from "../http/auth.ts";
+/** The handlers of the API, one file per tag of the contract. The names are the contract's operationIds. */
 import type { Handlers } from "../http/contract/index.ts";
-import { prefersAsync, RESPOND_ASYNC } from "../http/prefer.ts";
-import { type Caller, requirePublish, requireRate, requireRead } from "../keys/caller.ts";
-import type { Keys } from "../keys/keys.ts";
-import type { Streams } from "../live/sse.ts";
-import type { SyncRequests } from "../live/sync-requests.ts";
-import { topicFilterError } from "../topic.ts";
-import { checkResponseTopic } from "../webhooks/reply-topic.ts";
-import type { Webhook } from "../webhooks/webhook.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
+import { type KeyPorts, keyHandlers } from "./keys.ts";
+import { type MessagePorts, messageHandlers } from "./messages.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
+import { type RequestPorts, requestHandlers } from "./requests.ts";
+import { type StreamPorts, streamHandlers } from "./streams.ts";
+import { type TopicPorts, topicHandlers } from "./topics.ts";
 import { type WebhookPorts, webhookHandlers } from "./webhooks.ts";
 
-export interface HandlerPorts extends WebhookPorts, Omit<DeliveryPorts, "webhooks">, OperationsPorts {
-  publish: Publish;
-  readRetained: ReadRetained;
-  findRetained: FindRetained;
-  readSeveral: ReadSeveral;
-  outbox: Pick<Outbox, "accept" | "get" | "cancel">;
-  keys: Pick<Keys, "create" | "list" | "remove">;
-  streams: Pick<Streams, "open">;
-  requests: Pick<SyncRequests, "ask">;
-  storedRequests: Pick<AsyncRequests, "accept" | "get" | "cancel">;
-  /** The broker's protocol version; undefined before the first connection. */
-  protocol(): "5" | "3.1.1" | undefined;
-  /** Response topic of this instance, for requests without one. */
-  responseTopic: string;
-  /** All webhooks in this instance's record cache. */
-  registrations(): Webhook[];
-  /** Whether the API key of a request is still valid. */
-  isValid(request: FastifyRequest): boolean;
-  maxPayloadBytes: number;
-  /** The Problem that a known error of another part stands for; undefined for any other error. */
-  explain(error: unknown): Problem | undefined;
-}
-
-const JSON_TYPE = "application/json; charset=utf-8";
-const STORED_RESPONSE_TOPIC = `causeway/responses/${PLACEHOLDER}`;
-/** Keeps proxies from caching or buffering the stream. */
-const STREAM_HEADERS = {
-  "content-type": "text/event-stream",
-  "cache-control": "no-store",
-  "x-accel-buffering": "no",
-};
-
-/** Aborts when the client disconnects before the response is complete. */
-function whenGone(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once("close", () => {
-    if (!reply.raw.writableEnded) gone.abort();
-  });
-  return gone.signal;
-}
-
-/** Sends 202: the work is done later, and `location` reports its outcome. */
-function accepted(reply: FastifyReply, location: string, preferred: boolean): void {
-  reply.code(202).header("location", location);
-  if (preferred) reply.header("preference-applied", RESPOND_ASYNC);
-}
+export interface HandlerPorts
+  extends MessagePorts,
+    TopicPorts,
+    RequestPorts,
+    StreamPorts,
+    KeyPorts,
+    WebhookPorts,
+    Omit<DeliveryPorts, "webhooks">,
+    OperationsPorts {}
 
 export function createHandlers(ports: HandlerPorts): Handlers {
-  const { keys, outbox } = ports;
   return {
-    publishMessage: async (request, reply) => {
-      const { body, rawJson } = request;
-      requirePublish(request.caller, body.topic, "topic");
-      checkResponseTopic(body, ports.registrations, request.caller);
-      const async = prefersAsync(request.headers.prefer);
-      if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, ports);
-      const { maxPayloadBytes } = ports;
-      const stored = await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes });
-      accepted(reply, `/v1/messages/${stored.id}`, async);
-      return stored;
-    },
-    getMessage: (request) => visible(request.caller, outbox, request.params.id),
-    cancelMessage: async (request) => {
-      await visible(request.caller, outbox, request.params.id);
-      await outbox.cancel(request.params.id);
-      return undefined;
-    },
-
-    getRetained: async (request, reply) => {
-      const { topic } = request.params;
-      requireRead(request.caller, topic, "topic");
-      const { status, body, headers } = await getRetained(topic, request.headers["if-none-match"], ports.readRetained);
-      return reply.code(status).headers(headers).send(body);
-    },
-    publishToTopic: ({ caller, params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body, contentType: headers["content-type"], qos, retain, expirySeconds }, ports);
-    },
-    retainTopic: ({ caller, params: { topic }, query: { qos, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
-      const contentType = headers["content-type"];
-      return publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports);
-    },
-    // An empty retained message clears the topic (MQTT 5 section 3.3.1.3).
-    clearTopic: ({ caller, params: { topic }, query: { qos } }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports);
-    },
-
-    publishBatch: async (request, reply) => {
-      const { items } = request.routeOptions.config;
-      const batch = batchPorts(request, ports);
-      const body: unknown = request.body;
-      if (body instanceof Readable) {
-        const results = Readable.from(publishLines(body, items!.maxBytes, batch), { objectMode: false });
-        return reply.type("application/x-ndjson").send(results);
-      }
-      const answer = await publishBatch(request.body.messages, request.rawJson, batch);
-      return reply.type("application/json; charset=utf-8").send(answer);
-    },
-    listRetained: ({ query, caller }) =>
-      listRetained(query, { ...ports, check: (filter) => requireRead(caller, filter, "query.filter") }),
-    sendRequest: async (request, reply) => {
-      const { body, rawJson, caller } = request;
-      const { protocol, maxPayloadBytes } = ports;
-      const async = prefersAsync(request.headers.prefer);
-      // A topic of this instance only, so that no other instance receives the response; any instance may receive the
-      // response to a stored request.
-      const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
-      const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
-      requirePublish(caller, prepared.message.topic, "topic");
-      if (body.responseTopic !== undefined) {
-        requireRead(caller, prepared.responseTopic, "responseTopic");
-        checkResponseTopic(prepared.message, ports.registrations, caller);
-      }
-      reply.type(JSON_TYPE);
-      if (async) {
-        const state = await ports.storedRequests.accept(prepared, body.expirySeconds);
-        accepted(reply, `/v1/requests/${prepared.id}`, async);
-        return reply.send(state);
-      }
-      const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
-      prepared.message.expirySeconds = expirySeconds;
-      const answer = await ports.requests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply));
-      requireValid(request, ports);
-      return reply.send(answer);
-    },
-    getRequest: async ({ params, caller }, reply) => {
-      const state = await ports.storedRequests.get(params.id, (topic) => caller.mayPublish(topic));
-      return reply.type(JSON_TYPE).send(state);
-    },
-    cancelRequest: async ({ params, caller }) => {
-      await ports.storedRequests.cancel(params.id, (topic) => caller.mayPublish(topic));
-      return undefined;
-    },
-    openStream: async (request, reply) => {
-      const { caller, query } = request;
-      const topics = [query.topic].flat();
-      for (const [i, topic] of topics.entries()) {
-        const wrong = topicFilterError(topic);
-        if (wrong) throw fieldProblem("invalid_topic_filter", `query.topic[${i}]`, wrong);
-        requireRead(caller, topic, `query.topic[${i}]`);
-      }
-      const start = () => {
-        reply.hijack();
-        const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as OutgoingHttpHeaders;
-        return reply.raw.writeHead(200, headers);
-      };
-      await ports.streams.open(topics, start, () => ports.isValid(request));
-      return reply;
-    },
-    createKey: async (request, reply) => {
-      const key = await keys.create(request.body);
-      reply.header("location", `/v1/keys/${key.id}`);
-      return key;
-    },
-    listKeys: (request) => keys.list(request.query),
-    deleteKey: async (request) => {
-      await keys.remove(request.params.id);
-      return undefined;
-    },
-
+    ...messageHandlers(ports),
+    ...topicHandlers(ports),
+    ...requestHandlers(ports),
+    ...streamHandlers(ports),
+    ...keyHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
-
     ...operationsHandlers(ports),
   };
-}
-
-/** Ports of a batch for the caller of the request. */
-function batchPorts(request: FastifyRequest, ports: HandlerPorts): BatchPorts {
-  const { caller } = request;
-  const async = prefersAsync(request.headers.prefer);
-  return {
-    faults: request.routeOptions.config.items!.faults,
-    publishOne: (input, rawJson) => {
-      checkResponseTopic(input, ports.registrations, caller);
-      if (!async && input.sendAt === undefined) return publishNow(input, rawJson, ports);
-      const { accept } = ports.outbox;
-      return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));
-    },
-    check: (topic, path) => requirePublish(caller, topic, path),
-    take: (count) => {
-      requireValid(request, ports); // a streamed body may last for hours
-      requireRate(caller, count);
-    },
-    once: request.onceALine,
-    refusal: (error) => {
-      const problem = error instanceof Problem ? error : ports.explain(error);
-      if (problem) return problem;
-      request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");
-      return new Problem("internal_error", "the message could not be published", { cause: error });
-    },
-  };
-}
-
-/** Rejects a key that became invalid during a long request. @throws Problem unauthorized */
-function requireValid(request: FastifyRequest, { isValid }: Pick<HandlerPorts, "isValid">): void {
-  if (!isValid(request)) throw unauthorized("the key was withdrawn, or has expired, after the request began");
-}
-
-/** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
-async function visible(caller: Caller, outbox: HandlerPorts["outbox"], id: string): Promise<StoredPublish> {
-  const stored = await outbox.get(id);
-  if (!caller.mayPublish(stored.topic)) throw new Problem("not_found", `there is no stored message ${id}`);
-  return stored;
 }

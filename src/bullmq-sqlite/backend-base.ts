@@ -105,8 +105,9 @@ export class BackendBase extends EventEmitter {
   async readEvents(id: string, _blockTimeout: number): Promise<StreamReadRaw> {
     const { signal } = this.#blocking;
     let changed = () => {};
-    const stop = this.connection.onEvents(this.qualifiedName, () => changed());
-    signal.addEventListener("abort", () => changed(), { once: true });
+    const listener = () => changed();
+    const stop = this.connection.onEvents(this.qualifiedName, listener);
+    signal.addEventListener("abort", listener);
     try {
       const after = id === "$" ? await this.call<string>("lastEvent") : id;
       while (!signal.aborted) {
@@ -120,6 +121,7 @@ export class BackendBase extends EventEmitter {
       return null as unknown as StreamReadRaw;
     } finally {
       stop();
+      signal.removeEventListener("abort", listener);
     }
   }
 

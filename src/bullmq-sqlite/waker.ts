@@ -9,8 +9,8 @@ interface QueueWaits {
   readonly waiters: Set<() => void>;
 }
 
-/** Longest time that `setTimeout` takes. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** Timers do not follow a clock that is set while they run, as on a device that gets the time from the network. */
+const MAX_TIMEOUT_MS = 10_000;
 
 /**
  * Wakes idle workers without polling: at once when a job becomes ready, and by one timer for the delayed jobs of all

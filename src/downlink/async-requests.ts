@@ -6,23 +6,11 @@
 import { Problem } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
+import { ignoreNotFound } from "./pending-requests.ts";
 import { findRequest, type Prepared, responseJson } from "./request.ts";
-import {
-  cancelRecord,
-  dropAt,
-  type Failure,
-  failRecord,
-  isWaiting,
-  pastKeeping,
-  type RequestRecord,
-  requestFault,
-  requireOpen,
-  stateJson,
-  untilSweep,
-} from "./request-record.ts";
-import { type Accept, ShutForGood } from "./stored-publish.ts";
-
-export type { RequestRecord };
+import { cancelRecord, isWaiting, type RequestRecord, requireOpen, stateJson } from "./request-record.ts";
+import { RESPONSES_GATE } from "./response-gate.ts";
+import type { Accept } from "./stored-publish.ts";
 
 /** The response, stored separately from the record: responses may be large, and records are held in memory. */
 export interface StoredResponse {
@@ -38,20 +26,21 @@ export interface Responses {
 
 export interface AsyncRequestsOptions {
   cache: RecordCache<RequestRecord>;
+  pending: {
+    /** Number of requests without a response. */
+    readonly size: number;
+    /** The requests that await a response on this topic, in order of creation. */
+    waitingOn(topic: string): RequestRecord[];
+  };
   responses: Responses;
-  accept: Accept;
-  /** Withdraws the message; false if it has been, or may have been, published. */
-  withdraw(id: string): Promise<boolean>;
-  /** Called when the filters in {@link AsyncRequests.topics} have changed. */
-  onTopics(): void;
+  outbox: {
+    accept: Accept;
+    /** Withdraws the message; false if it has been, or may have been, published. */
+    withdraw(id: string): Promise<boolean>;
+  };
   onLate(message: Message): void;
-  /** Called for a request that an older version stored and this version would not accept. */
-  onSetAside(id: string, reason: string): void;
   maxPending: number;
 }
-
-/** Name of the outbox gate for requests: before the publish, the subscription for the response must be active. */
-export const RESPONSES_GATE = "answers";
 
 const DEFAULT_EXPIRY_SECONDS = 3_600;
 /** Includes ended requests, to leave room for a burst that the sweep has not removed yet. */
@@ -60,54 +49,7 @@ const MAX_RECORDS = 50_000;
 const NOTICE_MS = 2_000;
 
 export class AsyncRequests {
-  /** Requests without a response, by response topic, in order of creation. */
-  readonly #waiting = new Map<string, Map<string, RequestRecord>>();
-  /** Requests whose filters are kept, answered or not: otherwise each request would need a new subscription. */
-  readonly #cached = new Map<string, RequestRecord>();
-  #topics: string[] = [];
-  #sweep: NodeJS.Timeout | undefined;
-
   constructor(private readonly options: AsyncRequestsOptions) {}
-
-  /** The record cache must have been started. */
-  start(): void {
-    this.options.cache.onChange((ids) => this.#follow(ids));
-    this.#follow(new Set(this.options.cache.all().map(({ id }) => id)));
-    this.#sweepNext();
-  }
-
-  stop(): void {
-    clearTimeout(this.#sweep);
-  }
-
-  /** Aligned to the clock: all instances drop a topic at the same moment and so agree on the subscriptions. */
-  #sweepNext(): void {
-    this.#sweep = setTimeout(() => {
-      this.#sweepNext();
-      void this.#remove();
-    }, untilSweep(Date.now())).unref();
-  }
-
-  /**
-   * Ensures that the response topic of a request is among the {@link topics}, even if another instance has just
-   * accepted the request.
-   * @throws ShutForGood if the request has failed: the publishing instance ended before the outbox recorded the failure
-   */
-  async ensureCached(id: string): Promise<void> {
-    await this.options.cache.ensureCached(id);
-    const failed = this.options.cache.get(id)?.failed;
-    if (failed) throw new ShutForGood(failed.error);
-  }
-
-  /** Returns the filter subscribed for the response; undefined for an unknown request. */
-  filterOf(id: string): string | undefined {
-    return this.options.cache.get(id)?.filter;
-  }
-
-  /** Filters on which responses are expected. */
-  get topics(): readonly string[] {
-    return this.#topics;
-  }
 
   /**
    * Stores a request and queues its message in the outbox.
@@ -115,29 +57,23 @@ export class AsyncRequests {
    * @throws Problem rate_limited; also rejects with errors of the store
    */
   async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
-    const { cache: view, accept, maxPending } = this.options;
-    if (this.pending >= maxPending || view.size >= MAX_RECORDS) {
+    const { cache, pending, outbox, maxPending } = this.options;
+    if (pending.size >= maxPending || cache.size >= MAX_RECORDS) {
       const headers = { "retry-after": "10" };
-      throw new Problem("rate_limited", `${this.pending} requests wait for their answer`, { headers });
+      throw new Problem("rate_limited", `${pending.size} requests wait for their answer`, { headers });
     }
     const { id, message, responseTopic, filter, match, correlation } = request;
     const createdAt = Date.now();
     const expiresAt = createdAt + expirySeconds * 1_000;
     const record = { id, topic: message.topic, responseTopic, filter, match, correlation, createdAt, expiresAt };
-    await view.create(id, record);
+    await cache.create(id, record);
     try {
-      await accept(message, { expiresAt, before: RESPONSES_GATE });
+      await outbox.accept(message, { expiresAt, before: RESPONSES_GATE });
     } catch (error) {
-      await view.remove(id).catch(() => undefined); // otherwise it expires
+      await cache.remove(id).catch(() => undefined); // otherwise it expires
       throw error;
     }
     return stateJson(record, createdAt);
-  }
-
-  get pending(): number {
-    let count = 0;
-    for (const requests of this.#waiting.values()) count += requests.size;
-    return count;
   }
 
   /**
@@ -158,17 +94,12 @@ export class AsyncRequests {
    * @throws Problem not_found, conflict
    */
   async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
-    const { cache: view, withdraw } = this.options;
+    const { cache, outbox } = this.options;
     const record = await this.#read(id, isVisible);
     if (record.cancelled) return;
     requireOpen(record, Date.now());
-    const sent = !(await withdraw(id));
-    await view.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
-  }
-
-  /** Records that the message of a request could not be published. Rejects if the call must be repeated. */
-  async failed(id: string, failure: Failure): Promise<void> {
-    await this.options.cache.update(id, (current) => failRecord(current, failure)).catch(ignoreNotFound);
+    const sent = !(await outbox.withdraw(id));
+    await cache.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
   }
 
   async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
@@ -182,12 +113,9 @@ export class AsyncRequests {
    * another instance may have accepted the request a moment ago.
    */
   async answered(message: Message): Promise<void> {
-    const { cache: view, responses, onLate } = this.options;
-    const waiting = [...(this.#waiting.get(message.topic)?.values() ?? [])];
-    const found = findRequest(
-      waiting.filter(({ expiresAt }) => message.receivedAt < expiresAt),
-      message,
-    );
+    const { cache, pending, responses, onLate } = this.options;
+    const waiting = pending.waitingOn(message.topic).filter(({ expiresAt }) => message.receivedAt < expiresAt);
+    const found = findRequest(waiting, message);
     if (!found) {
       if (Date.now() - message.receivedAt < NOTICE_MS) throw new Error("no request waits for it yet");
       onLate(message);
@@ -195,7 +123,7 @@ export class AsyncRequests {
     }
     // The first response counts, even if two instances process one each.
     await responses.create(found.id, { json: responseJson(message) });
-    const record = await view
+    const record = await cache
       .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
       .catch(ignoreNotFound);
     if (!record || record.respondedAt !== undefined) return;
@@ -203,55 +131,4 @@ export class AsyncRequests {
     await responses.remove(found.id);
     onLate(message);
   }
-
-  #follow(ids: ReadonlySet<string>): void {
-    for (const id of ids) {
-      const before = this.#cached.get(id);
-      if (before) this.#unindex(before);
-      const now = this.options.cache.get(id);
-      if (now && Date.now() < dropAt(now)) this.#index(now);
-      const fault = now && isWaiting(now) && requestFault(now);
-      if (fault) this.options.onSetAside(id, fault);
-    }
-    this.#tellTopics();
-  }
-
-  #index(record: RequestRecord): void {
-    this.#cached.set(record.id, record);
-    if (!isWaiting(record)) return;
-    const requests = this.#waiting.get(record.responseTopic) ?? new Map<string, RequestRecord>();
-    this.#waiting.set(record.responseTopic, requests.set(record.id, record));
-  }
-
-  #unindex({ id, responseTopic }: RequestRecord): void {
-    this.#cached.delete(id);
-    const requests = this.#waiting.get(responseTopic);
-    if (requests?.delete(id) && requests.size === 0) this.#waiting.delete(responseTopic);
-  }
-
-  #tellTopics(): void {
-    const topics = [...new Set([...this.#cached.values()].map(({ filter }) => filter))].sort();
-    if (JSON.stringify(topics) === JSON.stringify(this.#topics)) return;
-    this.#topics = topics;
-    this.options.onTopics();
-  }
-
-  async #remove(): Promise<void> {
-    const now = Date.now();
-    for (const record of this.#cached.values()) if (now >= dropAt(record)) this.#unindex(record);
-    this.#tellTopics();
-    const { cache: view, responses } = this.options;
-    for (const { id } of pastKeeping(view.all(), now)) {
-      try {
-        await responses.remove(id);
-        await view.remove(id);
-      } catch {
-        return; // another instance was faster, or the store is unavailable: the next sweep retries
-      }
-    }
-  }
-}
-
-function ignoreNotFound(error: unknown): undefined {
-  if (!(error instanceof Problem && error.code === "not_found")) throw error;
 }

@@ -20,7 +20,7 @@ import {
 export interface OutboxHeadOptions {
   publish: Publish;
   broker: {
-    connected(): boolean;
+    readonly connected: boolean;
     /** Resolves once connected; rejects when the signal ends the wait. */
     untilConnected(signal: AbortSignal): Promise<void>;
   };
@@ -138,10 +138,10 @@ export class OutboxHead {
       const state = await this.#options.lookUp(job, token).catch(() => "unknown");
       if (state === "lost") throw new Error("the job has passed into other hands");
       if (state === "cancelled" && turn.timeouts === 0) return { outcome: "cancelled", at };
-      if (state === "unknown" && broker.connected()) return this.#again(turn, "the store is away", LOOK_UP_MS);
+      if (state === "unknown" && broker.connected) return this.#again(turn, "the store is away", LOOK_UP_MS);
       turn.stale = false;
     }
-    if (!broker.connected()) {
+    if (!broker.connected) {
       turn.failures = turn.shut = 0;
       turn.passed = false;
       return this.#wait(turn, LOOK_UP_MS, (signal) => broker.untilConnected(signal));
@@ -156,7 +156,7 @@ export class OutboxHead {
       const error = `published ${MAX_TIMEOUTS} times without an acknowledgement; it may have arrived`;
       return { outcome: "failed", at: Date.now(), error };
     }
-    if (result.kind === "unavailable" && !broker.connected()) return undefined;
+    if (result.kind === "unavailable" && !broker.connected) return undefined;
     return this.#again(turn, result.kind, result.kind === "timeout" ? Number.POSITIVE_INFINITY : SHORT_PAUSE_MS);
   }
 

@@ -20,6 +20,11 @@ export function bearerCheck(apiKey: string): Authenticate {
   return (bearer) => (constantTimeEqual(bearer, apiKey) ? ROOT : undefined);
 }
 
+/** Accepts the tokens of both. */
+export function eitherOf(first: Authenticate, second: Authenticate): Authenticate {
+  return (bearer) => first(bearer) ?? second(bearer);
+}
+
 /** @throws Problem unauthorized */
 export function callerOf(request: FastifyRequest, authenticate: Authenticate): Caller {
   const caller = callerBehind(request, authenticate);

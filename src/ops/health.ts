@@ -56,40 +56,49 @@ async function withDeadline(probe: () => Check | Promise<Check>): Promise<Check>
 const CANARY = "canary";
 const KEEP_CANARIES = { count: 1, age: 60 };
 
-export interface Canary {
-  probe(): Promise<Check>;
-  close(): Promise<void>;
+/** The queues of the store. */
+export interface CanaryQueues {
+  queue(name: string): Queue;
+  worker(name: string, processor: () => Promise<void>, options: object): Worker;
 }
 
 /** A dedicated queue and worker: a probe adds a job and waits until the worker has completed it. */
-export function createCanary(open: {
-  queue(name: string): Queue;
-  worker(name: string, processor: () => Promise<void>, options: object): Worker;
-}): Canary {
-  // One queue per instance; otherwise one instance could process another's job.
-  const name = `${CANARY}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-  const queue = open.queue(name);
-  const seen = new Map<string, () => void>();
-  const worker = open.worker(name, async () => {}, { removeOnComplete: KEEP_CANARIES, removeOnFail: KEEP_CANARIES });
-  worker.on("completed", (job) => seen.get(job.id ?? "")?.());
-  let counter = 0;
-  return {
-    async probe() {
-      const id = `c${Date.now()}-${counter++}`;
-      const done = new Promise<Check>((resolve) => seen.set(id, () => resolve({ ok: true })));
-      const forget = setTimeout(() => seen.delete(id), PROBE_MS);
-      try {
-        await queue.add(CANARY, {}, { jobId: id });
-        return await done;
-      } finally {
-        seen.delete(id);
-        clearTimeout(forget);
-      }
-    },
-    async close() {
-      await worker.close().catch(() => undefined);
-      await queue.obliterate({ force: true }).catch(() => undefined);
-      await queue.close().catch(() => undefined);
-    },
-  };
+export class Canary {
+  /** One queue per instance; otherwise one instance could process another's job. */
+  readonly #name = `${CANARY}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  readonly #seen = new Map<string, () => void>();
+  #queue: Queue | undefined;
+  #worker: Worker | undefined;
+  #counter = 0;
+
+  constructor(private readonly queues: CanaryQueues) {}
+
+  start(): void {
+    this.#queue = this.queues.queue(this.#name);
+    this.#worker = this.queues.worker(this.#name, async () => {}, {
+      removeOnComplete: KEEP_CANARIES,
+      removeOnFail: KEEP_CANARIES,
+    });
+    this.#worker.on("completed", (job) => this.#seen.get(job.id ?? "")?.());
+  }
+
+  async probe(): Promise<Check> {
+    if (!this.#queue) return { ok: false, detail: "not started yet" };
+    const id = `c${Date.now()}-${this.#counter++}`;
+    const done = new Promise<Check>((resolve) => this.#seen.set(id, () => resolve({ ok: true })));
+    const forget = setTimeout(() => this.#seen.delete(id), PROBE_MS);
+    try {
+      await this.#queue.add(CANARY, {}, { jobId: id });
+      return await done;
+    } finally {
+      this.#seen.delete(id);
+      clearTimeout(forget);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker?.close().catch(() => undefined);
+    await this.#queue?.obliterate({ force: true }).catch(() => undefined);
+    await this.#queue?.close().catch(() => undefined);
+  }
 }

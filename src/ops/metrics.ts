@@ -1,6 +1,6 @@
 /** The Prometheus metrics of `/metrics`. */
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { Books } from "../uplink/receive/message-ledger.ts";
+import type { Books } from "./books.ts";
 import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
 /** With more webhooks, their label stays empty: one label value per webhook would let the page grow without limit. */

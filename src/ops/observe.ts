@@ -4,7 +4,7 @@ import type { StoredPublish } from "../downlink/stored-publish.ts";
 import type { Message } from "../message.ts";
 import { reasonOf } from "../security/redaction.ts";
 import type { AttemptResult } from "../uplink/attempt.ts";
-import type { DeliveryObservation } from "../uplink/deliver/deliver.ts";
+import type { Attempted, Sending } from "../uplink/deliver/attempt.ts";
 import type { NoReply } from "../uplink/deliver/reply.ts";
 import type { Notice } from "../uplink/health/circuit-breaker.ts";
 import type { IntakeOutcome } from "../uplink/receive/intake.ts";
@@ -92,7 +92,7 @@ export function createObserver(
       else wide(membersOf(line), "message_received");
     },
 
-    attempted({ webhook, message, attempt, result, decision }: DeliveryObservation): void {
+    attempted({ webhook, message, attempt }: Sending, { result, decision }: Attempted): void {
       const { id } = webhook;
       const delivered = decision.kind === "delivered";
       const { leads = true, ...batch } = result.batch ?? {};

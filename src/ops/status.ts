@@ -1,13 +1,11 @@
 /** State of the bridge: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
-import type { Outbox } from "../downlink/outbox.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
 import type { Publisher } from "../mqtt/client/publisher.ts";
 import type { SubscriberSession } from "../mqtt/receive/session.ts";
 import type { Store } from "../store/store.ts";
 import { RECEIVER } from "../uplink/receive/receiver-election.ts";
-import type { Uplink } from "../uplink/uplink.ts";
-import type { WebhookRegistry } from "../webhooks/registry.ts";
+import { type LedgerPorts, readBooks } from "./books.ts";
 import type { Canary, Check, Probes } from "./health.ts";
 import { MAX_LABELLED_WEBHOOKS } from "./metrics.ts";
 
@@ -17,75 +15,87 @@ interface Running {
   connection: boolean;
   /** May become the receiver. */
   receiver: boolean;
+  /** Runs queue workers. */
+  canary: boolean;
 }
 
 /** package.json is two folders up both from src/ops and from dist/ops. */
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
-export interface Parts {
-  /** The name of this instance among those that share the store. */
-  instance: string;
-  store: Store;
-  publisher: Publisher;
-  uplink: Uplink<SubscriberSession>;
-  registry: WebhookRegistry;
-  runs: Running;
-  /** Absent if this process runs no queue workers. */
-  canary?: Canary | undefined;
-  outbox: Outbox;
+type Connection = Pick<Publisher["connection"], "connected" | "lastError" | "state" | "protocol">;
+
+/** The receiver, here or on another instance. */
+interface Receiver {
+  /** Its name, undefined while it is unknown, and whether it is this instance. */
+  readonly holder: { name: string | undefined; here: boolean };
+  /** Sessions of this instance. */
+  readonly sessions: readonly Pick<SubscriberSession, "status" | "pending">[];
+  readonly inStep: boolean;
+  readonly oldestFlushMs: number;
 }
 
 /** A flush that takes longer means that the store accepts no writes. */
 const STUCK_FLUSH_MS = 5_000;
 
-export function createProbes({ store, publisher, uplink, runs, canary }: Parts): Probes {
+export interface ProbePorts {
+  runs: Running;
+  connection: Connection;
+  store: Pick<Store, "ping">;
+  receiver: Receiver;
+  canary: Pick<Canary, "probe">;
+}
+
+export function createProbes({ runs, connection, store, receiver, canary }: ProbePorts): Probes {
   return {
     ...(runs.connection && {
       broker: () => {
-        const { connected, lastError, state } = publisher.connection;
+        const { connected, lastError, state } = connection;
         return connected ? { ok: true } : { ok: false, detail: lastError ?? state };
       },
     }),
-    ...(runs.receiver && { uplink: () => uplinkCheck(uplink) }),
+    ...(runs.receiver && { uplink: () => uplinkCheck(receiver) }),
     store: async () => {
       await store.ping();
-      const stuck = uplink.oldestFlushMs();
+      const stuck = receiver.oldestFlushMs;
       return stuck > STUCK_FLUSH_MS
         ? { ok: false, detail: `a batch waits for ${Math.round(stuck / 1000)} s` }
         : { ok: true };
     },
-    ...(canary && { consumption: () => canary.probe() }),
+    ...(runs.canary && { consumption: () => canary.probe() }),
   };
 }
 
 /** Checks this instance's sessions. If another instance is the receiver, its own check reports their state. */
-export function uplinkCheck({
-  holder,
-  sessions,
-  inStep,
-}: Pick<Parts["uplink"], "holder" | "sessions" | "inStep">): Check {
-  const { name, here } = holder();
-  if (name === undefined) return { ok: false, detail: "no instance is known to receive" };
-  if (!here) return { ok: true, detail: `held by ${name}` };
-  for (const { status } of sessions()) {
+export function uplinkCheck({ holder, sessions, inStep }: Pick<Receiver, "holder" | "sessions" | "inStep">): Check {
+  if (holder.name === undefined) return { ok: false, detail: "no instance is known to receive" };
+  if (!holder.here) return { ok: true, detail: `held by ${holder.name}` };
+  for (const { status } of sessions) {
     const { clientId, state, error, wanted, granted, refused } = status;
     if (state !== "connected") return { ok: false, detail: `${clientId}: ${error ?? state}` };
     const [first] = refused;
     if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
     if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
   }
-  return inStep() ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
+  return inStep ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
-interface StatusParts extends Parts {
+export interface StatusPorts {
+  /** The name of this instance among those that share the store. */
+  instance: string;
   roles: readonly string[];
+  runs: Running;
+  connection: Connection;
   broker: { url: string; embedded: boolean };
+  store: Pick<Store, "kind" | "warnings">;
   /** Warnings for the operator, in addition to the store's own. */
   warnings: readonly string[];
+  receiver: Receiver;
+  webhooks: { readonly size: number };
+  ledgers: LedgerPorts;
 }
 
-export function createStatus(parts: StatusParts) {
-  const { instance, store, publisher, uplink, registry, runs, roles, broker } = parts;
+export function createStatus(ports: StatusPorts) {
+  const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers } = ports;
   const startedAt = new Date();
   return async () => ({
     version,
@@ -97,30 +107,42 @@ export function createStatus(parts: StatusParts) {
     broker: runs.connection
       ? {
           ...broker,
-          connected: publisher.connection.connected,
-          protocol: protocolName(publisher.connection.protocol) ?? null,
-          error: publisher.connection.lastError ?? null,
+          connected: connection.connected,
+          protocol: protocolName(connection.protocol) ?? null,
+          error: connection.lastError ?? null,
         }
       : null,
-    store: { kind: store.kind, warnings: [...store.warnings, ...parts.warnings] },
-    lanes: [receiverStatus(uplink)],
-    webhooks: registry.size,
+    store: { kind: store.kind, warnings: [...store.warnings, ...warnings] },
+    lanes: [receiverStatus(receiver)],
+    webhooks: webhooks.size,
     // Null if the store is unavailable: the rest of the status is useful just then.
-    books: await uplink.books().catch(() => null),
+    books: await readBooks(ledgers).catch(() => null),
   });
 }
 
-function receiverStatus({ holder, sessions }: Parts["uplink"]) {
-  const { name = null, here } = holder();
-  const own = sessions().map(({ status, pending }) => ({ ...status, pending }));
-  return { lane: RECEIVER, holder: name, here, sessions: own };
+function receiverStatus({ holder, sessions }: Receiver) {
+  const own = sessions.map(({ status, pending }) => ({ ...status, pending }));
+  return { lane: RECEIVER, holder: holder.name ?? null, here: holder.here, sessions: own };
+}
+
+export interface GaugePorts {
+  runs: Running;
+  connection: Connection;
+  store: Pick<Store, "ping">;
+  receiver: Receiver;
+  webhooks: { readonly size: number; all(): { id: string }[] };
+  deliveries: { count(webhookId: string): Promise<Waiting> };
+  health: { readonly failing: number };
+  outbox: { waiting(): Promise<number> };
+  ledgers: LedgerPorts;
 }
 
 /** Values for `/metrics`. Beyond MAX_LABELLED_WEBHOOKS webhooks, deliveries are not counted: it would cost too much. */
-export async function queueDepths({ uplink, registry, publisher, store, outbox, runs }: Parts) {
-  const webhooks = registry.all().slice(0, MAX_LABELLED_WEBHOOKS);
-  const few = registry.size <= MAX_LABELLED_WEBHOOKS;
-  const counts = few ? await Promise.allSettled(webhooks.map(({ id }) => uplink.count(id))) : [];
+export async function queueDepths(ports: GaugePorts) {
+  const { runs, connection, store, receiver, deliveries, health, outbox, ledgers } = ports;
+  const webhooks = ports.webhooks.all().slice(0, MAX_LABELLED_WEBHOOKS);
+  const few = ports.webhooks.size <= MAX_LABELLED_WEBHOOKS;
+  const counts = few ? await Promise.allSettled(webhooks.map(({ id }) => deliveries.count(id))) : [];
   const storeUp = await store.ping().then(
     () => true,
     () => false,
@@ -129,25 +151,23 @@ export async function queueDepths({ uplink, registry, publisher, store, outbox, 
     waiting: counts.flatMap((result, i) =>
       result.status === "rejected" ? [] : [{ webhook: webhooks[i]!.id, ...pick(result.value) }],
     ),
-    uplinkPending: uplink.sessions().reduce((sum, { pending }) => sum + pending, 0),
+    uplinkPending: receiver.sessions.reduce((sum, { pending }) => sum + pending, 0),
     outboxWaiting: await outbox.waiting().catch(() => Number.NaN),
-    up: { ...(runs.connection && { broker: publisher.connection.connected }), store: storeUp },
-    webhooks: registry.size,
-    failing: uplink.failing(),
-    books: await uplink.books().catch(() => undefined),
+    up: { ...(runs.connection && { broker: connection.connected }), store: storeUp },
+    webhooks: ports.webhooks.size,
+    failing: health.failing,
+    books: await readBooks(ledgers).catch(() => undefined),
   };
 }
 
-function pick({
-  pending,
-  retrying,
-  active,
-  failed,
-}: {
+/** Deliveries of a webhook that have not succeeded. */
+interface Waiting {
   pending: number;
   retrying: number;
   active: number;
   failed: number;
-}) {
+}
+
+function pick({ pending, retrying, active, failed }: Waiting): Waiting {
   return { pending, retrying, active, failed };
 }

@@ -1,34 +1,44 @@
-/** Closes the opened components in reverse order of opening. */
+/** Starts the parts of a process in order, and stops those that are open in reverse order. */
 import type { Log } from "../ops/observe.ts";
 import { reasonOf } from "../security/redaction.ts";
 
-interface Part {
-  part: string;
-  close(): Promise<unknown>;
-  /** Timeout in milliseconds, after which the next component is closed regardless. */
-  ms: number;
+/** Time limit of a shutdown, after which the process ends regardless: 9 s for deliveries in progress, the rest for all other parts. */
+export const PROCESS_STOP_MS = 15_000;
+
+export interface Part {
+  name: string;
+  /** Absent: the part is open already, or only its stop has a place in the order. */
+  start?(): unknown;
+  stop?(): unknown;
+  /** Time limit of the stop in milliseconds, after which the next part is stopped regardless. Absent: it is immediate. */
+  ms?: number;
 }
 
 export class Closing {
-  readonly #parts: Part[] = [];
+  readonly #open: Part[] = [];
   #all: Promise<void> | undefined;
 
-  constructor(
-    private readonly log: Log,
-    private readonly defaultMs: number,
-  ) {}
+  constructor(private readonly log: Log) {}
 
-  /** Names of the components added, in order of opening. */
+  /** Names of the open parts, in order of opening. */
   get open(): string[] {
-    return this.#parts.map(({ part }) => part).reverse();
+    return this.#open.map(({ name }) => name).reverse();
   }
 
-  get begun(): boolean {
-    return this.#all !== undefined;
+  /** Whether {@link closeAll} was called. */
+  readonly isClosing = (): boolean => this.#all !== undefined;
+
+  /** Adds a part that is open. */
+  add(part: Part): void {
+    if (part.stop) this.#open.unshift(part);
   }
 
-  add(part: string, close: () => Promise<unknown>, ms = this.defaultMs): void {
-    this.#parts.unshift({ part, close, ms });
+  /** Starts the parts one after the other. A part whose start fails may be half open: it is stopped with the others. */
+  async start(parts: readonly Part[]): Promise<void> {
+    for (const part of parts) {
+      this.add(part);
+      await part.start?.();
+    }
   }
 
   /** Idempotent. */
@@ -37,15 +47,15 @@ export class Closing {
     return this.#all;
   }
 
-  /** A component that fails or hangs must not keep the others open. */
+  /** A part that fails or hangs must not keep the others open. */
   async #closeAll(): Promise<void> {
-    for (const { part, close, ms } of this.#parts) {
+    for (const { name, stop, ms } of this.#open) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
+        if (ms !== undefined) timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
       });
-      await Promise.race([close(), late])
-        .catch((error: Error) => this.log.warn({ part, error: reasonOf(error) }, "close_failed"))
+      await Promise.race([(async () => stop?.())(), late])
+        .catch((error: Error) => this.log.warn({ part: name, error: reasonOf(error) }, "close_failed"))
         .finally(() => clearTimeout(timer));
     }
   }

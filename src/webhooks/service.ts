@@ -13,28 +13,17 @@ import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
 import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
 import { agreed, type Consent, pendingCheck } from "./verification.ts";
-import {
-  DEFAULT_BATCH_WAIT_MS,
-  DEFAULTS,
-  MAX_WEBHOOKS,
-  type Webhook,
-  type WebhookInput,
-  type WebhookPatch,
-} from "./webhook.ts";
+import { DEFAULTS, MAX_WEBHOOKS, normalised, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
-/** Port to the delivery side. */
+/** Deliveries of the webhooks. */
 export interface Deliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
-  /** Queues a test event and returns its id. */
-  sendTest(webhookId: string): Promise<string>;
   /** Drops all waiting deliveries. */
   drop(webhookId: string): Promise<void>;
-  /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
-  failingSince(webhookId: string): number | undefined;
-  /** Resets the endpoint's health: it is called at once. */
-  resetHealth(webhookId: string): Promise<void>;
+  /** Ends a pause of the calls. */
+  resume(webhookId: string): Promise<void>;
 }
 
 export interface WebhookServiceOptions<Page, Query> {
@@ -49,6 +38,17 @@ export interface WebhookServiceOptions<Page, Query> {
     ask(webhook: Webhook): Promise<Consent | undefined>;
   };
   deliveries: Deliveries<Page, Query>;
+  /** Health of the endpoints. */
+  health: {
+    /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
+    failingSince(webhookId: string): number | undefined;
+    /** Forgets the failures. Rejects when the store is unavailable. */
+    reset(webhookId: string): Promise<void>;
+  };
+  tests: {
+    /** Queues a test event and returns its id. */
+    send(webhookId: string): Promise<string>;
+  };
   /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
   untilInStep(timeoutMs: number): Promise<boolean>;
   /** Filters whose subscription the broker refused, with the reason. */
@@ -153,7 +153,7 @@ export class WebhookService<Page, Query> {
       if (!isPause(input)) checkReplyTopic(changed, caller);
       return changed;
     });
-    if (input.enabled === true || webhook.url !== before.url) await this.options.deliveries.resetHealth(id);
+    if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
     if (input.verify || input.url !== undefined) webhook = await this.#ask(webhook);
     if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
     return this.#withCounts(webhook);
@@ -202,7 +202,7 @@ export class WebhookService<Page, Query> {
   /** Queues a test event, whatever the webhook's topics. @returns its id */
   async test(id: string, caller: Caller): Promise<{ messageId: string }> {
     await this.usable(id, caller);
-    return { messageId: await this.options.deliveries.sendTest(id) };
+    return { messageId: await this.options.tests.send(id) };
   }
 
   async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
@@ -227,22 +227,18 @@ export class WebhookService<Page, Query> {
     return webhook;
   }
 
+  /** Ends every pause of the endpoint: a new URL or a re-enabled webhook is called at once. */
+  async #callAgain(id: string): Promise<void> {
+    await this.options.health.reset(id);
+    await this.options.deliveries.resume(id);
+  }
+
   async #withCounts(webhook: Webhook): Promise<WebhookDto> {
     return this.#view(webhook, await this.options.deliveries.count(webhook.id));
   }
 
   #view(webhook: Webhook, counts: Counts): WebhookDto {
-    const { deliveries, refused } = this.options;
-    return toDto(webhook, counts, deliveries.failingSince(webhook.id), refused(), Date.now());
+    const { health, refused } = this.options;
+    return toDto(webhook, counts, health.failingSince(webhook.id), refused(), Date.now());
   }
-}
-
-/** Leaves out absent and null fields, and removes duplicate filters. */
-function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
-  return {
-    ...given,
-    ...(input.topics && { topics: [...new Set(input.topics)] }),
-    ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
-  };
 }

@@ -147,3 +147,13 @@ export const DEFAULTS = {
   timeoutMs: 15_000,
   retry: { scheduleSeconds: DEFAULT_SCHEDULE_SECONDS },
 } as const satisfies Partial<WebhookInput>;
+
+/** Leaves out absent and null fields, and removes duplicate filters. */
+export function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
+  return {
+    ...given,
+    ...(input.topics && { topics: [...new Set(input.topics)] }),
+    ...(input.batch && { batch: { maxWaitMs: DEFAULT_BATCH_WAIT_MS, ...input.batch } }),
+  };
+}

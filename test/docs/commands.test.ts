@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { startProcess, type TestProcess } from "../support/processes.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -111,13 +112,11 @@ describe("the documentation", requireOrSkip("bash", "curl", "mosquitto_pub", "mo
   }
 
   async function runUntil(code: string, wanted: string[]): Promise<void> {
-    const end = Date.now() + WAIT_MS;
-    for (;;) {
-      const { output } = await shell.run(code);
-      if (wanted.every((text) => output.includes(text))) return;
-      if (Date.now() > end) assert.fail(`it never says ${wanted.join(" and ")}, but:\n${output}`);
-      await delay(200);
-    }
+    await eventually(
+      () => shell.run(code),
+      ({ output }) => wanted.every((text) => output.includes(text)),
+      WAIT_MS,
+    );
   }
 
   for (const { path, text } of PAGES) {

@@ -1,7 +1,9 @@
 /** Stored requests shared by several instances. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, mock, type TestContext } from "node:test";
-import { AsyncRequests, type RequestRecord } from "../../src/downlink/async-requests.ts";
+import { AsyncRequests, type StoredResponse } from "../../src/downlink/async-requests.ts";
+import { PendingRequests } from "../../src/downlink/pending-requests.ts";
+import type { RequestRecord } from "../../src/downlink/request-record.ts";
 import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { Problem } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
@@ -28,25 +30,30 @@ async function start(t: TestContext, withdrawn: (id: string) => boolean = () => 
     const setAside: string[] = [];
     const topics: (readonly string[])[] = [];
     const view = new RecordCache(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
-    const requests: AsyncRequests = new AsyncRequests({
+    const responses = embeddedRecords<StoredResponse>(database, watchers, "responses");
+    const pending = new PendingRequests({
       cache: view,
-      responses: embeddedRecords(database, watchers, "responses"),
-      accept: async () => undefined as never,
-      onTopics: () => topics.push(requests.topics),
-      withdraw: async (id) => withdrawn(id),
-      onLate: (message) => late.push(message),
+      responses,
       onSetAside: (id, reason) => setAside.push(`${id} ${reason}`),
+    });
+    pending.onTopics(() => topics.push(pending.topics));
+    const requests = new AsyncRequests({
+      cache: view,
+      pending,
+      responses,
+      outbox: { accept: async () => undefined as never, withdraw: async (id) => withdrawn(id) },
+      onLate: (message) => late.push(message),
       maxPending: 10,
     });
-    return { watchers, view, requests, late, topics, setAside };
+    return { watchers, view, pending, requests, late, topics, setAside };
   });
-  for (const { view, requests } of instances) {
+  for (const { view, pending } of instances) {
     await view.start();
-    requests.start();
+    pending.start();
   }
   t.after(async () => {
-    for (const { view, requests } of instances) {
-      requests.stop();
+    for (const { view, pending } of instances) {
+      pending.stop();
       await view.stop();
     }
   });
@@ -95,21 +102,21 @@ describe("stored requests over several instances", () => {
     mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_003_000 });
     t.after(() => mock.timers.reset());
     // Restarts the sweeps on the mocked clock, at different times.
-    for (const { requests } of [one, two]) {
-      requests.stop();
+    for (const { pending } of [one, two]) {
+      pending.stop();
       mock.timers.tick(1_500);
-      requests.start();
+      pending.start();
     }
     await one.requests.accept(prepared("req_1"), 5);
     const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
     two.watchers.tell("requests", "req_1");
     await heard;
-    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    assert.deepEqual([one.pending.topics, two.pending.topics], [["r"], ["r"]]);
     // 1,000,011 s plus one minute for late responses: dropped at the next multiple of ten seconds, 1,000,080 s.
     while (Date.now() < 1_000_080_000) mock.timers.tick(5); // Date.now() is the end of the tick during a tick
-    assert.deepEqual([one.requests.topics, two.requests.topics], [["r"], ["r"]]);
+    assert.deepEqual([one.pending.topics, two.pending.topics], [["r"], ["r"]]);
     for (let i = 0; i < 4; i++) mock.timers.tick(5);
-    assert.deepEqual([one.requests.topics, two.requests.topics], [[], []]);
+    assert.deepEqual([one.pending.topics, two.pending.topics], [[], []]);
   });
 });
 
@@ -121,12 +128,12 @@ describe("a withdrawn stored request", () => {
   it("stops listening at once if it was not published", async (t) => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
-    assert.deepEqual(one.requests.topics, ["r"]);
+    assert.deepEqual(one.pending.topics, ["r"]);
     await two.requests.cancel("req_1", all);
     one.watchers.tell("requests", "req_1");
-    while (one.requests.topics.length > 0) await new Promise(setImmediate);
+    while (one.pending.topics.length > 0) await new Promise(setImmediate);
     assert.equal((await state(one.requests)).outcome, "cancelled");
-    assert.equal(one.requests.pending, 0);
+    assert.equal(one.pending.size, 0);
     await one.requests.cancel("req_1", all);
   });
 
@@ -136,14 +143,14 @@ describe("a withdrawn stored request", () => {
     t.after(() => mock.timers.reset());
     await one.requests.accept(prepared("req_1"), 3_600);
     await one.requests.cancel("req_1", all);
-    assert.deepEqual(one.requests.topics, ["r"]);
+    assert.deepEqual(one.pending.topics, ["r"]);
     await one.requests.answered(answer(Date.now() - 3_000));
     assert.equal(one.late.length, 1);
     assert.equal((await state(one.requests)).outcome, "cancelled");
     mock.timers.setTime(1_000_070_000);
-    one.requests.stop();
-    one.requests.start();
-    assert.deepEqual(one.requests.topics, []);
+    one.pending.stop();
+    one.pending.start();
+    assert.deepEqual(one.pending.topics, []);
   });
 
   it("stays withdrawn when another instance takes its response at the same time", async (t) => {
@@ -181,23 +188,23 @@ describe("a stored request that cannot be published", () => {
   it("has failed at once on all instances and stops listening", async (t) => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
-    await two.requests.failed("req_1", failure(false));
+    await two.pending.failed({ id: "req_1" }, failure(false));
     one.watchers.tell("requests", "req_1");
-    while (one.requests.topics.length > 0) await new Promise(setImmediate);
+    while (one.pending.topics.length > 0) await new Promise(setImmediate);
     const { outcome, error } = await state(one.requests);
-    assert.deepEqual([outcome, error, one.requests.pending], ["failed", "Not authorized", 0]);
+    assert.deepEqual([outcome, error, one.pending.size], ["failed", "Not authorized", 0]);
     await assert.rejects(one.requests.cancel("req_1", all), (cause: Problem) => cause.code === "conflict");
-    await assert.rejects(two.requests.ensureCached("req_1"), ShutForGood);
-    await two.requests.failed("req_1", { ...failure(false), error: "again" });
+    await assert.rejects(two.pending.ensureCached("req_1"), ShutForGood);
+    await two.pending.failed({ id: "req_1" }, { ...failure(false), error: "again" });
     assert.equal((await state(one.requests)).error, "Not authorized");
-    await two.requests.failed("req_2", failure(false));
+    await two.pending.failed({ id: "req_2" }, failure(false));
   });
 
   it("listens for one more minute if it may have arrived, and counts a response as late", async (t) => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
-    await one.requests.failed("req_1", failure(true));
-    assert.deepEqual([one.requests.topics, one.requests.pending], [["r"], 0]);
+    await one.pending.failed({ id: "req_1" }, failure(true));
+    assert.deepEqual([one.pending.topics, one.pending.size], [["r"], 0]);
     await one.requests.answered(answer(Date.now() - 3_000));
     assert.deepEqual([one.late.length, (await state(one.requests)).outcome], [1, "failed"]);
   });
@@ -206,11 +213,11 @@ describe("a stored request that cannot be published", () => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await one.requests.answered(answer(Date.now()));
-    await one.requests.failed("req_1", failure(true));
+    await one.pending.failed({ id: "req_1" }, failure(true));
     assert.equal((await state(one.requests)).outcome, "responded");
     await one.requests.accept(prepared("req_2"), 60);
     await one.requests.cancel("req_2", all);
-    await one.requests.failed("req_2", failure(true));
+    await one.pending.failed({ id: "req_2" }, failure(true));
     assert.equal(JSON.parse(await one.requests.get("req_2", all)).outcome, "cancelled");
   });
 });
@@ -221,7 +228,7 @@ describe("a stored request of an older version", () => {
     const responseTopic = Array(101).fill("r").join("/");
     await one.requests.accept({ ...prepared("req_1"), responseTopic, filter: responseTopic }, 60);
     const reason = "responseTopic: must not have more than 100 levels";
-    assert.deepEqual([one.requests.topics, one.requests.pending], [[], 0]);
+    assert.deepEqual([one.pending.topics, one.pending.size], [[], 0]);
     assert.deepEqual(one.setAside, [`req_1 ${reason}`]);
     const { outcome, error } = JSON.parse(await one.requests.get("req_1", () => true));
     assert.deepEqual([outcome, error], ["failed", reason]);

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../support/eventually.ts";
 import { AUTH, type Downlink, MAX_PAYLOAD_BYTES, startDownlink } from "./support.ts";
 
 const NDJSON = "application/x-ndjson";
@@ -220,7 +221,7 @@ describe("POST /v1/messages/batch with lines", () => {
     const sent = open();
     sent.on("error", () => {});
     sent.write('{"topic":"t"}\n'.repeat(5_000));
-    while (held < 1_000) await delay(5);
+    await eventually(() => held >= 1_000, "a thousand are held");
     await delay(50);
     assert.equal(held, 1_000);
     sent.destroy();

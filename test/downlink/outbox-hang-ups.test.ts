@@ -27,10 +27,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
     const { connection } = publisher;
     const outbox = outboxOn(store, new TestBroker(), {
       publish: (message) => publisher.publish(message),
-      broker: {
-        connected: () => connection.connected,
-        untilConnected: (signal) => connection.untilConnected(signal),
-      },
+      broker: connection,
     });
     t.after(async () => {
       await publisher.close();

@@ -84,12 +84,13 @@ export class TestBroker {
     this.#events.emit("connected");
   }
 
-  readonly port = {
-    connected: () => this.#connected,
-    untilConnected: async (signal: AbortSignal) => {
-      if (!this.#connected) await once(this.#events, "connected", { signal });
-    },
-  };
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  async untilConnected(signal: AbortSignal): Promise<void> {
+    if (!this.#connected) await once(this.#events, "connected", { signal });
+  }
 
   readonly publish = async (message: OutgoingMessage): Promise<PublishResult> => {
     if (!this.#connected) return { kind: "unavailable", reason: "away" };
@@ -107,7 +108,7 @@ export function outboxOn(store: Store, broker: TestBroker, options: Partial<Outb
     openWorker: (name, processor, settings) => store.queues.worker(name, processor, settings),
     exclusive: store.kind === "embedded",
     publish: broker.publish,
-    broker: broker.port,
+    broker,
     onAccepted() {},
     onTrouble: (_message, error) => broker.troubles.add(error),
     backoffMs: [20],

@@ -1,14 +1,12 @@
 /** The ledgers balance whatever happens: every received message and every delivery is accounted for exactly once. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
+import { describe, it } from "node:test";
 import { assertBooksClose, booksOf } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { startInstances } from "../support/instances.ts";
 import { publishLoad } from "../support/load.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 type Json = Record<string, unknown>;
 
@@ -19,27 +17,21 @@ const MAX_PAYLOAD = 1_000;
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`ledgers: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let bridge: TestBridge;
-    let receiver: Receiver;
-    let device: MqttClient;
-
-    before(async () => {
-      setup = await kind.start({ MAX_WAITING_DELIVERIES: String(MAX_WAITING), MAX_PAYLOAD_BYTES: String(MAX_PAYLOAD) });
-      bridge = setup.bridge;
-      receiver = await startReceiver();
-      device = await connectAsync(setup.brokerUrl);
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-      await receiver.close();
+    const world = scenario(kind, {
+      env: { MAX_WAITING_DELIVERIES: String(MAX_WAITING), MAX_PAYLOAD_BYTES: String(MAX_PAYLOAD) },
     });
 
     const register = async (topic: string, webhook: Json = {}) =>
-      (await bridge.register({ url: `${receiver.url}/${topic}`, topics: [`${topic}/#`], retry: NONE, ...webhook })).id;
+      (
+        await world.bridge.register({
+          url: `${world.receiver.url}/${topic}`,
+          topics: [`${topic}/#`],
+          retry: NONE,
+          ...webhook,
+        })
+      ).id;
     const publish = async (topic: string, messages: number, payload = "1") => {
-      for (let i = 0; i < messages; i++) await device.publishAsync(`${topic}/${i}`, payload, { qos: 1 });
+      for (let i = 0; i < messages; i++) await world.device.publishAsync(`${topic}/${i}`, payload, { qos: 1 });
     };
     /** Asserts that the ledgers balance and how their columns changed since `from`. */
     async function expectSince(
@@ -48,7 +40,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       messages: Json,
       waiting = 0,
     ) {
-      const now = await assertBooksClose(bridge, { waiting });
+      const now = await assertBooksClose(world.bridge, { waiting });
       const less = (a: object, b: object) =>
         Object.fromEntries(Object.entries(a).map(([key, n]) => [key, n - (b as Record<string, number>)[key]!]));
       const { unmatchedBy: _now, ...told } = now.messages;
@@ -58,20 +50,20 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     }
 
     it("count each message and each delivery once, by its outcome", async () => {
-      const start = await assertBooksClose(bridge);
-      receiver.answer = ({ path }) => (path === "/dead" ? 500 : 204);
+      const start = await assertBooksClose(world.bridge);
+      world.receiver.answer = ({ path }) => (path === "/dead" ? 500 : 204);
       const well = await register("well");
       const dead = await register("dead");
       await register("some", { topics: ["well/#"], filter: "data = 2" });
       const paused = await register("paused");
-      await bridge.api("POST", `/v1/webhooks/${paused}/pause`);
+      await world.bridge.api("POST", `/v1/webhooks/${paused}/pause`);
 
       await publish("well", 10);
       await publish("well", 3, "2");
       await publish("well", 4, "x".repeat(MAX_PAYLOAD + 1));
       await publish("dead", 5);
       await publish("paused", MAX_WAITING + 7);
-      await bridge.api("POST", `/v1/webhooks/${well}/test`);
+      await world.bridge.api("POST", `/v1/webhooks/${well}/test`);
       const enqueued = 10 + 3 + 5 + MAX_WAITING + 7;
       await expectSince(
         start,
@@ -80,35 +72,36 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         { received: enqueued + 4, unmatched: 4, enqueued },
         MAX_WAITING,
       );
-      assert.equal((await booksOf(bridge)).messages.unmatchedBy.tooLarge, 4);
-      assert.equal((await bridge.api("GET", `/v1/webhooks/${paused}`)).body.counts.discarded, 7);
+      assert.equal((await booksOf(world.bridge)).messages.unmatchedBy.tooLarge, 4);
+      assert.equal((await world.bridge.api("GET", `/v1/webhooks/${paused}`)).body.counts.discarded, 7);
 
-      const again = await booksOf(bridge);
-      receiver.answer = () => 204;
-      const { items } = (await bridge.api("GET", `/v1/webhooks/${dead}/deliveries?status=failed`)).body;
-      const made = await bridge.api("POST", `/v1/webhooks/${dead}/deliveries/${items[0].messageId}/retry`);
+      const again = await booksOf(world.bridge);
+      world.receiver.answer = () => 204;
+      const { items } = (await world.bridge.api("GET", `/v1/webhooks/${dead}/deliveries?status=failed`)).body;
+      const made = await world.bridge.api("POST", `/v1/webhooks/${dead}/deliveries/${items[0].messageId}/retry`);
       assert.equal(made.status, 202);
-      const replay = (body: Json, id: string) => bridge.api("POST", `/v1/webhooks/${id}/replay`, body);
+      const replay = (body: Json, id: string) => world.bridge.api("POST", `/v1/webhooks/${id}/replay`, body);
       assert.equal((await replay({ status: "failed" }, dead)).status, 202);
       assert.equal((await replay({ status: "succeeded" }, well)).status, 202);
       // All five of `dead` and all of `well` once more.
-      await receiver.untilCalled(14 + 3 + 5 + 5 + 14);
+      await world.receiver.untilCalled(14 + 3 + 5 + 5 + 14);
       const nothing = { received: 0, unmatched: 0, enqueued: 0 };
       const change = { enqueued: 0, waiting: 0, discarded: 0 };
       await expectSince(again, { ...change, succeeded: 5, failed: -5 }, nothing, MAX_WAITING);
 
-      for (const id of [paused, well]) assert.equal((await bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
+      for (const id of [paused, well])
+        assert.equal((await world.bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
       await expectSince(
         again,
         { ...change, succeeded: 5, failed: -5, waiting: -MAX_WAITING, discarded: MAX_WAITING },
         nothing,
       );
 
-      const last = await booksOf(bridge);
-      await bridge.stop();
-      await bridge.start();
-      assert.deepEqual(await assertBooksClose(bridge), last, "after a restart");
-      const { bytes } = await bridge.api("GET", "/metrics");
+      const last = await booksOf(world.bridge);
+      await world.bridge.stop();
+      await world.bridge.start();
+      assert.deepEqual(await assertBooksClose(world.bridge), last, "after a restart");
+      const { bytes } = await world.bridge.api("GET", "/metrics");
       const { enqueued: all } = last.deliveries;
       assert.match(bytes.toString(), new RegExp(`^causeway_books_deliveries\\{column="enqueued"\\} ${all}$`, "m"));
       assert.match(bytes.toString(), /^causeway_books_messages\{column="unmatched"\} 4$/m);

@@ -1,10 +1,10 @@
 /** Every downlink call with curl, as a person types it, on every kind of broker. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
+import { before, describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { startProcess } from "../support/processes.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const JSON_TYPE = ["-H", "content-type: application/json"];
 const ASYNC = ["-H", "prefer: respond-async"];
@@ -12,25 +12,19 @@ const ASYNC = ["-H", "prefer: respond-async"];
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
   const { skip } = requireOrSkip("curl");
   describe(`the downlink with curl: ${kind.name}`, skip ? { skip } : kind.options, () => {
-    let setup: Setup;
-    let device: MqttClient;
+    const world = scenario(kind);
     before(async () => {
-      setup = await kind.start();
-      device = await connectAsync(setup.brokerUrl);
+      const { device } = world;
       await device.subscribeAsync("curl/#", { qos: 2 });
       device.on("message", (topic, payload) => {
         if (topic.includes("/ask/")) device.publish(topic.replace("ask", "answer"), payload);
       });
     });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-    });
 
     /** Returns status and body. */
     async function curl(path: string, ...args: string[]): Promise<[number, string]> {
       const auth = ["-H", "authorization: Bearer test-key-0123456789abcdef"];
-      const run = startProcess("curl", ["-s", "-w", "\n%{http_code}", ...auth, ...args, setup.bridge.url + path]);
+      const run = startProcess("curl", ["-s", "-w", "\n%{http_code}", ...auth, ...args, world.bridge.url + path]);
       await run.exited;
       const at = run.output.lastIndexOf("\n");
       return [Number(run.output.slice(at + 1)), run.output.slice(0, at)];
@@ -107,17 +101,16 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       const [accepted, state] = await curl("/v1/requests", ...JSON_TYPE, ...ASYNC, "-d", asked);
       assert.equal(accepted, 202, state);
       const { id } = JSON.parse(state);
-      for (;;) {
-        const [read, now] = await curl(`/v1/requests/${id}`);
-        assert.equal(read, 200, now);
-        if (JSON.parse(now).outcome === "responded") break;
-      }
+      await eventually(
+        () => curl(`/v1/requests/${id}`),
+        ([read, now]) => read === 200 && JSON.parse(now).outcome === "responded",
+      );
     });
 
     it("streams messages", async () => {
       const reading = curl("/v1/stream?topic=curl/f", "-N", "-m", "3");
       // A message published before the stream is subscribed is not shown, so publish repeatedly while curl reads.
-      const telling = setInterval(() => device.publish("curl/f", "seen"), 100);
+      const telling = setInterval(() => world.device.publish("curl/f", "seen"), 100);
       const [, text] = await reading;
       clearInterval(telling);
       assert.match(text, /^data: \{"specversion":"1\.0".*"data":"seen"/m);

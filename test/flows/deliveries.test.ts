@@ -1,10 +1,9 @@
 /** Deliveries over the API: their status, their attempts, and retries by request. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
-import type { TestBridge } from "../support/bridge.ts";
+import { before, describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 type Json = Record<string, unknown>;
 
@@ -13,44 +12,29 @@ const NONE = { scheduleSeconds: [] };
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`deliveries: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let bridge: TestBridge;
-    let receiver: Receiver;
-    let device: MqttClient;
+    const world = scenario(kind);
     /** Response per path; the default is 204. */
     const answers = new Map<string, Receiver["answer"]>();
-
-    before(async () => {
-      setup = await kind.start();
-      bridge = setup.bridge;
-      receiver = await startReceiver();
-      receiver.answer = (call) => answers.get(call.path)?.(call) ?? 204;
-      device = await connectAsync(setup.brokerUrl);
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-      await receiver.close();
+    before(() => {
+      world.receiver.answer = (call) => answers.get(call.path)?.(call) ?? 204;
     });
 
     const register = async (name: string, webhook: Json = {}) =>
-      (await bridge.register({ url: `${receiver.url}/${name}`, topics: [`${name}/#`], ...webhook })).id;
-    const publish = (topic: string, payload = "x") => device.publishAsync(topic, payload, { qos: 1 });
-    const attempted = (path: string) => receiver.attempts.filter((call: ReceivedCall) => call.path === path);
+      (await world.bridge.register({ url: `${world.receiver.url}/${name}`, topics: [`${name}/#`], ...webhook })).id;
+    const publish = (topic: string, payload = "x") => world.device.publishAsync(topic, payload, { qos: 1 });
+    const attempted = (path: string) => world.receiver.attempts.filter((call: ReceivedCall) => call.path === path);
     const list = async (id: string, query = "") =>
-      (await bridge.api("GET", `/v1/webhooks/${id}/deliveries${query}`)).body;
+      (await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries${query}`)).body;
     const get = async (id: string, messageId: string) =>
-      (await bridge.api("GET", `/v1/webhooks/${id}/deliveries/${messageId}`)).body;
+      (await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries/${messageId}`)).body;
     const retry = (id: string, messageId: string, headers = {}) =>
-      bridge.api("POST", `/v1/webhooks/${id}/deliveries/${messageId}/retry`, undefined, headers);
+      world.bridge.api("POST", `/v1/webhooks/${id}/deliveries/${messageId}/retry`, undefined, headers);
     /** Polls until the only delivery has this status: no event announces the change. */
-    const untilStatus = async (id: string, status: string) => {
-      for (const end = Date.now() + 20_000; ; ) {
-        const [delivery] = (await list(id)).items;
-        if (delivery?.status === status) return delivery;
-        assert.ok(Date.now() < end, `${JSON.stringify(delivery)} is not ${status}`);
-      }
-    };
+    const untilStatus = (id: string, wanted: string) =>
+      eventually(
+        async () => (await list(id)).items[0],
+        (delivery) => delivery?.status === wanted,
+      );
     const statusCodes = (log: Json[]) => log.map(({ statusCode }) => statusCode);
 
     it("keeps every attempt with its response, including those that use up no retry", async () => {
@@ -83,18 +67,17 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         attemptLog.map(({ at }: Json) => at),
       );
       assert.equal((await get(id, messageId.replace(/.$/, "z"))).code, "not_found");
-      assert.equal((await bridge.api("GET", `/v1/webhooks/${id}/deliveries/msg_x`)).status, 404);
+      assert.equal((await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries/msg_x`)).status, 404);
     });
 
     it("lists by topic filter and time of receipt, page by page", async () => {
       const id = await register("list", { enabled: false });
       for (let i = 0; i < 30; i++) await publish(`list/${i % 3}/${i}`);
       // The embedded broker acknowledges before the bridge has the message.
-      let all: Json[] = [];
-      for (const end = Date.now() + 10_000; all.length < 30; ) {
-        assert.ok(Date.now() < end, `${all.length} of 30 are there`);
-        all = (await list(id, "?limit=250")).items;
-      }
+      const all = await eventually(
+        async (): Promise<Json[]> => (await list(id, "?limit=250")).items,
+        ({ length }) => length === 30,
+      );
       const pages = async (query: string, limit: number) => {
         const found: Json[] = [];
         for (let after = ""; ; ) {
@@ -127,7 +110,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         ["since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "query.since"],
         ["after=nonsense", "query.after"],
       ]) {
-        const { status, body } = await bridge.api("GET", `/v1/webhooks/${id}/deliveries?${query}`);
+        const { status, body } = await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries?${query}`);
         assert.deepEqual([status, body.errors?.[0].path], [400, path], query);
       }
     });
@@ -139,7 +122,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await publish("again/x");
       const { messageId, attempts } = await untilStatus(id, "failed");
       assert.equal(attempts, 2);
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       const { status: accepted, body } = await retry(id, messageId, { "idempotency-key": `again-${kind.name}` });
       assert.deepEqual([accepted, body.status, body.attempts, body.finishedAt], [202, "pending", 0, null]);
       assert.equal(body.lastAttempt.statusCode, 500);
@@ -149,14 +132,14 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.deepEqual([refused.status, refused.body.code], [409, "conflict"]);
       assert.equal((await untilStatus(id, "pending")).lastAttempt.statusCode, 500, "alike on both stores");
 
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
-      await receiver.until(() => attempted("/again").length === 4);
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      await world.receiver.until(() => attempted("/again").length === 4);
       await untilStatus(id, "failed");
       status = 204;
       assert.equal((await retry(id, messageId)).status, 202);
       await untilStatus(id, "succeeded");
       assert.equal((await retry(id, messageId)).status, 202);
-      await receiver.until((calls) => calls.filter(({ path }) => path === "/again").length === 2);
+      await world.receiver.until((calls) => calls.filter(({ path }) => path === "/again").length === 2);
       await untilStatus(id, "succeeded");
       const calls = attempted("/again");
       assert.deepEqual(
@@ -173,12 +156,15 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const id = await register("now", { retry: NEVER_SOON, concurrency: 1 });
       await publish("now/first");
       const { messageId } = await untilStatus(id, "retrying");
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       for (let i = 0; i < 3; i++) await publish(`now/${i}`);
-      while ((await list(id, "?status=pending")).items.length < 3);
+      await eventually(
+        () => list(id, "?status=pending"),
+        ({ items }) => items.length >= 3,
+      );
       assert.equal((await retry(id, messageId)).status, 202);
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
-      await receiver.until((calls) => calls.filter(({ path }) => path === "/now").length === 4);
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      await world.receiver.until((calls) => calls.filter(({ path }) => path === "/now").length === 4);
       const [, second] = attempted("/now");
       assert.equal(second!.headers["webhook-id"], messageId);
       assert.equal(second!.headers["causeway-attempt"], "2");
@@ -187,7 +173,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     it("refuses a retry during an attempt, and never fails in a race with its end", async () => {
       const slow = await startReceiver();
       slow.delayMs = 400;
-      const { id } = await bridge.register({ url: slow.url, topics: ["race"], retry: NONE });
+      const { id } = await world.bridge.register({ url: slow.url, topics: ["race"], retry: NONE });
       await publish("race");
       await slow.untilCalled(1);
       const [{ messageId }] = (await list(id)).items;
@@ -208,7 +194,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const id = await register("secret", { retry: NONE });
       await publish("secret/x");
       const { messageId } = await untilStatus(id, "succeeded");
-      const { body: key } = await bridge.api("POST", "/v1/keys", {
+      const { body: key } = await world.bridge.api("POST", "/v1/keys", {
         name: "n",
         scopes: ["webhooks"],
         read: ["other/#"],
@@ -222,7 +208,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         ["GET", "replays/rpl_x"],
         ["DELETE", "replays/rpl_x"],
       ] as const) {
-        const answer = await bridge.api(method, `/v1/webhooks/${id}/${path}`, body, headers);
+        const answer = await world.bridge.api(method, `/v1/webhooks/${id}/${path}`, body, headers);
         assert.deepEqual([answer.status, answer.body.code], [404, "not_found"], `${method} ${path}`);
       }
       assert.equal(attempted("/secret").length, 1);

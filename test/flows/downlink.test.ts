@@ -1,8 +1,8 @@
 /** HTTP → MQTT with the real bridge process: a device receives what was sent over HTTP, byte for byte. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { before, describe, it } from "node:test";
+import type { IPublishPacket } from "mqtt";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const kinds = [
   { kind: embedded, five: false, protocolVersion: 4 },
@@ -12,24 +12,17 @@ const kinds = [
 
 for (const { kind, five, protocolVersion } of kinds) {
   describe(`downlink: ${kind.name}`, { ...kind.options, timeout: 60_000 }, () => {
-    let setup: Setup;
-    let device: MqttClient;
+    const world = scenario(kind, { device: { protocolVersion, reconnectPeriod: 100 } });
     const arrivals: IPublishPacket[] = [];
     let arrived = () => {};
 
     before(async () => {
-      setup = await kind.start();
-      device = await connectAsync(setup.brokerUrl, { protocolVersion, reconnectPeriod: 100 });
-      device.on("error", () => {});
+      const { device } = world;
       device.on("message", (_topic, _payload, packet) => {
         arrivals.push(packet);
         arrived();
       });
       await device.subscribeAsync("device/#", { qos: 2 });
-    });
-    after(async () => {
-      await device?.endAsync(true);
-      await setup?.close();
     });
 
     /** Resolves with the next message at the device. */
@@ -44,14 +37,14 @@ for (const { kind, five, protocolVersion } of kinds) {
 
     async function get(topic: string) {
       const started = performance.now();
-      const answer = await setup.bridge.api("GET", `/v1/topics/${topic}`);
+      const answer = await world.bridge.api("GET", `/v1/topics/${topic}`);
       return { ...answer, ms: performance.now() - started };
     }
 
     for (const qos of [0, 1, 2] as const) {
       it(`QoS ${qos}: the device gets the JSON as it was written`, async () => {
         const json = '{"big": 12345678901234567890,\n "price":1.10}';
-        const { status, body } = await setup.bridge.api(
+        const { status, body } = await world.bridge.api(
           "POST",
           "/v1/messages",
           `{"topic":"device/1","qos":${qos},"payload":${json}}`,
@@ -66,14 +59,14 @@ for (const { kind, five, protocolVersion } of kinds) {
     }
 
     it("reports whether anyone subscribes, where the broker does", async () => {
-      const { body } = await setup.bridge.api("POST", "/v1/messages", { topic: "nobody/here", payload: "x" });
+      const { body } = await world.bridge.api("POST", "/v1/messages", { topic: "nobody/here", payload: "x" });
       assert.equal(body.noMatchingSubscribers, five ? true : null);
     });
 
     it("passes any bytes to the device, and on MQTT 5 the properties", async () => {
       const payload = Buffer.from([0, 255, 128, 10]);
       const properties = { contentType: "image/png", responseTopic: "r/1", userProperties: { a: "1", b: ["2", "3"] } };
-      await setup.bridge.api("POST", "/v1/messages", {
+      await world.bridge.api("POST", "/v1/messages", {
         topic: "device/2",
         payloadBase64: payload.toString("base64"),
         correlationData: payload.toString("base64"),
@@ -88,7 +81,7 @@ for (const { kind, five, protocolVersion } of kinds) {
         assert.deepEqual([got, correlationData], [properties, payload]);
       }
 
-      const { status } = await setup.bridge.api("POST", "/v1/topics/device/3?qos=2", payload, {
+      const { status } = await world.bridge.api("POST", "/v1/topics/device/3?qos=2", payload, {
         "content-type": "image/png",
       });
       assert.equal(status, 200);
@@ -98,7 +91,7 @@ for (const { kind, five, protocolVersion } of kinds) {
     });
 
     it("sets, reads and clears the retained message of a topic", async () => {
-      const { bridge } = setup;
+      const { bridge } = world;
       const absent = await get("device/held/1");
       assert.deepEqual([absent.status, absent.body.code], [404, "no_retained_message"]);
       const again = await get("device/held/2");
@@ -126,8 +119,8 @@ for (const { kind, five, protocolVersion } of kinds) {
     if (kind === embedded) return;
 
     it("answers 503 at once while the broker is away, and 200 once it is back", async () => {
-      const { bridge } = setup;
-      const mosquitto = setup.mosquitto!;
+      const { bridge } = world;
+      const mosquitto = world.mosquitto!;
       await mosquitto.stop();
       await bridge.readiness(503);
       for (const call of [

@@ -1,48 +1,29 @@
 /** Content of deliveries with the real process: filter, transform, preview and test event. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
-import type { TestBridge } from "../support/bridge.ts";
+import { describe, it } from "node:test";
 import { readEvent } from "../support/events.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { eventually } from "../support/eventually.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 type Json = Record<string, unknown>;
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`expressions, previews and test events: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let bridge: TestBridge;
-    let receiver: Receiver;
-    let device: MqttClient;
-
-    before(async () => {
-      setup = await kind.start();
-      bridge = setup.bridge;
-      receiver = await startReceiver();
-      device = await connectAsync(setup.brokerUrl);
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-      await receiver.close();
-    });
+    const world = scenario(kind);
 
     const register = (topic: string, fields: Json) =>
-      bridge.register({ url: `${receiver.url}/${topic}`, topics: [topic], ...fields });
-    const publish = (topic: string, payload: string) => device.publishAsync(topic, payload, { qos: 1 });
-    const calls = (topic: string) => receiver.calls.filter(({ path }) => path === `/${topic}`);
+      world.bridge.register({ url: `${world.receiver.url}/${topic}`, topics: [topic], ...fields });
+    const publish = (topic: string, payload: string) => world.device.publishAsync(topic, payload, { qos: 1 });
+    const calls = (topic: string) => world.receiver.calls.filter(({ path }) => path === `/${topic}`);
     const deliveries = async (id: string, status: string): Promise<Json[]> =>
-      (await bridge.api("GET", `/v1/webhooks/${id}/deliveries?status=${status}`)).body.items;
+      (await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries?status=${status}`)).body.items;
     /** Polls until there are as many: no event announces a delivery that ends without a call. */
-    const untilThere = async (id: string, status: string, count: number) => {
-      for (const end = Date.now() + 20_000; ; ) {
-        const items = await deliveries(id, status);
-        if (items.length >= count) return items;
-        assert.ok(Date.now() < end, `there are ${items.length} ${status}`);
-      }
-    };
+    const untilThere = (id: string, status: string, count: number) =>
+      eventually(
+        () => deliveries(id, status),
+        ({ length }) => length >= count,
+      );
 
     it("sends messages that match the filter, with the transform's result as data", async () => {
       const { id, secret } = await register("hot", {
@@ -51,7 +32,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       });
       await publish("hot", '{"temperature":20.5}');
       await publish("hot", '{"temperature":31.5}');
-      await receiver.until(() => calls("hot").length === 1);
+      await world.receiver.until(() => calls("hot").length === 1);
       const event = readEvent(calls("hot")[0]!, secret);
       assert.deepEqual([event.subject, event.datacontenttype], ["hot", "application/json"]);
       assert.deepEqual(event.data, { device: "hot", celsius: 31.5 });
@@ -59,12 +40,12 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const items = await untilThere(id, "succeeded", 2);
       const filtered = items.find(({ lastAttempt }) => lastAttempt === null)!;
       assert.deepEqual([filtered.status, filtered.attempts, filtered.nextAttemptAt], ["succeeded", 0, null]);
-      const { bytes } = await bridge.api("GET", "/metrics");
+      const { bytes } = await world.bridge.api("GET", "/metrics");
       assert.match(bytes.toString(), new RegExp(`^causeway_deliveries_filtered_total{webhook="${id}"} 1$`, "m"));
 
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { mode: "binary", filter: null });
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { mode: "binary", filter: null });
       await publish("hot", '{"temperature":1}');
-      await receiver.until(() => calls("hot").length === 2);
+      await world.receiver.until(() => calls("hot").length === 2);
       const [, binary] = calls("hot");
       assert.deepEqual(readEvent(binary!, secret).data, { device: "hot", celsius: 1 });
       assert.equal(binary!.body.toString(), '{"device":"hot","celsius":1}');
@@ -78,7 +59,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       for (let i = 0; i < 3; i++) await publish("bad", "x");
       await publish("wrong", "{}");
       for (let i = 1; i <= 50; i++) await publish("good", String(i));
-      await receiver.until(() => calls("good").length === 50);
+      await world.receiver.until(() => calls("good").length === 50);
       for (const { attempts, lastAttempt } of await untilThere(bad.id, "failed", 3)) {
         const { statusCode, error, detail } = lastAttempt as Json;
         assert.deepEqual([attempts, statusCode, error], [1, null, "filter_error"]);
@@ -91,11 +72,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     });
 
     it("refuses an invalid expression and names the field and the position", async () => {
-      const url = receiver.url;
+      const url = world.receiver.url;
       for (const field of ["filter", "transform"]) {
-        const created = await bridge.api("POST", "/v1/webhooks", { url, topics: ["a"], [field]: "data.a >" });
+        const created = await world.bridge.api("POST", "/v1/webhooks", { url, topics: ["a"], [field]: "data.a >" });
         const { id } = await register("syntax", {});
-        const patched = await bridge.api("PATCH", `/v1/webhooks/${id}`, { [field]: "data.a >" });
+        const patched = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { [field]: "data.a >" });
         for (const { status, body } of [created, patched]) {
           assert.deepEqual([status, body.code, body.errors[0].path], [400, "invalid_request", field]);
           assert.match(body.errors[0].message, /\(at character 8\)$/);
@@ -106,9 +87,9 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     it("previews the exact bytes of the call and sends nothing", async () => {
       const secret = `whsec_${Buffer.alloc(32, "s").toString("base64")}`;
       const headers = { authorization: "Bearer hidden", "x-tenant": "7" };
-      const webhook = { url: `${receiver.url}/preview`, topics: ["p"], secret, headers };
+      const webhook = { url: `${world.receiver.url}/preview`, topics: ["p"], secret, headers };
       const preview = (changes: Json, message: string) =>
-        bridge.api(
+        world.bridge.api(
           "POST",
           "/v1/webhooks/preview",
           `{"message":${message},"webhook":${JSON.stringify({ ...webhook, ...changes })}}`,
@@ -149,31 +130,31 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         const refused = await preview(changes, text);
         assert.deepEqual([refused.status, refused.body.errors?.[0].path], [400, path]);
       }
-      const { body: all } = await bridge.api("GET", "/v1/webhooks?limit=250");
+      const { body: all } = await world.bridge.api("GET", "/v1/webhooks?limit=250");
       assert.ok(all.items.every(({ url }: Json) => !String(url).endsWith("/preview")));
       assert.deepEqual(calls("preview"), []);
     });
 
     it("sends a test event through the queue, past the expressions, once the webhook is not paused", async () => {
       const { id, secret } = await register("test", { topics: [], events: ["webhook.failing"], filter: "false" });
-      const sent = await bridge.api("POST", `/v1/webhooks/${id}/test`);
+      const sent = await world.bridge.api("POST", `/v1/webhooks/${id}/test`);
       const { messageId } = sent.body;
       assert.deepEqual(
         [sent.status, sent.headers.get("location")],
         [202, `/v1/webhooks/${id}/deliveries/${messageId}`],
       );
-      await receiver.until(() => calls("test").length === 1);
+      await world.receiver.until(() => calls("test").length === 1);
       const event = readEvent(calls("test")[0]!, secret);
       assert.deepEqual([event.id, event.type, event.subject], [messageId, "webhook.test", "causeway/test"]);
       assert.deepEqual(event.data, { webhook: id, message: "This is a test." });
 
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
-      const { body } = await bridge.api("POST", `/v1/webhooks/${id}/test`);
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
+      const { body } = await world.bridge.api("POST", `/v1/webhooks/${id}/test`);
       const [waiting] = await untilThere(id, "pending", 1);
       assert.equal(waiting!.messageId, body.messageId);
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
-      await receiver.until(() => calls("test").length === 2);
-      assert.equal((await bridge.api("POST", "/v1/webhooks/wh_none/test")).status, 404);
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      await world.receiver.until(() => calls("test").length === 2);
+      assert.equal((await world.bridge.api("POST", "/v1/webhooks/wh_none/test")).status, 404);
     });
   });
 }

@@ -1,10 +1,10 @@
 /** Requests to devices with two instances: any instance accepts them, and all instances have the response. */
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
-import { laneOf, startInstances } from "../support/instances.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Closing, laneOf, startInstances } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
@@ -20,7 +20,7 @@ interface Parts {
   on(request: (topic: string, payload: Buffer) => void): void;
 }
 
-async function start(t: TestContext, protocol: "5" | "3.1.1"): Promise<Parts> {
+async function start(t: Closing, protocol: "5" | "3.1.1"): Promise<Parts> {
   const { bridges, mosquitto } = await startInstances(t, { protocol });
   const device = await connectAsync(mosquitto.url, { protocolVersion: protocol === "5" ? 5 : 4 });
   t.after(() => device.endAsync(true));
@@ -42,18 +42,26 @@ async function start(t: TestContext, protocol: "5" | "3.1.1"): Promise<Parts> {
 }
 
 async function answered(bridge: TestBridge, id: string): Promise<Record<string, unknown>> {
-  for (const end = Date.now() + VISIBLE_MS; ; await delay(10)) {
-    const { body } = await bridge.api("GET", `/v1/requests/${id}`);
-    if (body.outcome === "responded") return body;
-    assert.equal(body.outcome, "pending");
-    assert.ok(Date.now() < end, "it is answered in time");
-  }
+  const { body } = await eventually(
+    () => bridge.api("GET", `/v1/requests/${id}`),
+    (answer) => answer.body.outcome !== "pending",
+    VISIBLE_MS,
+  );
+  assert.equal(body.outcome, "responded");
+  return body;
 }
 
 for (const protocol of ["5", "3.1.1"] as const) {
   describe(`requests over two instances, MQTT ${protocol}`, requireOrSkip("mosquitto", "redis-server"), () => {
-    it("gives each of many concurrent requests its own response on any instance", { timeout: 60_000 }, async (t) => {
-      const { a, b } = await start(t, protocol);
+    let parts: Parts;
+    const closing: (() => Promise<unknown>)[] = [];
+    before(async () => {
+      parts = await start({ after: (close) => void closing.push(close) }, protocol);
+    });
+    after(() => Promise.all(closing.map((close) => close())));
+
+    it("gives each of many concurrent requests its own response on any instance", async () => {
+      const { a, b } = parts;
       const asked = Array.from({ length: 100 }, (_, n) => ({ n, bridge: n % 2 ? a : b }));
       const answers = await Promise.all(
         asked.map(({ n, bridge }) =>
@@ -67,10 +75,8 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("shows a stored request's response on both, and publishes no request before its response is subscribed", {
-      timeout: 60_000,
-    }, async (t) => {
-      const { a, b } = await start(t, protocol);
+    it("shows a stored request's response on both, and publishes no request before its response is subscribed", async () => {
+      const { a, b } = parts;
       // One filter per request: the receiving instance has to subscribe each one for the other instance.
       for (let i = 0; i < 10; i++) {
         const [topic, responseTopic] = [`devices/${i}/requests/x`, `devices/${i}/responses/x`];
@@ -88,8 +94,8 @@ for (const protocol of ["5", "3.1.1"] as const) {
       }
     });
 
-    it("shows a response that arrived after the receiving instance was killed", { timeout: 90_000 }, async (t) => {
-      const { a, b, device, on } = await start(t, protocol);
+    it("shows a response that arrived after the receiving instance was killed", async (t) => {
+      const { a, b, device, on } = parts;
       const reached = new Promise<string>((resolve) => on(resolve));
       const { status, body } = await b.api("POST", "/v1/requests", { ...OWN, payload: "x" }, ASYNC);
       assert.equal(status, 202);

@@ -1,18 +1,14 @@
 /** API keys with the real bridge process, across a restart. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { describe, it } from "node:test";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`keys: ${kind.name}`, { ...kind.options, timeout: 60_000 }, () => {
-    let setup: Setup;
-    before(async () => {
-      setup = await kind.start({ LOG_LEVEL: "debug" });
-    });
-    after(() => setup?.close());
+    const world = scenario(kind, { env: { LOG_LEVEL: "debug" } });
 
     it("a key has its rights, also after a restart, until it is deleted", async () => {
-      const { bridge } = setup;
+      const { bridge } = world;
       const made = await bridge.api("POST", "/v1/keys", {
         name: "site-1",
         scopes: ["publish", "read"],

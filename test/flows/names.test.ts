@@ -7,11 +7,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
-import { connectAsync, type MqttClient } from "mqtt";
 import { ROLES } from "../../src/config/variables.ts";
-import { until } from "../support/in-process.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { eventually } from "../support/eventually.ts";
+import { mosquittoAndRedis, type Scenario, startScenario } from "../support/scenario.ts";
 import { logEvents, sourceTexts, sqlNames } from "../support/source-names.ts";
 
 const FILE = fileURLToPath(new URL("../fixtures/names.json", import.meta.url));
@@ -50,15 +48,15 @@ function members(json: string): string[] {
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
 /** Uses every feature that stores data. */
-async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl: string): Promise<void> {
+async function useEverything({ bridge, device, receiver }: Scenario): Promise<void> {
   const broken = await bridge.register({
-    url: `${receiverUrl}/broken`,
+    url: `${receiver.url}/broken`,
     topics: ["broken/#"],
     retry: { scheduleSeconds: [] },
   });
   await device.publishAsync("kept/1", "1", { qos: 1, retain: true });
   const webhook = await bridge.register({
-    url: receiverUrl,
+    url: receiver.url,
     topics: ["kept/+", "ask/+"],
     ordering: "topic",
     retained: "deliver",
@@ -97,12 +95,12 @@ async function useEverything({ bridge }: Setup, device: MqttClient, receiverUrl:
   });
   await bridge.api("POST", `/v1/webhooks/${webhook.id}/test`);
   const answered = async () => (await bridge.api("GET", `/v1/requests/${request.body.id}`)).body.outcome as string;
-  await until(answered, (outcome) => outcome === "responded", 20_000);
+  await eventually(answered, (outcome) => outcome === "responded", 20_000);
   const failed = async () => (await bridge.api("GET", `/v1/webhooks/${broken.id}`)).body.counts.failed as number;
-  await until(failed, (count) => count >= 1, 20_000);
+  await eventually(failed, (count) => count >= 1, 20_000);
   await bridge.api("POST", `/v1/webhooks/${broken.id}/replay`, { status: "failed" });
   const retained = async () => (await bridge.api("GET", `/v1/webhooks/${webhook.id}`)).body.counts.succeeded as number;
-  await until(retained, (count) => count >= 22, 20_000);
+  await eventually(retained, (count) => count >= 22, 20_000);
 }
 
 describe("names in the source", () => {
@@ -122,20 +120,14 @@ describe("names in the source", () => {
 const kind = mosquittoAndRedis("5");
 describe("names in Redis and on the metrics page", kind.options, () => {
   it("are pinned", { timeout: 120_000 }, async (t) => {
-    const setup = await kind.start();
-    const receiver = await startReceiver();
+    const world = await startScenario(t, kind, { device: { protocolVersion: 5 } });
+    const { bridge, receiver } = world;
     receiver.answer = ({ path }) => (path === "/broken" ? 500 : { status: 200, body: "ok" });
-    const redis = new Redis(setup.redis!.url);
-    const device = await connectAsync(setup.brokerUrl, { protocolVersion: 5 });
-    t.after(async () => {
-      await device.endAsync(true);
-      redis.disconnect();
-      await setup.close();
-      await receiver.close();
-    });
-    await useEverything(setup, device, receiver.url);
+    const redis = new Redis(world.redis!.url);
+    t.after(() => redis.disconnect());
+    await useEverything(world);
 
-    const metrics = (await setup.bridge.api("GET", "/metrics")).bytes.toString();
+    const metrics = (await bridge.api("GET", "/metrics")).bytes.toString();
     assertPinned("metrics", sorted([...metrics.matchAll(/^# TYPE (causeway_\w+ \w+)$/gm)].map((match) => match[1]!)));
 
     const keys = await redis.keys("*");

@@ -1,27 +1,24 @@
 /** A webhook that hangs and one that answers 500 must not slow down a healthy one. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connectTo } from "../support/in-process.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { mosquittoAndRedis } from "../support/setups.ts";
+import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const PER_SECOND = 200;
 const SECONDS = 4;
 const ROUNDS = 3;
 const TIMEOUT_MS = 2_000;
 
-const setup = mosquittoAndRedis("5");
+const kind = mosquittoAndRedis("5");
 
-describe("failing webhooks", setup.options, () => {
+describe("failing webhooks", kind.options, () => {
   it("do not noticeably delay a healthy one at 200 messages a second", { timeout: 120_000 }, async (t) => {
-    const { bridge, brokerUrl, close } = await setup.start();
-    const [healthy, hanging, failing] = [await startReceiver(), await startReceiver(), await startReceiver()];
-    const device = await connectTo(brokerUrl, 5);
-    t.after(async () => {
-      await device.endAsync(true);
-      await close();
-      for (const receiver of [healthy, hanging, failing]) await receiver.close();
-    });
+    const {
+      bridge,
+      receiver: healthy,
+      device,
+      addReceiver,
+    } = await startScenario(t, kind, { device: { protocolVersion: 5 } });
+    const [hanging, failing] = [await addReceiver(), await addReceiver()];
     hanging.delayMs = TIMEOUT_MS + 500;
     failing.answer = () => 500;
     await bridge.register({ url: healthy.url, topics: ["n"] });

@@ -6,14 +6,11 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Redis } from "ioredis";
 import { FORMAT } from "../../src/store/format.ts";
-import { startTestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
 import { readRedis } from "../support/old-data.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
-import { startRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const NEWER = { format: FORMAT.format + 2, readableFrom: FORMAT.format + 1 };
 const REFUSED = `was written by a newer Causeway: it has format ${NEWER.format}, for bridges of format ${NEWER.readableFrom} or newer`;
@@ -25,6 +22,8 @@ function start(env: Record<string, string> & { DATA_DIR: string }) {
     cwd: settings.DATA_DIR,
   });
 }
+
+const servers = mosquittoAndRedis("5");
 
 describe("data of a newer bridge", () => {
   it("is refused in a data directory and stays unchanged", async () => {
@@ -38,16 +37,11 @@ describe("data of a newer bridge", () => {
     assert.deepEqual(JSON.parse(readFileSync(join(dataDir, "format"), "utf8")), NEWER);
   });
 
-  it("is refused in Redis, and ends a running bridge", requireOrSkip("mosquitto", "redis-server"), async (t) => {
-    const [redis, mosquitto] = [await startRedis(), await startMosquitto()];
-    const client = new Redis(redis.url);
-    t.after(async () => {
-      client.disconnect();
-      await mosquitto.stop();
-      await redis.stop();
-    });
-    const env = { STORE_URL: redis.url, MQTT_URL: mosquitto.url };
-    const bridge = await startTestBridge(env);
+  it("is refused in Redis, and ends a running bridge", servers.options, async (t) => {
+    const { bridge, redis, brokerUrl } = await startScenario(t, servers, { device: false });
+    const env = { STORE_URL: redis!.url, MQTT_URL: brokerUrl };
+    const client = new Redis(env.STORE_URL);
+    t.after(() => client.disconnect());
     const write = async (format: object) => {
       await client.hset("causeway:r:format", "store", `7 ${JSON.stringify(format)}`);
       await client.publish("causeway:n:format", "store");

@@ -3,12 +3,17 @@
  * due, never after its expiry, even if the broker is away or the bridge is killed meanwhile.
  */
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { afterEach, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Seen } from "../contracts/store-queue-tools.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
-import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
+import { eventually } from "../support/eventually.ts";
+import {
+  embedded,
+  mosquittoAndEmbeddedStore,
+  mosquittoAndRedis,
+  type Scenario,
+  scenario,
+} from "../support/scenario.ts";
 
 const ASYNC = { prefer: "respond-async" };
 const TOPICS = 7;
@@ -39,17 +44,17 @@ class Device {
   }
 }
 
-async function accept(setup: Setup, message: object) {
-  const { status, body } = await setup.bridge.api("POST", "/v1/messages", message, ASYNC);
+async function accept({ bridge }: Scenario, message: object) {
+  const { status, body } = await bridge.api("POST", "/v1/messages", message, ASYNC);
   assert.equal(status, 202, JSON.stringify(body));
   return body;
 }
 
 /** Publishes numbered messages over HTTP, a few topics at a time, those of one topic one after the other. */
-async function acceptMany(setup: Setup, count: number, qos = 1): Promise<void> {
+async function acceptMany(world: Scenario, count: number, qos = 1): Promise<void> {
   const perTopic = Array.from({ length: TOPICS }, async (_, topic) => {
     for (let i = topic; i < count; i += TOPICS) {
-      await accept(setup, { topic: `device/${topic}`, payload: String(i), qos });
+      await accept(world, { topic: `device/${topic}`, payload: String(i), qos });
     }
   });
   await Promise.all(perTopic);
@@ -71,71 +76,52 @@ function assertInOrder(device: Device, count: number, repeated = 0): void {
   }
 }
 
-async function ended(setup: Setup, id: string) {
-  for (;;) {
-    const { body } = await setup.bridge.api("GET", `/v1/messages/${id}`);
-    if (body.outcome !== "queued" && body.outcome !== "scheduled") return body;
-    await new Promise(setImmediate);
-  }
+function ended({ bridge }: Scenario, id: string) {
+  return eventually(
+    async () => (await bridge.api("GET", `/v1/messages/${id}`)).body,
+    ({ outcome }) => outcome !== "queued" && outcome !== "scheduled",
+  );
 }
-
-/** The broker must survive the kills of the bridge: otherwise it could resend messages itself. */
-const mosquittoAndEmbeddedStore: SetupKind = {
-  name: "Mosquitto and the embedded store",
-  options: requireOrSkip("mosquitto"),
-  async start(env = {}) {
-    const mosquitto = await startMosquitto();
-    const setup = await embedded.start({ MQTT_URL: mosquitto.url, ...env });
-    const close = async () => {
-      await setup.close();
-      await mosquitto.stop();
-    };
-    return { ...setup, brokerUrl: mosquitto.url, mosquitto, close };
-  },
-};
 
 for (const { kind, count } of [
   { kind: embedded, count: 0 },
-  { kind: mosquittoAndEmbeddedStore, count: 500 },
+  // The broker must survive the kills of the bridge: otherwise it could resend messages itself.
+  { kind: mosquittoAndEmbeddedStore("5"), count: 500 },
   { kind: mosquittoAndRedis("5"), count: 1_000 },
 ]) {
   describe(`outbox: ${kind.name}`, { ...kind.options, timeout: 120_000 }, () => {
-    let setup: Setup;
+    const world = scenario(kind, { device: false });
     let device: Device | undefined;
-    before(async () => {
-      setup = await kind.start();
-    });
-    after(() => setup?.close());
     afterEach(async () => {
       await device?.close();
       device = undefined;
     });
 
     it("publishes a scheduled message when it is due", async () => {
-      device = await Device.connect(setup.brokerUrl);
+      device = await Device.connect(world.brokerUrl);
       const sendAt = Date.now() + 1_500;
       const body = { topic: "device/x", payload: "later", sendAt: new Date(sendAt).toISOString() };
-      const { body: scheduled } = await setup.bridge.api("POST", "/v1/messages", body);
-      await accept(setup, { topic: "device/x", payload: "now" });
-      const { body: cancelled } = await setup.bridge.api("POST", "/v1/messages", { ...body, payload: "cancelled" });
-      assert.equal((await setup.bridge.api("DELETE", `/v1/messages/${cancelled.id}`)).status, 204);
+      const { body: scheduled } = await world.bridge.api("POST", "/v1/messages", body);
+      await accept(world, { topic: "device/x", payload: "now" });
+      const { body: cancelled } = await world.bridge.api("POST", "/v1/messages", { ...body, payload: "cancelled" });
+      assert.equal((await world.bridge.api("DELETE", `/v1/messages/${cancelled.id}`)).status, 204);
       await device.arrivals.until(2);
       assert.deepEqual(device.texts, ["now", "later"]);
       const late = device.arrivals.items[1]!.at - sendAt;
       assert.ok(late >= 0 && late < 1_000, `${late} ms late`);
-      assert.equal((await ended(setup, scheduled.id)).outcome, "acknowledged");
+      assert.equal((await ended(world, scheduled.id)).outcome, "acknowledged");
     });
 
     if (kind === embedded) return;
 
     it(`keeps ${count} messages through kill -9 of the bridge while it publishes them`, async () => {
-      device = await Device.connect(setup.brokerUrl);
-      const accepted = acceptMany(setup, count);
+      device = await Device.connect(world.brokerUrl);
+      const accepted = acceptMany(world, count);
       await device.arrivals.until(20);
       await accepted;
-      if (device.texts.length < count) await setup.bridge.kill();
+      if (device.texts.length < count) await world.bridge.kill();
       else assert.fail("too fast for this test");
-      await setup.bridge.start();
+      await world.bridge.start();
       const since = Date.now();
       while (new Set(device.texts).size < count) await device.arrivals.until(device.texts.length + 1);
       process.stderr.write(`# ${kind.name}: complete ${Date.now() - since} ms after the restart\n`);
@@ -144,12 +130,12 @@ for (const { kind, count } of [
     });
 
     it(`publishes ${count} messages accepted while the broker is away once and in order after kill -9`, async () => {
-      const { bridge } = setup;
-      const mosquitto = setup.mosquitto!;
+      const { bridge } = world;
+      const mosquitto = world.mosquitto!;
       await mosquitto.stop();
       await bridge.readiness(503);
       const since = Date.now();
-      await acceptMany(setup, count, 2);
+      await acceptMany(world, count, 2);
       const rate = Math.round((count * 1_000) / (Date.now() - since));
       process.stderr.write(`# ${kind.name}: ${rate} accepted a second over HTTP, ${TOPICS} at a time\n`);
       const { bytes } = await bridge.api("GET", "/metrics");
@@ -158,7 +144,7 @@ for (const { kind, count } of [
 
       await bridge.kill();
       await mosquitto.restart();
-      device = await Device.connect(setup.brokerUrl);
+      device = await Device.connect(world.brokerUrl);
       await bridge.start();
       const started = Date.now();
       await device.arrivals.until(1);
@@ -173,20 +159,20 @@ for (const { kind, count } of [
     });
 
     it("never publishes an expired message, and does not wait for the broker on SIGTERM", async () => {
-      const { bridge } = setup;
-      const mosquitto = setup.mosquitto!;
+      const { bridge } = world;
+      const mosquitto = world.mosquitto!;
       await mosquitto.stop();
       await bridge.readiness(503);
-      const short = await accept(setup, { topic: "device/x", payload: "late", expirySeconds: 1 });
-      const long = await accept(setup, { topic: "device/x", payload: "in time", expirySeconds: 600 });
+      const short = await accept(world, { topic: "device/x", payload: "late", expirySeconds: 1 });
+      const long = await accept(world, { topic: "device/x", payload: "in time", expirySeconds: 600 });
       const since = Date.now();
       assert.equal((await bridge.stop()).code, 0);
       assert.ok(Date.now() - since < 3_000, `SIGTERM took ${Date.now() - since} ms`);
       await bridge.start();
-      assert.equal((await ended(setup, short.id)).outcome, "expired");
+      assert.equal((await ended(world, short.id)).outcome, "expired");
       await mosquitto.restart();
-      device = await Device.connect(setup.brokerUrl);
-      assert.equal((await ended(setup, long.id)).outcome, "acknowledged");
+      device = await Device.connect(world.brokerUrl);
+      assert.equal((await ended(world, long.id)).outcome, "acknowledged");
       await device.arrivals.until(1);
       assert.deepEqual(device.texts, ["in time"]);
     });

@@ -1,41 +1,37 @@
 /** The ownership check with the real process and a real receiver. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import { before, describe, it } from "node:test";
 import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
+import { embedded, scenario } from "../support/scenario.ts";
 
 const PUBLIC_URL = "https://causeway.example.com/base";
 const ORIGIN = "causeway.example.com";
 const AGREES = { status: 200, headers: { "webhook-allowed-origin": ORIGIN, "webhook-allowed-rate": "*" } };
 
 describe("the ownership check", () => {
-  let bridge: TestBridge;
-  let receiver: Receiver;
+  const world = scenario(embedded, { env: { PUBLIC_URL } });
   /** Response to OPTIONS per path; the default is 405. */
   const answers = new Map<string, ReturnType<Receiver["answer"]>>();
-  before(async () => {
-    bridge = await startTestBridge({ PUBLIC_URL });
-    receiver = await startReceiver();
-    receiver.answer = ({ method, path }) => (method === "OPTIONS" ? (answers.get(path) ?? 405) : 204);
-  });
-  after(async () => {
-    await bridge.stop();
-    await receiver.close();
+  before(() => {
+    world.receiver.answer = ({ method, path }) => (method === "OPTIONS" ? (answers.get(path) ?? 405) : 204);
   });
 
   const register = async (path: string, more: object = {}) => {
-    const body = { url: receiver.url + path, topics: [path.slice(1)], verify: true, ...more };
-    const answer = await bridge.api("POST", "/v1/webhooks", body);
+    const body = { url: world.receiver.url + path, topics: [path.slice(1)], verify: true, ...more };
+    const answer = await world.bridge.api("POST", "/v1/webhooks", body);
     assert.equal(answer.status, 201, answer.bytes.toString());
-    await bridge.readiness(200);
+    await world.bridge.readiness(200);
     return answer.body;
   };
-  const asked = (path: string) => receiver.attempts.filter((call) => call.method === "OPTIONS" && call.path === path);
-  const delivered = (path: string) => receiver.attempts.filter((call) => call.method === "POST" && call.path === path);
-  const publish = (topic: string) => bridge.api("PUT", `/v1/topics/${topic}`, "1", { "content-type": "text/plain" });
-  const get = async (id: string) => (await bridge.api("GET", `/v1/webhooks/${id}`)).body;
+  const asked = (path: string) =>
+    world.receiver.attempts.filter((call) => call.method === "OPTIONS" && call.path === path);
+  const delivered = (path: string) =>
+    world.receiver.attempts.filter((call) => call.method === "POST" && call.path === path);
+  const publish = (topic: string) =>
+    world.bridge.api("PUT", `/v1/topics/${topic}`, "1", { "content-type": "text/plain" });
+  const get = async (id: string) => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body;
   const patch = async (id: string, body: object) => {
-    const answer = await bridge.api("PATCH", `/v1/webhooks/${id}`, body);
+    const answer = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, body);
     assert.equal(answer.status, 200, answer.bytes.toString());
     return answer.body;
   };
@@ -43,7 +39,7 @@ describe("the ownership check", () => {
   const callbackOf = (call: ReceivedCall) => {
     const url = String(call.headers["webhook-request-callback"]);
     assert.ok(url.startsWith(`${PUBLIC_URL}/v1/webhooks/wh_`), url);
-    return bridge.url + url.slice(PUBLIC_URL.length);
+    return world.bridge.url + url.slice(PUBLIC_URL.length);
   };
   const confirm = async (url: string, init: RequestInit = {}) => {
     const answer = await fetch(url, init);
@@ -53,7 +49,7 @@ describe("the ownership check", () => {
   const assertNothingComes = async (path: string) => {
     const before = delivered("/marker").length;
     await publish("marker");
-    await receiver.until(() => delivered("/marker").length > before);
+    await world.receiver.until(() => delivered("/marker").length > before);
     assert.deepEqual(delivered(path), []);
   };
 
@@ -70,7 +66,7 @@ describe("the ownership check", () => {
     assert.equal(body.length, 0);
     assert.doesNotMatch(JSON.stringify(headers), /t-0-k-e-n|k-e-y|signature/, "no credentials before the answer");
     await publish("agrees");
-    await receiver.until(() => delivered("/agrees").length === 1);
+    await world.receiver.until(() => delivered("/agrees").length === 1);
     assert.equal(delivered("/agrees")[0]!.headers["webhook-request-origin"], ORIGIN);
     assert.equal(delivered("/agrees")[0]!.headers["x-key"], "k-e-y");
     assert.deepEqual((await get(id)).rateLimit, rateLimit);
@@ -115,7 +111,7 @@ describe("the ownership check", () => {
     assert.deepEqual(await confirm(base), [400, undefined]);
     assert.equal((await get(id)).state, "paused");
     assert.deepEqual(await confirm(url), [200, "verified"]);
-    await receiver.until(() => delivered("/later").length === 1);
+    await world.receiver.until(() => delivered("/later").length === 1);
     const shown = await get(id);
     assert.deepEqual([shown.state, shown.verification.state], ["active", "verified"]);
     for (const method of ["GET", "POST"]) assert.deepEqual(await confirm(url, { method }), [404, undefined]);
@@ -151,10 +147,10 @@ describe("the ownership check", () => {
     answers.set("/before", AGREES);
     const { id } = await register("/before");
     await patch(id, { name: "the same url" });
-    await patch(id, { url: `${receiver.url}/before` });
+    await patch(id, { url: `${world.receiver.url}/before` });
     assert.equal(asked("/before").length, 1);
 
-    const moved = await patch(id, { url: `${receiver.url}/after` });
+    const moved = await patch(id, { url: `${world.receiver.url}/after` });
     assert.deepEqual([moved.state, moved.verification.state], ["paused", "pending"]);
     await publish("before");
     await assertNothingComes("/after");
@@ -162,10 +158,10 @@ describe("the ownership check", () => {
     assert.equal((await patch(id, { verify: true })).verification.state, "pending");
     const second = callbackOf(asked("/after")[1]!);
     assert.deepEqual(await confirm(first), [404, undefined]);
-    await bridge.stop();
-    await bridge.start();
+    await world.bridge.stop();
+    await world.bridge.start();
     assert.deepEqual(await confirm(second), [200, "verified"]);
-    await receiver.until(() => delivered("/after").length === 1);
+    await world.receiver.until(() => delivered("/after").length === 1);
     assert.equal(delivered("/before").length, 0);
   });
 

@@ -3,16 +3,15 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connectAsync, type MqttClient } from "mqtt";
 import { startProcess, type TestProcess } from "../support/processes.ts";
-import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { type Kind, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 /** Debian's Python, because other installations do not see Debian's Paho package. */
 const PYTHON = "/usr/bin/python3";
 const DEVICE = fileURLToPath(new URL("../support/paho_device.py", import.meta.url));
 const PAHO = ["/usr/lib/python3/dist-packages/paho"];
 
-function options(kind: ReturnType<typeof mosquittoAndRedis>) {
+function options(kind: Kind) {
   if (PAHO.every((path) => existsSync(path))) return kind.options;
   const reason = "not installed: python3-paho-mqtt";
   if (process.env.CI) throw new Error(`${reason} (CI must install it: see .ci/run)`);
@@ -22,21 +21,13 @@ function options(kind: ReturnType<typeof mosquittoAndRedis>) {
 for (const protocol of ["5", "3.1.1"] as const) {
   const kind = mosquittoAndRedis(protocol);
   describe(`a Paho device: ${kind.name}`, options(kind), () => {
-    let setup: Setup;
-    let device: TestProcess;
-    let probe: MqttClient;
-
+    const world = scenario(kind);
+    let paho: TestProcess;
     before(async () => {
-      setup = await kind.start();
-      device = startProcess(PYTHON, [DEVICE, new URL(setup.brokerUrl).port, protocol]);
-      await device.waitFor(/listening/);
-      probe = await connectAsync(setup.brokerUrl);
+      paho = startProcess(PYTHON, [DEVICE, new URL(world.brokerUrl).port, protocol]);
+      await paho.waitFor(/listening/);
     });
-    after(async () => {
-      await probe.endAsync();
-      await device.stop("SIGTERM");
-      await setup.close();
-    });
+    after(() => paho?.stop("SIGTERM"));
 
     const asked =
       protocol === "5"
@@ -49,7 +40,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
 
     it("answers 200 concurrent requests, each with its own response", async () => {
       const answers = await Promise.all(
-        Array.from({ length: 200 }, () => setup.bridge.api("POST", "/v1/requests", asked)),
+        Array.from({ length: 200 }, () => world.bridge.api("POST", "/v1/requests", asked)),
       );
       for (const { status, body } of answers) {
         assert.equal(status, 200);
@@ -59,14 +50,14 @@ for (const protocol of ["5", "3.1.1"] as const) {
     });
 
     it("adds at most 10 ms to the bare round trip over the broker (p50)", async (test) => {
-      await probe.subscribeAsync("paho/3/responses/bare", { qos: 1 });
+      await world.device.subscribeAsync("paho/3/responses/bare", { qos: 1 });
       const bare = await medianOf(async () => {
-        const answered = new Promise((resolve) => probe.once("message", resolve));
-        probe.publish("paho/3/requests/bare", "{}", { qos: 1 });
+        const answered = new Promise((resolve) => world.device.once("message", resolve));
+        world.device.publish("paho/3/requests/bare", "{}", { qos: 1 });
         await answered;
       });
       const ours = await medianOf(async () => {
-        assert.equal((await setup.bridge.api("POST", "/v1/requests", asked)).status, 200);
+        assert.equal((await world.bridge.api("POST", "/v1/requests", asked)).status, 200);
       });
       test.diagnostic(`bare ${bare.toFixed(1)} ms, over HTTP ${ours.toFixed(1)} ms`);
       assert.ok(ours - bare <= 10, `${ours} ms beside ${bare} ms`);

@@ -1,11 +1,11 @@
 /** Payloads from devices arrive unchanged and signed, in events that the receivers' libraries can parse. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type IClientPublishOptions, type MqttClient } from "mqtt";
+import { before, describe, it } from "node:test";
+import type { IClientPublishOptions } from "mqtt";
 import { readEvent } from "../support/events.ts";
-import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import type { ReceivedCall } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const MAX_PAYLOAD_BYTES = 256 * 1024;
 
@@ -37,33 +37,23 @@ for (const { kind, protocolVersion } of [
   { kind: mosquittoAndRedis("3.1.1"), protocolVersion: 4 },
 ] as const) {
   describe(`payloads: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let receiver: Receiver;
-    let device: MqttClient;
+    const world = scenario(kind, { device: { protocolVersion } });
     const secrets: Record<string, string> = {};
-
     before(async () => {
-      setup = await kind.start();
-      receiver = await startReceiver();
-      device = await connectAsync(setup.brokerUrl, { protocolVersion });
+      const { bridge, receiver } = world;
       for (const mode of ["structured", "binary"]) {
-        const { secret } = await setup.bridge.register({ url: `${receiver.url}/${mode}`, topics: ["p/#"], mode });
+        const { secret } = await bridge.register({ url: `${receiver.url}/${mode}`, topics: ["p/#"], mode });
         secrets[`/${mode}`] = secret;
       }
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-      await receiver.close();
     });
 
     /** Publishes, and returns the two calls that follow, verified and parsed. */
     async function exchange(topic: string, payload: Buffer, options: IClientPublishOptions = {}) {
-      receiver.calls.length = 0;
-      await device.publishAsync(topic, payload, { qos: 1, ...options });
-      await receiver.until((calls) => calls.length === 2);
+      world.receiver.calls.length = 0;
+      await world.device.publishAsync(topic, payload, { qos: 1, ...options });
+      await world.receiver.until((calls) => calls.length === 2);
       const [structured, binary] = ["/structured", "/binary"].map((path) => {
-        const call = receiver.calls.find((each) => each.path === path)!;
+        const call = world.receiver.calls.find((each) => each.path === path)!;
         const event = readEvent(call, secrets[path]!);
         assert.equal(event.type, "mqtt.message");
         // The SDK leaves the decoding of headers to its callers (HTTP binding section 3.1.3.2).
@@ -90,12 +80,12 @@ for (const { kind, protocolVersion } of [
     }
 
     it("counts and logs a payload that is too large, and delivers the next message", async () => {
-      await device.publishAsync("p/large", Buffer.alloc(MAX_PAYLOAD_BYTES + 1), { qos: 1 });
+      await world.device.publishAsync("p/large", Buffer.alloc(MAX_PAYLOAD_BYTES + 1), { qos: 1 });
       await exchange("p/after", Buffer.from("after")); // exactly two calls, none of them for p/large
 
-      const { bytes } = await setup.bridge.api("GET", "/metrics");
+      const { bytes } = await world.bridge.api("GET", "/metrics");
       assert.match(bytes.toString(), /^causeway_messages_unmatched_total\{reason="too_large"\} 1$/m);
-      const [line] = await setup.bridge.waitForOutput(/^\{.*"too_large".*$/m);
+      const [line] = await world.bridge.waitForOutput(/^\{.*"too_large".*$/m);
       const { level, topic, bytes: size } = JSON.parse(line);
       assert.deepEqual({ level, topic, size }, { level: 40, topic: "p/large", size: MAX_PAYLOAD_BYTES + 1 });
     });

@@ -4,13 +4,13 @@ import { EventEmitter, once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { type Authority, makeAuthority, needsOpenssl } from "../support/certificates.ts";
+import { eventually } from "../support/eventually.ts";
+import { embedded, scenario } from "../support/scenario.ts";
 
 describe("a receiver behind TLS", needsOpenssl, () => {
-  let bridge: TestBridge;
+  const world = scenario(embedded, { device: false });
   let server: Server;
   let [ours, theirs]: Authority[] = [];
   const clients: string[] = [];
@@ -25,10 +25,8 @@ describe("a receiver behind TLS", needsOpenssl, () => {
       calls.emit("call");
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
-    bridge = await startTestBridge();
   });
-  after(async () => {
-    await bridge.stop();
+  after(() => {
     server.closeAllConnections();
     server.close();
   });
@@ -36,26 +34,24 @@ describe("a receiver behind TLS", needsOpenssl, () => {
   it("is called once its CA is trusted and the client certificate is one that it accepts", async () => {
     const [client, stranger] = [ours!.issue("bridge"), theirs!.issue("stranger")];
     const mtls = { type: "mtls", cert: client.cert, key: client.key };
-    const { id } = await bridge.register({
+    const { id } = await world.bridge.register({
       url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
       topics: ["tls"],
       ca: theirs!.cert,
       auth: mtls,
       retry: { scheduleSeconds: Array(40).fill(0.2) },
     });
-    const lastError = async (wanted: RegExp) => {
-      for (const end = Date.now() + 20_000; ; await delay(50)) {
-        const [delivery] = (await bridge.api("GET", `/v1/webhooks/${id}/deliveries`)).body.items;
-        if (wanted.test(delivery?.lastAttempt?.error ?? "")) return;
-        assert.ok(Date.now() < end, `${JSON.stringify(delivery)} has no ${wanted}`);
-      }
-    };
+    const lastError = (wanted: RegExp) =>
+      eventually(
+        async () => (await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries`)).body.items[0],
+        (delivery) => wanted.test(delivery?.lastAttempt?.error ?? ""),
+      );
     const patch = async (changes: object) => {
-      const { status, body } = await bridge.api("PATCH", `/v1/webhooks/${id}`, changes);
+      const { status, body } = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, changes);
       assert.equal(status, 200, JSON.stringify(body));
       return body;
     };
-    await bridge.api("PUT", "/v1/topics/tls", "1", { "content-type": "text/plain" });
+    await world.bridge.api("PUT", "/v1/topics/tls", "1", { "content-type": "text/plain" });
     await lastError(/^tls_error$/);
 
     await patch({ enabled: false });
@@ -69,7 +65,7 @@ describe("a receiver behind TLS", needsOpenssl, () => {
     await called;
     assert.deepEqual(clients, ["bridge"]);
 
-    const plain = await bridge.api("PATCH", `/v1/webhooks/${id}`, { url: "http://127.0.0.1:1/" });
+    const plain = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { url: "http://127.0.0.1:1/" });
     assert.deepEqual(
       plain.body.errors.map(({ path }: { path: string }) => path),
       ["auth.type", "ca"],

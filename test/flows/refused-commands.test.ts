@@ -4,16 +4,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import type { MqttClient } from "mqtt";
-import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
+import type { Answer } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo } from "../support/in-process.ts";
-import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 /** Commands taken from the user one after the other. Redis applies the change to open connections, too. */
 const REFUSED = [
@@ -60,43 +55,36 @@ function assertNone(text: string, where: string): void {
   }
 }
 
-describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-server"), () => {
-  let redis: TestRedis;
+const kind = mosquittoAndRedis("5");
+
+describe("a Redis that refuses commands", kind.options, () => {
   let admin: Redis;
-  let mosquitto: Mosquitto;
-  let receiver: Receiver;
-  let bridge: TestBridge;
-  let device: MqttClient;
   let webhook: string;
   let sent = 0;
   const answers: [what: string, answer: Answer][] = [];
   const allow = (...rules: string[]) => admin.call("ACL", "SETUSER", "bridge", ...rules);
-  const storeUrl = (password: string) => `redis://bridge:${encodeURIComponent(password)}@127.0.0.1:${redis.port}`;
+  const storeUrl = (password: string, port: number) =>
+    `redis://bridge:${encodeURIComponent(password)}@127.0.0.1:${port}`;
 
-  before(async () => {
-    [redis, mosquitto, receiver] = [await startRedis(), await startMosquitto(), await startReceiver()];
-    admin = new Redis(redis.url);
-    await allow("on", `>${STORE_PASSWORD}`, "~*", "&*", "+@all");
-    bridge = await startTestBridge({
-      LOG_LEVEL: "trace",
-      MQTT_URL: mosquitto.url.replace("//", `//bridge:${NEEDLES["the password of MQTT_URL"]}@`),
-      STORE_URL: storeUrl(STORE_PASSWORD),
-      SECRETS_KEY: NEEDLES["the key for secrets"],
-    });
-    device = await connectTo(mosquitto.url);
-    ({ id: webhook } = await bridge.register(registration("sensors/#")));
+  after(() => admin?.disconnect());
+  const world = scenario(kind, {
+    async env({ redis, mosquitto }) {
+      admin = new Redis(redis!.url);
+      await allow("on", `>${STORE_PASSWORD}`, "~*", "&*", "+@all");
+      return {
+        LOG_LEVEL: "trace",
+        MQTT_URL: mosquitto!.url.replace("//", `//bridge:${NEEDLES["the password of MQTT_URL"]}@`),
+        STORE_URL: storeUrl(STORE_PASSWORD, redis!.port),
+        SECRETS_KEY: NEEDLES["the key for secrets"],
+      };
+    },
   });
-  after(async () => {
-    if (bridge?.running) await bridge.stop();
-    await device?.endAsync();
-    await receiver?.close();
-    await mosquitto?.stop();
-    admin?.disconnect();
-    await redis?.stop();
+  before(async () => {
+    ({ id: webhook } = await world.bridge.register(registration("sensors/#")));
   });
 
   const registration = (topic: string) => ({
-    url: receiver.url,
+    url: world.receiver.url,
     topics: [topic],
     secret: NEEDLES["a signing secret"],
     headers: { "X-Api-Key": NEEDLES["a header"] },
@@ -107,7 +95,7 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
   /** Makes every kind of API call at once. */
   async function askAll(round: string): Promise<void> {
     const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
-      const answer = await bridge.api(method, path, body, headers);
+      const answer = await world.bridge.api(method, path, body, headers);
       // The response that creates a secret contains it by design.
       const shown = answer.status === 201 && { ...answer.body, secret: undefined, key: undefined };
       const bytes = shown ? Buffer.from(JSON.stringify(shown)) : answer.bytes;
@@ -155,14 +143,14 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
       await allow(...rules);
       const wait = delay(ROUND_MS);
       for (const qos of [1, 1, 2] as const) {
-        await device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: sent++ }), { qos });
+        await world.device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: sent++ }), { qos });
       }
       await askAll(rules.join(" "));
       if (rules[0] === "-@write") {
-        const { body } = await bridge.readiness(503);
+        const { body } = await world.bridge.readiness(503);
         // Within a script Redis names no code.
         assert.match(body.checks.store.detail, /NOPERM|can't run this command/);
-        await bridge.waitForOutput(/part_failed/);
+        await world.bridge.waitForOutput(/part_failed/);
       }
       await wait;
       await allow("+@all");
@@ -171,35 +159,41 @@ describe("a Redis that refuses commands", requireOrSkip("mosquitto", "redis-serv
     // The password changes while the bridge runs: Redis refuses AUTH, and the error contains its arguments.
     await allow("resetpass", ">another");
     await admin.call("CLIENT", "KILL", "USER", "bridge");
-    await bridge.waitForOutput(/store_lost/);
+    await world.bridge.waitForOutput(/store_lost/);
     await askAll("another password");
     await allow("resetpass", `>${STORE_PASSWORD}`);
-    await bridge.readiness(200, 30_000);
+    await world.bridge.readiness(200, 30_000);
 
     const last = sent++;
-    await device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: last }), { qos: 1 });
+    await world.device.publishAsync("sensors/a", JSON.stringify({ ...PAYLOAD, n: last }), { qos: 1 });
     const isLast = ({ body }: { body: Buffer }) => JSON.parse(body.toString()).data?.n === last;
-    await receiver.until((calls) => calls.some(isLast));
-    await bridge.stop();
+    await world.receiver.until((calls) => calls.some(isLast));
+    await world.bridge.stop();
 
     const wrong = answers.filter(([, { status }]) => status === 500);
     assert.deepEqual(
       wrong.map(([what, { bytes }]) => `${what}: ${bytes}`),
       [],
     );
-    assert.ok(!/request_failed|batch_item_failed|"crashed"/.test(bridge.output), "an error without a name");
+    assert.ok(!/request_failed|batch_item_failed|"crashed"/.test(world.bridge.output), "an error without a name");
     const refusals = answers.filter(([, { body }]) => body?.code === "store_unavailable");
     t.diagnostic(`${answers.length} answers, ${refusals.length} of them store_unavailable; ${sent} messages sent`);
     assert.ok(refusals.length > REFUSED.length);
     for (const [what, { bytes }] of answers) assertNone(bytes.toString(), what);
-    assertNone(bridge.output, "the output");
-    assert.match(bridge.output, /"type":"ReplyError"/, "errors of Redis were logged");
+    assertNone(world.bridge.output, "the output");
+    assert.match(world.bridge.output, /"type":"ReplyError"/, "errors of Redis were logged");
   });
 
   it("does not leak its password when it refuses the bridge at startup", async () => {
     const [wrong, dir] = [`not-${STORE_PASSWORD}`, temporaryDirectory("refused")];
     const child = startProcess(process.execPath, [...MAIN], {
-      env: { STORE_URL: storeUrl(wrong), DATA_DIR: dir, LOG_LEVEL: "trace", PORT: "0", BROKER_PORT: "0" },
+      env: {
+        STORE_URL: storeUrl(wrong, world.redis!.port),
+        DATA_DIR: dir,
+        LOG_LEVEL: "trace",
+        PORT: "0",
+        BROKER_PORT: "0",
+      },
       cwd: dir,
     });
     const { code } = await child.exited;

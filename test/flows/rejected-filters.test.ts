@@ -1,18 +1,16 @@
 /** A broker that closes the connection at some filters: the affected caller gets the error, all else keeps working. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { type FakeBroker, polite, politeBut, startFakeBroker } from "../mqtt/fake-broker.ts";
-import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
+import type { Answer } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
+import { embedded, scenario } from "../support/scenario.ts";
 
 const REASON = "the broker ends the connection at this filter";
 const WAIT_MS = 30_000;
 
 describe("a broker that closes the connection at a filter", () => {
   let broker: FakeBroker;
-  let bridge: TestBridge;
-  let receiver: Receiver;
   before(async () => {
     broker = await startFakeBroker(
       politeBut({
@@ -23,48 +21,39 @@ describe("a broker that closes the connection at a filter", () => {
         },
       }),
     );
-    receiver = await startReceiver();
-    bridge = await startTestBridge({ MQTT_URL: broker.url, MQTT_PROTOCOL: "3.1.1" });
   });
-  after(async () => {
-    await bridge?.stop();
-    await receiver?.close();
-    await broker?.close();
-  });
+  const env = () => ({ MQTT_URL: broker.url, MQTT_PROTOCOL: "3.1.1" });
+  const world = scenario(embedded, { env, device: false });
+  after(() => broker?.close());
 
-  async function until(method: string, path: string, condition: (answer: Answer) => boolean): Promise<Answer> {
-    for (const end = Date.now() + WAIT_MS; ; await delay(50)) {
-      const answer = await bridge.api(method, path);
-      if (condition(answer)) return answer;
-      assert.ok(Date.now() < end, answer.bytes.toString());
-    }
-  }
+  const until = (method: string, path: string, condition: (answer: Answer) => boolean) =>
+    eventually(() => world.bridge.api(method, path), condition, WAIT_MS);
 
   it("does not affect other webhooks, and is reported on the affected one", async () => {
-    const url = receiver.url;
-    const { body: other } = await bridge.api("POST", "/v1/webhooks", { url, topics: ["good/1"] });
-    const { body } = await bridge.api("POST", "/v1/webhooks", { url, topics: ["good/2", "bad/1"] });
+    const url = world.receiver.url;
+    const { body: other } = await world.bridge.api("POST", "/v1/webhooks", { url, topics: ["good/1"] });
+    const { body } = await world.bridge.api("POST", "/v1/webhooks", { url, topics: ["good/2", "bad/1"] });
     const shown = await until("GET", `/v1/webhooks/${body.id}`, (answer) => answer.body.refusedTopics !== undefined);
     assert.deepEqual(shown.body.refusedTopics, [{ topic: "bad/1", reason: REASON }]);
-    assert.equal((await bridge.api("GET", `/v1/webhooks/${other.id}`)).body.refusedTopics, undefined);
+    assert.equal((await world.bridge.api("GET", `/v1/webhooks/${other.id}`)).body.refusedTopics, undefined);
     const { lanes } = (
       await until("GET", "/v1/status", (answer) => answer.body.lanes[0].sessions[0].state === "connected")
     ).body;
     assert.deepEqual(lanes[0].sessions[0].refused, [{ filter: "bad/1", reason: REASON }]);
 
-    const { body: ready } = await bridge.api("GET", "/readyz");
+    const { body: ready } = await world.bridge.api("GET", "/readyz");
     assert.match(ready.checks.uplink.detail, new RegExp(`^causeway-uplink-0: bad/1: ${REASON}`));
 
     const session = broker.connections.findLast(({ connect }) => connect.clientId === "causeway-uplink-0")!;
     await session.until("subscribe", 2);
     const message = { cmd: "publish", payload: "x", qos: 0, retain: false, dup: false } as const;
     session.send({ ...message, topic: "good/1" }, { ...message, topic: "good/2" });
-    await receiver.untilCalled(2);
+    await world.receiver.untilCalled(2);
   });
 
   it("fails only the asynchronous request whose response could not arrive", async () => {
     const ask = (responseTopic: string) =>
-      bridge.api("POST", "/v1/requests", { topic: "t", responseTopic }, { prefer: "respond-async" });
+      world.bridge.api("POST", "/v1/requests", { topic: "t", responseTopic }, { prefer: "respond-async" });
     const { body: bad } = await ask("bad/answer");
     const { body: good } = await ask("good/answer");
     const failed = await until("GET", `/v1/messages/${bad.id}`, ({ body }) => body.outcome !== "queued");
@@ -75,10 +64,10 @@ describe("a broker that closes the connection at a filter", () => {
   });
 
   it("makes the affected stream and synchronous request fail with 502", async () => {
-    const stream = await bridge.api("GET", "/v1/stream?topic=bad/2");
+    const stream = await world.bridge.api("GET", "/v1/stream?topic=bad/2");
     assert.deepEqual([stream.status, stream.body.code], [502, "broker_refused"]);
     assert.equal(stream.body.detail, `bad/2: ${REASON}`);
-    const request = await bridge.api("POST", "/v1/requests", { topic: "t", responseTopic: "bad/2" });
+    const request = await world.bridge.api("POST", "/v1/requests", { topic: "t", responseTopic: "bad/2" });
     assert.deepEqual([request.status, request.body.code], [502, "broker_refused"]);
   });
 });

@@ -1,9 +1,9 @@
 /** Replays in the background, and the ledgers of a webhook's deliveries. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { publishLoad } from "../support/load.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
@@ -46,20 +46,13 @@ for (const { kind, many } of [
       (await bridge.api("GET", `/v1/webhooks/${id}/replays/${replayId}`)).body;
     const idsAt = (path: string) =>
       receiver.attempts.filter((call) => call.path === path).map(({ headers }) => String(headers["webhook-id"]));
-    async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean, ms = 30_000): Promise<T> {
-      for (const end = Date.now() + ms; ; await delay(20)) {
-        const value = await read();
-        if (holds(value)) return value;
-        assert.ok(Date.now() < end, `still ${JSON.stringify(value)}`);
-      }
-    }
     /** Makes `count` failed deliveries, by an expression that fails: failing calls would open the breaker. */
     async function failed(name: string, count: number, webhook: Json = {}): Promise<string> {
       const id = await register(name, { transform: "$error('not yet')", ...webhook });
       const load = publishLoad(setup.brokerUrl, { count, perSecond: 2_000, topic: name });
       await load.done;
       await load.close();
-      await until(
+      await eventually(
         () => counts(id),
         (now) => now.failed === count,
         60_000,
@@ -80,13 +73,13 @@ for (const { kind, many } of [
       assert.match(body.id, /^rpl_/);
       assert.equal(headers.get("location"), `/v1/webhooks/${id}/replays/${body.id}`);
       assert.ok(Math.abs(body.count - wanted) <= 2, `${body.count} counted, ${wanted} wanted`);
-      const finished = await until(
+      const finished = await eventually(
         () => read(id, body.id),
         ({ state }) => state === "finished",
       );
       assert.deepEqual([finished.done, finished.count], [body.count, body.count]);
       assert.ok(finished.finishedAt >= finished.createdAt);
-      await until(
+      await eventually(
         () => counts(id),
         (now) => now.succeeded >= body.count && now.pending + now.active === 0,
       );
@@ -98,7 +91,7 @@ for (const { kind, many } of [
       assert.deepEqual([late.status, late.body.code], [409, "conflict"]);
       const none = await replay(id, { status: "succeeded", until: received[0] });
       assert.equal(none.body.count, 0);
-      await until(
+      await eventually(
         () => read(id, none.body.id),
         ({ state }) => state === "finished",
       );
@@ -122,7 +115,7 @@ for (const { kind, many } of [
       const { body } = both.find(({ status }) => status === 202)!;
       assert.equal(body.count, 300);
       // The deliveries of a paused webhook wait again.
-      await until(
+      await eventually(
         () => read(id, body.id),
         ({ state }) => state === "finished",
       );
@@ -149,7 +142,7 @@ for (const { kind, many } of [
       // The bridge keeps working: a replay of another webhook runs afterwards.
       const next = await failed("next", 3);
       const third = await replay(next, { status: "failed" });
-      await until(
+      await eventually(
         () => read(next, third.body.id),
         (now) => now.state === "finished",
       );
@@ -159,7 +152,7 @@ for (const { kind, many } of [
       const id = await failed("killed", many, { concurrency: 50 });
       const called = receiver.attempts.length;
       const { body } = await replay(id, { status: "failed" });
-      await until(
+      await eventually(
         () => read(id, body.id),
         ({ done }) => done > 0,
       );
@@ -170,13 +163,13 @@ for (const { kind, many } of [
         `${resumed.done} of ${many} were done at the kill, ${receiver.attempts.length - called} were called`,
       );
       assert.equal(resumed.state, "running", "killed too late to tell anything");
-      const finished = await until(
+      const finished = await eventually(
         () => read(id, body.id),
         ({ state }) => state === "finished",
         RESTARTED_MS,
       );
       assert.deepEqual([finished.count, finished.done], [many, many]);
-      await until(
+      await eventually(
         () => counts(id),
         (now) => now.pending + now.active + now.retrying === 0,
         RESTARTED_MS,
@@ -193,7 +186,7 @@ for (const { kind, many } of [
       await load.done;
       await load.close();
       const sum = (now: Record<string, number>) => Object.values(now).reduce((all, each) => all + each, 0);
-      const waiting = await until(
+      const waiting = await eventually(
         () => counts(id),
         (now) => sum(now) === total && now.pending === many,
         45_000,
@@ -203,7 +196,7 @@ for (const { kind, many } of [
       // The sum holds as long as fewer deliveries finish than finished ones are kept.
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
       await receiver.until((calls) => calls.filter(({ path }) => path === "/books").length >= many, 60_000);
-      const end = await until(
+      const end = await eventually(
         () => counts(id),
         (now) => now.pending + now.active === 0,
       );

@@ -1,30 +1,24 @@
 /** `replyTopic`: the receiver's response body is published, also through outages. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connectAsync, type IPublishPacket } from "mqtt";
-import { startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis } from "../support/setups.ts";
+import type { IPublishPacket } from "mqtt";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`replies: ${kind.name}`, kind.options, () => {
     it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
-      const setup = await kind.start({}, { persistence: true });
-      const receiver = await startReceiver();
-      const withMqtt5 = setup.mosquitto !== undefined;
-      const device = await connectAsync(setup.brokerUrl, {
-        protocolVersion: withMqtt5 ? 5 : 4,
-        // The broker keeps its messages while it is away.
-        clientId: "device",
-        clean: false,
-        ...(withMqtt5 && { properties: { sessionExpiryInterval: 300 } }),
-      });
-      t.after(async () => {
-        await device.endAsync();
-        await setup.close();
-        await receiver.close();
+      const withMqtt5 = kind.broker === "5";
+      const { bridge, receiver, device, mosquitto } = await startScenario(t, kind, {
+        mosquitto: { persistence: true },
+        device: {
+          protocolVersion: withMqtt5 ? 5 : 4,
+          // The broker keeps its messages while it is away.
+          clientId: "device",
+          clean: false,
+          ...(withMqtt5 && { properties: { sessionExpiryInterval: 300 } }),
+        },
       });
       receiver.answer = () => ({ status: 200, headers: { "content-type": "application/json" }, body: '{"ok":1.10}' });
-      const { bridge } = setup;
       await bridge.register({ url: receiver.url, topics: ["ask/+"], replyTopic: "{topic}/reply" });
       if (withMqtt5) await bridge.register({ url: receiver.url, topics: ["call/+"], replyTopic: "{responseTopic}" });
       await device.subscribeAsync(["ask/+/reply", "answers/#"], { qos: 1 });
@@ -52,7 +46,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       receiver.delayMs = 500;
       await device.publishAsync("ask/2", "?", { qos: 1 });
       await receiver.untilCalled(3);
-      await setup.mosquitto!.restart();
+      await mosquitto!.restart();
       assert.equal((await waiting)[0], "ask/2/reply");
     });
   });

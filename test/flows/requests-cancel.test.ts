@@ -1,12 +1,12 @@
 /** `DELETE /v1/requests/{id}`: before the request is published, after that, and after the response. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
+import { eventually } from "../support/eventually.ts";
 import { startInstances } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, type Setup, type SetupKind } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
 const ASYNC = { prefer: "respond-async" };
@@ -24,37 +24,27 @@ async function startDevice(t: TestContext, url: string) {
   return { device, asked };
 }
 
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !(await condition()); await delay(20)) assert.ok(Date.now() < end, "in time");
-}
-
 const respond = (device: MqttClient, id: string) => device.publishAsync(`devices/7/responses/${id}`, "x", { qos: 1 });
 const lateOf = async (bridge: TestBridge) =>
   Number(/answers_late_total (\d+)/.exec((await bridge.api("GET", "/metrics")).bytes.toString())![1]);
 
-async function startSetup(t: TestContext, kind: SetupKind): Promise<Setup> {
-  const setup = await kind.start();
-  t.after(() => setup.close());
-  return setup;
-}
-
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
   describe(`cancelling a request: ${kind.name}`, kind.options, () => {
     it("works after it was published, but not after the response", { timeout: 90_000 }, async (t) => {
-      const { bridge, brokerUrl } = await startSetup(t, kind);
+      const { bridge, brokerUrl } = await startScenario(t, kind);
       const { device, asked } = await startDevice(t, brokerUrl);
       const { id } = (await ask(bridge)).body;
-      await until(() => asked.includes(`devices/7/requests/${id}`));
+      await eventually(() => asked.includes(`devices/7/requests/${id}`), "it holds in time");
       for (const _twice of [1, 2]) assert.equal((await cancel(bridge, id)).status, 204);
       assert.equal(await read(bridge, id), "cancelled");
       await respond(device, id);
-      await until(async () => (await lateOf(bridge)) === 1);
+      await eventually(async () => (await lateOf(bridge)) === 1, "it holds in time");
       assert.equal(await read(bridge, id), "cancelled");
 
       const second = (await ask(bridge)).body.id;
-      await until(() => asked.includes(`devices/7/requests/${second}`));
+      await eventually(() => asked.includes(`devices/7/requests/${second}`), "it holds in time");
       await respond(device, second);
-      await until(async () => (await read(bridge, second)) === "responded");
+      await eventually(async () => (await read(bridge, second)) === "responded", "it holds in time");
       const refused = await cancel(bridge, second);
       assert.deepEqual([refused.status, refused.body.code], [409, "conflict"]);
       assert.equal(await read(bridge, second), "responded");
@@ -73,7 +63,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
 
 describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () => {
   it("prevents the publication of a waiting request", { timeout: 90_000 }, async (t) => {
-    const { bridge, mosquitto, brokerUrl } = await startSetup(t, mosquittoAndRedis("5"));
+    const { bridge, mosquitto, brokerUrl } = await startScenario(t, mosquittoAndRedis("5"));
     await mosquitto!.stop();
     const [first, second] = [(await ask(bridge)).body.id, (await ask(bridge)).body.id];
     for (const id of [second, first]) assert.equal((await cancel(bridge, id)).status, 204);
@@ -81,7 +71,7 @@ describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () 
     await mosquitto!.restart();
     const { asked } = await startDevice(t, brokerUrl);
     const third = (await ask(bridge)).body.id;
-    await until(() => asked.length > 0);
+    await eventually(() => asked.length > 0, "it holds in time");
     assert.deepEqual(asked, [`devices/7/requests/${third}`]);
   });
 
@@ -94,11 +84,11 @@ describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () 
       [b, a],
     ] as const) {
       const { id } = (await ask(from)).body;
-      await until(() => asked.includes(`devices/7/requests/${id}`));
+      await eventually(() => asked.includes(`devices/7/requests/${id}`), "it holds in time");
       assert.equal((await cancel(to, id)).status, 204);
       for (const bridge of [a, b]) assert.equal(await read(bridge, id), "cancelled");
       await respond(device, id);
     }
-    await until(async () => (await lateOf(a)) + (await lateOf(b)) === 2);
+    await eventually(async () => (await lateOf(a)) + (await lateOf(b)) === 2, "it holds in time");
   });
 });

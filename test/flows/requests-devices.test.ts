@@ -1,28 +1,19 @@
 /** Requests to devices with shared subscriptions and with wildcards. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
-import { mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
+import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const REQUESTS = 20;
 
 for (const protocol of ["5", "3.1.1"] as const) {
   const kind = mosquittoAndRedis(protocol);
   describe(`a request, ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    const devices: MqttClient[] = [];
-    before(async () => {
-      setup = await kind.start();
-    });
-    after(async () => {
-      for (const device of devices) await device.endAsync();
-      await setup.close();
-    });
+    const world = scenario(kind);
 
     /** Connects a device that answers with its name and counts its responses. */
     async function device(name: string, filter: string) {
-      const client = await connectAsync(setup.brokerUrl, { protocolVersion: protocol === "5" ? 5 : 4 });
-      devices.push(client);
+      const client = await world.connect({ protocolVersion: protocol === "5" ? 5 : 4 });
       const asked: string[] = [];
       client.on("message", (topic, _payload, { properties }) => {
         asked.push(topic);
@@ -38,7 +29,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       topic: `devices/${device}/requests/{requestId}`,
       responseTopic: `devices/${device}/responses/{requestId}`,
     });
-    const ask = (body: object) => setup.bridge.api("POST", "/v1/requests", { payload: "?", ...body });
+    const ask = (body: object) => world.bridge.api("POST", "/v1/requests", { payload: "?", ...body });
 
     it("is answered by one member of a shared subscription", async () => {
       const one = await device("one", "$share/g/devices/shared/requests/+");
@@ -56,12 +47,12 @@ for (const protocol of ["5", "3.1.1"] as const) {
       const all = [...one.asked, ...two.asked];
       assert.equal(all.length, bodies.length * REQUESTS, "each request reached exactly one of them");
       assert.ok(one.asked.length > 0 && two.asked.length > 0, "and both of them had some");
-      const { bytes } = await setup.bridge.api("GET", "/metrics");
+      const { bytes } = await world.bridge.api("GET", "/metrics");
       assert.match(bytes.toString(), /^causeway_request_answers_late_total 0$/m, "no second answer came");
     });
 
     it("is answered by one member of a shared subscription when stored", async () => {
-      const { status, body } = await setup.bridge.api(
+      const { status, body } = await world.bridge.api(
         "POST",
         "/v1/requests",
         { ...OWN("shared"), payload: "?" },
@@ -70,13 +61,12 @@ for (const protocol of ["5", "3.1.1"] as const) {
         },
       );
       assert.equal(status, 202);
-      for (;;) {
-        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(state.response.payload, /^(one|two)$/);
-        break;
-      }
+      const { body: state } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(state.response.payload, /^(one|two)$/);
     });
 
     it("is answered by a device that subscribed with wildcards", async () => {

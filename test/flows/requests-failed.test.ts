@@ -3,21 +3,21 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
+import { eventually } from "../support/eventually.ts";
 import { startInstances } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const RESPONSES = "devices/7/responses";
 
 async function failure(bridge: TestBridge, id: string): Promise<string> {
-  for (const end = Date.now() + 5_000; ; await delay(20)) {
-    const { outcome, error } = (await bridge.api("GET", `/v1/requests/${id}`)).body;
-    if (outcome === "failed") return error;
-    assert.equal(outcome, "pending");
-    assert.ok(Date.now() < end, "it fails soon");
-  }
+  const { outcome, error } = await eventually(
+    async () => (await bridge.api("GET", `/v1/requests/${id}`)).body,
+    (request) => request.outcome !== "pending",
+  );
+  assert.equal(outcome, "failed");
+  return error;
 }
 
 function rules(): string {

@@ -1,37 +1,32 @@
 /** Requests to a device over HTTP and their responses: synchronous and stored, on every kind of broker. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type IPublishPacket, type MqttClient } from "mqtt";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { before, describe, it } from "node:test";
+import type { IPublishPacket } from "mqtt";
+import { eventually } from "../support/eventually.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
-  const five = kind.name.includes("MQTT 5");
+  const five = kind.broker === "5";
   describe(`requests: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let device: MqttClient;
+    const world = scenario(kind, { device: { protocolVersion: five ? 5 : 4 } });
     /** Handles a request at the device. */
     let onRequest: (topic: string, payload: Buffer, packet: IPublishPacket) => void;
 
     before(async () => {
-      setup = await kind.start();
-      device = await connectAsync(setup.brokerUrl, { protocolVersion: five ? 5 : 4 });
+      const { device } = world;
       await device.subscribeAsync("devices/#", { qos: 1 });
       device.on("message", (topic, payload, packet) => {
         if (topic.includes("/requests")) onRequest(topic, payload, packet);
       });
       echo();
     });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-    });
 
     /** Makes the device echo the request on the response topic that corresponds to the request's topic. */
     function echo() {
-      onRequest = (topic, payload) => device.publish(topic.replace("requests", "responses"), payload, { qos: 1 });
+      onRequest = (topic, payload) => world.device.publish(topic.replace("requests", "responses"), payload, { qos: 1 });
     }
     const ask = (body: object, headers: Record<string, string> = {}) =>
-      setup.bridge.api("POST", "/v1/requests", body, headers);
+      world.bridge.api("POST", "/v1/requests", body, headers);
     const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
 
     it("returns the device's response", async () => {
@@ -69,7 +64,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
     });
 
     it("takes the first message with match first", async () => {
-      onRequest = () => device.publish("devices/8/answers", "hello");
+      onRequest = () => world.device.publish("devices/8/answers", "hello");
       const asked = { topic: "devices/8/requests", responseTopic: "devices/8/answers", match: "first" };
       const { status, body } = await ask(asked);
       assert.equal(status, 200);
@@ -90,10 +85,10 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
         held.push({ payload, packet });
         if (held.length < 3) return;
         // The device responds in reverse order, and adds one response that matches no request.
-        device.publish("devices/9/answers", "?", { properties: { correlationData: Buffer.from("nobody") } });
+        world.device.publish("devices/9/answers", "?", { properties: { correlationData: Buffer.from("nobody") } });
         for (const { payload: asked, packet } of held.reverse()) {
           const { responseTopic, correlationData } = packet.properties!;
-          device.publish(responseTopic!, asked, {
+          world.device.publish(responseTopic!, asked, {
             qos: 1,
             properties: { correlationData: correlationData!, userProperties: { status: "200" } },
           });
@@ -110,7 +105,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
 
     it("uses its own response topic when none is given, on MQTT 5", async () => {
       if (!five) return;
-      onRequest = (_topic, payload, { properties }) => device.publish(properties!.responseTopic!, payload);
+      onRequest = (_topic, payload, { properties }) => world.device.publish(properties!.responseTopic!, payload);
       const { status, body } = await ask({ topic: "devices/10/requests", payload: "x" });
       assert.equal(status, 200);
       assert.equal(body.response.payload, "x");
@@ -125,9 +120,9 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       const { status, body } = await ask({ ...OWN, timeoutSeconds: 0.3 });
       assert.equal(status, 504);
       assert.equal(body.code, "request_timeout");
-      await device.publishAsync(topic.replace("requests", "responses"), "late", { qos: 1 });
+      await world.device.publishAsync(topic.replace("requests", "responses"), "late", { qos: 1 });
       for (let late = 0; late < 1; ) {
-        const { bytes } = await setup.bridge.api("GET", "/metrics");
+        const { bytes } = await world.bridge.api("GET", "/metrics");
         late = Number(/^causeway_request_answers_late_total (\d+)$/m.exec(bytes.toString())![1]);
       }
       echo();
@@ -163,30 +158,29 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       assert.equal(body.outcome, "pending");
       assert.equal(headers.get("location"), `/v1/requests/${body.id}`);
       await asked;
-      assert.equal((await setup.bridge.api("GET", `/v1/requests/${body.id}`)).body.outcome, "pending");
+      assert.equal((await world.bridge.api("GET", `/v1/requests/${body.id}`)).body.outcome, "pending");
       // The embedded broker ends with the bridge, so the device has to respond before.
-      if (kind !== embedded) await setup.bridge.kill();
-      await device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
-      if (kind !== embedded) await setup.bridge.start();
-      for (;;) {
-        const { body: state, bytes } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "pending") continue;
-        assert.equal(state.outcome, "responded");
-        assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
-        break;
-      }
+      if (kind !== embedded) await world.bridge.kill();
+      await world.device.publishAsync(topic.replace("requests", "responses"), '{"done":1.10}', { qos: 1 });
+      if (kind !== embedded) await world.bridge.start();
+      const { body: state, bytes } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "responded");
+      assert.match(bytes.toString(), /"payload":\{"done":1\.10\}/);
       echo();
     });
 
     it("reports expired requests, and 404 for unknown ones", async () => {
       onRequest = () => undefined;
       const { body } = await ask({ ...OWN, expirySeconds: 1 }, { prefer: "respond-async" });
-      for (;;) {
-        const { body: state } = await setup.bridge.api("GET", `/v1/requests/${body.id}`);
-        if (state.outcome === "expired") break;
-        assert.equal(state.outcome, "pending");
-      }
-      assert.equal((await setup.bridge.api("GET", "/v1/requests/req_none")).status, 404);
+      const { body: state } = await eventually(
+        () => world.bridge.api("GET", `/v1/requests/${body.id}`),
+        (answer) => answer.body.outcome !== "pending",
+      );
+      assert.equal(state.outcome, "expired");
+      assert.equal((await world.bridge.api("GET", "/v1/requests/req_none")).status, 404);
       echo();
     });
   });

@@ -1,26 +1,16 @@
 /** `retained: "deliver"`: existing retained messages are delivered once. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connectAsync } from "mqtt";
 import { readEvent } from "../support/events.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis } from "../support/setups.ts";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`retained messages: ${kind.name}`, kind.options, () => {
     it("are delivered once each, only to the new webhook, and not again after a restart", {
       timeout: 120_000,
     }, async (t) => {
-      const setup = await kind.start();
-      const [receiver, other] = [await startReceiver(), await startReceiver()];
-      const device = await connectAsync(setup.brokerUrl);
-      t.after(async () => {
-        await device.endAsync();
-        await setup.close();
-        await receiver.close();
-        await other.close();
-      });
-      const { bridge } = setup;
+      const { bridge, receiver, device, addReceiver } = await startScenario(t, kind);
+      const other = await addReceiver();
       await bridge.register({ url: other.url, topics: ["state/#"] });
       for (const topic of ["state/a", "state/b", "else/c"]) {
         await device.publishAsync(topic, `"${topic}"`, { qos: 1, retain: true });
@@ -57,21 +47,16 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
 const kind = mosquittoAndRedis("5");
 describe("retained messages while the broker is away", kind.options, () => {
   it("are delivered once it is back, also by another run of the bridge", { timeout: 120_000 }, async (t) => {
-    const setup = await kind.start({}, { persistence: true });
-    const receiver = await startReceiver();
-    t.after(async () => {
-      await setup.close();
-      await receiver.close();
-    });
-    const device = await connectAsync(setup.brokerUrl);
+    const persistent = { mosquitto: { persistence: true } };
+    const { bridge, receiver, device, mosquitto } = await startScenario(t, kind, persistent);
     await device.publishAsync("state/a", "1", { qos: 1, retain: true });
     await device.endAsync();
-    await setup.mosquitto!.stop();
+    await mosquitto!.stop();
     const webhook = { url: receiver.url, topics: ["state/+"], retained: "deliver" };
-    assert.equal((await setup.bridge.api("POST", "/v1/webhooks", webhook)).status, 201);
-    await setup.bridge.kill();
-    await setup.bridge.start();
-    await setup.mosquitto!.restart();
+    assert.equal((await bridge.api("POST", "/v1/webhooks", webhook)).status, 201);
+    await bridge.kill();
+    await bridge.start();
+    await mosquitto!.restart();
     await receiver.untilCalled(1, 60_000);
     assert.equal(JSON.parse(receiver.calls[0]!.body.toString()).mqttretain, true);
   });

@@ -1,53 +1,38 @@
 /** The roles in three processes on one Redis and one Mosquitto: api, uplink and delivery. See also webhook-changes. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { MqttClient } from "mqtt";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { laneOf } from "../support/instances.ts";
-import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const ROLES = ["api", "uplink", "delivery"] as const;
 
-describe("roles in three processes", { concurrency: false, ...requireOrSkip("mosquitto", "redis-server") }, () => {
-  let mosquitto: Mosquitto;
-  let redis: TestRedis;
-  let receiver: Receiver;
-  let device: MqttClient;
+const kind = mosquittoAndRedis("5");
+describe("roles in three processes", { concurrency: false, ...kind.options }, () => {
+  const world = scenario(kind, { env: { ROLES: "api" }, device: { protocolVersion: 5 } });
   let api: TestBridge;
   let uplink: TestBridge;
   let delivery: TestBridge;
 
   before(async () => {
-    [mosquitto, redis, receiver] = [await startMosquitto(), await startRedis(), await startReceiver()];
-    const settings = { MQTT_URL: mosquitto.url, STORE_URL: redis.url };
-    const all = ROLES.map((role) =>
-      // The delivery role needs no broker.
-      startTestBridge({ ...settings, ROLES: role, ...(role === "delivery" && { MQTT_URL: undefined }) }),
-    );
-    [api, uplink, delivery] = (await Promise.all(all)) as [TestBridge, TestBridge, TestBridge];
-    device = await connectTo(mosquitto.url, 5);
-  });
-  after(async () => {
-    await device?.endAsync(true);
-    const stopped = await Promise.all([api, uplink, delivery].map((bridge) => bridge?.stop()));
-    await receiver?.close();
-    await mosquitto?.stop();
-    await redis?.stop();
-    for (const exit of stopped) assert.deepEqual(exit, { code: 0, signal: null });
+    api = world.bridge;
+    // The delivery role needs no broker.
+    const noBroker = { MQTT_URL: undefined, MQTT_PROTOCOL: undefined };
+    [uplink, delivery] = await Promise.all([
+      world.addBridge({ ROLES: "uplink" }),
+      world.addBridge({ ROLES: "delivery", ...noBroker }),
+    ]);
   });
 
   const payloadsAt = (path: string) => () =>
-    receiver.calls.filter((call) => call.path === path).map(({ body }) => JSON.parse(body.toString()).data);
+    world.receiver.calls.filter((call) => call.path === path).map(({ body }) => JSON.parse(body.toString()).data);
   /** Registers a webhook with its own path. */
   async function register(path: string, fields: Record<string, unknown> = {}): Promise<string> {
-    const { status, body } = await api.api("POST", "/v1/webhooks", { url: receiver.url + path, ...fields });
+    const { status, body } = await api.api("POST", "/v1/webhooks", { url: world.receiver.url + path, ...fields });
     assert.equal(status, 201, JSON.stringify(body));
     return body.id;
   }
@@ -71,7 +56,7 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     }
     const { instance } = (await uplink.api("GET", "/v1/status")).body;
     for (const bridge of [api, delivery]) {
-      await until(
+      await eventually(
         () => laneOf(bridge),
         ({ holder }) => holder === instance,
       );
@@ -105,57 +90,57 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     const id = await register(path, { topics: ["control"], filter: "data > 0", retry: { scheduleSeconds: [] } });
     const counts = async () => (await call("GET", `/v1/webhooks/${id}`)).counts;
     await call("POST", `/v1/webhooks/${id}/pause`);
-    for (const payload of ["1", "-1"]) await device.publishAsync("control", payload, { qos: 1 });
-    await until(counts, ({ pending }) => pending === 2);
+    for (const payload of ["1", "-1"]) await world.device.publishAsync("control", payload, { qos: 1 });
+    await eventually(counts, ({ pending }) => pending === 2);
     await call("POST", `/v1/webhooks/${id}/resume`);
-    await until(counts, ({ succeeded }) => succeeded === 2);
+    await eventually(counts, ({ succeeded }) => succeeded === 2);
     assert.deepEqual(received(), [1], "the other one is filtered");
 
     const { messageId } = await call("POST", `/v1/webhooks/${id}/test`);
-    await receiver.until((calls) => calls.some(({ headers }) => headers["webhook-id"] === messageId));
+    await world.receiver.until((calls) => calls.some(({ headers }) => headers["webhook-id"] === messageId));
     const preview = await call("POST", "/v1/webhooks/preview", {
-      webhook: { url: receiver.url, topics: ["control"], transform: '{"n": data}' },
+      webhook: { url: world.receiver.url, topics: ["control"], transform: '{"n": data}' },
       message: { topic: "control", payload: 7 },
     });
     assert.match(JSON.stringify(preview), /\\"n\\":7/);
 
-    receiver.answer = (one) => (one.path === path ? 400 : 204);
-    await device.publishAsync("control", "2", { qos: 1 });
-    await until(counts, ({ failed }) => failed === 1);
-    receiver.answer = () => 204;
+    world.receiver.answer = (one) => (one.path === path ? 400 : 204);
+    await world.device.publishAsync("control", "2", { qos: 1 });
+    await eventually(counts, ({ failed }) => failed === 1);
+    world.receiver.answer = () => 204;
     const [failed] = (await call("GET", `/v1/webhooks/${id}/deliveries?status=failed`)).items;
     await call("POST", `/v1/webhooks/${id}/deliveries/${failed.messageId}/retry`);
-    await receiver.until(() => received().includes(2));
+    await world.receiver.until(() => received().includes(2));
     const replay = await call("POST", `/v1/webhooks/${id}/replay`, { status: "succeeded" });
-    await until(
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}/replays/${replay.id}`),
       ({ state }) => state === "finished",
     );
-    await receiver.until(() => received().filter((data) => data === 2).length === 2);
+    await world.receiver.until(() => received().filter((data) => data === 2).length === 2);
   });
 
   it("handle retained messages, replies and responses to stored requests", async () => {
-    await device.publishAsync("kept", "31", { qos: 1, retain: true });
+    await world.device.publishAsync("kept", "31", { qos: 1, retain: true });
     await register("/kept", { topics: ["kept"], retained: "deliver" });
-    await receiver.until(() => payloadsAt("/kept")().includes(31));
+    await world.receiver.until(() => payloadsAt("/kept")().includes(31));
 
     const heard: string[] = [];
-    device.on("message", (topic, payload, { properties }) => {
+    world.device.on("message", (topic, payload, { properties }) => {
       heard.push(`${topic} ${payload}`);
-      if (topic === "ask") device.publish(properties!.responseTopic!, "42", { qos: 1, properties });
+      if (topic === "ask") world.device.publish(properties!.responseTopic!, "42", { qos: 1, properties });
     });
-    await device.subscribeAsync(["replied", "ask"], { qos: 1 });
-    receiver.answer = (one) => (one.path === "/reply" ? { status: 200, body: "well" } : 204);
+    await world.device.subscribeAsync(["replied", "ask"], { qos: 1 });
+    world.receiver.answer = (one) => (one.path === "/reply" ? { status: 200, body: "well" } : 204);
     await register("/reply", { topics: ["reply"], replyTopic: "replied" });
-    await device.publishAsync("reply", "1", { qos: 1 });
-    await until(
+    await world.device.publishAsync("reply", "1", { qos: 1 });
+    await eventually(
       () => heard,
       (lines) => lines.includes("replied well"),
     );
 
     const asked = await api.api("POST", "/v1/requests", { topic: "ask", payload: "?" }, { prefer: "respond-async" });
     assert.equal(asked.status, 202, `${asked.bytes}`);
-    const { response } = await until(
+    const { response } = await eventually(
       () => call("GET", `/v1/requests/${asked.body.id}`),
       ({ outcome }) => outcome === "responded",
     );
@@ -168,17 +153,22 @@ describe("roles in three processes", { concurrency: false, ...requireOrSkip("mos
     const received = payloadsAt(path);
     const id = await register(path, { topics: ["waits"] });
     await delivery.kill();
-    await device.publishAsync("waits", "1", { qos: 1 });
-    await until(
+    await world.device.publishAsync("waits", "1", { qos: 1 });
+    await eventually(
       () => call("GET", `/v1/webhooks/${id}`),
       ({ counts }) => counts.pending === 1,
     );
     await uplink.stop();
     assert.equal((await api.api("GET", "/readyz")).status, 200, "the API does what it can");
-    await device.publishAsync("waits", "2", { qos: 1 });
+    await world.device.publishAsync("waits", "2", { qos: 1 });
     await Promise.all([uplink.start(), delivery.start()]);
-    await receiver.until(() => received().length === 2);
+    await world.receiver.until(() => received().length === 2);
     assert.deepEqual(received().sort(), [1, 2]);
+  });
+
+  it("end with code 0 on SIGTERM", async () => {
+    const exits = await Promise.all([api, uplink, delivery].map((bridge) => bridge.stop()));
+    assert.deepEqual(exits, Array(3).fill({ code: 0, signal: null }));
   });
 });
 

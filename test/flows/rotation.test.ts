@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Webhook } from "standardwebhooks";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
+import { eventually } from "../support/eventually.ts";
+import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
+import { embedded, scenario } from "../support/scenario.ts";
 
 const VERIFIER = fileURLToPath(new URL("../support/verify_webhook.py", import.meta.url));
 /** Debian's Python, with only its standard library. */
@@ -16,26 +17,17 @@ const PYTHON = "/usr/bin/python3";
 const needsPython = existsSync(PYTHON) ? { skip: false } : requireOrSkip(PYTHON);
 
 describe("a webhook in use", () => {
-  let bridge: TestBridge;
-  let receiver: Receiver;
-  before(async () => {
-    bridge = await startTestBridge();
-    receiver = await startReceiver();
-  });
-  after(async () => {
-    await bridge.stop();
-    await receiver.close();
-  });
+  const world = scenario(embedded);
 
   const register = (path: string, more: object = {}) =>
-    bridge.register({ url: `${receiver.url}/${path}`, topics: [path], ...more });
+    world.bridge.register({ url: `${world.receiver.url}/${path}`, topics: [path], ...more });
   const publish = (topic: string, payload = "1") =>
-    bridge.api("PUT", `/v1/topics/${topic}`, payload, { "content-type": "text/plain" });
-  const calls = (path: string) => receiver.attempts.filter((call) => call.path === `/${path}`);
+    world.bridge.api("PUT", `/v1/topics/${topic}`, payload, { "content-type": "text/plain" });
+  const calls = (path: string) => world.receiver.attempts.filter((call) => call.path === `/${path}`);
   const send = async (path: string): Promise<ReceivedCall> => {
     const before = calls(path).length;
     await publish(path, `${before}`);
-    await receiver.until(() => calls(path).length > before);
+    await world.receiver.until(() => calls(path).length > before);
     return calls(path).at(-1)!;
   };
   const isSigned = ({ body, headers }: ReceivedCall, secret: string): boolean => {
@@ -53,11 +45,11 @@ describe("a webhook in use", () => {
     return status === 0;
   };
   const rotate = async (id: string, body?: object) => {
-    const answer = await bridge.api("POST", `/v1/webhooks/${id}/rotate-secret`, body);
+    const answer = await world.bridge.api("POST", `/v1/webhooks/${id}/rotate-secret`, body);
     assert.equal(answer.status, 200, answer.bytes.toString());
     return answer.body;
   };
-  const get = async (id: string) => (await bridge.api("GET", `/v1/webhooks/${id}`)).body;
+  const get = async (id: string) => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body;
 
   it("is signed with both secrets during the grace period, and then with the new one", needsPython, async () => {
     const { id, secret: old } = await register("rotated");
@@ -109,7 +101,7 @@ describe("a webhook in use", () => {
 
     const patched = await rotate(id);
     const mine = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    assert.equal((await bridge.api("PATCH", `/v1/webhooks/${id}`, { secret: mine })).status, 200);
+    assert.equal((await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { secret: mine })).status, 200);
     const last = await send("at-once");
     assert.deepEqual(
       [mine, patched.secret, secret].map((each) => isSigned(last, each)),
@@ -125,40 +117,46 @@ describe("a webhook in use", () => {
       [{ secret: "whsec_short" }, "secret"],
       [{ grace: 1 }, "grace"],
     ] as const) {
-      const answer = await bridge.api("POST", `/v1/webhooks/${id}/rotate-secret`, body);
+      const answer = await world.bridge.api("POST", `/v1/webhooks/${id}/rotate-secret`, body);
       assert.deepEqual([answer.status, answer.body.errors?.[0].path], [400, path], JSON.stringify(body));
     }
-    assert.equal((await bridge.api("POST", "/v1/webhooks/wh_none/rotate-secret")).status, 404);
+    assert.equal((await world.bridge.api("POST", "/v1/webhooks/wh_none/rotate-secret")).status, 404);
   });
 
   it("is paused and resumed, and enabled again after a 410", async () => {
     const { id } = await register("paused");
-    const paused = await bridge.api("POST", `/v1/webhooks/${id}/pause`);
+    const paused = await world.bridge.api("POST", `/v1/webhooks/${id}/pause`);
     assert.deepEqual([paused.status, paused.body.state, paused.body.enabled], [200, "paused", false]);
     await publish("paused", "while paused");
     const other = await register("other");
     await send("other");
     assert.equal(calls("paused").length, 0);
 
-    const resumed = await bridge.api("POST", `/v1/webhooks/${id}/resume`);
+    const resumed = await world.bridge.api("POST", `/v1/webhooks/${id}/resume`);
     assert.deepEqual([resumed.status, resumed.body.state], [200, "active"]);
-    await receiver.until(() => calls("paused").length === 1);
+    await world.receiver.until(() => calls("paused").length === 1);
 
-    receiver.answer = ({ path }) => (path === "/other" ? 410 : 204);
+    world.receiver.answer = ({ path }) => (path === "/other" ? 410 : 204);
     await send("other");
-    while ((await get(other.id)).state !== "disabled") await delay(20);
-    receiver.answer = () => 204;
-    const back = await bridge.api("POST", `/v1/webhooks/${other.id}/resume`);
+    await eventually(
+      () => get(other.id),
+      ({ state }) => state === "disabled",
+    );
+    world.receiver.answer = () => 204;
+    const back = await world.bridge.api("POST", `/v1/webhooks/${other.id}/resume`);
     assert.deepEqual([back.body.state, "disabled" in back.body], ["active", false]);
-    await receiver.until((delivered) => delivered.filter(({ path }) => path === "/other").length === 2);
+    await world.receiver.until((delivered) => delivered.filter(({ path }) => path === "/other").length === 2);
   });
 
   it("is not shown as failing once it is resumed", async () => {
-    receiver.answer = ({ path }) => (path === "/failing" ? 500 : 204);
+    world.receiver.answer = ({ path }) => (path === "/failing" ? 500 : 204);
     const { id } = await register("failing", { retry: { scheduleSeconds: [] } });
     for (let i = 0; i < 10; i++) await send("failing");
-    while ((await get(id)).state !== "failing") await delay(20);
-    const { body } = await bridge.api("POST", `/v1/webhooks/${id}/resume`);
+    await eventually(
+      () => get(id),
+      ({ state }) => state === "failing",
+    );
+    const { body } = await world.bridge.api("POST", `/v1/webhooks/${id}/resume`);
     assert.equal(body.state, "active");
   });
 });

@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { makeAuthority, needsOpenssl } from "../support/certificates.ts";
 import { temporaryDirectory } from "../support/directories.ts";
+import { temporaryDataDirectory } from "../support/prepared-store.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -48,7 +49,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
     let redis: TestRedis | undefined;
     let bridge: TestBridge;
     let receiver: Receiver;
-    const dataDir = temporaryDirectory("secrets");
+    let dataDir: string;
     const hidden = new Map<string, string>();
     const env = (secretsKey?: string) => ({
       DATA_DIR: dataDir,
@@ -80,6 +81,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
 
     before(async () => {
       redis = kind === "Redis" ? await startRedis() : undefined;
+      dataDir = redis ? temporaryDirectory("secrets") : await temporaryDataDirectory("secrets");
       receiver = await startReceiver();
       receiver.answer = ({ path, headers }) => {
         const callback = headers["webhook-request-callback"];

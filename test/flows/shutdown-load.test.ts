@@ -3,13 +3,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TestBridge } from "../support/bridge.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { untilAll } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { mosquittoAndRedis } from "../support/setups.ts";
+import { scaled } from "../support/speed.ts";
 
-const PER_SECOND = Number(process.env.PER_SECOND ?? 1_000);
+/** Messages of the devices; `PER_SECOND=1000` on an idle machine. */
+const PER_SECOND = Number(process.env.PER_SECOND ?? 400);
 const CONCURRENCY = 20;
 const STOP_MS = 15_000;
 const CALLERS = 4;
@@ -25,7 +28,7 @@ interface Told {
 }
 
 describe("SIGTERM under full load", servers.options, () => {
-  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, { timeout: 120_000 }, async (t) => {
+  it(`keeps every promise at ${PER_SECOND} messages a second with API calls`, async (t) => {
     const { bridge, brokerUrl, close } = await servers.start();
     const receiver = await startReceiver();
     const device = await connectTo(brokerUrl, 5);
@@ -47,7 +50,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const told: Told = { acknowledged: [], queued: [], refused: new Set(), broken: 0 };
     const callers = Array.from({ length: CALLERS }, (_, i) => publishUntil(stopped.signal, bridge, i, told));
     await receiver.until((calls) => calls.length >= 2 * PER_SECOND, 60_000);
-    await until(
+    await eventually(
       () => told.queued.length,
       (count) => count > 10,
     );
@@ -58,7 +61,7 @@ describe("SIGTERM under full load", servers.options, () => {
     stopped.abort();
     await Promise.all(callers);
     assert.deepEqual(exit, { code: 0, signal: null });
-    assert.ok(took < STOP_MS, `it took ${took} ms`);
+    assert.ok(took < scaled(STOP_MS), `it took ${took} ms`);
     const { status, body } = await asked;
     assert.deepEqual([status, body.code], [503, "shutting_down"]);
     assert.ok((await stream).ended, "the stream came to an end, and did not break");
@@ -67,7 +70,7 @@ describe("SIGTERM under full load", servers.options, () => {
     const count = await load.finish();
     await untilAll(receiver, count);
     const promised = [...told.acknowledged, ...told.queued];
-    await until(
+    await eventually(
       () => promised.filter((number) => !heard.includes(number)),
       (missing) => missing.length === 0,
     );

@@ -1,9 +1,8 @@
 /** Server-Sent Events with the real process: each message once, and one subscription for all listeners. */
 import assert from "node:assert/strict";
 import http from "node:http";
-import { after, before, describe, it } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { describe, it } from "node:test";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 interface Reader {
   events: { id: string; event: { subject: string; data: unknown } }[];
@@ -58,24 +57,14 @@ function read(url: string, authorization = KEY): Promise<Reader> {
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
   describe(`streams: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let device: MqttClient;
+    const world = scenario(kind);
     const url = (...topics: string[]) =>
-      `${setup.bridge.url}/v1/stream?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&")}`;
-
-    before(async () => {
-      setup = await kind.start();
-      device = await connectAsync(setup.brokerUrl);
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-    });
+      `${world.bridge.url}/v1/stream?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&")}`;
 
     it("sends each message once, even if filters overlap", async () => {
       const [one, three] = await Promise.all([read(url("s/#")), read(url("s/#", "s/+/x", "s/a/+"))]);
       for (const [i, topic] of ["s/a/x", "s/a/y", "s/b/x", "t/a/x", "s/end"].entries()) {
-        await device.publishAsync(topic, `{"i": ${i},\n"text":"a"}`, { qos: 1 });
+        await world.device.publishAsync(topic, `{"i": ${i},\n"text":"a"}`, { qos: 1 });
       }
       for (const reader of [one, three]) {
         await reader.until(4);
@@ -90,9 +79,9 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
     });
 
     it("does not send retained messages", async () => {
-      await device.publishAsync("r/1", "old", { qos: 1, retain: true });
+      await world.device.publishAsync("r/1", "old", { qos: 1, retain: true });
       const reader = await read(url("r/#"));
-      await device.publishAsync("r/2", "new", { qos: 1 });
+      await world.device.publishAsync("r/2", "new", { qos: 1 });
       await reader.until(1);
       assert.deepEqual(
         reader.events.map(({ event }) => event.subject),
@@ -102,20 +91,20 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
     });
 
     it("refuses invalid filters and names them", async () => {
-      const { status, body } = await setup.bridge.api("GET", "/v1/stream?topic=a&topic=b%23");
+      const { status, body } = await world.bridge.api("GET", "/v1/stream?topic=a&topic=b%23");
       assert.equal(status, 400);
       assert.equal(body.code, "invalid_topic_filter");
       assert.equal(body.errors[0].path, "query.topic[1]");
-      assert.equal((await setup.bridge.api("GET", "/v1/stream")).status, 400);
+      assert.equal((await world.bridge.api("GET", "/v1/stream")).status, 400);
     });
 
     it("lets a key receive only topics that it may read", async () => {
       const input = { name: "watcher", scopes: ["read"], read: ["k/#"] };
-      const { body: key } = await setup.bridge.api("POST", "/v1/keys", input);
+      const { body: key } = await world.bridge.api("POST", "/v1/keys", input);
       const reader = await read(url("k/a/+"), `Bearer ${key.key}`);
       assert.equal(reader.status, 200);
       reader.close();
-      const refused = await setup.bridge.api("GET", "/v1/stream?topic=%23", undefined, {
+      const refused = await world.bridge.api("GET", "/v1/stream?topic=%23", undefined, {
         authorization: `Bearer ${key.key}`,
       });
       assert.equal(refused.status, 403);
@@ -123,14 +112,14 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
 
     it("serves a thousand listeners with one subscription and little memory", async () => {
       const memory = async () => {
-        const { bytes } = await setup.bridge.api("GET", "/metrics");
+        const { bytes } = await world.bridge.api("GET", "/metrics");
         return Number(/^process_resident_memory_bytes (\d+)$/m.exec(bytes.toString())![1]) / 1024 / 1024;
       };
       const before = await memory();
       const readers: Reader[] = [];
       for (let i = 0; i < 10; i++)
         readers.push(...(await Promise.all(Array.from({ length: 100 }, () => read(url("m/#"))))));
-      for (let i = 0; i < 20; i++) await device.publishAsync("m/1", `${i}`, { qos: 1 });
+      for (let i = 0; i < 20; i++) await world.device.publishAsync("m/1", `${i}`, { qos: 1 });
       await Promise.all(readers.map((reader) => reader.until(20)));
       const grown = (await memory()) - before;
       for (const { events } of readers) {
@@ -142,17 +131,16 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
       console.log(`# 1,000 listeners: ${Math.round(grown)} MB`);
       assert.ok(grown <= 60, `${grown} MB`);
       // Mosquitto logs one line for each subscription.
-      const taken = setup.mosquitto?.log.match(/^\d+: causeway-live-\S+ 1 m\/#$/gm);
-      if (setup.mosquitto) assert.equal(taken?.length, 1, "one subscription at the broker");
+      const taken = world.mosquitto?.log.match(/^\d+: causeway-live-\S+ 1 m\/#$/gm);
+      if (world.mosquitto) assert.equal(taken?.length, 1, "one subscription at the broker");
       for (const reader of readers) reader.close();
-      await setup.mosquitto?.waitForLog(/^\d+: causeway-live-\S+ m\/#$/m); // and one for the unsubscription
+      await world.mosquitto?.waitForLog(/^\d+: causeway-live-\S+ m\/#$/m); // and one for the unsubscription
     });
 
     it("ends the streams when the process stops", async () => {
       const reader = await read(url("z"));
-      await setup.bridge.stop();
+      await world.bridge.stop();
       await reader.ended;
-      await setup.bridge.start();
     });
   });
 }

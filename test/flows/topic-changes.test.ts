@@ -2,15 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectAsync } from "mqtt";
 import { assertBooksClose } from "../support/books.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type SetupKind } from "../support/setups.ts";
+import { embedded, type Kind, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const FILTERS = ["line/+", "line/#"];
 
 /** Fewer messages for the embedded store, which delivers fewer a second. */
-const LOADS: { kind: SetupKind; messages: number; changes: number }[] = [
+const LOADS: { kind: Kind; messages: number; changes: number }[] = [
   { kind: embedded, messages: 150, changes: 5 },
   { kind: mosquittoAndRedis("5"), messages: 3_000, changes: 20 },
   { kind: mosquittoAndRedis("3.1.1"), messages: 3_000, changes: 20 },
@@ -19,14 +17,8 @@ const LOADS: { kind: SetupKind; messages: number; changes: number }[] = [
 for (const { kind, messages, changes } of LOADS) {
   describe(`topics that change under load: ${kind.name}`, kind.options, () => {
     it(`lose none of ${messages} messages and deliver none twice`, { timeout: 110_000 }, async (t) => {
-      const [setup, receiver] = [await kind.start(), await startReceiver()];
-      const device = await connectAsync(setup.brokerUrl);
-      t.after(async () => {
-        await device.endAsync(true);
-        await setup.close();
-        await receiver.close();
-      });
-      const { id } = await setup.bridge.register({ url: receiver.url, topics: [FILTERS[0]], concurrency: 20 });
+      const { bridge, receiver, device } = await startScenario(t, kind);
+      const { id } = await bridge.register({ url: receiver.url, topics: [FILTERS[0]], concurrency: 20 });
 
       let sent = 0;
       let changed = 0;
@@ -44,14 +36,14 @@ for (const { kind, messages, changes } of LOADS) {
       const change = async () => {
         for (; changed < changes; changed++) {
           const topics = [FILTERS[(changed + 1) % 2]];
-          const { status } = await setup.bridge.api("PATCH", `/v1/webhooks/${id}`, { topics });
+          const { status } = await bridge.api("PATCH", `/v1/webhooks/${id}`, { topics });
           assert.equal(status, 200);
         }
       };
       await Promise.all([publish(), change()]);
 
       await receiver.until((calls) => calls.length >= sent, 60_000).catch(() => undefined);
-      await assertBooksClose(setup.bridge);
+      await assertBooksClose(bridge);
       const got = receiver.calls.map(({ body }) => JSON.parse(body.toString()).data);
       const distinct = new Set(got).size;
       t.diagnostic(`${sent} sent, ${sent - distinct} lost, ${got.length - distinct} twice`);

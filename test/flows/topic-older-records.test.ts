@@ -1,12 +1,11 @@
 /** Invalid registrations and requests accepted by an older version do not reach the broker, and all else works. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RESPONSES_GATE } from "../../src/downlink/async-requests.ts";
+import { RESPONSES_GATE } from "../../src/downlink/response-gate.ts";
 import { toJob } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { mosquittoAndRedis } from "../support/setups.ts";
+import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const DEEP = Array(210).fill("a").join("/");
 const log = { info() {}, warn() {}, error() {} };
@@ -14,11 +13,7 @@ const servers = mosquittoAndRedis("5");
 
 describe("records of an older version", servers.options, () => {
   it("with a filter that no broker accepts are set aside with the reason", { timeout: 120_000 }, async (t) => {
-    const [{ bridge, redis, close }, receiver] = [await servers.start(), await startReceiver()];
-    t.after(async () => {
-      await close();
-      await receiver.close();
-    });
+    const { bridge, redis, receiver } = await startScenario(t, servers);
     const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["alive"] });
     await bridge.stop();
 

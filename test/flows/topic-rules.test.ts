@@ -1,11 +1,10 @@
 /** Every API field for a topic, filter or other MQTT string refuses invalid values alike; broker connections remain. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { describe, it } from "node:test";
 import { MAX_TOPIC_LEVELS } from "../../src/topic.ts";
 import type { Answer } from "../support/bridge.ts";
-import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import { eventually } from "../support/eventually.ts";
+import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const levels = (count: number) => Array(count).fill("a").join("/");
 const DEEPEST = levels(MAX_TOPIC_LEVELS);
@@ -67,30 +66,20 @@ const STRINGS: Entry[] = [
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`topics and filters in every API field: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let receiver: Receiver;
-    before(async () => {
-      [setup, receiver] = [await kind.start(), await startReceiver()];
-    });
-    after(async () => {
-      await setup.close();
-      await receiver.close();
-    });
+    const world = scenario(kind);
 
     async function call(...[method, path, body, headers]: Call): Promise<Answer> {
-      const answer = await setup.bridge.api(method, path, body, headers);
+      const answer = await world.bridge.api(method, path, body, headers);
       if (headers !== NDJSON) return answer;
       const line = JSON.parse(answer.bytes.toString());
       return { ...answer, status: line.status, body: line };
     }
 
-    async function untilOutcome(path: string, outcome: string): Promise<void> {
-      for (const end = Date.now() + 20_000; ; await delay(20)) {
-        const { body } = await call("GET", path);
-        if (body.outcome === outcome) return;
-        assert.ok(Date.now() < end, `${path} is ${JSON.stringify(body)}`);
-      }
-    }
+    const untilOutcome = (path: string, outcome: string) =>
+      eventually(
+        () => call("GET", path),
+        ({ body }) => body.outcome === outcome,
+      );
 
     async function assertRefused(entry: Entry, text: string, code: string): Promise<void> {
       const [name, field, callOf] = entry;
@@ -101,7 +90,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     }
 
     it("are refused alike, with the field's name, without side effects", { timeout: 120_000 }, async () => {
-      await setup.bridge.register({ url: receiver.url, topics: ["alive"] });
+      await world.bridge.register({ url: world.receiver.url, topics: ["alive"] });
       for (const bad of [levels(MAX_TOPIC_LEVELS + 1), levels(200), levels(300), "a\tb", "a\u009fb", "a\uffffb"]) {
         for (const entry of NAMES) await assertRefused(entry, bad, "invalid_topic");
         for (const entry of FILTERS) await assertRefused(entry, bad, "invalid_topic_filter");
@@ -124,20 +113,20 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
       const { status } = await call("POST", "/v1/messages", { topic: "alive", payload: "yes" });
       assert.equal(status, 200);
-      await receiver.until((calls) => calls.length === 1);
+      await world.receiver.until((calls) => calls.length === 1);
       const { lanes } = (await call("GET", "/v1/status")).body;
       assert.deepEqual([lanes[0].sessions[0].state, lanes[0].sessions[0].refused], ["connected", []]);
     });
 
     it(`with ${MAX_TOPIC_LEVELS} levels work everywhere`, { timeout: 120_000 }, async () => {
-      const before = receiver.calls.length;
-      await setup.bridge.register({ url: receiver.url, topics: [`${levels(MAX_TOPIC_LEVELS - 1)}/+`] });
+      const before = world.receiver.calls.length;
+      await world.bridge.register({ url: world.receiver.url, topics: [`${levels(MAX_TOPIC_LEVELS - 1)}/+`] });
       for (const [name, , callOf] of NAMES) {
         if (name.startsWith("request") || name.startsWith("webhook")) continue;
         const { status } = await call(...callOf(DEEPEST));
         assert.ok(status < 300, `${name}: ${status}`);
       }
-      await receiver.until((calls) => calls.length > before);
+      await world.receiver.until((calls) => calls.length > before);
       const { status, body } = await call("GET", `/v1/topics?filter=${encodeURIComponent(`${levels(99)}/#`)}`);
       assert.equal(status, 200, JSON.stringify(body));
       const responseTopic = DEEPEST.replaceAll("a", "b");

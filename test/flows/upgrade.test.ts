@@ -7,14 +7,12 @@ import { describe, it, type TestContext } from "node:test";
 import { Redis } from "ioredis";
 import { connectAsync } from "mqtt";
 import { Database } from "../../src/store/embedded/database.ts";
-import { startTestBridge, type TestBridge } from "../support/bridge.ts";
+import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { until } from "../support/in-process.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
+import { eventually } from "../support/eventually.ts";
 import { fixture, type Left, ONCE, type RedisContent, unpack, writeRedis } from "../support/old-data.ts";
-import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
-import { startRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import type { ReceivedCall, Receiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 const CLOCK = new URL("../support/clock.mjs", import.meta.url).href;
@@ -33,41 +31,40 @@ interface Restored {
 
 const at = (left: Left) => ({ NODE_OPTIONS: `--import ${CLOCK}`, CLOCK_START: String(left.at + LATER_MS) });
 
+const servers = mosquittoAndRedis("5");
+
 async function restoreEmbedded(t: TestContext, format: number): Promise<Restored> {
   const { left } = JSON.parse(readFileSync(fixture(`format-${format}-embedded.json`), "utf8")) as { left: Left };
-  const receiver = await startReceiver();
   const dataDir = temporaryDirectory("upgrade");
   unpack(fixture(`format-${format}-embedded.br`), dataDir);
-  const database = await Database.open(join(dataDir, "store"), quiet);
-  const move = "UPDATE causeway.record SET value = replace(value, $1, $2)";
-  await database.query(move, [left.receiver, receiver.url]);
-  await database.close();
-  const bridge = await startTestBridge({ DATA_DIR: dataDir, ...at(left) });
-  t.after(async () => {
-    await bridge.stop();
-    await receiver.close();
+  const { bridge, receiver, brokerUrl } = await startScenario(t, embedded, {
+    device: false,
+    async env({ receiver }) {
+      const database = await Database.open(join(dataDir, "store"), quiet);
+      const move = "UPDATE causeway.record SET value = replace(value, $1, $2)";
+      await database.query(move, [left.receiver, receiver.url]);
+      await database.close();
+      return { DATA_DIR: dataDir, ...at(left) };
+    },
   });
-  return { bridge, brokerUrl: `mqtt://127.0.0.1:${bridge.brokerPort}`, receiver, left };
+  return { bridge, brokerUrl, receiver, left };
 }
 
 async function restoreRedis(t: TestContext, format: number): Promise<Restored & { client: Redis }> {
-  const receiver = await startReceiver();
   const text = readFileSync(fixture(`format-${format}-redis.json`), "utf8");
   const old = JSON.parse(text) as { left: Left; redis: RedisContent };
-  const moved = text.replaceAll(old.left.receiver, receiver.url);
-  const { left, redis: content } = JSON.parse(moved) as typeof old;
-  const [redis, mosquitto] = [await startRedis(), await startMosquitto()];
-  const client = new Redis(redis.url);
-  await writeRedis(client, withUnknown(content));
-  const bridge = await startTestBridge({ STORE_URL: redis.url, MQTT_URL: mosquitto.url, ...at(left) });
-  t.after(async () => {
-    await bridge.stop();
-    client.disconnect();
-    await receiver.close();
-    await mosquitto.stop();
-    await redis.stop();
+  const moved = (receiver: Receiver) => JSON.parse(text.replaceAll(old.left.receiver, receiver.url)) as typeof old;
+  let client: Redis | undefined;
+  t.after(() => client?.disconnect());
+  const { bridge, receiver, brokerUrl } = await startScenario(t, servers, {
+    device: false,
+    async env({ redis, receiver }) {
+      client = new Redis(redis!.url);
+      await writeRedis(client, withUnknown(moved(receiver).redis));
+      return at(old.left);
+    },
   });
-  return { bridge, brokerUrl: mosquitto.url, receiver, left, client };
+  return { bridge, brokerUrl, receiver, left: moved(receiver).left, client: client! };
 }
 
 /** Adds a field to each record and job, as a newer bridge could. */
@@ -103,7 +100,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
   assert.ok(isSigned(down!, webhooks.down!.secret));
   assert.equal(dataOf(done!).data, "later", "what was scheduled is published");
   assert.equal(done!.headers.authorization, "Bearer old-token");
-  await until(
+  await eventually(
     () => api("GET", `/v1/messages/${left.scheduledId}`),
     ({ body }) => body.outcome === "acknowledged",
   );
@@ -145,7 +142,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
   await bridge.readiness(200);
   await device.publishAsync(left.responseTopic, "answer", { qos: 1 });
   const request = () => api("GET", `/v1/requests/${left.requestId}`);
-  const { body } = await until(request, (answer) => answer.body.outcome !== "pending");
+  const { body } = await eventually(request, (answer) => answer.body.outcome !== "pending");
   assert.equal(body.response.payload, "answer");
   await device.endAsync();
   const replay = await api("GET", `/v1/webhooks/${webhooks.done!.id}/replays/${left.replayId}`);
@@ -163,7 +160,7 @@ describe("data of format 1", () => {
 
   it("is used by Redis, with fields added by a newer bridge", {
     timeout: 60_000,
-    ...requireOrSkip("mosquitto", "redis-server"),
+    ...servers.options,
   }, async (t) => {
     const restored = await restoreRedis(t, 1);
     const { bridge, client, left } = restored;
@@ -181,7 +178,7 @@ describe("data of format 1", () => {
       return { ...JSON.parse(json!), version: Number(version) };
     };
     const [keyId] = await client.hkeys("causeway:r:keys");
-    await until(
+    await eventually(
       () => record("keys", keyId!),
       ({ lastUsedAt }) => lastUsedAt !== null,
     );

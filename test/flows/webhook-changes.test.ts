@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setInterval } from "node:timers/promises";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { laneOf, startInstances } from "../support/instances.ts";
 import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -90,7 +91,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
             created = await register("create", { topics: ["born"] });
           }),
         ]);
-        const subscribedAt = until(granted, (count) => count === 3).then(() => Date.now());
+        const subscribedAt = eventually(granted, (count) => count === 3).then(() => Date.now());
         // Late calls would have come by then.
         const end = Date.now() + WATCHED_MS;
         await receiver.until(() => Date.now() >= end);
@@ -112,7 +113,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
           note(`${kind}: from ${from}`, overlapAt(calls, from) - since[kind]!);
         note("subscriptions", (await subscribedAt) - Math.max(...Object.values(since)));
         for (const { id } of [url, topics, disable, enable, pause, resume, created]) await ask("DELETE", `/${id}`);
-        await until(granted, (count) => count === 0);
+        await eventually(granted, (count) => count === 0);
       }
       const figures = [...took].map(([what, ms]) => `${what} ${ms.join("/")}`).join(", ");
       t.diagnostic(`milliseconds: ${figures}`);

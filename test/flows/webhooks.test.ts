@@ -1,14 +1,13 @@
 /** Webhooks with the real process: their API, and the messages when a webhook or its receiver changes. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { connectAsync, type MqttClient } from "mqtt";
-import type { TestBridge } from "../support/bridge.ts";
 import { verifySignature } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
 import { publishLoad, tally } from "../support/load.ts";
-import { type ReceivedCall, type Receiver, startReceiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, type Setup } from "../support/setups.ts";
+import type { ReceivedCall, Receiver } from "../support/receiver.ts";
+import { embedded, mosquittoAndRedis, scenario, startScenario } from "../support/scenario.ts";
 
 type Status = "pending" | "active" | "retrying" | "succeeded" | "failed";
 type Json = Record<string, unknown>;
@@ -23,55 +22,44 @@ for (const { kind, perSecond, pauseMs } of [
   { kind: withServers, perSecond: 200, pauseMs: 50 },
 ]) {
   describe(`webhooks: ${kind.name}`, kind.options, () => {
-    let setup: Setup;
-    let bridge: TestBridge;
-    let receiver: Receiver;
-    let device: MqttClient;
+    const world = scenario(kind, { env: { LOG_LEVEL: "debug" } });
     /** Response per path; the default is 204. */
     const answers = new Map<string, Receiver["answer"]>();
     const secrets: string[] = [];
-
-    before(async () => {
-      setup = await kind.start({ LOG_LEVEL: "debug" });
-      bridge = setup.bridge;
-      receiver = await startReceiver();
-      receiver.answer = (call) => answers.get(call.path)?.(call) ?? 204;
-      device = await connectAsync(setup.brokerUrl);
-    });
-    after(async () => {
-      await device.endAsync();
-      await setup.close();
-      await receiver.close();
+    before(() => {
+      world.receiver.answer = (call) => answers.get(call.path)?.(call) ?? 204;
     });
 
     const register = async (path: string, webhook: Json = {}) => {
-      const registered = await bridge.register({ url: receiver.url + path, topics: [path.slice(1)], ...webhook });
+      const registered = await world.bridge.register({
+        url: world.receiver.url + path,
+        topics: [path.slice(1)],
+        ...webhook,
+      });
       secrets.push(registered.secret);
       return registered;
     };
-    const publish = (topic: string, payload: string) => device.publishAsync(topic, payload, { qos: 1 });
+    const publish = (topic: string, payload: string) => world.device.publishAsync(topic, payload, { qos: 1 });
     const to = (path: string) => (call: ReceivedCall) => call.path === path;
-    const delivered = (path: string) => receiver.calls.filter(to(path));
-    const attempted = (path: string) => receiver.attempts.filter(to(path));
+    const delivered = (path: string) => world.receiver.calls.filter(to(path));
+    const attempted = (path: string) => world.receiver.attempts.filter(to(path));
     const payloads = (path: string) => delivered(path).map(({ body }) => String(JSON.parse(body.toString()).data));
-    const get = async (id: string) => (await bridge.api("GET", `/v1/webhooks/${id}`)).body;
+    const get = async (id: string) => (await world.bridge.api("GET", `/v1/webhooks/${id}`)).body;
     const deliveries = async (id: string, query = "") =>
-      (await bridge.api("GET", `/v1/webhooks/${id}/deliveries${query}`)).body.items;
+      (await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries${query}`)).body.items;
     /** Polls until the delivery of the only message has the status: no event announces the change. */
-    const untilStatus = async (id: string, status: Status) => {
-      for (const end = Date.now() + 20_000; ; ) {
-        const [delivery] = await deliveries(id);
-        if (delivery?.status === status) return delivery;
-        assert.ok(Date.now() < end, `${JSON.stringify(delivery)} is not ${status}`);
-      }
-    };
+    const untilStatus = (id: string, wanted: Status) =>
+      eventually(
+        async () => (await deliveries(id))[0],
+        (delivery) => delivery?.status === wanted,
+      );
 
     it("creates, lists by pages, reads, changes and deletes", async () => {
       const ids: string[] = [];
       for (const n of [1, 2, 3, 4, 5]) ids.push((await register(`/crud${n}`, { name: `n${n}` })).id);
       const listed: string[] = [];
       for (let after = ""; ; ) {
-        const { status, body } = await bridge.api("GET", `/v1/webhooks?limit=2${after}`);
+        const { status, body } = await world.bridge.api("GET", `/v1/webhooks?limit=2${after}`);
         assert.equal(status, 200);
         assert.ok(body.items.length <= 2);
         listed.push(...body.items.map(({ id }: Json) => id));
@@ -79,7 +67,7 @@ for (const { kind, perSecond, pauseMs } of [
         after = `&after=${body.nextCursor}`;
       }
       assert.deepEqual(listed, ids);
-      const bad = await bridge.api("GET", "/v1/webhooks?after=nonsense");
+      const bad = await world.bridge.api("GET", "/v1/webhooks?after=nonsense");
       assert.deepEqual([bad.status, bad.body.errors[0].path], [400, "query.after"]);
 
       const [id] = ids;
@@ -88,17 +76,17 @@ for (const { kind, perSecond, pauseMs } of [
         { name, topics, state, enabled },
         { name: "n1", topics: ["crud1"], state: "active", enabled: true },
       );
-      const changed = await bridge.api("PATCH", `/v1/webhooks/${id}`, { name: "other", concurrency: 3 });
+      const changed = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { name: "other", concurrency: 3 });
       assert.deepEqual([changed.status, changed.body.name, changed.body.concurrency], [200, "other", 3]);
       assert.equal((await get(id!)).name, "other");
-      const unknown = await bridge.api("PATCH", `/v1/webhooks/${id}`, { colour: "red" });
+      const unknown = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { colour: "red" });
       assert.deepEqual([unknown.status, unknown.body.code], [400, "invalid_request"]);
       assert.match(unknown.body.detail, /colour/);
 
       for (const each of ids) {
-        assert.equal((await bridge.api("DELETE", `/v1/webhooks/${each}`)).status, 204);
+        assert.equal((await world.bridge.api("DELETE", `/v1/webhooks/${each}`)).status, 204);
         for (const method of ["GET", "DELETE"]) {
-          const { status, body } = await bridge.api(method, `/v1/webhooks/${each}`);
+          const { status, body } = await world.bridge.api(method, `/v1/webhooks/${each}`);
           assert.deepEqual([status, body.code], [404, "not_found"]);
         }
       }
@@ -115,7 +103,7 @@ for (const { kind, perSecond, pauseMs } of [
         [id, "statuses", 0, null],
       );
 
-      await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
       const retrying = await untilStatus(id, "retrying");
       const { statusCode, error, durationMs } = retrying.lastAttempt;
       assert.deepEqual([retrying.attempts, statusCode, error, retrying.finishedAt], [1, 500, "http_error", null]);
@@ -123,7 +111,7 @@ for (const { kind, perSecond, pauseMs } of [
       const wait = Date.parse(retrying.nextAttemptAt) - Date.parse(retrying.lastAttempt.at);
       assert.ok(wait > 0.79 * 3_600_000 && wait < 1.21 * 3_600_000, `${wait} ms to the next attempt`);
       assert.equal(attempted(path)[0]!.headers["webhook-id"], retrying.messageId);
-      await bridge.api("DELETE", `/v1/webhooks/${id}`);
+      await world.bridge.api("DELETE", `/v1/webhooks/${id}`);
 
       answers.set("/statuses2", () => 204);
       const other = await register("/statuses2");
@@ -155,11 +143,11 @@ for (const { kind, perSecond, pauseMs } of [
 
     it("retries a redirect and does not follow it", async () => {
       const path = "/redirect";
-      const location = `${receiver.url}/elsewhere`;
+      const location = `${world.receiver.url}/elsewhere`;
       answers.set(path, () => (attempted(path).length < 3 ? { status: 302, headers: { location } } : 204));
       await register(path, { retry: { scheduleSeconds: [0.2, 0.2] } });
       await publish("redirect", "x");
-      await receiver.until(() => delivered(path).length === 1);
+      await world.receiver.until(() => delivered(path).length === 1);
       assert.equal(attempted(path).length, 3);
       assert.deepEqual(attempted("/elsewhere"), []);
     });
@@ -169,7 +157,7 @@ for (const { kind, perSecond, pauseMs } of [
       answers.set(path, () => (attempted(path).length === 1 ? { status: 429, headers: { "retry-after": "2" } } : 204));
       const { id } = await register(path, { retry: { scheduleSeconds: [] } });
       await publish("busy", "x");
-      await receiver.until(() => delivered(path).length === 1);
+      await world.receiver.until(() => delivered(path).length === 1);
       const [refused, accepted] = attempted(path);
       const waited = accepted!.at - refused!.at;
       assert.ok(waited >= 1_950 && waited < 6_000, `it waited ${waited} ms`);
@@ -183,21 +171,24 @@ for (const { kind, perSecond, pauseMs } of [
       answers.set(path, () => 410);
       const { id } = await register(path, { retry: { scheduleSeconds: [] } });
       await publish("gone", "0");
-      await receiver.until(() => attempted(path).length === 1);
-      while ((await get(id)).state !== "disabled");
+      await world.receiver.until(() => attempted(path).length === 1);
+      await eventually(
+        () => get(id),
+        ({ state }) => state === "disabled",
+      );
       for (const payload of ["1", "2", "3"]) await publish("gone", payload);
       // Messages sent before one that has arrived are durable.
       await register("/marker");
       await publish("marker", "x");
-      await receiver.until(() => delivered("/marker").length === 1);
+      await world.receiver.until(() => delivered("/marker").length === 1);
       const { state, enabled, counts } = await get(id);
       assert.deepEqual([state, enabled, counts.pending + counts.retrying, counts.failed], ["disabled", true, 4, 0]);
       assert.equal(attempted(path).length, 1, "it is called no more");
 
       answers.delete(path);
-      const { body } = await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
+      const { body } = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: true });
       assert.equal(body.state, "active");
-      await receiver.until(() => delivered(path).length === 4);
+      await world.receiver.until(() => delivered(path).length === 4);
       assert.deepEqual(payloads(path).sort(), ["0", "1", "2", "3"]);
       for (const call of delivered(path)) assert.equal(call.headers["causeway-attempt"], "1");
     });
@@ -208,59 +199,63 @@ for (const { kind, perSecond, pauseMs } of [
       const { id } = await register(path, { retry: { scheduleSeconds: [0.5, 0.5, 0.5, 0.5] }, concurrency: 1 });
       await register("/stays", { topics: ["removed"] });
       for (let i = 0; i < 20; i++) await publish("removed", String(i));
-      await receiver.until(() => attempted(path).length >= 1 && delivered("/stays").length === 20);
-      assert.equal((await bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
+      await world.receiver.until(() => attempted(path).length >= 1 && delivered("/stays").length === 20);
+      assert.equal((await world.bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
       const before = attempted(path).length;
 
       await publish("removed", "20");
-      await receiver.until(() => delivered("/stays").length === 21);
+      await world.receiver.until(() => delivered("/stays").length === 21);
       assert.ok(attempted(path).length <= before + 1, "only the call under way may still end");
-      assert.equal((await bridge.api("GET", `/v1/webhooks/${id}/deliveries`)).status, 404);
-      if (setup.redis) assert.deepEqual(await keysOf(setup.redis.url, id), []);
+      assert.equal((await world.bridge.api("GET", `/v1/webhooks/${id}/deliveries`)).status, 404);
+      if (world.redis) assert.deepEqual(await keysOf(world.redis.url, id), []);
     });
 
     it("shows secrets once only", async () => {
       const { secret } = await register("/secret", { secret: `whsec_${Buffer.alloc(32, "s").toString("base64")}` });
-      const { body } = await bridge.api("GET", "/v1/webhooks?limit=250");
-      const patched = await bridge.api("PATCH", `/v1/webhooks/${body.items[0].id}`, { name: "secretive" });
+      const { body } = await world.bridge.api("GET", "/v1/webhooks?limit=250");
+      const patched = await world.bridge.api("PATCH", `/v1/webhooks/${body.items[0].id}`, { name: "secretive" });
       await publish("secret", "x");
-      await receiver.until(() => delivered("/secret").length === 1);
+      await world.receiver.until(() => delivered("/secret").length === 1);
       verifySignature(delivered("/secret")[0]!, secret);
-      const shown = [bridge.output, patched.bytes.toString(), (await bridge.api("GET", "/metrics")).bytes.toString()];
+      const shown = [
+        world.bridge.output,
+        patched.bytes.toString(),
+        (await world.bridge.api("GET", "/metrics")).bytes.toString(),
+      ];
       for (const { id } of body.items) {
         for (const path of ["", "/deliveries"]) {
-          shown.push((await bridge.api("GET", `/v1/webhooks/${id}${path}`)).bytes.toString());
+          shown.push((await world.bridge.api("GET", `/v1/webhooks/${id}${path}`)).bytes.toString());
         }
       }
-      shown.push(JSON.stringify(body), bridge.output);
-      await bridge.waitForOutput(/delivery_attempted/);
+      shown.push(JSON.stringify(body), world.bridge.output);
+      await world.bridge.waitForOutput(/delivery_attempted/);
       for (const text of shown) {
         for (const each of secrets) assert.ok(!text.includes(each.slice("whsec_".length)), "a secret is shown");
         assert.doesNotMatch(text, /whsec_/);
       }
     });
 
-    it("loses nothing while the topics change", { timeout: 60_000 }, async (t) => {
+    it("loses nothing while the topics change", async (t) => {
       const { id } = await register("/t", { topics: ["t/+"] });
       const count = perSecond * 5;
-      const load = publishLoad(setup.brokerUrl, { count, perSecond, topic: "t" });
+      const load = publishLoad(world.brokerUrl, { count, perSecond, topic: "t" });
       t.after(() => load.close());
       let changes = 0;
       while (load.acknowledged < count) {
         if (pauseMs > 0) await delay(pauseMs);
         const topics = [["t/#"], ["t/+"], ["t/+", "t/#"], ["t/1", "+/+"], ["t/+"]][changes++ % 5];
-        const { status, body } = await bridge.api("PATCH", `/v1/webhooks/${id}`, { topics });
+        const { status, body } = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { topics });
         assert.deepEqual([status, body.topics], [200, topics]);
       }
       await load.done;
       // Messages sent before one that has arrived are durable; then none of them may wait for delivery.
       await publish("t/end", "-1");
-      await receiver.until(() => payloads("/t").includes("-1"), 10_000);
+      await world.receiver.until(() => payloads("/t").includes("-1"), 10_000);
       for (let left = 1; left > 0; ) {
         const { counts } = await get(id);
         left = counts.pending + counts.active + counts.retrying;
       }
-      await bridge.api("DELETE", `/v1/webhooks/${id}`);
+      await world.bridge.api("DELETE", `/v1/webhooks/${id}`);
       const { missing, sameId, otherId } = tally(delivered("/t"), count);
       const lost = `${missing.length} lost of ${count} in ${changes} changes`;
       t.diagnostic(`${lost}, duplicates: ${sameId} same id, ${otherId} other id`);
@@ -271,8 +266,8 @@ for (const { kind, perSecond, pauseMs } of [
 
 describe("forbidden webhook addresses", withServers.options, () => {
   it("are refused at registration and at a change, with the field's name", async (t) => {
-    const { bridge, close } = await withServers.start({ WEBHOOK_ALLOW_NETWORKS: "192.0.2.0/24" });
-    t.after(close);
+    const env = { WEBHOOK_ALLOW_NETWORKS: "192.0.2.0/24" };
+    const { bridge } = await startScenario(t, withServers, { env });
     const allowed = await bridge.api("POST", "/v1/webhooks", { url: "http://192.0.2.1/", topics: ["a"] });
     assert.equal(allowed.status, 201);
     for (const host of [

@@ -1,21 +1,20 @@
 /** Another store in place of the right one: the bridge waits for the right one and loses nothing. */
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { connectTo, until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectTo } from "../support/in-process.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
-import { startMosquitto } from "../support/mosquitto.ts";
+import type { Mosquitto } from "../support/mosquitto.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { requireOrSkip } from "../support/requirements.ts";
+import type { Receiver } from "../support/receiver.ts";
+import { startRedis } from "../support/redis.ts";
+import { asProcess, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const PER_SECOND = 200;
 /** Duration of the wrong store's presence; longer than every retry interval in the bridge. */
@@ -23,8 +22,8 @@ const WRONG_MS = 8_000;
 
 interface Parts {
   bridge: TestBridge;
-  mosquitto: Awaited<ReturnType<typeof startMosquitto>>;
-  receiver: Awaited<ReturnType<typeof startReceiver>>;
+  mosquitto: Mosquitto;
+  receiver: Receiver;
   webhookId: string;
   env: { MQTT_URL: string; STORE_URL: string };
   redis: { kill(): Promise<void>; start(dir: string): Promise<void>; url: string; dir: string };
@@ -32,22 +31,29 @@ interface Parts {
 
 async function startParts(t: TestContext): Promise<Parts> {
   const dir = temporaryDirectory("redis");
-  const [mosquitto, receiver] = [await startMosquitto({ persistence: true }), await startReceiver()];
-  let redis: TestRedis = await startRedis({ dir });
-  const { port, url } = redis;
-  const env = { MQTT_URL: mosquitto.url, STORE_URL: url };
-  const bridge = await startTestBridge({ ...env, LOG_LEVEL: "info" });
-  t.after(async () => {
-    if (bridge.running) await bridge.kill();
-    await receiver.close();
-    await mosquitto.stop();
-    await redis.stop();
+  const { bridge, receiver, mosquitto, ...servers } = await startScenario(t, kind, {
+    run: asProcess("kill"),
+    env: { LOG_LEVEL: "info" },
+    mosquitto: { persistence: true },
+    redis: { dir },
+    device: false,
   });
+  let redis = servers.redis!;
+  const { port, url } = redis;
+  const env = { MQTT_URL: mosquitto!.url, STORE_URL: url };
+  t.after(() => redis.stop());
   const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["load/#"] });
   const start = async (startDir: string) => {
     redis = await startRedis({ dir: startDir, port });
   };
-  return { bridge, mosquitto, receiver, webhookId, env, redis: { kill: () => redis.kill(), start, url, dir } };
+  return {
+    bridge,
+    mosquitto: mosquitto!,
+    receiver,
+    webhookId,
+    env,
+    redis: { kill: () => redis.kill(), start, url, dir },
+  };
 }
 
 /** Counts packets of the bridge's receiving session in a part of the broker's log. */
@@ -60,7 +66,7 @@ async function saysWhy(bridge: TestBridge): Promise<void> {
   const pattern = /^WRONGSTORE Redis holds another store: it has no identity, as after a loss of its data instead of /;
   const isWhy = ({ body }: { body: { checks: { store: { detail?: string } } } }) =>
     pattern.test(body.checks.store.detail ?? "");
-  await until(
+  await eventually(
     () => bridge.api("GET", "/readyz"),
     (answer) => answer.status === 503 && isWhy(answer),
   );
@@ -79,8 +85,13 @@ async function refusesWrites({ bridge, webhookId }: Parts): Promise<void> {
   }
 }
 
-describe("another Redis in place of the right one", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("is waited out if it is empty after a failover, and nothing is lost", { timeout: 120_000 }, async (t) => {
+const kind = mosquittoAndRedis("5");
+
+describe("another Redis in place of the right one", {
+  concurrency: 2,
+  ...kind.options,
+}, () => {
+  it("is waited out if it is empty after a failover, and nothing is lost", async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, receiver, redis } = parts;
     const load = publishLoad(mosquitto.url, { count: 100_000, perSecond: PER_SECOND });
@@ -114,7 +125,7 @@ describe("another Redis in place of the right one", requireOrSkip("mosquitto", "
     assert.equal(count(bridge.output, /"store_back"/g), 1);
   });
 
-  it("stops the intake after FLUSHALL, and a new start needs STORE_RESET=accept", { timeout: 90_000 }, async (t) => {
+  it("stops the intake after FLUSHALL, and a new start needs STORE_RESET=accept", async (t) => {
     const parts = await startParts(t);
     const { bridge, mosquitto, redis, env } = parts;
     const raw = new Redis(redis.url);
@@ -149,20 +160,6 @@ describe("another Redis in place of the right one", requireOrSkip("mosquitto", "
     await accepting.stop();
     const again = await startTestBridge({ ...env, DATA_DIR: bridge.dataDir });
     await again.stop();
-  });
-});
-
-describe("the embedded store", () => {
-  it("is refused if its database is missing while the rest of DATA_DIR exists", { timeout: 90_000 }, async () => {
-    const bridge = await startTestBridge();
-    await bridge.stop();
-    rmSync(join(bridge.dataDir, "store"), { recursive: true });
-    const refused = startOn(bridge.dataDir, {});
-    assert.deepEqual(await refused.exited, { code: 78, signal: null });
-    assert.match(refused.output, /^Causeway cannot start: The store \S+ has no identity, .*STORE_RESET=accept\.$/m);
-    assert.doesNotMatch(refused.output, /\n\s+at /);
-    const accepting = await startTestBridge({ DATA_DIR: bridge.dataDir, STORE_RESET: "accept" });
-    await accepting.stop();
   });
 });
 

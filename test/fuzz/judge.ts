@@ -9,9 +9,9 @@ import type { State } from "./state.ts";
 
 /** Refusals before an operation is looked up, so no operation lists them. */
 const ANYWHERE: readonly ProblemCode[] = ["slow_request", "method_not_allowed", "not_found"];
-/** Readiness response while only the subscriptions of a just registered webhook are missing. */
+/** Readiness response while only the subscriptions of a just registered webhook, or the session for them, are missing. */
 const IN_STEP =
-  /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"(?:[^"]* of \d+ filters are subscribed|the subscriptions do not follow the webhooks yet)"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
+  /^\{"status":"unavailable","checks":\{"broker":\{"ok":true\},"uplink":\{"ok":false,"detail":"(?:[^"]* of \d+ filters are subscribed|the subscriptions do not follow the webhooks yet|causeway-[\w-]+: connecting)"\},"store":\{"ok":true\},"consumption":\{"ok":true\}\}\}/;
 /** The initial key has no rate limit, so a 429 for it has no cause. */
 const UNLIMITED = "rate_limited without a rate limit";
 

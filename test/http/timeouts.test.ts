@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { HTTP_TIMEOUTS } from "../../src/http/timeouts.ts";
 import { openSocket, type RawSocket, untilClosed } from "../support/attack.ts";
+import { eventually } from "../support/eventually.ts";
 import { KEY, type TestApp, testApp } from "./support.ts";
 
 const patience = { headersMs: 600, bodyMs: 1_500, silenceMs: 1_000, answeredMs: 500, maxConnections: 300, lookMs: 50 };
@@ -91,12 +92,10 @@ describe("slow clients", () => {
     deaf.socket.allowHalfOpen = true;
     deaf.socket.write(`${POST}Content-Length: 900\r\n\r\n `);
     await deaf.until("HTTP/1.1 408 ");
-    let open = Number.POSITIVE_INFINITY;
-    for (const end = Date.now() + 3_000; open > 0 && Date.now() < end; ) {
-      open = await new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assert.equal(open, 0, "connections at the server");
+    await eventually(
+      () => new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count))),
+      (open) => open === 0,
+    );
     deaf.socket.destroy();
   });
 

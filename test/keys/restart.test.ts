@@ -1,11 +1,11 @@
 /** Keys on a real store survive the process. The flow test checks the same over HTTP, on either store. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { KeyRecord } from "../../src/keys/key.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/directories.ts";
+import { eventually } from "../support/eventually.ts";
 import { Clock, startKeys } from "./support.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
@@ -32,7 +32,7 @@ describe("keys in the embedded store", () => {
     ];
     assert.ok(one.keys.authenticate(kept.key));
     const noted = async () => (await one.keys.list({ limit: 10 })).items[0]!.lastUsedAt;
-    while ((await noted()) === null) await delay(5);
+    await eventually(noted, "the use is noted");
     await one.keys.remove(removed.id);
     await one.view.stop();
     await store.close();

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
 import type { OutgoingMessage } from "../../src/downlink/publish.ts";
 import { Connection, type ConnectionOptions, type Log } from "../../src/mqtt/client/connection.ts";
+import { scaled } from "../support/speed.ts";
 
 /** Log that keeps its lines. */
 export function memoryLog(): Log & { lines: { level: string; message: string; fields: object }[] } {
@@ -42,21 +42,12 @@ export function connected(connection: Connection, ms = 10_000): Promise<void> {
 export function next(of: { client: MqttClient } | MqttClient, event: "close" | "connect", ms = 15_000): Promise<void> {
   const client = "client" in of ? of.client : of;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${event} within ${ms} ms`)), ms);
+    const timer = setTimeout(() => reject(new Error(`no ${event} within ${scaled(ms)} ms`)), scaled(ms));
     client.once(event, () => {
       clearTimeout(timer);
       resolve();
     });
   });
-}
-
-/** Polls a condition that has no event every few milliseconds. */
-export async function eventually(condition: () => boolean, what: string, ms = 8_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`within ${ms} ms it did not come about that ${what}`);
-    await delay(5);
-  }
 }
 
 /** Builds a message with defaults for all fields that are not given. */

@@ -16,6 +16,34 @@ describe("a log line that is too long", () => {
     assert.deepEqual(rest, { level: 30, msg: "m", shortened: true });
   });
 
+  const kept = (length: number) => "x".repeat(length);
+  const texts: [reason: string, text: string, then: string][] = [
+    ["keeps a text of the longest length", kept(1_024), kept(1_024)],
+    ["cuts a text that is one longer", kept(1_025), `${kept(1_024)}…`],
+    ["keeps an empty text", "", ""],
+  ];
+  for (const [reason, text, then] of texts) {
+    it(reason, () => {
+      assert.deepEqual(JSON.parse(shortened(JSON.stringify({ deep: [{ text }], n: 1, msg: "m" }))), {
+        ...{ deep: [{ text: then }], n: 1, msg: "m", shortened: true },
+      });
+    });
+  }
+
+  const lengths: [reason: string, length: number, whole: boolean][] = [
+    ["keeps all fields up to the longest line", 16 * 1024, true],
+    ["keeps only its subject one character beyond", 16 * 1024 + 1, false],
+  ];
+  for (const [reason, length, whole] of lengths) {
+    it(reason, () => {
+      const free = length - JSON.stringify({ level: 30, many: [], pad: "", msg: "m", shortened: true }).length - 1;
+      const many = Array(Math.floor(free / 2)).fill(1);
+      const pad = "x".repeat(free - (2 * many.length - 1));
+      const line = shortened(JSON.stringify({ level: 30, many, pad, msg: "m" }));
+      assert.deepEqual(["many" in JSON.parse(line), line.length === length], [whole, whole]);
+    });
+  }
+
   it("is not cut in the middle of a character", () => {
     const line = shortened(JSON.stringify({ topic: `a${"👋".repeat(20_000)}` }));
     assert.ok(JSON.parse(line).topic.isWellFormed());

@@ -45,6 +45,23 @@ describe("tallies", () => {
     assert.deepEqual(lines(await ours.metrics()), lines(await theirs.metrics()));
   });
 
+  const steps: [reason: string, observed: number[], buckets: number[], sum: number][] = [
+    ["nothing", [], [0, 0, 0, 0], 0],
+    ["zero in the first bucket", [0], [1, 1, 1, 1], 0],
+    ["a bound in its own bucket", [0.1, 1, 5], [1, 2, 3, 3], 6.1],
+    ["just above a bound in the next bucket", [0.1001], [0, 1, 1, 1], 0.1001],
+    ["just above the last bound in no bucket but +Inf", [5.0001], [0, 0, 0, 1], 5.0001],
+  ];
+  for (const [reason, observed, buckets, sum] of steps) {
+    it(`count ${reason}`, async () => {
+      const registry = new Registry();
+      const times = histogram({ registry, name: "n", help: "h" }, BOUNDS);
+      for (const seconds of observed) times.observe(seconds);
+      const values = [...(await registry.metrics()).matchAll(/^n_\S+ (\S+)$/gm)].map(([, value]) => Number(value));
+      assert.deepEqual(values, [...buckets, sum, observed.length]);
+    });
+  }
+
   it("start at zero without a label, and forget the values of a removed label", async () => {
     const registry = new Registry();
     counter({ registry, name: "a_total", help: "h" });

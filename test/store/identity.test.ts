@@ -10,7 +10,7 @@ import { enterIdentity } from "../../src/store/identity.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import type { Records, Store } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -192,20 +192,20 @@ describe("another Redis in place of the right one", requireOrSkip("redis-server"
     await refuses();
     assert.equal(await raw.hget("causeway:r:hooks", "a"), "1 1");
     assert.equal(await raw.exists("causeway:q:deliver-wh_x:one"), 0);
-    await until(
+    await eventually(
       () => lines,
       (all) => all.includes("store_replaced"),
     );
 
     await raw.hset("causeway:r:format", "identity", content!);
-    await until(
+    await eventually(
       () => lines,
       (all) => all.includes("store_back"),
     );
     assert.deepEqual(lines, ["store_replaced", "store_back"]);
     assert.deepEqual(await hooks.get("a"), { id: "a", value: 1, version: 1 });
     assert.equal(await queue.getJob("absent"), undefined);
-    await until(
+    await eventually(
       () => heard,
       (ids) => ids.includes(undefined),
     );

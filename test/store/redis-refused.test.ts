@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { Redis } from "ioredis";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { StoreConfigError } from "../../src/store/store.ts";
-import { until } from "../support/in-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -79,7 +79,7 @@ describe("a start with a STORE_URL that cannot work", requireOrSkip("redis-serve
       void lines.push(`${message} ${fields.err?.message ?? ""}`);
     const log = { info: record, warn: record, error: record };
     const opening = openRedisStore({ url: replica.url, log, signal: AbortSignal.timeout(30_000) });
-    await until(
+    await eventually(
       () => lines.length,
       (count) => count > 0,
     );

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { TestBridge } from "./bridge.ts";
+import { scaled } from "./speed.ts";
 
 /** A connection on which the test writes raw bytes. */
 export interface RawSocket {
@@ -36,7 +37,7 @@ export function openSocket(port: number): RawSocket {
       new Promise((resolve, reject) => {
         const fail = (why: string) =>
           reject(new Error(`${why} before ${JSON.stringify(text)}: ${received.slice(0, 500)}`));
-        const timer = setTimeout(() => fail(`${timeoutMs} ms went by`), timeoutMs);
+        const timer = setTimeout(() => fail(`${scaled(timeoutMs)} ms went by`), scaled(timeoutMs));
         look = () => {
           if (!received.includes(text)) return;
           clearTimeout(timer);
@@ -67,8 +68,8 @@ export async function untilClosed(sockets: RawSocket[], timeoutMs: number, count
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const open = sockets.filter(({ socket }) => !socket.destroyed).length;
-      reject(new Error(`${open} of ${sockets.length} connections are still open after ${timeoutMs} ms`));
-    }, timeoutMs);
+      reject(new Error(`${open} of ${sockets.length} connections are still open after ${scaled(timeoutMs)} ms`));
+    }, scaled(timeoutMs));
   });
   await Promise.race([enough, late]).finally(() => clearTimeout(timer));
 }

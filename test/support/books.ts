@@ -1,9 +1,9 @@
 /** Assertions that the ledgers balance: every message and delivery is accounted for. */
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { Books } from "../../src/uplink/receive/message-ledger.ts";
+import type { Books } from "../../src/ops/books.ts";
 import type { TestBridge } from "./bridge.ts";
+import { eventually } from "./eventually.ts";
 import type { Receiver } from "./receiver.ts";
 
 /** Returns the current ledgers of the bridge. */
@@ -34,15 +34,17 @@ export async function assertBooksClose(
   bridge: TestBridge,
   { waiting = 0, timeoutMs = 30_000, receiver }: { waiting?: number; timeoutMs?: number; receiver?: Receiver } = {},
 ): Promise<Books> {
-  let books = await booksOf(bridge);
-  for (const end = Date.now() + timeoutMs; ; ) {
-    await delay(50);
-    const now = await booksOf(bridge);
-    // The ledgers are null while the store is away.
-    if (now && now.deliveries.waiting === waiting && isDeepStrictEqual(now, books)) break;
-    assert.ok(Date.now() < end, `not at rest with ${waiting} deliveries that wait: ${JSON.stringify(now)}`);
-    books = now;
-  }
+  let before: Books | undefined;
+  const books = await eventually(
+    () => booksOf(bridge),
+    (now) => {
+      // The ledgers are null while the store is away.
+      const stable = now?.deliveries.waiting === waiting && isDeepStrictEqual(now, before);
+      before = now;
+      return stable;
+    },
+    timeoutMs,
+  );
   const { messages, deliveries } = books;
   const { enqueued, succeeded, failed, discarded } = deliveries;
   assert.equal(messages.received, messages.unmatched + messages.enqueued, `messages: ${JSON.stringify(messages)}`);

@@ -1,8 +1,9 @@
 /** The bridge as a real process, with API calls for tests. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { temporaryDirectory } from "./directories.ts";
+import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
+import { temporaryDataDirectory } from "./prepared-store.ts";
 import { type Exit, startProcess, type TestProcess } from "./processes.ts";
 import { MAIN } from "./program.ts";
 
@@ -42,7 +43,7 @@ export interface TestBridge {
 
 /** Resolves once the bridge is up. */
 export async function startTestBridge(env: Record<string, string | undefined> = {}): Promise<TestBridge> {
-  const dataDir = env.DATA_DIR ?? temporaryDirectory("test");
+  const dataDir = env.DATA_DIR ?? (env.STORE_URL ? temporaryDirectory("test") : await temporaryDataDirectory());
   const [port, brokerPort] = [await freePort(), await freePort()];
   const settings = {
     PORT: String(port),
@@ -69,7 +70,7 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
       ended = true;
       output += child.output;
     });
-    await child.waitFor(/Causeway is up/, { timeoutMs: 60_000 }); // a busy machine needs half of it
+    await child.waitFor(/Causeway is up/, { timeoutMs: 30_000 });
   }
 
   async function api(
@@ -98,14 +99,12 @@ export async function startTestBridge(env: Record<string, string | undefined> = 
     };
   }
 
-  async function readiness(status: 200 | 503, timeoutMs = 30_000): Promise<Answer> {
-    const end = Date.now() + timeoutMs;
-    for (;;) {
-      const answer = await api("GET", "/readyz");
-      if (answer.status === status) return answer;
-      if (Date.now() > end) throw new Error(`/readyz says ${answer.bytes} and not ${status}`);
-      await delay(100);
-    }
+  function readiness(status: 200 | 503, timeoutMs = 30_000): Promise<Answer> {
+    return eventually(
+      () => api("GET", "/readyz"),
+      (answer) => answer.status === status,
+      timeoutMs,
+    );
   }
 
   await start();

@@ -6,6 +6,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import { BREAKER, type BreakerPolicy } from "../../src/uplink/health/circuit-breaker.ts";
 import { temporaryDirectory } from "./directories.ts";
 import { freePort } from "./ports.ts";
+import { temporaryDataDirectory } from "./prepared-store.ts";
 
 const API_KEY = "test-key-0123456789abcdef";
 
@@ -27,7 +28,7 @@ export async function startInProcess(
     {
       PORT: String(await freePort()),
       BROKER_PORT: String(await freePort()),
-      DATA_DIR: temporaryDirectory("test"),
+      DATA_DIR: env.STORE_URL ? temporaryDirectory("test") : await temporaryDataDirectory(),
       WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
       ...env,
     },
@@ -64,14 +65,4 @@ export async function startInProcess(
 /** Connects a device or an observer to the broker. */
 export function connectTo(url: string, protocolVersion: 4 | 5 = 4): Promise<MqttClient> {
   return connectAsync(url, { protocolVersion });
-}
-
-/** Polls until the answer is the wanted one, for states that no event announces. */
-export async function until<T>(ask: () => Promise<T> | T, wanted: (answer: T) => boolean, ms = 10_000): Promise<T> {
-  for (const end = Date.now() + ms; ; ) {
-    const answer = await ask();
-    if (wanted(answer)) return answer;
-    if (Date.now() > end) throw new Error(`after ${ms} ms it is still ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

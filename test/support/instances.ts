@@ -1,8 +1,7 @@
 /** Several bridges on one Redis and one Mosquitto. */
 
-import type { TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { startTestBridge, type TestBridge } from "./bridge.ts";
+import { eventually } from "./eventually.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
@@ -14,6 +13,11 @@ export interface Instances {
   receiver: Receiver;
   /** Starts one more instance. */
   add(): Promise<TestBridge>;
+}
+
+/** A test, or the hooks of a suite, that ends the instances. */
+export interface Closing {
+  after(close: () => Promise<unknown>): void;
 }
 
 export interface Lane {
@@ -29,7 +33,7 @@ export interface Lane {
  * @param roles per instance; undefined: all roles
  */
 export async function startInstances(
-  t: TestContext,
+  t: Closing,
   {
     protocol = "5",
     count = 2,
@@ -50,18 +54,26 @@ export async function startInstances(
     await mosquitto.stop();
     await redis.stop();
   });
-  const add = async (ROLES?: string) => {
+  const add = async (ROLES?: string, place = bridges.length) => {
     const bridge = await startTestBridge({
       MQTT_URL: mosquitto.url,
       MQTT_PROTOCOL: protocol,
       STORE_URL: redis.url,
       ...(ROLES && { ROLES }),
     });
-    bridges.push(bridge);
+    bridges[place] = bridge;
     return bridge;
   };
-  for (const role of roles) await add(role);
+  // The first one that can receive is up before the others start: it becomes the receiver.
+  const first = roles.findIndex((role) => role === undefined || role.includes("uplink")) + 1;
+  for (const role of roles.slice(0, first)) await add(role);
+  await Promise.all(roles.slice(first).map((role, i) => add(role, first + i)));
   return { bridges, mosquitto, redis, receiver, add };
+}
+
+/** Number of QoS 1 messages that Mosquitto sent again because they had no acknowledgement. */
+export function sentAgain({ mosquitto }: Pick<Instances, "mosquitto">): number {
+  return mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1, q1/g)?.length ?? 0;
 }
 
 export async function laneOf(bridge: TestBridge): Promise<Lane> {
@@ -70,13 +82,12 @@ export async function laneOf(bridge: TestBridge): Promise<Lane> {
 
 /** Resolves, when the bridge reports that it is the receiver and connected, with the milliseconds since `since`. */
 export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 15_000): Promise<number> {
-  for (;;) {
-    const { here, sessions } = await laneOf(bridge);
-    const took = performance.now() - since;
-    if (here && sessions.length > 0 && sessions.every(({ state }) => state === "connected")) return took;
-    if (took > timeoutMs) throw new Error(`it does not hold the lane after ${Math.round(took)} ms`);
-    await delay(10);
-  }
+  await eventually(
+    () => laneOf(bridge),
+    ({ here, sessions }) => here && sessions.length > 0 && sessions.every(({ state }) => state === "connected"),
+    timeoutMs,
+  );
+  return performance.now() - since;
 }
 
 /** Resolves when each of the numbered messages has arrived at least once. */

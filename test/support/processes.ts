@@ -1,6 +1,7 @@
 /** Child processes for tests: started, observed, stopped, and never left behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
+import { scaled } from "./speed.ts";
 
 export interface Exit {
   code: number | null;
@@ -14,6 +15,7 @@ export interface StartOptions {
 }
 
 export interface WaitOptions {
+  /** Scaled to the speed of the machine. */
   timeoutMs?: number;
   /** Offset in the output where the search starts: `child.output.length` for future output only. */
   from?: number;
@@ -75,7 +77,7 @@ export class TestProcess {
         if (match) resolve(match);
         else if (!running.has(this.child)) fail("ended");
       };
-      const timer = setTimeout(() => fail(`took more than ${timeoutMs} ms`), timeoutMs);
+      const timer = setTimeout(() => fail(`took more than ${scaled(timeoutMs)} ms`), scaled(timeoutMs));
       this.#changes.on("output", look).on("end", look);
       cleanUp = () => {
         clearTimeout(timer);
@@ -86,18 +88,20 @@ export class TestProcess {
     return found.finally(cleanUp);
   }
 
-  /** Sends a signal and waits for the exit; after the timeout, kills the process and rejects. */
+  /** Sends a signal and waits for the exit; after the timeout, which is scaled, kills the process and rejects. */
   async stop(signal: NodeJS.Signals = "SIGTERM", timeoutMs = 15_000): Promise<Exit> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.child.kill("SIGKILL");
-    }, timeoutMs);
+    }, scaled(timeoutMs));
     if (running.has(this.child)) this.child.kill(signal);
     const exit = await this.exited;
     clearTimeout(timer);
     if (late)
-      throw new Error(`${this.name} did not end within ${timeoutMs} ms of ${signal}. Its output:\n${this.output}`);
+      throw new Error(
+        `${this.name} did not end within ${scaled(timeoutMs)} ms of ${signal}. Its output:\n${this.output}`,
+      );
     return exit;
   }
 

@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { scaled } from "./speed.ts";
 
 export interface ReceivedCall {
   method: string;
@@ -21,7 +22,7 @@ export interface Receiver {
   answer: (call: ReceivedCall) => number | { status: number; headers?: Record<string, string>; body?: string };
   /** Milliseconds before the response. */
   delayMs: number;
-  /** Resolves when this many calls have arrived, answered or not. */
+  /** Resolves when this many calls have arrived, answered or not. Timeouts are scaled to the speed of the machine. */
   untilCalled(count: number, timeoutMs?: number): Promise<void>;
   /** Resolves when the condition holds; checks it at each call. */
   until(condition: (calls: ReceivedCall[]) => boolean, timeoutMs?: number): Promise<void>;
@@ -69,8 +70,11 @@ export async function startReceiver(port = 0): Promise<Receiver> {
           if (condition(calls)) finish();
         };
         const timer = setTimeout(
-          () => finish(new Error(`after ${timeoutMs} ms there are ${calls.length} calls, and not what was awaited`)),
-          timeoutMs,
+          () =>
+            finish(
+              new Error(`after ${scaled(timeoutMs)} ms there are ${calls.length} calls, and not what was awaited`),
+            ),
+          scaled(timeoutMs),
         );
         changes.on("call", look);
         look();

@@ -20,6 +20,9 @@ describe("auth", () => {
     { type: "bearer", token: "abc.def-~+/==" },
     oauth2,
     { ...oauth2, scope: "a:b https://x/y", audience: "https://api.example.com" },
+    { type: "basic", username: "ü@host", password: "" },
+    { type: "bearer", token: "!~" },
+    { ...oauth2, clientId: " ", clientSecret: "~ ", scope: "!", audience: " " },
   ];
   for (const auth of good) it(`accepts ${JSON.stringify(auth)}`, () => assert.deepEqual(authErrors(auth), []));
 
@@ -30,6 +33,17 @@ describe("auth", () => {
     [{ type: "bearer", token: "schlüssel" }, "auth.token"],
     [{ ...oauth2, clientSecret: "s\r\nx: y" }, "auth.clientSecret"],
     [{ ...oauth2, scope: "a  b" }, "auth.scope"],
+    [{ ...oauth2, scope: "" }, "auth.scope"],
+    [{ ...oauth2, scope: " a" }, "auth.scope"],
+    [{ ...oauth2, scope: "a " }, "auth.scope"],
+    [{ ...oauth2, scope: 'a"' }, "auth.scope"],
+    [{ ...oauth2, scope: "a\\" }, "auth.scope"],
+    [{ ...oauth2, audience: "" }, "auth.audience"],
+    [{ ...oauth2, clientId: "\u007f" }, "auth.clientId"],
+    [{ type: "basic", username: "\u007f", password: "\u0085" }, "auth.username", "auth.password"],
+    [{ type: "bearer", token: "" }, "auth.token"],
+    [{ type: "bearer", token: "\u007f" }, "auth.token"],
+    [{ type: "bearer", token: "t", scope: "s", key: "k" }, "auth.scope", "auth.key"],
     [{ type: "oauth2" }, "auth.tokenUrl", "auth.clientId", "auth.clientSecret"],
     [{ type: "mtls" }, "auth.cert", "auth.key"],
     [{ type: "mtls", cert: "x", key: "y" }, "auth.cert", "auth.key"],
@@ -118,6 +132,7 @@ describe("the trust settings of a webhook", () => {
       assert.deepEqual(refused({ headers, auth }), ["headers.AUTHORIZATION"]);
     }
     assert.deepEqual(refused({ headers }), []);
+    assert.deepEqual(refused({ auth: oauth2, headers: { "Proxy-Authorization": "x" } }), []);
     assert.deepEqual(refused({ headers, auth: { type: "mtls", cert: "", key: "" } }), []);
   });
 

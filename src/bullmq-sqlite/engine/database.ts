@@ -4,6 +4,7 @@ import type { Synchronous } from "./protocol.ts";
 
 /** The part of the binding's interface in use; better-sqlite3 and, with small changes, node:sqlite have it too. */
 interface BindingStatement {
+  readonly reader: boolean;
   raw(): BindingStatement;
   get(params: readonly SqlValue[]): unknown;
   all(params: readonly SqlValue[]): unknown[];
@@ -38,15 +39,13 @@ export class Database {
 
   static open(file: string, synchronous: Synchronous): Database {
     const database = new Database(new Libsql(file, { timeout: BUSY_TIMEOUT_MS }));
-    // Must precede the first table.
-    database.exec("PRAGMA auto_vacuum = INCREMENTAL");
-    const mode = database.value<string>("PRAGMA journal_mode = WAL");
-    if (mode !== "wal") throw new Error(`SQLite cannot use a write-ahead log on this file system (${mode}).`);
-    database.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
-    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    // Reads the schema, so that a file of another kind is noticed here.
-    database.value("SELECT count(*) FROM sqlite_schema");
-    return database;
+    try {
+      database.#configure(synchronous);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   /** Opens the file that serves as a lock: held for as long as the connection stays open, dropped if the process dies. */
@@ -114,12 +113,23 @@ export class Database {
     this.#binding.close();
   }
 
+  #configure(synchronous: Synchronous): void {
+    // Must precede the first table.
+    this.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    const mode = this.value<string>("PRAGMA journal_mode = WAL");
+    if (mode !== "wal") throw new Error(`SQLite cannot use a write-ahead log on this file system (${mode}).`);
+    this.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
+    this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    // Reads the schema, so that a file of another kind is noticed here.
+    this.value("SELECT count(*) FROM sqlite_schema");
+  }
+
   #prepare(sql: string): BindingStatement {
     let statement = this.#statements.get(sql);
     if (!statement) {
       statement = this.#binding.prepare(sql);
       // Statements that return no rows have no raw mode.
-      if (/^\s*(SELECT|WITH|PRAGMA)|\bRETURNING\b/i.test(sql)) statement.raw();
+      if (statement.reader) statement.raw();
       this.#statements.set(sql, statement);
     }
     return statement;

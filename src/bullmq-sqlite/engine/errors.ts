@@ -68,7 +68,10 @@ const NUMBERS: Record<number, string> = {
 export function classify(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof EngineError) return error;
   const { code, rawCode } = error as Error & { code?: unknown; rawCode?: unknown };
-  const byNumber = typeof rawCode === "number" ? NUMBERS[rawCode & 0xff] : undefined;
+  // The binding reports a failure to open only as text.
+  const number =
+    typeof rawCode === "number" ? rawCode : Number(/^ConnectionFailed\(.*: (\d+)"\)$/.exec(error.message)?.[1]);
+  const byNumber = NUMBERS[number & 0xff];
   for (const candidate of [byNumber, typeof code === "string" ? code : undefined]) {
     const match = candidate && CODES.find(([prefix]) => prefix.test(candidate));
     if (match) return new EngineError(match[1], `${match[2]}: ${error.message}`, { cause: error });

@@ -50,7 +50,7 @@ export class Housekeeping {
   /** Returns whether there is more to do. */
   #step(): boolean {
     const surplus = (this.#db.value<number>("PRAGMA freelist_count") ?? 0) - SPARE_PAGES;
-    if (surplus > 0) this.#db.rows(`PRAGMA incremental_vacuum(${Math.min(surplus, STEP_PAGES)})`);
+    if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, STEP_PAGES)})`);
     if (surplus > STEP_PAGES) return true;
     this.#db.rows("PRAGMA wal_checkpoint(TRUNCATE)");
     return false;

@@ -10,14 +10,26 @@ import { type ProcedureModule, Thread } from "./thread.ts";
 const port = parentPort!;
 const send = (message: FromThread) => port.postMessage(message);
 
-async function open({ file, synchronous, modules }: ThreadOptions): Promise<void> {
-  const lock = takeLock(file);
-  const db = Database.open(file, synchronous);
-  const thread = new Thread(db);
-  for (const url of modules) {
-    const { default: module } = (await import(url)) as { default: ProcedureModule };
-    thread.add(module);
+async function open(options: ThreadOptions): Promise<void> {
+  const lock = takeLock(options.file);
+  let db: Database | undefined;
+  try {
+    db = Database.open(options.file, options.synchronous);
+    const thread = new Thread(db);
+    for (const url of options.modules) {
+      const { default: module } = (await import(url)) as { default: ProcedureModule };
+      thread.add(module);
+    }
+    serve(thread, lock);
+  } catch (error) {
+    db?.close();
+    lock.close();
+    throw error;
   }
+}
+
+function serve(thread: Thread, lock: Database): void {
+  const { db } = thread;
   const housekeeping = new Housekeeping(db);
 
   port.on("message", (message: ToThread) => {

@@ -1,9 +1,11 @@
+/** `replyTopic`: publishes the response of the webhook. */
 import { hashId, type Message } from "../../message.ts";
 import { matches, mqttStringError, publishTopicError } from "../../topic.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
+import type { Attempt, Outcome, Sending } from "./attempt.ts";
 
-/** A reply to publish, with QoS 1 and not retained. */
+/** A reply to publish. */
 export interface Reply {
   id: string;
   topic: string;
@@ -15,9 +17,9 @@ export interface Reply {
 /** Reason why a response is not published. None is an error: the delivery has succeeded. */
 export type NoReply = "incomplete" | "no_response_topic" | "invalid_topic" | "other_topic" | "own_topic";
 
-export interface ReplyOptions {
+export interface ReplyPorts {
   /** Makes the reply durable; it is published once the broker is reachable. Repeating an id is harmless. */
-  accept(reply: Reply): Promise<void>;
+  outbox: { accept(reply: Reply & { qos: 1; retain: false }): Promise<unknown> };
   observe: {
     notReplied(webhookId: string, messageId: string, why: NoReply): void;
     /** Called when a reply could not be stored: the delivery is retried. */
@@ -25,27 +27,42 @@ export interface ReplyOptions {
   };
 }
 
-/**
- * Stores the reply to a message, if there is one. Must be called before the delivery ends, or a crash would lose it.
- * @returns false when the reply could not be stored and the whole delivery must be retried
- */
-export type SendReply = (webhook: Webhook, message: Message, result: AttemptResult) => Promise<boolean>;
+/** Delay of a delivery whose reply could not be stored. */
+const REPLY_AGAIN_MS = 5_000;
 
-export function createReply({ accept, observe }: ReplyOptions): SendReply {
-  return async (webhook, message, result) => {
-    const found = replyOf(webhook, message, result);
-    if (found === undefined) return true;
-    if (typeof found === "string") observe.notReplied(webhook.id, message.id, found);
-    else {
-      try {
-        await accept(found);
-      } catch (error) {
-        observe.replyFailed(error as Error);
-        return false;
-      }
-    }
+/** Stores the reply before the delivery ends, or a crash would lose it. */
+export function withReply(ports: ReplyPorts, attempt: Attempt): Attempt {
+  async function replying(sending: Sending): Promise<Outcome> {
+    const outcome = await attempt(sending);
+    if (outcome.kind !== "attempted" || outcome.decision.kind !== "delivered") return outcome;
+    const { webhook, message } = sending;
+    const stored = await storeReply(ports, webhook, message, outcome.result);
+    return stored ? outcome : { kind: "postponed", delayMs: REPLY_AGAIN_MS };
+  }
+
+  return (sending) => (sending.webhook.replyTopic === undefined ? attempt(sending) : replying(sending));
+}
+
+/** @returns false when the reply could not be stored, and the whole delivery must be repeated */
+async function storeReply(
+  { outbox, observe }: ReplyPorts,
+  webhook: Webhook,
+  message: Message,
+  result: AttemptResult,
+): Promise<boolean> {
+  const found = replyOf(webhook, message, result);
+  if (found === undefined) return true;
+  if (typeof found === "string") {
+    observe.notReplied(webhook.id, message.id, found);
     return true;
-  };
+  }
+  try {
+    await outbox.accept({ ...found, qos: 1, retain: false });
+    return true;
+  } catch (error) {
+    observe.replyFailed(error as Error);
+    return false;
+  }
 }
 
 /** Returns the reply, the reason why there is none, or undefined if none is wanted or the response is empty. Pure. */

@@ -5,23 +5,26 @@ import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
-import { type DeliveryJob, type GroupTail, queueName } from "../queue/job.ts";
+import { type DeliveryJob, queueName } from "../queue/job.ts";
 import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
 import { type Batches, createBatches, jobsAtOnce } from "./batching.ts";
-import { createDeliver, type DeliverOptions } from "./deliver.ts";
+import { createDeliver, type DeliverPorts } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
 
 type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
 
-export interface WorkersOptions extends DeliverOptions {
-  webhooks(): Iterable<Webhook>;
-  queue(webhookId: string): Queue<DeliveryJob>;
-  health: Pick<EndpointHealth, "admit" | "settle" | "isOpen">;
+export interface WorkersOptions {
+  webhooks: { all(): Webhook[]; get(id: string): Webhook | undefined };
+  queues: { of(webhookId: string): Queue<DeliveryJob> };
   openWorker(name: string, processor: Processor, options: object): Worker;
-  /** Called when a delivery has succeeded or become a dead letter. */
-  ended(webhookId: string): void;
-  /** Deletes a group tail, if it still holds this value. */
-  releaseGroupTail(tail: GroupTail): Promise<void>;
+  health: Pick<EndpointHealth, "isOpen">;
+  deliver: DeliverPorts;
+  retention: {
+    /** Called when deliveries have succeeded or become dead letters. */
+    changed(webhookId: string, count: number): void;
+  };
+  /** Group tails, which a delivery deletes if they still hold this value. */
+  tails: { releaseIf(key: string, value: string): Promise<void> };
   /**
    * Decides whether this instance runs the workers of ordered webhooks. Several instances keep the order too, but
    * often have to check the running jobs of the others.
@@ -53,9 +56,9 @@ export class Workers {
   /** Starts, stops and adjusts the workers after registrations changed. */
   refresh(changed?: ReadonlySet<string>): void {
     if (this.#stopped) return;
-    const ids = changed ?? new Set([...this.#workers.keys(), ...[...this.options.webhooks()].map(({ id }) => id)]);
+    const ids = changed ?? new Set([...this.#workers.keys(), ...this.options.webhooks.all().map(({ id }) => id)]);
     for (const id of ids) {
-      const webhook = this.options.webhook(id);
+      const webhook = this.options.webhooks.get(id);
       const worker = this.#workers.get(id);
       const runs = webhook && isCallable(webhook) && (!isOrdered(webhook) || this.options.ordered.mayRun());
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
@@ -76,51 +79,49 @@ export class Workers {
   }
 
   #open(webhook: Webhook): Worker {
-    const { send, eventSource } = this.options;
+    const { webhooks, queues, deliver, retention, tails } = this.options;
+    const { id } = webhook;
+    const current = () => webhooks.get(id);
     const batches = createBatches({
-      send,
-      eventSource,
+      send: deliver.call.send,
+      eventSource: deliver.call.eventSource,
       brake: (on) => {
-        worker.concurrency = on ? 1 : this.#concurrency(this.options.webhook(webhook.id) ?? webhook);
+        worker.concurrency = on ? 1 : this.#concurrency(current() ?? webhook);
       },
     });
-    this.#batches.set(webhook.id, batches);
+    this.#batches.set(id, batches);
     const ordered = new PredecessorGate({
-      deliver: createDeliver(webhook.id, this.options, batches.call),
-      queue: () => this.options.queue(webhook.id),
-      isOrdered: () => isOrdered(this.options.webhook(webhook.id)),
-      release: this.options.releaseGroupTail,
+      deliver: createDeliver(id, deliver, batches.call),
+      queue: () => queues.of(id),
+      isOrdered: () => isOrdered(current()),
+      release: ({ key, value }) => tails.releaseIf(key, value),
     });
-    const queue = this.options.queue(webhook.id);
+    const queue = queues.of(id);
     const endpoint = {
       pause: onceAtATime((ms: number) =>
-        pauseQueue(queue, ms, this.options.webhook(webhook.id)?.rateLimit).catch(() =>
+        pauseQueue(queue, ms, current()?.rateLimit).catch(() =>
           delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
         ),
       ),
     };
-    const worker = this.options.openWorker(
-      queueName(webhook.id),
-      (job, token) => ordered.deliver(job, token, endpoint),
-      {
-        concurrency: this.#concurrency(webhook),
-        limiter: limiterOf(webhook.rateLimit),
-        maximumRateLimitDelay: LONGEST_NAP_MS,
-        lockDuration: LOCK_MS,
-        stalledInterval: LOOK_OUT_MS,
-        // A job may stall as often as processes die: giving up would lose it.
-        maxStalledCount: 1_000_000,
-        settings: { backoffStrategy: backoff },
-      },
-    );
+    const worker = this.options.openWorker(queueName(id), (job, token) => ordered.deliver(job, token, endpoint), {
+      concurrency: this.#concurrency(webhook),
+      limiter: limiterOf(webhook.rateLimit),
+      maximumRateLimitDelay: LONGEST_NAP_MS,
+      lockDuration: LOCK_MS,
+      stalledInterval: LOOK_OUT_MS,
+      // A job may stall as often as processes die: giving up would lose it.
+      maxStalledCount: 1_000_000,
+      settings: { backoffStrategy: backoff },
+    });
     worker.on("completed", (job) => {
       ordered.settled(job);
-      this.options.ended(webhook.id);
+      retention.changed(id, 1);
     });
     worker.on("failed", (job) => {
       if (!job) return;
       ordered.settled(job);
-      if (job.finishedOn) this.options.ended(webhook.id);
+      if (job.finishedOn) retention.changed(id, 1);
     });
     worker.on("closing", () => ordered.stop());
     return worker;

@@ -27,13 +27,15 @@ export interface NewJob {
 }
 
 export interface GroupAppenderOptions {
-  ordering(webhookId: string): Ordering;
-  /** Adds all jobs or none; an existing id is left unchanged. */
-  addJobs(webhookId: string, jobs: PlacedJob[]): Promise<void>;
-  /** Adds to the number of deliveries of a webhook and returns the new number. */
-  count(webhookId: string, deliveries: number): Promise<number>;
-  /** Whether a job with this id exists, in any state. */
-  isThere(webhookId: string, id: string): Promise<boolean>;
+  webhooks: { get(id: string): { ordering?: Ordering } | undefined };
+  queues: {
+    /** Adds all jobs or none; an existing id is left unchanged. */
+    add(webhookId: string, jobs: PlacedJob[]): Promise<void>;
+    /** Adds to the number of deliveries of a webhook and returns the new number. */
+    count(webhookId: string, deliveries: number): Promise<number>;
+    /** Whether a job with this id exists, in any state. */
+    isThere(webhookId: string, id: string): Promise<boolean>;
+  };
   tails: {
     /** Stores the value if the key is absent and returns undefined; otherwise returns the existing value. */
     setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
@@ -70,8 +72,8 @@ export class GroupAppender {
    * was ordered.
    */
   async add(webhookId: string, jobs: NewJob[]): Promise<void> {
-    if (this.options.ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
-      return this.options.addJobs(webhookId, jobs);
+    if (this.#ordering(webhookId) === "none" && !this.isAdding(webhookId)) {
+      return this.options.queues.add(webhookId, jobs);
     }
     const turns = this.#turns.get(webhookId) ?? [];
     this.#turns.set(webhookId, turns);
@@ -83,7 +85,7 @@ export class GroupAppender {
     }
     // Placed once: a retry must find the same places in jobs that were added although the response was lost.
     turn.placed ??= await this.#place(webhookId, jobs);
-    await this.options.addJobs(webhookId, turn.placed);
+    await this.options.queues.add(webhookId, turn.placed);
     const at = Date.now();
     for (const { data } of turn.placed) if (data.place?.tail) this.#remember(data.place.tail, at);
     turns.shift();
@@ -103,11 +105,15 @@ export class GroupAppender {
     for (const turn of turns?.splice(0) ?? []) turn.end();
   }
 
+  #ordering(webhookId: string): Ordering {
+    return this.options.webhooks.get(webhookId)?.ordering ?? "none";
+  }
+
   async #place(webhookId: string, jobs: NewJob[]): Promise<PlacedJob[]> {
-    const ordering = this.options.ordering(webhookId);
+    const ordering = this.#ordering(webhookId);
     if (ordering === "none") return jobs; // no longer ordered
     const keyOf = (topic: string) => groupTailKey(webhookId, ordering, topic);
-    const last = await this.options.count(webhookId, jobs.length);
+    const last = await this.options.queues.count(webhookId, jobs.length);
     const tails = new Map<string, string>();
     await Promise.all(
       [...byGroup(jobs, keyOf)].map(async ([key, line]) => {
@@ -128,7 +134,7 @@ export class GroupAppender {
 
   /** Makes `last` the tail of a message group. @returns the delivery that was the tail before */
   async #extend(webhookId: string, key: string, last: string): Promise<string | undefined> {
-    const { tails, isThere } = this.options;
+    const { tails, queues } = this.options;
     const remembered = this.#tails.get(key);
     let before = remembered && Date.now() - remembered.at < REMEMBER_MS ? remembered.last : undefined;
     if (before === undefined) {
@@ -136,7 +142,7 @@ export class GroupAppender {
       // The group had no tail, or an earlier attempt wrote this one.
       if (found === undefined || parseGroupTail(found).last === last) return found && parseGroupTail(found).before;
       const tail = parseGroupTail(found);
-      before = (await isThere(webhookId, tail.last)) ? tail.last : tail.before;
+      before = (await queues.isThere(webhookId, tail.last)) ? tail.last : tail.before;
     }
     await tails.put(key, groupTailValue(last, before), TAIL_SECONDS);
     return before;

@@ -19,6 +19,7 @@ export interface DeliveryQueuesOptions {
 
 export class DeliveryQueues {
   readonly #open = new Map<string, Queue<DeliveryJob>>();
+  readonly #listeners: ((webhookId: string, count: number) => void)[] = [];
 
   constructor(private readonly options: DeliveryQueuesOptions) {}
 
@@ -39,6 +40,12 @@ export class DeliveryQueues {
         opts: { ...JOB_OPTIONS, jobId: id, ...(delay && { delay }) },
       })),
     );
+    for (const listener of this.#listeners) listener(webhookId, jobs.length);
+  }
+
+  /** Calls `listener` after deliveries were added. */
+  onAdded(listener: (webhookId: string, count: number) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Whether a delivery with this id exists, in any state. */

@@ -6,20 +6,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Message, type StoredMessage, toStored } from "../../message.ts";
 
-/** Adds jobs to the queue of one webhook, all or none. Rejects when the store is unavailable. */
-export type AddJobs = (webhookId: string, jobs: { id: string; data: StoredMessage }[]) => Promise<void>;
-
-export interface EnqueueOptions {
-  addJobs: AddJobs;
-  /** Counts the messages as enqueued in the ledger. Rejects when the store is unavailable. */
-  book(messages: number): Promise<void>;
-  /** Whether the webhook still exists; messages for a removed webhook are dropped. */
-  exists(webhookId: string): boolean;
-  /** Whether this instance is confirmed as the receiver. Flushes wait until it is. */
-  mayWrite(): Promise<boolean>;
-  onFlushed(deliveries: number, durationMs: number): void;
-  /** Called for each failed step of a flush, at every attempt. */
-  onFailed(error: Error): void;
+export interface EnqueuerOptions {
+  /** Adds jobs to the queue of one destination, all or none. Rejects when the store is unavailable. */
+  deliveries: { add(webhookId: string, jobs: { id: string; data: StoredMessage }[]): Promise<void> };
+  /** Counts the messages as enqueued. Rejects when the store is unavailable. */
+  ledger: { enqueued(messages: number): Promise<void> };
+  /** Messages for a removed webhook are dropped. */
+  destinations: { has(id: string): boolean };
+  /** Confirms that this instance is the receiver. Flushes wait until it is. */
+  lease: { confirm(): Promise<boolean> };
+  observe: {
+    flushed(durationMs: number): void;
+    /** Called for each failed step of a flush, at every attempt. */
+    partFailed(part: "enqueue", error: Error): void;
+  };
 }
 
 interface Item {
@@ -42,7 +42,7 @@ export class Enqueuer {
   /** Start times of the flushes in progress, oldest first; an old one reveals a stuck store. */
   readonly #started = new Set<{ at: number }>();
 
-  constructor(private readonly options: EnqueueOptions) {}
+  constructor(private readonly options: EnqueuerOptions) {}
 
   /** Adds a message to the next flush. `done` is called once every delivery of the message is durable. */
   add(message: Message, webhookIds: string[], done: () => void): void {
@@ -92,28 +92,25 @@ export class Enqueuer {
       this.#started.delete(start);
     }
     for (const { done } of batch) done();
-    this.options.onFlushed(
-      batch.reduce((sum, { webhookIds }) => sum + webhookIds.length, 0),
-      Date.now() - start.at,
-    );
+    this.options.observe.flushed(Date.now() - start.at);
   }
 
   /** Steps of a flush. They run concurrently, so the ledger adds no latency. */
   #steps(batch: Item[]): Step[] {
-    const { addJobs, book, exists } = this.options;
+    const { deliveries, ledger, destinations } = this.options;
     const adds = groupByWebhook(batch).map(({ webhookId, jobs }) => async () => {
-      if (exists(webhookId)) await addJobs(webhookId, jobs);
+      if (destinations.has(webhookId)) await deliveries.add(webhookId, jobs);
     });
-    return [...adds, () => book(batch.length)];
+    return [...adds, () => ledger.enqueued(batch.length)];
   }
 
   /** Runs the steps. @returns the steps that must be retried */
   async #tryAll(steps: Step[]): Promise<Step[]> {
-    if (!(await this.options.mayWrite()) || this.#stopped) return steps;
+    if (!(await this.options.lease.confirm()) || this.#stopped) return steps;
     const results = await Promise.allSettled(steps.map((step) => step()));
     return steps.filter((_, i) => {
       const result = results[i]!;
-      if (result.status === "rejected") this.options.onFailed(result.reason as Error);
+      if (result.status === "rejected") this.options.observe.partFailed("enqueue", result.reason as Error);
       return result.status === "rejected";
     });
   }

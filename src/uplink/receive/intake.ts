@@ -26,37 +26,47 @@ export interface ReceivedPacket {
  * Outcome of a received packet; every outcome is counted. `other_copy`: one of several copies of a message on
  * overlapping filters, and not the copy that counts.
  */
-export type IntakeOutcome = "enqueued" | "unmatched" | "too_large" | "retained_skipped" | "other_copy";
+export type IntakeOutcome = "enqueued" | Unmatched | "other_copy";
+
+/** Why a message gets no delivery. */
+export type Unmatched = "unmatched" | "too_large" | "retained_skipped";
 
 export interface IntakeOptions {
-  route(topic: string, copy: Copy): string[] | undefined;
-  enqueue(message: Message, webhookIds: string[], done: () => void): void;
+  /** Index of the session whose packets this intake takes. */
+  session: number;
+  /** Returns the destinations of a copy; undefined if they get another copy of the message. */
+  router: { route(topic: string, copy: Copy): string[] | undefined };
+  /** Makes a message durable for each destination, then calls `done`. */
+  enqueuer: { add(message: Message, webhookIds: string[], done: () => void): void };
+  /** Counts the messages that get no delivery; the enqueuer counts the others. */
+  ledger: { note(outcome: Unmatched): void };
+  observe: { received(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void };
   maxPayloadBytes: number;
-  observe(outcome: IntakeOutcome, message: Message, webhookIds: string[]): void;
 }
 
-export type Intake = (packet: ReceivedPacket, session: number, done: () => void) => void;
+/** Takes a packet. `done` is called once the packet may be acknowledged. */
+export type Intake = (packet: ReceivedPacket, done: () => void) => void;
 
-/** Creates the intake. `done` is called once the packet may be acknowledged. */
-export function createIntake({ route, enqueue, maxPayloadBytes, observe }: IntakeOptions): Intake {
-  return (packet, session, done) => {
+/** Creates the intake of one session. It is synchronous up to the enqueuer, which keeps the order of the packets. */
+export function createIntake(options: IntakeOptions): Intake {
+  const { session, router, enqueuer, ledger, observe, maxPayloadBytes } = options;
+
+  function end(outcome: Exclude<IntakeOutcome, "enqueued">, message: Message, done: () => void): void {
+    if (outcome !== "other_copy") ledger.note(outcome);
+    observe.received(outcome, message, []);
+    done();
+  }
+
+  return (packet, done) => {
     const message = toMessage(packet);
-    if (message.payload.length > maxPayloadBytes) {
-      observe("too_large", message, []);
-      return done();
-    }
+    if (message.payload.length > maxPayloadBytes) return end("too_large", message, done);
     // The retain flag marks a message that was retained before the bridge subscribed (MQTT 5 section 3.3.1.3).
-    if (packet.retain) {
-      observe("retained_skipped", message, []);
-      return done();
-    }
-    const webhookIds = route(packet.topic, routedCopy(packet, session));
-    if (!webhookIds || webhookIds.length === 0) {
-      observe(webhookIds ? "unmatched" : "other_copy", message, []);
-      return done();
-    }
-    enqueue(message, webhookIds, () => {
-      observe("enqueued", message, webhookIds);
+    if (packet.retain) return end("retained_skipped", message, done);
+    const webhookIds = router.route(packet.topic, routedCopy(packet, session));
+    if (!webhookIds) return end("other_copy", message, done);
+    if (webhookIds.length === 0) return end("unmatched", message, done);
+    enqueuer.add(message, webhookIds, () => {
+      observe.received("enqueued", message, webhookIds);
       done();
     });
   };

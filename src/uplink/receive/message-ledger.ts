@@ -1,7 +1,5 @@
-/** Ledgers: the outcome of every received message and of every durable delivery. */
-
-import type { DeliveryTotals } from "../queue/delivery-queues.ts";
-import type { IntakeOutcome } from "./intake.ts";
+/** Ledger of the messages: the outcome of every received message. */
+import type { Unmatched } from "./intake.ts";
 
 /** `received` is the sum of `unmatched` and `enqueued`. */
 export interface MessageTotals {
@@ -14,11 +12,6 @@ export interface MessageTotals {
   enqueued: number;
 }
 
-export interface Books {
-  messages: MessageTotals;
-  deliveries: DeliveryTotals;
-}
-
 export interface MessageLedgerOptions {
   counters: {
     add(group: string, deltas: Record<string, number>): Promise<unknown>;
@@ -27,7 +20,7 @@ export interface MessageLedgerOptions {
   onFailed(error: Error): void;
 }
 
-type Noted = Exclude<IntakeOutcome, "other_copy">;
+type Noted = "enqueued" | Unmatched;
 
 const GROUP = "messages";
 /** Delay until noted counts are stored. A crash loses the counts of this time, on both sides of the ledger. */

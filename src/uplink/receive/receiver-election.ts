@@ -29,11 +29,18 @@ export interface ReceiverRecord {
   refused?: Refusal[];
 }
 
+/** The election's side of one term. */
+export interface Term {
+  lease: Pick<Lease, "isValid" | "confirm">;
+  /** Call when the state of the subscriptions may have changed. */
+  onChange(): void;
+}
+
 export interface ReceiverElectionOptions<S extends Session> {
   openLease(callbacks: { onGained(): void; onLost(): void }): Lease;
   cache: RecordCache<ReceiverRecord>;
   wanted(): Iterable<{ topics: string[]; qos: QoS }>;
-  openReceiver(onChange: () => void): Receiver<S>;
+  openReceiver(term: Term): Receiver<S>;
   onError(error: Error): void;
 }
 
@@ -71,6 +78,21 @@ export class ReceiverElection<S extends Session> {
     return this.#receiver;
   }
 
+  /** The name of the receiver, undefined while it is unknown, and whether it is this instance. */
+  get holder(): { name: string | undefined; here: boolean } {
+    return { name: this.lease.holder, here: this.lease.held };
+  }
+
+  /** Sessions of this instance: none when another instance is the receiver. */
+  get sessions(): readonly S[] {
+    return this.#receiver?.subscriptions.sessions ?? [];
+  }
+
+  /** Milliseconds since the oldest flush in progress on this instance began; 0 when there is none. */
+  get oldestFlushMs(): number {
+    return this.#receiver?.enqueuer.oldestFlushMs ?? 0;
+  }
+
   /** Call when the wanted filters (registrations or response topics) may have changed. */
   refresh(): void {
     this.#digest = undefined;
@@ -95,6 +117,11 @@ export class ReceiverElection<S extends Session> {
     return told?.holder === this.lease.holder ? (told?.refused ?? []) : [];
   }
 
+  /** The same, with the reasons by filter. */
+  refusedFilters(): ReadonlyMap<string, string> {
+    return new Map(this.refused.map(({ filter, reason }) => [filter, reason]));
+  }
+
   get #wantedDigest(): string {
     this.#digest ??= digestOf(this.options.wanted());
     return this.#digest;
@@ -117,7 +144,7 @@ export class ReceiverElection<S extends Session> {
 
   #begin(): void {
     if (this.#stopped) return;
-    const tenure = this.options.openReceiver(() => this.#changed());
+    const tenure = this.options.openReceiver({ lease: this.lease, onChange: () => this.#changed() });
     this.#receiver = tenure;
     // The sessions of the previous term have the same client ids and must end first.
     this.#begun = this.#ended.then(() => tenure.start());

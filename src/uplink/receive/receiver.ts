@@ -7,18 +7,25 @@ import type { Enqueuer } from "./enqueuer.ts";
 import type { Session } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
+export interface ReceiverOptions<S extends Session> {
+  subscriptions: Subscriptions<S>;
+  enqueuer: Enqueuer;
+  /** Caches of the destinations. */
+  caches: readonly { reload(): Promise<void> }[];
+  onError(error: Error): void;
+}
+
 const RETRY_MS = 1_000;
 
 export class Receiver<S extends Session> {
+  readonly subscriptions: Subscriptions<S>;
+  readonly enqueuer: Enqueuer;
   #ended = false;
 
-  constructor(
-    readonly subscriptions: Subscriptions<S>,
-    readonly enqueuer: Enqueuer,
-    /** Reloads the registrations and response topics from the store. */
-    private readonly catchUp: () => Promise<void>,
-    private readonly onError: (error: Error) => void,
-  ) {}
+  constructor(private readonly options: ReceiverOptions<S>) {
+    this.subscriptions = options.subscriptions;
+    this.enqueuer = options.enqueuer;
+  }
 
   /**
    * Resolves after the first attempt to open the sessions; retries while the store cannot be read. Catches up first: a
@@ -27,10 +34,10 @@ export class Receiver<S extends Session> {
   async start(): Promise<void> {
     if (this.#ended) return;
     try {
-      await this.catchUp();
+      await Promise.all(this.options.caches.map((cache) => cache.reload()));
       if (!this.#ended) await this.subscriptions.start();
     } catch (error) {
-      this.onError(error as Error);
+      this.options.onError(error as Error);
       void delay(RETRY_MS, undefined, { ref: false }).then(() => this.start());
     }
   }

@@ -3,7 +3,7 @@
  * registration records that this is pending, so it is done later if the broker is unavailable or the process dies, by
  * any one instance. A repetition is harmless, since the ids derive from webhook and topic.
  */
-import { hashId, type Message, type QoS, type UserProperties } from "../../message.ts";
+import { hashId, type Message, type QoS, type StoredMessage, toStored, type UserProperties } from "../../message.ts";
 import { topicFilterError } from "../../topic.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 
@@ -16,16 +16,22 @@ interface Retained {
 }
 
 export interface SnapshotOptions {
-  webhooks(): Iterable<Webhook>;
+  webhooks: { all(): Iterable<Webhook> };
   /** Finds the topics under a filter that have a retained message. Rejects when the broker cannot be queried now. */
   findRetained(filter: string): Promise<{ topics: string[]; truncated: boolean }>;
   /** Reads the retained messages of the topics; skips topics that no longer have one. */
   readSeveral(topics: string[]): AsyncIterable<Retained>;
-  /** Resolves true once the subscriptions match the registrations: later publishes then arrive as ordinary messages. */
-  untilInStep(timeoutMs: number): Promise<boolean>;
-  isThere(webhookId: string, messageId: string): Promise<boolean>;
-  /** Resolves once the delivery is durable. */
-  enqueue(message: Message, webhookId: string): Promise<void>;
+  subscriptions: {
+    /** Resolves true once they match the registrations: later publishes then arrive as ordinary messages. */
+    untilInStep(timeoutMs: number): Promise<boolean>;
+  };
+  deliveries: {
+    isThere(webhookId: string, messageId: string): Promise<boolean>;
+    /** Adds without order. Resolves once the deliveries are durable; rejects when the store is unavailable. */
+    add(webhookId: string, jobs: { id: string; data: StoredMessage }[]): Promise<void>;
+  };
+  /** Counts the messages. */
+  ledger: { note(outcome: "enqueued"): void };
   /** Records in the registration that the snapshot is done. */
   done(webhookId: string): Promise<void>;
   /** Ensures that one instance at a time does this; see the store's `ExpiringKeys`. */
@@ -36,6 +42,7 @@ export interface SnapshotOptions {
   };
   maxPayloadBytes: number;
   observe: {
+    received(outcome: "enqueued", message: Message, webhookIds: string[]): void;
     snapshotTaken(webhookId: string, found: { topics: number; tooLarge: number; truncated: boolean }): void;
     snapshotFailed(error: Error): void;
   };
@@ -87,7 +94,7 @@ export class Snapshots {
   }
 
   #next(left: ReadonlySet<string>): Webhook | undefined {
-    for (const webhook of this.options.webhooks()) {
+    for (const webhook of this.options.webhooks.all()) {
       if (webhook.snapshot === "pending" && !left.has(webhook.id)) return webhook;
     }
     return undefined;
@@ -95,10 +102,10 @@ export class Snapshots {
 
   /** @returns false when it must be retried later */
   async #take(webhook: Webhook): Promise<boolean> {
-    const { expiringKeys: claims, untilInStep, done, observe } = this.options;
+    const { expiringKeys: claims, subscriptions, done, observe } = this.options;
     const { id } = webhook;
     const key = `snapshot-${id}`;
-    if (!(await untilInStep(IN_STEP_MS))) return false;
+    if (!(await subscriptions.untilInStep(IN_STEP_MS))) return false;
     if ((await claims.setIfAbsent(key, "1", EXPIRY_SECONDS)) !== undefined) return false;
     try {
       const { topics, truncated } = await this.#find(webhook);
@@ -130,7 +137,7 @@ export class Snapshots {
 
   /** @returns the number of messages that were too large */
   async #enqueue(webhookId: string, topics: string[]): Promise<number> {
-    const { readSeveral, isThere, enqueue, maxPayloadBytes } = this.options;
+    const { readSeveral, deliveries, maxPayloadBytes } = this.options;
     let tooLarge = 0;
     const added: Promise<void>[] = [];
     for await (const retained of readSeveral(topics)) {
@@ -141,11 +148,18 @@ export class Snapshots {
       const id = snapshotId(webhookId, retained.topic);
       // An instance that died before it recorded the end has added it. In an ordered webhook, a second add would take
       // another place.
-      if (await isThere(webhookId, id)) continue;
-      added.push(enqueue({ ...retained, id, retain: true, receivedAt: Date.now() }, webhookId));
+      if (await deliveries.isThere(webhookId, id)) continue;
+      added.push(this.#add(webhookId, { ...retained, id, retain: true, receivedAt: Date.now() }));
     }
     await Promise.all(added);
     return tooLarge;
+  }
+
+  async #add(webhookId: string, message: Message): Promise<void> {
+    const { deliveries, ledger, observe } = this.options;
+    await deliveries.add(webhookId, [{ id: message.id, data: toStored(message) }]);
+    ledger.note("enqueued");
+    observe.received("enqueued", message, [webhookId]);
   }
 }
 

@@ -22,7 +22,8 @@ export interface AssignmentRecords {
 export interface SubscriptionsOptions<S extends Session> {
   webhooks(): Iterable<{ id: string; topics: string[]; qos: QoS }>;
   records: AssignmentRecords;
-  openSession(callbacks: SessionCallbacks): S;
+  /** @param router routes the messages of the session */
+  openSession(callbacks: SessionCallbacks, router: Pick<Subscriptions<S>, "route">): S;
   onError(error: Error): void;
   /** {@link Subscriptions.inStep} or {@link Subscriptions.connected} may have changed. */
   onChange?(): void;
@@ -137,17 +138,20 @@ export class Subscriptions<S extends Session> {
     while (this.sessions.length <= index) {
       const next = this.sessions.length;
       this.sessions.push(
-        this.options.openSession({
-          index: next,
-          onConnect: (copiesCarryIds) => {
-            if (next !== 0 || this.#copiesCarryIds === copiesCarryIds) return;
-            this.#copiesCarryIds = copiesCarryIds;
-            this.refresh();
+        this.options.openSession(
+          {
+            index: next,
+            onConnect: (copiesCarryIds) => {
+              if (next !== 0 || this.#copiesCarryIds === copiesCarryIds) return;
+              this.#copiesCarryIds = copiesCarryIds;
+              this.refresh();
+            },
+            onSettled: () => this.#settle(),
+            onUnsubscribed: (filter) => void this.#left(next, filter),
+            onClose: () => this.#look(),
           },
-          onSettled: () => this.#settle(),
-          onUnsubscribed: (filter) => void this.#left(next, filter),
-          onClose: () => this.#look(),
-        }),
+          this,
+        ),
       );
     }
   }

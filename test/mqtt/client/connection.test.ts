@@ -1,9 +1,10 @@
 /** The broker's protocol version is detected and remembered, never guessed from an outage or a wrong password. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { eventually } from "../../support/eventually.ts";
 import { freePort } from "../../support/ports.ts";
 import { accept, type Behaviour, polite, politeBut, refuse, startFakeBroker } from "../fake-broker.ts";
-import { connected, eventually, memoryLog, next, openConnection } from "../support.ts";
+import { connected, memoryLog, next, openConnection } from "../support.ts";
 
 async function brokerThat(t: TestContext, connect: Behaviour, port = 0) {
   const broker = await startFakeBroker(politeBut({ connect }), port);

@@ -81,7 +81,9 @@ for (const version of [5, 4] as const) {
         assert.equal(await takes(broker.url, version, "publish", topic), true, topic);
     });
 
-    it("publish: accepts no control characters in the properties", { skip: version === 4 && "has none" }, async () => {
+    if (version === 4) return; // MQTT 3.1.1 has no properties
+
+    it("publish: accepts no control characters in the properties", async () => {
       for (const properties of [
         { contentType: "a\tb" },
         { responseTopic: "a\u0001" },

@@ -12,9 +12,10 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { createServer as createTls } from "node:tls";
 import { Aedes } from "aedes";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
-import { connected, eventually, next, openConnection } from "../support.ts";
+import { connected, next, openConnection } from "../support.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "causeway-tls-"));
 const file = (name: string) => join(dir, name);

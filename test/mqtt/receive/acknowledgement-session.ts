@@ -4,8 +4,9 @@ import { connect, type MqttClient } from "mqtt";
 import type { IPublishPacket } from "mqtt-packet";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "../../../src/mqtt/receive/acknowledgement.ts";
 import { Incoming, type IncomingOptions } from "../../../src/mqtt/receive/incoming.ts";
+import { eventually } from "../../support/eventually.ts";
 import { accept, type FakeBroker, type FakeConnection, politeBut, startFakeBroker } from "../fake-broker.ts";
-import { eventually, next, uniqueId } from "../support.ts";
+import { next, uniqueId } from "../support.ts";
 
 export interface Session {
   broker: FakeBroker;
@@ -63,7 +64,11 @@ export async function openSession(
     incoming,
     receipts,
     link: await broker.connection(1),
-    taken: (count) => eventually(() => receipts.length >= count, `${count} messages are taken`),
+    taken: (count) =>
+      eventually(
+        () => receipts.length,
+        (length) => length >= count,
+      ).then(() => {}),
     payloads: () => receipts.map(({ packet }) => packet.payload.toString()),
     async reconnect() {
       const back = next(client, "connect");

@@ -12,10 +12,11 @@ import {
   type Subscription,
 } from "../../../src/mqtt/receive/session.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import { accept, type Behaviour, type FakeConnection, polite, politeBut, startFakeBroker } from "../fake-broker.ts";
-import { connected, eventually, memoryLog, openConnection, uniqueId } from "../support.ts";
+import { connected, memoryLog, openConnection, uniqueId } from "../support.ts";
 
 type Protocol = "5" | "3.1.1";
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { Receipt } from "../../../src/mqtt/receive/acknowledgement.ts";
 import type { IncomingOptions } from "../../../src/mqtt/receive/incoming.ts";
-import { eventually } from "../support.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openSession, publish, roundTrip, type Session } from "./acknowledgement-session.ts";
 
 type Entries = Awaited<ReturnType<IncomingOptions["entries"]["all"]>>;

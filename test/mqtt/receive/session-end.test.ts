@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { connectAsync } from "mqtt";
 import { SubscriberSession } from "../../../src/mqtt/receive/session.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
-import { eventually, memoryLog, uniqueId } from "../support.ts";
+import { memoryLog, uniqueId } from "../support.ts";
 
 const COUNT = 2_000;
 /** In sum, the payloads exceed the buffers of sockets and streams without a reader. */

@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { ISubscribePacket } from "mqtt-packet";
 import { SubscriberSession, type Subscription } from "../../../src/mqtt/receive/session.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import {
@@ -15,7 +16,7 @@ import {
   politeBut,
   startFakeBroker,
 } from "../fake-broker.ts";
-import { eventually, memoryLog, uniqueId } from "../support.ts";
+import { memoryLog, uniqueId } from "../support.ts";
 
 interface Opened {
   session: SubscriberSession;

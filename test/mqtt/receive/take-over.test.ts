@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, connectAsync } from "mqtt";
+import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
-import { connected, eventually, memoryLog, next, openConnection, uniqueId } from "../support.ts";
+import { connected, memoryLog, next, openConnection, uniqueId } from "../support.ts";
 
 /** A connection that contests the session reconnects within a second. */
 const LONG_ENOUGH_TO_FIGHT_MS = 2_500;

@@ -5,7 +5,8 @@ import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bull
 import { Webhook as Verifier } from "standardwebhooks";
 import { newId, toStored } from "../../../src/message.ts";
 import type { AttemptResult } from "../../../src/uplink/attempt.ts";
-import { createDeliver, type DeliveryObservation } from "../../../src/uplink/deliver/deliver.ts";
+import type { Attempted, Sending } from "../../../src/uplink/deliver/attempt.ts";
+import { createDeliver, type DeliverPorts } from "../../../src/uplink/deliver/deliver.ts";
 import { backoff, RetryLater } from "../../../src/uplink/deliver/job-outcome.ts";
 import type { Call } from "../../../src/uplink/egress/exchange.ts";
 import type { Prepared } from "../../../src/uplink/expressions/apply.ts";
@@ -26,9 +27,18 @@ const webhook: Webhook = {
   updatedAt: "",
 };
 
-function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared, replies = true) {
+const CALL = { eventSource: "/causeway", maxPayloadBytes: 1_000 };
+const SILENT: DeliverPorts["observe"] = {
+  attempted: () => {},
+  filtered: () => assert.fail("nothing is filtered"),
+  notReplied: () => {},
+  replyFailed: () => {},
+};
+
+function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared) {
   const calls: Call[] = [];
-  const observed: DeliveryObservation[] = [];
+  const observed: (Sending & Attempted)[] = [];
+  const replyFailures: Error[] = [];
   const rests: number[] = [];
   const deadLetters: number[] = [];
   const delayedTo: number[] = [];
@@ -37,19 +47,24 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
   const registered = () => (changes ? { ...webhook, ...changes } : undefined);
   const { health, disabled } = testHealth(registered);
   const deliver = createDeliver("wh_1", {
-    webhook: registered,
-    health,
-    deadLetter: async (_webhook, _message, attempts) => void deadLetters.push(attempts),
-    async send(call) {
-      calls.push(call);
-      return result;
-    },
-    observe: (observation) => observed.push(observation),
-    eventSource: "/causeway",
+    webhooks: { get: registered },
     prepare: (_webhook, message) => prepared ?? { kind: "send", message },
-    filtered: (_webhook, { id }) => void filtered.push(id),
-    maxPayloadBytes: 1_000,
-    reply: async () => replies,
+    health,
+    call: {
+      async send(call) {
+        calls.push(call);
+        return result;
+      },
+      ...CALL,
+    },
+    outbox: { accept: () => Promise.reject(new Error("the store is away")) },
+    deadLetters: { deadLetter: async (_webhook, _message, attempts) => void deadLetters.push(attempts) },
+    observe: {
+      ...SILENT,
+      attempted: (sending, attempted) => observed.push({ ...sending, ...attempted }),
+      filtered: (_webhook, { id }) => filtered.push(id),
+      replyFailed: (error) => replyFailures.push(error),
+    },
   });
   const run = (attemptsMade = 0) => {
     const message = {
@@ -68,7 +83,7 @@ function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}
     } as unknown as Job<DeliveryJob>;
     return deliver(job, "token", { pause: async (ms) => void rests.push(ms) });
   };
-  return { run, calls, observed, rests, disabled, deadLetters, delayedTo, logged, filtered };
+  return { run, calls, observed, replyFailures, rests, disabled, deadLetters, delayedTo, logged, filtered };
 }
 
 const answered = (statusCode: number, retryAfter?: string): AttemptResult => ({
@@ -194,9 +209,11 @@ describe("a delivery attempt", () => {
   });
 
   it("is repeated, without using up an attempt, when the reply could not be stored", async () => {
-    const { run, observed, delayedTo } = setup({ statusCode: 200, durationMs: 1 }, {}, undefined, false);
+    const replied = { statusCode: 200, durationMs: 1, body: Buffer.from("yes") };
+    const { run, observed, delayedTo, replyFailures } = setup(replied, { replyTopic: "replies" });
     await assert.rejects(run(), DelayedError);
     assert.equal(delayedTo.length, 1);
+    assert.equal(replyFailures.length, 1);
     assert.deepEqual(observed, []);
   });
 
@@ -204,16 +221,13 @@ describe("a delivery attempt", () => {
     const delayedTo: number[] = [];
     const job = { moveToDelayed: async (at: number) => void delayedTo.push(at) } as unknown as Job<DeliveryJob>;
     const deliver = createDeliver("wh_1", {
-      webhook: () => undefined,
-      send: () => assert.fail("called"),
-      health: testHealth(() => undefined).health,
-      deadLetter: async () => {},
-      observe: () => {},
-      eventSource: "/causeway",
+      webhooks: { get: () => undefined },
       prepare: (_webhook, message) => ({ kind: "send", message }),
-      filtered: () => assert.fail("nothing is filtered"),
-      maxPayloadBytes: 1_000,
-      reply: async () => true,
+      health: testHealth(() => undefined).health,
+      call: { send: () => assert.fail("called"), ...CALL },
+      outbox: { accept: () => assert.fail("replied") },
+      deadLetters: { deadLetter: async () => {} },
+      observe: SILENT,
     });
     await assert.rejects(deliver(job, undefined, { pause: async () => {} }), DelayedError);
     assert.equal(delayedTo.length, 1);

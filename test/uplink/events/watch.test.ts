@@ -4,7 +4,7 @@ import { it } from "node:test";
 import pino from "pino";
 import { RecordCache } from "../../../src/store/record-cache.ts";
 import { EVENTS_TOPIC } from "../../../src/uplink/events/announcer.ts";
-import { createWatch } from "../../../src/uplink/events/watch.ts";
+import { EndpointWatch } from "../../../src/uplink/events/watch.ts";
 import { BREAKER, type EndpointRecord, type Notice } from "../../../src/uplink/health/circuit-breaker.ts";
 import { WebhookRegistry } from "../../../src/webhooks/registry.ts";
 import { DEFAULTS, type Webhook } from "../../../src/webhooks/webhook.ts";
@@ -24,10 +24,10 @@ it("an instance that has not yet learned that the webhook is disabled announces 
     const registry = new WebhookRegistry(webhooks, log);
     const records = new RecordCache<EndpointRecord>(endpoints, log, "endpoint");
     await Promise.all([registry.start(), records.start()]);
-    const { health } = createWatch({
-      ...{ registry, endpoints: records, breaker: BREAKER, eventSource: "/test" },
-      addJobs: async () => assert.fail("no webhook wants events"),
-      publishEvent: async ({ topic }) => published.push(topic),
+    const { health } = new EndpointWatch({
+      ...{ webhooks: registry, endpoints: records, breaker: BREAKER, eventSource: "/test" },
+      queues: { add: async () => assert.fail("no webhook wants events") },
+      outbox: { accept: async ({ topic }) => published.push(topic) },
       observe: {
         transition: (_id, notice) => transitions.push([name, notice]),
         announced: () => undefined,

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { eventually } from "../../support/eventually.ts";
 import { startProcess } from "../../support/processes.ts";
 
 const HOST = fileURLToPath(new URL("./sandbox-host.ts", import.meta.url));
@@ -40,8 +40,7 @@ it("kill -9 of the bridge ends its sandbox processes in the middle of a regular 
   await host.exited;
   const left = () => pids.filter((pid) => ![undefined, "Z"].includes(stateOf(pid)?.[0]));
   try {
-    for (const end = Date.now() + ENDED_MS; left().length > 0 && Date.now() < end; ) await delay(20);
-    assert.deepEqual(left(), [], `still there after ${ENDED_MS} ms`);
+    await eventually(left, ({ length }) => length === 0, ENDED_MS);
   } finally {
     for (const pid of left()) process.kill(Number(pid), "SIGKILL");
   }

@@ -111,17 +111,19 @@ class FakeStore {
       return result;
     };
     return new GroupAppender({
-      ordering,
-      addJobs: (_webhook, jobs) =>
-        step(() => {
-          for (const each of jobs) {
-            if (this.jobs.has(each.id)) continue;
-            this.jobs.set(each.id, each);
-            this.added.push(each.id);
-          }
-        }),
-      count: (_webhook, deliveries) => step(() => (this.#numbers += deliveries)),
-      isThere: (_webhook, id) => step(() => this.jobs.has(id)),
+      webhooks: { get: () => ({ ordering: ordering() }) },
+      queues: {
+        add: (_webhook, jobs) =>
+          step(() => {
+            for (const each of jobs) {
+              if (this.jobs.has(each.id)) continue;
+              this.jobs.set(each.id, each);
+              this.added.push(each.id);
+            }
+          }),
+        count: (_webhook, deliveries) => step(() => (this.#numbers += deliveries)),
+        isThere: (_webhook, id) => step(() => this.jobs.has(id)),
+      },
       tails: {
         setIfAbsent: (key, value) =>
           step(() => {

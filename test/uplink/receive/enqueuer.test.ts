@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Message, newId } from "../../../src/message.ts";
-import { type AddJobs, Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
+import { Enqueuer, type EnqueuerOptions } from "../../../src/uplink/receive/enqueuer.ts";
 
 function message(payload: string): Message {
   return { id: newId("msg"), topic: "t", payload: Buffer.from(payload), qos: 1, retain: false, receivedAt: Date.now() };
 }
+
+type AddJobs = EnqueuerOptions["deliveries"]["add"];
 
 function makeEnqueuer(
   addJobs: AddJobs,
@@ -13,23 +15,23 @@ function makeEnqueuer(
   mayWrite: () => boolean = () => true,
 ) {
   const failures: Error[] = [];
-  const flushed: number[] = [];
   const booked: number[] = [];
   const failing = { book: 0 };
   const enqueuer = new Enqueuer({
-    addJobs,
-    book: async (count) => {
-      if (failing.book-- > 0) throw new Error("store away");
-      booked.push(count);
+    deliveries: { add: addJobs },
+    ledger: {
+      async enqueued(count) {
+        if (failing.book-- > 0) throw new Error("store away");
+        booked.push(count);
+      },
     },
-    exists,
-    mayWrite: async () => mayWrite(),
-    onFlushed: (deliveries) => flushed.push(deliveries),
-    onFailed: (error) => failures.push(error),
+    destinations: { has: exists },
+    lease: { confirm: async () => mayWrite() },
+    observe: { flushed: () => {}, partFailed: (_part, error) => failures.push(error) },
   });
   const add = (text: string, webhooks = ["wh_1"]) =>
     new Promise<void>((resolve) => enqueuer.add(message(text), webhooks, resolve));
-  return { enqueuer, add, failures, flushed, booked, failing };
+  return { enqueuer, add, failures, booked, failing };
 }
 
 /** Store whose responses the test controls. */

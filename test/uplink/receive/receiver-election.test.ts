@@ -12,6 +12,7 @@ import { digestOf, ReceiverElection, type ReceiverRecord } from "../../../src/up
 import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
 import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
 import { Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
+import { eventually } from "../../support/eventually.ts";
 import { memoryRecords } from "../../support/memory-records.ts";
 
 const log = { info() {}, warn() {}, error() {} };
@@ -100,26 +101,25 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
       }),
     cache: view,
     wanted: () => webhooks,
-    openReceiver: (onChange) =>
-      new Receiver(
-        new Subscriptions<FakeSession>({
+    openReceiver: ({ lease, onChange }) =>
+      new Receiver({
+        subscriptions: new Subscriptions<FakeSession>({
           webhooks: () => webhooks,
           records: store.assignments,
           openSession: (callbacks) => new FakeSession(callbacks),
           onError: () => {},
           onChange,
         }),
-        new Enqueuer({
-          addJobs: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)),
-          book: async () => {},
-          exists: () => true,
-          mayWrite: () => lane.lease.confirm(),
-          onFlushed: () => {},
-          onFailed: () => {},
+        enqueuer: new Enqueuer({
+          deliveries: { add: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)) },
+          ledger: { enqueued: async () => {} },
+          destinations: { has: () => true },
+          lease,
+          observe: { flushed: () => {}, partFailed: () => {} },
         }),
-        async () => void caughtUp++,
-        () => {},
-      ),
+        caches: [{ reload: async () => void caughtUp++ }],
+        onError: () => {},
+      }),
     onError: () => {},
   });
   const alive = setInterval(() => {}, 1_000);
@@ -142,10 +142,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
       webhooks.push({ id: topic, topics: [topic], qos: 1 });
       lane.refresh();
     },
-    async until(condition: () => boolean, what: string) {
-      for (const end = Date.now() + WAIT_MS; !condition(); await new Promise((resolve) => setTimeout(resolve, 5)))
-        assert.ok(Date.now() < end, what);
-    },
+    until: (condition: () => boolean, what: string) => eventually(condition, what, WAIT_MS),
   };
 }
 

@@ -1,0 +1,31 @@
+/** The HTTP server: builds the app and listens. */
+import type { FastifyInstance } from "fastify";
+import { type AppOptions, buildApp } from "./app.ts";
+
+export interface HttpServerOptions extends AppOptions {
+  host: string;
+  port: number;
+}
+
+export class HttpServer {
+  #app: FastifyInstance | undefined;
+  #address: string | undefined;
+
+  constructor(private readonly options: HttpServerOptions) {}
+
+  /** E.g. `http://127.0.0.1:8080`; undefined unless it listens. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    const { host, port } = this.options;
+    this.#app = await buildApp(this.options);
+    this.#address = await this.#app.listen({ host, port });
+  }
+
+  /** Ends open connections; responses in progress are completed. */
+  async stop(): Promise<void> {
+    await this.#app?.close();
+  }
+}

@@ -1,0 +1,105 @@
+/** The HTTP API: keys, handlers and the server. */
+import { createHandlers } from "../api/handlers.ts";
+import { operationsHandlers } from "../api/operations.ts";
+import { PLACEHOLDER } from "../downlink/request.ts";
+import { Problem } from "../errors.ts";
+import { bearerCheck, eitherOf, isGood } from "../http/auth.ts";
+import { HttpServer } from "../http/server.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { Keys } from "../keys/keys.ts";
+import { RecordCache } from "../store/record-cache.ts";
+import { createPreview } from "../uplink/deliver/preview.ts";
+import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
+import { TestEvents } from "../uplink/events/test-event.ts";
+import { headerError } from "../uplink/request/headers.ts";
+import { newSecret, secretError } from "../uplink/request/signature.ts";
+import { WebhookService } from "../webhooks/service.ts";
+import type { BrokerAccess } from "./broker.ts";
+import type { DeliverParts } from "./deliver.ts";
+import type { DownlinkParts } from "./downlink.ts";
+import type { Infrastructure } from "./infrastructure.ts";
+import type { LiveParts } from "./live.ts";
+import type { OperationsParts } from "./operations.ts";
+import type { QueueParts } from "./queues.ts";
+import type { ReceiveParts } from "./receive.ts";
+
+export interface Served {
+  infrastructure: Infrastructure;
+  broker: BrokerAccess;
+  queues: QueueParts;
+  receive: ReceiveParts;
+  downlink: DownlinkParts;
+  deliver: DeliverParts;
+  live: LiveParts;
+  operations: OperationsParts;
+}
+
+export type ApiParts = ReturnType<typeof wireApi>;
+
+/** The bridge tries to reach an unavailable store at least every second. */
+const STORE_RETRY = { "retry-after": "1" };
+
+/** @param isClosing true once the process stops: every request then gets a 503 */
+export function wireApi(served: Served, apiKey: string, isClosing: () => boolean) {
+  const { config, runs, log, store, registry, suffix } = served.infrastructure;
+  const { broker, queues, downlink, deliver, live } = served;
+  const { operations } = served.operations;
+  const { maxPayloadBytes } = config;
+  const keyCache = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
+  const keys = new Keys({ cache: keyCache });
+  const authenticate = eitherOf(bearerCheck(apiKey), (bearer) => keys.authenticate(bearer));
+  const explain = (error: unknown) =>
+    store.isOutage(error)
+      ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
+      : undefined;
+
+  const handlers = () =>
+    createHandlers({
+      ...{ publish: broker.publish, protocol: broker.protocol, outbox: downlink.outbox },
+      ...{ readRetained: broker.readRetained, readSeveral: broker.readSeveral, findRetained: broker.findRetained },
+      ...{ syncRequests: live.syncRequests, asyncRequests: downlink.asyncRequests, streams: live.streams },
+      responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
+      webhooks: wireWebhooks(served),
+      preview: createPreview({ prepare: deliver.prepare, eventSource: config.eventSource }),
+      ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
+      ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
+      registrations: () => registry.all(),
+      isValid: (request) => isGood(request, authenticate),
+      ...{ maxPayloadBytes, explain },
+    });
+  const roles = config.roles.join();
+  const server = new HttpServer({
+    handlers: runs.api ? handlers() : operationsHandlers(operations),
+    absent: runs.api ? undefined : `this process has ROLES=${roles}; the API is served by those with api`,
+    ...{ authenticate, isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
+    ...{ host: config.http.host, port: config.http.port },
+  });
+  return { keyCache, server };
+}
+
+function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Served) {
+  const { config, registry, observer } = infrastructure;
+  const { connection } = broker.publisher;
+  const { election } = receive;
+  const { guard, expressions, senders, watch } = deliver;
+  const { publicUrl } = config;
+  return new WebhookService({
+    registry,
+    rules: {
+      urlError: (url) => guard.checkUrlResolved(url),
+      headerError,
+      secretError,
+      expressionError: expressions.syntaxError,
+    },
+    newSecret,
+    deliveries: queues.deliveries,
+    health: watch.health,
+    tests: new TestEvents({ queues: queues.queues, observe: observer }),
+    owner: {
+      origin: originName(publicUrl, config.eventSource),
+      ask: createConsentRequest({ send: senders.send, publicUrl, onAsked: observer.askedOwner }),
+    },
+    untilInStep: async (ms) => connection.connected && (await election.untilInStep(ms)),
+    refused: () => election.refusedFilters(),
+  });
+}

@@ -1,0 +1,79 @@
+/** Delivering: the workers that call webhooks, and everything around a call. */
+import { Lease } from "../store/lease.ts";
+import { RecordCache } from "../store/record-cache.ts";
+import { Workers } from "../uplink/deliver/workers.ts";
+import { createAuthorizedSend } from "../uplink/egress/authorization.ts";
+import { createSenders } from "../uplink/egress/client-pool.ts";
+import { createAddressGuard } from "../uplink/egress/ssrf-guard.ts";
+import { EndpointWatch } from "../uplink/events/watch.ts";
+import { createPrepare } from "../uplink/expressions/apply.ts";
+import { createSandbox } from "../uplink/expressions/sandbox.ts";
+import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
+import { Ordered } from "../uplink/ordering/ordered.ts";
+import { queueName } from "../uplink/queue/job.ts";
+import { Replays } from "../uplink/queue/replay-runner.ts";
+import type { DownlinkParts } from "./downlink.ts";
+import type { Infrastructure } from "./infrastructure.ts";
+import type { QueueParts } from "./queues.ts";
+
+export type DeliverParts = ReturnType<typeof wireDeliver>;
+
+export function wireDeliver(
+  { config, runs, log, instance, store, registry, observer }: Infrastructure,
+  { queues, retention }: QueueParts,
+  { outbox }: DownlinkParts,
+  breaker: BreakerPolicy,
+) {
+  const { eventSource, maxPayloadBytes } = config;
+
+  // The call: guarded HTTP, and the sandbox of filters and transforms.
+  const guard = createAddressGuard({ allow: config.webhookAllowNetworks });
+  const senders = createSenders({ guard });
+  const send = createAuthorizedSend(senders.send);
+  const expressions = createSandbox({ maxPayloadBytes });
+  const prepare = createPrepare({ expressions, eventSource });
+
+  // The endpoints: their health, and the events about it.
+  const endpointRecords = store.records<EndpointRecord>("endpoints", { evenWithoutMemory: true });
+  const endpoints = new RecordCache(endpointRecords, log, "endpoint");
+  const watch = new EndpointWatch({
+    ...{ webhooks: registry, endpoints, breaker, eventSource },
+    ...{ queues, outbox, observe: observer },
+  });
+
+  const ordered = new Ordered(
+    ({ onGained, onLost }) =>
+      new Lease({
+        ...{ leases: store.leases, name: "ordered", holder: instance, watchOnly: !runs.workers },
+        ...{ onGained, onLost, onError: (error) => observer.partFailed("lease", error) },
+      }),
+  );
+  const workers = new Workers({
+    webhooks: registry,
+    queues,
+    openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+    health: watch.health,
+    deliver: {
+      webhooks: registry,
+      prepare,
+      health: watch.health,
+      call: { send, eventSource, maxPayloadBytes },
+      outbox,
+      deadLetters: watch,
+      observe: observer,
+    },
+    retention,
+    tails: store.expiringKeys,
+    ordered,
+  });
+  const replays = new Replays({
+    records: store.records("replays"),
+    running: store.records("replays-running"),
+    openQueue: (name) => store.queues.queue(name),
+    openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
+    exists: (webhookId) => registry.get(webhookId) !== undefined,
+    openDeliveries: (webhookId) => store.queues.queue(queueName(webhookId)),
+    onFailed: (error) => observer.partFailed("replays", error),
+  });
+  return { guard, senders, expressions, prepare, endpoints, watch, ordered, workers, replays };
+}

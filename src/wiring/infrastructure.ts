@@ -1,0 +1,102 @@
+/** Infrastructure that everything else is built with: opened one part after the other, before anything is wired. */
+import { randomUUID } from "node:crypto";
+import type { FastifyBaseLogger } from "fastify";
+import { type Config, redactUrl } from "../config/config.ts";
+import type { BrokerAddress } from "../mqtt/client/connection.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../mqtt/embedded/broker.ts";
+import { createMetrics, type Metrics } from "../ops/metrics.ts";
+import { createObserver, type Observer, type WideLine } from "../ops/observe.ts";
+import { openSecrets } from "../security/secrets-key.ts";
+import { enterStore, type NewerDataError } from "../store/format.ts";
+import { enterIdentity } from "../store/identity.ts";
+import { claimInstance } from "../store/instance.ts";
+import { openStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+import { encryptAll, encryptedRecords, type StoredWebhook } from "../webhooks/encrypted-records.ts";
+import { WebhookRegistry } from "../webhooks/registry.ts";
+import { capabilitiesOf, type Running } from "./roles.ts";
+
+export interface Infrastructure {
+  config: Config;
+  /** Capabilities of this process. */
+  runs: Running;
+  log: FastifyBaseLogger;
+  /** Name of this instance among those that share the store. */
+  instance: string;
+  store: Store;
+  /** Resolves when a newer bridge has locked this one out of the store. */
+  outdated: Promise<NewerDataError>;
+  /** The configured broker, or the embedded one. */
+  broker: BrokerAddress;
+  embedded: EmbeddedBroker | undefined;
+  registry: WebhookRegistry;
+  metrics: Metrics;
+  observer: Observer;
+  /** Warnings for the operator, in addition to the store's own. */
+  warnings: readonly string[];
+  /** Random suffix that makes this process's client ids unique. */
+  suffix: string;
+}
+
+export interface Logs {
+  logger: FastifyBaseLogger;
+  wide: WideLine;
+}
+
+/** Placeholder for the URL in a process without a broker connection. */
+const NO_BROKER = "mqtt://localhost";
+
+/**
+ * @param onOpen called for each part that is open, with its stop
+ * @param signal aborts the wait for an unavailable store
+ */
+export async function openInfrastructure(
+  config: Config,
+  { logger: log, wide }: Logs,
+  onOpen: (name: "instance" | "store" | "format" | "broker", stop: () => unknown) => void,
+  signal?: AbortSignal,
+): Promise<Infrastructure> {
+  const { dataDir, maxPayloadBytes, mqtt } = config;
+  const runs = capabilitiesOf(config.roles);
+
+  // The store, and this instance's identity among those that share it.
+  const instance = await claimInstance(dataDir);
+  onOpen("instance", () => instance.release());
+  const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
+  onOpen("store", () => store.close());
+  const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
+  const identity = await enterIdentity(store, { dataDir, place, accept: config.storeReset });
+  const format = await enterStore(store, { place, holder: instance.name });
+  onOpen("format", () => format.stop());
+  await identity.keep();
+
+  // The broker: the configured one, the embedded one, or none.
+  const needsOwn = !mqtt.url && runs.connection;
+  const embedded = needsOwn
+    ? await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log })
+    : undefined;
+  if (embedded) onOpen("broker", () => embedded.close());
+  const broker: BrokerAddress = embedded
+    ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" }
+    : { ...mqtt, url: mqtt.url ?? NO_BROKER };
+
+  // Encryption of the secrets in the store.
+  const embeddedIn = store.kind === "embedded" ? { embeddedIn: dataDir } : {};
+  const secrets = await openSecrets({ keys: config.secretsKeys, ...embeddedIn });
+  for (const warning of secrets.warnings) log.warn({ warning }, "store_warning");
+  const webhooks = store.records<StoredWebhook>("webhooks");
+  const resealed = await encryptAll(webhooks, secrets.ring);
+  if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
+
+  const registry = new WebhookRegistry(encryptedRecords(webhooks, secrets.ring), log);
+  const metrics = createMetrics();
+  const observer = createObserver({ log, wide }, metrics, registry);
+  const { warnings } = secrets;
+  const { outdated } = format;
+  const suffix = randomUUID().slice(0, 8);
+  const name = instance.name;
+  return {
+    ...{ config, runs, log, instance: name, store, outdated, broker, embedded },
+    ...{ registry, metrics, observer, warnings, suffix },
+  };
+}

@@ -1,0 +1,42 @@
+/** Deliveries at rest: the queues between receiving and delivering. */
+import { GroupAppender } from "../uplink/ordering/group-append.ts";
+import { isOrdered } from "../uplink/ordering/message-groups.ts";
+import { Deliveries } from "../uplink/queue/deliveries.ts";
+import { DeliveryQueues } from "../uplink/queue/delivery-queues.ts";
+import { OrphanedQueues } from "../uplink/queue/orphaned-queues.ts";
+import { Retention } from "../uplink/queue/retention.ts";
+import { createClaim } from "../uplink/queue/retention-claim.ts";
+import type { Infrastructure } from "./infrastructure.ts";
+
+export type QueueParts = ReturnType<typeof wireQueues>;
+
+export function wireQueues({ config, store, registry, observer }: Infrastructure) {
+  const queues = new DeliveryQueues({
+    openQueue: (name) => store.queues.queue(name),
+    counters: store.counters,
+    ledgers: store.ledgers,
+  });
+  const groups = new GroupAppender({
+    webhooks: registry,
+    queues,
+    tails: store.expiringKeys,
+  });
+  const retention = new Retention({
+    webhooks: () => registry.all().map(({ id }) => id),
+    queueOf: (webhookId) => (registry.get(webhookId) ? queues.of(webhookId) : undefined),
+    isOrdered: (webhookId) => isOrdered(registry.get(webhookId)),
+    claim: createClaim(store.leases),
+    discarded: observer.discarded,
+    onFailed: (error) => observer.partFailed("retention", error),
+    maxWaiting: config.maxWaitingDeliveries,
+  });
+  queues.onAdded(retention.changed.bind(retention));
+  const orphans = new OrphanedQueues({
+    queued: () => queues.webhooks(),
+    isKnown: (webhookId) => registry.get(webhookId) !== undefined,
+    isStored: async (webhookId) => (await store.records("webhooks").get(webhookId)) !== undefined,
+    drop: (webhookId) => queues.drop(webhookId),
+    onFailed: (error) => observer.partFailed("books", error),
+  });
+  return { queues, groups, retention, orphans, deliveries: new Deliveries(queues) };
+}
