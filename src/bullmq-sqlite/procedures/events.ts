@@ -14,7 +14,7 @@ type Fields = Record<string, string | number>;
 /** The event streams that `QueueEvents` reads. Events of a batch are written by one statement at its end. */
 export class Events {
   readonly #thread: Thread;
-  #pending: [queue: QueueState, fields: string][] = [];
+  #pending: [queue: QueueState, fields: string[]][] = [];
 
   constructor(thread: Thread) {
     this.#thread = thread;
@@ -30,15 +30,15 @@ export class Events {
   add(queue: QueueState, event: string, fields: Fields = {}): void {
     if (queue.maxEvents <= 0) return;
     const flat: string[] = ["event", event];
-    for (const [name, value] of Object.entries(fields)) flat.push(name, String(value));
-    this.#pending.push([queue, JSON.stringify(flat)]);
+    for (const name in fields) flat.push(name, String(fields[name]));
+    this.#pending.push([queue, flat]);
   }
 
   /** Adds an event at once and returns its id. */
   publish(queue: QueueState, fields: Fields): string {
     const flat = Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
     this.#write();
-    this.#insert([[queue, JSON.stringify(flat)]]);
+    this.#insert([[queue, flat]]);
     return toId(queue.events!.last);
   }
 
@@ -80,9 +80,9 @@ export class Events {
     this.#insert(pending);
   }
 
-  #insert(events: [QueueState, string][]): void {
+  #insert(events: [QueueState, string[]][]): void {
     const now = Date.now() * PER_MS;
-    const rows: [number, number, string][] = [];
+    const rows: [number, number, string[]][] = [];
     const queues = new Set<QueueState>();
     for (const [queue, fields] of events) {
       const known = this.#known(queue);

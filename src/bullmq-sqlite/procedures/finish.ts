@@ -10,6 +10,12 @@ import type { Taken, Taking } from "./take.ts";
 /** Removed at once when finished jobs exceed their age. */
 const AGE_LIMIT = 1_000;
 
+/** Built once: the text is the key of the prepared statement. */
+const REMOVE_AT_ONCE = `
+  DELETE FROM bullmq_job WHERE queue = ? AND id = ? AND state = 'active' AND lock_token = ? AND lock_until > ?
+    AND has_children = 0 AND log_count = 0 AND parent_key IS NULL AND deduplication_id IS NULL
+  RETURNING attempts_made`;
+
 export class Finishing {
   readonly #context: Context;
   readonly #taking: Taking;
@@ -50,12 +56,7 @@ export class Finishing {
 
   /** Deletes a job that needs no look at its parts, with one statement: most jobs where none are kept. */
   #removeAtOnce(queue: QueueState, { id, token }: FinishRequest): Pick<Job, "id" | "attemptsMade"> | undefined {
-    const attemptsMade = this.#context.db.value<number>(
-      "DELETE FROM bullmq_job WHERE queue = ? AND id = ? AND state = 'active' AND lock_token = ? AND lock_until > ? " +
-        "AND has_children = 0 AND log_count = 0 AND parent_key IS NULL AND deduplication_id IS NULL " +
-        "RETURNING attempts_made",
-      [queue.id, id, token, Date.now()],
-    );
+    const attemptsMade = this.#context.db.value<number>(REMOVE_AT_ONCE, [queue.id, id, token, Date.now()]);
     return attemptsMade === undefined ? undefined : { id, attemptsMade };
   }
 

@@ -30,6 +30,8 @@ const COLUMNS =
   "seq, id, state, priority, delay, attempts_made, lock_token, lock_until, log_count, has_children, " +
   "deduplication_id, scheduler_id, parent_key, parent";
 
+const FIND = `SELECT ${COLUMNS} FROM bullmq_job WHERE queue = ? AND id = ?`;
+
 type Row = [
   seq: number,
   id: string,
@@ -68,7 +70,7 @@ export class Jobs {
   }
 
   find(queue: QueueState, id: string): Job | undefined {
-    const row = this.db.row<Row>(`SELECT ${COLUMNS} FROM bullmq_job WHERE queue = ? AND id = ?`, [queue.id, id]);
+    const row = this.db.row<Row>(FIND, [queue.id, id]);
     return row && toJob(row);
   }
 

@@ -10,6 +10,13 @@ export type Taken = [job: JobRow | null, id: string, limitedFor: number, dueAt: 
 /** Delayed jobs promoted at once; the rest follows with the next job taken. */
 const PROMOTE_LIMIT = 1_000;
 
+/** Built once: the text is the key of the prepared statement. */
+const ACTIVATE = `
+  UPDATE bullmq_job SET state = 'active', rank = ?, attempts_started = attempts_started + 1, processed_on = ?,
+    processed_by = coalesce(?, processed_by), lock_token = ?, lock_until = ?, stalled = 0
+  WHERE seq = (SELECT seq FROM bullmq_job WHERE queue = ? AND state = ? ORDER BY rank LIMIT 1)
+  RETURNING ${JOB_ROW}`;
+
 export class Taking {
   readonly #context: Context;
 
@@ -56,21 +63,15 @@ export class Taking {
   #activate(queue: QueueState, from: "waiting" | "prioritized", request: TakeRequest): JobRow | undefined {
     // The token "0" stands for a job that is processed by hand, without a lock.
     const token = request.token === "0" ? null : request.token;
-    return this.#context.db.row<JobRow>(
-      "UPDATE bullmq_job SET state = 'active', rank = ?, attempts_started = attempts_started + 1, processed_on = ?, " +
-        "processed_by = coalesce(?, processed_by), lock_token = ?, lock_until = ?, stalled = 0 " +
-        "WHERE seq = (SELECT seq FROM bullmq_job WHERE queue = ? AND state = ? ORDER BY rank LIMIT 1) " +
-        `RETURNING ${JOB_ROW}`,
-      [
-        this.#context.jobs.nextRank(),
-        request.now,
-        request.name,
-        token,
-        Date.now() + request.lockDuration,
-        queue.id,
-        from,
-      ],
-    );
+    return this.#context.db.row<JobRow>(ACTIVATE, [
+      this.#context.jobs.nextRank(),
+      request.now,
+      request.name,
+      token,
+      Date.now() + request.lockDuration,
+      queue.id,
+      from,
+    ]);
   }
 
   #countForLimit(queue: QueueState, request: TakeRequest): void {
