@@ -72,6 +72,36 @@ export class Problem extends Error {
   }
 }
 
+/**
+ * A refusal as a value. The rooms below `api/` return it, and `api/` throws the Problem with the same code, detail and
+ * fields. Never put a secret into `detail`.
+ */
+export class Refused {
+  readonly errors: FieldError[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    { errors, retryAfterSeconds }: { errors?: FieldError[]; retryAfterSeconds?: number } = {},
+  ) {
+    this.errors = errors;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Refuses a single field. */
+export function refuseField(code: ProblemCode, path: string, message: string): Refused {
+  return new Refused(code, `${path}: ${message}`, { errors: [{ path, message }] });
+}
+
+/** Refuses all invalid fields; undefined if there are none. An empty path is the body itself. */
+export function refuseFields(errors: FieldError[], code: ProblemCode = "invalid_request"): Refused | undefined {
+  if (errors.length === 0) return undefined;
+  const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
+  return new Refused(code, detail, { errors });
+}
+
 /** Creates a refusal for a single field. */
 export function fieldProblem(code: ProblemCode, path: string, message: string): Problem {
   return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });

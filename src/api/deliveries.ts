@@ -1,20 +1,24 @@
 /** Handlers for single deliveries and for replays. */
 
+import { Problem, type Refused } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
+import { unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
 import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
+import type { NotRedelivered } from "../uplink/queue/redelivery.ts";
 import type { Replays } from "../uplink/queue/replay-runner.ts";
+import { noReplay, notRedelivered, requireFields } from "./delivery-problems.ts";
 
 export interface DeliveryPorts {
   webhooks: {
-    /** @throws Problem not_found, also if the caller may not see the webhook */
-    readable(id: string, caller: Caller): Promise<unknown>;
-    /** @throws Problem not_found likewise; forbidden_topic if the caller may not publish the webhook's replies */
-    usable(id: string, caller: Caller): Promise<unknown>;
+    /** Refused also if the caller may not see the webhook. */
+    readable(id: string, caller: Caller): Promise<object | Refused>;
+    /** Refused likewise, and if the caller may not publish the webhook's replies. */
+    usable(id: string, caller: Caller): Promise<object | Refused>;
   };
   deliveries: {
-    get(webhookId: string, messageId: string): Promise<DeliveryDetail>;
-    retry(webhookId: string, messageId: string): Promise<Delivery>;
+    get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found">;
+    retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered>;
   };
   replays: Pick<Replays, "begin" | "get" | "cancel">;
 }
@@ -24,27 +28,36 @@ type DeliveryOperation = "getDelivery" | "retryDelivery" | "replayDeliveries" | 
 export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts): Pick<Handlers, DeliveryOperation> {
   return {
     getDelivery: async ({ params: { id, messageId }, caller }) => {
-      await webhooks.readable(id, caller);
-      return deliveries.get(id, messageId);
+      unwrap(await webhooks.readable(id, caller));
+      const delivery = await deliveries.get(id, messageId);
+      if (delivery === "not_found") throw notRedelivered("not_found", messageId);
+      return delivery;
     },
     retryDelivery: async ({ params: { id, messageId }, caller }, reply) => {
-      await webhooks.usable(id, caller);
+      unwrap(await webhooks.usable(id, caller));
+      const delivery = await deliveries.retry(id, messageId);
+      if (typeof delivery === "string") throw notRedelivered(delivery, messageId);
       reply.code(202);
-      return deliveries.retry(id, messageId);
+      return delivery;
     },
     replayDeliveries: async ({ params: { id }, body, caller }, reply) => {
-      await webhooks.usable(id, caller);
-      const replay = await replays.begin(id, body);
+      unwrap(await webhooks.usable(id, caller));
+      const replay = requireFields(await replays.begin(id, body));
+      if (replay === "other_running") throw new Problem("conflict", "a replay of this webhook is under way");
       reply.code(202).header("location", `/v1/webhooks/${id}/replays/${replay.id}`);
       return replay;
     },
     getReplay: async ({ params: { id, replayId }, caller }) => {
-      await webhooks.readable(id, caller);
-      return replays.get(id, replayId);
+      unwrap(await webhooks.readable(id, caller));
+      const replay = await replays.get(id, replayId);
+      if (replay === "not_found") throw noReplay(replayId);
+      return replay;
     },
     cancelReplay: async ({ params: { id, replayId }, caller }) => {
-      await webhooks.readable(id, caller);
-      await replays.cancel(id, replayId);
+      unwrap(await webhooks.readable(id, caller));
+      const was = await replays.cancel(id, replayId);
+      if (was === "not_found") throw noReplay(replayId);
+      if (was !== "running") throw new Problem("conflict", `the replay is ${was} already`);
       return undefined;
     },
   };

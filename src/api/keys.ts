@@ -1,5 +1,7 @@
 /** Handlers for API keys. */
+import { Problem } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
+import { unwrap } from "../http/problem.ts";
 import type { Keys } from "../keys/keys.ts";
 
 export interface KeyPorts {
@@ -9,13 +11,13 @@ export interface KeyPorts {
 export function keyHandlers({ keys }: KeyPorts): Pick<Handlers, "createKey" | "listKeys" | "deleteKey"> {
   return {
     createKey: async (request, reply) => {
-      const key = await keys.create(request.body);
+      const key = unwrap(await keys.create(request.body));
       reply.header("location", `/v1/keys/${key.id}`);
       return key;
     },
-    listKeys: (request) => keys.list(request.query),
-    deleteKey: async (request) => {
-      await keys.remove(request.params.id);
+    listKeys: async (request) => unwrap(await keys.list(request.query)),
+    deleteKey: async ({ params: { id } }) => {
+      if (!(await keys.remove(id))) throw new Problem("not_found", `there is no key ${id}`);
       return undefined;
     },
   };

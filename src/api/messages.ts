@@ -1,29 +1,21 @@
 /** Handlers for messages: publish, store, batch. */
 import { Readable } from "node:stream";
-import type { FastifyRequest } from "fastify";
-import { type BatchPorts, publishBatch, publishNow } from "../downlink/batch.ts";
+import { publishBatch } from "../downlink/batch.ts";
 import { publishLines } from "../downlink/batch-stream.ts";
 import { publishMessage, storeMessage } from "../downlink/messages.ts";
 import type { Outbox } from "../downlink/outbox.ts";
-import type { Publish } from "../downlink/publish.ts";
 import type { StoredPublish } from "../downlink/stored-publish.ts";
 import { Problem } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { prefersAsync } from "../http/prefer.ts";
-import { type Caller, requirePublish, requireRate } from "../keys/caller.ts";
+import { unwrap } from "../http/problem.ts";
+import { type Caller, checkPublish } from "../keys/caller.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
-import type { Webhook } from "../webhooks/webhook.ts";
 import { accepted } from "./accepted.ts";
-import { type KeyCheck, requireValid } from "./key-check.ts";
+import { type BatchHandlerPorts, batchPorts } from "./batch.ts";
 
-export interface MessagePorts extends KeyCheck {
-  publish: Publish;
+export interface MessagePorts extends BatchHandlerPorts {
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
-  /** All webhooks in this instance's record cache. */
-  registrations(): Webhook[];
-  maxPayloadBytes: number;
-  /** The Problem that a known error of another part stands for; undefined for any other error. */
-  explain(error: unknown): Problem | undefined;
 }
 
 type MessageOperation = "publishMessage" | "publishBatch" | "getMessage" | "cancelMessage";
@@ -33,18 +25,23 @@ export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOper
   return {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
-      requirePublish(request.caller, body.topic, "topic");
-      checkResponseTopic(body, registrations, request.caller);
+      unwrap(
+        checkPublish(request.caller, body.topic, "topic") ?? checkResponseTopic(body, registrations, request.caller),
+      );
       const async = prefersAsync(request.headers.prefer);
-      if (!async && body.sendAt === undefined) return publishMessage(body, rawJson, { publish, maxPayloadBytes });
-      const stored = await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes });
+      if (!async && body.sendAt === undefined) {
+        return unwrap(await publishMessage(body, rawJson, { publish, maxPayloadBytes }));
+      }
+      const stored = unwrap(await storeMessage(body, rawJson, { accept: outbox.accept, maxPayloadBytes }));
       accepted(reply, `/v1/messages/${stored.id}`, async);
       return stored;
     },
     getMessage: (request) => visible(request.caller, outbox, request.params.id),
-    cancelMessage: async (request) => {
-      await visible(request.caller, outbox, request.params.id);
-      await outbox.cancel(request.params.id);
+    cancelMessage: async ({ caller, params: { id } }) => {
+      await visible(caller, outbox, id);
+      const outcome = await outbox.cancel(id);
+      if (outcome === "not_found") throw noMessage(id);
+      if (outcome === "too_late") throw new Problem("conflict", "it has been published, or is being published now");
       return undefined;
     },
     publishBatch: async (request, reply) => {
@@ -61,36 +58,13 @@ export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOper
   };
 }
 
-/** Ports of a batch for the caller of the request. */
-function batchPorts(request: FastifyRequest, ports: MessagePorts): BatchPorts {
-  const { caller } = request;
-  const async = prefersAsync(request.headers.prefer);
-  return {
-    faults: request.routeOptions.config.items!.faults,
-    publishOne: (input, rawJson) => {
-      checkResponseTopic(input, ports.registrations, caller);
-      if (!async && input.sendAt === undefined) return publishNow(input, rawJson, ports);
-      const { accept } = ports.outbox;
-      return storeMessage(input, rawJson, { ...ports, accept }).then((stored) => ({ status: 202, ...stored }));
-    },
-    check: (topic, path) => requirePublish(caller, topic, path),
-    take: (count) => {
-      requireValid(request, ports); // a streamed body may last for hours
-      requireRate(caller, count);
-    },
-    once: request.onceALine,
-    refusal: (error) => {
-      const problem = error instanceof Problem ? error : ports.explain(error);
-      if (problem) return problem;
-      request.log.error({ err: error, method: request.method, url: request.url }, "batch_item_failed");
-      return new Problem("internal_error", "the message could not be published", { cause: error });
-    },
-  };
-}
-
 /** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
 async function visible(caller: Caller, outbox: MessagePorts["outbox"], id: string): Promise<StoredPublish> {
   const stored = await outbox.get(id);
-  if (!caller.mayPublish(stored.topic)) throw new Problem("not_found", `there is no stored message ${id}`);
+  if (!stored || !caller.mayPublish(stored.topic)) throw noMessage(id);
   return stored;
+}
+
+function noMessage(id: string): Problem {
+  return new Problem("not_found", `there is no stored message ${id}`);
 }

@@ -4,7 +4,8 @@ import type { AsyncRequests } from "../downlink/async-requests.ts";
 import { PLACEHOLDER, prepareRequest } from "../downlink/request.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { prefersAsync } from "../http/prefer.ts";
-import { requirePublish, requireRead } from "../keys/caller.ts";
+import { unwrap } from "../http/problem.ts";
+import { checkPublish, checkRead } from "../keys/caller.ts";
 import type { SyncRequests } from "../live/sync-requests.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
@@ -38,32 +39,32 @@ export function requestHandlers(ports: RequestPorts): Pick<Handlers, RequestOper
       // A topic of this instance only, so that no other instance receives the response; any instance may receive the
       // response to a stored request.
       const responseTopic = async ? STORED_RESPONSE_TOPIC : ports.responseTopic;
-      const prepared = prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes });
-      requirePublish(caller, prepared.message.topic, "topic");
+      const prepared = unwrap(prepareRequest(body, rawJson, { protocol: protocol(), responseTopic, maxPayloadBytes }));
+      unwrap(checkPublish(caller, prepared.message.topic, "topic"));
       if (body.responseTopic !== undefined) {
-        requireRead(caller, prepared.responseTopic, "responseTopic");
-        checkResponseTopic(prepared.message, ports.registrations, caller);
+        unwrap(
+          checkRead(caller, prepared.responseTopic, "responseTopic") ??
+            checkResponseTopic(prepared.message, ports.registrations, caller),
+        );
       }
       reply.type(JSON_TYPE);
       if (async) {
-        const state = await asyncRequests.accept(prepared, body.expirySeconds);
+        const state = unwrap(await asyncRequests.accept(prepared, body.expirySeconds));
         accepted(reply, `/v1/requests/${prepared.id}`, async);
         return reply.send(state);
       }
       const { timeoutSeconds = 10, expirySeconds = Math.ceil(timeoutSeconds) } = body;
       prepared.message.expirySeconds = expirySeconds;
-      const answer = await syncRequests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply));
+      const answer = unwrap(await syncRequests.ask(prepared, timeoutSeconds * 1_000, whenGone(reply)));
       requireValid(request, ports);
       return reply.send(answer);
     },
     getRequest: async ({ params, caller }, reply) => {
-      const state = await asyncRequests.get(params.id, (topic) => caller.mayPublish(topic));
+      const state = unwrap(await asyncRequests.get(params.id, (topic) => caller.mayPublish(topic)));
       return reply.type(JSON_TYPE).send(state);
     },
-    cancelRequest: async ({ params, caller }) => {
-      await asyncRequests.cancel(params.id, (topic) => caller.mayPublish(topic));
-      return undefined;
-    },
+    cancelRequest: async ({ params, caller }) =>
+      unwrap(await asyncRequests.cancel(params.id, (topic) => caller.mayPublish(topic))),
   };
 }
 

@@ -1,8 +1,9 @@
 /** Handler for streams of messages. */
 import type { OutgoingHttpHeaders } from "node:http";
-import { fieldProblem } from "../errors.ts";
+import { refuseField } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
-import { requireRead } from "../keys/caller.ts";
+import { unwrap } from "../http/problem.ts";
+import { checkRead } from "../keys/caller.ts";
 import type { Streams } from "../live/sse.ts";
 import { topicFilterError } from "../topic.ts";
 import type { KeyCheck } from "./key-check.ts";
@@ -25,15 +26,15 @@ export function streamHandlers(ports: StreamPorts): Pick<Handlers, "openStream">
       const topics = [query.topic].flat();
       for (const [i, topic] of topics.entries()) {
         const wrong = topicFilterError(topic);
-        if (wrong) throw fieldProblem("invalid_topic_filter", `query.topic[${i}]`, wrong);
-        requireRead(caller, topic, `query.topic[${i}]`);
+        const path = `query.topic[${i}]`;
+        unwrap(wrong ? refuseField("invalid_topic_filter", path, wrong) : checkRead(caller, topic, path));
       }
       const start = () => {
         reply.hijack();
         const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as OutgoingHttpHeaders;
         return reply.raw.writeHead(200, headers);
       };
-      await ports.streams.open(topics, start, () => ports.isValid(request));
+      unwrap(await ports.streams.open(topics, start, () => ports.isValid(request)));
       return reply;
     },
   };

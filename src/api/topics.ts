@@ -4,7 +4,8 @@ import type { FindRetained, ReadRetained, ReadSeveral } from "../downlink/retain
 import { listRetained } from "../downlink/retained-list.ts";
 import { getRetained, publishToTopic } from "../downlink/topics.ts";
 import type { Handlers } from "../http/contract/index.ts";
-import { requirePublish, requireRead } from "../keys/caller.ts";
+import { unwrap } from "../http/problem.ts";
+import { checkPublish, checkRead } from "../keys/caller.ts";
 
 export interface TopicPorts {
   publish: Publish;
@@ -18,27 +19,29 @@ type TopicOperation = "listRetained" | "getRetained" | "publishToTopic" | "retai
 
 export function topicHandlers(ports: TopicPorts): Pick<Handlers, TopicOperation> {
   return {
-    listRetained: ({ query, caller }) =>
-      listRetained(query, { ...ports, check: (filter) => requireRead(caller, filter, "query.filter") }),
+    listRetained: async ({ query, caller }) =>
+      unwrap(await listRetained(query, { ...ports, check: (filter, path) => checkRead(caller, filter, path) })),
     getRetained: async (request, reply) => {
       const { topic } = request.params;
-      requireRead(request.caller, topic, "topic");
-      const { status, body, headers } = await getRetained(topic, request.headers["if-none-match"], ports.readRetained);
+      unwrap(checkRead(request.caller, topic, "topic"));
+      const found = unwrap(await getRetained(topic, request.headers["if-none-match"], ports.readRetained));
+      const { status, body, headers } = found;
       return reply.code(status).headers(headers).send(body);
     },
-    publishToTopic: ({ caller, params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body, contentType: headers["content-type"], qos, retain, expirySeconds }, ports);
-    },
-    retainTopic: ({ caller, params: { topic }, query: { qos, expirySeconds }, body, headers }) => {
-      requirePublish(caller, topic, "topic");
+    publishToTopic: async ({ caller, params: { topic }, query: { qos, retain, expirySeconds }, body, headers }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
       const contentType = headers["content-type"];
-      return publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports);
+      return unwrap(await publishToTopic({ topic, body, contentType, qos, retain, expirySeconds }, ports));
+    },
+    retainTopic: async ({ caller, params: { topic }, query: { qos, expirySeconds }, body, headers }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
+      const contentType = headers["content-type"];
+      return unwrap(await publishToTopic({ topic, body, contentType, qos, retain: true, expirySeconds }, ports));
     },
     // An empty retained message clears the topic (MQTT 5 section 3.3.1.3).
-    clearTopic: ({ caller, params: { topic }, query: { qos } }) => {
-      requirePublish(caller, topic, "topic");
-      return publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports);
+    clearTopic: async ({ caller, params: { topic }, query: { qos } }) => {
+      unwrap(checkPublish(caller, topic, "topic"));
+      return unwrap(await publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports));
     },
   };
 }

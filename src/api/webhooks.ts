@@ -1,16 +1,19 @@
 /** Handlers for webhooks and their deliveries. */
 import { checkedMessage } from "../downlink/messages.ts";
 import { rawMember } from "../downlink/payload.ts";
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Handlers, OperationRequest } from "../http/contract/index.ts";
+import { problemOf, unwrap, within } from "../http/problem.ts";
 import { topicNameError } from "../topic.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
+import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-queries.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
+import { requireFields } from "./delivery-problems.ts";
 
 export interface WebhookPorts {
-  webhooks: WebhookService<DeliveryPage, DeliveryQuery>;
+  webhooks: WebhookService<DeliveryPage | InvalidField, DeliveryQuery>;
   preview: Preview;
   maxPayloadBytes: number;
 }
@@ -27,50 +30,44 @@ export function webhookHandlers({
   preview,
   maxPayloadBytes,
 }: WebhookPorts): Pick<Handlers, WebhookOperation> {
-  const confirm = ({ params, query, headers }: OperationRequest<"confirmWebhook">) =>
-    webhooks.confirm(params.id, query.token, consentOf(headers["webhook-allowed-rate"]?.toString()));
+  const confirm = async ({ params, query, headers }: OperationRequest<"confirmWebhook">) =>
+    unwrap(await webhooks.confirm(params.id, query.token, consentOf(headers["webhook-allowed-rate"]?.toString())));
   return {
     createWebhook: async (request, reply) => {
-      const webhook = await webhooks.create(request.body, request.caller);
+      const webhook = unwrap(await webhooks.create(request.body, request.caller));
       reply.header("location", `/v1/webhooks/${webhook.id}`);
       return webhook as typeof webhook & { secret: string };
     },
-    listWebhooks: (request) => webhooks.list(request.query, request.caller),
-    getWebhook: (request) => webhooks.get(request.params.id, request.caller),
-    updateWebhook: (request) => webhooks.update(request.params.id, request.body, request.caller),
-    deleteWebhook: async (request) => {
-      await webhooks.remove(request.params.id, request.caller);
-      return undefined;
-    },
-    listDeliveries: (request) => webhooks.listDeliveries(request.params.id, request.query, request.caller),
+    listWebhooks: async (request) => unwrap(await webhooks.list(request.query, request.caller)),
+    getWebhook: async (request) => unwrap(await webhooks.get(request.params.id, request.caller)),
+    updateWebhook: async (request) => unwrap(await webhooks.update(request.params.id, request.body, request.caller)),
+    deleteWebhook: async (request) => unwrap(await webhooks.remove(request.params.id, request.caller)),
+    listDeliveries: async ({ params, query, caller }) =>
+      requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."),
     previewWebhook: async ({ body, rawJson, caller }) => {
-      const webhook = await below("webhook", () => webhooks.draft(body.webhook, caller));
-      const { expirySeconds: _, ...message } = await below("message", async () =>
+      const webhook = unwrapIn("webhook", await webhooks.draft(body.webhook, caller));
+      const { expirySeconds: _, ...message } = unwrapIn(
+        "message",
         checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes, topicNameError),
       );
-      return preview(webhook, { ...message, receivedAt: Date.now() }, caller.id);
+      return unwrap(await preview(webhook, { ...message, receivedAt: Date.now() }, caller.id));
     },
-    pauseWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: false }, caller),
-    resumeWebhook: ({ params, caller }) => webhooks.update(params.id, { enabled: true }, caller),
+    pauseWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: false }, caller)),
+    resumeWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: true }, caller)),
     testWebhook: async ({ params: { id }, caller }, reply) => {
-      const { messageId } = await webhooks.test(id, caller);
+      const { messageId } = unwrap(await webhooks.test(id, caller));
       reply.header("location", `/v1/webhooks/${id}/deliveries/${messageId}`);
       return { messageId };
     },
-    rotateSecret: ({ params, body, caller }) => webhooks.rotateSecret(params.id, body ?? {}, caller),
+    rotateSecret: async ({ params, body, caller }) =>
+      unwrap(await webhooks.rotateSecret(params.id, body ?? {}, caller)),
     confirmWebhook: confirm,
     confirmWebhookByPost: confirm,
   };
 }
 
-/** Prefixes the field paths of a Problem with the outer field, e.g. `webhook.url`. */
-async function below<T>(outer: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof Problem) || !error.errors) throw error;
-    const errors = error.errors.map(({ path, message }) => ({ path: `${outer}.${path}`, message }));
-    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
-    throw new Problem(error.code, detail, { errors, cause: error });
-  }
+/** As {@link unwrap}; the fields of a refusal are named below the outer field, e.g. `webhook.url`. */
+function unwrapIn<T>(outer: string, outcome: T | Refused): T {
+  if (outcome instanceof Refused) throw within(outer, problemOf(outcome));
+  return outcome;
 }

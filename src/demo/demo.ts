@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Webhook } from "standardwebhooks";
 import { rules } from "../config/variables.ts";
+import { withDeadline } from "../lib/deadline.ts";
 
 const HELP = `npm run demo [-- --fast]
 
@@ -79,7 +80,7 @@ async function story(): Promise<void> {
 }
 
 /** Handles a call as a receiver must: verifies the signature over the raw body, then reads the event. */
-async function checkDelivery({ headers, body }: Delivery, secret: string): Promise<void> {
+async function checkDelivery({ headers, body }: ReceivedCall, secret: string): Promise<void> {
   const webhook = new Webhook(secret);
   const event = webhook.verify(body, headers as Record<string, string>) as { subject: string; data: unknown };
   await tell("cloud", `was called: POST with webhook-id ${headers["webhook-id"]}`);
@@ -142,15 +143,15 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-interface Delivery {
+interface ReceivedCall {
   headers: IncomingHttpHeaders;
   body: string;
 }
 
 /** Starts the cloud app's receiver, which responds 204 and keeps the first call. */
-async function startCloud(): Promise<{ url: string; delivery: Promise<Delivery> }> {
+async function startCloud(): Promise<{ url: string; delivery: Promise<ReceivedCall> }> {
   const server: Server = createServer();
-  const delivery = new Promise<Delivery>((resolve) => {
+  const delivery = new Promise<ReceivedCall>((resolve) => {
     server.on("request", (request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -174,31 +175,23 @@ async function startPi(broker: string): Promise<MqttClient> {
   return pi;
 }
 
-interface Answer {
+interface ApiAnswer {
   status: number;
   body: Record<string, unknown>;
 }
 
-async function call({ api, key }: BridgeProcess, path: string, body: object): Promise<Answer> {
+async function call({ api, key }: BridgeProcess, path: string, body: object): Promise<ApiAnswer> {
   const response = await fetch(api + path, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
-  return { status: response.status, body: (await response.json()) as Answer["body"] };
+  return { status: response.status, body: (await response.json()) as ApiAnswer["body"] };
 }
 
-async function within<T>(promise: Promise<T>, complaint: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${complaint} within ${PATIENCE_MS / 1_000} s`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function within<T>(promise: Promise<T>, complaint: string): Promise<T> {
+  return withDeadline(promise, PATIENCE_MS, () => new Error(`${complaint} within ${PATIENCE_MS / 1_000} s`));
 }
 
 async function undo(): Promise<void> {

@@ -3,12 +3,11 @@
  * received like any device message: it is durable before it is acknowledged, even if it arrives while no instance runs.
  * Any instance may process it.
  */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { RecordCache } from "../store/record-cache.ts";
-import { ignoreNotFound } from "./pending-requests.ts";
-import { findRequest, type Prepared, responseJson } from "./request.ts";
-import { cancelRecord, isWaiting, type RequestRecord, requireOpen, stateJson } from "./request-record.ts";
+import { findRequest, type PreparedRequest, responseJson } from "./request.ts";
+import { cancelRecord, checkOpen, isWaiting, type RequestRecord, stateJson } from "./request-record.ts";
 import { RESPONSES_GATE } from "./response-gate.ts";
 import type { Accept } from "./stored-publish.ts";
 
@@ -54,13 +53,11 @@ export class AsyncRequests {
   /**
    * Stores a request and queues its message in the outbox.
    * @returns the state of the request, as JSON
-   * @throws Problem rate_limited; also rejects with errors of the store
    */
-  async accept(request: Prepared, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string> {
+  async accept(request: PreparedRequest, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string | Refused> {
     const { cache, pending, outbox, maxPending } = this.options;
     if (pending.size >= maxPending || cache.size >= MAX_RECORDS) {
-      const headers = { "retry-after": "10" };
-      throw new Problem("rate_limited", `${pending.size} requests wait for their answer`, { headers });
+      return new Refused("rate_limited", `${pending.size} requests wait for their answer`, { retryAfterSeconds: 10 });
     }
     const { id, message, responseTopic, filter, match, correlation } = request;
     const createdAt = Date.now();
@@ -79,10 +76,10 @@ export class AsyncRequests {
   /**
    * Returns the state of a request and its response, as JSON.
    * @param isVisible whether the caller may see requests to a topic
-   * @throws Problem not_found
    */
-  async get(id: string, isVisible: (topic: string) => boolean): Promise<string> {
+  async get(id: string, isVisible: (topic: string) => boolean): Promise<string | Refused> {
     const record = await this.#read(id, isVisible);
+    if (record instanceof Refused) return record;
     const response = record.respondedAt === undefined ? undefined : await this.options.responses.get(id);
     return stateJson(record, Date.now(), response?.value.json);
   }
@@ -91,21 +88,27 @@ export class AsyncRequests {
    * Cancels a request: a message that still waits is not published, and a response that arrives anyway counts as late.
    * Idempotent.
    * @param isVisible whether the caller may see requests to a topic
-   * @throws Problem not_found, conflict
    */
-  async cancel(id: string, isVisible: (topic: string) => boolean): Promise<void> {
+  async cancel(id: string, isVisible: (topic: string) => boolean): Promise<Refused | undefined> {
     const { cache, outbox } = this.options;
     const record = await this.#read(id, isVisible);
-    if (record.cancelled) return;
-    requireOpen(record, Date.now());
+    if (record instanceof Refused) return record;
+    if (record.cancelled) return undefined;
+    const ended = checkOpen(record, Date.now());
+    if (ended) return ended;
     const sent = !(await outbox.withdraw(id));
-    await cache.update(id, (current) => cancelRecord(current, { at: Date.now(), sent }));
+    let refused: Refused | undefined;
+    const found = await cache.update(id, (current) => {
+      const changed = cancelRecord(current, { at: Date.now(), sent });
+      refused = changed instanceof Refused ? changed : undefined;
+      return changed instanceof Refused ? undefined : changed;
+    });
+    return found ? refused : noRequest(id);
   }
 
-  async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord> {
+  async #read(id: string, isVisible: (topic: string) => boolean): Promise<RequestRecord | Refused> {
     const record = await this.options.cache.read(id);
-    if (!isVisible(record.topic)) throw new Problem("not_found", `there is no request ${id}`);
-    return record;
+    return record && isVisible(record.topic) ? record : noRequest(id);
   }
 
   /**
@@ -123,12 +126,16 @@ export class AsyncRequests {
     }
     // The first response counts, even if two instances process one each.
     await responses.create(found.id, { json: responseJson(message) });
-    const record = await cache
-      .update(found.id, (current) => (isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined))
-      .catch(ignoreNotFound);
+    const record = await cache.update(found.id, (current) =>
+      isWaiting(current) ? { ...current, respondedAt: message.receivedAt } : undefined,
+    );
     if (!record || record.respondedAt !== undefined) return;
     // Another instance ended the request in a different way a moment ago.
     await responses.remove(found.id);
     onLate(message);
   }
+}
+
+function noRequest(id: string): Refused {
+  return new Refused("not_found", `there is no request ${id}`);
 }

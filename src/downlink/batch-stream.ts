@@ -5,8 +5,8 @@
  */
 import { isUtf8 } from "node:buffer";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { fieldProblem, Problem } from "../errors.ts";
-import { type BatchPorts, publishItem, refusalOf } from "./batch.ts";
+import { Refused, refuseField } from "../errors.ts";
+import { type BatchPorts, publishItem } from "./batch.ts";
 import { type Line, NdjsonReader } from "./ndjson.ts";
 
 /** Maximum number of messages whose results the client has not read. */
@@ -108,33 +108,31 @@ export async function* publishLines(
 }
 
 async function publishLine(line: Line, index: number, ports: BatchPorts): Promise<string> {
-  let text: string;
-  let item: unknown;
   try {
-    text = textOf(line);
-    item = parse(text, line.number);
+    const text = textOf(line);
+    if (text instanceof Refused) return ports.refusal(text, index);
+    const item = parse(text, line.number);
+    if (item instanceof Refused) return ports.refusal(item, index);
     if (index > 0) ports.take(1); // the request itself already counts as one
     const work = () => publishItem(item, text, index, ports);
     return await (ports.once ? ports.once(index, text, work) : work());
   } catch (error) {
-    return refusalOf(ports.refusal(error), index);
+    return ports.refusal(error, index);
   }
 }
 
-function textOf(line: Line): string {
-  if ("tooLong" in line) {
-    const message = `line ${line.number} is too long`;
-    throw new Problem("payload_too_large", message, { errors: [{ path: "", message }] });
-  }
+function textOf(line: Line): string | Refused {
+  if ("tooLong" in line) return refuseField("payload_too_large", "", `line ${line.number} is too long`);
   // Decoding would silently replace bytes that are not UTF-8 and thus change the payload.
-  if (!isUtf8(line.bytes)) throw fieldProblem("invalid_request", "", `line ${line.number} is not valid UTF-8`);
+  if (!isUtf8(line.bytes)) return refuseField("invalid_request", "", `line ${line.number} is not valid UTF-8`);
   return line.bytes.toString();
 }
 
+/** Returns the parsed line, or a {@link Refused}. */
 function parse(text: string, number: number): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw fieldProblem("invalid_request", "", `line ${number} is not valid JSON`);
+    return refuseField("invalid_request", "", `line ${number} is not valid JSON`);
   }
 }

@@ -1,5 +1,5 @@
 /** `POST /v1/messages/batch`: many messages in one request, each handled independently. */
-import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
+import { type FieldError, Refused, refuseFields } from "../errors.ts";
 import { type MessageInput, publishMessage } from "./messages.ts";
 import { rawElements, rawMember } from "./payload.ts";
 import type { Publish, PublishOutcome } from "./publish.ts";
@@ -8,24 +8,24 @@ import type { Publish, PublishOutcome } from "./publish.ts";
 export type ItemResult = { status: number };
 
 /**
- * Publishes a message that is valid by the contract. Throws or rejects with a Problem.
+ * Publishes a message that is valid by the contract.
  * @param rawJson the text of the message; a payload that is not a string is taken from it
  */
-export type PublishOne = (input: MessageInput, rawJson: string) => Promise<ItemResult>;
+export type PublishOne = (input: MessageInput, rawJson: string) => Promise<ItemResult | Refused>;
 
 /** Ports of a batch. */
 export interface BatchPorts {
   /** Returns the contract violations of a message; fills in the defaults. */
   faults(item: unknown): FieldError[];
   publishOne: PublishOne;
-  /** Throws a Problem if the caller may not publish to this topic. */
-  check(topic: string, path: string): void;
-  /** Consumes `count` more from the caller's rate limit; throws a Problem if it is used up. */
+  /** Refuses a topic that the caller may not publish to. */
+  check(topic: string, path: string): Refused | undefined;
+  /** Consumes `count` more from the caller's rate limit; throws if it is used up. */
   take(count: number): void;
   /** Processes one message of a batch, or returns its earlier result under the same idempotency key. */
   once?: ((index: number, rawJson: string, work: () => Promise<string>) => Promise<string>) | null;
-  /** Converts any thrown error to the Problem to return. */
-  refusal(error: unknown): Problem;
+  /** Serializes a {@link Refused}, or any thrown error, as the result of the message at this index. */
+  refusal(error: unknown, index: number): string;
 }
 
 /** Publishes at once; nothing is stored for later. */
@@ -33,18 +33,13 @@ export function publishNow(
   input: MessageInput,
   rawJson: string,
   ports: { publish: Publish; maxPayloadBytes: number },
-): Promise<ItemResult> {
+): Promise<ItemResult | Refused> {
   return publishMessage(input, rawJson, ports).then(published);
 }
 
-function published({
-  id,
-  topic,
-  qos,
-  retain,
-  outcome,
-  noMatchingSubscribers,
-}: PublishOutcome): ItemResult & PublishOutcome {
+function published(result: PublishOutcome | Refused): (ItemResult & PublishOutcome) | Refused {
+  if (result instanceof Refused) return result;
+  const { id, topic, qos, retain, outcome, noMatchingSubscribers } = result;
   return { status: 200, id, topic, qos, retain, outcome, noMatchingSubscribers };
 }
 
@@ -59,7 +54,6 @@ const WINDOW = 250;
  * Publishes a batch and returns the results, in the order of the messages, as the JSON text of the response. The first
  * {@link WINDOW} messages are published in one turn of the event loop and therefore leave in one write.
  * @param rawJson the text of the whole body
- * @throws Problem rate_limited
  */
 export async function publishBatch(messages: unknown[], rawJson: string, ports: BatchPorts): Promise<string> {
   // The request itself already counts as one.
@@ -88,8 +82,8 @@ function holdsJson(item: unknown): boolean {
 }
 
 /**
- * Publishes one message of a batch. Never rejects: a refusal is a result, the JSON text of its problem. Neither this
- * function nor its callees are `async`: one promise less per message is measurable.
+ * Publishes one message of a batch. Never rejects: a refusal is a result. Neither this function nor its callees are
+ * `async`: one promise less per message is measurable.
  */
 export function publishItem(
   item: unknown,
@@ -98,27 +92,14 @@ export function publishItem(
   { faults, check, publishOne, refusal }: BatchPorts,
 ): Promise<string> {
   try {
-    const errors = faults(item);
-    if (errors.length > 0) throw fieldsProblem(errors);
     const input = item as MessageInput;
-    check(input.topic, "topic");
-    return publishOne(input, rawJson).then(textOf, (error) => refusalOf(refusal(error), index));
+    const refused = refuseFields(faults(item)) ?? check(input.topic, "topic");
+    if (refused) return Promise.resolve(refusal(refused, index));
+    return publishOne(input, rawJson).then(
+      (result) => (result instanceof Refused ? refusal(result, index) : JSON.stringify(result)),
+      (error) => refusal(error, index),
+    );
   } catch (error) {
-    return Promise.resolve(refusalOf(refusal(error), index));
+    return Promise.resolve(refusal(error, index));
   }
-}
-
-const textOf = (answer: ItemResult) => JSON.stringify(answer);
-
-/** The problem as a result; its fields are named relative to the whole body: `messages[3].topic`. */
-export function refusalOf(problem: Problem, index: number): string {
-  if (!problem.errors) return JSON.stringify(problem);
-  const errors = problem.errors.map(({ path, message }) => ({ path: below(`messages[${index}]`, path), message }));
-  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  return JSON.stringify(new Problem(problem.code, detail, { errors }));
-}
-
-function below(outer: string, path: string): string {
-  if (path === "" || path.startsWith("[")) return outer + path;
-  return `${outer}.${path}`;
 }

@@ -11,9 +11,9 @@ import {
   endingOf,
   type Failed,
   fromJob,
-  type Gate,
   isExpired,
   type OutboxJob,
+  type PublishGate,
   ShutForGood,
 } from "./stored-publish.ts";
 
@@ -24,7 +24,7 @@ export interface OutboxHeadOptions {
     /** Resolves once connected; rejects when the signal ends the wait. */
     untilConnected(signal: AbortSignal): Promise<void>;
   };
-  gates: Record<string, Gate>;
+  gates: Record<string, PublishGate>;
   /**
    * Renews the lock of a waiting job and reports whether the job was cancelled meanwhile. `lost`: another worker holds
    * the job, or it is gone. Rejects if the store is unavailable.
@@ -58,7 +58,7 @@ const LOOK_UP_MS = 1_000;
 const GATE_MS = 10_000;
 
 /** State of a message while it is at the head. */
-interface Turn {
+interface HeadTurn {
   job: Job<OutboxJob>;
   token: string;
   /** Time has passed since the job was read: it may have been cancelled, or another worker may hold it. */
@@ -102,7 +102,7 @@ export class OutboxHead {
   /** Processor of the queue. @throws WaitingError if the message was given back */
   async publish(job: Job<OutboxJob>, token: string): Promise<Ending> {
     const id = job.id!;
-    const turn: Turn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
+    const turn: HeadTurn = { job, token, stale: false, failures: 0, shut: 0, timeouts: 0, passed: false };
     let ending = this.#last?.id === id ? this.#last.ending : undefined;
     while (!ending) ending = await this.#step(turn);
     if (ending.outcome === "failed" && turn.timeouts > 0) ending = { ...ending, sent: true };
@@ -111,7 +111,7 @@ export class OutboxHead {
     return ending;
   }
 
-  async #tellFailed({ job, token }: Turn, failed: Failed): Promise<void> {
+  async #tellFailed({ job, token }: HeadTurn, failed: Failed): Promise<void> {
     const message = fromJob(job.id!, job.data, Date.now());
     for (;;) {
       try {
@@ -125,7 +125,7 @@ export class OutboxHead {
   }
 
   /** Checks all conditions once, in order; returns undefined if they must be checked again. */
-  async #step(turn: Turn): Promise<Ending | undefined> {
+  async #step(turn: HeadTurn): Promise<Ending | undefined> {
     const { job, token } = turn;
     const { broker, publish } = this.#options;
     const at = Date.now();
@@ -161,7 +161,7 @@ export class OutboxHead {
   }
 
   /** Returns true if the message may pass; otherwise its ending, or undefined to check again. */
-  async #gate(turn: Turn, message: OutgoingMessage): Promise<true | Ending | undefined> {
+  async #gate(turn: HeadTurn, message: OutgoingMessage): Promise<true | Ending | undefined> {
     const name = turn.job.data.before;
     if (name === undefined || turn.passed) return true;
     const gate = this.#options.gates[name];
@@ -186,7 +186,7 @@ export class OutboxHead {
     return true;
   }
 
-  async #again(turn: Turn, error: string, longestMs: number): Promise<undefined> {
+  async #again(turn: HeadTurn, error: string, longestMs: number): Promise<undefined> {
     const { job } = turn;
     this.#options.onTrouble(fromJob(job.id!, job.data, Date.now()), error);
     const pause = this.#backoffMs[Math.min(turn.failures++, this.#backoffMs.length - 1)]!;
@@ -194,7 +194,7 @@ export class OutboxHead {
   }
 
   /** Waits for `what`, at most `ms` or until the message expires; `lookUp` and `stop` end the wait early. */
-  async #wait(turn: Turn, ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<undefined> {
+  async #wait(turn: HeadTurn, ms: number, what?: (signal: AbortSignal) => Promise<void>): Promise<undefined> {
     turn.stale = true;
     if (this.#stopped) return;
     const { expiresAt } = turn.job.data;

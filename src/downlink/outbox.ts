@@ -4,30 +4,30 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
-import { Problem } from "../errors.ts";
 import { OutboxHead, type OutboxHeadOptions } from "./outbox-head.ts";
 import type { OutgoingMessage } from "./publish.ts";
 import {
   type Accept,
   type AcceptOptions,
   type Ending,
-  type Gate,
+  OutboxFullError,
   type OutboxJob,
+  type PublishGate,
   type StoredPublish,
   toJob,
   toStoredPublish,
 } from "./stored-publish.ts";
 import { countWaiting } from "./waiting-count.ts";
 
-type Processor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
+type OutboxProcessor = (job: Job<OutboxJob>, token?: string) => Promise<Ending>;
 
 export interface OutboxOptions
   extends Pick<OutboxHeadOptions, "publish" | "broker" | "onTrouble" | "onFailed" | "backoffMs"> {
   openQueue(name: string): Queue<OutboxJob, Ending>;
-  openWorker(name: string, processor: Processor, options: object): Worker<OutboxJob, Ending>;
+  openWorker(name: string, processor: OutboxProcessor, options: object): Worker<OutboxJob, Ending>;
   /** No other process uses this store: a job that is locked at the start is left over from a previous run. */
   exclusive: boolean;
-  gates?: Record<string, Gate>;
+  gates?: Record<string, PublishGate>;
   onAccepted(message: OutgoingMessage, stored: StoredPublish): void;
   /** For tests. */
   maxWaiting?: number;
@@ -36,10 +36,10 @@ export interface OutboxOptions
 
 export interface Outbox {
   accept: Accept;
-  /** @throws Problem not_found */
-  get(id: string): Promise<StoredPublish>;
-  /** Cancels a message that has not been published. @throws Problem not_found, conflict */
-  cancel(id: string): Promise<void>;
+  /** Undefined for an unknown or cancelled message. */
+  get(id: string): Promise<StoredPublish | undefined>;
+  /** Cancels a message; `too_late`: it has been published, or its publish is in progress. */
+  cancel(id: string): Promise<"cancelled" | "not_found" | "too_late">;
   /**
    * Cancels a message in any state. False if it has been, or may have been, published; a message that waits for a
    * repeated publish is not published again.
@@ -76,7 +76,6 @@ const IDLE_SECONDS = 2;
 /** How long a cancellation waits for the outcome of a message whose publish may be in progress. */
 const CANCEL_MS = 3_000;
 const CANCEL_POLL_MS = 50;
-const RETRY_AFTER = { "retry-after": "1" };
 
 export function createOutbox(options: OutboxOptions): Outbox {
   const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
@@ -93,17 +92,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return now.data.cancelled ? "cancelled" : "ours";
   }
 
-  async function find(id: string): Promise<Job<OutboxJob, Ending>> {
+  async function find(id: string): Promise<Job<OutboxJob, Ending> | undefined> {
     // Other names might be keys that BullMQ uses itself.
     const job = /^(msg|req)_[0-9a-f-]{36}$/.test(id) ? await queue.getJob(id) : undefined;
-    if (!job || job.data.cancelled) throw new Problem("not_found", `there is no stored message ${id}`);
-    return job;
+    return job?.data.cancelled ? undefined : job;
   }
 
   async function accept(message: OutgoingMessage, wishes: AcceptOptions = {}): Promise<StoredPublish> {
     const now = Date.now();
     if (count.estimate() >= maxWaiting && (await count.recent()) >= maxWaiting) {
-      throw new Problem("rate_limited", `${maxWaiting} messages wait to be published`, { headers: RETRY_AFTER });
+      throw new OutboxFullError(`${maxWaiting} messages wait to be published`);
     }
     const data = toJob(message, wishes, now);
     const due = Math.max(0, (data.sendAt ?? now) - now);
@@ -125,13 +123,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (completed > maxKept) await queue.clean(0, completed - maxKept, "completed");
   }
 
-  async function cancel(id: string): Promise<void> {
+  async function cancel(id: string): Promise<"cancelled" | "not_found" | "too_late"> {
     const job = await find(id);
-    if (isFinished(job)) throw tooLate();
+    if (!job) return "not_found";
+    if (isFinished(job)) return "too_late";
     const { data } = job;
-    if (await takeBack(job)) return;
+    if (await takeBack(job)) return "cancelled";
     await job.updateData(data);
-    throw tooLate();
+    return "too_late";
   }
 
   async function withdraw(id: string): Promise<boolean> {
@@ -167,7 +166,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
     async get(id) {
       const job = await find(id);
-      return toStoredPublish(id, job.data, progressOf(job), Date.now());
+      return job && toStoredPublish(id, job.data, progressOf(job), Date.now());
     },
 
     async start() {
@@ -196,10 +195,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
       await queue.close();
     },
   };
-}
-
-function tooLate(): Problem {
-  return new Problem("conflict", "it has been published, or is being published now");
 }
 
 function isFinished(job: Job): boolean {

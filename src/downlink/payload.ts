@@ -1,16 +1,13 @@
 /** Reads the payload of a publish from the JSON of the request. */
-import { fieldProblem } from "../errors.ts";
 
 /** Base64 (RFC 4648 section 4); the URL-safe alphabet is accepted too. Padding is optional, but must be correct. */
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
-/** @throws Problem naming the field if the text is not base64 */
-export function decodeBase64(text: string, path: string): Buffer {
+/** Returns undefined if the text is not base64. */
+export function decodeBase64(text: string): Buffer | undefined {
   const digits = text.replace(/=+$/, "").length;
   const wrongPadding = digits < text.length && text.length % 4 !== 0;
-  if (!BASE64.test(text) || wrongPadding || digits % 4 === 1) {
-    throw fieldProblem("invalid_request", path, "is not base64");
-  }
+  if (!BASE64.test(text) || wrongPadding || digits % 4 === 1) return undefined;
   return Buffer.from(text, "base64");
 }
 

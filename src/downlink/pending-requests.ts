@@ -2,7 +2,6 @@
  * The stored requests that this instance knows: their response topics, the ones without a response, and the time at
  * which each is dropped. The receiver subscribes to the topics, so this part is independent of publishing.
  */
-import { Problem } from "../errors.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import {
   dropAt,
@@ -93,7 +92,7 @@ export class PendingRequests {
    */
   async failed({ id }: { id: string }, { at, error, sent = false }: Omit<Failed, "outcome">): Promise<void> {
     if (!id.startsWith("req_")) return;
-    await this.options.cache.update(id, (current) => failRecord(current, { at, error, sent })).catch(ignoreNotFound);
+    await this.options.cache.update(id, (current) => failRecord(current, { at, error, sent }));
   }
 
   /** Aligned to the clock: all instances drop a topic at the same moment and so agree on the subscriptions. */
@@ -144,15 +143,10 @@ export class PendingRequests {
     for (const { id } of pastKeeping(cache.all(), now)) {
       try {
         await responses.remove(id);
-        await cache.remove(id);
+        if (!(await cache.remove(id))) return; // another instance was faster
       } catch {
-        return; // another instance was faster, or the store is unavailable: the next sweep retries
+        return; // the store is unavailable: the next sweep retries
       }
     }
   }
-}
-
-/** A request that is gone needs no record of its end. */
-export function ignoreNotFound(error: unknown): undefined {
-  if (!(error instanceof Problem && error.code === "not_found")) throw error;
 }

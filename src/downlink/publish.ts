@@ -1,5 +1,5 @@
 /** A downlink message: the input, result and HTTP outcome of a publish. */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
 
 /** A message to publish: a {@link Message} without its time of receipt. */
@@ -37,10 +37,10 @@ export interface PublishOutcome {
 /** MQTT 5 reason code: the message was accepted, but its topic has no subscribers (section 3.4.2.1). */
 export const NO_MATCHING_SUBSCRIBERS = 0x10;
 /** The bridge tries to reach an unavailable broker at least every second. */
-const RETRY_AFTER = { "retry-after": "1" };
+const SOON = { retryAfterSeconds: 1 };
 
-/** Maps the result of a publish to the HTTP response. @throws Problem for every result that is not a success */
-export function outcomeOf(message: OutgoingMessage, result: PublishResult): PublishOutcome {
+/** Maps the result of a publish to the API's response, or refuses: every result but `sent` and `acknowledged`. */
+export function outcomeOf(message: OutgoingMessage, result: PublishResult): PublishOutcome | Refused {
   const { id, topic, qos, retain } = message;
   switch (result.kind) {
     case "sent":
@@ -52,16 +52,19 @@ export function outcomeOf(message: OutgoingMessage, result: PublishResult): Publ
     }
     case "refused":
       // No Retry-After without a reason code: a retry would have the same result.
-      throw new Problem(result.reasonCode === undefined ? "broker_unavailable" : "broker_refused", refusalText(result));
+      return new Refused(
+        result.reasonCode === undefined ? "broker_unavailable" : "broker_refused",
+        refusalText(result),
+      );
     case "unavailable":
-      throw new Problem("broker_unavailable", result.reason, { headers: RETRY_AFTER });
+      return new Refused("broker_unavailable", result.reason, SOON);
     case "timeout":
-      throw new Problem(
+      return new Refused(
         "broker_timeout",
         `no acknowledgement within ${result.afterMs / 1000} s; the message may have been published`,
       );
     case "busy":
-      throw new Problem("rate_limited", "too many publishes wait for their acknowledgement", { headers: RETRY_AFTER });
+      return new Refused("rate_limited", "too many publishes wait for their acknowledgement", SOON);
   }
 }
 

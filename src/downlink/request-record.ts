@@ -1,5 +1,5 @@
 /** The record of a stored request: its possible endings and its state in the API. Pure. */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import { publishTopicError } from "../topic.ts";
 import type { Match } from "./request.ts";
 
@@ -36,21 +36,17 @@ export function failRecord(record: RequestRecord, failed: Failure): RequestRecor
   return isWaiting(record) ? { ...record, failed } : undefined;
 }
 
-/**
- * The record after the request is cancelled; undefined if it already was.
- * @throws Problem conflict if it has ended in a different way
- */
-export function cancelRecord(record: RequestRecord, cancelled: Cancellation): RequestRecord | undefined {
+/** The record after the request is cancelled; undefined if it already was, refused if it has ended differently. */
+export function cancelRecord(record: RequestRecord, cancelled: Cancellation): RequestRecord | Refused | undefined {
   if (record.cancelled) return undefined;
-  requireOpen(record, cancelled.at);
-  return { ...record, cancelled };
+  return checkOpen(record, cancelled.at) ?? { ...record, cancelled };
 }
 
-/** Checks that the request has not ended. @throws Problem conflict */
-export function requireOpen({ respondedAt, failed, expiresAt }: RequestRecord, now: number): void {
-  if (respondedAt !== undefined) throw new Problem("conflict", "the device has responded");
-  if (failed) throw new Problem("conflict", `it has failed: ${failed.error}`);
-  if (now >= expiresAt) throw new Problem("conflict", "it has expired");
+/** Refuses a request that has ended by itself. */
+export function checkOpen({ respondedAt, failed, expiresAt }: RequestRecord, now: number): Refused | undefined {
+  if (respondedAt !== undefined) return new Refused("conflict", "the device has responded");
+  if (failed) return new Refused("conflict", `it has failed: ${failed.error}`);
+  return now >= expiresAt ? new Refused("conflict", "it has expired") : undefined;
 }
 
 /** Why a request that an older version accepted is set aside: its subscription would end the broker session. */

@@ -1,5 +1,5 @@
 /** A prepared request to a device: its message, its response topic, and how its response is matched. */
-import { fieldProblem } from "../errors.ts";
+import { Refused, refuseField } from "../errors.ts";
 import { type Message, newId, type UserProperties, utf8Text } from "../message.ts";
 import { checkedMessage, type MessageInput } from "./messages.ts";
 import type { OutgoingMessage } from "./publish.ts";
@@ -18,7 +18,7 @@ export interface RequestInput extends Omit<MessageInput, "retain" | "sendAt"> {
  */
 export type Match = "topic" | "correlation" | "first" | "either";
 
-export interface Prepared {
+export interface PreparedRequest {
   id: string;
   message: OutgoingMessage;
   responseTopic: string;
@@ -29,7 +29,7 @@ export interface Prepared {
   correlation: string;
 }
 
-export interface PrepareOptions {
+export interface PrepareRequestOptions {
   maxPayloadBytes: number;
   /** The broker's protocol version; undefined before the first connection. */
   protocol: "5" | "3.1.1" | undefined;
@@ -39,12 +39,16 @@ export interface PrepareOptions {
 
 export const PLACEHOLDER = "{requestId}";
 
-/** @throws Problem */
-export function prepareRequest(input: RequestInput, rawJson: string, options: PrepareOptions): Prepared {
+export function prepareRequest(
+  input: RequestInput,
+  rawJson: string,
+  options: PrepareRequestOptions,
+): PreparedRequest | Refused {
   const id = newId("req");
   const fill = (text: string) => text.replaceAll(PLACEHOLDER, id);
   const template = input.responseTopic ?? options.responseTopic;
   const match = matchOf(input.match, template, options.protocol);
+  if (match instanceof Refused) return match;
   const responseTopic = fill(template);
   const { payload } = input;
   const filled: MessageInput = {
@@ -55,6 +59,7 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
   };
   // In JSON text, a placeholder in braces can occur only within strings.
   const message = checkedMessage(filled, fill(rawJson), options.maxPayloadBytes);
+  if (message instanceof Refused) return message;
   message.id = id;
   message.correlationData ??= Buffer.from(id);
   return {
@@ -67,16 +72,20 @@ export function prepareRequest(input: RequestInput, rawJson: string, options: Pr
   };
 }
 
-function matchOf(wanted: RequestInput["match"], template: string, protocol: PrepareOptions["protocol"]): Match {
+function matchOf(
+  wanted: RequestInput["match"],
+  template: string,
+  protocol: PrepareRequestOptions["protocol"],
+): Match | Refused {
   const own = template.includes(PLACEHOLDER);
   if (own && template.split("/")[0]!.includes(PLACEHOLDER)) {
-    throw fieldProblem("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
+    return refuseField("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
   }
   if (wanted === "topic" && !own) {
-    throw fieldProblem("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
+    return refuseField("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
   }
   if (wanted === "correlation" && protocol === "3.1.1") {
-    throw fieldProblem("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
+    return refuseField("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
   }
   if (wanted) return wanted;
   if (own) return "topic";
@@ -92,7 +101,7 @@ function filterOf(template: string): string {
 
 /** Whether a message on the request's response topic is its response. */
 export function isResponseTo(
-  { match, correlation }: Pick<Prepared, "match" | "correlation">,
+  { match, correlation }: Pick<PreparedRequest, "match" | "correlation">,
   message: Message,
 ): boolean {
   if (match === "topic" || match === "first") return true;
@@ -102,7 +111,7 @@ export function isResponseTo(
 }
 
 /** Finds the request that a message responds to; `first` requests match only if no other request does. */
-export function findRequest<R extends Pick<Prepared, "match" | "correlation">>(
+export function findRequest<R extends Pick<PreparedRequest, "match" | "correlation">>(
   waiting: readonly R[],
   message: Message,
 ): R | undefined {

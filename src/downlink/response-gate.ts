@@ -1,5 +1,5 @@
 /** Outbox gate of requests: before the publish, the subscription for the response must be active. */
-import { type Gate, ShutForGood } from "./stored-publish.ts";
+import { type PublishGate, ShutForGood } from "./stored-publish.ts";
 
 /** Name of the gate in stored messages. */
 export const RESPONSES_GATE = "answers";
@@ -22,7 +22,7 @@ export interface ResponseGateOptions {
   };
 }
 
-export function createResponseGate({ requests, subscriptions }: ResponseGateOptions): Gate {
+export function createResponseGate({ requests, subscriptions }: ResponseGateOptions): PublishGate {
   return async ({ id }) => {
     // The subscriptions follow this instance's record cache, and another instance may have accepted the request.
     await requests.ensureCached(id);

@@ -1,5 +1,6 @@
 /** `GET /v1/topics?filter=`: lists the topics that hold a retained message, in pages. */
-import { fieldProblem } from "../errors.ts";
+import { Refused, refuseField } from "../errors.ts";
+import { decodeCursor, encodeCursor, refuseCursor } from "../lib/cursor.ts";
 import { topicFilterError } from "../topic.ts";
 import { etagOf, type FindRetained, type ReadSeveral, type RetainedMessage } from "./retained.ts";
 
@@ -18,9 +19,9 @@ export interface RetainedPage {
   truncated: boolean;
 }
 
-interface Ports {
-  /** Throws a Problem if the caller may not read everything that the filter matches. */
-  check(filter: string, path: string): void;
+interface RetainedListPorts {
+  /** Refuses a filter if the caller may not read everything that it matches. */
+  check(filter: string, path: string): Refused | undefined;
   findRetained: FindRetained;
   readSeveral: ReadSeveral;
 }
@@ -28,16 +29,16 @@ interface Ports {
 /**
  * Returns the topics in JavaScript string order; the cursor is the last topic of the page. Only the messages on the
  * page are read, so their `etag` equals that of the topic itself.
- * @throws Problem
  */
 export async function listRetained(
   { filter, limit, after }: { filter: string; limit: number; after?: string },
-  { check, findRetained, readSeveral }: Ports,
-): Promise<RetainedPage> {
+  { check, findRetained, readSeveral }: RetainedListPorts,
+): Promise<RetainedPage | Refused> {
   const wrong = topicFilterError(filter);
-  if (wrong) throw fieldProblem("invalid_topic_filter", "query.filter", wrong);
-  check(filter, "query.filter");
-  const from = after === undefined ? "" : decodeCursor(after);
+  const refused = wrong ? refuseField("invalid_topic_filter", "query.filter", wrong) : check(filter, "query.filter");
+  if (refused) return refused;
+  const from = after === undefined ? "" : topicOf(after);
+  if (from instanceof Refused) return from;
   const { topics, truncated } = await findRetained(filter);
   const rest = topics.filter((topic) => topic > from).sort();
   const page = rest.slice(0, limit);
@@ -53,14 +54,8 @@ function summaryOf(message: RetainedMessage): RetainedTopic {
   return { topic, qos, payloadSize: payload.length, ...known, etag: etagOf(message) };
 }
 
-function encodeCursor(topic: string): string {
-  return Buffer.from(topic).toString("base64url");
-}
-
-function decodeCursor(cursor: string): string {
-  const topic = Buffer.from(cursor, "base64url").toString();
+function topicOf(cursor: string): string | Refused {
+  const topic = decodeCursor(cursor);
   // The cursor is only compared, and a device may have published to a topic that the bridge would refuse.
-  if (encodeCursor(topic) !== cursor || /^$|[+#\0]/.test(topic))
-    throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
-  return topic;
+  return topic === undefined || /^$|[+#\0]/.test(topic) ? refuseCursor() : topic;
 }

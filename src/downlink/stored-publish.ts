@@ -11,8 +11,13 @@ export interface AcceptOptions {
   before?: string;
 }
 
-/** Makes a message durable; it is published once the broker is connected. @throws Problem if too many wait */
+/** Makes a message durable; it is published once the broker is connected. @throws OutboxFullError */
 export type Accept = (message: OutgoingMessage, options?: AcceptOptions) => Promise<StoredPublish>;
+
+/** Too many messages wait to be published. */
+export class OutboxFullError extends Error {
+  override name = "OutboxFullError";
+}
 
 /** Thrown by a gate that will never open: the message is `failed` at once, so that it holds up no other. */
 export class ShutForGood extends Error {}
@@ -22,7 +27,7 @@ export class ShutForGood extends Error {}
  * again some seconds later, and meanwhile no other message overtakes; after a dozen rejections, or at once if it
  * rejects with {@link ShutForGood}, the message is `failed` with its error.
  */
-export type Gate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
+export type PublishGate = (message: OutgoingMessage, signal: AbortSignal) => Promise<void>;
 
 /** State of a message in the outbox, as returned by the API. Times are RFC 3339. */
 export interface StoredPublish {

@@ -1,5 +1,5 @@
 /** `/v1/topics/{topic}`: a topic as a resource; its body is the payload. */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
 import { topicNameError } from "../topic.ts";
 import { checkPayloadSize, checkString, checkTopic } from "./messages.ts";
@@ -15,7 +15,7 @@ export interface TopicPublish {
   expirySeconds?: number | undefined;
 }
 
-interface Ports {
+interface TopicPublishPorts {
   publish: Publish;
   maxPayloadBytes: number;
 }
@@ -23,13 +23,16 @@ interface Ports {
 /** POST publishes the body, PUT publishes it retained, DELETE publishes the empty retained message that clears it. */
 export async function publishToTopic(
   request: TopicPublish,
-  { publish, maxPayloadBytes }: Ports,
-): Promise<PublishOutcome> {
+  { publish, maxPayloadBytes }: TopicPublishPorts,
+): Promise<PublishOutcome | Refused> {
   const { topic, body, contentType, qos, retain, expirySeconds } = request;
-  checkTopic(topic, "topic");
-  checkPayloadSize(body, maxPayloadBytes, "body");
+  const refused =
+    checkTopic(topic, "topic") ??
+    checkPayloadSize(body, maxPayloadBytes, "body") ??
+    (contentType === undefined ? undefined : checkString(contentType, "content-type"));
+  if (refused) return refused;
   const message: OutgoingMessage = { id: newId("msg"), topic, payload: body, qos, retain };
-  if (contentType !== undefined) message.contentType = checkString(contentType, "content-type");
+  if (contentType !== undefined) message.contentType = contentType;
   if (expirySeconds !== undefined) message.expirySeconds = expirySeconds;
   return outcomeOf(message, await publish(message));
 }
@@ -43,16 +46,16 @@ export interface RetainedReply {
 /**
  * Returns the retained message as an HTTP response.
  * @param ifNoneMatch the `If-None-Match` header
- * @throws Problem no_retained_message
  */
 export async function getRetained(
   topic: string,
   ifNoneMatch: string | undefined,
   read: ReadRetained,
-): Promise<RetainedReply> {
-  checkTopic(topic, "topic", topicNameError);
+): Promise<RetainedReply | Refused> {
+  const refused = checkTopic(topic, "topic", topicNameError);
+  if (refused) return refused;
   const message = await read(topic);
-  if (!message) throw new Problem("no_retained_message", `the topic ${topic} holds no retained message`);
+  if (!message) return new Refused("no_retained_message", `the topic ${topic} holds no retained message`);
   const { payload, contentType, qos, userProperties } = message;
   const etag = etagOf(message);
   if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag))

@@ -7,14 +7,15 @@ import Fastify, {
   LogController,
 } from "fastify";
 import { fieldProblem, Problem } from "../errors.ts";
-import { type Caller, rateHeaders, requireRate } from "../keys/caller.ts";
+import type { Caller } from "../keys/caller.ts";
 import { type Authenticate, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
-import type { ExpiringKeys } from "./idempotency.ts";
+import type { IdempotencyKeys } from "./idempotency.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
+import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
@@ -26,7 +27,7 @@ export interface AppOptions {
   authenticate: Authenticate;
   /** Maximum payload size; also the limit of raw bodies. */
   maxPayloadBytes: number;
-  expiringKeys: ExpiringKeys;
+  expiringKeys: IdempotencyKeys;
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */

@@ -3,31 +3,27 @@ import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from 
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { fieldProblem, Problem } from "../errors.ts";
+import type { ExpiringKeys } from "../store/store.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Set while this request holds its idempotency key. */
-    idempotency: Turn | null;
+    idempotency: HeldKey | null;
     /** Set if the body is newline-delimited JSON: each line has its own idempotency key. */
     onceALine: OnceALine | null;
   }
 }
 
-/** Expiring keys; see the store's `ExpiringKeys`. */
-export interface ExpiringKeys {
-  /** Stores the value if the key is free and returns undefined; otherwise returns the existing value. */
-  setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
-  put(key: string, value: string, ttlSeconds: number): Promise<void>;
-  release(key: string): Promise<void>;
-}
+/** The part of the store's expiring keys that this file needs. */
+export type IdempotencyKeys = Pick<ExpiringKeys, "setIfAbsent" | "put" | "release">;
 
 /** Value of an expiring key: the keyed digest of the request's body and, once available, the encrypted response. */
-interface Entry {
+interface KeyEntry {
   body: string;
   answer?: string;
 }
 
-interface StoredResponse {
+interface KeptResponse {
   status: number;
   contentType?: string | undefined;
   location?: string | undefined;
@@ -35,7 +31,7 @@ interface StoredResponse {
 }
 
 /** The expiring key that a request holds, and the secret that encrypts its response. */
-interface Turn {
+interface HeldKey {
   claim: string;
   body: string;
   secret: Buffer;
@@ -67,7 +63,7 @@ const RUNNING_SECONDS = 90;
  * derived from the caller's API key and therefore never in the store: read access to the store reveals no API key. The
  * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
  */
-export function idempotencyHooks(claims: ExpiringKeys) {
+export function idempotencyHooks(claims: IdempotencyKeys) {
   return {
     preHandler(request, reply, done) {
       const key = request.headers["idempotency-key"];
@@ -99,17 +95,17 @@ function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string):
 }
 
 async function begin(
-  claims: ExpiringKeys,
+  claims: IdempotencyKeys,
   request: FastifyRequest,
   scope: unknown[],
-): Promise<StoredResponse | undefined> {
+): Promise<KeptResponse | undefined> {
   const begun = await take(claims, scope, bodyDigest(request));
   if ("payload" in begun) return begun;
   request.idempotency = begun;
   return undefined;
 }
 
-function onceALine(claims: ExpiringKeys, scope: unknown[]): OnceALine {
+function onceALine(claims: IdempotencyKeys, scope: unknown[]): OnceALine {
   return async (index, text, work) => {
     if (index >= MAX_KEYED_LINES) {
       const message = `with an Idempotency-Key a stream may have ${MAX_KEYED_LINES} lines`;
@@ -126,7 +122,7 @@ function onceALine(claims: ExpiringKeys, scope: unknown[]): OnceALine {
 }
 
 /** Takes the idempotency key, or returns the existing response. @throws Problem */
-async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Promise<Turn | StoredResponse> {
+async function take(claims: IdempotencyKeys, scope: unknown[], digest: string): Promise<HeldKey | KeptResponse> {
   const text = JSON.stringify(scope);
   const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
     .update(digest)
@@ -134,13 +130,13 @@ async function take(claims: ExpiringKeys, scope: unknown[], digest: string): Pro
   const claim = `idempotency-${hash("sha256", text)}`;
   const secret = hash("sha256", `answer ${text}`, "buffer");
   const found = await claims
-    .setIfAbsent(claim, JSON.stringify({ body } satisfies Entry), RUNNING_SECONDS)
+    .setIfAbsent(claim, JSON.stringify({ body } satisfies KeyEntry), RUNNING_SECONDS)
     .catch((cause) => {
       const headers = { "retry-after": "1" };
       throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
     });
   if (found === undefined) return { claim, body, secret };
-  const entry: Entry = JSON.parse(found);
+  const entry: KeyEntry = JSON.parse(found);
   // Keys written by earlier bridges, which last a day, hold the digest unkeyed.
   if (entry.body !== body && entry.body !== digest) {
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
@@ -156,14 +152,14 @@ const CIPHER = "aes-256-gcm";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-function seal(answer: StoredResponse, secret: Buffer): string {
+function seal(answer: KeptResponse, secret: Buffer): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv(CIPHER, secret, iv);
   const text = Buffer.concat([cipher.update(JSON.stringify(answer)), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64");
 }
 
-function unseal(sealed: string, secret: Buffer): StoredResponse {
+function unseal(sealed: string, secret: Buffer): KeptResponse {
   const bytes = Buffer.from(sealed, "base64");
   const text = bytes.subarray(IV_BYTES + TAG_BYTES);
   const cipher = createDecipheriv(CIPHER, secret, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
@@ -178,7 +174,12 @@ function bodyDigest(request: FastifyRequest): string {
   return hash("sha256", Buffer.concat([contentType, request.body]));
 }
 
-function finish(claims: ExpiringKeys, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
+function finish(
+  claims: IdempotencyKeys,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<void> {
   return keep(claims, request.idempotency!, {
     status: reply.statusCode,
     contentType: headerOf(reply, "content-type"),
@@ -188,9 +189,9 @@ function finish(claims: ExpiringKeys, request: FastifyRequest, reply: FastifyRep
 }
 
 /** Stores the response, unless a retry may succeed: 5xx and 429 release the key. */
-function keep(claims: ExpiringKeys, { claim, body, secret }: Turn, answer: StoredResponse): Promise<void> {
+function keep(claims: IdempotencyKeys, { claim, body, secret }: HeldKey, answer: KeptResponse): Promise<void> {
   if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
-  const entry: Entry = { body, answer: seal(answer, secret) };
+  const entry: KeyEntry = { body, answer: seal(answer, secret) };
   return claims.put(claim, JSON.stringify(entry), KEPT_SECONDS);
 }
 
@@ -199,7 +200,7 @@ function headerOf(reply: FastifyReply, name: string): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-function replay(reply: FastifyReply, { status, contentType, location, payload }: StoredResponse): void {
+function replay(reply: FastifyReply, { status, contentType, location, payload }: KeptResponse): void {
   reply.code(status).header("idempotent-replayed", "true");
   if (contentType !== undefined) reply.header("content-type", contentType);
   if (location !== undefined) reply.header("location", location);

@@ -15,7 +15,7 @@ import {
   successStatus,
   withOperations,
 } from "./document.ts";
-import { type ExpiringKeys, idempotencyHooks } from "./idempotency.ts";
+import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
 import { schemaCheck, schemaCompiler } from "./validation.ts";
 
 declare module "fastify" {
@@ -38,7 +38,7 @@ export interface RoutesOptions {
   openapi: OpenApi;
   /** Operations without a handler are not served. */
   handlers: Partial<Handlers>;
-  expiringKeys: ExpiringKeys;
+  expiringKeys: IdempotencyKeys;
   maxPayloadBytes: number;
 }
 

@@ -1,5 +1,5 @@
 /** Caller of the API: its permissions and its rate limit. */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 
 export const SCOPES = ["publish", "read", "webhooks", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -40,57 +40,29 @@ export const ROOT: Caller = {
 };
 
 /**
+ * Refuses a topic name that the caller may not publish to.
  * @param path the field that holds the topic, as in `messages[1].topic`
- * @throws Problem forbidden_topic
  */
-export function requirePublish(caller: Caller, topic: string, path: string): void {
-  if (!caller.mayPublish(topic)) throw forbiddenTopic(`the key may not publish to ${topic}`, path);
+export function checkPublish(caller: Caller, topic: string, path: string): Refused | undefined {
+  return caller.mayPublish(topic) ? undefined : forbidden(`the key may not publish to ${topic}`, path);
 }
 
 /**
- * @param filter a topic filter, or a topic name
+ * Refuses a topic filter, or a topic name, that the caller may not publish to as a whole.
  * @param path the field that holds the filter
- * @throws Problem forbidden_topic
  */
-export function requirePublishAll(caller: Caller, filter: string, path: string): void {
-  if (!caller.mayPublishAll(filter)) throw forbiddenTopic(`the key may not publish to ${filter}`, path);
+export function checkPublishAll(caller: Caller, filter: string, path: string): Refused | undefined {
+  return caller.mayPublishAll(filter) ? undefined : forbidden(`the key may not publish to ${filter}`, path);
 }
 
 /**
- * @param filter a topic filter, or a topic name
+ * Refuses a topic filter, or a topic name, that the caller may not read as a whole.
  * @param path the field that holds the filter, as in `topics[0]`
- * @throws Problem forbidden_topic
  */
-export function requireRead(caller: Caller, filter: string, path: string): void {
-  if (!caller.mayRead(filter)) throw forbiddenTopic(`the key may not read ${filter}`, path);
+export function checkRead(caller: Caller, filter: string, path: string): Refused | undefined {
+  return caller.mayRead(filter) ? undefined : forbidden(`the key may not read ${filter}`, path);
 }
 
-function forbiddenTopic(message: string, path: string): Problem {
-  return new Problem("forbidden_topic", message, { errors: [{ path, message }] });
-}
-
-/**
- * Counts `count` requests against the rate limit. More requests than the limit are never allowed.
- * @returns the remaining allowance, undefined without a rate limit
- * @throws Problem rate_limited
- */
-export function requireRate(caller: Caller, count: number): Allowance | undefined {
-  const allowance = caller.take(count);
-  if (!allowance || allowance.allowed) return allowance;
-  const { limit, remaining, resetSeconds } = allowance;
-  const detail =
-    count > limit
-      ? `${count} at once are more than the key's limit of ${limit}`
-      : `the key may send ${limit} at once, of which ${remaining} are left; try again in ${resetSeconds} s`;
-  const headers = { ...rateHeaders(allowance), "retry-after": String(resetSeconds) };
-  throw new Problem("rate_limited", detail, { headers });
-}
-
-/** Returns the RateLimit headers of draft-ietf-httpapi-ratelimit-headers-06. */
-export function rateHeaders({ limit, remaining, resetSeconds }: Allowance): Record<string, string> {
-  return {
-    "ratelimit-limit": String(limit),
-    "ratelimit-remaining": String(remaining),
-    "ratelimit-reset": String(resetSeconds),
-  };
+function forbidden(message: string, path: string): Refused {
+  return new Refused("forbidden_topic", message, { errors: [{ path, message }] });
 }

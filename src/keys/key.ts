@@ -1,6 +1,6 @@
 /** API key: its record in the store and the rules for creating one. */
 import { hash, randomBytes } from "node:crypto";
-import { type FieldError, fieldProblem, Problem } from "../errors.ts";
+import { type FieldError, type Refused, refuseField, refuseFields } from "../errors.ts";
 import { parseDateTime } from "../lib/date-time.ts";
 import { newId } from "../message.ts";
 import { topicFilterError } from "../topic.ts";
@@ -57,13 +57,16 @@ export function digestOf(key: string): string {
  * Creates a key: its record and its text, which cannot be derived from the record.
  * @param input validated against the OpenAPI schema
  * @param now milliseconds since the epoch
- * @throws Problem that names the invalid field
  */
-export function createKey(input: KeyInput, now: number): { record: KeyRecord; key: string } {
+export function createKey(input: KeyInput, now: number): { record: KeyRecord; key: string } | Refused {
   const { name, scopes, publish = [], read = [], rateLimit = null, expiresAt } = input;
-  checkName(name, [...publish, ...read]);
   const filters = { publish: filtersFor(name, publish), read: filtersFor(name, read) };
-  checkFilters(filters);
+  const end = expiresAt === undefined ? undefined : parseDateTime(expiresAt);
+  const refused =
+    checkName(name, [...publish, ...read]) ??
+    refuseFields(filterErrors(filters), "invalid_topic_filter") ??
+    (expiresAt === undefined ? undefined : checkEnd(end, now));
+  if (refused) return refused;
   const key = PREFIX + randomBytes(RANDOM_BYTES).toString("base64url");
   const record: KeyRecord = {
     id: newId("key"),
@@ -73,7 +76,7 @@ export function createKey(input: KeyInput, now: number): { record: KeyRecord; ke
     publish: [...new Set(filters.publish)],
     read: [...new Set(filters.read)],
     rateLimit,
-    expiresAt: expiresAt === undefined ? null : endOf(expiresAt, now),
+    expiresAt: end === undefined ? null : new Date(end).toISOString(),
     createdAt: new Date(now).toISOString(),
     lastUsedAt: null,
   };
@@ -81,33 +84,28 @@ export function createKey(input: KeyInput, now: number): { record: KeyRecord; ke
 }
 
 /** Checks that a name inserted into a filter stays within its topic level. */
-function checkName(name: string, filters: string[]): void {
-  if (!name.isWellFormed()) throw fieldProblem("invalid_request", "name", "must be well-formed Unicode");
-  if (/[/+#\0]/.test(name) && filters.some((filter) => filter.includes(KEY_NAME))) {
-    const message = `must not contain /, +, # or the null character, because ${KEY_NAME} stands in a filter`;
-    throw fieldProblem("invalid_request", "name", message);
-  }
+function checkName(name: string, filters: string[]): Refused | undefined {
+  if (!name.isWellFormed()) return refuseField("invalid_request", "name", "must be well-formed Unicode");
+  if (!/[/+#\0]/.test(name) || !filters.some((filter) => filter.includes(KEY_NAME))) return undefined;
+  const message = `must not contain /, +, # or the null character, because ${KEY_NAME} stands in a filter`;
+  return refuseField("invalid_request", "name", message);
 }
 
 function filtersFor(name: string, filters: string[]): string[] {
   return filters.map((filter) => filter.replaceAll(KEY_NAME, () => name));
 }
 
-function checkFilters(filters: { publish: string[]; read: string[] }): void {
-  const errors: FieldError[] = Object.entries(filters).flatMap(([field, all]) =>
+function filterErrors(filters: { publish: string[]; read: string[] }): FieldError[] {
+  return Object.entries(filters).flatMap(([field, all]) =>
     all.flatMap((filter, i) => {
       const message = topicFilterError(filter);
       return message === undefined ? [] : [{ path: `${field}[${i}]`, message }];
     }),
   );
-  if (errors.length === 0) return;
-  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  throw new Problem("invalid_topic_filter", detail, { errors });
 }
 
-function endOf(expiresAt: string, now: number): string {
-  const at = parseDateTime(expiresAt);
-  if (at === undefined) throw fieldProblem("invalid_request", "expiresAt", "must be an RFC 3339 date-time");
-  if (at <= now) throw fieldProblem("invalid_request", "expiresAt", "must be in the future");
-  return new Date(at).toISOString();
+/** @param at milliseconds since the epoch; undefined for an invalid date-time */
+function checkEnd(at: number | undefined, now: number): Refused | undefined {
+  if (at === undefined) return refuseField("invalid_request", "expiresAt", "must be an RFC 3339 date-time");
+  return at <= now ? refuseField("invalid_request", "expiresAt", "must be in the future") : undefined;
 }

@@ -1,6 +1,7 @@
 /** API keys other than the first one: creates, lists and removes them, and authenticates requests. */
 
-import { Problem } from "../errors.ts";
+import { LRUCache } from "lru-cache";
+import { Refused } from "../errors.ts";
 import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
 import type { RecordCache } from "../store/record-cache.ts";
 import { covers, matcher } from "../topic.ts";
@@ -32,9 +33,9 @@ export class Keys {
   readonly #byId = new Map<string, KeyCaller>();
   readonly #byDigest = new Map<string, KeyCaller>();
   /** Digests of recently used valid keys, so that a busy key is not hashed at every request; at most MAX_RECENT. */
-  readonly #recent = new Map<string, string>();
+  readonly #recent = new LRUCache<string, string>({ max: MAX_RECENT });
   /** Keys removed here: a record read before the removal and cached after it must not admit the key again. */
-  readonly #removed = new Set<string>();
+  readonly #removed = new LRUCache<string, true>({ max: REMEMBERED });
 
   /** Follows the record cache; must be constructed before the record cache starts. */
   constructor({ cache: view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
@@ -58,37 +59,36 @@ export class Keys {
       this.#recent.delete(bearer); // the key was removed
       return undefined;
     }
-    if (known === undefined) this.#remember(bearer, digest);
+    if (known === undefined) this.#recent.set(bearer, digest);
     const now = this.#now();
     if (now >= caller.expiresAt) return undefined;
     if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
     return caller;
   }
 
-  #remember(bearer: string, digest: string): void {
-    if (this.#recent.size >= MAX_RECENT) this.#recent.clear();
-    this.#recent.set(bearer, digest);
-  }
-
-  /** Creates a key; the result is the only one that contains the key's text. @throws Problem */
-  async create(input: KeyInput): Promise<KeyCache & { key: string }> {
-    if (this.#cache.size >= MAX_KEYS) throw new Problem("too_many_keys", `there may be ${MAX_KEYS} keys`);
-    const { record, key } = createKey(input, this.#now());
+  /** Creates a key; the result is the only one that contains the key's text. */
+  async create(input: KeyInput): Promise<(KeyCache & { key: string }) | Refused> {
+    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `there may be ${MAX_KEYS} keys`);
+    const created = createKey(input, this.#now());
+    if (created instanceof Refused) return created;
+    const { record, key } = created;
     await this.#cache.create(record.id, record);
     return { ...shown(record), key };
   }
 
-  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache>> {
-    const found = await this.#cache.list({ limit: limit + 1, ...afterOf(after, "key") });
+  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache> | Refused> {
+    const from = afterOf(after, "key");
+    if (from instanceof Refused) return from;
+    const found = await this.#cache.list({ limit: limit + 1, ...from });
     return pageOf(found.map(shown), limit);
   }
 
-  /** @throws Problem not_found */
-  async remove(id: string): Promise<void> {
-    await this.#cache.remove(id);
-    this.#removed.add(id);
-    if (this.#removed.size > REMEMBERED) this.#removed.delete(this.#removed.values().next().value!);
+  /** Returns false when the key does not exist. */
+  async remove(id: string): Promise<boolean> {
+    if (!(await this.#cache.remove(id))) return false;
+    this.#removed.set(id, true);
     this.#follow(id);
+    return true;
   }
 
   #follow(id: string): void {

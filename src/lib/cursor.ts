@@ -1,5 +1,5 @@
-/** Pages of lists sorted by id; the cursor is the encoded last id, opaque to clients. */
-import { fieldProblem } from "../errors.ts";
+/** Pages of lists. A cursor is the encoded position after which the next page begins, opaque to clients. */
+import { type Refused, refuseField } from "../errors.ts";
 import type { IdPrefix } from "../message.ts";
 
 export interface Page<T> {
@@ -7,19 +7,36 @@ export interface Page<T> {
   nextCursor: string | null;
 }
 
-/** Builds a page. @param found up to `limit` + 1 items: one more than `limit` when another page follows */
+/** Encodes a position. */
+export function encodeCursor(position: string): string {
+  return Buffer.from(position).toString("base64url");
+}
+
+/** Returns the position in a cursor; undefined for a text that {@link encodeCursor} does not write. */
+export function decodeCursor(cursor: string): string | undefined {
+  const position = Buffer.from(cursor, "base64url").toString();
+  // Decoding skips other characters and replaces invalid UTF-8.
+  return encodeCursor(position) === cursor ? position : undefined;
+}
+
+/** Refuses a cursor of another list, or a broken one. */
+export function refuseCursor(): Refused {
+  return refuseField("invalid_request", "query.after", "is not a cursor of this list");
+}
+
+/**
+ * Builds a page of a list sorted by id; the cursor is the last id.
+ * @param found up to `limit` + 1 items: one more than `limit` when another page follows
+ */
 export function pageOf<T extends { id: string }>(found: T[], limit: number): Page<T> {
   const items = found.slice(0, limit);
   const last = items.at(-1);
-  return { items, nextCursor: found.length > limit && last ? Buffer.from(last.id).toString("base64url") : null };
+  return { items, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
 }
 
-/** Returns the id in a cursor; no id for the first page. @throws Problem */
-export function afterOf(cursor: string | undefined, prefix: IdPrefix): { after?: string } {
+/** Returns the id in a cursor of a list sorted by id; no id for the first page. */
+export function afterOf(cursor: string | undefined, prefix: IdPrefix): { after?: string } | Refused {
   if (cursor === undefined) return {};
-  const id = Buffer.from(cursor, "base64url").toString();
-  if (!new RegExp(`^${prefix}_[0-9a-f-]{36}$`).test(id)) {
-    throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
-  }
-  return { after: id };
+  const id = decodeCursor(cursor);
+  return id !== undefined && new RegExp(`^${prefix}_[0-9a-f-]{36}$`).test(id) ? { after: id } : refuseCursor();
 }

@@ -5,7 +5,7 @@
  * However many listeners use the same filters, the broker has one subscription per filter; and however filters overlap,
  * a listener gets each message once. {@link Subscriptions} ensures both, as it does for webhooks.
  */
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Message, QoS } from "../message.ts";
 import { type ReceivedPacket, routedCopy, toMessage } from "../uplink/receive/intake.ts";
 import type { Refusal, Session, SessionCallbacks } from "../uplink/receive/session.ts";
@@ -75,12 +75,12 @@ export class LiveSubscriptions<S extends LiveSession> {
   /**
    * Resolves once the broker has granted every filter: messages published from then on arrive. Retained messages are
    * not replayed.
-   * @throws Problem broker_unavailable, broker_refused, rate_limited
    */
-  async listen(topics: string[], onMessage: OnMessage): Promise<Listening> {
+  async listen(topics: string[], onMessage: OnMessage): Promise<Listening | Refused> {
     const outage = this.options.outage();
-    if (outage !== undefined) throw unavailable(outage);
+    if (outage !== undefined) return unavailable(outage);
     const channel = this.#channelOf([...new Set(topics)].sort());
+    if (channel instanceof Refused) return channel;
     const listener = { onMessage };
     channel.listeners.add(listener);
     const close = () => {
@@ -89,25 +89,26 @@ export class LiveSubscriptions<S extends LiveSession> {
     try {
       this.#started ??= this.#subscriptions.start();
       await this.#started;
-      if (!(await this.#subscriptions.untilInStep(GRANT_MS))) throw unavailable("the broker did not grant it in time");
-      this.#refuseRefused(channel.topics);
+      const isGranted = await this.#subscriptions.untilInStep(GRANT_MS);
+      const refused = isGranted ? this.#refusedBy(channel.topics) : unavailable("the broker did not grant it in time");
+      if (refused) close();
+      return refused ?? { close };
     } catch (error) {
       close();
       throw error;
     }
-    return { close };
   }
 
   async close(): Promise<void> {
     await this.#subscriptions.stop();
   }
 
-  #channelOf(topics: string[]): Channel {
+  #channelOf(topics: string[]): Channel | Refused {
     const key = JSON.stringify(topics);
     const known = this.#channels.get(key);
     if (known) return known;
     if (this.#channels.size >= MAX_CHANNELS) {
-      throw new Problem("rate_limited", "too many different filters are listened to", { headers: RETRY_AFTER });
+      return new Refused("rate_limited", "too many different filters are listened to", SOON);
     }
     const channel: Channel = {
       id: `channel-${++this.#lastId}`,
@@ -127,11 +128,13 @@ export class LiveSubscriptions<S extends LiveSession> {
     this.#subscriptions.refresh();
   }
 
-  #refuseRefused(topics: string[]): void {
+  /** Refuses filters whose subscription the broker refused. */
+  #refusedBy(topics: string[]): Refused | undefined {
     for (const { status } of this.#subscriptions.sessions) {
       const refused = status.refused.find(({ filter }) => topics.includes(filter));
-      if (refused) throw new Problem("broker_refused", `${refused.filter}: ${refused.reason}`);
+      if (refused) return new Refused("broker_refused", `${refused.filter}: ${refused.reason}`);
     }
+    return undefined;
   }
 
   #receive(packet: ReceivedPacket, session: number): void {
@@ -144,10 +147,10 @@ export class LiveSubscriptions<S extends LiveSession> {
   }
 }
 
-const RETRY_AFTER = { "retry-after": "1" };
+const SOON = { retryAfterSeconds: 1 };
 
-function unavailable(reason: string): Problem {
-  return new Problem("broker_unavailable", reason, { headers: RETRY_AFTER });
+function unavailable(reason: string): Refused {
+  return new Refused("broker_unavailable", reason, SOON);
 }
 
 /** Assignments in memory: these sessions end with the connection, so their assignments end with the process. */

@@ -1,12 +1,12 @@
 /** `GET /v1/stream`: messages as Server-Sent Events (WHATWG HTML section 9.2), one CloudEvent per message. */
 import type { Writable } from "node:stream";
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { eventJson } from "../uplink/request/cloudevent.ts";
 import type { Listening, OnMessage } from "./live-subscriptions.ts";
 
 export interface StreamsOptions {
-  listen(topics: string[], onMessage: OnMessage): Promise<Listening>;
+  listen(topics: string[], onMessage: OnMessage): Promise<Listening | Refused>;
   eventSource: string;
   /** Called when a client read too slowly and was disconnected. */
   onDropped(): void;
@@ -48,12 +48,10 @@ export class Streams {
   /**
    * Resolves once the broker has granted the filters and the stream has started.
    * @param start called after the grant, when no refusal is possible any more; returns the sink, with its head written
-   * @throws Problem broker_unavailable, broker_refused, rate_limited
    */
-  async open(topics: string[], start: () => Sink, isAllowed: () => boolean): Promise<void> {
+  async open(topics: string[], start: () => Sink, isAllowed: () => boolean): Promise<Refused | undefined> {
     if (this.#open.size + this.#opening >= MAX_STREAMS) {
-      const headers = { "retry-after": "10" };
-      throw new Problem("rate_limited", `${MAX_STREAMS} streams are open`, { headers });
+      return new Refused("rate_limited", `${MAX_STREAMS} streams are open`, { retryAfterSeconds: 10 });
     }
     let stream: Stream | undefined;
     this.#opening++;
@@ -62,6 +60,7 @@ export class Streams {
         if (stream) this.#write(stream, this.#eventOf(message));
       })
       .finally(() => this.#opening--);
+    if (listening instanceof Refused) return listening;
     const leave = () => {
       this.#open.delete(opened);
       listening.close();
@@ -72,6 +71,7 @@ export class Streams {
     opened.sink.once("close", leave);
     if (opened.sink.destroyed) leave();
     else this.#write(opened, CONNECTED);
+    return undefined;
   }
 
   /** Ends every stream. */

@@ -1,20 +1,21 @@
 /** `POST /v1/requests`, synchronous: publishes, waits for the device's response and returns it. Nothing is stored. */
 
 import { outcomeOf, type Publish } from "../downlink/publish.ts";
-import { findRequest, type Prepared, responseJson } from "../downlink/request.ts";
-import { Problem } from "../errors.ts";
+import { findRequest, type PreparedRequest, responseJson } from "../downlink/request.ts";
+import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
+import type { Listening } from "./live-subscriptions.ts";
 
 export interface SyncRequestsOptions {
   publish: Publish;
-  /** Resolves once the broker has granted the filter. @throws Problem */
-  listen(topics: string[], onMessage: (message: Message) => void): Promise<{ close(): void }>;
+  /** Resolves once the broker has granted the filter. */
+  listen(topics: string[], onMessage: (message: Message) => void): Promise<Listening | Refused>;
   maxPending: number;
   /** Called for a message on a response topic for which no request waits (any more). */
   onLate(message: Message): void;
 }
 
-interface Waiter extends Pick<Prepared, "match" | "correlation"> {
+interface Waiter extends Pick<PreparedRequest, "match" | "correlation"> {
   answered(message: Message): void;
 }
 
@@ -22,7 +23,7 @@ interface Waiter extends Pick<Prepared, "match" | "correlation"> {
 interface Shared {
   users: number;
   linger: NodeJS.Timeout | undefined;
-  listening: Promise<{ close(): void }>;
+  listening: Promise<Listening | Refused>;
 }
 
 /** The next request to the same device need not wait for the subscription, and late responses are counted. */
@@ -33,7 +34,7 @@ export class SyncRequests {
   readonly #waiting = new Map<string, Waiter[]>();
   readonly #shared = new Map<string, Shared>();
   /** For each waiting caller, a function that ends the wait before its timeout. */
-  readonly #ends = new Set<(problem: Problem) => void>();
+  readonly #ends = new Set<(refused: Refused) => void>();
   #pending = 0;
 
   constructor(private readonly options: SyncRequestsOptions) {}
@@ -46,17 +47,16 @@ export class SyncRequests {
    * Publishes a request and waits for the response.
    * @param signal aborted when the caller has disconnected, which ends the wait
    * @returns the API's response as JSON
-   * @throws Problem request_timeout, rate_limited, shutting_down, and the Problems of publishing
    */
-  async ask(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
+  async ask(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const { maxPending } = this.options;
     if (this.#pending >= maxPending) {
-      const headers = { "retry-after": "1" };
-      throw new Problem("rate_limited", `${maxPending} requests wait for their answer`, { headers });
+      return new Refused("rate_limited", `${maxPending} requests wait for their answer`, { retryAfterSeconds: 1 });
     }
     this.#pending++;
     try {
       const leave = await this.#listen(request.filter);
+      if (leave instanceof Refused) return leave;
       try {
         return await this.#exchange(request, timeoutMs, signal);
       } finally {
@@ -70,28 +70,31 @@ export class SyncRequests {
   /** Fails every waiting request with `shutting_down`, instead of leaving a broken connection. */
   close(): void {
     const detail = "this instance stops and hears no answer any more; the device may have got the request";
-    for (const end of this.#ends) end(new Problem("shutting_down", detail));
+    for (const end of this.#ends) end(new Refused("shutting_down", detail));
   }
 
-  async #exchange(request: Prepared, timeoutMs: number, signal: AbortSignal): Promise<string> {
+  async #exchange(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const startedAt = performance.now();
     let unheard = false;
     let timer: NodeJS.Timeout | undefined;
-    let end: (problem: Problem) => void;
+    let end: (refused: Refused) => void;
     const wait = this.#expect(request);
     try {
-      const late = new Promise<never>((_, reject) => {
-        end = reject;
+      const ended = new Promise<Refused>((resolve) => {
+        end = resolve;
         this.#ends.add(end);
-        timer = setTimeout(() => reject(timeout(timeoutMs, unheard)), timeoutMs);
-        signal.addEventListener("abort", () => reject(new Problem("request_timeout", "the caller has gone")));
+        timer = setTimeout(() => end(timeout(timeoutMs, unheard)), timeoutMs);
+        signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has gone")));
       });
-      late.catch(() => undefined);
-      const published = this.options.publish(request.message).then((result) => {
-        unheard = outcomeOf(request.message, result).noMatchingSubscribers === true;
-      });
+      const publish = async () => {
+        const outcome = outcomeOf(request.message, await this.options.publish(request.message));
+        if (outcome instanceof Refused) return outcome;
+        unheard = outcome.noMatchingSubscribers === true;
+        return wait.answer;
+      };
       // A response may arrive before the broker's acknowledgement; a failed publish ends the wait.
-      const answer = await Promise.race([wait.answer, late, published.then(() => wait.answer)]);
+      const answer = await Promise.race([wait.answer, ended, publish()]);
+      if (answer instanceof Refused) return answer;
       const durationMs = Math.round((performance.now() - startedAt) * 100) / 100;
       const { id } = request;
       return `{"id":"${id}","outcome":"responded","response":${responseJson(answer)},"durationMs":${durationMs}}`;
@@ -102,7 +105,7 @@ export class SyncRequests {
     }
   }
 
-  #expect({ responseTopic, match, correlation }: Prepared): { answer: Promise<Message>; end(): void } {
+  #expect({ responseTopic, match, correlation }: PreparedRequest): { answer: Promise<Message>; end(): void } {
     const { promise, resolve } = withResolvers<Message>();
     const waiter: Waiter = { match, correlation, answered: resolve };
     const waiters = this.#waiting.get(responseTopic) ?? [];
@@ -131,7 +134,7 @@ export class SyncRequests {
   }
 
   /** Joins or creates the subscription to the filter. @returns a function that leaves it */
-  async #listen(filter: string): Promise<() => void> {
+  async #listen(filter: string): Promise<(() => void) | Refused> {
     let shared = this.#shared.get(filter);
     if (!shared) {
       shared = {
@@ -147,7 +150,7 @@ export class SyncRequests {
     const end = () => {
       if (this.#shared.get(filter) === mine) this.#shared.delete(filter);
       void mine.listening.then(
-        (listening) => listening.close(),
+        (listening) => listening instanceof Refused || listening.close(),
         () => undefined,
       );
     };
@@ -155,18 +158,20 @@ export class SyncRequests {
       if (--mine.users === 0) mine.linger = setTimeout(end, LINGER_MS).unref();
     };
     try {
-      await mine.listening;
-      return leave;
-    } catch (error) {
+      const listening = await mine.listening;
+      if (!(listening instanceof Refused)) return leave;
       end(); // the next request subscribes again
+      return listening;
+    } catch (error) {
+      end();
       throw error;
     }
   }
 }
 
-function timeout(ms: number, unheard: boolean): Problem {
+function timeout(ms: number, unheard: boolean): Refused {
   const detail = `no answer within ${ms / 1_000} s`;
-  return new Problem("request_timeout", unheard ? `${detail}; nobody subscribes to the topic of the request` : detail);
+  return new Refused("request_timeout", unheard ? `${detail}; nobody subscribes to the topic of the request` : detail);
 }
 
 /** Promise.withResolvers, which Node 20 does not have. */

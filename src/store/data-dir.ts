@@ -2,6 +2,7 @@
 import { access, constants, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CannotStartError } from "../errors.ts";
+import { withDeadline } from "../lib/deadline.ts";
 import { createDirectory } from "./directory.ts";
 import { FIRST, FORMAT, type Format, isTooNew, NewerDataError, raised } from "./format.ts";
 
@@ -15,16 +16,8 @@ const ANSWER_MS = 10_000;
  * @throws NewerDataError; CannotStartError when the directory cannot be used or the format file is invalid
  */
 export async function enterDataDir(dataDir: string, ours: Format = FORMAT, needed = false): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const message = `DATA_DIR ${dataDir} cannot be used: the file system does not answer within ${ANSWER_MS / 1_000} s.`;
-    timer = setTimeout(() => reject(new CannotStartError(message)), ANSWER_MS);
-  });
-  try {
-    await Promise.race([late, enter(dataDir, ours, needed)]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const message = `DATA_DIR ${dataDir} cannot be used: the file system does not answer within ${ANSWER_MS / 1_000} s.`;
+  await withDeadline(enter(dataDir, ours, needed), ANSWER_MS, () => new CannotStartError(message));
 }
 
 async function enter(dataDir: string, ours: Format, needed: boolean): Promise<void> {

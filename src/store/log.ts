@@ -1,4 +1,5 @@
 /** The part of a pino logger that the stores use. */
+import { LRUCache } from "lru-cache";
 export interface StoreLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -61,7 +62,7 @@ const REMEMBERED = 100;
 /** Logs one line a minute for each distinct queue error, with the number of lines omitted since the previous one. */
 export class ErrorDigest {
   readonly #log: StoreLog;
-  readonly #seen = new Map<string, { at: number; silenced: number }>();
+  readonly #seen = new LRUCache<string, { at: number; silenced: number }>({ max: REMEMBERED });
 
   constructor(log: StoreLog) {
     this.#log = log;
@@ -75,7 +76,6 @@ export class ErrorDigest {
       last.silenced += 1;
       return;
     }
-    if (this.#seen.size >= REMEMBERED) this.#seen.clear();
     this.#seen.set(kind, { at: Date.now(), silenced: 0 });
     this.#log.warn({ err, queue, silenced: last?.silenced ?? 0 }, "queue_error");
   }

@@ -2,16 +2,20 @@
  * In-memory mirror of a collection of records, for records that every message or request needs. The store keeps the
  * durable copy; its change notices carry a change by any instance to all instances.
  */
-import { Problem } from "../errors.ts";
 import { reasonOf } from "../security/redaction.ts";
 import type { Records } from "./store.ts";
 
-export interface Log {
+export interface CacheLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
-type Listener = (changed: ReadonlySet<string>) => void;
+type ChangeListener = (changed: ReadonlySet<string>) => void;
+
+/** A record was changed by others again and again, between each read and write. */
+export class ConflictError extends Error {
+  override name = "ConflictError";
+}
 
 const RELOAD_MS = 1_000;
 const MAX_CONFLICTS = 20;
@@ -19,9 +23,9 @@ const MAX_CONFLICTS = 20;
 /** @typeParam T the value of a record; the id is separate */
 export class RecordCache<T> {
   readonly #records: Records<T>;
-  readonly #log: Log;
+  readonly #log: CacheLog;
   #cached = new Map<string, { value: T; version: number }>();
-  #listeners = new Set<Listener>();
+  #listeners = new Set<ChangeListener>();
   /** Ids that changed during a reload, one set for each reload in progress. */
   readonly #reloads = new Set<Set<string>>();
   #stopWatching: (() => Promise<void>) | undefined;
@@ -31,7 +35,7 @@ export class RecordCache<T> {
   /** @param what singular noun for a record in error messages: "webhook" */
   constructor(
     records: Records<T>,
-    log: Log,
+    log: CacheLog,
     private readonly what: string,
   ) {
     this.#records = records;
@@ -82,15 +86,13 @@ export class RecordCache<T> {
   }
 
   /** Calls `listener` with the ids of created, removed or changed records after the cache holds the change. */
-  onChange(listener: Listener): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.add(listener);
   }
 
   /** Reads a record from the store, so that it includes changes that another instance has just made. */
-  async read(id: string): Promise<T> {
-    const found = await this.#records.get(id);
-    if (!found) throw this.#notFound(id);
-    return found.value;
+  async read(id: string): Promise<T | undefined> {
+    return (await this.#records.get(id))?.value;
   }
 
   /** Loads a record that is not cached yet because its change notice is still pending. */
@@ -112,12 +114,13 @@ export class RecordCache<T> {
   /**
    * Changes a record by compare-and-set and retries on a conflict, at most MAX_CONFLICTS times. `change` may return
    * undefined to leave the record unchanged.
-   * @throws Problem not_found, conflict
+   * @returns the record after that; undefined when it does not exist
+   * @throws ConflictError
    */
-  async update(id: string, change: (current: T) => T | undefined): Promise<T> {
+  async update(id: string, change: (current: T) => T | undefined): Promise<T | undefined> {
     for (let i = 0; i < MAX_CONFLICTS; i++) {
       const found = await this.#records.get(id);
-      if (!found) throw this.#notFound(id);
+      if (!found) return undefined;
       const value = change(found.value);
       if (!value) return found.value;
       if (await this.#records.replace(id, value, found.version)) {
@@ -125,12 +128,14 @@ export class RecordCache<T> {
         return value;
       }
     }
-    throw new Problem("conflict", `the ${this.what} is being changed by others; try again`);
+    throw new ConflictError(`the ${this.what} is being changed by others; try again`);
   }
 
-  async remove(id: string): Promise<void> {
-    if (!(await this.#records.remove(id))) throw this.#notFound(id);
-    this.#apply(id, undefined);
+  /** Returns false when the record does not exist. */
+  async remove(id: string): Promise<boolean> {
+    const removed = await this.#records.remove(id);
+    if (removed) this.#apply(id, undefined);
+    return removed;
   }
 
   async #refresh(id: string | undefined): Promise<void> {
@@ -159,9 +164,5 @@ export class RecordCache<T> {
     if (changed.length === 0) return;
     const ids = new Set(changed);
     for (const listener of this.#listeners) listener(ids);
-  }
-
-  #notFound(id: string): Problem {
-    return new Problem("not_found", `there is no ${this.what} ${id}`);
   }
 }

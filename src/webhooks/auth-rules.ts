@@ -1,7 +1,7 @@
 /** Rules for the bridge's credentials at a receiver and for the certificate authorities it trusts there. Pure. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { type FieldError, fieldsProblem } from "../errors.ts";
+import type { FieldError } from "../errors.ts";
 import type { AuthInput, Webhook } from "./webhook.ts";
 
 type Field = Exclude<keyof AuthInput, "type">;
@@ -55,8 +55,13 @@ export function caError(ca: string): string | undefined {
   return certificatesOf(ca) ? undefined : "must hold certificates in PEM form, and nothing but valid ones";
 }
 
-/** Checks dependencies between fields, in the registration as a whole. @throws Problem */
-export function requireTrustFits({ url, auth, ca, headers }: Pick<Webhook, "url" | "auth" | "ca" | "headers">): void {
+/** Returns the errors in dependencies between fields, in the registration as a whole. */
+export function trustErrors({
+  url,
+  auth,
+  ca,
+  headers,
+}: Pick<Webhook, "url" | "auth" | "ca" | "headers">): FieldError[] {
   const errors: FieldError[] = [];
   const own = Object.keys(headers).find((name) => name.toLowerCase() === "authorization");
   if (own !== undefined && auth && auth.type !== "mtls") {
@@ -68,7 +73,7 @@ export function requireTrustFits({ url, auth, ca, headers }: Pick<Webhook, "url"
     if (auth?.type === "mtls") errors.push({ path: "auth.type", message: `mtls ${message}` });
     if (ca !== undefined) errors.push({ path: "ca", message });
   }
-  if (errors.length > 0) throw fieldsProblem(errors);
+  return errors;
 }
 
 function clientCertificateErrors(cert: string, key: string): [field: "cert" | "key", message: string][] {

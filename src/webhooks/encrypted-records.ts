@@ -14,10 +14,10 @@ export interface Sealer {
 /**
  * Signing secrets, the receiver's credentials, header values (any of them may be a secret) and the callback's token.
  */
-type Secrets = Pick<Webhook, SecretField>;
+type WebhookSecrets = Pick<Webhook, SecretField>;
 
 /** The stored record; without `sealed` it is plain text. */
-export type StoredWebhook = Omit<Webhook, keyof Secrets> & Partial<Secrets> & { sealed?: string };
+export type StoredWebhook = Omit<Webhook, keyof WebhookSecrets> & Partial<WebhookSecrets> & { sealed?: string };
 
 /** Records that are plain in the process and encrypted in the store. Reading throws if no key decrypts a record. */
 export function encryptedRecords(records: Records<StoredWebhook>, sealer: Sealer): Records<Webhook> {
@@ -66,7 +66,7 @@ function seal(id: string, webhook: Webhook, sealer: Sealer): StoredWebhook {
 
 function unseal(id: string, { sealed, ...stored }: StoredWebhook, sealer: Sealer): Webhook {
   if (sealed === undefined) return stored as Webhook;
-  return { ...stored, ...(JSON.parse(sealer.open(sealed, ownerOf(id))) as Secrets) };
+  return { ...stored, ...(JSON.parse(sealer.open(sealed, ownerOf(id))) as WebhookSecrets) };
 }
 
 /** Binds the secrets to the id: write access to the store must not allow moving credentials to another webhook. */

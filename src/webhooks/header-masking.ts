@@ -1,5 +1,5 @@
 /** Masks header values that look like credentials; a mask may be sent back in place of its value. Pure. */
-import { type FieldError, fieldsProblem } from "../errors.ts";
+import { type FieldError, type Refused, refuseFields } from "../errors.ts";
 
 export const MASK = "********";
 const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
@@ -22,10 +22,10 @@ export function isMask(name: string, value: string): boolean {
 }
 
 /**
- * Replaces masks with the current values, so that a response can be edited and sent back.
- * @throws Problem if there is no current value for a mask
+ * Replaces masks with the current values, so that a response can be edited and sent back. Refuses a mask without a
+ * current value.
  */
-export function unmaskHeaders(given: Headers, current: Headers): Headers {
+export function unmaskHeaders(given: Headers, current: Headers): Headers | Refused {
   const values = new Map(Object.entries(current).map(([name, value]) => [name.toLowerCase(), value]));
   const errors: FieldError[] = [];
   const entries = Object.entries(given).map(([name, value]) => {
@@ -35,6 +35,5 @@ export function unmaskHeaders(given: Headers, current: Headers): Headers {
     if (kept === undefined) errors.push({ path: `headers.${name}`, message });
     return [name, kept ?? value];
   });
-  if (errors.length > 0) throw fieldsProblem(errors);
-  return Object.fromEntries(entries);
+  return refuseFields(errors) ?? Object.fromEntries(entries);
 }

@@ -1,15 +1,17 @@
 /** Credentials belong to the origin for which they were set: a new origin needs them in the same call. Pure. */
-import { type FieldError, fieldsProblem } from "../errors.ts";
+import { type FieldError, type Refused, refuseFields } from "../errors.ts";
 import { hasCredentials, isMask } from "./header-masking.ts";
 import type { Webhook, WebhookPatch } from "./webhook.ts";
 
 /**
- * Requires credentials to be set again for a new origin. Otherwise a caller could have values that the API never
+ * Refuses a new origin without new credentials. Otherwise a caller could have values that the API never
  * returns sent to its own receiver. The signing secret is exempt: it signs, and is not sent.
- * @throws Problem credentials_required
  */
-export function requireCredentials(current: Pick<Webhook, "url" | "auth" | "headers">, input: WebhookPatch): void {
-  if (input.url === undefined || originOf(input.url) === originOf(current.url)) return;
+export function checkCredentials(
+  current: Pick<Webhook, "url" | "auth" | "headers">,
+  input: WebhookPatch,
+): Refused | undefined {
+  if (input.url === undefined || originOf(input.url) === originOf(current.url)) return undefined;
   const message = "must be set again, or taken away, together with a url of another origin";
   const errors: FieldError[] = [];
   if (current.auth && input.auth === undefined) errors.push({ path: "auth", message });
@@ -17,7 +19,7 @@ export function requireCredentials(current: Pick<Webhook, "url" | "auth" | "head
   for (const [name, value] of Object.entries(input.headers ?? {})) {
     if (isMask(name, value)) errors.push({ path: `headers.${name}`, message });
   }
-  if (errors.length > 0) throw fieldsProblem(errors, "credentials_required");
+  return refuseFields(errors, "credentials_required");
 }
 
 /** Scheme, host and port. */

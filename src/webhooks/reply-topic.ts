@@ -1,7 +1,7 @@
 /** Validates `replyTopic` at registration; for its use with each message, see `src/uplink/deliver/reply.ts`. */
 
-import { fieldProblem } from "../errors.ts";
-import { type Caller, requirePublish, requirePublishAll } from "../keys/caller.ts";
+import { type Refused, refuseField } from "../errors.ts";
+import { type Caller, checkPublish, checkPublishAll } from "../keys/caller.ts";
 import { covers, matches, publishTopicError, topicFilterError } from "../topic.ts";
 import type { Webhook } from "./webhook.ts";
 
@@ -9,49 +9,46 @@ const FIELD = "replyTopic";
 const TOPIC = "{topic}";
 const RESPONSE_TOPIC = "{responseTopic}";
 
-/**
- * Checks that the caller may publish the replies, and that they cannot match the webhook's own topics.
- * @throws Problem invalid_topic, invalid_request, forbidden_topic
- */
-export function checkReplyTopic({ replyTopic, topics }: Pick<Webhook, "replyTopic" | "topics">, caller: Caller): void {
-  if (replyTopic === undefined) return;
-  if (replyTopic === RESPONSE_TOPIC) {
-    requirePublishAll(caller, "#", FIELD);
-    return;
-  }
-  if (replyTopic.includes(RESPONSE_TOPIC)) {
-    throw fieldProblem("invalid_topic", FIELD, `${RESPONSE_TOPIC} must stand alone`);
-  }
-  const wrong = publishTopicError(replyTopic.replaceAll(TOPIC, () => "t"));
-  if (wrong) throw fieldProblem("invalid_topic", FIELD, wrong);
+/** Checks that the caller may publish the replies, and that they cannot match the webhook's own topics. */
+export function checkReplyTopic(
+  { replyTopic, topics }: Pick<Webhook, "replyTopic" | "topics">,
+  caller: Caller,
+): Refused | undefined {
+  if (replyTopic === undefined) return undefined;
+  if (replyTopic === RESPONSE_TOPIC) return checkPublishAll(caller, "#", FIELD);
+  const wrong = replyTopic.includes(RESPONSE_TOPIC)
+    ? `${RESPONSE_TOPIC} must stand alone`
+    : publishTopicError(replyTopic.replaceAll(TOPIC, () => "t"));
+  if (wrong) return refuseField("invalid_topic", FIELD, wrong);
   for (const filter of new Set(replyTopic.includes(TOPIC) ? topics : [replyTopic])) {
     const replies = repliesTo(filter, replyTopic);
     // An invalid filter is reported under its own field.
     const wrong = topicFilterError(filter) ? undefined : topicFilterError(replies);
-    if (wrong) throw fieldProblem("invalid_topic", FIELD, `with ${TOPIC} replaced it ${wrong}`);
+    if (wrong) return refuseField("invalid_topic", FIELD, `with ${TOPIC} replaced it ${wrong}`);
     if (topics.some((own) => covers(own, replies))) {
       const message = `the replies would come back to this webhook, again and again: ${replies} is among its topics`;
-      throw fieldProblem("invalid_request", FIELD, message);
+      return refuseField("invalid_request", FIELD, message);
     }
-    requirePublishAll(caller, replies, FIELD);
+    const refused = checkPublishAll(caller, replies, FIELD);
+    if (refused) return refused;
   }
+  return undefined;
 }
 
 /**
  * Checks the response topic of a publish. Normally the device responds there, with its own rights. If a webhook replies
  * there instead, the bridge publishes to it, so the caller needs the right to publish there.
- * @throws Problem forbidden_topic
  */
 export function checkResponseTopic(
   { topic, responseTopic }: { topic: string; responseTopic?: string },
   webhooks: () => Pick<Webhook, "replyTopic" | "topics">[],
   caller: Caller,
-): void {
-  if (responseTopic === undefined || caller.mayPublish(responseTopic)) return;
+): Refused | undefined {
+  if (responseTopic === undefined || caller.mayPublish(responseTopic)) return undefined;
   const isAnswered = webhooks().some(
     ({ replyTopic, topics }) => replyTopic === RESPONSE_TOPIC && topics.some((filter) => matches(filter, topic)),
   );
-  if (isAnswered) requirePublish(caller, responseTopic, "responseTopic");
+  return isAnswered ? checkPublish(caller, responseTopic, "responseTopic") : undefined;
 }
 
 /** A filter that matches every topic of replies to messages under `filter`. */

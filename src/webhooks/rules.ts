@@ -1,5 +1,5 @@
 /** Validation rules for registrations. */
-import { type FieldError, fieldProblem, Problem } from "../errors.ts";
+import { type FieldError, Refused, refuseField, refuseFields } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
 import { authErrors, caError } from "./auth-rules.ts";
 import type { Webhook, WebhookPatch } from "./webhook.ts";
@@ -11,13 +11,13 @@ export interface WebhookRules {
   headerError(name: string, value: string): string | undefined;
   secretError(secret: string): string | undefined;
   /** Returns the syntax error of a JSONata expression, if any. */
-  expressionError(expression: string): Promise<string | undefined>;
+  expressionError(expression: string): Promise<string | undefined | Refused>;
 }
 
-/** Checks the given fields. Their shape has already been validated against the contract. @throws Problem */
-export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Promise<void> {
+/** Checks the given fields. Their shape has already been validated against the contract. */
+export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Promise<Refused | undefined> {
   const filters = (input.topics ?? []).flatMap((filter, i) => fieldError(`topics[${i}]`, topicFilterError(filter)));
-  if (filters.length > 0) throw new Problem("invalid_topic_filter", detail(filters), { errors: filters });
+  if (filters.length > 0) return refuseFields(filters, "invalid_topic_filter");
 
   const errors = [
     ...Object.entries(input.headers ?? {}).flatMap(([name, value]) =>
@@ -29,37 +29,41 @@ export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Pr
   ];
   for (const field of ["filter", "transform"] as const) {
     const expression = input[field];
-    if (expression != null) errors.push(...fieldError(field, await rules.expressionError(expression)));
+    if (expression == null) continue;
+    const wrong = await rules.expressionError(expression);
+    if (wrong instanceof Refused) return wrong;
+    errors.push(...fieldError(field, wrong));
   }
-  if (errors.length > 0) throw new Problem("invalid_request", detail(errors), { errors });
-
-  await requireUrl("url", input.url, rules);
-  await requireUrl("auth.tokenUrl", input.auth?.tokenUrl, rules);
+  return (
+    refuseFields(errors) ??
+    (await checkUrl("url", input.url, rules)) ??
+    (await checkUrl("auth.tokenUrl", input.auth?.tokenUrl, rules))
+  );
 }
 
-async function requireUrl(path: string, url: string | undefined, rules: WebhookRules): Promise<void> {
+async function checkUrl(path: string, url: string | undefined, rules: WebhookRules): Promise<Refused | undefined> {
   const wrong = url === undefined ? undefined : await rules.urlError(url);
-  if (wrong) throw fieldProblem(wrong.code, path, wrong.message);
+  return wrong && refuseField(wrong.code, path, wrong.message);
 }
 
-/** @throws Problem if the webhook would never be called */
-export function requirePurpose({ topics, events }: Pick<Webhook, "topics" | "events">): void {
-  if (topics.length > 0 || (events && events.length > 0)) return;
-  throw fieldProblem("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
+/** Refuses a webhook that would never be called. */
+export function checkPurpose({ topics, events }: Pick<Webhook, "topics" | "events">): Refused | undefined {
+  if (topics.length > 0 || (events && events.length > 0)) return undefined;
+  return refuseField("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
 }
 
-/** @throws Problem if individually valid fields exclude each other */
-export function requireCombination({ batch, ordering, mode }: Pick<WebhookPatch, "batch" | "ordering" | "mode">): void {
-  if (!batch) return;
-  const refuse = (other: string) => fieldProblem("invalid_request", "batch", `cannot stand beside ${other}`);
-  if (ordering === "topic" || ordering === "strict") throw refuse(`ordering: ${ordering}`);
-  if (mode === "binary") throw refuse("mode: binary");
+/** Refuses individually valid fields that exclude each other. */
+export function checkCombination({
+  batch,
+  ordering,
+  mode,
+}: Pick<WebhookPatch, "batch" | "ordering" | "mode">): Refused | undefined {
+  if (!batch) return undefined;
+  const refuse = (other: string) => refuseField("invalid_request", "batch", `cannot stand beside ${other}`);
+  if (ordering === "topic" || ordering === "strict") return refuse(`ordering: ${ordering}`);
+  return mode === "binary" ? refuse("mode: binary") : undefined;
 }
 
 function fieldError(path: string, message: string | undefined): FieldError[] {
   return message === undefined ? [] : [{ path, message }];
-}
-
-function detail(errors: FieldError[]): string {
-  return errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
 }

@@ -1,23 +1,19 @@
 /** Webhook operations of the API: create, list, get, update, remove, and list deliveries. */
 
-import { Problem } from "../errors.ts";
+import { Refused } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
-import { newId } from "../message.ts";
-import { isPause, isVisible, notFound, requireEvents, requireTopics, requireUse } from "./access.ts";
-import { requireTrustFits } from "./auth-rules.ts";
-import { unmaskHeaders } from "./header-masking.ts";
-import { requireCredentials } from "./origin-change.ts";
+import { checkEvents, checkTopics, checkUse, isVisible, noWebhook } from "./access.ts";
+import { createRegistration, patchRegistration } from "./registration.ts";
 import type { WebhookRegistry } from "./registry.ts";
-import { checkReplyTopic } from "./reply-topic.ts";
 import { rotated } from "./rotation.ts";
-import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "./rules.ts";
-import { agreed, type Consent, pendingCheck } from "./verification.ts";
-import { DEFAULTS, MAX_WEBHOOKS, normalised, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
+import { checkWebhook, type WebhookRules } from "./rules.ts";
+import { agreed, type Consent } from "./verification.ts";
+import { MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
 
 /** Deliveries of the webhooks. */
-export interface Deliveries<Page, Query> {
+export interface WebhookDeliveries<Page, Query> {
   count(webhookId: string): Promise<Counts>;
   list(webhookId: string, query: Query): Promise<Page>;
   /** Drops all waiting deliveries. */
@@ -37,7 +33,7 @@ export interface WebhookServiceOptions<Page, Query> {
     /** Asks the receiver; undefined if it has not agreed (yet). Never rejects. */
     ask(webhook: Webhook): Promise<Consent | undefined>;
   };
-  deliveries: Deliveries<Page, Query>;
+  deliveries: WebhookDeliveries<Page, Query>;
   /** Health of the endpoints. */
   health: {
     /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
@@ -67,50 +63,33 @@ const GRACE_SECONDS = 86_400;
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
-  /** Creates a webhook. Only this response and that of rotate-secret contain the secret. @throws Problem */
-  async create(input: WebhookInput, caller: Caller): Promise<WebhookDto> {
+  /** Creates a webhook. Only this response and that of rotate-secret contain the secret. */
+  async create(input: WebhookInput, caller: Caller): Promise<WebhookDto | Refused> {
     const { registry } = this.options;
-    if (registry.size >= MAX_WEBHOOKS) throw new Problem("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    if (registry.size >= MAX_WEBHOOKS) return new Refused("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
     const webhook = await this.draft(input, caller);
+    if (webhook instanceof Refused) return webhook;
     await registry.create(webhook.id, webhook);
     // The webhook is registered: a failure to store the consent must not lose its secret.
-    const asked = this.#ask(webhook).catch(() => webhook);
+    const asked = this.#ask(webhook).catch(() => undefined);
     const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
-    return { ...this.#view(created, NO_COUNTS), secret: webhook.secret };
+    return { ...this.#view(created ?? webhook, NO_COUNTS), secret: webhook.secret };
   }
 
-  /** Builds a webhook as it would be registered, without storing it. @throws Problem */
-  async draft(input: WebhookInput, caller: Caller): Promise<Webhook> {
-    const { rules, newSecret } = this.options;
-    requireTopics(caller, input.topics);
-    requireEvents(caller, input.events);
-    requirePurpose(input);
-    requireCombination(input);
-    checkReplyTopic(input, caller);
-    await checkWebhook(input, rules);
-    const now = new Date().toISOString();
-    const webhook: Webhook = {
-      ...DEFAULTS,
-      retry: { scheduleSeconds: [...DEFAULTS.retry.scheduleSeconds] },
-      ...normalised(input),
-      id: newId("wh"),
-      url: input.url,
-      topics: [...new Set(input.topics)],
-      secret: input.secret ?? newSecret(),
-      headers: unmaskHeaders(input.headers ?? {}, {}),
-      ...(input.verify && { verification: pendingCheck(this.options.owner.origin, new Date(now)) }),
-      ...(input.retained === "deliver" && { snapshot: "pending" as const }),
-      createdAt: now,
-      updatedAt: now,
-    };
-    requireTrustFits(webhook);
-    return webhook;
+  /** Builds a webhook as it would be registered, without storing it. */
+  draft(input: WebhookInput, caller: Caller): Promise<Webhook | Refused> {
+    const { rules, newSecret, owner } = this.options;
+    return createRegistration(input, { caller, rules, newSecret, origin: owner.origin });
   }
 
   /** Lists the webhooks that the caller may see, ordered by id. */
-  async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<ListPage<WebhookDto>> {
+  async list(
+    { limit, after }: { limit: number; after?: string },
+    caller: Caller,
+  ): Promise<ListPage<WebhookDto> | Refused> {
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
+    if (from instanceof Refused) return from;
     // Hidden webhooks do not shorten a page.
     for (;;) {
       const more = await this.options.registry.list({ limit: limit + 1, ...from });
@@ -122,70 +101,61 @@ export class WebhookService<Page, Query> {
     return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
-  async get(id: string, caller: Caller): Promise<WebhookDto> {
+  async get(id: string, caller: Caller): Promise<WebhookDto | Refused> {
     return this.#withCounts(await this.readable(id, caller));
   }
 
-  /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. @throws Problem */
-  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto> {
+  /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. */
+  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto | Refused> {
+    const { owner, rules, untilInStep } = this.options;
     const before = await this.readable(id, caller);
-    requireTopics(caller, input.topics ?? []);
-    requireEvents(caller, input.events);
-    await checkWebhook(input, this.options.rules);
-    const changes = normalised(input);
-    let webhook = await this.options.registry.update(id, (current) => {
-      // Checked again: another caller may have added topics that this one may not read.
-      if (!isVisible(current, caller)) throw notFound(id);
-      const changed = { ...current, ...changes, updatedAt: new Date().toISOString() };
-      if (input.enabled === true) delete changed.disabled;
-      if (input.headers) changed.headers = unmaskHeaders(input.headers, current.headers);
-      if (input.secret !== undefined) delete changed.oldSecret;
-      if (input.verify === false) delete changed.verification;
-      // The consent was given for the previous URL.
-      const isMoved = changed.url !== current.url && changed.verification !== undefined;
-      if (input.verify || isMoved) changed.verification = pendingCheck(this.options.owner.origin, new Date());
-      for (const [field, value] of Object.entries(input)) if (value === null) delete changed[field as "filter"];
-      requirePurpose(changed);
-      requireTrustFits(changed);
-      requireCredentials(current, input);
-      requireCombination(changed);
-      // Any change may affect the published replies, so it requires the same rights as the registration.
-      if (!isPause(input)) checkReplyTopic(changed, caller);
-      return changed;
-    });
+    if (before instanceof Refused) return before;
+    const refused =
+      checkTopics(caller, input.topics ?? []) ??
+      checkEvents(caller, input.events) ??
+      (await checkWebhook(input, rules));
+    if (refused) return refused;
+    const webhook = await this.#change(id, (current) =>
+      patchRegistration(current, input, { caller, origin: owner.origin }),
+    );
+    if (webhook instanceof Refused) return webhook;
     if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
-    if (input.verify || input.url !== undefined) webhook = await this.#ask(webhook);
-    if (input.topics || input.qos !== undefined) await this.options.untilInStep(IN_STEP_MS);
-    return this.#withCounts(webhook);
+    const asked = input.verify || input.url !== undefined ? await this.#ask(webhook) : webhook;
+    if (input.topics || input.qos !== undefined) await untilInStep(IN_STEP_MS);
+    return asked ? this.#withCounts(asked) : noWebhook(id);
   }
 
-  /** Sets a new signing secret and returns it; the old one also signs during the grace period. @throws Problem */
-  async rotateSecret(id: string, input: { secret?: string; graceSeconds?: number }, caller: Caller) {
-    await this.readable(id, caller);
+  /** Sets a new signing secret and returns it; the old one also signs during the grace period. */
+  async rotateSecret(
+    id: string,
+    input: { secret?: string; graceSeconds?: number },
+    caller: Caller,
+  ): Promise<(WebhookDto & { secret: string }) | Refused> {
     const { secret = this.options.newSecret(), graceSeconds = GRACE_SECONDS } = input;
-    await checkWebhook({ secret }, this.options.rules);
-    const webhook = await this.options.registry.update(id, (current) => {
-      requireUse(current, caller);
-      return rotated(current, { secret, graceSeconds }, Date.now());
-    });
-    return { ...(await this.#withCounts(webhook)), secret };
+    const readable = await this.readable(id, caller);
+    if (readable instanceof Refused) return readable;
+    const refused = await checkWebhook({ secret }, this.options.rules);
+    if (refused) return refused;
+    const webhook = await this.#withCounts(
+      await this.#change(
+        id,
+        (current) => checkUse(current, caller) ?? rotated(current, { secret, graceSeconds }, Date.now()),
+      ),
+    );
+    return webhook instanceof Refused ? webhook : { ...webhook, secret };
   }
 
   /**
-   * Records the receiver's consent through the callback URL, with its allowed rate.
-   * @throws Problem not_found, for an unknown webhook or token
+   * Records the receiver's consent through the callback URL, with its allowed rate. Refuses an unknown webhook or
+   * token.
    */
-  async confirm(id: string, token: string, consent: Consent): Promise<{ state: "verified" }> {
-    await this.options.registry.update(id, (current) => {
-      const changed = agreed(current, token, consent, new Date());
-      if (!changed) throw notFound(id);
-      return changed;
-    });
-    return { state: "verified" };
+  async confirm(id: string, token: string, consent: Consent): Promise<{ state: "verified" } | Refused> {
+    const webhook = await this.#change(id, (current) => agreed(current, token, consent, new Date()) ?? noWebhook(id));
+    return webhook instanceof Refused ? webhook : { state: "verified" };
   }
 
-  /** Asks the receiver of a webhook whose check is pending. @returns the webhook after that */
-  async #ask(webhook: Webhook): Promise<Webhook> {
+  /** Asks the receiver of a webhook whose check is pending. @returns the webhook after that; undefined if it is gone */
+  async #ask(webhook: Webhook): Promise<Webhook | undefined> {
     const { state, token = "" } = webhook.verification ?? {};
     if (state !== "pending") return webhook;
     const consent = await this.options.owner.ask(webhook);
@@ -193,38 +163,46 @@ export class WebhookService<Page, Query> {
     return this.options.registry.update(webhook.id, (current) => agreed(current, token, consent, new Date()));
   }
 
-  async remove(id: string, caller: Caller): Promise<void> {
-    await this.readable(id, caller);
-    await this.options.registry.remove(id);
+  async #change(id: string, change: (current: Webhook) => Webhook | Refused): Promise<Webhook | Refused> {
+    let refused: Refused | undefined;
+    const webhook = await this.options.registry.update(id, (current) => {
+      const changed = change(current);
+      refused = changed instanceof Refused ? changed : undefined;
+      return changed instanceof Refused ? undefined : changed;
+    });
+    return refused ?? webhook ?? noWebhook(id);
+  }
+
+  async remove(id: string, caller: Caller): Promise<Refused | undefined> {
+    const webhook = await this.readable(id, caller);
+    if (webhook instanceof Refused) return webhook;
+    if (!(await this.options.registry.remove(id))) return noWebhook(id);
     await this.options.deliveries.drop(id);
+    return undefined;
   }
 
   /** Queues a test event, whatever the webhook's topics. @returns its id */
-  async test(id: string, caller: Caller): Promise<{ messageId: string }> {
-    await this.usable(id, caller);
+  async test(id: string, caller: Caller): Promise<{ messageId: string } | Refused> {
+    const webhook = await this.usable(id, caller);
+    if (webhook instanceof Refused) return webhook;
     return { messageId: await this.options.tests.send(id) };
   }
 
-  async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page> {
-    await this.readable(id, caller);
-    return this.options.deliveries.list(id, query);
+  async listDeliveries(id: string, query: Query, caller: Caller): Promise<Page | Refused> {
+    const webhook = await this.readable(id, caller);
+    return webhook instanceof Refused ? webhook : this.options.deliveries.list(id, query);
   }
 
-  /** Returns the registration, including its secrets. @throws Problem not_found, also if the caller may not see it */
-  async readable(id: string, caller: Caller): Promise<Webhook> {
+  /** Returns the registration, including its secrets; refused also if the caller may not see it. */
+  async readable(id: string, caller: Caller): Promise<Webhook | Refused> {
     const webhook = await this.options.registry.read(id);
-    if (!isVisible(webhook, caller)) throw notFound(id);
-    return webhook;
+    return webhook && isVisible(webhook, caller) ? webhook : noWebhook(id);
   }
 
-  /**
-   * Returns the registration to a caller that may have its receiver called.
-   * @throws Problem not_found; forbidden_topic if the caller may not publish the replies
-   */
-  async usable(id: string, caller: Caller): Promise<Webhook> {
+  /** Returns the registration to a caller that may have its receiver called and may publish the replies. */
+  async usable(id: string, caller: Caller): Promise<Webhook | Refused> {
     const webhook = await this.options.registry.read(id);
-    requireUse(webhook, caller);
-    return webhook;
+    return webhook ? (checkUse(webhook, caller) ?? webhook) : noWebhook(id);
   }
 
   /** Ends every pause of the endpoint: a new URL or a re-enabled webhook is called at once. */
@@ -233,7 +211,10 @@ export class WebhookService<Page, Query> {
     await this.options.deliveries.resume(id);
   }
 
-  async #withCounts(webhook: Webhook): Promise<WebhookDto> {
+  async #withCounts(webhook: Webhook): Promise<WebhookDto>;
+  async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused>;
+  async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused> {
+    if (webhook instanceof Refused) return webhook;
     return this.#view(webhook, await this.options.deliveries.count(webhook.id));
   }
 

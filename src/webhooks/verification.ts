@@ -41,13 +41,13 @@ export function consentOf(allowedRate: string | undefined): Consent {
   return /^[1-9]\d*$/.test(text) ? { ratePerMinute: Math.min(Number(text), MAX_RATE) } : {};
 }
 
-type RateLimit = NonNullable<Webhook["rateLimit"]>;
+type WebhookRateLimit = NonNullable<Webhook["rateLimit"]>;
 
-function lower(own: RateLimit | undefined, ratePerMinute: number): RateLimit {
+function lower(own: WebhookRateLimit | undefined, ratePerMinute: number): WebhookRateLimit {
   return own && perMinute(own) <= ratePerMinute ? own : { max: ratePerMinute, perSeconds: 60 };
 }
 
-function perMinute({ max, perSeconds }: RateLimit): number {
+function perMinute({ max, perSeconds }: WebhookRateLimit): number {
   return (max * 60) / perSeconds;
 }
 

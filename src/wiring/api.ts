@@ -1,8 +1,8 @@
 /** The HTTP API: keys, handlers and the server. */
+import { createExplain } from "../api/explain.ts";
 import { createHandlers } from "../api/handlers.ts";
 import { operationsHandlers } from "../api/operations.ts";
 import { PLACEHOLDER } from "../downlink/request.ts";
-import { Problem } from "../errors.ts";
 import { bearerCheck, eitherOf, isGood } from "../http/auth.ts";
 import { HttpServer } from "../http/server.ts";
 import type { KeyRecord } from "../keys/key.ts";
@@ -36,9 +36,6 @@ export interface Served {
 
 export type ApiParts = ReturnType<typeof wireApi>;
 
-/** The bridge tries to reach an unavailable store at least every second. */
-const STORE_RETRY = { "retry-after": "1" };
-
 /** @param isClosing true once the process stops: every request then gets a 503 */
 export function wireApi(served: Served, apiKey: string, isClosing: () => boolean) {
   const { config, runs, log, store, registry, suffix } = served.infrastructure;
@@ -48,10 +45,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
   const keyCache = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
   const keys = new Keys({ cache: keyCache });
   const authenticate = eitherOf(bearerCheck(apiKey), (bearer) => keys.authenticate(bearer));
-  const explain = (error: unknown) =>
-    store.isOutage(error)
-      ? new Problem("store_unavailable", "the store cannot be used now", { headers: STORE_RETRY, cause: error })
-      : undefined;
+  const explain = createExplain((error) => store.isOutage(error));
 
   const handlers = () =>
     createHandlers({

@@ -5,7 +5,8 @@ import { AsyncRequests, type StoredResponse } from "../../src/downlink/async-req
 import { PendingRequests } from "../../src/downlink/pending-requests.ts";
 import type { RequestRecord } from "../../src/downlink/request-record.ts";
 import { ShutForGood } from "../../src/downlink/stored-publish.ts";
-import { Problem } from "../../src/errors.ts";
+import { Refused } from "../../src/errors.ts";
+import { unwrap } from "../../src/http/problem.ts";
 import type { Message } from "../../src/message.ts";
 import { Database } from "../../src/store/embedded/database.ts";
 import { embeddedRecords, RECORDS_TABLE } from "../../src/store/embedded/records.ts";
@@ -87,7 +88,7 @@ describe("stored requests over several instances", () => {
     two.watchers.tell("requests", "req_1");
     await heard;
     await two.requests.answered(answer(receivedAt));
-    assert.match(await one.requests.get("req_1", () => true), /"outcome":"responded".*"payload":"yes"/);
+    assert.match(unwrap(await one.requests.get("req_1", () => true)), /"outcome":"responded".*"payload":"yes"/);
     assert.deepEqual(two.late, []);
   });
 
@@ -122,8 +123,7 @@ describe("stored requests over several instances", () => {
 
 describe("a withdrawn stored request", () => {
   const all = () => true;
-  const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
-  const conflict = (error: unknown) => error instanceof Problem && error.code === "conflict";
+  const state = async (requests: AsyncRequests) => JSON.parse(unwrap(await requests.get("req_1", all)));
 
   it("stops listening at once if it was not published", async (t) => {
     const [one, two] = await start(t);
@@ -168,21 +168,19 @@ describe("a withdrawn stored request", () => {
   it("cannot be withdrawn after its end, and is unknown to a caller that may not publish to its topic", async (t) => {
     const [one] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
-    await assert.rejects(
-      one.requests.cancel("req_1", () => false),
-      (error: unknown) => error instanceof Problem && error.code === "not_found",
-    );
+    const unknown = new Refused("not_found", "there is no request req_1");
+    assert.deepEqual(await one.requests.cancel("req_1", () => false), unknown);
     await one.requests.answered(answer(Date.now()));
-    await assert.rejects(one.requests.cancel("req_1", all), conflict);
+    assert.deepEqual(await one.requests.cancel("req_1", all), new Refused("conflict", "the device has responded"));
     assert.equal((await state(one.requests)).outcome, "responded");
     await one.requests.accept(prepared("req_2"), 0);
-    await assert.rejects(one.requests.cancel("req_2", all), conflict);
+    assert.deepEqual(await one.requests.cancel("req_2", all), new Refused("conflict", "it has expired"));
   });
 });
 
 describe("a stored request that cannot be published", () => {
   const all = () => true;
-  const state = async (requests: AsyncRequests) => JSON.parse(await requests.get("req_1", all));
+  const state = async (requests: AsyncRequests) => JSON.parse(unwrap(await requests.get("req_1", all)));
   const failure = (sent: boolean) => ({ at: Date.now(), error: "Not authorized", sent });
 
   it("has failed at once on all instances and stops listening", async (t) => {
@@ -193,7 +191,8 @@ describe("a stored request that cannot be published", () => {
     while (one.pending.topics.length > 0) await new Promise(setImmediate);
     const { outcome, error } = await state(one.requests);
     assert.deepEqual([outcome, error, one.pending.size], ["failed", "Not authorized", 0]);
-    await assert.rejects(one.requests.cancel("req_1", all), (cause: Problem) => cause.code === "conflict");
+    const refused = new Refused("conflict", "it has failed: Not authorized");
+    assert.deepEqual(await one.requests.cancel("req_1", all), refused);
     await assert.rejects(two.pending.ensureCached("req_1"), ShutForGood);
     await two.pending.failed({ id: "req_1" }, { ...failure(false), error: "again" });
     assert.equal((await state(one.requests)).error, "Not authorized");
@@ -218,7 +217,7 @@ describe("a stored request that cannot be published", () => {
     await one.requests.accept(prepared("req_2"), 60);
     await one.requests.cancel("req_2", all);
     await one.pending.failed({ id: "req_2" }, failure(true));
-    assert.equal(JSON.parse(await one.requests.get("req_2", all)).outcome, "cancelled");
+    assert.equal(JSON.parse(unwrap(await one.requests.get("req_2", all))).outcome, "cancelled");
   });
 });
 
@@ -230,7 +229,7 @@ describe("a stored request of an older version", () => {
     const reason = "responseTopic: must not have more than 100 levels";
     assert.deepEqual([one.pending.topics, one.pending.size], [[], 0]);
     assert.deepEqual(one.setAside, [`req_1 ${reason}`]);
-    const { outcome, error } = JSON.parse(await one.requests.get("req_1", () => true));
+    const { outcome, error } = JSON.parse(unwrap(await one.requests.get("req_1", () => true)));
     assert.deepEqual([outcome, error], ["failed", reason]);
     await one.requests.cancel("req_1", () => true);
   });

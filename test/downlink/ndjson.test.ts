@@ -7,7 +7,6 @@ import fc from "fast-check";
 import type { BatchPorts } from "../../src/downlink/batch.ts";
 import { publishLines } from "../../src/downlink/batch-stream.ts";
 import { NdjsonReader } from "../../src/downlink/ndjson.ts";
-import type { Problem } from "../../src/errors.ts";
 
 describe("publishLines", () => {
   const ports = (fields: Partial<BatchPorts> = {}): BatchPorts => ({
@@ -15,7 +14,7 @@ describe("publishLines", () => {
     publishOne: async ({ topic }) => ({ status: 200, topic }),
     check: () => undefined,
     take: () => undefined,
-    refusal: (error) => error as Problem,
+    refusal: (error) => JSON.stringify(error),
     ...fields,
   });
 

@@ -1,7 +1,7 @@
 /** A failed stored message is reported to its listener, even across a restart or an outage of the store. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { Failed, Gate } from "../../src/downlink/stored-publish.ts";
+import type { Failed, PublishGate } from "../../src/downlink/stored-publish.ts";
 import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
 import { eachStore, outgoing } from "./outbox-support.ts";
@@ -19,7 +19,7 @@ eachStore("outbox, a message that fails", (t) => {
     const states: string[] = [];
     const onFailed = async ({ id }: { id: string }, { error }: Failed) => {
       told.push(error);
-      states.push((await outbox.get(id)).outcome);
+      states.push((await outbox.get(id))!.outcome);
       if (told.length < 2) throw new Error("the store is away");
     };
     const outbox = await started({ onFailed });
@@ -36,7 +36,7 @@ eachStore("outbox, a message that fails", (t) => {
     );
     assert.deepEqual(t.broker.payloads, ["", "last"]);
     assert.deepEqual(t.broker.troubles.items, ["the store is away"]);
-    assert.equal((await outbox.get(id)).error, error);
+    assert.equal((await outbox.get(id))?.error, error);
   });
 
   it("says whether it may have arrived", async () => {
@@ -67,7 +67,7 @@ eachStore("outbox, a message that fails", (t) => {
   });
 
   it("is not published when its gate has closed for good", async () => {
-    const answers: Gate = async () => {
+    const answers: PublishGate = async () => {
       throw new ShutForGood("it has failed before");
     };
     const outbox = await started({ gates: { answers } });

@@ -40,7 +40,7 @@ describe("the outbox at a broker that ends the connection", { timeout: 100_000 }
 
   async function outcomeOf(outbox: Outbox, id: string): Promise<string> {
     for (;;) {
-      const { outcome } = await outbox.get(id);
+      const { outcome } = (await outbox.get(id))!;
       if (outcome !== "queued") return outcome;
       await new Promise(setImmediate);
     }

@@ -176,7 +176,7 @@ export function eachStore(title: string, suite: (subject: Subject) => void): voi
         },
         async settled(outbox, id) {
           for (;;) {
-            const state = await outbox.get(id);
+            const state = (await outbox.get(id))!;
             if (state.publishedAt !== null || state.error !== null) return state;
             await new Promise(setImmediate);
           }

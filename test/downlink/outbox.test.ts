@@ -96,7 +96,7 @@ eachStore("outbox, the line", (t) => {
     const silent = await outbox.accept(outgoing("", { topic: "silent" }));
     const last = await outbox.accept(outgoing("", { topic: "fine", qos: 0 }));
     assert.equal((await settled(outbox, last.id)).outcome, "sent");
-    const [one, two] = [await outbox.get(refused.id), await outbox.get(silent.id)];
+    const [one, two] = [(await outbox.get(refused.id))!, (await outbox.get(silent.id))!];
     assert.deepEqual([one.outcome, one.error], ["failed", "the broker answered 0x87: Not authorized"]);
     assert.deepEqual([two.outcome, two.publishedAt], ["failed", null]);
     assert.match(two.error!, /5 times without an acknowledgement/);
@@ -111,7 +111,7 @@ eachStore("outbox, the line", (t) => {
     const last = await outbox.accept(outgoing("c"));
     await settled(outbox, last.id);
     assert.deepEqual(t.broker.payloads, ["a", "b", "c"]);
-    const { outcome, error } = await outbox.get(poison.id);
+    const { outcome, error } = (await outbox.get(poison.id))!;
     assert.deepEqual([outcome, error], ["failed", "it hung up"]);
   });
 
@@ -135,7 +135,7 @@ eachStore("outbox, the line", (t) => {
     assert.deepEqual(t.broker.payloads, ["asks", "behind"]);
     assert.deepEqual([...new Set(asked)], [id]);
     assert.match((await settled(outbox, unknown.id)).error!, /no gate "other"/);
-    assert.equal((await outbox.get(id)).outcome, "acknowledged");
+    assert.equal((await outbox.get(id))?.outcome, "acknowledged");
 
     const troubles = t.broker.troubles.items.length;
     gates.answers = async () => {
@@ -151,7 +151,7 @@ eachStore("outbox, the line", (t) => {
     const shut = await outbox.accept(outgoing("shut"), { before: "answers" });
     await outbox.accept(outgoing("passes"));
     await t.broker.published.until(3);
-    assert.deepEqual([t.broker.payloads[2], (await outbox.get(shut.id)).error], ["passes", "not subscribed yet"]);
+    assert.deepEqual([t.broker.payloads[2], (await outbox.get(shut.id))?.error], ["passes", "not subscribed yet"]);
   });
 
   if (t.kind.shared) {
@@ -193,7 +193,7 @@ eachStore("outbox, the line", (t) => {
       }
       await t.broker.published.until(2);
       assert.deepEqual(t.broker.payloads, ["first", "second"]);
-      assert.equal((await outbox.get(first.id)).outcome, "sent");
+      assert.equal((await outbox.get(first.id))?.outcome, "sent");
     });
   }
 });

@@ -146,18 +146,13 @@ describe("decodeBase64", () => {
         const bytes = Buffer.from(array);
         const padded = bytes.toString("base64");
         for (const text of [padded, padded.replace(/=+$/, ""), bytes.toString("base64url")]) {
-          assert.deepEqual(decodeBase64(text, "x"), bytes);
+          assert.deepEqual(decodeBase64(text), bytes);
         }
       }),
     );
   });
 
   for (const text of ["a", "abcde", "ab c", "ab\n", "a===", "=", "===", "ab=c", "ä", "YQ==YQ==", "\u0000"]) {
-    it(`refuses ${JSON.stringify(text)} and names the field`, () => {
-      assert.throws(() => decodeBase64(text, "payloadBase64"), {
-        code: "invalid_request",
-        errors: [{ path: "payloadBase64", message: "is not base64" }],
-      });
-    });
+    it(`does not accept ${JSON.stringify(text)}`, () => assert.equal(decodeBase64(text), undefined));
   }
 });

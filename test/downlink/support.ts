@@ -1,5 +1,6 @@
 /** The real app over the real downlink, with a broker that is a function. */
 import type { FastifyInstance } from "fastify";
+import { createExplain } from "../../src/api/explain.ts";
 import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
 import type { RetainedMessage } from "../../src/downlink/retained.ts";
@@ -68,11 +69,13 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
       }
     },
   };
+  const explain = createExplain(() => false);
   const app = await buildApp({
-    handlers: createHandlers({ ...ports, ...more } as HandlerPorts),
+    handlers: createHandlers({ ...ports, explain, ...more } as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     expiringKeys: new MemoryClaims(),
+    explain,
   });
   return Object.assign(downlink, { app });
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AppOptions, buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
-import type { ExpiringKeys } from "../../src/http/idempotency.ts";
+import type { IdempotencyKeys } from "../../src/http/idempotency.ts";
 
 export const KEY = "test-key";
 export const AUTH = { authorization: `Bearer ${KEY}` };
@@ -26,7 +26,7 @@ export interface TestApp {
 }
 
 /** Expiring keys in memory; the clock does not run, `expire` ends keys. */
-export class MemoryClaims implements ExpiringKeys {
+export class MemoryClaims implements IdempotencyKeys {
   readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
   broken = false;
 

@@ -1,6 +1,7 @@
 /** Keys on a real store survive the process. The flow test checks the same over HTTP, on either store. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { unwrap } from "../../src/http/problem.ts";
 import type { KeyRecord } from "../../src/keys/key.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -22,16 +23,18 @@ describe("keys in the embedded store", () => {
   it("are unchanged after a restart, and removed ones stay removed", async () => {
     const one = await startKeys(store.records<KeyRecord>("keys"), clock);
     const [kept, removed] = [
-      await one.keys.create({
-        name: "a\u0000é",
-        scopes: ["publish"],
-        publish: ["a/+"],
-        expiresAt: "2027-01-01T00:00:00Z",
-      }),
-      await one.keys.create({ name: "b", scopes: ["read"] }),
+      unwrap(
+        await one.keys.create({
+          name: "a\u0000é",
+          scopes: ["publish"],
+          publish: ["a/+"],
+          expiresAt: "2027-01-01T00:00:00Z",
+        }),
+      ),
+      unwrap(await one.keys.create({ name: "b", scopes: ["read"] })),
     ];
     assert.ok(one.keys.authenticate(kept.key));
-    const noted = async () => (await one.keys.list({ limit: 10 })).items[0]!.lastUsedAt;
+    const noted = async () => unwrap(await one.keys.list({ limit: 10 })).items[0]!.lastUsedAt;
     await eventually(noted, "the use is noted");
     await one.keys.remove(removed.id);
     await one.view.stop();
@@ -40,7 +43,7 @@ describe("keys in the embedded store", () => {
     store = await openStore({ dataDir, log: quiet });
     const two = await startKeys(store.records<KeyRecord>("keys"), clock);
     const { key, ...shown } = kept;
-    assert.deepEqual((await two.keys.list({ limit: 10 })).items, [
+    assert.deepEqual(unwrap(await two.keys.list({ limit: 10 })).items, [
       { ...shown, lastUsedAt: "2026-03-01T12:00:00.000Z" },
     ]);
     const caller = two.keys.authenticate(key);

@@ -200,7 +200,7 @@ export async function startTestKeys(): Promise<TestKeys> {
         ...{ createdAt: "2026-03-01T12:00:00.000Z", finishedAt: null },
       }),
       get: () => Promise.reject(new Error("not here")),
-      cancel: async () => undefined,
+      cancel: async () => "running",
     },
     status: async () => ({ version: "1" }),
     metrics: async () => ({ contentType: "text/plain", text: "up 1\n" }),

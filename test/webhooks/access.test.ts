@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
-import { isPause, isVisible, requireEvents, requireTopics, requireUse } from "../../src/webhooks/access.ts";
+import { checkEvents, checkTopics, checkUse, isPause, isVisible } from "../../src/webhooks/access.ts";
 import type { Webhook, WebhookPatch } from "../../src/webhooks/webhook.ts";
 import { callerWith, faultsOf, webhookWith } from "./support.ts";
 
@@ -58,7 +58,7 @@ describe("the use of a webhook", () => {
   for (const [reason, caller, changes, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => requireUse(webhookWith(changes), caller)),
+        faultsOf(() => checkUse(webhookWith(changes), caller)),
         faults,
       ),
     );
@@ -89,7 +89,7 @@ describe("topics of a registration", () => {
   for (const [reason, topics, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => requireTopics(caller, topics)),
+        faultsOf(() => checkTopics(caller, topics)),
         faults,
       ),
     );
@@ -108,7 +108,7 @@ describe("events of a registration", () => {
   for (const [reason, read, events, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => requireEvents(callerWith({ read }), events)),
+        faultsOf(() => checkEvents(callerWith({ read }), events)),
         faults,
       ),
     );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_TOPIC_LEVELS } from "../../src/topic.ts";
-import { checkWebhook, requireCombination, requirePurpose, type WebhookRules } from "../../src/webhooks/rules.ts";
+import { checkCombination, checkPurpose, checkWebhook, type WebhookRules } from "../../src/webhooks/rules.ts";
 import type { AuthInput, Webhook, WebhookPatch } from "../../src/webhooks/webhook.ts";
 import { faultsOf, faultsOfAsync } from "./support.ts";
 
@@ -110,7 +110,7 @@ describe("the purpose of a webhook", () => {
   for (const [reason, webhook, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => requirePurpose(webhook)),
+        faultsOf(() => checkPurpose(webhook)),
         faults,
       ),
     );
@@ -132,7 +132,7 @@ describe("a batch", () => {
   for (const [reason, input, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => requireCombination(input)),
+        faultsOf(() => checkCombination(input)),
         faults,
       ),
     );

@@ -1,6 +1,7 @@
 /** Values for the tests of webhook rules. */
 import assert from "node:assert/strict";
-import { Problem } from "../../src/errors.ts";
+import { Refused } from "../../src/errors.ts";
+import { unwrap } from "../../src/http/problem.ts";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
 import { covers } from "../../src/topic.ts";
 import { DEFAULTS, type Webhook } from "../../src/webhooks/webhook.ts";
@@ -32,33 +33,27 @@ export function callerWith({ read, publish }: { read?: string[]; publish?: strin
 
 /** The verdict of a check: the code of the refusal and the named fields; empty if nothing is refused. */
 export function faultsOf(check: () => unknown): string[] {
-  try {
-    check();
-    return [];
-  } catch (error) {
-    return toFaults(error);
-  }
+  return toFaults(check());
 }
 
 /** {@link faultsOf} of an asynchronous check. */
 export function faultsOfAsync(check: () => Promise<unknown>): Promise<string[]> {
-  return check().then(() => [], toFaults);
+  return check().then(toFaults);
 }
 
 /** The text of a refusal. */
-export function detailOfAsync(check: () => Promise<unknown>): Promise<string> {
-  return check().then(
-    () => assert.fail("not refused"),
-    (error: Error) => error.message,
-  );
+export async function detailOfAsync(check: () => Promise<unknown>): Promise<string> {
+  const outcome = await check();
+  assert.ok(outcome instanceof Refused, "not refused");
+  return outcome.detail;
 }
 
-function toFaults(error: unknown): string[] {
-  assert.ok(error instanceof Problem, String(error));
-  return [error.code, ...(error.errors ?? []).map(({ path }) => path)];
+function toFaults(outcome: unknown): string[] {
+  if (!(outcome instanceof Refused)) return [];
+  return [outcome.code, ...(outcome.errors ?? []).map(({ path }) => path)];
 }
 
 /** The result of an operation that must not be refused. */
-export function granted<T>(result: Promise<T>): Promise<T> {
-  return result;
+export async function granted<T>(outcome: Promise<T | Refused>): Promise<T> {
+  return unwrap(await outcome);
 }

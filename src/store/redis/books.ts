@@ -7,31 +7,30 @@ import type { Redis } from "ioredis";
 import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
-
-interface Definition {
-  lua: string;
-  numberOfKeys?: number;
-  readOnly?: boolean;
-}
+import type { ScriptRewrite } from "./script-rewrites.ts";
 
 /** Function in every BullMQ script that adds jobs; it is called only for jobs that do not exist yet. */
-const STORE_JOB = /local function storeJob\(eventsKey, jobIdKey, [^)]*\)\n/g;
-const ADDING = /^(?:addStandardJob|addDelayedJob|addPrioritizedJob):/;
-const REMOVING = /^(?:removeJob|cleanJobsInSet|obliterate):/;
+const STORE_JOB = /local function storeJob\(eventsKey, jobIdKey, [^)]*\)\n/;
 
-/** Must be called before BullMQ defines its scripts on the client, that is, before the first queue is opened. */
-export function keepLedgers(client: Redis, prefix: string): void {
-  const define = client.defineCommand.bind(client);
-  client.defineCommand = (name: string, definition: Definition) =>
-    define(name, { ...definition, lua: ledgerUpdate(name, definition.lua, prefix) });
-}
-
-function ledgerUpdate(name: string, lua: string, prefix: string): string {
-  if (ADDING.test(name)) {
-    if (lua.match(STORE_JOB)?.length !== 1) throw new Error(`BullMQ's script ${name} is not the one that is known`);
-    return library(prefix) + lua.replace(STORE_JOB, (head) => `${head}bookAdded(jobIdKey)\n`);
-  }
-  return REMOVING.test(name) ? library(prefix) + removing(lua) : lua;
+/** Rewrites of the scripts by which the bridge adds and removes deliveries. */
+export function ledgerRewrites(prefix: string): ScriptRewrite[] {
+  const adds = (name: string): ScriptRewrite => ({
+    script: name,
+    expected: STORE_JOB,
+    rewrite: (lua) => library(prefix) + lua.replace(STORE_JOB, (head) => `${head}bookAdded(jobIdKey)\n`),
+  });
+  /** @param expected statement in which the first key is one of the queue's keys: the queue is found by it */
+  const removes = (name: string, expected: RegExp): ScriptRewrite => ({
+    script: name,
+    expected,
+    rewrite: (lua) => library(prefix) + removing(lua),
+  });
+  return [
+    ...["addStandardJob", "addDelayedJob", "addPrioritizedJob"].map(adds),
+    removes("removeJob", /^local jobKey = KEYS\[1\]$/m),
+    removes("cleanJobsInSet", /^if ARGV\[4\] == "active" then\n +result = cleanList\(KEYS\[1\],/m),
+    removes("obliterate", /^if rcall\("HEXISTS", KEYS\[1\], "paused"\) ~= 1 then$/m),
+  ];
 }
 
 /** Counts removed jobs as the decrease in the lengths of the queue's lists. */

@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from "ioredis";
+import { backoffMs, withJitter } from "../../lib/backoff.ts";
 import { StoreConfigError } from "../store.ts";
 
 const FIRST_RETRY_MS = 50;
@@ -9,8 +10,7 @@ const MAX_RETRY_MS = 1_000;
  * lose their connections at the same instant.
  */
 export function retryDelay(attempt: number): number {
-  const ceiling = Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10), MAX_RETRY_MS);
-  return Math.ceil(ceiling / 2 + (Math.random() * ceiling) / 2);
+  return withJitter(backoffMs(attempt, FIRST_RETRY_MS, MAX_RETRY_MS));
 }
 
 /** Auto-pipelining stays off: its pipelines cost more than the writes they save (6 % of a delivery, measured). */

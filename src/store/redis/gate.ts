@@ -6,6 +6,7 @@
  * BullMQ changes queues only through scripts, and the adapters in this folder use scripts for reading, too.
  */
 import type { Redis } from "ioredis";
+import { CannotStartError } from "../../errors.ts";
 import { IDENTITY } from "../identity.ts";
 
 interface Definition {
@@ -32,6 +33,10 @@ export class Gate {
   guard(client: Redis): void {
     const define = client.defineCommand.bind(client);
     client.defineCommand = (name: string, definition: Definition) => {
+      // The head of a script that declares flags must stay its first line.
+      if (definition.lua.startsWith("#!")) {
+        throw new CannotStartError(`The script ${name} declares flags and cannot check the identity of the store.`);
+      }
       const defineChecked = () => define(name, { ...definition, lua: this.#check + definition.lua });
       this.#definitions.push(defineChecked);
       defineChecked();

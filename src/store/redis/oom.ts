@@ -8,23 +8,17 @@
  * memory: a lock for each active job, an attempt of about 1 KiB for each failed call, one record for each webhook.
  * `Retention` and BullMQ itself remove ended jobs.
  */
-import type { Redis } from "ioredis";
+import type { ScriptRewrite } from "./script-rewrites.ts";
 
 /** Prefix that exempts a script with at least one key from the refusal. */
 export const EVEN_WITHOUT_MEMORY = `redis.call('DEL', KEYS[1] .. ':none')\n`;
 
-/** BullMQ scripts to exempt; each name ends with the version. `pause` is the first step of obliterating a queue. */
-const DRAINING = new RegExp(
-  `^(?:${[
-    ...["moveToActive", "extendLock", "extendLocks", "releaseLock", "moveStalledJobsToWait"],
-    ...["moveToFinished", "moveToDelayed", "retryJob", "moveJobFromActiveToWait", "promote", "changeDelay"],
-    ...["removeJob", "cleanJobsInSet", "pause", "obliterate"],
-  ].join("|")}):`,
-);
+/** Head of every script to exempt: it neither calls Redis before the DEL nor declares flags. */
+const HEAD = /^--\[\[.*?\]\]\n(?:local (?:maxCount|baseKey) = [^\n]*\n)*\s*local rcall = redis\.call\n/s;
 
-/** Must be called before BullMQ defines its scripts on the client, that is, before the first queue is opened. */
-export function letDrain(client: Redis): void {
-  const define = client.defineCommand.bind(client);
-  client.defineCommand = (name, definition) =>
-    define(name, DRAINING.test(name) ? { ...definition, lua: EVEN_WITHOUT_MEMORY + definition.lua } : definition);
-}
+/** BullMQ scripts to exempt. `pause` is the first step of obliterating a queue. */
+export const DRAIN_REWRITES: readonly ScriptRewrite[] = [
+  ...["moveToActive", "extendLock", "extendLocks", "releaseLock", "moveStalledJobsToWait"],
+  ...["moveToFinished", "moveToDelayed", "retryJob", "moveJobFromActiveToWait", "promote", "changeDelay"],
+  ...["removeJob", "cleanJobsInSet", "pause", "obliterate"],
+].map((script) => ({ script, expected: HEAD, rewrite: (lua) => EVEN_WITHOUT_MEMORY + lua }));

@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
-import { keepLedgers, redisLedgers } from "./books.ts";
+import { ledgerRewrites, redisLedgers } from "./books.ts";
 import {
   failFastClient,
   isOutage,
@@ -19,9 +19,10 @@ import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
 import { redisLeases } from "./leases.ts";
 import { Notices } from "./notices.ts";
-import { EVEN_WITHOUT_MEMORY, letDrain } from "./oom.ts";
+import { DRAIN_REWRITES, EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { redisRecords } from "./records.ts";
 import { script } from "./script.ts";
+import { loadScripts, rewriteScripts } from "./script-rewrites.ts";
 import { checkServer, type ServerCheck } from "./server-check.ts";
 
 export interface RedisStoreOptions {
@@ -47,8 +48,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   const gate = new Gate(prefix);
   const commands = open(firstClient(url));
   gate.guard(commands);
-  keepLedgers(commands, prefix);
-  letDrain(commands);
+  rewriteScripts(commands, [...DRAIN_REWRITES, ...ledgerRewrites(prefix)]);
   const look = (then: () => void) => probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
   commands.on("ready", () => void look(() => outage.back()));
   commands.on("close", () => {
@@ -68,10 +68,11 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     for (const warning of server.warnings) log.warn({ store: address, warning }, "store_warning");
     const workers = open(patientClient(url));
     gate.guard(workers);
-    letDrain(workers);
+    rewriteScripts(workers, DRAIN_REWRITES);
     const subscriber = open(subscriberClient(url));
     const notices = new Notices(subscriber, log);
     await Promise.all([untilReady(workers, signal), untilReady(subscriber, signal)]);
+    await Promise.all([loadScripts(commands), loadScripts(workers)]);
 
     const watchIdentity = () => {
       looking ??= setInterval(() => {

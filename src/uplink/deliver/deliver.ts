@@ -2,11 +2,12 @@
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { Prepare } from "../expressions/apply.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
+import { postpone } from "../queue/delivery-queue.ts";
 import { type Deliver, type DeliveredMessage, fromJob, type Attempt as Recorded } from "../queue/job.ts";
 import { createAttempt } from "./attempt.ts";
 import { type CallOptions, type CallWebhook, createCall } from "./call.ts";
 import { withHealth } from "./health.ts";
-import { awaitPause, endJob, postpone, toAttempt } from "./job-outcome.ts";
+import { awaitPause, endJob, toAttempt } from "./job-outcome.ts";
 import { type AttemptObserver, withObservation } from "./observation.ts";
 import { type ReplyPorts, withReply } from "./reply.ts";
 
@@ -45,7 +46,7 @@ export function createDeliver(webhookId: string, ports: DeliverPorts, callBatche
   return async (job, token, endpoint) => {
     const webhook = webhooks.get(webhookId);
     // The jobs of a removed webhook are about to be deleted, and must not count as delivered.
-    if (!webhook || !isCallable(webhook)) return postpone(job, token, CLOSING_MS);
+    if (!webhook || !isCallable(webhook)) throw await postpone(job, token, CLOSING_MS);
 
     const message = fromJob(job);
     const prepared = await prepare(webhook, message);
@@ -57,7 +58,7 @@ export function createDeliver(webhookId: string, ports: DeliverPorts, callBatche
     const attempt = job.attemptsMade + 1;
     const outcome = await attempted({ webhook, message, prepared, attempt, endpoint });
     if (outcome.kind === "paused") return awaitPause();
-    if (outcome.kind === "postponed") return postpone(job, token, outcome.delayMs);
+    if (outcome.kind === "postponed") throw await postpone(job, token, outcome.delayMs);
 
     const record = toAttempt(outcome.at, outcome.result, webhook);
     if (outcome.decision.kind === "dead") await deadLetters.deadLetter(webhook, message, attempt, record);

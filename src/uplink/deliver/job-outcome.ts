@@ -1,9 +1,9 @@
 /** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
-import { DelayedError, type Job, RateLimitError, UnrecoverableError } from "bullmq";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult, Decision } from "../attempt.ts";
 import { logAttempt, withoutBody } from "../queue/attempt-log.ts";
-import type { Attempt, DeliveryJob } from "../queue/job.ts";
+import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
+import type { Attempt, QueuedJob } from "../queue/job.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
 
 /** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
@@ -19,7 +19,7 @@ export class RetryLater extends Error {
 }
 
 /** Ends a job as decided. @returns the attempt, which is stored with the succeeded job */
-export async function endJob(job: Job<DeliveryJob>, decision: Decision, attempt: Attempt): Promise<Attempt> {
+export async function endJob(job: QueuedJob, decision: Decision, attempt: Attempt): Promise<Attempt> {
   switch (decision.kind) {
     case "delivered":
       return attempt;
@@ -28,26 +28,20 @@ export async function endJob(job: Job<DeliveryJob>, decision: Decision, attempt:
     case "throttled":
     case "gone":
       await logAttempt(job, attempt);
-      throw new RateLimitError();
+      throw queuePaused();
     case "dead":
       throw dead(attempt);
   }
 }
 
-/** Returns a job to the queue for this time. */
-export async function postpone(job: Job<DeliveryJob>, token: string | undefined, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token);
-  throw new DelayedError();
-}
-
 /** Returns a job to the head of its queue, which is paused. */
 export function awaitPause(): never {
-  throw new RateLimitError();
+  throw queuePaused();
 }
 
 /** Returns the error of the last attempt, which makes the job a dead letter. */
 function dead(attempt: Attempt): Error {
-  const error = new UnrecoverableError(JSON.stringify(withoutBody(attempt)));
+  const error = permanentFailure(JSON.stringify(withoutBody(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;
 }

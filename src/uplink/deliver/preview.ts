@@ -1,9 +1,10 @@
 /** Previews the request of a webhook for a message: all stages of a delivery but the call. */
+import type { Refused } from "../../errors.ts";
 import { newId, utf8Text } from "../../message.ts";
 import { MASK, maskHeaders } from "../../webhooks/header-masking.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { Prepare } from "../expressions/apply.ts";
-import { FROM_API, refusedByApi } from "../expressions/sandbox.ts";
+import { FROM_API, refuseEvaluation } from "../expressions/sandbox.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
 import { createRequests } from "./call.ts";
@@ -18,9 +19,12 @@ export interface PreviewResult {
 /**
  * @param webhook the webhook as it would be registered
  * @param callerId API caller whose share of the sandbox the preview uses
- * @throws Problem rate_limited
  */
-export type Preview = (webhook: Webhook, message: DeliveredMessage, callerId: string) => Promise<PreviewResult>;
+export type Preview = (
+  webhook: Webhook,
+  message: DeliveredMessage,
+  callerId: string,
+) => Promise<PreviewResult | Refused>;
 
 export function createPreview({ prepare, eventSource }: { prepare: Prepare; eventSource: string }): Preview {
   return async (webhook, sample, callerId) => {
@@ -28,7 +32,7 @@ export function createPreview({ prepare, eventSource }: { prepare: Prepare; even
     if (prepared.kind === "filtered") return { outcome: "filtered" };
     if (prepared.kind === "failed") {
       const { error, detail = "", notEvaluated } = prepared.result;
-      if (notEvaluated) throw refusedByApi(detail);
+      if (notEvaluated) return refuseEvaluation(detail);
       return { outcome: "failed", error: `${error}: ${detail}` };
     }
     const { message } = prepared;

@@ -1,21 +1,21 @@
 /** One worker per callable webhook, opened and closed as registrations change. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Job, Queue, Worker } from "bullmq";
+import type { Worker } from "bullmq";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
-import { type DeliveryJob, queueName } from "../queue/job.ts";
-import { limiterOf, pauseQueue } from "../queue/queue-limiter.ts";
+import { type DeliveryQueue, limiterOf } from "../queue/delivery-queue.ts";
+import { type QueuedJob, queueName } from "../queue/job.ts";
 import { type Batches, createBatches, jobsAtOnce } from "./batching.ts";
 import { createDeliver, type DeliverPorts } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
 
-type Processor = (job: Job<DeliveryJob>, token?: string) => Promise<unknown>;
+type Processor = (job: QueuedJob, token?: string) => Promise<unknown>;
 
 export interface WorkersOptions {
   webhooks: { all(): Webhook[]; get(id: string): Webhook | undefined };
-  queues: { of(webhookId: string): Queue<DeliveryJob> };
+  queues: { of(webhookId: string): DeliveryQueue };
   openWorker(name: string, processor: Processor, options: object): Worker;
   health: Pick<EndpointHealth, "isOpen">;
   deliver: DeliverPorts;
@@ -99,9 +99,9 @@ export class Workers {
     const queue = queues.of(id);
     const endpoint = {
       pause: onceAtATime((ms: number) =>
-        pauseQueue(queue, ms, current()?.rateLimit).catch(() =>
-          delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false }),
-        ),
+        queue
+          .pause(ms, current()?.rateLimit)
+          .catch(() => delay(Math.min(ms, NOT_WRITTEN_MS), undefined, { ref: false })),
       ),
     };
     const worker = this.options.openWorker(queueName(id), (job, token) => ordered.deliver(job, token, endpoint), {

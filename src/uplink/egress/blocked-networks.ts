@@ -4,11 +4,11 @@
  *
  * The few globally reachable entries (AS112, AMT, the anycast addresses) are refused too: none can be a webhook.
  */
-import { holds, parseNetwork } from "./ip-address.ts";
+import { holds, type Ip, parseNetwork } from "./ip-address.ts";
 
-type Entry = readonly [cidr: string, name: string, reference?: string];
+type NamedNetwork = readonly [cidr: string, name: string, reference?: string];
 
-const V4: readonly Entry[] = [
+const V4: readonly NamedNetwork[] = [
   ["0.0.0.0/32", "this host", "RFC 1122"],
   ["0.0.0.0/8", "this network", "RFC 791"],
   ["10.0.0.0/8", "private", "RFC 1918"],
@@ -40,7 +40,7 @@ const V4: readonly Entry[] = [
 ];
 
 /** Excludes v4-mapped (::ffff:0:0/96) and NAT64 (64:ff9b::/96) addresses: their embedded IPv4 address is checked. */
-const V6: readonly Entry[] = [
+const V6: readonly NamedNetwork[] = [
   ["::/128", "unspecified", "RFC 4291"],
   ["::1/128", "loopback", "RFC 4291"],
   ["::/96", "v4-compatible", "RFC 4291"],
@@ -72,21 +72,16 @@ const V6: readonly Entry[] = [
 ];
 
 const BLOCKED = [...V4, ...V6].map(([cidr, name, reference]) => ({
-  ...parseNetwork(cidr),
+  network: parseNetwork(cidr),
   rule: reference === undefined ? `${name} ${cidr}` : `${name} ${cidr}, ${reference}`,
 }));
 
 /** IANA assigns global unicast addresses from 2000::/3 only (RFC 4291 section 2.4). NAT64 leads to IPv4. */
 const REACHABLE_V6 = ["2000::/3", "64:ff9b::/96"].map(parseNetwork);
 
-/**
- * Returns the rule that blocks an address, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined if globally reachable.
- * @param groups 2 for IPv4, 8 for IPv6
- */
-export function specialRule(groups: readonly number[]): string | undefined {
-  const blocked = BLOCKED.find((network) => holds(network, groups));
-  if (blocked || groups.length === 2) return blocked?.rule;
-  return REACHABLE_V6.some((network) => holds(network, groups))
-    ? undefined
-    : "outside global unicast 2000::/3, RFC 4291";
+/** Returns the rule that blocks an address, e.g. `loopback 127.0.0.0/8, RFC 1122`; undefined if globally reachable. */
+export function specialRule(ip: Ip): string | undefined {
+  const blocked = BLOCKED.find(({ network }) => holds(network, ip));
+  if (blocked || ip.kind() === "ipv4") return blocked?.rule;
+  return REACHABLE_V6.some((network) => holds(network, ip)) ? undefined : "outside global unicast 2000::/3, RFC 4291";
 }

@@ -1,5 +1,6 @@
 /** One sender shared by all webhooks, plus one per client certificate or private CA: connections must not mix. */
 
+import { LRUCache } from "lru-cache";
 import type { AttemptResult } from "../attempt.ts";
 import { createSender, type Sender, type SenderOptions, type Tls } from "./client.ts";
 import type { Call } from "./exchange.ts";
@@ -28,32 +29,23 @@ const MAX_CALL_MS = 61_000;
 
 export function createSenders({ maxIdentities = 500, idleMs = 60_000, ...options }: SendersOptions): Senders {
   const usual = createSender(options);
-  /** Keyed by TLS settings, least recently used first. */
-  const special = new Map<string, { sender: Sender; usedAt: number }>();
-  const timer = setInterval(closeIdle, Math.max(1, idleMs / 2)).unref();
+  /** Keyed by TLS settings. */
+  const special = new LRUCache<string, Sender>({
+    max: maxIdentities,
+    ttl: idleMs,
+    updateAgeOnGet: true,
+    dispose: (sender) => void sender.close(MAX_CALL_MS),
+  });
+  const timer = setInterval(() => special.purgeStale(), Math.max(1, idleMs / 2)).unref();
 
   function senderFor(tls: Tls | undefined): Sender {
     if (!tls) return usual;
     const key = JSON.stringify([tls.ca, tls.cert, tls.key]);
-    const sender = special.get(key)?.sender ?? createSender({ ...options, tls });
-    special.delete(key);
-    special.set(key, { sender, usedAt: performance.now() });
-    if (special.size > maxIdentities) drop(special.keys().next().value!);
+    const known = special.get(key);
+    if (known) return known;
+    const sender = createSender({ ...options, tls });
+    special.set(key, sender);
     return sender;
-  }
-
-  function closeIdle(): void {
-    const before = performance.now() - idleMs;
-    for (const [key, { usedAt }] of special) {
-      if (usedAt > before) break;
-      drop(key);
-    }
-  }
-
-  function drop(key: string): void {
-    const { sender } = special.get(key)!;
-    special.delete(key);
-    void sender.close(MAX_CALL_MS);
   }
 
   return {
@@ -63,9 +55,8 @@ export function createSenders({ maxIdentities = 500, idleMs = 60_000, ...options
     },
     async close(graceMs) {
       clearInterval(timer);
-      const senders = [usual, ...[...special.values()].map(({ sender }) => sender)];
+      await Promise.all([usual, ...special.values()].map((sender) => sender.close(graceMs)));
       special.clear();
-      await Promise.all(senders.map((sender) => sender.close(graceMs)));
     },
   };
 }

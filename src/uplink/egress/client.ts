@@ -1,5 +1,7 @@
 /** Calls a webhook once and returns the result. Never throws, never follows a redirect. */
+import { LRUCache } from "lru-cache";
 import { Agent } from "undici";
+import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
 import type { AttemptResult, ErrorKind } from "../attempt.ts";
 import { type Call, Exchange } from "./exchange.ts";
 import { type AddressGuard, ipLiteral } from "./ssrf-guard.ts";
@@ -48,16 +50,11 @@ export function createSender(options: SenderOptions): Sender {
   });
   const targetOf = memoTargets(guard);
   let running = 0;
+  const idle = new AwaitableCondition(() => running === 0);
   let closing: Promise<void> | undefined;
-  let idle = () => {};
 
   async function close(graceMs: number): Promise<void> {
-    if (running > 0) {
-      await new Promise<void>((done) => {
-        const timer = setTimeout(done, graceMs);
-        idle = () => done(clearTimeout(timer));
-      });
-    }
+    await idle.within(graceMs);
     // Not agent.close(): it forgets the connections, so a later destroy() would not end running calls.
     await agent.destroy(new Error("the sender was closed"));
   }
@@ -72,7 +69,8 @@ export function createSender(options: SenderOptions): Sender {
         const limits = { ...call, maxResponseBytes: call.maxResponseBytes ?? maxResponseBytes };
         const exchange = new Exchange(limits, (result) => {
           done(result);
-          if (--running === 0) idle();
+          running--;
+          idle.check();
         });
         try {
           agent.dispatch({ ...target, method, headers, body }, exchange);
@@ -96,12 +94,11 @@ const CLOSED: Target = { error: "network_error", detail: "the sender was closed"
  * the guard checks it here. Its verdict never changes, so the result is cached.
  */
 function memoTargets(guard: Pick<AddressGuard, "check">): (url: string) => Target {
-  const known = new Map<string, Target>();
+  const known = new LRUCache<string, Target>({ max: 10_000 });
   return (url) => {
     const hit = known.get(url);
     if (hit) return hit;
     const target = readTarget(url, guard);
-    if (known.size >= 10_000) known.clear();
     known.set(url, target);
     return target;
   };

@@ -1,4 +1,5 @@
 /** OAuth 2 access tokens by client credentials (RFC 6749 section 4.4): fetched once, shared, cached until expiry. */
+import { LRUCache } from "lru-cache";
 import type { ReceiverAuth } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { Sender } from "./client.ts";
@@ -28,7 +29,7 @@ const CODES = /^(?:invalid_(?:request|client|grant|scope)|unauthorized_client|un
 
 export class Tokens {
   readonly #options: TokensOptions;
-  readonly #known = new Map<string, { token: string; until: number }>();
+  readonly #known = new LRUCache<string, { token: string; until: number }>({ max: MAX_TOKENS });
   readonly #underWay = new Map<string, Promise<TokenResult>>();
 
   constructor(options: TokensOptions) {
@@ -60,7 +61,6 @@ export class Tokens {
     const result = await this.#options.send(tokenRequest(auth));
     const answer = readAnswer(result);
     if ("error" in answer) return answer;
-    if (this.#known.size >= MAX_TOKENS) this.#known.delete(this.#known.keys().next().value!);
     const lifeMs = Math.min(answer.lifeMs, MAX_LIFE_MS);
     this.#known.set(key, { token: answer.token, until: askedAt + Math.max(lifeMs - MARGIN_MS, lifeMs / 2) });
     return { token: answer.token, isNew: true };

@@ -6,7 +6,7 @@
 import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { specialRule } from "./blocked-networks.ts";
-import { holds, parseAddress, parseNetwork } from "./ip-address.ts";
+import { holds, type Ip, parseAddress, parseNetwork } from "./ip-address.ts";
 
 /** Reason why a URL cannot be registered. `code` is from the catalogue in errors.ts. */
 export interface UrlRefusal {
@@ -62,17 +62,17 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   const allow = options.allow.map((cidr) => parseNetwork(cidr));
   const resolve = shareLookups(options.resolve ?? systemLookup);
 
-  const opened = (groups: readonly number[]) => allow.some((network) => holds(network, groups));
+  const opened = (one: Ip) => allow.some((network) => holds(network, one));
 
   function check(ip: string): string | undefined {
     const address = parseAddress(ip);
     if (!address) return "not an IP address";
-    const { groups, carried } = address;
-    if (opened(groups)) return undefined;
-    const rule = specialRule(groups);
+    if (opened(address.ip)) return undefined;
+    const rule = specialRule(address.ip);
     if (rule !== undefined) return rule;
     // A global address needs no interface: naming one is an attempt to bypass routing.
     if (ip.includes("%")) return "zone id on a global address, RFC 4007";
+    const { carried } = address;
     if (!carried || opened(carried.v4)) return undefined;
     const inner = specialRule(carried.v4);
     return inner && `${inner}, carried by ${carried.by}`;

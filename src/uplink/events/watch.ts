@@ -1,5 +1,4 @@
 /** Watches the endpoints: their health, and the events about it and about dead letters. */
-import { Problem } from "../../errors.ts";
 import type { WebhookRegistry } from "../../webhooks/registry.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { BreakerPolicy, Notice } from "../health/circuit-breaker.ts";
@@ -99,13 +98,8 @@ async function disableWebhook(
   id: string,
   disabled: { at: string; reason: string },
 ): Promise<boolean> {
-  try {
-    const webhook = await registry.update(id, (current) =>
-      current.disabled ? undefined : { ...current, disabled, updatedAt: disabled.at },
-    );
-    return webhook.disabled?.at === disabled.at && webhook.disabled.reason === disabled.reason;
-  } catch (error) {
-    if (error instanceof Problem && error.code === "not_found") return false;
-    throw error;
-  }
+  const webhook = await registry.update(id, (current) =>
+    current.disabled ? undefined : { ...current, disabled, updatedAt: disabled.at },
+  );
+  return webhook?.disabled?.at === disabled.at && webhook.disabled.reason === disabled.reason;
 }

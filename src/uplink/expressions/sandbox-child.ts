@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import jsonata from "jsonata";
+import { LRUCache } from "lru-cache";
 import {
   type Evaluated,
   type ExpressionError,
@@ -14,8 +15,8 @@ import {
   lineReader,
   READY,
   resultLine,
+  type SandboxTask,
   SKIPPED,
-  type Task,
   WATCHED_FD,
 } from "./sandbox-protocol.ts";
 
@@ -34,13 +35,12 @@ const TIMED_OUT = "D1012";
 const MAX_COMPILED = 1_000;
 const MAX_DETAIL = 300;
 
-const compiled = new Map<string, jsonata.Expression>();
+const compiled = new LRUCache<string, jsonata.Expression>({ max: MAX_COMPILED });
 const truth = jsonata("$boolean($value)");
 
 function compile(text: string): jsonata.Expression {
   let expression = compiled.get(text);
   if (!expression) {
-    if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
     expression = jsonata(text, LIMITS);
     // Device data must not be executed as a program.
     expression.assign("eval", undefined);
@@ -70,7 +70,7 @@ function withoutFunctions(_name: string, value: unknown): unknown {
   return _jsonata_function === true || _jsonata_lambda === true ? undefined : value;
 }
 
-async function perform({ filter, transform, check }: Task, event: unknown): Promise<Evaluated> {
+async function perform({ filter, transform, check }: SandboxTask, event: unknown): Promise<Evaluated> {
   let error: ExpressionError = "filter_error";
   try {
     if (check !== undefined) jsonata(check);
@@ -114,7 +114,7 @@ async function answerTo(line: string): Promise<string> {
   const startedAt = performance.now();
   if (slice.tasks++ === 0) slice.startedAt = startedAt;
   else if (startedAt - slice.startedAt > SLICE_MS) return `${SKIPPED}\n`;
-  const { task, event } = JSON.parse(line) as { task: Task; event: unknown };
+  const { task, event } = JSON.parse(line) as { task: SandboxTask; event: unknown };
   let result: Evaluated;
   // JSONata limits wall-clock time, which says little about the expression on a busy machine.
   do result = await perform(task, event);

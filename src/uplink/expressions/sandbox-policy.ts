@@ -4,9 +4,9 @@
  *
  * An expression runs in the slow process until it has proved quick, and again after an overrun of its limits.
  */
-import type { Task } from "./sandbox-protocol.ts";
+import type { SandboxTask } from "./sandbox-protocol.ts";
 
-export type Texts = Pick<Task, "filter" | "transform">;
+export type Texts = Pick<SandboxTask, "filter" | "transform">;
 
 /** Record of the expressions of one key. */
 export interface Standing {

@@ -4,7 +4,7 @@
  */
 
 /** Task of the sandbox process for one event. An absent expression is skipped. */
-export interface Task {
+export interface SandboxTask {
   /** JSONata; the event is dropped unless the result is true. */
   filter?: string;
   /** JSONata; its result replaces the data. */
@@ -36,7 +36,7 @@ export const LONG = "long ";
 export const SKIPPED = "skipped";
 
 /** @param event JSON text, whose line feeds can only be between tokens: within strings they are escaped */
-export function taskLine(task: Task, event: string): string {
+export function taskLine(task: SandboxTask, event: string): string {
   return `{"task":${JSON.stringify(task)},"event":${event.includes("\n") ? event.replaceAll("\n", " ") : event}}\n`;
 }
 

@@ -8,15 +8,15 @@ import {
   FILTER_PASSED,
   LONG,
   readResult,
+  type SandboxTask,
   SKIPPED,
-  type Task,
   taskLine,
 } from "./sandbox-protocol.ts";
 
-export interface Item {
+export interface SandboxItem {
   /** Key in the fair queue. */
   key: string;
-  task: Task;
+  task: SandboxTask;
   event: string;
   done(result: Evaluated): void;
 }
@@ -27,13 +27,13 @@ export interface SandboxWorkerOptions extends ProcessOptions {
   /** Tasks given to the process at once: several share the cost of a system call. */
   window: number;
   /** @param longMs CPU time of a long evaluation; 0 after a quick one */
-  onResult(item: Item, result: Evaluated, longMs: number): void;
+  onResult(item: SandboxItem, result: Evaluated, longMs: number): void;
   /** Called when the task took too long or too much memory. `result` says which. */
-  onOverrun(item: Item, result: Evaluated): void;
+  onOverrun(item: SandboxItem, result: Evaluated): void;
   /** Puts back tasks that were given and not evaluated. */
-  onReturned(items: Item[]): void;
+  onReturned(items: SandboxItem[]): void;
   /** Called when no process can be started. */
-  onBroken(items: Item[], reason: string): void;
+  onBroken(items: SandboxItem[], reason: string): void;
 }
 
 /** Wall-clock limit of one task, however little CPU time the process gets. */
@@ -42,12 +42,12 @@ const PATIENCE_MS = 5_000;
 const BROKEN_MS = 1_000;
 
 export class SandboxWorker {
-  readonly waiting = new FairQueue<Item>();
+  readonly waiting = new FairQueue<SandboxItem>();
   readonly #processes: SandboxProcesses;
   /** Given tasks in order of evaluation: the first one is running. */
-  #given: Item[] = [];
+  #given: SandboxItem[] = [];
   #givenAt = 0;
-  #skipped: Item[] = [];
+  #skipped: SandboxItem[] = [];
   #filterPassed = false;
   #longMs = 0;
   #process: SandboxProcess | undefined;
@@ -61,7 +61,7 @@ export class SandboxWorker {
     this.#processes = new SandboxProcesses(options);
   }
 
-  put(item: Item): void {
+  put(item: SandboxItem): void {
     this.waiting.put(item.key, item);
     this.give();
   }
@@ -158,7 +158,7 @@ export class SandboxWorker {
     this.give();
   }
 
-  #return(bystanders: Item[]): void {
+  #return(bystanders: SandboxItem[]): void {
     const items = [...this.#skipped, ...bystanders];
     this.#skipped = [];
     if (items.length > 0) this.options.onReturned(items);
@@ -197,7 +197,7 @@ export class SandboxWorker {
 }
 
 /** Returns the error kind of the expression that a running task is evaluating. */
-function errorOf(item: Item | undefined, filterPassed: boolean): ExpressionError {
+function errorOf(item: SandboxItem | undefined, filterPassed: boolean): ExpressionError {
   const isFilter = item?.task.transform === undefined || (item.task.filter !== undefined && !filterPassed);
   return isFilter ? "filter_error" : "transform_error";
 }

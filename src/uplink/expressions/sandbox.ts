@@ -4,7 +4,8 @@
  * slow one all others, including those of previews; `sandbox-policy.ts` is the policy. No process starts before the
  * first expression.
  */
-import { Problem } from "../../errors.ts";
+import { LRUCache } from "lru-cache";
+import { Refused } from "../../errors.ts";
 import {
   changed,
   evaluated,
@@ -16,8 +17,8 @@ import {
   type Standing,
   type Texts,
 } from "./sandbox-policy.ts";
-import type { Evaluated, Task } from "./sandbox-protocol.ts";
-import { type Item, SandboxWorker } from "./sandbox-worker.ts";
+import type { Evaluated, SandboxTask } from "./sandbox-protocol.ts";
+import { type SandboxItem, SandboxWorker } from "./sandbox-worker.ts";
 
 export type { Evaluated } from "./sandbox-protocol.ts";
 
@@ -28,8 +29,8 @@ export interface Sandbox {
    * @param event JSON text
    */
   evaluate(key: string, task: Texts, event: string): Promise<Evaluated>;
-  /** Returns the syntax error of an expression; undefined when it is valid. @throws Problem rate_limited */
-  syntaxError(expression: string): Promise<string | undefined>;
+  /** Returns the syntax error of an expression; undefined when it is valid. */
+  syntaxError(expression: string): Promise<string | undefined | Refused>;
   /** Ends the processes; remaining tasks are never evaluated. */
   close(): Promise<void>;
 }
@@ -50,21 +51,21 @@ const ERROR_MS = 1;
 const ANY: Texts = {};
 
 export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
-  const standings = new Map<string, Standing>();
+  const standings = new LRUCache<string, Standing>({ max: MAX_KEYS });
   const callbacks = {
     maxBytes,
-    onResult(item: Item, result: Evaluated, longMs: number) {
+    onResult(item: SandboxItem, result: Evaluated, longMs: number) {
       // An error does not prove an expression quick, and costs more than a result.
       const cost = result.kind === "failed" ? Math.max(longMs, ERROR_MS) : longMs;
       settle(item, (standing) => evaluated(standing, cost, Date.now()));
       item.done(result);
     },
-    onReturned(items: Item[]) {
+    onReturned(items: SandboxItem[]) {
       for (const item of items.reverse()) laneOf(item).waiting.put(item.key, item, true);
       slow.give();
       fast.give();
     },
-    onBroken(items: Item[], reason: string) {
+    onBroken(items: SandboxItem[], reason: string) {
       for (const item of items) item.done(refusal(item.task, reason));
     },
   };
@@ -87,7 +88,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
   });
 
   /** Records an evaluation, and moves or refuses all waiting tasks of the key accordingly. */
-  function settle({ key, task }: Item, next: (standing: Standing) => Standing): void {
+  function settle({ key, task }: SandboxItem, next: (standing: Standing) => Standing): void {
     const before = standings.get(key);
     if (!before || !isAbout(before, textsOf(key, task))) return;
     const after = next(before);
@@ -101,22 +102,21 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
     }
   }
 
-  function laneOf({ key, task }: Item): SandboxWorker {
+  function laneOf({ key, task }: SandboxItem): SandboxWorker {
     const standing = standings.get(key);
     return !isApi(key) && standing?.place === "fast" && isAbout(standing, task) ? fast : slow;
   }
 
-  function standingOf(key: string, task: Task): Standing {
+  function standingOf(key: string, task: SandboxTask): Standing {
     const known = standings.get(key);
     const texts = textsOf(key, task);
     if (known && isAbout(known, texts)) return known;
-    if (!known && standings.size >= MAX_KEYS) standings.delete(standings.keys().next().value!);
     const standing = known ? changed(known, texts, Date.now()) : newcomer(texts);
     standings.set(key, standing);
     return standing;
   }
 
-  function evaluate(key: string, task: Task, event: string): Promise<Evaluated> {
+  function evaluate(key: string, task: SandboxTask, event: string): Promise<Evaluated> {
     if (isExhausted(standingOf(key, task), Date.now())) return Promise.resolve(refusal(task, EXHAUSTED));
     if (!isApi(key)) {
       // Once a webhook's expressions proved quick, they need not wait for a process to start.
@@ -134,7 +134,7 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
     evaluate: (key, { filter, transform }, event) => evaluate(key, { filter, transform }, event),
     async syntaxError(expression) {
       const result = await evaluate(FROM_API, { check: expression }, "null");
-      if (result.kind === "refused") throw refusedByApi(result.detail);
+      if (result.kind === "refused") return refuseEvaluation(result.detail);
       return result.kind === "failed" ? result.detail : undefined;
     },
     async close() {
@@ -144,21 +144,22 @@ export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: 
   };
 }
 
-export function refusedByApi(detail: string): Problem {
-  return new Problem("rate_limited", detail, { headers: { "retry-after": `${REFILL_MS / 1_000}` } });
+/** Refuses an API call whose expressions were not evaluated. */
+export function refuseEvaluation(detail: string): Refused {
+  return new Refused("rate_limited", detail, { retryAfterSeconds: REFILL_MS / 1_000 });
 }
 
 function isApi(key: string): boolean {
   return key.startsWith(FROM_API);
 }
 
-function textsOf(key: string, task: Task): Texts {
+function textsOf(key: string, task: SandboxTask): Texts {
   return isApi(key) ? ANY : task;
 }
 
 const EXHAUSTED = "these expressions exceeded their limits too often";
 
-function refusal({ filter, check }: Task, detail: string): Evaluated {
+function refusal({ filter, check }: SandboxTask, detail: string): Evaluated {
   const error = filter !== undefined || check !== undefined ? "filter_error" : "transform_error";
   return { kind: "refused", error, detail: `not evaluated: ${detail}` };
 }

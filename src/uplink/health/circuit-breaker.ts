@@ -2,6 +2,7 @@
  * Circuit breaker: when to stop calling a failing endpoint and when to probe it. Pure: functions take a record, an
  * event and the time, and return the new record. Times are milliseconds since the epoch.
  */
+import { backoffMs } from "../../lib/backoff.ts";
 import type { WebhookEvent } from "../../webhooks/webhook.ts";
 import { type AttemptResult, type Decision, isUnreachable } from "../attempt.ts";
 
@@ -64,7 +65,7 @@ export function healthOf(result: AttemptResult, decision: Decision): Health {
 }
 
 /** A series of failures that one instance has seen and not stored yet. */
-export interface Row {
+export interface FailureStreak {
   since: number;
   failures: number;
 }
@@ -93,7 +94,7 @@ export function admission(record: EndpointRecord | undefined, now: number): "cal
 /** Adds failures to a closed breaker, which opens at the threshold. */
 export function failed(
   record: EndpointRecord | undefined,
-  { id, row, now }: { id: string; row: Row; now: number },
+  { id, row, now }: { id: string; row: FailureStreak; now: number },
   policy: BreakerPolicy,
 ): EndpointRecord {
   const before = record && record.failures > 0 ? record : undefined;
@@ -113,7 +114,7 @@ export function failed(
 /** Reopens the breaker after a failed probe, for twice as long. */
 export function probeFailed(record: EndpointRecord, now: number, policy: BreakerPolicy): EndpointRecord {
   const openings = record.openings + 1;
-  const openMs = Math.min(policy.openMs * 2 ** (openings - 1), policy.maxOpenMs);
+  const openMs = backoffMs(openings, policy.openMs, policy.maxOpenMs);
   return { ...withoutProbe(record), failures: record.failures + 1, openings, openUntil: now + openMs };
 }
 
@@ -145,5 +146,5 @@ const COOL_DOWN_MAX_MS = 30_000;
 
 /** @param failures consecutive failures, from 1 */
 export function slowDownMs(failures: number): number {
-  return Math.min(COOL_DOWN_MIN_MS * 2 ** (failures - 1), COOL_DOWN_MAX_MS);
+  return backoffMs(failures, COOL_DOWN_MIN_MS, COOL_DOWN_MAX_MS);
 }

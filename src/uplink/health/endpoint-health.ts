@@ -9,6 +9,7 @@ import {
   admission,
   type BreakerPolicy,
   type EndpointRecord,
+  type FailureStreak,
   failed,
   type Health,
   healthy,
@@ -17,7 +18,6 @@ import {
   type Probe,
   probeFailed,
   probeReturned,
-  type Row,
   slowDownMs,
 } from "./circuit-breaker.ts";
 import { Endpoints, type EndpointsOptions } from "./health-records.ts";
@@ -45,7 +45,7 @@ const MOMENT_MS = 1_000;
 export class EndpointHealth {
   readonly #endpoints: Endpoints;
   /** Series of failures that are not stored yet; a healthy endpoint has none. */
-  readonly #rows = new Map<string, Row>();
+  readonly #rows = new Map<string, FailureStreak>();
   /** Breakers being stored as open; admissions wait for the write. */
   readonly #opening = new Map<string, Promise<unknown>>();
 

@@ -2,8 +2,8 @@
  * Shared records of unhealthy endpoints and their notices. The instance whose compare-and-set makes a transition
  * announces it; if that instance dies first, another one does.
  */
-import { Problem } from "../../errors.ts";
 import { newId } from "../../message.ts";
+import { ConflictError } from "../../store/record-cache.ts";
 import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
 import { type EndpointRecord, healthy, isOver, type Notice, noticed } from "./circuit-breaker.ts";
 
@@ -11,14 +11,20 @@ import { type EndpointRecord, healthy, isOver, type Notice, noticed } from "./ci
 export interface EndpointRecords {
   get(id: string): EndpointRecord | undefined;
   all(): EndpointRecord[];
-  /** Reads from the store, not from the cache. @throws Problem not_found */
-  read(id: string): Promise<EndpointRecord>;
+  /** Reads from the store, not from the cache. */
+  read(id: string): Promise<EndpointRecord | undefined>;
   /** @returns false when the record exists already */
   create(id: string, value: EndpointRecord): Promise<boolean>;
-  /** Compare-and-set; `undefined` leaves the record unchanged. @throws Problem not_found, conflict */
-  update(id: string, change: (current: EndpointRecord) => EndpointRecord | undefined): Promise<unknown>;
-  /** @throws Problem not_found */
-  remove(id: string): Promise<void>;
+  /**
+   * Compare-and-set; `change` may return undefined to leave the record unchanged.
+   * @returns the record after that; undefined when it does not exist
+   */
+  update(
+    id: string,
+    change: (current: EndpointRecord) => EndpointRecord | undefined,
+  ): Promise<EndpointRecord | undefined>;
+  /** @returns false when the record does not exist */
+  remove(id: string): Promise<boolean>;
 }
 
 export interface EndpointsOptions {
@@ -65,11 +71,11 @@ export class Endpoints {
 
   /** Reads from the store, not from the cache. */
   async read(id: string): Promise<EndpointRecord | undefined> {
-    return this.options.records.read(id).catch((error: unknown) => void isNotFound(error));
+    return this.options.records.read(id);
   }
 
   async remove(id: string): Promise<void> {
-    await this.options.records.remove(id).catch(isNotFound);
+    await this.options.records.remove(id);
   }
 
   /** @returns the written record; undefined when nothing was written */
@@ -77,19 +83,17 @@ export class Endpoints {
     const { records } = this.options;
     for (let i = 0; i < MAX_CONFLICTS; i++) {
       let next: EndpointRecord | undefined;
-      const found = await records
-        .update(id, (current) => {
-          next = change(current);
-          return next;
-        })
-        .then(() => true, isNotFound);
+      const found = await records.update(id, (current) => {
+        next = change(current);
+        return next;
+      });
       if (found) return next;
       next = change(undefined);
       // A webhook that was removed meanwhile must leave no record.
       if (!next || !this.options.webhook(id)) return undefined;
       if (await records.create(id, next)) return next;
     }
-    throw new Problem("conflict", "the endpoint's record is being changed by others");
+    throw new ConflictError("the endpoint's record is being changed by others");
   }
 
   /** Makes a change and announces it. @returns as {@link change} */
@@ -150,10 +154,4 @@ export class Endpoints {
       }
     }
   }
-}
-
-/** Returns false when the error says that there is no record; rethrows any other error. */
-function isNotFound(error: unknown): false {
-  if (error instanceof Problem && error.code === "not_found") return false;
-  throw error;
 }

@@ -12,6 +12,7 @@
  */
 import { shortDigest } from "../../lib/digest.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
+import type { JobState } from "../queue/delivery-queue.ts";
 import type { Place } from "../queue/job.ts";
 
 export type Ordering = NonNullable<Webhook["ordering"]>;
@@ -106,10 +107,7 @@ export function shortPostponeMs(looks: number): number {
   return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, looks - 1), SHORT_MAX_MS);
 }
 
-/**
- * Whether this job state means that the delivery has ended. A missing job (`unknown`) counts as ended: it was kept long
- * enough.
- */
-export function isEnd(state: string): boolean {
-  return state === "completed" || state === "failed" || state === "unknown";
+/** Whether the delivery has ended in this state. A missing job counts as ended: it was kept long enough. */
+export function isEnd(state: JobState | "gone"): boolean {
+  return state === "completed" || state === "failed" || state === "gone";
 }

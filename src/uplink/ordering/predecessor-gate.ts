@@ -1,55 +1,46 @@
 /**
- * Holds a delivery back until its predecessor has ended, and promotes its successors.
+ * Holds a delivery back until its predecessor has ended, and promotes its successors. `gate-reducer.ts` decides; this
+ * class carries out the decisions.
  *
  * A process that ends a delivery promotes the successor *before* the delivery's own job ends. If the process dies in
  * between, the successor finds the delivery unfinished and is postponed again; the delivery is called again and
- * promotes the successor once more. A job names its successor, or the successor has recorded its id there. If a
- * successor checks and is postponed while its predecessor ends, each of the two detects the steps of the other:
- * - within one process, through `#running`, `#checking` and `#postponing`, which change together with the steps;
- * - with another process that runs deliveries of this webhook, through the states of the jobs in the store, and where
- *   these are inconclusive (`active`), by another check soon.
+ * promotes the successor once more. A job names its successor, or the successor has recorded its id there.
  */
-import { DelayedError, Job, type Queue, UnrecoverableError } from "bullmq";
-import { type Deliver, type DeliveryJob, type GroupTail, successorsOf } from "../queue/job.ts";
-import { isEnd, postponeMs, shortPostponeMs } from "./message-groups.ts";
+import { type DeliveryQueue, isPermanentFailure, isRefusal, postpone } from "../queue/delivery-queue.ts";
+import { type Deliver, type GroupTail, type QueuedJob, successorsOf } from "../queue/job.ts";
+import { reduceGate } from "./gate-reducer.ts";
+import { type Check, EMPTY_GATE, type GateAction, type GateEvent, type Promotion, type Taken } from "./gate-state.ts";
+import { postponeMs, shortPostponeMs } from "./message-groups.ts";
 
 export interface PredecessorGateOptions {
   deliver: Deliver;
-  queue(): Queue<DeliveryJob>;
+  queue(): Pick<DeliveryQueue, "stateOf" | "recordSuccessor" | "promote">;
   /** Whether the webhook is ordered: false as soon as it has `ordering: none`. */
   isOrdered(): boolean;
   /** Releases a group tail that still has this value. */
   release(tail: GroupTail): Promise<void>;
 }
 
-interface Running {
-  /** Successors that found the delivery running, and are postponed. */
-  successors: Set<string>;
-  /** Set once the successors are being promoted; a successor that comes later awaits it. */
-  ended?: Promise<void>;
-  end?: () => void;
+/** A run that waits for the reducer: to pass, or for the promotion of its successors. */
+interface Waiting {
+  job: QueuedJob;
+  token: string | undefined;
+  proceed(): void;
+  fail(error: unknown): void;
 }
 
-/** BullMQ's error codes for a missing job and for a job in another state than expected. */
-const GONE = -1;
-const OTHER_STATE = -3;
-const MAX_REMEMBERED = 1_000;
 /** After this time, an end that is not stored yet is read from the store. */
 const END_MS = 5_000;
-/** Longest wait for a successor that another process is about to postpone. */
-const PROMOTE_MS = 5_000;
-const LOOK_MS = 100;
+const PROMOTE_AGAIN_MS = 100;
+const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
 /** Gate of one webhook. */
 export class PredecessorGate {
-  /** Deliveries that passed the gate in this process, until their end is stored. */
-  readonly #running = new Map<string, Running>();
-  /** Deliveries that are checking their predecessor, and deliveries that are being postponed. */
-  readonly #checking = new Set<string>();
-  readonly #postponing = new Map<string, Promise<void>>();
-  /** The last deliveries that ended in this process. */
-  readonly #ended = new Set<string>();
+  #state = EMPTY_GATE;
+  #lastRun = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #endTimers = new Map<number, NodeJS.Timeout>();
   #stopped = false;
 
   constructor(private readonly options: PredecessorGateOptions) {}
@@ -58,159 +49,156 @@ export class PredecessorGate {
     const { deliver, isOrdered } = this.options;
     const { place } = job.data;
     if (!place) return deliver(job, token, endpoint);
-    const id = job.id!;
-    if (place.previous !== undefined && isOrdered()) await this.#waitFor(place.previous, job, token);
-    const running: Running = { successors: new Set() };
-    this.#running.set(id, running);
+    const delivery = { run: ++this.#lastRun, id: job.id! };
+    const previous = isOrdered() ? place.previous : undefined;
+    await this.#until(delivery, job, token, { type: "taken", delivery, previous });
+    const promoteSuccessors = () => {
+      const successors = successorsOf(job);
+      return this.#until(delivery, job, token, { type: "delivered", delivery, successors, now: Date.now() });
+    };
+    let attempt: Awaited<ReturnType<Deliver>>;
     try {
-      const attempt = await deliver(job, token, endpoint);
-      await this.#promoteSuccessors(job, running);
-      return attempt;
+      attempt = await deliver(job, token, endpoint);
     } catch (error) {
-      if (error instanceof UnrecoverableError) await this.#promoteSuccessors(job, running);
-      else if (this.#running.get(id) === running) this.#running.delete(id);
+      if (isPermanentFailure(error)) await promoteSuccessors();
+      else this.#handle({ type: "interrupted", delivery });
       throw error;
     }
+    await promoteSuccessors();
+    return attempt;
   };
 
   /** Call when the end of a job, or of an attempt, is stored. */
-  settled(job: Job<DeliveryJob>): void {
-    const running = this.#running.get(job.id!);
-    if (!running?.end) return;
-    this.#running.delete(job.id!);
-    this.#ended.add(job.id!);
-    if (this.#ended.size > MAX_REMEMBERED) this.#ended.delete(this.#ended.keys().next().value!);
-    running.end();
-    const { tail } = job.data.place ?? {};
-    if (tail) this.options.release(tail).catch(() => undefined); // it expires
+  settled(job: QueuedJob): void {
+    this.#handle({ type: "end_stored", id: job.id!, tail: job.data.place?.tail });
   }
 
   /** Ends all waits in memory. */
   stop(): void {
     this.#stopped = true;
-    for (const { end } of this.#running.values()) end?.();
+    this.#handle({ type: "stopped" });
   }
 
-  /** Resolves when `previous` has ended; otherwise postpones the job and throws. */
-  async #waitFor(previous: string, job: Job<DeliveryJob>, token: string | undefined): Promise<void> {
-    const id = job.id!;
-    this.#checking.add(id);
+  /** Resolves when the reducer lets this run proceed. Rejects with the error that ends the run. */
+  async #until({ run }: Taken, job: QueuedJob, token: string | undefined, event: GateEvent): Promise<void> {
     try {
-      for (;;) {
-        if (this.#ended.has(previous)) return;
-        const running = this.#running.get(previous);
-        if (running?.ended) {
-          await running.ended;
-          // No end within the time: only the store knows it.
-          if (this.#running.get(previous) === running) this.#running.delete(previous);
-          continue;
-        }
-        if (running) {
-          running.successors.add(id);
-          // The predecessor may have to be retried, by any process.
-          await this.#recordSuccessor(previous, id);
-          if (this.#running.get(previous) !== running || running.ended) continue;
-          await this.#postpone(job, token, postponeMs(job.attemptsStarted));
-          throw new DelayedError();
-        }
-        const state = await this.#stateOf(previous);
-        if (isEnd(state)) return;
-        if (state !== "active" && (await this.#recordSuccessor(previous, id))) {
-          // If the predecessor still waits after this id is recorded, the process that takes it finds the id.
-          const now = await this.#stateOf(previous);
-          if (isEnd(now)) return;
-          if (now !== "active") {
-            if (this.#running.has(previous)) continue;
-            await this.#postpone(job, token, postponeMs(job.attemptsStarted));
-            throw new DelayedError();
-          }
-        }
-        if (this.#running.has(previous) || this.#ended.has(previous)) continue;
-        await this.#postpone(job, token, shortPostponeMs(job.attemptsStarted));
-        throw new DelayedError();
+      await new Promise<void>((proceed, fail) => {
+        this.#waiting.set(run, { job, token, proceed, fail });
+        this.#handle(event);
+      });
+    } finally {
+      this.#waiting.delete(run);
+    }
+  }
+
+  #handle(event: GateEvent): void {
+    const { state, actions } = reduceGate(this.#state, event);
+    this.#state = state;
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: GateAction): void {
+    switch (action.type) {
+      case "pass":
+      case "finish":
+        this.#waiting.get(action.run)?.proceed();
+        break;
+      case "record_successor": {
+        const { check, predecessorRun } = action;
+        const record = () => this.options.queue().recordSuccessor(check.previous, check.id);
+        this.#check(check, record, (isFound) => ({ type: "recorded", check, predecessorRun, isFound }));
+        break;
       }
-    } finally {
-      this.#checking.delete(id);
+      case "read_state": {
+        const { check, isRecorded } = action;
+        const read = () => this.options.queue().stateOf(check.previous);
+        this.#check(check, read, (state) => ({ type: "state_read", check, isRecorded, state }));
+        break;
+      }
+      case "postpone":
+        void this.#postpone(action.check, action.isPromoted);
+        break;
+      case "await_end":
+        this.#awaitEnd(action.run);
+        break;
+      case "end_known":
+        clearTimeout(this.#endTimers.get(action.run));
+        this.#endTimers.delete(action.run);
+        break;
+      case "promote":
+        void this.#promote(action.promotion);
+        break;
+      case "read_successor":
+        void this.#readSuccessor(action.promotion);
+        break;
+      case "pause_promotion":
+        void this.#pausePromotion(action.promotion);
+        break;
+      case "release":
+        this.options.release(action.tail).catch(() => undefined); // it expires
+        break;
     }
   }
 
-  async #postpone(job: Job<DeliveryJob>, token: string | undefined, ms: number): Promise<void> {
-    const parked = this.#untilStored(() => job.moveToDelayed(Date.now() + ms, token));
-    const parking = parked.then(noop, noop);
-    // From one set to the other in one step: a promotion must not mistake this delivery for one that still checks.
-    this.#postponing.set(job.id!, parking);
-    this.#checking.delete(job.id!);
-    try {
-      await parked;
-    } finally {
-      this.#postponing.delete(job.id!);
-    }
+  /** Makes one step of a check in the store. */
+  #check<T>(check: Check, act: () => Promise<T>, toEvent: (result: T) => GateEvent): void {
+    this.#untilStored(act).then(
+      (result) => this.#handle(toEvent(result)),
+      (error: unknown) => {
+        this.#handle({ type: "check_failed", check });
+        this.#waiting.get(check.run)?.fail(error);
+      },
+    );
   }
 
-  #stateOf(id: string): Promise<string> {
-    return this.#untilStored(() => this.options.queue().getJobState(id));
+  async #postpone(check: Check, isPromoted: boolean): Promise<void> {
+    const { job, token, fail } = this.#waiting.get(check.run)!;
+    const ms = isPromoted ? postponeMs(job.attemptsStarted) : shortPostponeMs(job.attemptsStarted);
+    const end = await this.#untilStored(() => postpone(job, token, ms)).catch((error: unknown) => error);
+    this.#handle({ type: "postponed", check, now: Date.now() });
+    fail(end);
   }
 
-  /** @returns false when the predecessor is gone */
-  async #recordSuccessor(previous: string, id: string): Promise<boolean> {
+  #awaitEnd(run: number): void {
+    const overdue = () => this.#handle({ type: "end_overdue", run });
+    this.#endTimers.set(run, setTimeout(overdue, END_MS).unref());
+  }
+
+  async #promote(promotion: Promotion): Promise<void> {
+    const promote = () => this.options.queue().promote(promotion.successors[0]!);
+    // It fails only when the gate is stopped.
+    const isDone = await this.#untilStored(promote).catch(() => true);
+    this.#handle({ type: "promoted", promotion, isDone, now: Date.now() });
+  }
+
+  async #readSuccessor(promotion: Promotion): Promise<void> {
     try {
-      await this.#untilStored(() => this.options.queue().updateJobProgress(previous, { next: id }));
-      return true;
+      const state = await this.#untilStored(() => this.options.queue().stateOf(promotion.successors[0]!));
+      this.#handle({ type: "successor_read", promotion, state, now: Date.now() });
     } catch (error) {
-      if (codeOf(error) === GONE) return false;
-      throw error;
+      this.#handle({ type: "interrupted", delivery: promotion });
+      this.#waiting.get(promotion.run)?.fail(error);
     }
   }
 
-  async #promoteSuccessors(job: Job<DeliveryJob>, running: Running): Promise<void> {
-    running.ended = new Promise((resolve) => {
-      const timer = setTimeout(resolve, END_MS).unref();
-      running.end = () => resolve(clearTimeout(timer));
-    });
-    for (const id of new Set([...successorsOf(job), ...running.successors])) await this.#promote(id);
-  }
-
-  async #promote(id: string): Promise<void> {
-    await this.#postponing.get(id);
-    const end = Date.now() + PROMOTE_MS;
-    while (!this.#checking.has(id)) {
-      try {
-        await this.#untilStored(() => promote(this.options.queue(), id));
-        return;
-      } catch (error) {
-        if (codeOf(error) !== OTHER_STATE) return; // gone
-      }
-      // The successor waits for its check, or another process has checked it and is about to postpone it.
-      if ((await this.#stateOf(id)) !== "active" || Date.now() > end) return;
-      await pause(LOOK_MS);
-    }
+  async #pausePromotion(promotion: Promotion): Promise<void> {
+    await pause(PROMOTE_AGAIN_MS);
+    this.#handle({ type: "promote_again", promotion, now: Date.now() });
   }
 
   /** Retries while the store is unavailable: a failure would use up an attempt of a message that was not sent. */
   async #untilStored<T>(act: () => Promise<T>): Promise<T> {
-    for (let ms = LOOK_MS; ; ms = Math.min(ms * 2, RETRY_MAX_MS)) {
+    for (let ms = RETRY_MIN_MS; ; ms = Math.min(ms * 2, RETRY_MAX_MS)) {
       try {
         return await act();
       } catch (error) {
-        if (this.#stopped || codeOf(error) !== undefined) throw error;
+        if (this.#stopped || isRefusal(error)) throw error;
         await pause(ms);
       }
     }
   }
 }
 
-/** Promotes a job without reading it: its payload may be large, and only its id counts. */
-async function promote(queue: Queue<DeliveryJob>, id: string): Promise<void> {
-  await new Job(queue, "message", {}, {}, id).promote();
-}
-
-function codeOf(error: unknown): number | undefined {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "number" ? code : undefined;
-}
-
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
-
-function noop(): void {}

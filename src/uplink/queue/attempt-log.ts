@@ -3,8 +3,8 @@
  * attempts that count towards the schedule are the job's stack traces. The job's log holds the rest: calls that do not
  * count, and all attempts before a redelivery.
  */
-import type { Job, Queue } from "bullmq";
-import { type Attempt, type DeliveryJob, KEEP_LOGS } from "./job.ts";
+import type { DeliveryQueue } from "./delivery-queue.ts";
+import type { Attempt, QueuedJob } from "./job.ts";
 
 /** Most attempts that the API returns, and that one row of the job's log holds. */
 const MAX_SHOWN = 50;
@@ -25,37 +25,37 @@ interface AgainRow {
 type Row = Attempt | AgainRow;
 
 /** Logs a call that used up no attempt. A failed write does not affect the delivery. */
-export async function logAttempt(job: Job<DeliveryJob>, attempt: Attempt): Promise<void> {
+export async function logAttempt(job: QueuedJob, attempt: Attempt): Promise<void> {
   await job.log(JSON.stringify(attempt)).catch(() => undefined);
 }
 
 /** Reads the recorded attempts, oldest first, at most the last MAX_SHOWN. */
-export async function readAttempts(queue: Queue<DeliveryJob>, job: Job<DeliveryJob>): Promise<Attempt[]> {
-  const { logs } = await queue.getJobLogs(job.id!, 0, KEEP_LOGS - 1);
-  return merge([...logs.flatMap(parseRow).flatMap(attemptsOfRow), ...attemptsInJob(job)]);
+export async function readAttempts(queue: DeliveryQueue, job: QueuedJob): Promise<Attempt[]> {
+  const rows = await queue.logOf(job.id!);
+  return merge([...rows.flatMap(parseRow).flatMap(attemptsOfRow), ...attemptsInJob(job)]);
 }
 
 /** Returns the last attempt if the job itself holds it; does not read the log. */
-export function lastInJob(job: Job<DeliveryJob>): Attempt | undefined {
+export function lastInJob(job: QueuedJob): Attempt | undefined {
   return attemptsInJob(job).at(-1);
 }
 
 /**
  * Logs the job's attempts before it waits again: the store then drops them (the PostgreSQL backend its stack traces,
  * too).
+ * @returns false when the job is gone
  */
-export async function rememberAttempts(queue: Queue<DeliveryJob>, job: Job<DeliveryJob>, now: number): Promise<void> {
-  const { logs } = await queue.getJobLogs(job.id!, 0, KEEP_LOGS - 1);
-  const known = new Set(logs.flatMap(parseRow).flatMap(attemptsOfRow).map(keyOf));
+export async function rememberAttempts(queue: DeliveryQueue, job: QueuedJob, now: number): Promise<boolean> {
+  const rows = await queue.logOf(job.id!);
+  const known = new Set(rows.flatMap(parseRow).flatMap(attemptsOfRow).map(keyOf));
   const attempts = attemptsInJob(job).filter((attempt) => !known.has(keyOf(attempt)));
   const row: AgainRow = { again: new Date(now).toISOString(), attempts: attempts.slice(-MAX_SHOWN) };
-  await job.log(JSON.stringify(row));
+  return queue.appendLog(job, JSON.stringify(row));
 }
 
 /** Time at which the delivery was last made again on request, in milliseconds since the epoch. */
-export async function lastAgain(queue: Queue<DeliveryJob>, jobId: string): Promise<number | undefined> {
-  const { logs } = await queue.getJobLogs(jobId, 0, KEEP_LOGS - 1);
-  const last = logs.flatMap(parseRow).findLast((row) => "again" in row);
+export async function lastAgain(queue: DeliveryQueue, jobId: string): Promise<number | undefined> {
+  const last = (await queue.logOf(jobId)).flatMap(parseRow).findLast((row) => "again" in row);
   return last && "again" in last ? Date.parse(last.again) : undefined;
 }
 
@@ -67,7 +67,7 @@ export function withoutBody({ responseBody: _responseBody, ...rest }: Attempt): 
   return rest;
 }
 
-function attemptsInJob(job: Job<DeliveryJob>): Attempt[] {
+function attemptsInJob(job: QueuedJob): Attempt[] {
   const traces = job.stacktrace ?? [];
   const failures = traces.length > 0 ? traces : job.failedReason ? [job.failedReason] : [];
   const succeeded = job.returnvalue as Attempt | null | undefined;

@@ -1,9 +1,9 @@
 /** Deliveries of one webhook, as the API reads and changes them. */
+import type { InvalidField } from "./delivery-filter.ts";
 import type { DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery } from "./delivery-queries.ts";
 import { countDeliveries, type Delivery, getDelivery, listDeliveries } from "./delivery-queries.ts";
 import type { DeliveryQueues } from "./delivery-queues.ts";
-import { resumeQueue } from "./queue-limiter.ts";
-import { retryDelivery } from "./redelivery.ts";
+import { type NotRedelivered, retryDelivery } from "./redelivery.ts";
 
 export class Deliveries {
   constructor(private readonly queues: DeliveryQueues) {}
@@ -13,24 +13,21 @@ export class Deliveries {
     return countDeliveries(this.queues.of(webhookId), discarded);
   }
 
-  /** @throws Problem that names a field of the query */
-  list(webhookId: string, query: DeliveryQuery): Promise<DeliveryPage> {
+  list(webhookId: string, query: DeliveryQuery): Promise<DeliveryPage | InvalidField> {
     return listDeliveries(this.queues.of(webhookId), webhookId, query);
   }
 
-  /** @throws Problem not_found */
-  get(webhookId: string, messageId: string): Promise<DeliveryDetail> {
+  get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found"> {
     return getDelivery(this.queues.of(webhookId), webhookId, messageId);
   }
 
-  /** @throws Problem not_found, conflict */
-  retry(webhookId: string, messageId: string): Promise<Delivery> {
+  retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered> {
     return retryDelivery(this.queues.of(webhookId), webhookId, messageId);
   }
 
   /** Ends a pause of the calls. */
   resume(webhookId: string): Promise<void> {
-    return resumeQueue(this.queues.of(webhookId));
+    return this.queues.of(webhookId).endPause();
   }
 
   /** Drops all deliveries of a removed webhook. */

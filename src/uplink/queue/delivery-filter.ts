@@ -1,8 +1,9 @@
 /** Selects the deliveries of a list or a replay, by id where possible: ids contain the time of receipt. */
 
-import { fieldProblem } from "../../errors.ts";
 import { parseDateTime } from "../../lib/date-time.ts";
 import { matcher, topicFilterError } from "../../topic.ts";
+
+const NO_DATE_TIME = "must be a date-time of RFC 3339";
 
 /** Range from `since` (inclusive) to `until` (exclusive), in milliseconds since the epoch. */
 export interface TimeRange {
@@ -23,29 +24,28 @@ export interface FilterInput {
   until?: string;
 }
 
-/** @param path prefix of the fields, e.g. `query.`  @throws Problem that names the field */
-export function readTimeRange({ since, until }: FilterInput, path: string): TimeRange {
-  const read = (name: string, text: string) => {
-    const time = parseDateTime(text);
-    if (time === undefined) throw fieldProblem("invalid_request", path + name, "must be a date-time of RFC 3339");
-    return time;
-  };
-  const range = {
-    since: since === undefined ? Number.NEGATIVE_INFINITY : read("since", since),
-    until: until === undefined ? Number.POSITIVE_INFINITY : read("until", until),
-  };
-  if (range.since > range.until) throw fieldProblem("invalid_request", `${path}since`, "must not be after until");
-  return range;
+/** An input field that cannot be used, with the reason in words. */
+export class InvalidField {
+  constructor(
+    readonly field: "topic" | "since" | "until" | "after",
+    readonly message: string,
+  ) {}
 }
 
-/** @throws Problem that names the field of the query */
-export function readFilter(input: FilterInput): DeliveryFilter {
+export function readTimeRange({ since, until }: FilterInput): TimeRange | InvalidField {
+  const from = since === undefined ? Number.NEGATIVE_INFINITY : parseDateTime(since);
+  if (from === undefined) return new InvalidField("since", NO_DATE_TIME);
+  const to = until === undefined ? Number.POSITIVE_INFINITY : parseDateTime(until);
+  if (to === undefined) return new InvalidField("until", NO_DATE_TIME);
+  return from > to ? new InvalidField("since", "must not be after until") : { since: from, until: to };
+}
+
+export function readFilter(input: FilterInput): DeliveryFilter | InvalidField {
   const wrong = input.topic === undefined ? undefined : topicFilterError(input.topic);
-  if (wrong) throw fieldProblem("invalid_topic_filter", "query.topic", wrong);
-  return {
-    ...readTimeRange(input, "query."),
-    topic: input.topic === undefined ? undefined : matcher([input.topic]),
-  };
+  if (wrong) return new InvalidField("topic", wrong);
+  const range = readTimeRange(input);
+  if (range instanceof InvalidField) return range;
+  return { ...range, topic: input.topic === undefined ? undefined : matcher([input.topic]) };
 }
 
 /** Creation time of an id in milliseconds since the epoch; undefined unless it is a UUIDv7 (RFC 9562 section 5.7). */

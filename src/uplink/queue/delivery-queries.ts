@@ -1,9 +1,8 @@
 /** Deliveries of a webhook as the API returns them, read from the webhook's queue. */
-import type { Job, JobType, Queue } from "bullmq";
-import { fieldProblem, Problem } from "../../errors.ts";
 import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
-import { type DeliveryFilter, type FilterInput, mayMatch, readFilter } from "./delivery-filter.ts";
-import type { Attempt, DeliveryJob } from "./job.ts";
+import { type DeliveryFilter, type FilterInput, InvalidField, mayMatch, readFilter } from "./delivery-filter.ts";
+import type { DeliveryQueue, JobState } from "./delivery-queue.ts";
+import type { Attempt, DeliveryJob, QueuedJob } from "./job.ts";
 
 export type DeliveryStatus = "pending" | "active" | "retrying" | "succeeded" | "failed";
 
@@ -31,11 +30,7 @@ export interface DeliveryDetail extends Delivery {
 
 export type DeliveryCounts = Record<DeliveryStatus | "discarded", number>;
 
-/**
- * BullMQ's states by status. A paused webhook has no worker; its queue is never paused, so both backends count its jobs
- * alike.
- */
-const STATES: Record<DeliveryStatus, JobType[]> = {
+const STATES: Record<DeliveryStatus, JobState[]> = {
   active: ["active"],
   pending: ["waiting", "prioritized"],
   retrying: ["delayed"],
@@ -45,9 +40,9 @@ const STATES: Record<DeliveryStatus, JobType[]> = {
 const STATUSES = Object.keys(STATES) as DeliveryStatus[];
 
 /** @param discarded number of deliveries discarded since the registration */
-export async function countDeliveries(queue: Queue, discarded: number): Promise<DeliveryCounts> {
-  const counts = await queue.getJobCounts(...Object.values(STATES).flat());
-  const sum = (status: DeliveryStatus) => STATES[status].reduce((total, state) => total + (counts[state] ?? 0), 0);
+export async function countDeliveries(queue: DeliveryQueue, discarded: number): Promise<DeliveryCounts> {
+  const counts = await queue.counts();
+  const sum = (status: DeliveryStatus) => STATES[status].reduce((total, state) => total + counts[state], 0);
   const byStatus = STATUSES.map((status) => [status, sum(status)]);
   return { ...Object.fromEntries(byStatus), discarded } as DeliveryCounts;
 }
@@ -80,24 +75,26 @@ const ID_SLACK_MS = 1_000;
  * Returns one page, by status in the order active, pending, retrying, failed, succeeded, and newest first within each.
  * A page may be short or empty although more follow. The queue changes during the read, so a delivery may be on two
  * pages or on none.
- * @throws Problem that names a field of the query
  */
 export async function listDeliveries(
-  queue: Queue<DeliveryJob>,
+  queue: DeliveryQueue,
   webhookId: string,
   query: DeliveryQuery,
-): Promise<DeliveryPage> {
+): Promise<DeliveryPage | InvalidField> {
   const filter = readFilter(query);
+  if (filter instanceof InvalidField) return filter;
+  const cursor = decodeCursor(query.after);
+  if (!cursor) return new InvalidField("after", "is not a cursor of this list");
   const wanted = query.status ? [query.status] : STATUSES;
   const states = wanted.flatMap((status) => STATES[status].map((state) => ({ status, state })));
   const items: Delivery[] = [];
-  let { state: index, offset } = decodeCursor(query.after);
+  let { state: index, offset } = cursor;
   let looked = 0;
   while (index < states.length && items.length < query.limit && looked < MAX_LOOKED) {
     const { status, state } = states[index]!;
     const room = query.limit - items.length;
     const asked = isNarrow(filter) ? MAX_LOOKED - looked : room;
-    const ids = await queue.getRanges([state], offset, offset + asked - 1, false);
+    const ids = await queue.ids(state, offset, asked);
     const { found, passed } = await take(queue, ids, filter, room);
     items.push(...(await Promise.all(found.map((job) => toDelivery(queue, job, webhookId, status)))));
     looked += passed;
@@ -114,17 +111,17 @@ function isNarrow({ since, until, topic }: DeliveryFilter): boolean {
 }
 
 /** Returns the first `room` jobs that match and the number of ids examined. A job removed meanwhile does not match. */
-async function take(queue: Queue<DeliveryJob>, ids: string[], filter: DeliveryFilter, room: number) {
+async function take(queue: DeliveryQueue, ids: string[], filter: DeliveryFilter, room: number) {
   const { since, until, topic } = filter;
   const loose = { since: since - ID_SLACK_MS, until: until + ID_SLACK_MS };
-  const found: Job<DeliveryJob>[] = [];
+  const found: QueuedJob[] = [];
   let passed = 0;
   while (passed < ids.length && found.length < room) {
     const chunk: string[] = [];
     for (; passed < ids.length && chunk.length < Math.min(LOAD, room - found.length); passed++) {
       if (mayMatch(ids[passed]!, loose)) chunk.push(ids[passed]!);
     }
-    for (const job of await Promise.all(chunk.map((id) => queue.getJob(id)))) {
+    for (const job of await Promise.all(chunk.map((id) => queue.get(id)))) {
       const { receivedAt, topic: name } = job?.data ?? {};
       if (receivedAt === undefined || receivedAt < since || receivedAt >= until) continue;
       if (!topic || topic(name!)) found.push(job!);
@@ -133,31 +130,23 @@ async function take(queue: Queue<DeliveryJob>, ids: string[], filter: DeliveryFi
   return { found, passed };
 }
 
-/** @throws Problem not_found */
-export async function findJob(queue: Queue<DeliveryJob>, messageId: string): Promise<Job<DeliveryJob>> {
-  // Another string might be a key that BullMQ itself uses.
-  const job = /^[a-z]+_[0-9a-f-]{36}$/.test(messageId) ? await queue.getJob(messageId) : undefined;
-  if (!job) throw new Problem("not_found", `there is no delivery of ${messageId}`);
-  return job;
-}
-
-/** @throws Problem not_found */
 export async function getDelivery(
-  queue: Queue<DeliveryJob>,
+  queue: DeliveryQueue,
   webhookId: string,
   messageId: string,
-): Promise<DeliveryDetail> {
-  const job = await findJob(queue, messageId);
-  const [state, attempts] = await Promise.all([job.getState(), readAttempts(queue, job)]);
-  const status = STATUSES.find((each) => STATES[each].includes(state as JobType));
-  if (!status) throw new Problem("not_found", `there is no delivery of ${messageId}`);
+): Promise<DeliveryDetail | "not_found"> {
+  const job = await queue.get(messageId);
+  if (!job) return "not_found";
+  const [state, attempts] = await Promise.all([queue.stateOf(messageId), readAttempts(queue, job)]);
+  const status = STATUSES.find((each) => STATES[each].some((one) => one === state));
+  if (!status) return "not_found";
   const { receivedAt: _receivedAt, type: _type, ...message } = job.data;
   return { ...(await toDelivery(queue, job, webhookId, status)), message, attemptLog: attempts.map(toLogged) };
 }
 
 export async function toDelivery(
-  queue: Queue<DeliveryJob>,
-  job: Job<DeliveryJob>,
+  queue: DeliveryQueue,
+  job: QueuedJob,
   webhookId: string,
   status: DeliveryStatus,
 ): Promise<Delivery> {
@@ -194,9 +183,8 @@ function encodeCursor({ state, offset }: Cursor): string {
   return Buffer.from(`${state}.${offset}`).toString("base64url");
 }
 
-function decodeCursor(cursor: string | undefined): Cursor {
+function decodeCursor(cursor: string | undefined): Cursor | undefined {
   if (cursor === undefined) return { state: 0, offset: 0 };
   const found = /^(\d{1,2})\.(\d{1,12})$/.exec(Buffer.from(cursor, "base64url").toString());
-  if (!found) throw fieldProblem("invalid_request", "query.after", "is not a cursor of this list");
-  return { state: Number(found[1]), offset: Number(found[2]) };
+  return found ? { state: Number(found[1]), offset: Number(found[2]) } : undefined;
 }

@@ -1,6 +1,7 @@
 /** Queues of the webhooks: opened on first use, closed when the webhook is removed, dropped once. */
 import type { Queue } from "bullmq";
-import { type DeliveryJob, JOB_OPTIONS, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
+import { DeliveryQueue } from "./delivery-queue.ts";
+import { type DeliveryJob, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
 
 export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
@@ -18,28 +19,22 @@ export interface DeliveryQueuesOptions {
 }
 
 export class DeliveryQueues {
-  readonly #open = new Map<string, Queue<DeliveryJob>>();
+  readonly #open = new Map<string, DeliveryQueue>();
   readonly #listeners: ((webhookId: string, count: number) => void)[] = [];
 
   constructor(private readonly options: DeliveryQueuesOptions) {}
 
-  of(webhookId: string): Queue<DeliveryJob> {
+  of(webhookId: string): DeliveryQueue {
     const known = this.#open.get(webhookId);
     if (known) return known;
-    const queue = this.options.openQueue(queueName(webhookId));
+    const queue = new DeliveryQueue(this.options.openQueue(queueName(webhookId)));
     this.#open.set(webhookId, queue);
     return queue;
   }
 
   /** Adds all jobs or none; an existing id is left unchanged. Rejects when the store is unavailable. */
   async add(webhookId: string, jobs: readonly PlacedJob[]): Promise<void> {
-    await this.of(webhookId).addBulk(
-      jobs.map(({ id, data, delay }) => ({
-        name: "message",
-        data,
-        opts: { ...JOB_OPTIONS, jobId: id, ...(delay && { delay }) },
-      })),
-    );
+    await this.of(webhookId).add(jobs);
     for (const listener of this.#listeners) listener(webhookId, jobs.length);
   }
 
@@ -50,7 +45,7 @@ export class DeliveryQueues {
 
   /** Whether a delivery with this id exists, in any state. */
   async isThere(webhookId: string, id: string): Promise<boolean> {
-    return (await this.of(webhookId).getJobState(id)) !== "unknown";
+    return (await this.of(webhookId).stateOf(id)) !== "gone";
   }
 
   /** Adds to the number of ordered deliveries of a webhook and returns the new number. */
@@ -70,13 +65,13 @@ export class DeliveryQueues {
   /** Drops all jobs of a removed webhook. Rejects when the store is unavailable. */
   async drop(webhookId: string): Promise<void> {
     const name = queueName(webhookId);
-    const queue = this.options.openQueue(name);
+    const queue = new DeliveryQueue(this.options.openQueue(name));
     try {
       // Repeats if an instance unaware of the removal has added jobs meanwhile.
-      do await queue.obliterate({ force: true });
+      do await queue.obliterate();
       while (!(await this.options.ledgers.close(name)));
       await this.options.counters.remove(countersOf(webhookId));
-      await queue.removeRateLimitKey();
+      await queue.removeLimiter();
     } finally {
       await queue.close().catch(() => undefined);
     }

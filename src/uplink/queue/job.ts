@@ -26,7 +26,10 @@ export interface DeliveredMessage extends Message {
   place?: Place;
 }
 
-export function fromJob(job: Job<DeliveryJob>): DeliveredMessage {
+/** A delivery in its queue. */
+export type QueuedJob = Job<DeliveryJob>;
+
+export function fromJob(job: QueuedJob): DeliveredMessage {
   return fromStored(job.id!, job.data);
 }
 
@@ -105,7 +108,7 @@ export interface Endpoint {
 }
 
 export type Deliver = (
-  job: Job<DeliveryJob>,
+  job: QueuedJob,
   token: string | undefined,
   endpoint: Endpoint,
 ) => Promise<Attempt | Filtered | null>;

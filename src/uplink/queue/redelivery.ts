@@ -1,12 +1,11 @@
 /** Redelivers a delivery at a user's request. */
-import type { Job, Queue } from "bullmq";
-import { Problem } from "../../errors.ts";
 import { lastInJob, rememberAttempts, withoutBody } from "./attempt-log.ts";
-import { type Delivery, findJob, toDelivery } from "./delivery-queries.ts";
-import type { DeliveryJob } from "./job.ts";
+import { type Delivery, toDelivery } from "./delivery-queries.ts";
+import type { DeliveryQueue, EndState } from "./delivery-queue.ts";
+import type { QueuedJob } from "./job.ts";
 
-/** BullMQ's states of an ended job. */
-export type EndState = "failed" | "completed";
+/** Reason why a delivery is not redelivered: its state, or a change of its state meanwhile. */
+export type NotRedelivered = "not_found" | "active" | "waiting" | "changed";
 
 /**
  * Returns a finished delivery to the queue with its whole schedule ahead and its attempts in the log.
@@ -14,36 +13,31 @@ export type EndState = "failed" | "completed";
  * @returns false when the job is gone or not in this state
  */
 export async function enqueueAgain(
-  queue: Queue<DeliveryJob>,
-  job: Job<DeliveryJob>,
+  queue: DeliveryQueue,
+  job: QueuedJob,
   state: EndState,
   ahead: boolean,
 ): Promise<boolean> {
-  return unlessChanged(async () => {
-    await rememberAttempts(queue, job, Date.now());
-    await leaveGroup(job);
-    // Both backends read the option from this job object and do not store it.
-    job.opts.lifo = ahead;
-    await job.retry(state, { resetAttemptsMade: true });
-  });
+  if (!(await rememberAttempts(queue, job, Date.now()))) return false;
+  return (await leaveGroup(queue, job)) && queue.retry(job, state, ahead);
 }
 
-/** @throws Problem not_found, conflict */
 export async function retryDelivery(
-  queue: Queue<DeliveryJob>,
+  queue: DeliveryQueue,
   webhookId: string,
   messageId: string,
-): Promise<Delivery> {
-  const job = await findJob(queue, messageId);
+): Promise<Delivery | NotRedelivered> {
+  const job = await queue.get(messageId);
+  if (!job) return "not_found";
   const last = lastInJob(job);
-  const state = await job.getState();
-  if (state === "active") throw new Problem("conflict", "the delivery is being sent just now");
-  if (state === "waiting" || state === "prioritized") throw new Problem("conflict", "the delivery waits to be sent");
+  const state = await queue.stateOf(messageId);
+  if (state === "active") return "active";
+  if (state === "waiting" || state === "prioritized") return "waiting";
   const done =
     state === "failed" || state === "completed"
       ? await enqueueAgain(queue, job, state, true)
-      : state === "delayed" && (await promote(job));
-  if (!done) throw new Problem("conflict", "the delivery has changed meanwhile");
+      : state === "delayed" && (await callNow(queue, job));
+  if (!done) return "changed";
   const delivery = await toDelivery(queue, job, webhookId, "pending");
   return {
     ...delivery,
@@ -52,32 +46,20 @@ export async function retryDelivery(
   };
 }
 
-/** Removes the predecessor: a requested redelivery does not wait for the order of its webhook. */
-async function leaveGroup(job: Job<DeliveryJob>): Promise<void> {
+/**
+ * Removes the predecessor: a requested redelivery does not wait for the order of its webhook.
+ * @returns false when the job is gone
+ */
+async function leaveGroup(queue: DeliveryQueue, job: QueuedJob): Promise<boolean> {
   const { place, ...data } = job.data;
-  if (place?.previous === undefined) return;
+  if (place?.previous === undefined) return true;
   const { previous: _previous, ...rest } = place;
-  await job.updateData({ ...data, place: rest });
+  return queue.replaceData(job, { ...data, place: rest });
 }
 
 /** Makes the attempt now, ahead of waiting deliveries. The schedule continues from there. */
-async function promote(job: Job<DeliveryJob>): Promise<boolean> {
-  const promoted = await unlessChanged(async () => {
-    await leaveGroup(job);
-    await job.promote();
-  });
-  // Only moves it to the front: a worker may have taken it by now.
-  if (promoted) await unlessChanged(() => job.changePriority({ priority: 0, lifo: true }));
-  return promoted;
-}
-
-/** Returns false for BullMQ's errors, which have a numeric code: the job is gone or has changed its state meanwhile. */
-async function unlessChanged(change: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await change();
-    return true;
-  } catch (error) {
-    if (typeof (error as { code?: unknown }).code === "number") return false;
-    throw error;
-  }
+async function callNow(queue: DeliveryQueue, job: QueuedJob): Promise<boolean> {
+  if (!(await leaveGroup(queue, job)) || !(await queue.promote(job.id!))) return false;
+  await queue.moveToFront(job);
+  return true;
 }

@@ -4,8 +4,9 @@
  * again: they have left the replayed state, or are replayed a second time, which is harmless.
  */
 import { setImmediate } from "node:timers/promises";
-import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
-import { Problem } from "../../errors.ts";
+import type { Job, Queue, Worker } from "bullmq";
+import { InvalidField } from "./delivery-filter.ts";
+import { DeliveryQueue, postpone } from "./delivery-queue.ts";
 import type { DeliveryJob } from "./job.ts";
 import { enqueueAgain } from "./redelivery.ts";
 import {
@@ -98,40 +99,45 @@ export class Replays {
     await this.#queue?.close();
   }
 
-  /** @throws Problem that names a field, or conflict while another replay of the webhook is running */
-  async begin(webhookId: string, input: ReplayInput): Promise<Replay> {
+  /** @returns `other_running` while another replay of the webhook is running */
+  async begin(webhookId: string, input: ReplayInput): Promise<Replay | "other_running" | InvalidField> {
     const { records, running } = this.options;
-    const { id, record } = newReplay(webhookId, input, Date.now());
+    const replay = newReplay(webhookId, input, Date.now());
+    if (replay instanceof InvalidField) return replay;
+    const { id, record } = replay;
     record.count = await this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
     // In this order: a crash then leaves a record, which the sweep finds.
     await records.create(id, record);
     if (!(await running.create(webhookId, { replayId: id }))) {
       await records.remove(id);
-      throw new Problem("conflict", "a replay of this webhook is under way");
+      return "other_running";
     }
     await this.#enqueue(id);
     return toReplay(id, record);
   }
 
-  /** @throws Problem not_found */
-  async get(webhookId: string, id: string): Promise<Replay> {
-    return toReplay(id, (await this.#find(webhookId, id)).value);
+  async get(webhookId: string, id: string): Promise<Replay | "not_found"> {
+    const found = await this.#find(webhookId, id);
+    return found ? toReplay(id, found.value) : "not_found";
   }
 
-  /** @throws Problem not_found, or conflict when the replay has ended */
-  async cancel(webhookId: string, id: string): Promise<void> {
+  /** @returns the state in which the replay was found; only a running one is cancelled */
+  async cancel(webhookId: string, id: string): Promise<Replay["state"] | "not_found"> {
     for (;;) {
-      const { value, version } = await this.#find(webhookId, id);
-      if (!(await this.options.records.replace(id, cancel(value, Date.now()), version))) continue;
+      const found = await this.#find(webhookId, id);
+      if (!found) return "not_found";
+      const { value, version } = found;
+      const cancelled = cancel(value, Date.now());
+      if (!cancelled) return value.state;
+      if (!(await this.options.records.replace(id, cancelled, version))) continue;
       await this.#free(webhookId, id);
-      return;
+      return "running";
     }
   }
 
-  async #find(webhookId: string, id: string): Promise<Versioned<ReplayRecord>> {
+  async #find(webhookId: string, id: string): Promise<Versioned<ReplayRecord> | undefined> {
     const found = await this.options.records.get(id);
-    if (found?.value.webhookId !== webhookId) throw new Problem("not_found", `there is no replay ${id}`);
-    return found;
+    return found?.value.webhookId === webhookId ? found : undefined;
   }
 
   async #run(job: Job<object>, token: string | undefined): Promise<void> {
@@ -139,16 +145,13 @@ export class Replays {
     if (found) await this.#withQueue(found.value, (queue) => this.#runOn(queue, job, token));
   }
 
-  async #runOn(queue: Queue<DeliveryJob>, job: Job<object>, token: string | undefined): Promise<void> {
+  async #runOn(queue: DeliveryQueue, job: Job<object>, token: string | undefined): Promise<void> {
     const { records } = this.options;
     const id = job.id!;
     // Read once: deliveries that end during the replay are not part of it.
     let ids: string[] | undefined;
     for (;;) {
-      if (this.#stopping) {
-        await job.moveToDelayed(Date.now(), token);
-        throw new DelayedError();
-      }
+      if (this.#stopping) throw await postpone(job, token, 0);
       const found = await records.get(id);
       if (!found) return;
       const { value: record, version } = found;
@@ -162,11 +165,11 @@ export class Replays {
     }
   }
 
-  async #advance(queue: Queue<DeliveryJob>, record: ReplayRecord, all: string[]): Promise<ReplayRecord> {
-    if (!this.options.exists(record.webhookId)) return cancel(record, Date.now());
+  async #advance(queue: DeliveryQueue, record: ReplayRecord, all: string[]): Promise<ReplayRecord> {
+    if (!this.options.exists(record.webhookId)) return cancel(record, Date.now()) ?? record;
     const ids = leftToDo(all, record).slice(0, this.#step);
     if (ids.length === 0) return finish(record, Date.now());
-    const jobs = await Promise.all(ids.map((id) => queue.getJob(id)));
+    const jobs = await Promise.all(ids.map((id) => queue.get(id)));
     let made = 0;
     // One after the other, to keep the order of receipt in the queue.
     for (const job of jobs) {
@@ -179,8 +182,8 @@ export class Replays {
     return advance(record, ids, made);
   }
 
-  async #withQueue<T>({ webhookId }: ReplayRecord, use: (queue: Queue<DeliveryJob>) => Promise<T>): Promise<T> {
-    const queue = this.options.openDeliveries(webhookId);
+  async #withQueue<T>({ webhookId }: ReplayRecord, use: (queue: DeliveryQueue) => Promise<T>): Promise<T> {
+    const queue = new DeliveryQueue(this.options.openDeliveries(webhookId));
     try {
       return await use(queue);
     } finally {
@@ -223,6 +226,6 @@ export class Replays {
 }
 
 /** Ids of the deliveries left to replay. */
-async function idsIn(queue: Queue<DeliveryJob>, record: ReplayRecord): Promise<string[]> {
-  return leftToDo(await queue.getRanges([stateOf(record)], 0, -1), record);
+async function idsIn(queue: DeliveryQueue, record: ReplayRecord): Promise<string[]> {
+  return leftToDo(await queue.ids(stateOf(record)), record);
 }

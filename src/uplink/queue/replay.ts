@@ -1,8 +1,7 @@
 /** Replay of many deliveries: its record and the selection of its deliveries. Pure. */
-import { Problem } from "../../errors.ts";
 import { newId } from "../../message.ts";
-import { type FilterInput, mayMatch, readTimeRange, type TimeRange } from "./delivery-filter.ts";
-import type { EndState } from "./redelivery.ts";
+import { type FilterInput, InvalidField, mayMatch, readTimeRange, type TimeRange } from "./delivery-filter.ts";
+import type { EndState } from "./delivery-queue.ts";
 
 export interface ReplayInput extends FilterInput {
   status: "failed" | "succeeded";
@@ -36,9 +35,14 @@ export interface Replay {
   finishedAt: string | null;
 }
 
-/** @throws Problem that names the field */
-export function newReplay(webhookId: string, input: ReplayInput, now: number): { id: string; record: ReplayRecord } {
-  const { since, until } = readTimeRange(input, "");
+export function newReplay(
+  webhookId: string,
+  input: ReplayInput,
+  now: number,
+): { id: string; record: ReplayRecord } | InvalidField {
+  const range = readTimeRange(input);
+  if (range instanceof InvalidField) return range;
+  const { since, until } = range;
   const record: ReplayRecord = {
     webhookId,
     status: input.status,
@@ -80,9 +84,9 @@ export function finish(record: ReplayRecord, now: number): ReplayRecord {
   return { ...record, state: "finished", done: record.count, finishedAt: now };
 }
 
-/** @throws Problem conflict when the replay has ended */
-export function cancel(record: ReplayRecord, now: number): ReplayRecord {
-  if (record.state !== "running") throw new Problem("conflict", `the replay is ${record.state} already`);
+/** @returns undefined when the replay has ended */
+export function cancel(record: ReplayRecord, now: number): ReplayRecord | undefined {
+  if (record.state !== "running") return undefined;
   return { ...record, state: "cancelled", finishedAt: now };
 }
 

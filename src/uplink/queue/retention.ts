@@ -3,15 +3,15 @@
  * one, once an hour for every webhook. BullMQ's workers remove nothing: on PostgreSQL they would sort all finished jobs
  * each time, and their removal steps could not update the ledgers.
  */
-import type { Queue } from "bullmq";
+import type { DeliveryQueue } from "./delivery-queue.ts";
 import { discardOldest, discardTooOld } from "./discard.ts";
-import { type DeliveryJob, KEEP_FAILED, KEEP_SUCCEEDED } from "./job.ts";
+import { KEEP_FAILED, KEEP_SUCCEEDED } from "./job.ts";
 
 export interface RetentionOptions {
   /** Ids of all webhooks. */
   webhooks(): string[];
   /** Undefined when the webhook has been removed. */
-  queueOf(webhookId: string): Queue<DeliveryJob> | undefined;
+  queueOf(webhookId: string): DeliveryQueue | undefined;
   /** Whether the webhook's deliveries wait for their predecessors. */
   isOrdered(webhookId: string): boolean;
   /** Acquires the webhook for this instance alone; the function releases it. Undefined when another instance has it. */
@@ -121,11 +121,11 @@ export class Retention {
     const release = await claim(webhookId);
     if (!release) return; // another instance checks it
     try {
-      if (excess.completed > 0) await queue.clean(0, excess.completed, "completed");
-      if (excess.failed > 0) await queue.clean(0, excess.failed, "failed");
+      if (excess.completed > 0) await queue.removeEnded("completed", excess.completed);
+      if (excess.failed > 0) await queue.removeEnded("failed", excess.failed);
       if (thorough) {
-        await queue.clean(KEEP_SUCCEEDED.age * 1_000, keepSucceeded, "completed");
-        await queue.clean(KEEP_FAILED.age * 1_000, keepFailed, "failed");
+        await queue.removeEnded("completed", keepSucceeded, KEEP_SUCCEEDED.age * 1_000);
+        await queue.removeEnded("failed", keepFailed, KEEP_FAILED.age * 1_000);
         await this.#drop(webhookId, "too_old", () =>
           discardTooOld(queue, Date.now() - this.#options.maxWaitingMs, STEP, isOrdered(webhookId)),
         );
@@ -149,10 +149,9 @@ export class Retention {
     }
   }
 
-  async #excess(queue: Queue): Promise<Record<"waiting" | "completed" | "failed", number>> {
+  async #excess(queue: DeliveryQueue): Promise<Record<"waiting" | "completed" | "failed", number>> {
     const { maxWaiting, keepSucceeded, keepFailed } = this.#options;
-    const counts = await queue.getJobCounts("waiting", "delayed", "completed", "failed");
-    const { waiting = 0, delayed = 0, completed = 0, failed = 0 } = counts;
+    const { waiting, delayed, completed, failed } = await queue.counts();
     return {
       waiting: waiting + delayed - maxWaiting,
       completed: completed - keepSucceeded,

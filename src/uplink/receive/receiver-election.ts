@@ -3,7 +3,6 @@
  * subscriptions, so every instance can tell whether they match the registrations.
  */
 
-import { Problem } from "../../errors.ts";
 import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
 import { shortDigest } from "../../lib/digest.ts";
 import type { QoS } from "../../message.ts";
@@ -205,13 +204,9 @@ export class ReceiverElection<S extends Session> {
 
   async #write(record: ReceiverRecord): Promise<void> {
     const { cache: view } = this.options;
-    try {
-      await view.update(RECORD, () => record);
-    } catch (error) {
-      if (!(error instanceof Problem && error.code === "not_found")) throw error;
-      if (!(await view.create(RECORD, record)))
-        throw new Problem("conflict", "the receiver's record is being changed by other instances");
-    }
+    if (await view.update(RECORD, () => record)) return;
+    if (!(await view.create(RECORD, record)))
+      throw new Error("the receiver's record is being changed by other instances");
   }
 }
 

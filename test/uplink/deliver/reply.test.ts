@@ -1,7 +1,6 @@
 /** Topics to which replies are published, and reply topics that may be registered. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Problem } from "../../../src/errors.ts";
 import { ROOT } from "../../../src/keys/caller.ts";
 import type { Message } from "../../../src/message.ts";
 import { covers } from "../../../src/topic.ts";
@@ -66,14 +65,9 @@ describe("a reply topic", () => {
     mayPublishAll: (filter: string) => granted.some((each) => covers(each, filter)),
   });
   const refusal = (replyTopic: string, topics = ["devices/+"], caller: typeof ROOT = ROOT) => {
-    try {
-      checkReplyTopic({ replyTopic, topics }, caller);
-      return undefined;
-    } catch (error) {
-      assert.ok(error instanceof Problem);
-      assert.equal(error.errors?.[0]?.path, "replyTopic");
-      return error.code;
-    }
+    const refused = checkReplyTopic({ replyTopic, topics }, caller);
+    if (refused) assert.equal(refused.errors?.[0]?.path, "replyTopic");
+    return refused?.code;
   };
 
   for (const [replyTopic, topics, expected] of [

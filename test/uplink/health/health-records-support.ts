@@ -1,5 +1,4 @@
 /** Endpoint records in memory, and an EndpointHealth over them with a clock that the test advances. */
-import { Problem } from "../../../src/errors.ts";
 import {
   BREAKER,
   type BreakerPolicy,
@@ -22,10 +21,8 @@ export class MemoryRecords implements EndpointRecords {
     return [...this.records.values()];
   }
 
-  async read(id: string): Promise<EndpointRecord> {
-    const found = this.records.get(id);
-    if (!found) throw new Problem("not_found", id);
-    return found;
+  async read(id: string): Promise<EndpointRecord | undefined> {
+    return this.records.get(id);
   }
 
   async create(id: string, value: EndpointRecord): Promise<boolean> {
@@ -34,16 +31,20 @@ export class MemoryRecords implements EndpointRecords {
     return true;
   }
 
-  async update(id: string, change: (current: EndpointRecord) => EndpointRecord | undefined): Promise<void> {
-    await this.read(id);
-    const next = change(this.records.get(id)!);
+  async update(
+    id: string,
+    change: (current: EndpointRecord) => EndpointRecord | undefined,
+  ): Promise<EndpointRecord | undefined> {
+    const current = this.records.get(id);
+    const next = current && change(current);
     if (next) this.#write(id, next);
+    return next ?? current;
   }
 
-  async remove(id: string): Promise<void> {
-    await this.read(id);
+  async remove(id: string): Promise<boolean> {
+    if (!this.records.delete(id)) return false;
     this.writes++;
-    this.records.delete(id);
+    return true;
   }
 
   #write(id: string, value: EndpointRecord): void {

@@ -7,6 +7,7 @@ import pino from "pino";
 import { type Message, newId, toStored } from "../../../src/message.ts";
 import { openStore } from "../../../src/store/open.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { DeliveryQueue } from "../../../src/uplink/queue/delivery-queue.ts";
 import { discardTooOld } from "../../../src/uplink/queue/discard.ts";
 import { type DeliveryJob, JOB_OPTIONS } from "../../../src/uplink/queue/job.ts";
 import { enqueueAgain } from "../../../src/uplink/queue/redelivery.ts";
@@ -78,7 +79,7 @@ for (const kind of ["redis", "embedded"] as const) {
       let told = () => {};
       const made = new Retention({
         webhooks: () => ["wh_1"],
-        queueOf: (id) => (id === "wh_1" ? queue : undefined),
+        queueOf: (id) => (id === "wh_1" ? new DeliveryQueue(queue) : undefined),
         isOrdered: () => false,
         async claim(id) {
           const [key, holder] = [`${queue.name}-${id}`, newId("req")];
@@ -198,9 +199,12 @@ for (const kind of ["redis", "embedded"] as const) {
       withQueue(async () => {
         const [again] = await add(1, { id: () => oldId(16 * DAY_MS) });
         await work(async () => ({ at: new Date().toISOString(), statusCode: 204, error: null, durationMs: 1 }), 1);
-        assert.equal(await enqueueAgain(queue, (await queue.getJob(again!))!, "completed", false), true);
+        assert.equal(
+          await enqueueAgain(new DeliveryQueue(queue), (await queue.getJob(again!))!, "completed", false),
+          true,
+        );
         const [other] = await add(1, { id: () => oldId(15 * DAY_MS) });
-        assert.equal(await discardTooOld(queue, Date.now() - 14 * DAY_MS, 100, false), 1);
+        assert.equal(await discardTooOld(new DeliveryQueue(queue), Date.now() - 14 * DAY_MS, 100, false), 1);
         assert.deepEqual(await waitingIds(), [again]);
         assert.equal(await queue.getJob(other!), undefined);
       }),

@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { createExplain } from "../../src/api/explain.ts";
+import { OutboxFullError } from "../../src/downlink/stored-publish.ts";
+import { ConflictError } from "../../src/store/record-cache.ts";
+
+it("known errors of other parts have a problem, all others have none", () => {
+  const outage = new Error("connection lost");
+  const explain = createExplain((error) => error === outage);
+  const shown = (error: unknown) => {
+    const problem = explain(error);
+    return problem && [problem.status, problem.code, problem.detail, problem.headers["retry-after"]];
+  };
+  assert.deepEqual(shown(new ConflictError("try again")), [409, "conflict", "try again", undefined]);
+  assert.deepEqual(shown(new OutboxFullError("5 wait")), [429, "rate_limited", "5 wait", "1"]);
+  assert.deepEqual(shown(outage), [503, "store_unavailable", "the store cannot be used now", "1"]);
+  assert.equal(shown(new Error("other")), undefined);
+});
