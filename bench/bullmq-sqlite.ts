@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { Queue, type QueueOptions, Worker } from "bullmq";
+import { Redis } from "ioredis";
 import { createSqliteBackend, SqliteConnection } from "../src/bullmq-sqlite/index.ts";
 import { redisInstalled, startRedis } from "../test/support/redis.ts";
 
@@ -34,6 +35,8 @@ interface Subject {
   name: string;
   queue: Queue;
   worker(process: () => Promise<void>): Worker;
+  /** CPU time of a server beside this process, in µs. */
+  serverCpu(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -51,6 +54,7 @@ async function sqlite(): Promise<Subject> {
         { connection: connection as never, concurrency: consumers, removeOnComplete: { count: 0 } },
         createSqliteBackend as never,
       ),
+    serverCpu: async () => 0,
     async close() {
       await connection.close();
       await rm(directory, { recursive: true });
@@ -61,6 +65,7 @@ async function sqlite(): Promise<Subject> {
 async function redis(): Promise<Subject> {
   const server = await startRedis();
   const connection = { port: server.port, host: "127.0.0.1" };
+  const admin = new Redis(server.port);
   return {
     name: "Redis, appendfsync always",
     queue: new Queue("bench", { connection, ...queueOptions }),
@@ -70,11 +75,19 @@ async function redis(): Promise<Subject> {
         concurrency: consumers,
         removeOnComplete: { count: 0 },
       }),
-    close: () => server.stop(),
+    async serverCpu() {
+      const info = await admin.info("cpu");
+      const seconds = [...info.matchAll(/^used_cpu_(?:sys|user):([\d.]+)/gm)].map(([, value]) => Number(value));
+      return seconds.reduce((sum, value) => sum + value, 0) * 1e6;
+    },
+    async close() {
+      admin.disconnect();
+      await server.stop();
+    },
   };
 }
 
-async function measure({ name, queue, worker: createWorker, close }: Subject): Promise<void> {
+async function measure({ name, queue, worker: createWorker, serverCpu, close }: Subject): Promise<void> {
   await queue.waitUntilReady();
   let finished = 0;
   let done = () => {};
@@ -82,6 +95,7 @@ async function measure({ name, queue, worker: createWorker, close }: Subject): P
     done = resolve;
   });
   const loop = monitorEventLoopDelay({ resolution: 1 });
+  const serverBefore = await serverCpu();
   const cpu = process.cpuUsage();
   const start = performance.now();
   loop.enable();
@@ -104,10 +118,11 @@ async function measure({ name, queue, worker: createWorker, close }: Subject): P
   const end = performance.now();
   loop.disable();
   const { user, system } = process.cpuUsage(cpu);
+  const server = (await serverCpu()) - serverBefore;
   const perSecond = Math.round(jobs / ((end - start) / 1_000));
   console.log(
     `${name}: ${perSecond} jobs/s (added in ${Math.round(added - start)} of ${Math.round(end - start)} ms), ` +
-      `${Math.round((user + system) / jobs)} µs of CPU each in this process, ` +
+      `${Math.round((user + system) / jobs)} µs of CPU each in this process and ${Math.round(server / jobs)} in the server, ` +
       `event-loop delay p50 ${(loop.percentile(50) / 1e6).toFixed(1)}, p99 ${(loop.percentile(99) / 1e6).toFixed(1)} ms, ` +
       `resident ${Math.round(process.memoryUsage.rss() / 1e6)} MB`,
   );

@@ -6,7 +6,7 @@
  * PUBACKs.
  */
 import { Queue } from "bullmq";
-import { RECEIVE_MAXIMUM } from "../src/mqtt/client/connection.ts";
+import { RECEIVE_MAXIMUM } from "../src/mqtt/client/connection-options.ts";
 import { queueName } from "../src/uplink/queue/job.ts";
 import { type Child, startModule } from "./support/children.ts";
 import { ratioToBare, typical } from "./support/comparison.ts";

@@ -113,6 +113,18 @@ export function fieldsProblem(errors: FieldError[], code: ProblemCode = "invalid
   return new Problem(code, detail, { errors });
 }
 
+/** A query to the broker failed: `busy` if too many are in progress. */
+export class BrokerQueryError extends Error {
+  override name = "BrokerQueryError";
+
+  constructor(
+    readonly kind: "unavailable" | "refused" | "busy",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /**
  * The process cannot start with this configuration, or because of a running process; a restart would fail too (exit
  * 78).

@@ -90,23 +90,10 @@ function isShared(topic: string): boolean {
 
 /** Whether a valid filter matches a valid topic name. */
 export function matches(filter: string, topic: string): boolean {
-  return levelsMatch(filter.split("/"), topic);
-}
-
-/** Builds a check whether one of these valid filters matches a valid topic name; made once for many names. */
-export function matcher(filters: readonly string[]): (topic: string) => boolean {
-  const split = filters.map((filter) => filter.split("/"));
-  return (topic) => {
-    for (const levels of split) if (levelsMatch(levels, topic)) return true;
-    return false;
-  };
-}
-
-/** Walks along the topic without splitting it: this runs for every filter of a key with every publish. */
-function levelsMatch(filter: string[], topic: string): boolean {
-  if (avoids(filter[0]!, topic)) return false;
+  const levels = filter.split("/");
+  if (avoids(levels[0]!, topic)) return false;
   let at = 0; // start of the current level; beyond the end if there are no more levels
-  for (const level of filter) {
+  for (const level of levels) {
     if (level === "#") return true; // also matches the parent level: section 4.7.1.2
     if (at > topic.length || (level !== "+" && !topic.startsWith(level, at))) return false;
     const slash = level === "+" ? topic.indexOf("/", at) : at + level.length;
@@ -119,7 +106,12 @@ function levelsMatch(filter: string[], topic: string): boolean {
 
 /** [MQTT-4.7.2-1]: a leading wildcard does not match topics that start with $. */
 function avoids(first: string, other: string): boolean {
-  return (first === "+" || first === "#") && other.startsWith("$");
+  return (first === "+" || first === "#") && isReserved(other);
+}
+
+/** Whether no filter with a leading wildcard matches this topic [MQTT-4.7.2-1]. */
+export function isReserved(topic: string): boolean {
+  return topic.startsWith("$");
 }
 
 /** Whether every topic name that the valid filter (or name) `requested` matches is matched by the valid `granted`. */

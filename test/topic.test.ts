@@ -4,7 +4,6 @@ import fc from "fast-check";
 import {
   covers,
   MAX_TOPIC_LEVELS,
-  matcher,
   matches,
   mqttStringError,
   overlaps,
@@ -12,6 +11,7 @@ import {
   topicFilterError,
   topicNameError,
 } from "../src/topic.ts";
+import { matcher } from "../src/topic-index.ts";
 
 /** MQTT 5 section 4.7, in its order; the quoted examples are those of the specification. */
 describe("4.7.1.2 multi-level wildcard", () => {

@@ -3,7 +3,7 @@ import { type KeysMap, QueueKeys, type StreamReadRaw, type WorkerOptions } from 
 import type { SqliteConnection } from "./connection.ts";
 import { refusal } from "./errors.ts";
 
-/** What the backend reads of the options of queues and workers. */
+/** The options of queues and workers that the backend reads. */
 export type BackendOptions = Partial<
   Pick<
     WorkerOptions,

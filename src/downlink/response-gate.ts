@@ -5,7 +5,7 @@ import { type PublishGate, ShutForGood } from "./stored-publish.ts";
 export const RESPONSES_GATE = "answers";
 
 /** How long the gate waits for a subscription before the outbox checks its message again. */
-const IN_STEP_MS = 5_000;
+const SYNCHRONIZED_MS = 5_000;
 
 export interface ResponseGateOptions {
   requests: {
@@ -16,7 +16,7 @@ export interface ResponseGateOptions {
   };
   subscriptions: {
     /** Whether all wanted subscriptions are active; false after `timeoutMs`. */
-    untilInStep(timeoutMs: number): Promise<boolean>;
+    untilSynchronized(timeoutMs: number): Promise<boolean>;
     /** Filters whose subscription the broker refused, with the reason. */
     refusedFilters(): ReadonlyMap<string, string>;
   };
@@ -26,7 +26,7 @@ export function createResponseGate({ requests, subscriptions }: ResponseGateOpti
   return async ({ id }) => {
     // The subscriptions follow this instance's record cache, and another instance may have accepted the request.
     await requests.ensureCached(id);
-    if (!(await subscriptions.untilInStep(IN_STEP_MS)))
+    if (!(await subscriptions.untilSynchronized(SYNCHRONIZED_MS)))
       throw new Error("the subscription for the answer does not stand yet");
     const filter = requests.filterOf(id);
     const reason = filter === undefined ? undefined : subscriptions.refusedFilters().get(filter);

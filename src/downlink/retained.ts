@@ -17,10 +17,10 @@ export interface FoundTopics {
   truncated: boolean;
 }
 
-/** Finds the topics under a valid filter. @throws Problem broker_unavailable, broker_refused, rate_limited */
+/** Finds the topics under a valid filter. @throws BrokerQueryError */
 export type FindRetained = (filter: string) => Promise<FoundTopics>;
 
-/** Reads the messages of these topics, in their order; topics that hold nothing are omitted. @throws Problem */
+/** Reads the messages of these topics, in their order; topics that hold nothing are omitted. @throws BrokerQueryError */
 export type ReadSeveral = (topics: string[]) => AsyncIterable<RetainedMessage>;
 
 /** An entity tag (RFC 9110 section 8.8.3) that changes whenever the message does. */
@@ -28,5 +28,5 @@ export function etagOf({ payload, contentType, qos, userProperties }: RetainedMe
   return `"${shortDigest(JSON.stringify([contentType, qos, userProperties]), payload)}"`;
 }
 
-/** Resolves to undefined if the topic holds no retained message. @throws Problem broker_unavailable, broker_refused */
+/** Resolves to undefined if the topic holds no retained message. @throws BrokerQueryError */
 export type ReadRetained = (topic: string) => Promise<RetainedMessage | undefined>;

@@ -89,7 +89,7 @@ export class LiveSubscriptions<S extends LiveSession> {
     try {
       this.#started ??= this.#subscriptions.start();
       await this.#started;
-      const isGranted = await this.#subscriptions.untilInStep(GRANT_MS);
+      const isGranted = await this.#subscriptions.untilSynchronized(GRANT_MS);
       const refused = isGranted ? this.#refusedBy(channel.topics) : unavailable("the broker did not grant it in time");
       if (refused) close();
       return refused ?? { close };

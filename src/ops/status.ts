@@ -30,7 +30,7 @@ interface Receiver {
   readonly holder: { name: string | undefined; here: boolean };
   /** Sessions of this instance. */
   readonly sessions: readonly Pick<SubscriberSession, "status" | "pending">[];
-  readonly inStep: boolean;
+  readonly isSynchronized: boolean;
   readonly oldestFlushMs: number;
 }
 
@@ -66,7 +66,11 @@ export function createProbes({ runs, connection, store, receiver, canary }: Prob
 }
 
 /** Checks this instance's sessions. If another instance is the receiver, its own check reports their state. */
-export function uplinkCheck({ holder, sessions, inStep }: Pick<Receiver, "holder" | "sessions" | "inStep">): Check {
+export function uplinkCheck({
+  holder,
+  sessions,
+  isSynchronized,
+}: Pick<Receiver, "holder" | "sessions" | "isSynchronized">): Check {
   if (holder.name === undefined) return { ok: false, detail: "no instance is known to receive" };
   if (!holder.here) return { ok: true, detail: `held by ${holder.name}` };
   for (const { status } of sessions) {
@@ -76,7 +80,7 @@ export function uplinkCheck({ holder, sessions, inStep }: Pick<Receiver, "holder
     if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
     if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
   }
-  return inStep ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
+  return isSynchronized ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
 }
 
 export interface StatusPorts {

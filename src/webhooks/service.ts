@@ -46,7 +46,7 @@ export interface WebhookServiceOptions<Page, Query> {
     send(webhookId: string): Promise<string>;
   };
   /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
-  untilInStep(timeoutMs: number): Promise<boolean>;
+  untilSynchronized(timeoutMs: number): Promise<boolean>;
   /** Filters whose subscription the broker refused, with the reason. */
   refused(): ReadonlyMap<string, string>;
 }
@@ -55,7 +55,7 @@ export interface WebhookServiceOptions<Page, Query> {
  * How long a response waits for the subscriptions, so that messages published after it arrive; no effect while the
  * broker is unavailable.
  */
-const IN_STEP_MS = 2_000;
+const SYNCHRONIZED_MS = 2_000;
 
 /** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
@@ -72,7 +72,7 @@ export class WebhookService<Page, Query> {
     await registry.create(webhook.id, webhook);
     // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => undefined);
-    const [created] = await Promise.all([asked, this.options.untilInStep(IN_STEP_MS)]);
+    const [created] = await Promise.all([asked, this.options.untilSynchronized(SYNCHRONIZED_MS)]);
     return { ...this.#view(created ?? webhook, NO_COUNTS), secret: webhook.secret };
   }
 
@@ -107,7 +107,7 @@ export class WebhookService<Page, Query> {
 
   /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. */
   async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto | Refused> {
-    const { owner, rules, untilInStep } = this.options;
+    const { owner, rules, untilSynchronized } = this.options;
     const before = await this.readable(id, caller);
     if (before instanceof Refused) return before;
     const refused =
@@ -121,7 +121,7 @@ export class WebhookService<Page, Query> {
     if (webhook instanceof Refused) return webhook;
     if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
     const asked = input.verify || input.url !== undefined ? await this.#ask(webhook) : webhook;
-    if (input.topics || input.qos !== undefined) await untilInStep(IN_STEP_MS);
+    if (input.topics || input.qos !== undefined) await untilSynchronized(SYNCHRONIZED_MS);
     return asked ? this.#withCounts(asked) : noWebhook(id);
   }
 

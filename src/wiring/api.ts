@@ -93,7 +93,7 @@ function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Serv
       origin: originName(publicUrl, config.eventSource),
       ask: createConsentRequest({ send: senders.send, publicUrl, onAsked: observer.askedOwner }),
     },
-    untilInStep: async (ms) => connection.connected && (await election.untilInStep(ms)),
+    untilSynchronized: async (ms) => connection.connected && (await election.untilSynchronized(ms)),
     refused: () => election.refusedFilters(),
   });
 }

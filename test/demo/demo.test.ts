@@ -21,7 +21,7 @@ function startDemo(args: string[], env: Record<string, string> = {}, nodeOptions
   return startProcess(process.execPath, [...node, DEMO, ...args], { env });
 }
 
-describe("the demo", { timeout: 180_000 }, () => {
+describe("the demo", () => {
   it("sends one message each way, whatever settings the user has", async (t) => {
     const TMPDIR = temporaryDirectory(t);
     // Unreachable broker and store and an invalid value: the demo ignores all of them.

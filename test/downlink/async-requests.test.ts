@@ -100,11 +100,11 @@ describe("stored requests over several instances", () => {
 
   it("stop listening for a response at the same time on all instances", async (t) => {
     const [one, two] = await start(t);
+    // Restarts the sweeps on the mocked clock, at different times. A mocked clearTimeout would not end the real ones.
+    for (const { pending } of [one, two]) pending.stop();
     mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_003_000 });
     t.after(() => mock.timers.reset());
-    // Restarts the sweeps on the mocked clock, at different times.
     for (const { pending } of [one, two]) {
-      pending.stop();
       mock.timers.tick(1_500);
       pending.start();
     }

@@ -9,7 +9,7 @@ const LENGTH_MS = 7_000;
 const MESSAGES = 900;
 
 describe("two instances under random faults", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("lose nothing with Mosquitto and Redis", { timeout: 120_000 }, async (t) => {
+  it("lose nothing with Mosquitto and Redis", async (t) => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     t.diagnostic(`seed ${seed}`);
     const faults = { lengthMs: LENGTH_MS, meanGapMs: 800, longestMs: 2_000 };

@@ -11,7 +11,7 @@ const kinds = [
 ] as const;
 
 for (const { kind, five, protocolVersion } of kinds) {
-  describe(`downlink: ${kind.name}`, { ...kind.options, timeout: 60_000 }, () => {
+  describe(`downlink: ${kind.name}`, kind.options, () => {
     const world = scenario(kind, { device: { protocolVersion, reconnectPeriod: 100 } });
     const arrivals: IPublishPacket[] = [];
     let arrived = () => {};

@@ -135,7 +135,7 @@ describe("embedded broker and store after kill -9", () => {
     await receiver.until(() => callsOf("/paused").length > delivered);
   });
 
-  it("survives that the broker's port is taken, reports it, and works", { timeout: 60_000 }, async (t) => {
+  it("survives that the broker's port is taken, reports it, and works", async (t) => {
     await bridge.stop();
     const port = await freePort();
     const other = createServer((socket) => socket.destroy()).listen(port, "127.0.0.1");

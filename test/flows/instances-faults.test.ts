@@ -13,6 +13,8 @@ const CONCURRENCY = 10;
 const PER_SECOND = 200;
 const RETRY = { scheduleSeconds: Array(50).fill(1) };
 const OUTAGE_MS = 10_000;
+/** Several reconnect intervals. */
+const LONG_ENOUGH_TO_CONNECT_MS = 3_000;
 
 const connects = ({ mosquitto }: Instances) =>
   mosquitto.log.match(/New client connected from \S+ as causeway-uplink-0/g)?.length ?? 0;
@@ -54,6 +56,7 @@ describe("two instances and faults", { concurrency: 2, ...requireOrSkip("mosquit
     await redis.kill();
     await delay(OUTAGE_MS);
     await mosquitto.restart();
+    await delay(LONG_ENOUGH_TO_CONNECT_MS);
     const count = await load.finish();
     assert.equal(connects(instances), 1, "it does not come back while another one may have its place");
     const again = await startRedis({ port: redis.port, dir: redis.dir });

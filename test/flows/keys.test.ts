@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
-  describe(`keys: ${kind.name}`, { ...kind.options, timeout: 60_000 }, () => {
+  describe(`keys: ${kind.name}`, kind.options, () => {
     const world = scenario(kind, { env: { LOG_LEVEL: "debug" } });
 
     it("a key has its rights, also after a restart, until it is deleted", async () => {

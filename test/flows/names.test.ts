@@ -119,7 +119,7 @@ describe("names in the source", () => {
 
 const kind = mosquittoAndRedis("5");
 describe("names in Redis and on the metrics page", kind.options, () => {
-  it("are pinned", { timeout: 120_000 }, async (t) => {
+  it("are pinned", async (t) => {
     const world = await startScenario(t, kind, { device: { protocolVersion: 5 } });
     const { bridge, receiver } = world;
     receiver.answer = ({ path }) => (path === "/broken" ? 500 : { status: 200, body: "ok" });

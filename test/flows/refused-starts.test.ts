@@ -20,7 +20,7 @@ async function refused(dataDir: string, pattern: RegExp, env: Record<string, str
 }
 
 describe("a start is refused", () => {
-  it("with a DATA_DIR that is a file, lies below a file, or cannot be created", { timeout: 60_000 }, async () => {
+  it("with a DATA_DIR that is a file, lies below a file, or cannot be created", async () => {
     const file = join(temporaryDirectory("refused"), "file");
     writeFileSync(file, "");
     const pattern =
@@ -36,7 +36,7 @@ describe("a start is refused", () => {
     });
   });
 
-  it("with a damaged embedded store or broker", { timeout: 180_000 }, async () => {
+  it("with a damaged embedded store or broker", async () => {
     const bridge = await startTestBridge();
     await bridge.stop();
     const { dataDir } = bridge;

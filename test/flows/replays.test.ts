@@ -148,7 +148,7 @@ for (const { kind, many } of [
       );
     });
 
-    it("loses no delivery when the process is killed during a replay", { timeout: 150_000 }, async (t) => {
+    it("loses no delivery when the process is killed during a replay", async (t) => {
       const id = await failed("killed", many, { concurrency: 50 });
       const called = receiver.attempts.length;
       const { body } = await replay(id, { status: "failed" });

@@ -6,7 +6,7 @@ import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`replies: ${kind.name}`, kind.options, () => {
-    it("reach the device, once for a message that is delivered again", { timeout: 120_000 }, async (t) => {
+    it("reach the device, once for a message that is delivered again", async (t) => {
       const withMqtt5 = kind.broker === "5";
       const { bridge, receiver, device, mosquitto } = await startScenario(t, kind, {
         mosquitto: { persistence: true },

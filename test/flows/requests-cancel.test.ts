@@ -30,7 +30,7 @@ const lateOf = async (bridge: TestBridge) =>
 
 for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")]) {
   describe(`cancelling a request: ${kind.name}`, kind.options, () => {
-    it("works after it was published, but not after the response", { timeout: 90_000 }, async (t) => {
+    it("works after it was published, but not after the response", async (t) => {
       const { bridge, brokerUrl } = await startScenario(t, kind);
       const { device, asked } = await startDevice(t, brokerUrl);
       const { id } = (await ask(bridge)).body;
@@ -62,7 +62,7 @@ for (const kind of [embedded, mosquittoAndRedis("5"), mosquittoAndRedis("3.1.1")
 }
 
 describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () => {
-  it("prevents the publication of a waiting request", { timeout: 90_000 }, async (t) => {
+  it("prevents the publication of a waiting request", async (t) => {
     const { bridge, mosquitto, brokerUrl } = await startScenario(t, mosquittoAndRedis("5"));
     await mosquitto!.stop();
     const [first, second] = [(await ask(bridge)).body.id, (await ask(bridge)).body.id];
@@ -75,7 +75,7 @@ describe("cancelling a request", requireOrSkip("mosquitto", "redis-server"), () 
     assert.deepEqual(asked, [`devices/7/requests/${third}`]);
   });
 
-  it("works at another instance than the one that accepted it", { timeout: 90_000 }, async (t) => {
+  it("works at another instance than the one that accepted it", async (t) => {
     const { bridges, mosquitto } = await startInstances(t);
     const [a, b] = bridges as [TestBridge, TestBridge];
     const { device, asked } = await startDevice(t, mosquitto.url);

@@ -45,7 +45,7 @@ const CASES = [
 
 describe("a stored request that the broker refuses", requireOrSkip("mosquitto", "redis-server"), () => {
   for (const { protocol, title, extraConfig, request, error } of CASES) {
-    it(`MQTT ${protocol}: ${title}`, { timeout: 90_000 }, async (t) => {
+    it(`MQTT ${protocol}: ${title}`, async (t) => {
       const broker = { extraConfig: extraConfig() };
       const { bridges, mosquitto } = await startInstances(t, { protocol, broker });
       const [a, b] = bridges as [TestBridge, TestBridge];

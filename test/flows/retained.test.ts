@@ -6,9 +6,7 @@ import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.
 
 for (const kind of [embedded, mosquittoAndRedis("5")]) {
   describe(`retained messages: ${kind.name}`, kind.options, () => {
-    it("are delivered once each, only to the new webhook, and not again after a restart", {
-      timeout: 120_000,
-    }, async (t) => {
+    it("are delivered once each, only to the new webhook, and not again after a restart", {}, async (t) => {
       const { bridge, receiver, device, addReceiver } = await startScenario(t, kind);
       const other = await addReceiver();
       await bridge.register({ url: other.url, topics: ["state/#"] });
@@ -46,7 +44,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
 
 const kind = mosquittoAndRedis("5");
 describe("retained messages while the broker is away", kind.options, () => {
-  it("are delivered once it is back, also by another run of the bridge", { timeout: 120_000 }, async (t) => {
+  it("are delivered once it is back, also by another run of the bridge", async (t) => {
     const persistent = { mosquitto: { persistence: true } };
     const { bridge, receiver, device, mosquitto } = await startScenario(t, kind, persistent);
     await device.publishAsync("state/a", "1", { qos: 1, retain: true });

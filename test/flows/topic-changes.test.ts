@@ -16,7 +16,7 @@ const LOADS: { kind: Kind; messages: number; changes: number }[] = [
 
 for (const { kind, messages, changes } of LOADS) {
   describe(`topics that change under load: ${kind.name}`, kind.options, () => {
-    it(`lose none of ${messages} messages and deliver none twice`, { timeout: 110_000 }, async (t) => {
+    it(`lose none of ${messages} messages and deliver none twice`, async (t) => {
       const { bridge, receiver, device } = await startScenario(t, kind);
       const { id } = await bridge.register({ url: receiver.url, topics: [FILTERS[0]], concurrency: 20 });
 

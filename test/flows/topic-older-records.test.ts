@@ -12,7 +12,7 @@ const log = { info() {}, warn() {}, error() {} };
 const servers = mosquittoAndRedis("5");
 
 describe("records of an older version", servers.options, () => {
-  it("with a filter that no broker accepts are set aside with the reason", { timeout: 120_000 }, async (t) => {
+  it("with a filter that no broker accepts are set aside with the reason", async (t) => {
     const { bridge, redis, receiver } = await startScenario(t, servers);
     const { id: webhookId } = await bridge.register({ url: receiver.url, topics: ["alive"] });
     await bridge.stop();

@@ -89,7 +89,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.equal(found.errors[0].path, field, name);
     }
 
-    it("are refused alike, with the field's name, without side effects", { timeout: 120_000 }, async () => {
+    it("are refused alike, with the field's name, without side effects", async () => {
       await world.bridge.register({ url: world.receiver.url, topics: ["alive"] });
       for (const bad of [levels(MAX_TOPIC_LEVELS + 1), levels(200), levels(300), "a\tb", "a\u009fb", "a\uffffb"]) {
         for (const entry of NAMES) await assertRefused(entry, bad, "invalid_topic");
@@ -118,7 +118,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       assert.deepEqual([lanes[0].sessions[0].state, lanes[0].sessions[0].refused], ["connected", []]);
     });
 
-    it(`with ${MAX_TOPIC_LEVELS} levels work everywhere`, { timeout: 120_000 }, async () => {
+    it(`with ${MAX_TOPIC_LEVELS} levels work everywhere`, async () => {
       const before = world.receiver.calls.length;
       await world.bridge.register({ url: world.receiver.url, topics: [`${levels(MAX_TOPIC_LEVELS - 1)}/+`] });
       for (const [name, , callOf] of NAMES) {

@@ -150,7 +150,7 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
 }
 
 describe("data of format 1", () => {
-  it("is used by the embedded store and broker", { timeout: 60_000 }, async (t) => {
+  it("is used by the embedded store and broker", async (t) => {
     const restored = await restoreEmbedded(t, 1);
     await goesOn(restored);
     assert.equal((await restored.bridge.api("GET", "/v1/topics/old/kept")).bytes.toString(), "kept");
@@ -159,7 +159,6 @@ describe("data of format 1", () => {
   });
 
   it("is used by Redis, with fields added by a newer bridge", {
-    timeout: 60_000,
     ...servers.options,
   }, async (t) => {
     const restored = await restoreRedis(t, 1);

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { HTTP_TIMEOUTS } from "../../src/http/timeouts.ts";
 import { openSocket, type RawSocket, untilClosed } from "../support/attack.ts";
 import { eventually } from "../support/eventually.ts";
+import { scaled } from "../support/speed.ts";
 import { KEY, type TestApp, testApp } from "./support.ts";
 
 const patience = { headersMs: 600, bodyMs: 1_500, silenceMs: 1_000, answeredMs: 500, maxConnections: 300, lookMs: 50 };
@@ -40,7 +41,7 @@ describe("slow clients", () => {
   }
 
   function assertAbout(took: number, ms: number): void {
-    assert.ok(took > ms * 0.7 && took < ms + 3_000, `${took} ms instead of ${ms}`);
+    assert.ok(took > ms * 0.7 && took < ms + scaled(3_000), `${took} ms instead of ${ms}`);
   }
 
   it("have a time limit for their headers, and get a response about it", async () => {

@@ -1,7 +1,7 @@
 /** Rights of a key: every rule over HTTP, with allowed and refused cases. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import { SCOPES, type Scope } from "../../src/keys/caller.ts";
 import { startTestKeys, type TestKeys } from "./support.ts";
@@ -9,10 +9,14 @@ import { startTestKeys, type TestKeys } from "./support.ts";
 const HOOK = { url: "https://example.com/" };
 
 let test: TestKeys;
-beforeEach(async () => {
-  test = await startTestKeys();
-});
-afterEach(() => test.close());
+
+/** Starts an app for each test of a suite. */
+function startForEach(): void {
+  beforeEach(async () => {
+    test = await startTestKeys();
+  });
+  afterEach(() => test.close());
+}
 
 /** Asserts 403 forbidden_topic that names the topic and the field. */
 function assertForbidden({ status, body }: { status: number; body: Problem }, topic: string, path: string): void {
@@ -26,6 +30,12 @@ interface Problem {
 }
 
 describe("scopes", () => {
+  // These tests change nothing that another one reads.
+  before(async () => {
+    test = await startTestKeys();
+  });
+  after(() => test.close());
+
   const operations = operationsOf(loadDocument().openapi).filter(({ operation }) => operation["x-scope"]);
 
   for (const { path, method, operation } of operations) {
@@ -59,6 +69,8 @@ describe("scopes", () => {
 });
 
 describe("publishing", () => {
+  startForEach();
+
   const calls = {
     publishMessage: (topic: string, key?: string) => test.api("POST", "/v1/messages", { topic, payload: "x" }, key),
     publishToTopic: (topic: string, key?: string) => test.api("POST", `/v1/topics/${topic}`, undefined, key),
@@ -94,6 +106,8 @@ describe("publishing", () => {
 });
 
 describe("a response topic", () => {
+  startForEach();
+
   const hook = { ...HOOK, topics: ["ask/+"], replyTopic: "{responseTopic}" };
 
   it("requires the right to publish to it where a webhook replies on it", async () => {
@@ -129,6 +143,8 @@ describe("a response topic", () => {
 });
 
 describe("reading a retained message", () => {
+  startForEach();
+
   it("is allowed for exactly the topics that a read filter matches", async () => {
     const { key } = await test.make({ publish: ["#"], read: ["site/#"] });
     for (const topic of ["site", "site/1"])
@@ -149,6 +165,8 @@ describe("reading a retained message", () => {
 });
 
 describe("webhooks", () => {
+  startForEach();
+
   const register = (topics: string[], key?: string) => test.api("POST", "/v1/webhooks", { ...HOOK, topics }, key);
 
   it("are registered only on topics that the read filters cover", async () => {
@@ -349,6 +367,8 @@ describe("webhooks", () => {
 });
 
 describe("rate limits", () => {
+  startForEach();
+
   const rateHeaders = ({ headers }: { headers: Record<string, string> }) => [
     headers["ratelimit-limit"],
     headers["ratelimit-remaining"],
@@ -422,11 +442,15 @@ describe("rate limits", () => {
   });
 });
 
-it("the same Idempotency-Key is independent for each API key", async () => {
-  const scopes: Scope[] = ["publish"];
-  const [one, two] = [await test.make({ scopes }), await test.make({ scopes, publish: ["b"] })];
-  const send = (topic: string, key: string) =>
-    test.api("POST", "/v1/messages", { topic }, key, { "idempotency-key": "k" });
-  assert.equal((await send("a", one.key)).status, 200);
-  assertForbidden(await send("a", two.key), "a", "topic");
+describe("Idempotency-Key", () => {
+  startForEach();
+
+  it("the same Idempotency-Key is independent for each API key", async () => {
+    const scopes: Scope[] = ["publish"];
+    const [one, two] = [await test.make({ scopes }), await test.make({ scopes, publish: ["b"] })];
+    const send = (topic: string, key: string) =>
+      test.api("POST", "/v1/messages", { topic }, key, { "idempotency-key": "k" });
+    assert.equal((await send("a", one.key)).status, 200);
+    assertForbidden(await send("a", two.key), "a", "topic");
+  });
 });

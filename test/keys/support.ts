@@ -176,7 +176,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       health: { failingSince: () => undefined, reset: async () => {} },
       tests: { send: async () => "msg_test" },
       owner: { origin: "causeway", ask: async () => undefined },
-      untilInStep: async () => true,
+      untilSynchronized: async () => true,
       refused: () => new Map(),
     }),
     deliveries: {

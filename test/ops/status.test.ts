@@ -25,9 +25,9 @@ const CONNECTED: Status = {
   refused: [],
 };
 
-function check(name: string | undefined, here: boolean, inStep: boolean, ...statuses: Partial<Status>[]) {
+function check(name: string | undefined, here: boolean, isSynchronized: boolean, ...statuses: Partial<Status>[]) {
   const sessions = statuses.map((status) => ({ status: { ...CONNECTED, ...status } }) as SubscriberSession);
-  return uplinkCheck({ holder: { name, here }, sessions, inStep });
+  return uplinkCheck({ holder: { name, here }, sessions, isSynchronized });
 }
 
 describe("the uplink check", () => {
@@ -36,14 +36,14 @@ describe("the uplink check", () => {
   });
 
   it("names the reason that keeps this instance from receiving", () => {
-    for (const [detail, inStep, status] of [
+    for (const [detail, isSynchronized, status] of [
       [/^c-uplink-0: refused$/, true, { state: "offline", error: "refused" }],
       [/^c-uplink-0: offline$/, true, { state: "offline" }],
       [/^c-uplink-0: a\/#: not authorised$/, true, { refused: [{ filter: "a/#", reason: "not authorised" }] }],
       [/^c-uplink-0: 1 of 2 filters/, true, { granted: 1 }],
       [/do not follow/, false, {}],
     ] as const) {
-      const { ok, detail: said } = check("a", true, inStep, {}, status as Partial<Status>);
+      const { ok, detail: said } = check("a", true, isSynchronized, {}, status as Partial<Status>);
       assert.equal(ok, false);
       assert.match(said!, detail);
     }
@@ -79,7 +79,7 @@ function partsWith(changes: { [name in keyof Parts]?: object } = {}): Parts {
     receiver: {
       holder: { name: "i", here: true },
       sessions: [{ status: CONNECTED, pending: 3 }],
-      inStep: true,
+      isSynchronized: true,
       oldestFlushMs: 0,
       ...changes.receiver,
     },
@@ -138,7 +138,7 @@ describe("the probes", () => {
     [
       "is that of the uplink",
       "uplink",
-      partsWith({ receiver: { inStep: false } }),
+      partsWith({ receiver: { isSynchronized: false } }),
       { ok: false, detail: "the subscriptions do not follow the webhooks yet" },
     ],
     ["succeeds with a store that answers", "store", partsWith(), { ok: true }],

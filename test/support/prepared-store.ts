@@ -12,8 +12,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/causeway");
 
 /** Creates a temporary `DATA_DIR` with an empty embedded store. */
-export async function temporaryDataDirectory(prefix = "test"): Promise<string> {
-  const directory = temporaryDirectory(prefix);
+export async function temporaryDataDirectory(prefix = "test", parent?: string): Promise<string> {
+  const directory = temporaryDirectory(prefix, parent);
   cpSync(await preparedStore(), join(directory, "store"), { recursive: true });
   return directory;
 }

@@ -41,7 +41,7 @@ export async function serviceWith(stored: Webhook[] = [], consent?: Consent) {
     },
     health: { failingSince: () => undefined, reset: () => note("reset health") },
     tests: { send: () => note("test", "msg_1") },
-    untilInStep: () => note("await subscriptions", true),
+    untilSynchronized: () => note("await subscriptions", true),
     refused: () => new Map(),
   });
   return { service, registry, calls };

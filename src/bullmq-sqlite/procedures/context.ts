@@ -7,7 +7,7 @@ import { Queues } from "./queues.ts";
 import { Sequence } from "./sequence.ts";
 import { Signals } from "./signals.ts";
 
-/** What the groups of procedures share. */
+/** Objects shared by the groups of procedures. */
 export interface Context {
   db: Database;
   queues: Queues;

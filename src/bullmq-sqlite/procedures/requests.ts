@@ -47,7 +47,7 @@ export interface TakeRequest {
   now: number;
 }
 
-/** What a failed attempt leaves on its job. */
+/** Fields of a job that a failed attempt sets. */
 export interface AttemptFields {
   failedReason?: string | null;
   stacktrace?: string | null;

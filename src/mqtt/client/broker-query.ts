@@ -1,11 +1,11 @@
-/** Queries a broker over a dedicated connection: every wait has a timeout, every failure is a Problem. */
-import { Problem } from "../../errors.ts";
+/** Queries a broker over a dedicated connection: every wait has a timeout, every failure a BrokerQueryError. */
+import { BrokerQueryError } from "../../errors.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Connection } from "./connection.ts";
 
 export const ANSWER_MS = 5_000;
 
-/** Waits until the connection is usable. @throws Problem broker_unavailable */
+/** Waits until the connection is usable. @throws BrokerQueryError */
 export async function connected(connection: Connection): Promise<Connection> {
   if (connection.connected) return connection;
   // The broker is available, or `outage` would have reported it: this connection opens, negotiates the version or
@@ -15,22 +15,20 @@ export async function connected(connection: Connection): Promise<Connection> {
   return connection;
 }
 
-/** Converts the failure of a SUBSCRIBE or UNSUBSCRIBE to a Problem. */
-export function askingFailed(error: unknown): Problem {
-  if (error instanceof Problem) return error;
+/** Converts the failure of a SUBSCRIBE or UNSUBSCRIBE. */
+export function queryError(error: unknown): BrokerQueryError {
+  if (error instanceof BrokerQueryError) return error;
   const refused = (error as { packet?: { granted?: number[] } }).packet?.granted?.[0];
   if (refused === undefined) return unavailable(reasonOf(error));
-  return new Problem("broker_refused", `the broker refused the subscription (0x${refused.toString(16)})`);
+  return new BrokerQueryError("refused", `the broker refused the subscription (0x${refused.toString(16)})`);
 }
 
-export function unavailable(reason: string | undefined): Problem {
-  return new Problem("broker_unavailable", reason ?? "there is no connection to the broker", {
-    headers: { "retry-after": "1" },
-  });
+export function unavailable(reason: string | undefined): BrokerQueryError {
+  return new BrokerQueryError("unavailable", reason ?? "there is no connection to the broker");
 }
 
-export function tooMany(what: string): Problem {
-  return new Problem("rate_limited", `too many ${what} are under way`, { headers: { "retry-after": "1" } });
+export function tooMany(what: string): BrokerQueryError {
+  return new BrokerQueryError("busy", `too many ${what} are under way`);
 }
 
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {

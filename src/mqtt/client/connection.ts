@@ -2,86 +2,23 @@
  * MQTT connection that negotiates the broker's protocol version, reconnects forever and reports its state. Policy for
  * publishing and receiving is in the files that use it.
  */
-import { connect, type IClientOptions, type IConnackPacket, type MqttClient, Store } from "mqtt";
+import { connect, type MqttClient, Store } from "mqtt";
 import { reasonOf } from "../../security/redaction.ts";
+import {
+  CONNECT_MS,
+  type ConnectionOptions,
+  type ConnectionState,
+  clientOptions,
+  NEGOTIATE_MS,
+  RECONNECT_MS,
+} from "./connection-options.ts";
 import { Negotiation, type ProtocolVersion } from "./negotiation.ts";
+import { SESSION_TAKEN_OVER, STAND_DOWN_MS, TakeOverDetection } from "./take-over.ts";
 
+export type { BrokerAddress, ConnectionOptions, ConnectionState, Log } from "./connection-options.ts";
 export type { ProtocolVersion };
 
-/** The broker's URL and our credentials. Certificates are PEM. */
-export interface BrokerAddress {
-  url: string;
-  username?: string;
-  password?: string;
-  ca?: string;
-  cert?: string;
-  key?: string;
-  /** Protocol for ALPN in the TLS handshake. */
-  alpn?: string;
-  protocol: "auto" | "5" | "3.1.1";
-}
-
-/**
- * `taken_over`: another client connected with our client id. We disconnect and retry much later, because two clients
- * that keep taking over each other's session deliver nothing.
- */
-export type ConnectionState = "connecting" | "connected" | "offline" | "taken_over" | "closed";
-
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface ConnectionOptions {
-  broker: BrokerAddress;
-  /** Purpose of the connection, for log lines. */
-  name: string;
-  clientId: string;
-  /** True: the broker keeps the session while we are disconnected. */
-  persistent: boolean;
-  log: Log;
-  /** Further MQTT.js options, e.g. an incoming store. */
-  client?: IClientOptions;
-  /** Called once with the MQTT.js client before it connects. */
-  prepare?: (client: MqttClient) => void;
-  /**
-   * Checked when the connection is lost, and again before a reconnect: while it returns false, no connection is made.
-   * Absent: always true.
-   */
-  mayConnect?: (() => boolean) | undefined;
-  /**
-   * Checked when the connection is lost: whether a request of ours is unanswered. The broker may have ended the
-   * connection because of it, so the close does not indicate a take-over.
-   */
-  isAsking?: (() => boolean) | undefined;
-  /** Never connects, as if closed: for a process that needs no broker. */
-  idle?: boolean | undefined;
-  /** The version known to work, which saves the negotiation: some brokers never answer MQTT 5. */
-  known?: (() => "5" | "3.1.1" | undefined) | undefined;
-  /** Called after every CONNACK that accepts the connection. */
-  onConnect?: (connack: IConnackPacket, protocol: ProtocolVersion) => void;
-  onClose?: () => void;
-}
-
-/** Timeout for CONNACK while the broker's version is unknown; Mosca never answers MQTT 5. */
-const NEGOTIATE_MS = 3_000;
-const CONNECT_MS = 10_000;
-const RECONNECT_MS = 500;
-/** How long to leave the session to the client that took it over. */
-const STAND_DOWN_MS = 60_000;
-/**
- * On 3.1.1 a take-over looks like a plain close: this many closes in a row, each soon after CONNACK, count as one.
- * Closes with another explanation do not count: a reason in DISCONNECT, or an unanswered request that may be the cause.
- */
-const TAKEN_OVER_CLOSES = 3;
-const TAKEN_OVER_WITHIN_MS = 3_000;
-const SESSION_EXPIRY_SECONDS = 7 * 24 * 3600;
-/** Unacknowledged messages that the broker may have in flight to us: two flushes of 500. */
-export const RECEIVE_MAXIMUM = 1_000;
-
 const UNSUPPORTED_VERSION = new Set([1, 132]); // CONNACK return code of 3.1.1, reason code of 5
-const SESSION_TAKEN_OVER = 142;
 
 export class Connection {
   readonly client: MqttClient;
@@ -89,8 +26,7 @@ export class Connection {
   #lastError: string | undefined;
   readonly #negotiation: Negotiation;
   #waiting: NodeJS.Timeout | undefined;
-  #connectedAt = 0;
-  #quickCloses = 0;
+  readonly #takeOver: TakeOverDetection;
   #disconnectReason: number | undefined;
   /** Outcome of the current attempt: CONNACK arrived, the transport failed, the version was refused. */
   #attempt = { answered: false, transportFailed: false, refusedVersion: false };
@@ -98,31 +34,8 @@ export class Connection {
   constructor(private readonly options: ConnectionOptions) {
     const { broker } = options;
     this.#negotiation = new Negotiation(broker.protocol, options.known?.());
-    this.client = connect(broker.url, {
-      ...options.client,
-      clientId: options.clientId,
-      clean: !options.persistent,
-      protocolVersion: this.#negotiation.version,
-      properties: {
-        receiveMaximum: RECEIVE_MAXIMUM,
-        ...(options.persistent && { sessionExpiryInterval: SESSION_EXPIRY_SECONDS }),
-      },
-      username: broker.username,
-      password: broker.password,
-      ca: broker.ca,
-      cert: broker.cert,
-      key: broker.key,
-      // MQTT.js passes this on to tls.connect.
-      ...(broker.alpn !== undefined && { ALPNProtocols: [broker.alpn] }),
-      keepalive: 30,
-      connectTimeout: broker.protocol === "auto" ? NEGOTIATE_MS : CONNECT_MS,
-      // Jitter, so that the connections of many instances do not reconnect at the same moment.
-      reconnectPeriod: RECONNECT_MS + Math.floor(Math.random() * RECONNECT_MS),
-      reconnectOnConnackError: true,
-      resubscribe: false,
-      queueQoSZero: false,
-      manualConnect: true,
-    });
+    this.#takeOver = new TakeOverDetection(options.persistent);
+    this.client = connect(broker.url, clientOptions(options, this.#negotiation.version));
     // With it, MQTT.js takes back its `disconnecting` at the end of end(), and a late `close` then reconnects for ever.
     this.client.options.manualConnect = false;
     this.client.setMaxListeners(0);
@@ -199,7 +112,7 @@ export class Connection {
     client.on("connect", (connack) => {
       this.#negotiation.accepted();
       const protocol = this.#negotiation.version;
-      this.#connectedAt = Date.now();
+      this.#takeOver.connected(Date.now());
       this.#lastError = undefined;
       this.#disconnectReason = undefined;
       client.options.connectTimeout = CONNECT_MS;
@@ -212,7 +125,7 @@ export class Connection {
     client.on("disconnect", (packet) => {
       this.#disconnectReason = packet.reasonCode ?? 0;
       this.#lastError = `the broker disconnected us (reason ${this.#disconnectReason})`;
-      if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#stepBack();
+      if (packet.reasonCode === SESSION_TAKEN_OVER && this.#mayConnect) this.#standDown();
     });
     // MQTT.js emits `connect` only after it has resent publishes in flight, and the broker may disconnect before that.
     client.on("packetreceive", ({ cmd }) => {
@@ -254,20 +167,13 @@ export class Connection {
   }
 
   #lost(): void {
-    const { log, name, persistent } = this.options;
-    // On MQTT 5 as well: DISCONNECT may be lost in transit (Mosquitto 2.0 closes directly after it).
-    const quick = Date.now() - this.#connectedAt < TAKEN_OVER_WITHIN_MS && persistent;
-    if (!quick) this.#quickCloses = 0;
-    else if (!this.#isExplained) this.#quickCloses++;
+    const { log, name, isAsking } = this.options;
+    const reasonCode = this.#disconnectReason;
+    this.#takeOver.lost({ now: Date.now(), reasonCode, isAsking: isAsking?.() ?? false });
     log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
     this.options.onClose?.();
-    if (this.#quickCloses >= TAKEN_OVER_CLOSES && this.#mayConnect) this.#stepBack();
+    if (this.#takeOver.isTakenOver && this.#mayConnect) this.#standDown();
     else this.#negotiation.lost();
-  }
-
-  get #isExplained(): boolean {
-    if (this.#disconnectReason !== undefined) return this.#disconnectReason !== SESSION_TAKEN_OVER;
-    return this.options.isAsking?.() ?? false;
   }
 
   #useVersion(): void {
@@ -279,10 +185,10 @@ export class Connection {
     this.options.log.info({ connection: this.options.name, protocol: protocolName(version) }, "mqtt_protocol_tried");
   }
 
-  #stepBack(): void {
+  #standDown(): void {
     if (this.#state === "taken_over" || this.#state === "closed") return;
     this.#state = "taken_over";
-    this.#quickCloses = 0;
+    this.#takeOver.reset();
     this.#lastError = `another client connected as ${this.options.clientId}; trying again in ${STAND_DOWN_MS / 1000} s`;
     this.options.log.error(
       { connection: this.options.name, client_id: this.options.clientId },

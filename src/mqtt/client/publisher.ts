@@ -9,9 +9,9 @@ import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
 import { KnownRefusals } from "./known-refusals.ts";
-import { HangUps } from "./poison-messages.ts";
 import { beyondLimits, refused } from "./publish-limits.ts";
 import { publishOptions } from "./publish-properties.ts";
+import { RejectionDetector } from "./rejected-messages.ts";
 import { Window } from "./window.ts";
 
 export interface PublisherOptions {
@@ -25,7 +25,7 @@ export interface PublisherOptions {
 }
 
 const ACK_TIMEOUT_MS = 10_000;
-const HUNG_UP = "the broker ended the connection each time it was sent this message";
+const REJECTED = "the broker ended the connection each time it was sent this message";
 
 type Settle = (result: PublishResult) => void;
 type Done = (error?: Error & { code?: number | string }) => void;
@@ -54,7 +54,7 @@ export class Publisher {
   readonly #underWay = new Map<number, UnderWay>();
   readonly #deadlines: Deadlines<UnderWay>;
   readonly #drains = new Drains<UnderWay>((underWay) => this.#finish(underWay, { kind: "sent" }));
-  #hangUps!: HangUps<UnderWay>;
+  #rejections!: RejectionDetector<UnderWay>;
   readonly #refusals = new KnownRefusals();
   /** The stream corked for the rest of this turn of the event loop. */
   #corked: { uncork(): void } | undefined;
@@ -75,7 +75,7 @@ export class Publisher {
       onConnect: ({ properties }) => {
         this.#limits = properties ?? {};
         this.#window.connected(properties?.receiveMaximum);
-        this.#hangUps.returned();
+        this.#rejections.returned();
       },
     });
   }
@@ -83,8 +83,8 @@ export class Publisher {
   /** Publishes one message. Never rejects. @param waited whether the publish has already waited for the reconnect */
   publish(message: OutgoingMessage, waited = false): Promise<PublishResult> {
     if (!this.connection.connected) {
-      if (waited || !this.#hangUps.returning(this.#window.waiting)) return Promise.resolve(this.#unavailable());
-      return this.#hangUps.untilReturned().then(() => this.publish(message, true));
+      if (waited || !this.#rejections.returning(this.#window.waiting)) return Promise.resolve(this.#unavailable());
+      return this.#rejections.untilReturned().then(() => this.publish(message, true));
     }
     const refusal = this.#refusals.find(message) ?? beyondLimits(message, this.#limits);
     if (refusal) return Promise.resolve(refusal);
@@ -97,7 +97,7 @@ export class Publisher {
 
   async close(): Promise<void> {
     await this.connection.close();
-    this.#hangUps.returned();
+    this.#rejections.returned();
     this.#giveUpAll(() => true);
   }
 
@@ -193,7 +193,7 @@ export class Publisher {
 
   #next(): void {
     const { connected } = this.connection;
-    if (connected || !this.#hangUps.returning(this.#window.waiting)) this.#window.next(!connected);
+    if (connected || !this.#rejections.returning(this.#window.waiting)) this.#window.next(!connected);
   }
 
   #failure(error: Error & { code?: number | string }): PublishResult {
@@ -206,26 +206,26 @@ export class Publisher {
   }
 
   #watch(client: MqttClient): void {
-    this.#hangUps = new HangUps(client, {
+    this.#rejections = new RejectionDetector(client, {
       find: (messageId) => {
         const underWay = this.#underWay.get(messageId);
         return underWay?.received ? undefined : underWay;
       },
-      onVerdict: (underWay, reasonCode) => {
-        const refusal = refused(reasonCode, HUNG_UP);
+      onRejected: (underWay, reasonCode) => {
+        const refusal = refused(reasonCode, REJECTED);
         this.#refusals.add(underWay.message, refusal);
         this.#drop(underWay, refusal);
       },
       onReturned: () => this.#next(),
     });
     client.on("packetreceive", (packet) => {
-      if (packet.cmd === "connack" && (packet.reasonCode || packet.returnCode || 0) === 0) this.#hangUps.accepted();
+      if (packet.cmd === "connack" && (packet.reasonCode || packet.returnCode || 0) === 0) this.#rejections.accepted();
       if (packet.cmd !== "puback" && packet.cmd !== "pubrec") return;
       const underWay = this.#underWay.get(packet.messageId!);
       if (!underWay) return;
       underWay.reasonCode = packet.reasonCode ?? 0;
       underWay.received = packet.cmd === "pubrec";
-      this.#hangUps.acknowledged();
+      this.#rejections.acknowledged();
     });
     // PUBREC only: the session ends with the connection, and the broker may or may not have published the message. The
     // close may also come before MQTT.js has resent everything, which it does before it emits `connect`.

@@ -9,7 +9,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { FoundTopics } from "../../downlink/retained.ts";
 import { matches } from "../../topic.ts";
-import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./broker-query.ts";
+import { ANSWER_MS, connected, queryError, tooMany, unavailable, within } from "./broker-query.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
 /** Silence after which a search is complete; longer if the broker is far away. */
@@ -86,7 +86,7 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
     }
     return { topics: collected.topics, truncated: true };
   } catch (error) {
-    throw askingFailed(error);
+    throw queryError(error);
   } finally {
     void connection.close();
   }

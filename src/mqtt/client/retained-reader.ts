@@ -9,7 +9,7 @@
 
 import type { ReadRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import type { QoS } from "../../message.ts";
-import { ANSWER_MS, askingFailed, connected, tooMany, unavailable, within } from "./broker-query.ts";
+import { ANSWER_MS, connected, queryError, tooMany, unavailable, within } from "./broker-query.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
 const GRACE_MS = 50;
@@ -82,7 +82,7 @@ export function retainedReader(options: {
       nothing.catch(() => undefined); // the message may have won the race
       return await Promise.race([arrived, nothing]);
     } catch (error) {
-      throw askingFailed(error);
+      throw queryError(error);
     } finally {
       waiting.delete(topic);
       client.unsubscribe(topic, () => undefined);

@@ -6,8 +6,7 @@
  */
 import type { LevelPersistence, StoredSubscription } from "aedes-persistence-level";
 import type { ClassicLevel } from "classic-level";
-import { Qlobber } from "qlobber";
-import { MAX_TOPIC_BYTES } from "../../topic.ts";
+import { TopicIndex } from "../../topic-index.ts";
 
 const PREFIX = "subscriptions:";
 
@@ -17,17 +16,11 @@ export async function mendSubscriptions(
   db: ClassicLevel<string, Buffer>,
 ): Promise<void> {
   const sessions = new Map<string, Map<string, StoredSubscription>>();
-  const trie = new Qlobber<StoredSubscription>({
-    separator: "/",
-    wildcard_one: "+",
-    wildcard_some: "#",
-    match_empty_levels: true,
-    max_words: MAX_TOPIC_BYTES + 1,
-  });
+  const index = new TopicIndex<StoredSubscription>();
   const remove = (clientId: string, filter: string) => {
     const filters = sessions.get(clientId);
     const known = filters?.get(filter);
-    if (known) trie.remove(filter, known);
+    if (known) index.remove(filter, known);
     filters?.delete(filter);
     if (filters?.size === 0) sessions.delete(clientId);
   };
@@ -37,7 +30,7 @@ export async function mendSubscriptions(
     if (qos === 0) return; // QoS 0 messages are not stored
     if (!sessions.has(clientId)) sessions.set(clientId, new Map());
     sessions.get(clientId)!.set(topic, subscription);
-    trie.add(topic, subscription);
+    index.add(topic, subscription);
   };
 
   for (const clientId of await storedClients(db)) {
@@ -60,9 +53,7 @@ export async function mendSubscriptions(
   };
   persistence.subscriptionsByTopic = async (topic) => {
     const found = new Map<string, StoredSubscription>();
-    for (const subscription of trie.match(topic)) {
-      // [MQTT-4.7.2-1]; the trie does not implement this rule.
-      if (topic.startsWith("$") && /^[+#]/.test(subscription.topic)) continue;
+    for (const subscription of index.match(topic)) {
       const other = found.get(subscription.clientId);
       if (!other || other.qos < subscription.qos) found.set(subscription.clientId, subscription);
     }

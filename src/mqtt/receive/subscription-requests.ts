@@ -1,9 +1,9 @@
 /**
- * Sends the SUBSCRIBE and UNSUBSCRIBE packets of one session, many at once but suspects one at a time, waits for their
- * acknowledgements, and finds the requests at which the broker ends the connection.
+ * Sends the SUBSCRIBE and UNSUBSCRIBE packets of one session, many at once but candidates for isolation one at a time, waits for their
+ * acknowledgements, and isolates the requests at which the broker ends the connection.
  */
 import type { MqttClient, Packet } from "mqtt";
-import { Suspects } from "./suspect-filters.ts";
+import { FilterIsolation } from "./filter-isolation.ts";
 
 /** Resolves to false if the task must be retried. */
 export type Task = () => Promise<boolean>;
@@ -26,7 +26,7 @@ const ACK_MS = 10_000;
 const PIPELINE = 64;
 
 export class SubscriptionRequests {
-  readonly suspects = new Suspects();
+  readonly isolation = new FilterIsolation();
   /** Unanswered requests by packet identifier. */
   readonly #asked = new Map<number, { key: string; onAnswer?: ((code: number) => void) | undefined }>();
   #pinged: (() => void) | undefined;
@@ -36,13 +36,13 @@ export class SubscriptionRequests {
   /** Handles answers in packet order: MQTT.js calls back only some turns of the event loop later. */
   received(packet: Packet): void {
     if (packet.cmd === "pingresp") {
-      this.suspects.answered();
+      this.isolation.answered();
       this.#pinged?.();
     } else if (packet.cmd === "suback" || packet.cmd === "unsuback") {
       const asked = this.#asked.get(packet.messageId!);
       this.#asked.delete(packet.messageId!);
       if (!asked) return;
-      this.suspects.answered(asked.key);
+      this.isolation.answered(asked.key);
       if (packet.cmd === "suback") asked.onAnswer?.(packet.granted[0] as number);
     }
   }
@@ -55,26 +55,26 @@ export class SubscriptionRequests {
   ended(code: number | undefined) {
     this.#asked.clear();
     this.#pinged?.();
-    return this.suspects.ended(Date.now(), code === undefined ? undefined : `reason 0x${code.toString(16)}`);
+    return this.isolation.ended(Date.now(), code === undefined ? undefined : `reason 0x${code.toString(16)}`);
   }
 
   /** Sends a request and waits for its acknowledgement. @param onAnswer called at SUBACK with its reason code */
   async ask(key: string, send: (done: Done) => void, onAnswer?: (code: number) => void): Promise<Answer> {
     const answer = this.#send(send);
     this.#asked.set(this.options.client().getLastMessageId(), { key, onAnswer });
-    this.suspects.sent(key);
+    this.isolation.sent(key);
     const { timedOut, error } = await answer;
     // The connection is still up: the request was not answered, or not sent.
-    if (timedOut || (error && this.options.connected())) this.suspects.forget(key);
+    if (timedOut || (error && this.options.connected())) this.isolation.forget(key);
     return answer;
   }
 
   /**
-   * Runs the tasks by key, group by group: first suspects one at a time, then the others in parallel.
+   * Runs the tasks by key, group by group: first candidates one at a time, then the others in parallel.
    * @returns whether any task must be retried
    */
   async all(groups: ReadonlyMap<string, Task>[]): Promise<boolean> {
-    const planned = groups.map((tasks) => ({ tasks, ...this.suspects.plan(tasks.keys()) }));
+    const planned = groups.map((tasks) => ({ tasks, ...this.isolation.plan(tasks.keys()) }));
     if (planned.some(({ alone }) => alone.length > 0) && !(await this.#ping())) return true;
     let failed = false;
     for (const { tasks, alone } of planned) failed = (await inParallel(tasks, alone, 1)) || failed;
@@ -84,14 +84,14 @@ export class SubscriptionRequests {
 
   /** Sends PINGREQ unless the broker has already answered on this connection. @returns whether it answers */
   async #ping(): Promise<boolean> {
-    if (!this.suspects.proven) {
+    if (!this.isolation.hasAnswered) {
       await this.#send((done) => {
         this.#pinged = done;
         this.options.client().sendPing();
       });
       this.#pinged = undefined;
     }
-    return this.suspects.proven && this.options.connected();
+    return this.isolation.hasAnswered && this.options.connected();
   }
 
   #send(call: (done: Done) => void): Promise<Answer> {

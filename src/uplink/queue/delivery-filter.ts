@@ -1,7 +1,8 @@
 /** Selects the deliveries of a list or a replay, by id where possible: ids contain the time of receipt. */
 
 import { parseDateTime } from "../../lib/date-time.ts";
-import { matcher, topicFilterError } from "../../topic.ts";
+import { topicFilterError } from "../../topic.ts";
+import { matcher } from "../../topic-index.ts";
 
 const NO_DATE_TIME = "must be a date-time of RFC 3339";
 

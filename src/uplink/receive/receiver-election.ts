@@ -52,7 +52,7 @@ export class ReceiverElection<S extends Session> {
   #receiver: Receiver<S> | undefined;
   #begun: Promise<unknown> = Promise.resolve();
   #ended: Promise<unknown> = Promise.resolve();
-  readonly #untilInStep = new AwaitableCondition(() => this.inStep);
+  readonly #untilSynchronized = new AwaitableCondition(() => this.isSynchronized);
   /** Digest of the wanted filters; computed on demand, since thousands of filters take a while. */
   #digest: string | undefined;
   #telling = false;
@@ -96,15 +96,15 @@ export class ReceiverElection<S extends Session> {
   refresh(): void {
     this.#digest = undefined;
     this.#receiver?.subscriptions.refresh();
-    this.#untilInStep.check();
+    this.#untilSynchronized.check();
   }
 
   /**
    * Whether the subscriptions of the receiver, here or on another instance, match the filters that this instance wants.
    * False while the receiver is disconnected or unknown.
    */
-  get inStep(): boolean {
-    if (this.#receiver) return this.#receiver.subscriptions.inStep;
+  get isSynchronized(): boolean {
+    if (this.#receiver) return this.#receiver.subscriptions.isSynchronized;
     const told = this.options.cache.get(RECORD);
     return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
   }
@@ -126,9 +126,9 @@ export class ReceiverElection<S extends Session> {
     return this.#digest;
   }
 
-  /** Resolves true once in step, or false after `timeoutMs`, since the broker may be unavailable. */
-  untilInStep(timeoutMs: number): Promise<boolean> {
-    return this.#untilInStep.within(timeoutMs);
+  /** Resolves true once synchronized, or false after `timeoutMs`, since the broker may be unavailable. */
+  untilSynchronized(timeoutMs: number): Promise<boolean> {
+    return this.#untilSynchronized.within(timeoutMs);
   }
 
   /** Ends the intake before it releases the lease, so that no message reaches two instances. */
@@ -153,7 +153,7 @@ export class ReceiverElection<S extends Session> {
     const tenure = this.#receiver;
     this.#receiver = undefined;
     this.#ended = Promise.allSettled([this.#ended, tenure?.abandon()]);
-    this.#untilInStep.check();
+    this.#untilSynchronized.check();
   }
 
   #changed(): void {
@@ -161,21 +161,21 @@ export class ReceiverElection<S extends Session> {
     if (this.#receiver && !this.#receiver.subscriptions.connected) void this.lease.check();
     // So may a record whose holder is not the known one.
     else if (this.options.cache.get(RECORD)?.holder !== this.lease.holder)
-      void this.lease.check().then(() => this.#untilInStep.check());
-    this.#untilInStep.check();
+      void this.lease.check().then(() => this.#untilSynchronized.check());
+    this.#untilSynchronized.check();
     void this.#tell();
   }
 
   /**
-   * Returns undefined if there is nothing to write: while the receiver is connected but not in step, the stored digest
+   * Returns undefined if there is nothing to write: while the receiver is connected but not synchronized, the stored digest
    * differs from the wanted one anyway.
    */
   #record(): ReceiverRecord | undefined {
     if (!this.#receiver) return undefined;
     if (!this.lease.isValid) throw new Error("the store has not confirmed for a while that this instance receives");
-    const { inStep, connected, refused } = this.#receiver.subscriptions;
-    if (!inStep && connected) return undefined;
-    const digest = inStep ? this.#wantedDigest : null;
+    const { isSynchronized, connected, refused } = this.#receiver.subscriptions;
+    if (!isSynchronized && connected) return undefined;
+    const digest = isSynchronized ? this.#wantedDigest : null;
     return {
       holder: this.lease.holder!,
       digest,

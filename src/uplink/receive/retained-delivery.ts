@@ -23,7 +23,7 @@ export interface SnapshotOptions {
   readSeveral(topics: string[]): AsyncIterable<Retained>;
   subscriptions: {
     /** Resolves true once they match the registrations: later publishes then arrive as ordinary messages. */
-    untilInStep(timeoutMs: number): Promise<boolean>;
+    untilSynchronized(timeoutMs: number): Promise<boolean>;
   };
   deliveries: {
     isThere(webhookId: string, messageId: string): Promise<boolean>;
@@ -56,7 +56,7 @@ const MAX_TOPICS = 10_000;
 const TOGETHER = 200;
 /** Renewed during the work. If the instance dies, another one starts over after this time. */
 const EXPIRY_SECONDS = 30;
-const IN_STEP_MS = 10_000;
+const SYNCHRONIZED_MS = 10_000;
 const RETRY_MS = 5_000;
 
 export class Snapshots {
@@ -105,7 +105,7 @@ export class Snapshots {
     const { expiringKeys: claims, subscriptions, done, observe } = this.options;
     const { id } = webhook;
     const key = `snapshot-${id}`;
-    if (!(await subscriptions.untilInStep(IN_STEP_MS))) return false;
+    if (!(await subscriptions.untilSynchronized(SYNCHRONIZED_MS))) return false;
     if ((await claims.setIfAbsent(key, "1", EXPIRY_SECONDS)) !== undefined) return false;
     try {
       const { topics, truncated } = await this.#find(webhook);

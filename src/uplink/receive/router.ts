@@ -1,6 +1,5 @@
 /** Routes a topic to webhooks, each one once per message, however many copies the broker sends. */
-import { Qlobber } from "qlobber";
-import { MAX_TOPIC_BYTES } from "../../topic.ts";
+import { TopicIndex } from "../../topic-index.ts";
 import type { Assignment } from "./session-plan.ts";
 
 export interface Route {
@@ -20,7 +19,6 @@ export interface Copy {
 
 interface Entry extends Assignment {
   webhookId: string;
-  leadingWildcard: boolean;
   leaving: boolean;
 }
 
@@ -30,14 +28,7 @@ interface Entry extends Assignment {
  * filter matches. There is exactly one such copy. The oldest filter counts because a new one may not be subscribed yet.
  */
 export class Router {
-  readonly #trie = new Qlobber<Entry>({
-    separator: "/",
-    wildcard_one: "+",
-    wildcard_some: "#",
-    match_empty_levels: true,
-    // More levels than the longest topic can have: with the default of 100, a longer topic from a device would throw.
-    max_words: MAX_TOPIC_BYTES + 1,
-  });
+  readonly #entries = new TopicIndex<Entry>();
 
   constructor(routes: Iterable<Route>, assignments: ReadonlyMap<string, Assignment>) {
     for (const { webhookId, topics, leaving = [] } of routes) {
@@ -50,7 +41,7 @@ export class Router {
     const assignment = assignments.get(filter);
     // Not subscribed yet: no copy can arrive for this filter, and it must not take the copies of another one.
     if (!assignment) return;
-    this.#trie.add(filter, { webhookId, leadingWildcard: /^[+#]/.test(filter), leaving, ...assignment });
+    this.#entries.add(filter, { webhookId, leaving, ...assignment });
   }
 
   /**
@@ -58,9 +49,7 @@ export class Router {
    * another copy of the message.
    */
   route(topic: string, { session, ids }: Copy): string[] | undefined {
-    let entries = this.#trie.match(topic);
-    // The trie does not implement [MQTT-4.7.2-1]: a leading wildcard does not match a topic that begins with `$`.
-    if (topic.startsWith("$")) entries = entries.filter(({ leadingWildcard }) => !leadingWildcard);
+    const entries = this.#entries.match(topic);
     const only = entries[0];
     if (!only) return [];
     const isHere = ids?.length ? (entry: Entry) => ids.includes(entry.id) : (entry: Entry) => entry.session === session;

@@ -199,7 +199,7 @@ for (const protocol of PROTOCOLS) {
     });
   });
 
-  it(`a broker that closes after CONNACK does not condemn any filter, MQTT ${protocol}`, async (t) => {
+  it(`a broker that closes after CONNACK isolates no filter, MQTT ${protocol}`, async (t) => {
     let closing = true;
     const broker = await startFakeBroker(
       politeBut({

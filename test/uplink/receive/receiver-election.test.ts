@@ -147,43 +147,43 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
 }
 
 describe("receiver election", { timeout: 30_000 }, () => {
-  it("is in step on all instances when the broker grants the receiver the filters that each instance wants", async (t) => {
+  it("is synchronized on all instances when the broker grants the receiver the filters that each instance wants", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
     assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.receiver], [true, false, undefined]);
-    assert.equal(await a.lane.untilInStep(WAIT_MS), true);
-    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+    assert.equal(await a.lane.untilSynchronized(WAIT_MS), true);
+    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
 
     b.webhook("x");
-    assert.equal(b.lane.inStep, false, "the holder has not heard of it");
-    assert.equal(a.lane.inStep, true);
-    const inStep = b.lane.untilInStep(WAIT_MS);
+    assert.equal(b.lane.isSynchronized, false, "the holder has not heard of it");
+    assert.equal(a.lane.isSynchronized, true);
+    const isSynchronized = b.lane.untilSynchronized(WAIT_MS);
     a.session().grants = false;
     a.webhook("x");
-    assert.equal(await b.lane.untilInStep(50), false, "the broker has not granted it");
+    assert.equal(await b.lane.untilSynchronized(50), false, "the broker has not granted it");
     a.session().grant();
-    assert.equal(await inStep, true);
-    assert.equal(a.lane.inStep, true);
+    assert.equal(await isSynchronized, true);
+    assert.equal(a.lane.isSynchronized, true);
 
     a.session().disconnect();
-    await b.until(() => !b.lane.inStep, "the holder has no connection");
-    assert.equal(a.lane.inStep, false);
+    await b.until(() => !b.lane.isSynchronized, "the holder has no connection");
+    assert.equal(a.lane.isSynchronized, false);
     a.session().connect();
     a.session().grant();
-    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
   });
 
   it("announces to the others which filters the broker refuses to the receiver", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    assert.equal(await b.lane.untilInStep(WAIT_MS), true);
+    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
     assert.deepEqual([a.lane.refused, b.lane.refused], [[], []]);
     const refused = [{ filter: "x", reason: "no" }];
     a.session().status = { refused };
     a.session().grant();
     await b.until(() => b.lane.refused.length > 0, "the other one is told");
     assert.deepEqual([a.lane.refused, b.lane.refused], [refused, refused]);
-    assert.equal(b.lane.inStep, true);
+    assert.equal(b.lane.isSynchronized, true);
     a.session().status = { refused: [] };
     a.session().grant();
     await b.until(() => b.lane.refused.length === 0, "and when that is over");
@@ -192,7 +192,7 @@ describe("receiver election", { timeout: 30_000 }, () => {
   it("passes to the other instance without messages that are not durable", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    await a.lane.untilInStep(WAIT_MS);
+    await a.lane.untilSynchronized(WAIT_MS);
     const [lost, session] = [a.lane.receiver!, a.session()];
     a.cut(true);
     await b.until(() => b.lane.lease.held, "the other one has it");
@@ -211,18 +211,18 @@ describe("receiver election", { timeout: 30_000 }, () => {
     a.cut(false);
     await a.until(() => !a.lane.lease.held, "the first one is told");
     assert.deepEqual([a.lane.receiver, session.ended], [undefined, ["closed"]]);
-    assert.equal(await a.lane.untilInStep(WAIT_MS), true, "by the word of the other one");
+    assert.equal(await a.lane.untilSynchronized(WAIT_MS), true, "by the word of the other one");
     assert.equal((await store.lanes.get("0"))!.value.holder, "b");
     await b.lane.stop();
     await a.until(() => a.lane.lease.held, "and back again");
-    await a.lane.untilInStep(WAIT_MS);
+    await a.lane.untilSynchronized(WAIT_MS);
     assert.deepEqual(a.written, [], "also when it receives again");
   });
 
   it("releases the lease after the sessions have ended", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    await a.lane.untilInStep(WAIT_MS);
+    await a.lane.untilSynchronized(WAIT_MS);
     const session = a.session();
     let free = () => {};
     session.close = () => {

@@ -44,16 +44,23 @@ class FakeSession implements Session {
   async close(): Promise<void> {}
 }
 
-function memoryRecords(log: string[], initial: [string, Assignment][] = []): AssignmentRecords {
+/** @param gate awaited by each write */
+function memoryRecords(
+  log: string[],
+  initial: [string, Assignment][] = [],
+  gate = () => Promise.resolve(),
+): AssignmentRecords {
   const records = new Map(initial.map(([id, value]) => [id, { id, value, version: 1 }]));
   return {
     all: async () => [...records.values()],
     async create(id, value) {
+      await gate();
       log.push(`create ${id}`);
       records.set(id, { id, value, version: 1 });
       return true;
     },
     async replace(id, value, version) {
+      await gate();
       log.push(`replace ${id}`);
       records.set(id, { id, value, version: version + 1 });
       return true;
@@ -65,15 +72,24 @@ function memoryRecords(log: string[], initial: [string, Assignment][] = []): Ass
   };
 }
 
+function latch() {
+  let resolve!: () => void;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 const turns = async () => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
 async function setup(topics: Record<string, string[]>, initial: [string, Assignment][] = []) {
   const log: string[] = [];
+  const store = { gate: () => Promise.resolve() };
   const subscriptions = new Subscriptions<FakeSession>({
     webhooks: () => Object.entries(topics).map(([id, filters]) => ({ id, topics: filters, qos: 1 as const })),
-    records: memoryRecords(log, initial),
+    records: memoryRecords(log, initial, () => store.gate()),
     openSession: (callbacks) => new FakeSession(callbacks),
     onError: (error) => {
       throw error;
@@ -84,7 +100,7 @@ async function setup(topics: Record<string, string[]>, initial: [string, Assignm
     subscriptions.refresh();
     return turns();
   };
-  return { subscriptions, log, change };
+  return { subscriptions, log, change, store };
 }
 
 describe("subscriptions", () => {
@@ -106,9 +122,9 @@ describe("subscriptions", () => {
     await turns();
     assert.deepEqual(log, ["create a"]);
     assert.deepEqual([...session!.wanted], [["a", 1]]);
-    assert.equal(subscriptions.inStep, false);
+    assert.equal(subscriptions.isSynchronized, false);
     session!.grant();
-    assert.equal(subscriptions.inStep, true);
+    assert.equal(subscriptions.isSynchronized, true);
   });
 
   it("keep a webhook's old filters until its new ones are granted, and then unsubscribe them", async () => {
@@ -234,14 +250,101 @@ describe("subscriptions", () => {
     assert.equal(subscriptions.route("a/b", { session: 0 }), undefined);
   });
 
-  it("report when they are in step, and stop waiting in time", async () => {
+  it("report when they are synchronized, and stop waiting in time", async () => {
     const { subscriptions } = await setup({ wh_1: ["a"] });
     const [session] = subscriptions.sessions;
     session!.callbacks.onConnect(true);
     await turns();
-    assert.equal(await subscriptions.untilInStep(5), false);
-    const inStep = subscriptions.untilInStep(5_000);
+    assert.equal(await subscriptions.untilSynchronized(5), false);
+    const isSynchronized = subscriptions.untilSynchronized(5_000);
     session!.grant();
-    assert.equal(await inStep, true);
+    assert.equal(await isSynchronized, true);
+  });
+
+  it("keep the old filters while an assignment is being stored, whatever the broker confirms meanwhile", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["b"] };
+    const { subscriptions, change, store } = await setup(topics);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    session!.grant();
+    delete topics.wh_2;
+    await change();
+    assert.deepEqual(session!.left, ["b"]);
+
+    const stored = latch();
+    store.gate = () => stored.promise;
+    topics.wh_1 = ["a/#"];
+    await change();
+    session!.confirmLeft();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [1] }), ["wh_1"]);
+    stored.resolve();
+    await turns();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [1] }), ["wh_1"]);
+  });
+
+  it("keep the old filters when the broker grants an earlier change while a later one is being stored", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: [] };
+    const { subscriptions, change, store } = await setup(topics);
+    const [session] = subscriptions.sessions;
+    session!.callbacks.onConnect(true);
+    await turns();
+    session!.grant();
+    topics.wh_2 = ["b"];
+    await change();
+    const stored = latch();
+    store.gate = () => stored.promise;
+    topics.wh_1 = ["a/#"];
+    await change();
+    session!.grant();
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [1] }), ["wh_1"]);
+    stored.resolve();
+    await turns();
+    assert.deepEqual(session!.left, [], "not granted yet");
+    assert.deepEqual(subscriptions.route("a/b", { session: 0, ids: [1] }), ["wh_1"]);
+  });
+
+  it("keep the record of a filter that is wanted again in another session while it is being unsubscribed", async () => {
+    // a/b overlaps a/+ and is in session 1; then it is wanted alone, in session 0.
+    const topics: Record<string, string[]> = { wh_1: ["a/+"], wh_2: ["a/b"] };
+    const { subscriptions, change, store, log } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    for (const session of subscriptions.sessions) session.grant();
+    delete topics.wh_1;
+    delete topics.wh_2;
+    await change();
+    for (const session of subscriptions.sessions) session.grant();
+    const [first, second] = subscriptions.sessions;
+    first!.confirmLeft();
+    await turns();
+
+    const stored = latch();
+    store.gate = () => stored.promise;
+    topics.wh_2 = ["a/b"];
+    await change();
+    second!.confirmLeft();
+    stored.resolve();
+    await turns();
+    assert.deepEqual([...first!.wanted.keys()], ["a/b"]);
+    assert.deepEqual(
+      log.filter((line) => line.endsWith("a/b")),
+      ["create a/b", "replace a/b"],
+    );
+  });
+
+  it("open no session after they were stopped", async () => {
+    const topics: Record<string, string[]> = { wh_1: ["a/+"] };
+    const { subscriptions, change, store } = await setup(topics);
+    subscriptions.sessions[0]!.callbacks.onConnect(false);
+    await turns();
+    const stored = latch();
+    store.gate = () => stored.promise;
+    topics.wh_2 = ["a/b"];
+    await change();
+    await subscriptions.stop();
+    stored.resolve();
+    await turns();
+    assert.equal(subscriptions.sessions.length, 1);
   });
 });

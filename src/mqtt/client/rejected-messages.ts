@@ -1,25 +1,26 @@
 /**
- * Finds the message at which the broker ends the connection, and reconnects quickly after such a disconnect.
+ * Finds the message that the broker rejects by ending the connection, and reconnects quickly after such a disconnect.
  *
  * MQTT.js resends unacknowledged publishes before it emits `connect`, oldest first and one at a time. If the connection
- * ends soon after a resend, that message is charged, provided that the broker accepts the very next connection attempt:
- * a broker that restarts, or a network failure, makes some attempts fail first. Two charges in a row are a verdict.
+ * ends soon after a resend, that disconnect counts against the message, provided that the broker accepts the very next connection attempt:
+ * a broker that restarts, or a network failure, makes some attempts fail first. After two such disconnects in a row the message is confirmed as rejected.
  */
 import type { MqttClient, Packet } from "mqtt";
 
-export interface HangUpPorts<T> {
+export interface RejectionPorts<T> {
   /** Returns the publish with this packet identifier unless the broker has acknowledged it in any way. */
   find(messageId: number): T | undefined;
   /** Called when the broker ends the connection at this publish. @param reasonCode of its DISCONNECT, if it sent one */
-  onVerdict(publish: T, reasonCode: number | undefined): void;
+  onRejected(publish: T, reasonCode: number | undefined): void;
   /** Called when the wait ends, unless a `close` ends it: then it has ended before later `close` listeners run. */
   onReturned(): void;
 }
 
 /** A disconnect later than this after the publish has another cause. */
 const SOON_MS = 2_000;
-const CHARGES = 2;
-/** Reason codes of DISCONNECT that concern one PUBLISH: one charge is enough. */
+/** Disconnects in a row after which the message is confirmed as rejected. */
+const DISCONNECTS = 2;
+/** Reason codes of DISCONNECT that concern one PUBLISH: one disconnect is enough. */
 const ABOUT_MESSAGE = new Set([0x90, 0x95, 0x99, 0x9a, 0x9b]);
 /**
  * Reason codes that concern the broker or the session, never a message: keep alive, busy, shutting down, taken over,
@@ -29,15 +30,15 @@ const ABOUT_SESSION = new Set([0x89, 0x8b, 0x8d, 0x8e, 0x93, 0x96, 0x97, 0x98, 0
 /** Faster than a broker restarts: a broker that accepts by then has not restarted, but only ended the connection. */
 const QUICK_MS = 5;
 const QUICK_SPREAD_MS = 15;
-/** Quick reconnects in a row without an acknowledgement or a verdict between them. */
+/** Quick reconnects in a row without an acknowledgement or a rejection between them. */
 const MAX_QUICK = 5;
-/** How long publishes wait for the reconnect, after a disconnect and after each verdict. */
+/** How long publishes wait for the reconnect, after a disconnect and after each rejection. */
 const RETURN_MS = 1_000;
-/** Limit of the wait across verdicts: the broker may disconnect at many messages. */
+/** Limit of the wait across rejections: the broker may disconnect at many messages. */
 const MAX_RETURN_MS = 5_000;
 const MAX_WAITING = 1_000;
 
-export class HangUps<T> {
+export class RejectionDetector<T> {
   readonly #client: MqttClient;
   readonly #usualMs: number;
   #accepted = false;
@@ -45,10 +46,10 @@ export class HangUps<T> {
   #attempts = 0;
   #reasonCode: number | undefined;
   /** The last publish resent on this connection, alone in flight. */
-  #suspect: { publish: T; messageId: number; sentAt: number } | undefined;
+  #candidate: { publish: T; messageId: number; sentAt: number } | undefined;
   /** The publish at which the connection ended; it counts only if the next connection attempt succeeds. */
   #ended: { publish: T; reasonCode: number | undefined } | undefined;
-  #charged: { publish: T; times: number } | undefined;
+  #counted: { publish: T; times: number } | undefined;
   #quickLeft = MAX_QUICK;
   #returning: NodeJS.Timeout | undefined;
   /** End of the connection that started the current wait. */
@@ -58,7 +59,7 @@ export class HangUps<T> {
 
   constructor(
     client: MqttClient,
-    private readonly ports: HangUpPorts<T>,
+    private readonly ports: RejectionPorts<T>,
   ) {
     this.#client = client;
     this.#usualMs = client.options.reconnectPeriod!;
@@ -76,16 +77,16 @@ export class HangUps<T> {
   accepted(): void {
     const ended = this.#attempts === 1 ? this.#ended : undefined;
     this.#accepted = true;
-    this.#ended = this.#suspect = this.#reasonCode = undefined;
+    this.#ended = this.#candidate = this.#reasonCode = undefined;
     this.#attempts = 0;
     this.#client.off("packetsend", this.#sent).on("packetsend", this.#sent);
-    const times = ended && this.#charged?.publish === ended.publish ? this.#charged.times + 1 : 1;
-    this.#charged = ended && { publish: ended.publish, times };
-    if (!ended || (times < CHARGES && !ABOUT_MESSAGE.has(ended.reasonCode ?? 0))) return;
-    this.#charged = undefined;
+    const times = ended && this.#counted?.publish === ended.publish ? this.#counted.times + 1 : 1;
+    this.#counted = ended && { publish: ended.publish, times };
+    if (!ended || (times < DISCONNECTS && !ABOUT_MESSAGE.has(ended.reasonCode ?? 0))) return;
+    this.#counted = undefined;
     this.acknowledged();
     if (this.#returning && Date.now() - this.#goneSince < MAX_RETURN_MS) this.#returning.refresh();
-    this.ports.onVerdict(ended.publish, ended.reasonCode);
+    this.ports.onRejected(ended.publish, ended.reasonCode);
   }
 
   /** The broker acknowledges publishes: allows the full number of quick reconnects again. */
@@ -121,7 +122,7 @@ export class HangUps<T> {
   #resent(packet: Packet): void {
     if (packet.cmd !== "publish") return;
     const publish = this.ports.find(packet.messageId!);
-    this.#suspect = publish && { publish, messageId: packet.messageId!, sentAt: Date.now() };
+    this.#candidate = publish && { publish, messageId: packet.messageId!, sentAt: Date.now() };
   }
 
   #isUnanswered({ publish, messageId }: { publish: T; messageId: number }): boolean {
@@ -135,11 +136,12 @@ export class HangUps<T> {
     }
     this.#accepted = false;
     this.#attempts = 0;
-    const suspect = this.#suspect;
+    const candidate = this.#candidate;
     const reasonCode = this.#reasonCode;
     const aboutSession = ABOUT_SESSION.has(reasonCode ?? 0);
-    const isEnd = suspect && !aboutSession && Date.now() - suspect.sentAt < SOON_MS && this.#isUnanswered(suspect);
-    this.#ended = isEnd ? { publish: suspect.publish, reasonCode } : undefined;
+    const isEnd =
+      candidate && !aboutSession && Date.now() - candidate.sentAt < SOON_MS && this.#isUnanswered(candidate);
+    this.#ended = isEnd ? { publish: candidate.publish, reasonCode } : undefined;
     if (aboutSession || this.#quickLeft === 0) {
       this.#endWait();
       return;

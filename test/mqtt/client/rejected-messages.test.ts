@@ -8,7 +8,7 @@ import { requireOrSkip } from "../../support/requirements.ts";
 import { accept, type Behaviour, type FakeConnection, polite, politeBut, startFakeBroker } from "../fake-broker.ts";
 import { connected, memoryLog, message, next, uniqueId } from "../support.ts";
 
-const HUNG_UP = "the broker ended the connection each time it was sent this message";
+const REJECTED = "the broker ended the connection each time it was sent this message";
 
 async function open(t: TestContext, behaviour: Behaviour, protocol: "5" | "3.1.1" | "auto" = "5") {
   const broker = await startFakeBroker(behaviour);
@@ -24,15 +24,15 @@ function publisherAt(t: TestContext, url: string, protocol: "5" | "3.1.1" | "aut
   return publisher;
 }
 
-/** Ends the connection at PUBLISH to `poison`, on MQTT 5 with the reason code, if given. */
-function endsAtPoison(reasonCode?: number): Behaviour {
+/** Ends the connection at PUBLISH to `bad`, on MQTT 5 with the reason code, if given. */
+function endsAtBad(reasonCode?: number): Behaviour {
   const behaviour = politeBut({
     publish: (packet, link) => {
-      if (packet.cmd === "publish" && packet.topic === "poison") end(link, reasonCode);
+      if (packet.cmd === "publish" && packet.topic === "bad") end(link, reasonCode);
       else polite(packet, link);
     },
   });
-  // The broker reads nothing after the poison message.
+  // The broker reads nothing after the rejected message.
   return (packet, link) => link.socket.writable && behaviour(packet, link);
 }
 
@@ -45,12 +45,12 @@ describe("a message at which the broker ends the connection", { concurrency: tru
   for (const protocol of ["5", "3.1.1", "auto"] as const) {
     for (const qos of [1, 2] as const) {
       it(`MQTT ${protocol}, QoS ${qos}: is refused soon, and the messages in flight with it arrive`, async (t) => {
-        const { publisher, broker } = await open(t, endsAtPoison(), protocol);
+        const { publisher, broker } = await open(t, endsAtBad(), protocol);
         const since = Date.now();
         const before = publisher.publish(message({ topic: "before" }));
-        const poison = publisher.publish(message({ topic: "poison", qos }));
+        const bad = publisher.publish(message({ topic: "bad", qos }));
         const behind = ["a", "b", "c"].map((topic) => publisher.publish(message({ topic, qos })));
-        assert.deepEqual(await poison, { kind: "refused", reasonCode: undefined, reason: HUNG_UP });
+        assert.deepEqual(await bad, { kind: "refused", reasonCode: undefined, reason: REJECTED });
         for (const result of [before, ...behind]) assert.equal((await result).kind, "acknowledged");
         assert.ok(Date.now() - since < 1_500, `${Date.now() - since} ms`);
         assert.equal(broker.connections.length, 4);
@@ -59,21 +59,21 @@ describe("a message at which the broker ends the connection", { concurrency: tru
   }
 
   it("the broker's reason is passed on", async (t) => {
-    const { publisher, broker } = await open(t, endsAtPoison(0x81));
-    const result = await publisher.publish(message({ topic: "poison" }));
-    assert.deepEqual(result, { kind: "refused", reasonCode: 0x81, reason: HUNG_UP });
+    const { publisher, broker } = await open(t, endsAtBad(0x81));
+    const result = await publisher.publish(message({ topic: "bad" }));
+    assert.deepEqual(result, { kind: "refused", reasonCode: 0x81, reason: REJECTED });
     assert.equal(broker.connections.length, 4);
   });
 
-  it("a reason that can only concern the message needs no second proof", async (t) => {
-    const { publisher, broker } = await open(t, endsAtPoison(0x90));
-    assert.equal((await publisher.publish(message({ topic: "poison" }))).kind, "refused");
+  it("a reason that can only concern the message needs no second disconnect", async (t) => {
+    const { publisher, broker } = await open(t, endsAtBad(0x90));
+    assert.equal((await publisher.publish(message({ topic: "bad" }))).kind, "refused");
     assert.equal(broker.connections.length, 3);
   });
 
   it("a publish during a short interruption waits for the connection", async (t) => {
-    const { publisher } = await open(t, endsAtPoison());
-    const poison = publisher.publish(message({ topic: "poison" }));
+    const { publisher } = await open(t, endsAtBad());
+    const bad = publisher.publish(message({ topic: "bad" }));
     await next(publisher.connection, "close");
     assert.equal(publisher.connection.connected, false);
     const meanwhile = [0, 1, 2].map((qos) => publisher.publish(message({ topic: "fine", qos: qos as 0 | 1 | 2 })));
@@ -81,15 +81,15 @@ describe("a message at which the broker ends the connection", { concurrency: tru
       (await Promise.all(meanwhile)).map(({ kind }) => kind),
       ["sent", "acknowledged", "acknowledged"],
     );
-    assert.equal((await poison).kind, "refused");
+    assert.equal((await bad).kind, "refused");
   });
 
   it("many of them at once fail one after the other, and the others arrive", async (t) => {
-    const { publisher } = await open(t, endsAtPoison());
-    const topics = Array.from({ length: 40 }, (_, i) => (i % 10 === 5 ? "poison" : "fine"));
+    const { publisher } = await open(t, endsAtBad());
+    const topics = Array.from({ length: 40 }, (_, i) => (i % 10 === 5 ? "bad" : "fine"));
     const results = await Promise.all(topics.map((topic) => publisher.publish(message({ topic }))));
     for (const [i, { kind }] of results.entries()) {
-      assert.equal(kind, topics[i] === "poison" ? "refused" : "acknowledged", `${i}`);
+      assert.equal(kind, topics[i] === "bad" ? "refused" : "acknowledged", `${i}`);
     }
   });
 });
@@ -98,14 +98,14 @@ describe("many messages at which the broker ends the connection", { concurrency:
   it("delay the others, but none of those is refused", { timeout: 30_000 }, async (t) => {
     // A Receive Maximum makes most of them wait for a place in the window.
     const connect: Behaviour = (_, link) => accept(link, { receiveMaximum: 5 });
-    const poisonous = endsAtPoison();
+    const behaviour = endsAtBad();
     const { publisher } = await open(t, (packet, link) =>
-      (packet.cmd === "connect" ? connect : poisonous)(packet, link),
+      (packet.cmd === "connect" ? connect : behaviour)(packet, link),
     );
     let over = false;
     const clients = Array.from({ length: 8 }, async (_, client) => {
       for (let n = 0; !over; n++) {
-        const { kind } = await publisher.publish(message({ topic: "poison", payload: "x".repeat(client * 100 + n) }));
+        const { kind } = await publisher.publish(message({ topic: "bad", payload: "x".repeat(client * 100 + n) }));
         assert.equal(kind, "refused");
       }
     });
@@ -118,11 +118,11 @@ describe("many messages at which the broker ends the connection", { concurrency:
   });
 
   it("cost no connection the second time", async (t) => {
-    const { publisher, broker } = await open(t, endsAtPoison());
-    const poison = message({ topic: "poison", userProperties: { a: "b" } });
-    const refusal = await publisher.publish(poison);
+    const { publisher, broker } = await open(t, endsAtBad());
+    const bad = message({ topic: "bad", userProperties: { a: "b" } });
+    const refusal = await publisher.publish(bad);
     const { length } = broker.connections;
-    assert.deepEqual(await publisher.publish({ ...poison, id: "msg_2" }), refusal);
+    assert.deepEqual(await publisher.publish({ ...bad, id: "msg_2" }), refusal);
     assert.equal(
       (await publisher.publish(message({ topic: "fine", userProperties: { a: "b" } }))).kind,
       "acknowledged",
@@ -132,7 +132,7 @@ describe("many messages at which the broker ends the connection", { concurrency:
 });
 
 describe("a connection that ends for another reason", { concurrency: true }, () => {
-  it("charges no message when the broker goes away after it, however often", async (t) => {
+  it("rejects no message when the broker goes away after it, however often", async (t) => {
     let broker = await startFakeBroker(politeBut({ publish: () => {} }));
     const { port } = broker;
     const publisher = publisherAt(t, broker.url, "5");
@@ -150,7 +150,7 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
     assert.equal((await result).kind, "acknowledged");
   });
 
-  it("charges no message when the broker says that it is shutting down or too busy", async (t) => {
+  it("rejects no message when the broker says that it is shutting down or too busy", async (t) => {
     let ends = 0;
     const { publisher } = await open(
       t,
@@ -164,7 +164,7 @@ describe("a connection that ends for another reason", { concurrency: true }, () 
     assert.equal((await publisher.publish(message({}))).kind, "acknowledged");
   });
 
-  it("charges no message that is accepted at the second attempt", async (t) => {
+  it("rejects no message that is accepted at the second attempt", async (t) => {
     const seen = new Map<string, number>();
     const { publisher } = await open(
       t,
