@@ -61,6 +61,13 @@ module.exports = {
       },
     },
     {
+      name: "problems-are-thrown-at-the-edge",
+      comment: "A refusal below api/ and http/ is a value: what it means in HTTP is decided in one place.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(api|http)/" },
+      to: { path: "^src/http/problem\\.ts$" },
+    },
+    {
       name: "src-knows-no-tests",
       severity: "error",
       from: { path: "^src/" },

@@ -40,38 +40,6 @@ export interface FieldError {
   message: string;
 }
 
-interface ProblemOptions {
-  errors?: FieldError[];
-  headers?: Record<string, string>;
-  cause?: unknown;
-}
-
-/** A refusal returned to the client, including its `detail`: never put a secret there. */
-export class Problem extends Error {
-  readonly status: number;
-  readonly title: string;
-  readonly errors: FieldError[] | undefined;
-  readonly headers: Record<string, string>;
-
-  constructor(
-    readonly code: ProblemCode,
-    readonly detail: string,
-    options: ProblemOptions = {},
-  ) {
-    super(detail, { cause: options.cause });
-    this.name = "Problem";
-    [this.status, this.title] = catalogue[code];
-    this.errors = options.errors;
-    this.headers = options.headers ?? {};
-  }
-
-  /** The RFC 9457 body. */
-  toJSON(): Record<string, unknown> {
-    const { status, title, code, detail, errors } = this;
-    return { type: `urn:causeway:problem:${code}`, title, status, detail, code, ...(errors && { errors }) };
-  }
-}
-
 /**
  * A refusal as a value. The rooms below `api/` return it, and `api/` throws the Problem with the same code, detail and
  * fields. Never put a secret into `detail`.
@@ -100,17 +68,6 @@ export function refuseFields(errors: FieldError[], code: ProblemCode = "invalid_
   if (errors.length === 0) return undefined;
   const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
   return new Refused(code, detail, { errors });
-}
-
-/** Creates a refusal for a single field. */
-export function fieldProblem(code: ProblemCode, path: string, message: string): Problem {
-  return new Problem(code, `${path}: ${message}`, { errors: [{ path, message }] });
-}
-
-/** Creates a refusal for all invalid fields; an empty path is the body itself. */
-export function fieldsProblem(errors: FieldError[], code: ProblemCode = "invalid_request"): Problem {
-  const detail = errors.map(({ path, message }) => `${path || "body"}: ${message}`).join("; ");
-  return new Problem(code, detail, { errors });
 }
 
 /** A query to the broker failed: `busy` if too many are in progress. */

@@ -1,8 +1,8 @@
 /** Handlers for single deliveries and for replays. */
 
-import { Problem, type Refused } from "../errors.ts";
+import type { Refused } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
-import { unwrap } from "../http/problem.ts";
+import { Problem, unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
 import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
 import type { NotRedelivered } from "../uplink/queue/redelivery.ts";

@@ -1,6 +1,6 @@
 /** The Problems that outcomes of the delivery side stand for. */
 
-import { fieldProblem, Problem } from "../errors.ts";
+import { fieldProblem, Problem } from "../http/problem.ts";
 import { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { NotRedelivered } from "../uplink/queue/redelivery.ts";
 

@@ -1,6 +1,7 @@
 /** Problems for the errors of other parts, thrown where a caller must not ignore them. */
 import { OutboxFullError } from "../downlink/stored-publish.ts";
-import { BrokerQueryError, Problem } from "../errors.ts";
+import { BrokerQueryError } from "../errors.ts";
+import { Problem } from "../http/problem.ts";
 import { ConflictError } from "../store/record-cache.ts";
 
 /** The bridge tries to reach an unavailable store at least every second. */

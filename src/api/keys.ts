@@ -1,7 +1,6 @@
 /** Handlers for API keys. */
-import { Problem } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
-import { unwrap } from "../http/problem.ts";
+import { Problem, unwrap } from "../http/problem.ts";
 import type { Keys } from "../keys/keys.ts";
 
 export interface KeyPorts {

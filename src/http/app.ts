@@ -6,7 +6,6 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from "fastify";
-import { fieldProblem, Problem } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { type Authenticate, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
@@ -14,6 +13,7 @@ import type { Handlers } from "./contract/index.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
+import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";

@@ -1,9 +1,9 @@
 /** Bearer authentication: reads the header and compares the first key in constant time. */
 
 import type { FastifyRequest } from "fastify";
-import { Problem } from "../errors.ts";
 import { type Caller, ROOT } from "../keys/caller.ts";
 import { constantTimeEqual } from "../lib/digest.ts";
+import { Problem } from "./problem.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

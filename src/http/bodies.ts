@@ -1,8 +1,8 @@
 /** Reads request bodies: JSON for most operations, raw bytes for topics, newline-delimited JSON as a stream. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, RouteShorthandOptions } from "fastify";
-import { Problem } from "../errors.ts";
 import { LINES } from "./document.ts";
+import { Problem } from "./problem.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

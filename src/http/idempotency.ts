@@ -2,8 +2,8 @@
 import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
-import { fieldProblem, Problem } from "../errors.ts";
 import type { ExpiringKeys } from "../store/store.ts";
+import { fieldProblem, Problem } from "./problem.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

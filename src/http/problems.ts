@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { fieldsProblem, Problem } from "../errors.ts";
+import { fieldsProblem, Problem } from "./problem.ts";
 import { fieldErrors } from "./validation.ts";
 
 /** Writes the problem as the reply. */

@@ -1,6 +1,7 @@
 /** Applies the rate limit of a key, and its RateLimit headers. */
-import { Problem } from "../errors.ts";
+
 import type { Allowance, Caller } from "../keys/caller.ts";
+import { Problem } from "./problem.ts";
 
 /**
  * Counts `count` requests against the rate limit. More requests than the limit are never allowed.

@@ -1,7 +1,7 @@
 /** Routes for the contract's operations: fastify-openapi-glue creates them with the settings from this file. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
 import glue from "fastify-openapi-glue";
-import { type FieldError, fieldsProblem, Problem } from "../errors.ts";
+import type { FieldError } from "../errors.ts";
 import type { Scope } from "../keys/caller.ts";
 import { rawBodyHooks } from "./bodies.ts";
 import type { Handlers, OperationId } from "./contract/index.ts";
@@ -16,6 +16,7 @@ import {
   withOperations,
 } from "./document.ts";
 import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
+import { fieldsProblem, Problem } from "./problem.ts";
 import { schemaCheck, schemaCompiler } from "./validation.ts";
 
 declare module "fastify" {

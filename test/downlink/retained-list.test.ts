@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
 import request from "supertest";
-import { Problem } from "../../src/errors.ts";
+import { Problem } from "../../src/http/problem.ts";
 import { AUTH, type Downlink, startDownlink } from "./support.ts";
 
 const held = (text: string) => ({ payload: Buffer.from(text), qos: 1 as const });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import request from "supertest";
-import { Problem } from "../../src/errors.ts";
+import { Problem } from "../../src/http/problem.ts";
 import { AUTH, type Downlink, MAX_PAYLOAD_BYTES, startDownlink } from "./support.ts";
 
 describe("/v1/topics/{topic}", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import request from "supertest";
-import { Problem } from "../../src/errors.ts";
 import type { Schemas } from "../../src/http/contract/index.ts";
+import { Problem } from "../../src/http/problem.ts";
 import { ROOT } from "../../src/keys/caller.ts";
 import { AUTH, type TestApp, testApp } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Problem, Refused, refuseField, refuseFields } from "../../src/errors.ts";
-import { problemOf, unwrap, within } from "../../src/http/problem.ts";
+import { Refused, refuseField, refuseFields } from "../../src/errors.ts";
+import { Problem, problemOf, unwrap, within } from "../../src/http/problem.ts";
 
 describe("a refusal", () => {
   it("becomes a problem with its code, detail, fields and time to wait", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Problem } from "../../src/errors.ts";
+import { Problem } from "../../src/http/problem.ts";
 import { requireRate } from "../../src/http/rate-limit.ts";
 import { type Allowance, ROOT } from "../../src/keys/caller.ts";
 

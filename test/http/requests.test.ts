@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import request from "supertest";
-import { catalogue, Problem } from "../../src/errors.ts";
+import { catalogue } from "../../src/errors.ts";
+import { Problem } from "../../src/http/problem.ts";
 import { AUTH, MAX_PAYLOAD_BYTES, type TestApp, testApp } from "./support.ts";
 
 const HOOK = { url: "https://example.com", topics: ["a"] };

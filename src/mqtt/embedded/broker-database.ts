@@ -13,7 +13,7 @@ const RETRY_MS = 1_000;
 /** Free space required for reopening: it writes the log into tables, and the broker must not fail again at once. */
 const ROOM_BYTES = 16 * 1024 * 1024;
 
-type Write = (...args: unknown[]) => Promise<unknown>;
+type LevelWrite = (...args: unknown[]) => Promise<unknown>;
 
 export class BrokerDatabase {
   readonly level: ClassicLevel<string, Buffer>;
@@ -27,13 +27,13 @@ export class BrokerDatabase {
     this.level = new ClassicLevel<string, Buffer>(location);
     this.#location = location;
     this.#log = log;
-    const level = this.level as unknown as Record<"put" | "del" | "clear" | "batch", Write>;
+    const level = this.level as unknown as Record<"put" | "del" | "clear" | "batch", LevelWrite>;
     for (const method of ["put", "del", "clear"] as const) level[method] = this.#guard(level[method].bind(level));
     const batch = level.batch.bind(level);
     const together = this.#guard(batch);
     level.batch = (...operations) => {
       if (operations.length > 0) return together(...operations);
-      const chain = batch() as unknown as { write: Write };
+      const chain = batch() as unknown as { write: LevelWrite };
       chain.write = this.#guard(chain.write.bind(chain));
       return chain as never;
     };
@@ -54,7 +54,7 @@ export class BrokerDatabase {
     await this.level.close();
   }
 
-  #guard(write: Write): Write {
+  #guard(write: LevelWrite): LevelWrite {
     return async (...args) => {
       if (this.#failure) throw this.#failure;
       try {

@@ -9,7 +9,7 @@
  */
 import type { JobState } from "../queue/delivery-queue.ts";
 import type { GroupTail } from "../queue/job.ts";
-import type { Check, GateAction, GateEvent, GateState, Promotion, Step, Taken } from "./gate-state.ts";
+import type { GateAction, GateCheck, GateEvent, GateState, GateStep, Promotion, Taken } from "./gate-state.ts";
 import { isEnd } from "./message-groups.ts";
 
 /** About 1,000 deliveries are remembered. */
@@ -18,7 +18,7 @@ const CHUNKS = 32;
 /** Longest wait for a successor that another process is about to postpone. */
 const PROMOTE_MS = 5_000;
 
-export function reduceGate(state: GateState, event: GateEvent): Step {
+export function reduceGate(state: GateState, event: GateEvent): GateStep {
   switch (event.type) {
     case "taken": {
       const { delivery, previous } = event;
@@ -76,7 +76,7 @@ export function reduceGate(state: GateState, event: GateEvent): Step {
 }
 
 /** Decides what a check does next, by the state of its predecessor in this process. */
-function decide(state: GateState, check: Check): Step {
+function decide(state: GateState, check: GateCheck): GateStep {
   const { previous } = check;
   if (hasEnded(state, previous)) return pass(state, check);
   const number = state.current.get(previous);
@@ -94,7 +94,7 @@ function decide(state: GateState, check: Check): Step {
   return step({ ...state, runs }, { type: "record_successor", check, predecessorRun: number });
 }
 
-function recorded(state: GateState, check: Check, predecessorRun: number | undefined, isFound: boolean): Step {
+function recorded(state: GateState, check: GateCheck, predecessorRun: number | undefined, isFound: boolean): GateStep {
   if (predecessorRun !== undefined) {
     const run = state.runs.get(predecessorRun);
     const isRunning = state.current.get(check.previous) === predecessorRun && run && !run.isEnding;
@@ -103,7 +103,7 @@ function recorded(state: GateState, check: Check, predecessorRun: number | undef
   return isFound ? step(state, { type: "read_state", check, isRecorded: true }) : checkSoon(state, check);
 }
 
-function stateRead(state: GateState, check: Check, isRecorded: boolean, found: JobState | "gone"): Step {
+function stateRead(state: GateState, check: GateCheck, isRecorded: boolean, found: JobState | "gone"): GateStep {
   if (isEnd(found)) return pass(state, check);
   if (found === "active") return checkSoon(state, check);
   if (!isRecorded) return step(state, { type: "record_successor", check, predecessorRun: undefined });
@@ -112,11 +112,11 @@ function stateRead(state: GateState, check: Check, isRecorded: boolean, found: J
 }
 
 /** The store does not tell: decides by a change in this process meanwhile, or has the delivery check again soon. */
-function checkSoon(state: GateState, check: Check): Step {
+function checkSoon(state: GateState, check: GateCheck): GateStep {
   return isKnown(state, check.previous) ? decide(state, check) : postpone(state, check, false);
 }
 
-function pass(state: GateState, { id, run }: Taken): Step {
+function pass(state: GateState, { id, run }: Taken): GateStep {
   const checking = excluding(state.checking, id);
   const current = withEntry(state.current, id, run);
   const runs = withEntry(state.runs, run, { successors: new Set<string>(), isEnding: false, waiting: [] });
@@ -124,13 +124,13 @@ function pass(state: GateState, { id, run }: Taken): Step {
 }
 
 /** From `checking` to `postponing` in one step: a promotion must not mistake the delivery for one that still checks. */
-function postpone(state: GateState, check: Check, isPromoted: boolean): Step {
+function postpone(state: GateState, check: GateCheck, isPromoted: boolean): GateStep {
   const checking = excluding(state.checking, check.id);
   const postponing = withEntry(state.postponing, check.id, check.run);
   return step({ ...state, checking, postponing }, { type: "postpone", check, isPromoted });
 }
 
-function promoteNext(state: GateState, promotion: Promotion, now: number): Step {
+function promoteNext(state: GateState, promotion: Promotion, now: number): GateStep {
   const [first] = promotion.successors;
   if (first === undefined) return step(state, { type: "finish", run: promotion.run });
   const run = state.postponing.get(first);
@@ -140,16 +140,16 @@ function promoteNext(state: GateState, promotion: Promotion, now: number): Step 
 }
 
 /** A successor that is checking here detects the end itself. */
-function promote(state: GateState, promotion: Promotion, now: number): Step {
+function promote(state: GateState, promotion: Promotion, now: number): GateStep {
   if (state.checking.has(promotion.successors[0]!)) return promoteRest(state, promotion, now);
   return step(state, { type: "promote", promotion });
 }
 
-function promoteRest(state: GateState, promotion: Promotion, now: number): Step {
+function promoteRest(state: GateState, promotion: Promotion, now: number): GateStep {
   return promoteNext(state, { ...promotion, successors: promotion.successors.slice(1) }, now);
 }
 
-function endStored(state: GateState, id: string, tail: GroupTail | undefined): Step {
+function endStored(state: GateState, id: string, tail: GroupTail | undefined): GateStep {
   const run = state.current.get(id);
   if (run === undefined || state.runs.get(run)?.isEnding === false) return step(state); // to be made again
   const ended = remember(state.ended, id);
@@ -158,7 +158,7 @@ function endStored(state: GateState, id: string, tail: GroupTail | undefined): S
 }
 
 /** Ends a run in memory, and lets the checks that wait for its end decide again. */
-function forgetRun(state: GateState, run: number): Step {
+function forgetRun(state: GateState, run: number): GateStep {
   const waiting = state.runs.get(run)?.waiting ?? [];
   const next = forEach({ ...state, runs: without(state.runs, run) }, waiting, decide);
   return { ...next, actions: [{ type: "end_known", run }, ...next.actions] };
@@ -182,12 +182,12 @@ function remember([newest = new Set(), ...older]: GateState["ended"], id: string
   return [new Set([id]), newest, ...older].slice(0, CHUNKS);
 }
 
-function step(state: GateState, ...actions: GateAction[]): Step {
+function step(state: GateState, ...actions: GateAction[]): GateStep {
   return { state, actions };
 }
 
-function forEach<T>(state: GateState, items: readonly T[], next: (state: GateState, item: T) => Step): Step {
-  return items.reduce<Step>(
+function forEach<T>(state: GateState, items: readonly T[], next: (state: GateState, item: T) => GateStep): GateStep {
+  return items.reduce<GateStep>(
     (before, item) => {
       const after = next(before.state, item);
       return { state: after.state, actions: [...before.actions, ...after.actions] };

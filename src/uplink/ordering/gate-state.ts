@@ -8,7 +8,7 @@ export interface Taken {
   id: string;
 }
 
-export interface Check extends Taken {
+export interface GateCheck extends Taken {
   previous: string;
 }
 
@@ -25,7 +25,7 @@ interface Run {
   successors: ReadonlySet<string>;
   /** The successors are being promoted; checks that come later wait here until the end is stored. */
   isEnding: boolean;
-  waiting: readonly Check[];
+  waiting: readonly GateCheck[];
 }
 
 export interface GateState {
@@ -45,10 +45,10 @@ export interface GateState {
 export type GateEvent =
   | { type: "taken"; delivery: Taken; previous: string | undefined }
   /** @param predecessorRun run of the predecessor in this process, in which it finds the successor */
-  | { type: "recorded"; check: Check; predecessorRun: number | undefined; isFound: boolean }
-  | { type: "state_read"; check: Check; isRecorded: boolean; state: JobState | "gone" }
-  | { type: "check_failed"; check: Check }
-  | { type: "postponed"; check: Check; now: number }
+  | { type: "recorded"; check: GateCheck; predecessorRun: number | undefined; isFound: boolean }
+  | { type: "state_read"; check: GateCheck; isRecorded: boolean; state: JobState | "gone" }
+  | { type: "check_failed"; check: GateCheck }
+  | { type: "postponed"; check: GateCheck; now: number }
   /** The delivery succeeded or became a dead letter; its end is not stored yet. */
   | { type: "delivered"; delivery: Taken; successors: readonly string[]; now: number }
   /** The delivery has to be made again. */
@@ -64,10 +64,10 @@ export type GateEvent =
 export type GateAction =
   /** Let the run call the webhook. */
   | { type: "pass"; run: number }
-  | { type: "record_successor"; check: Check; predecessorRun: number | undefined }
-  | { type: "read_state"; check: Check; isRecorded: boolean }
+  | { type: "record_successor"; check: GateCheck; predecessorRun: number | undefined }
+  | { type: "read_state"; check: GateCheck; isRecorded: boolean }
   /** @param isPromoted the predecessor will promote the delivery; otherwise it must check again soon */
-  | { type: "postpone"; check: Check; isPromoted: boolean }
+  | { type: "postpone"; check: GateCheck; isPromoted: boolean }
   | { type: "await_end"; run: number }
   | { type: "end_known"; run: number }
   | { type: "promote"; promotion: Promotion }
@@ -77,7 +77,7 @@ export type GateAction =
   | { type: "finish"; run: number }
   | { type: "release"; tail: GroupTail };
 
-export interface Step {
+export interface GateStep {
   state: GateState;
   actions: readonly GateAction[];
 }

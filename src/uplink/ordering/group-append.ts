@@ -116,8 +116,8 @@ export class GroupAppender {
     const last = await this.options.queues.count(webhookId, jobs.length);
     const tails = new Map<string, string>();
     await Promise.all(
-      [...byGroup(jobs, keyOf)].map(async ([key, line]) => {
-        const before = await this.#extend(webhookId, key, line.at(-1)!.id);
+      [...byGroup(jobs, keyOf)].map(async ([key, group]) => {
+        const before = await this.#extend(webhookId, key, group.at(-1)!.id);
         if (before !== undefined) tails.set(key, before);
       }),
     );
@@ -125,10 +125,10 @@ export class GroupAppender {
     const added = new Set<string>();
     return jobs.map(({ id, data }) => {
       const place = found.get(id)!;
-      const isBehind = place.previous !== undefined && added.has(place.previous);
+      const isSuccessor = place.previous !== undefined && added.has(place.previous);
       added.add(id);
       // Postponed only if the predecessor is in this append: an earlier one may have ended, which the worker checks.
-      return { id, data: { ...data, place }, ...(isBehind && { delay: postponeMs(0) }) };
+      return { id, data: { ...data, place }, ...(isSuccessor && { delay: postponeMs(0) }) };
     });
   }
 

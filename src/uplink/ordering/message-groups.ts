@@ -45,14 +45,14 @@ export function byGroup<J extends { data: { topic: string } }>(
   jobs: readonly J[],
   keyOf: (topic: string) => string,
 ): Map<string, J[]> {
-  const lines = new Map<string, J[]>();
+  const groups = new Map<string, J[]>();
   for (const job of jobs) {
     const key = keyOf(job.data.topic);
-    const line = lines.get(key);
-    if (line) line.push(job);
-    else lines.set(key, [job]);
+    const group = groups.get(key);
+    if (group) group.push(job);
+    else groups.set(key, [job]);
   }
-  return lines;
+  return groups;
 }
 
 /**
@@ -68,10 +68,10 @@ export function places(
 ): Map<string, Place> {
   const sequences = new Map(jobs.map(({ id }, i) => [id, lastSequence - jobs.length + 1 + i]));
   const found = new Map<string, Place>();
-  for (const [key, line] of byGroup(jobs, keyOf)) {
-    for (const [i, { id }] of line.entries()) {
-      const previous = i === 0 ? tails.get(key) : line[i - 1]!.id;
-      const next = line[i + 1]?.id;
+  for (const [key, group] of byGroup(jobs, keyOf)) {
+    for (const [i, { id }] of group.entries()) {
+      const previous = i === 0 ? tails.get(key) : group[i - 1]!.id;
+      const next = group[i + 1]?.id;
       found.set(id, {
         sequence: sequences.get(id)!,
         ...(previous !== undefined && { previous }),
@@ -96,15 +96,15 @@ const SHORT_MAX_MS = 5_000;
 /**
  * Milliseconds by which to postpone a delivery that will be promoted; doubles, with jitter, so that a long message
  * group does not return at once.
- * @param looks number of checks so far: 0 when the delivery is added postponed
+ * @param checks number of checks so far: 0 when the delivery is added postponed
  */
-export function postponeMs(looks: number, random: () => number = Math.random): number {
-  return Math.round(Math.min(POSTPONE_MIN_MS * 2 ** looks, POSTPONE_MAX_MS) * (1 + random()));
+export function postponeMs(checks: number, random: () => number = Math.random): number {
+  return Math.round(Math.min(POSTPONE_MIN_MS * 2 ** checks, POSTPONE_MAX_MS) * (1 + random()));
 }
 
-/** Milliseconds until the next check of a delivery that may never be promoted. @param looks number of checks so far */
-export function shortPostponeMs(looks: number): number {
-  return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, looks - 1), SHORT_MAX_MS);
+/** Milliseconds until the next check of a delivery that may never be promoted. @param checks number of checks so far */
+export function shortPostponeMs(checks: number): number {
+  return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, checks - 1), SHORT_MAX_MS);
 }
 
 /** Whether the delivery has ended in this state. A missing job counts as ended: it was kept long enough. */

@@ -8,10 +8,10 @@ export class Ordered {
   readonly #listeners: (() => void)[] = [];
 
   constructor(openLease: (callbacks: { onGained(): void; onLost(): void }) => Lease) {
-    const tell = () => {
+    const notify = () => {
       for (const listener of this.#listeners) listener();
     };
-    this.#lease = openLease({ onGained: tell, onLost: tell });
+    this.#lease = openLease({ onGained: notify, onLost: notify });
   }
 
   mayRun(): boolean {

@@ -9,7 +9,14 @@
 import { type DeliveryQueue, isPermanentFailure, isRefusal, postpone } from "../queue/delivery-queue.ts";
 import { type Deliver, type GroupTail, type QueuedJob, successorsOf } from "../queue/job.ts";
 import { reduceGate } from "./gate-reducer.ts";
-import { type Check, EMPTY_GATE, type GateAction, type GateEvent, type Promotion, type Taken } from "./gate-state.ts";
+import {
+  EMPTY_GATE,
+  type GateAction,
+  type GateCheck,
+  type GateEvent,
+  type Promotion,
+  type Taken,
+} from "./gate-state.ts";
 import { postponeMs, shortPostponeMs } from "./message-groups.ts";
 
 export interface PredecessorGateOptions {
@@ -141,7 +148,7 @@ export class PredecessorGate {
   }
 
   /** Makes one step of a check in the store. */
-  #check<T>(check: Check, act: () => Promise<T>, toEvent: (result: T) => GateEvent): void {
+  #check<T>(check: GateCheck, act: () => Promise<T>, toEvent: (result: T) => GateEvent): void {
     this.#untilStored(act).then(
       (result) => this.#handle(toEvent(result)),
       (error: unknown) => {
@@ -151,7 +158,7 @@ export class PredecessorGate {
     );
   }
 
-  async #postpone(check: Check, isPromoted: boolean): Promise<void> {
+  async #postpone(check: GateCheck, isPromoted: boolean): Promise<void> {
     const { job, token, fail } = this.#waiting.get(check.run)!;
     const ms = isPromoted ? postponeMs(job.attemptsStarted) : shortPostponeMs(job.attemptsStarted);
     const end = await this.#untilStored(() => postpone(job, token, ms)).catch((error: unknown) => error);

@@ -65,7 +65,7 @@ export interface DeliveryQuery extends FilterInput {
 }
 
 /** Most ids examined for one page, however few of them match. */
-const MAX_LOOKED = 2_000;
+const MAX_EXAMINED = 2_000;
 /** Jobs loaded at once: each may hold a payload of the maximum size. */
 const LOAD = 50;
 /** Tolerance: an id is created just before the message gets its time of receipt. */
@@ -89,16 +89,16 @@ export async function listDeliveries(
   const states = wanted.flatMap((status) => STATES[status].map((state) => ({ status, state })));
   const items: Delivery[] = [];
   let { state: index, offset } = cursor;
-  let looked = 0;
-  while (index < states.length && items.length < query.limit && looked < MAX_LOOKED) {
+  let examined = 0;
+  while (index < states.length && items.length < query.limit && examined < MAX_EXAMINED) {
     const { status, state } = states[index]!;
     const room = query.limit - items.length;
-    const asked = isNarrow(filter) ? MAX_LOOKED - looked : room;
-    const ids = await queue.ids(state, offset, asked);
+    const count = isNarrow(filter) ? MAX_EXAMINED - examined : room;
+    const ids = await queue.ids(state, offset, count);
     const { found, passed } = await take(queue, ids, filter, room);
     items.push(...(await Promise.all(found.map((job) => toDelivery(queue, job, webhookId, status)))));
-    looked += passed;
-    if (passed === ids.length && ids.length < asked) {
+    examined += passed;
+    if (passed === ids.length && ids.length < count) {
       index++;
       offset = 0;
     } else offset += passed;
@@ -156,9 +156,9 @@ export async function toDelivery(
   // The delay counts from the end of the failed attempt.
   const since = last ? Date.parse(last.at) + last.durationMs : timestamp;
   // Postponed: the job runs when its predecessor ends, whatever its own delay.
-  const isParked = status === "retrying" && !last && job.data.place?.previous !== undefined;
+  const isPostponed = status === "retrying" && !last && job.data.place?.previous !== undefined;
   const due = status === "pending" ? timestamp : status === "retrying" ? since + (delay ?? 0) : undefined;
-  const nextAttemptAt = isParked ? undefined : due;
+  const nextAttemptAt = isPostponed ? undefined : due;
   const filtered = (job.returnvalue as { filtered?: unknown } | null | undefined)?.filtered === true;
   return {
     messageId: job.id!,

@@ -46,7 +46,7 @@ export class Retention {
   readonly #options: Required<RetentionOptions>;
   /** Deliveries added or ended here since the last check, by webhook. */
   readonly #changes = new Map<string, number>();
-  readonly #looking = new Map<string, Promise<void>>();
+  readonly #checks = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #round: string[] = [];
   #stopped = false;
@@ -70,19 +70,19 @@ export class Retention {
     const changes = (this.#changes.get(webhookId) ?? 0) + count;
     this.#changes.set(webhookId, changes);
     const { maxWaiting } = this.#options;
-    if (changes >= Math.max(1, Math.min(BURST, maxWaiting / 20))) void this.#look(webhookId, false);
+    if (changes >= Math.max(1, Math.min(BURST, maxWaiting / 20))) void this.#check(webhookId, false);
   }
 
   /** Forgets a removed webhook. Its queue is closed, so a check in progress may never settle. */
   forget(webhookId: string): void {
     this.#changes.delete(webhookId);
-    this.#looking.delete(webhookId);
+    this.#checks.delete(webhookId);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
-    await Promise.allSettled(this.#looking.values());
+    await Promise.allSettled(this.#checks.values());
   }
 
   /** Checks the changed webhooks, and a share of all webhooks. */
@@ -90,28 +90,28 @@ export class Retention {
     const changed = [...this.#changes.keys()];
     if (this.#round.length === 0) this.#round = this.#options.webhooks();
     const share = Math.ceil((this.#options.webhooks().length * this.#options.sweepMs) / ROUND_MS);
-    for (const webhookId of changed) await this.#look(webhookId, false);
-    for (const webhookId of this.#round.splice(0, share)) await this.#look(webhookId, true);
+    for (const webhookId of changed) await this.#check(webhookId, false);
+    for (const webhookId of this.#round.splice(0, share)) await this.#check(webhookId, true);
   }
 
   /**
    * Runs one check at a time per webhook. Changes during a check lead to another one at its end if they are many, or
    * else at the next sweep.
    */
-  #look(webhookId: string, thorough: boolean): Promise<void> {
-    const looking = this.#looking.get(webhookId);
-    if (looking || this.#stopped) return looking ?? Promise.resolve();
-    const begun = this.#lookNow(webhookId, thorough)
+  #check(webhookId: string, thorough: boolean): Promise<void> {
+    const running = this.#checks.get(webhookId);
+    if (running || this.#stopped) return running ?? Promise.resolve();
+    const begun = this.#checkNow(webhookId, thorough)
       .catch((error: Error) => this.#options.onFailed(error))
       .finally(() => {
-        this.#looking.delete(webhookId);
+        this.#checks.delete(webhookId);
         if (this.#changes.has(webhookId)) this.changed(webhookId, 0);
       });
-    this.#looking.set(webhookId, begun);
+    this.#checks.set(webhookId, begun);
     return begun;
   }
 
-  async #lookNow(webhookId: string, thorough: boolean): Promise<void> {
+  async #checkNow(webhookId: string, thorough: boolean): Promise<void> {
     const { queueOf, isOrdered, claim, keepSucceeded, keepFailed } = this.#options;
     const queue = queueOf(webhookId);
     this.#changes.delete(webhookId);

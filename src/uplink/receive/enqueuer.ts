@@ -96,7 +96,7 @@ export class Enqueuer {
   }
 
   /** Steps of a flush. They run concurrently, so the ledger adds no latency. */
-  #steps(batch: Item[]): Step[] {
+  #steps(batch: Item[]): FlushStep[] {
     const { deliveries, ledger, destinations } = this.options;
     const adds = groupByWebhook(batch).map(({ webhookId, jobs }) => async () => {
       if (destinations.has(webhookId)) await deliveries.add(webhookId, jobs);
@@ -105,7 +105,7 @@ export class Enqueuer {
   }
 
   /** Runs the steps. @returns the steps that must be retried */
-  async #tryAll(steps: Step[]): Promise<Step[]> {
+  async #tryAll(steps: FlushStep[]): Promise<FlushStep[]> {
     if (!(await this.options.lease.confirm()) || this.#stopped) return steps;
     const results = await Promise.allSettled(steps.map((step) => step()));
     return steps.filter((_, i) => {
@@ -116,7 +116,7 @@ export class Enqueuer {
   }
 }
 
-type Step = () => Promise<void>;
+type FlushStep = () => Promise<void>;
 
 interface Group {
   webhookId: string;

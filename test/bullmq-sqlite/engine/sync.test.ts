@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../../support/directories.ts";
 import { startProcess } from "../../support/processes.ts";
-import { findProgram } from "../../support/requirements.ts";
+import { requireOrSkip } from "../../support/requirements.ts";
 
 const WRITER = fileURLToPath(new URL("writer.ts", import.meta.url));
-const skip = findProgram("strace") === undefined && "not installed: strace";
+const needs = requireOrSkip("strace");
 
-test("the write-ahead log is synced before a call is acknowledged", { skip, timeout: 60_000 }, async (context) => {
+test("the write-ahead log is synced before a call is acknowledged", { ...needs, timeout: 60_000 }, async (context) => {
   const directory = temporaryDirectory("sync");
   const [file, trace] = [join(directory, "test.db"), join(directory, "trace")];
   const args = ["-f", "-y", "-qq", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", trace];

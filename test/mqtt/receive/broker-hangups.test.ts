@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { ISubscribePacket, Packet } from "mqtt-packet";
-import { Problem } from "../../../src/errors.ts";
+import { Problem } from "../../../src/http/problem.ts";
 import { LiveSubscriptions } from "../../../src/live/live-subscriptions.ts";
 import { startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
 import {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { requireFields } from "../../../src/api/delivery-problems.ts";
-import { Problem } from "../../../src/errors.ts";
+import { Problem } from "../../../src/http/problem.ts";
 import { newId } from "../../../src/message.ts";
 import { mayMatch, readFilter, timeOfId } from "../../../src/uplink/queue/delivery-filter.ts";
 import { advance, cancel, finish, leftToDo, newReplay, type ReplayRecord } from "../../../src/uplink/queue/replay.ts";
