@@ -1,5 +1,4 @@
-import { Qlobber } from "qlobber";
-import { MAX_TOPIC_BYTES } from "../../topic.ts";
+import { TopicIndex } from "../../topic-index.ts";
 
 export interface Subscription {
   topic: string;
@@ -12,27 +11,21 @@ export type SessionSubscription = Subscription & { clientId: string };
 export class SubscriptionIndex {
   readonly #sessions = new Map<string, Map<string, SessionSubscription>>();
   /** Without QoS 0, whose messages are not stored. */
-  readonly #trie = new Qlobber<SessionSubscription>({
-    separator: "/",
-    wildcard_one: "+",
-    wildcard_some: "#",
-    match_empty_levels: true,
-    max_words: MAX_TOPIC_BYTES + 1,
-  });
+  readonly #byTopic = new TopicIndex<SessionSubscription>();
 
   add(clientId: string, { topic, ...options }: Subscription): void {
     this.remove(clientId, topic);
     const subscription = { clientId, topic, ...options };
     const filters = this.#sessions.get(clientId) ?? new Map();
     this.#sessions.set(clientId, filters.set(topic, subscription));
-    if (subscription.qos > 0) this.#trie.add(topic, subscription);
+    if (subscription.qos > 0) this.#byTopic.add(topic, subscription);
   }
 
   remove(clientId: string, topic: string): void {
     const filters = this.#sessions.get(clientId);
     const known = filters?.get(topic);
     if (!filters || !known) return;
-    if (known.qos > 0) this.#trie.remove(topic, known);
+    if (known.qos > 0) this.#byTopic.remove(topic, known);
     filters.delete(topic);
     if (filters.size === 0) this.#sessions.delete(clientId);
   }
@@ -42,9 +35,7 @@ export class SubscriptionIndex {
   }
 
   byTopic(topic: string): SessionSubscription[] {
-    const found = [...this.#trie.match(topic)];
-    // [MQTT-4.7.2-1]; the trie does not implement this rule.
-    return topic.startsWith("$") ? found.filter(({ topic: filter }) => !/^[+#]/.test(filter)) : found;
+    return this.#byTopic.match(topic);
   }
 
   *clientsOf(filter: string): Generator<string> {
