@@ -9,8 +9,9 @@ import { Refused } from "../../src/errors.ts";
 import { unwrap } from "../../src/http/problem.ts";
 import type { Message } from "../../src/message.ts";
 import { Database } from "../../src/store/embedded/database.ts";
-import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
+import { embeddedRecords, RECORDS_TABLE } from "../../src/store/embedded/records.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
+import { Watchers } from "../../src/store/watchers.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 
 const log = { info() {}, warn() {}, error() {} };

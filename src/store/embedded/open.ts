@@ -1,16 +1,17 @@
 import { join, resolve } from "node:path";
 import { createDirectory } from "../directory.ts";
 import type { StoreLog } from "../log.ts";
+import { createProcessLeases } from "../process-leases.ts";
 import { PING_SECONDS, type Store, StoreConfigError } from "../store.ts";
+import { Watchers } from "../watchers.ts";
 import { embeddedLedgers } from "./books.ts";
 import { COUNTERS_TABLE, embeddedCounters } from "./counters.ts";
 import { Database, isOutage } from "./database.ts";
 import { EXPIRING_KEYS_TABLE, embeddedExpiringKeys } from "./expiring-keys.ts";
 import { embeddedIncoming, INCOMING_TABLE } from "./incoming.ts";
-import { embeddedLeases } from "./leases.ts";
 import { lockDirectory } from "./lock.ts";
 import { embeddedQueues } from "./queues.ts";
-import { embeddedRecords, RECORDS_TABLE, Watchers } from "./records.ts";
+import { embeddedRecords, RECORDS_TABLE } from "./records.ts";
 
 export interface EmbeddedStoreOptions {
   dataDir: string;
@@ -51,7 +52,7 @@ async function storeOn(database: Database, { log, unlock }: { log: StoreLog; unl
     counters: embeddedCounters(database),
     ledgers: books,
     incoming: (lane) => embeddedIncoming(database, lane),
-    leases: embeddedLeases(watchers),
+    leases: createProcessLeases(watchers),
     queues,
     warnings: [],
     close() {

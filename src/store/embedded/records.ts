@@ -1,5 +1,5 @@
-import type { StoreLog } from "../log.ts";
 import type { Records, Versioned } from "../store.ts";
+import type { Watchers } from "../watchers.ts";
 import type { Database } from "./database.ts";
 
 // `text`, not `jsonb`: jsonb refuses the JSON string "\u0000" and reorders keys. The collation "C" sorts ids by bytes.
@@ -19,39 +19,6 @@ interface RecordRow {
 }
 
 const parse = <T>({ id, version, value }: RecordRow): Versioned<T> => ({ id, version, value: JSON.parse(value) as T });
-
-type RecordListener = (id: string | undefined) => void;
-
-/** Change notices within the process: no other process can open the data directory, and no notice is ever lost. */
-export class Watchers {
-  readonly #log: StoreLog;
-  readonly #listeners = new Map<string, Set<RecordListener>>();
-
-  constructor(log: StoreLog) {
-    this.#log = log;
-  }
-
-  add(collection: string, listener: RecordListener): () => Promise<void> {
-    // Wrapped, so that the same function passed twice counts as two listeners.
-    const entry: RecordListener = (id) => listener(id);
-    const listeners = this.#listeners.get(collection) ?? new Set();
-    listeners.add(entry);
-    this.#listeners.set(collection, listeners);
-    return async () => {
-      listeners.delete(entry);
-    };
-  }
-
-  tell(collection: string, id: string): void {
-    for (const listener of this.#listeners.get(collection) ?? []) {
-      try {
-        listener(id);
-      } catch (err) {
-        this.#log.error({ err, collection }, "watch_listener_failed");
-      }
-    }
-  }
-}
 
 export function embeddedRecords<T>(database: Database, watchers: Watchers, collection: string): Records<T> {
   /** Returns whether the statement changed its row; notifies the watchers after the commit. */
