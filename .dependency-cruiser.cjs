@@ -5,10 +5,8 @@
 
 const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
-/** Where processes and threads begin. The store and the persistence on SQLite are roots until the bridge uses them. */
-const ROOTS =
-  "main|demo/demo|uplink/expressions/sandbox-child|store/sqlite/(open|procedures)|" +
-  "mqtt/embedded/sqlite-(persistence|procedures)";
+/** Where processes and threads begin. The procedures run in the thread of the engine. */
+const ROOTS = "main|demo/demo|uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures";
 
 /** Stages of the uplink: each may import only the listed stages and uplink/attempt.ts. */
 const rooms = (stages) =>
@@ -207,17 +205,11 @@ module.exports = {
       to: { path: npm("mqtt", "mqtt-packet", "aedes[^/]*", "ws") },
     },
     {
-      name: "level-in-the-embedded-broker",
-      severity: "error",
-      from: { path: "^src/", pathNot: "^src/(mqtt|store)/" },
-      to: { path: npm("classic-level", "abstract-level") },
-    },
-    {
       name: "store-packages-in-store",
       comment: "One folder to change when a backend changes.",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/store/" },
-      to: { path: npm("ioredis", "@electric-sql") },
+      to: { path: npm("ioredis") },
     },
     {
       name: "bullmq-runs-in-store-and-the-flows",

@@ -1,6 +1,6 @@
 /**
- * Port for all durable data. Three adapters implement it (`redis/`, `embedded/`, `sqlite/`); one contract suite
- * (`test/contracts/store.contract.ts`) runs against all.
+ * Port for all durable data. Two adapters implement it (`redis/`, `sqlite/`); one contract suite
+ * (`test/contracts/store.contract.ts`) runs against both.
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
 import { CannotStartError } from "../errors.ts";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { openStore } from "../../src/store/open.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { type Store, StoreConfigError } from "../../src/store/store.ts";
@@ -107,6 +108,15 @@ describe("store on SQLite", () => {
     });
     assert.equal(await database.call("test.countKeys"), 60);
     await database.close();
+  });
+});
+
+test("a STORE_URL of another kind is refused without being repeated", async () => {
+  await assert.rejects(openStore({ storeUrl: "postgres://me:secret@db/x", dataDir: "/nowhere", log }), (error) => {
+    assert.ok(error instanceof StoreConfigError);
+    assert.match(error.message, /STORE_URL/);
+    assert.doesNotMatch(error.message, /secret/);
+    return true;
   });
 });
 

@@ -3,7 +3,6 @@
  * every message looks them up.
  */
 import { Readable } from "node:stream";
-import type { Engine } from "../../bullmq-sqlite/index.ts";
 import type { OutgoingRow, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
 import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
 
@@ -22,6 +21,12 @@ export interface PersistedMessage {
   brokerCounter?: number;
 }
 
+/** The open file, with {@link BROKER_PROCEDURES}. */
+export interface BrokerFile {
+  /** Runs a procedure; resolves when its change is on disk. */
+  call<R>(procedure: string, ...args: unknown[]): Promise<R>;
+}
+
 type Client = { id: string };
 type Acknowledgement = Pick<PersistedMessage, "messageId">;
 type Will = PersistedMessage & { clientId?: string };
@@ -30,12 +35,12 @@ type Will = PersistedMessage & { clientId?: string };
 const PAGE = 50;
 
 export class SqlitePersistence {
-  readonly #engine: Engine;
+  readonly #file: BrokerFile;
   readonly #subscriptions = new SubscriptionIndex();
   #broker: Client | undefined;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  constructor(file: BrokerFile) {
+    this.#file = file;
   }
 
   get broker(): Client | undefined {
@@ -44,14 +49,14 @@ export class SqlitePersistence {
 
   async setup(broker: Client): Promise<void> {
     this.#broker = broker;
-    for (const [clientId, topic, options] of await this.#engine.call<SubscriptionRow[]>("mqtt.subscriptions")) {
+    for (const [clientId, topic, options] of await this.#file.call<SubscriptionRow[]>("mqtt.subscriptions")) {
       this.#subscriptions.add(clientId, { topic, ...JSON.parse(options) });
     }
   }
 
   async storeRetained(message: PersistedMessage): Promise<void> {
-    if (message.payload.length === 0) await this.#engine.call("mqtt.unretain", message.topic);
-    else await this.#engine.call("mqtt.retain", message.topic, ...encode(message));
+    if (message.payload.length === 0) await this.#file.call("mqtt.unretain", message.topic);
+    else await this.#file.call("mqtt.retain", message.topic, ...encode(message));
   }
 
   createRetainedStream(filter: string): Readable {
@@ -64,12 +69,12 @@ export class SqlitePersistence {
 
   async addSubscriptions({ id }: Client, subscriptions: ClientSubscription[]): Promise<void> {
     const rows = subscriptions.map(({ topic, ...options }): SubscriptionRow => [id, topic, JSON.stringify(options)]);
-    await this.#engine.call("mqtt.subscribe", rows);
+    await this.#file.call("mqtt.subscribe", rows);
     for (const subscription of subscriptions) this.#subscriptions.add(id, subscription);
   }
 
   async removeSubscriptions({ id }: Client, filters: string[]): Promise<void> {
-    await this.#engine.call("mqtt.unsubscribe", id, filters);
+    await this.#file.call("mqtt.unsubscribe", id, filters);
     for (const filter of filters) this.#subscriptions.remove(id, filter);
   }
 
@@ -102,59 +107,59 @@ export class SqlitePersistence {
   async outgoingEnqueueCombi(subscriptions: { clientId: string }[], message: PersistedMessage): Promise<void> {
     if (subscriptions.length === 0) return;
     const clients = subscriptions.map(({ clientId }) => clientId);
-    await this.#engine.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }));
+    await this.#file.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }));
   }
 
   async outgoingUpdate({ id }: Client, packet: PersistedMessage): Promise<void> {
-    if (packet.cmd === "pubrel") await this.#engine.call("mqtt.released", id, packet.messageId);
-    else await this.#engine.call("mqtt.sent", id, outgoingRow(packet));
+    if (packet.cmd === "pubrel") await this.#file.call("mqtt.released", id, packet.messageId);
+    else await this.#file.call("mqtt.sent", id, outgoingRow(packet));
   }
 
   async outgoingClearMessageId({ id }: Client, { messageId }: Acknowledgement): Promise<object | undefined> {
     if (messageId === undefined) return undefined;
-    const row = await this.#engine.call<OutgoingRow | undefined>("mqtt.acknowledged", id, messageId);
+    const row = await this.#file.call<OutgoingRow | undefined>("mqtt.acknowledged", id, messageId);
     return row && decodeOutgoing(row, false);
   }
 
   /** Streams what is stored now: messages stored later are also delivered directly. */
   outgoingStream({ id }: Client): Readable {
-    const last = this.#engine.call<number>("mqtt.lastOutgoing");
+    const last = this.#file.call<number>("mqtt.lastOutgoing");
     last.catch(() => undefined); // The stream reports it.
     return Readable.from(this.#outgoing(id, last));
   }
 
   async incomingStorePacket({ id }: Client, message: PersistedMessage): Promise<void> {
     const { messageId } = message;
-    await this.#engine.call("mqtt.storeIncoming", id, messageId, ...encode({ ...publish(message), messageId }));
+    await this.#file.call("mqtt.storeIncoming", id, messageId, ...encode({ ...publish(message), messageId }));
   }
 
   async incomingGetPacket({ id }: Client, { messageId }: Acknowledgement): Promise<object> {
-    const packet = await this.#engine.call<StoredPacket | undefined>("mqtt.incoming", id, messageId);
+    const packet = await this.#file.call<StoredPacket | undefined>("mqtt.incoming", id, messageId);
     if (!packet) throw new Error("no such packet");
     return decode(packet);
   }
 
   async incomingDelPacket({ id }: Client, { messageId }: Acknowledgement): Promise<void> {
-    await this.#engine.call("mqtt.deleteIncoming", id, messageId);
+    await this.#file.call("mqtt.deleteIncoming", id, messageId);
   }
 
   async cleanIncoming({ id }: Client): Promise<void> {
-    await this.#engine.call("mqtt.cleanIncoming", id);
+    await this.#file.call("mqtt.cleanIncoming", id);
   }
 
   async putWill({ id }: Client, will: Will): Promise<void> {
     const brokerId = this.#broker!.id;
     // Aedes publishes this object, and finds its origin in it.
     Object.assign(will, { brokerId, clientId: id });
-    await this.#engine.call("mqtt.putWill", id, brokerId, ...encode(will));
+    await this.#file.call("mqtt.putWill", id, brokerId, ...encode(will));
   }
 
   async getWill({ id }: Client): Promise<object | undefined> {
-    return decodeWill(await this.#engine.call<WillRow | undefined>("mqtt.will", id));
+    return decodeWill(await this.#file.call<WillRow | undefined>("mqtt.will", id));
   }
 
   async delWill({ id }: Client): Promise<object | undefined> {
-    return decodeWill(await this.#engine.call<WillRow | undefined>("mqtt.deleteWill", id));
+    return decodeWill(await this.#file.call<WillRow | undefined>("mqtt.deleteWill", id));
   }
 
   /** Streams the wills that brokers other than `brokers` left. */
@@ -162,15 +167,15 @@ export class SqlitePersistence {
     return Readable.from(this.#wills(brokers));
   }
 
-  /** The engine belongs to the caller. */
+  /** The file belongs to the caller. */
   async destroy(): Promise<void> {}
 
   async *#retained(filters: string[]): AsyncGenerator<object> {
     for (const filter of filters) {
-      const rowids = await this.#engine.call<number[]>("mqtt.findRetained", filter);
+      const rowids = await this.#file.call<number[]>("mqtt.findRetained", filter);
       for (let from = 0; from < rowids.length; from += PAGE) {
         const page = rowids.slice(from, from + PAGE);
-        yield* (await this.#engine.call<StoredPacket[]>("mqtt.readRetained", filter, page)).map(decode);
+        yield* (await this.#file.call<StoredPacket[]>("mqtt.readRetained", filter, page)).map(decode);
       }
     }
   }
@@ -179,7 +184,7 @@ export class SqlitePersistence {
     const last = await until;
     let [brokerId, counter] = ["", 0];
     for (;;) {
-      const rows = await this.#engine.call<OutgoingRow[]>("mqtt.outgoing", clientId, last, brokerId, counter, PAGE);
+      const rows = await this.#file.call<OutgoingRow[]>("mqtt.outgoing", clientId, last, brokerId, counter, PAGE);
       for (const row of rows) yield decodeOutgoing(row);
       if (rows.length < PAGE) return;
       [brokerId, counter] = rows.at(-1)!;
@@ -187,7 +192,7 @@ export class SqlitePersistence {
   }
 
   async *#wills(brokers: Record<string, unknown>): AsyncGenerator<object> {
-    for (const row of await this.#engine.call<WillRow[]>("mqtt.wills")) {
+    for (const row of await this.#file.call<WillRow[]>("mqtt.wills")) {
       if (!brokers[row[1]]) yield decodeWill(row)!;
     }
   }
