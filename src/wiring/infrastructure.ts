@@ -55,7 +55,7 @@ const NO_BROKER = "mqtt://localhost";
 export async function openInfrastructure(
   config: Config,
   { logger: log, wide }: Logs,
-  onOpen: (name: "instance" | "file" | "store" | "format" | "broker", stop: () => unknown) => void,
+  onOpen: (name: "instance" | "store" | "format" | "broker", stop: () => unknown) => void,
   signal?: AbortSignal,
 ): Promise<Infrastructure> {
   const { dataDir, maxPayloadBytes, mqtt, storeSync: synchronous } = config;
@@ -68,9 +68,13 @@ export async function openInfrastructure(
   const modules = needsBroker ? [BROKER_PROCEDURES] : [];
   const database =
     needsBroker || !config.storeUrl ? await Database.open({ dataDir, log, synchronous, modules }) : undefined;
-  if (database) onOpen("file", () => database.close());
+  let opened: Store | undefined;
+  onOpen("store", async () => {
+    await opened?.close();
+    await database?.close();
+  });
   const store = await openStore({ storeUrl: config.storeUrl, dataDir, database, log, signal });
-  onOpen("store", () => store.close());
+  opened = store;
   const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
   const identity = await enterIdentity(store, { dataDir, place, accept: config.storeReset });
   const format = await enterStore(store, { place, holder: instance.name });

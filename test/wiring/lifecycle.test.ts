@@ -48,7 +48,6 @@ describe("the lifecycle", () => {
       [...opened, ...rows],
       [
         ["instance", 250],
-        ["file", 250],
         ["store", 250],
         ["format", 100],
         ["broker", 250],
