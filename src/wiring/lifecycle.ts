@@ -22,7 +22,7 @@ const UNSUBSCRIBE_MS = 100;
 /** Limits of the parts that {@link openInfrastructure} opens, in this order, before the others exist. */
 export const OPENED_MS = {
   instance: SHORT_MS,
- 
+
   store: SHORT_MS,
   format: UNSUBSCRIBE_MS,
   broker: SHORT_MS,
