@@ -26,7 +26,7 @@ export interface Message {
 
 /**
  * A message as JSON. Text is stored as text, so that messages in the store are readable; everything else is base64.
- * Text with U+0000 counts as binary, because PostgreSQL's jsonb cannot store it.
+ * Text with U+0000 counts as binary, because not every store can hold it in text.
  */
 export interface StoredMessage {
   topic: string;

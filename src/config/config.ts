@@ -57,6 +57,8 @@ export interface Config {
   };
   /** Absent: the embedded store. May contain a password: output it through {@link redactUrl} only. */
   readonly storeUrl?: string;
+  /** `normal`: the embedded store and broker acknowledge before the disk has the data. */
+  readonly storeSync: "full" | "normal";
   /** Whether the bridge may use a different store than the one recorded in `dataDir`. */
   readonly storeReset: boolean;
   /** Keys for the secrets in the store: the first one encrypts; all of them decrypt. */
@@ -183,6 +185,7 @@ function toConfig(v: Variables): Config {
     },
     broker: { host: v.BROKER_HOST, port: v.BROKER_PORT, username: v.BROKER_USERNAME, password: v.BROKER_PASSWORD },
     storeUrl: v.STORE_URL,
+    storeSync: v.STORE_SYNC,
     storeReset: v.STORE_RESET === "accept",
     secretsKeys: list(v.SECRETS_KEY ?? ""),
     roles: rolesOf(v.ROLES),

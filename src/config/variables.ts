@@ -16,6 +16,7 @@
  * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
  * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | its credentials; required if it listens beyond loopback |
  * | `STORE_URL` | the embedded store | redis or rediss |
+ * | `STORE_SYNC` | `full` | `full` or `normal`: whether the embedded store and broker wait for the disk |
  * | `STORE_RESET` | none | `accept`: start on a different store than the one recorded in `DATA_DIR` |
  * | `SECRETS_KEY` | generated for the embedded store | encrypts secrets in the store; several: the first encrypts |
  * | `ROLES` | `api,uplink,delivery` | roles of this process; a subset requires `STORE_URL` |
@@ -54,6 +55,7 @@ export interface Variables {
   BROKER_USERNAME?: string;
   BROKER_PASSWORD?: string;
   STORE_URL?: string;
+  STORE_SYNC: "full" | "normal";
   STORE_RESET?: "accept";
   SECRETS_KEY?: string;
   ROLES: string;
@@ -113,6 +115,7 @@ export const rules: Record<keyof Variables, Rule> = {
   BROKER_USERNAME: credential,
   BROKER_PASSWORD: credential,
   STORE_URL: text("store-url", "must be a URL such as redis://host:6379/0, with the scheme redis or rediss"),
+  STORE_SYNC: oneOf(["full", "normal"], "full"),
   STORE_RESET: { schema: { type: "string", enum: ["accept"] }, expected: "must be accept, or absent" },
   SECRETS_KEY: text(
     "secrets-keys",

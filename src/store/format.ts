@@ -14,7 +14,7 @@ export interface Format {
 }
 
 /** Format of this bridge. */
-export const FORMAT: Format = { format: 1, readableFrom: 1 };
+export const FORMAT: Format = { format: 2, readableFrom: 2 };
 
 /** Format of data without a number: older than the number itself, or an empty store. */
 export const FIRST: Format = { format: 1, readableFrom: 1 };

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { ClassicLevel } from "classic-level";
+import { Database } from "../bullmq-sqlite/index.ts";
 import { createDirectory } from "./directory.ts";
 
 export interface Instance {
@@ -19,23 +20,29 @@ export interface Instance {
  */
 export async function claimInstance(dataDir: string): Promise<Instance> {
   const named = (id: string) => `${hostname()}-${id}`;
-  // Created with mode 0700 because the embedded store may use it next, and before ClassicLevel, which opens on its own.
-  const made = await createDirectory(dataDir).then(
-    () => true,
-    () => false,
-  );
-  if (!made) return { name: named(newId()), release: async () => {} };
-  const level = new ClassicLevel(join(dataDir, "instance"));
+  let lock: Database | undefined;
   try {
-    await level.open();
-    const known = await level.get("id");
-    const id = known ?? newId();
-    if (known === undefined) await level.put("id", id, { sync: true });
-    return { name: named(id), release: () => level.close().catch(() => undefined) };
+    await createDirectory(dataDir);
+    lock = Database.lock(join(dataDir, "instance-lock"));
+    const held = lock;
+    const id = await keptId(join(dataDir, "instance-id"));
+    return { name: named(id), release: async () => held.close() };
   } catch {
-    await level.close().catch(() => undefined);
+    lock?.close();
     return { name: named(newId()), release: async () => {} };
   }
 }
 
+/** Reads the id, or creates it. */
+async function keptId(file: string): Promise<string> {
+  const known = await readFile(file, "utf8").catch(() => "");
+  if (VALID.test(known.trim())) return known.trim();
+  const id = newId();
+  const draft = `${file}.new`;
+  await writeFile(draft, `${id}\n`, { mode: 0o600, flush: true });
+  await rename(draft, file);
+  return id;
+}
+
+const VALID = /^[0-9a-f]{8}$/;
 const newId = () => randomUUID().slice(0, 8);

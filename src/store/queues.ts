@@ -29,7 +29,7 @@ export const EVENT_STREAM_LENGTH = 100;
 
 /**
  * Delay before a worker that failed to fetch a job retries. BullMQ delays only after a lost connection: after any other
- * error (no memory, no disk) it retries at once, forever, and with the embedded store no other statement gets a turn.
+ * error (no memory, no disk) it retries at once, forever.
  */
 const TAKE_AGAIN_MS = 1_000;
 

@@ -1,5 +1,5 @@
 /**
- * Port for all durable data. Two adapters implement it (`redis/`, `embedded/`); one contract suite
+ * Port for all durable data. Two adapters implement it (`redis/`, `sqlite/`); one contract suite
  * (`test/contracts/store.contract.ts`) runs against both.
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { type Config, redactUrl } from "../config/config.ts";
 import type { BrokerAddress } from "../mqtt/client/connection.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../mqtt/embedded/broker.ts";
+import { BROKER_PROCEDURES } from "../mqtt/embedded/sqlite-persistence.ts";
 import { createMetrics, type Metrics } from "../ops/metrics.ts";
 import { createObserver, type Observer, type WideLine } from "../ops/observe.ts";
 import { openSecrets } from "../security/secrets-key.ts";
@@ -11,6 +12,7 @@ import { enterStore, type NewerDataError } from "../store/format.ts";
 import { enterIdentity } from "../store/identity.ts";
 import { claimInstance } from "../store/instance.ts";
 import { openStore } from "../store/open.ts";
+import { Database } from "../store/sqlite/database.ts";
 import type { Store } from "../store/store.ts";
 import { encryptAll, encryptedRecords, type StoredWebhook } from "../webhooks/encrypted-records.ts";
 import { WebhookRegistry } from "../webhooks/registry.ts";
@@ -56,14 +58,23 @@ export async function openInfrastructure(
   onOpen: (name: "instance" | "store" | "format" | "broker", stop: () => unknown) => void,
   signal?: AbortSignal,
 ): Promise<Infrastructure> {
-  const { dataDir, maxPayloadBytes, mqtt } = config;
+  const { dataDir, maxPayloadBytes, mqtt, storeSync: synchronous } = config;
   const runs = capabilitiesOf(config.roles);
 
-  // The store, and this instance's identity among those that share it.
+  // The file of the embedded store and broker, the store, and this instance's identity among those that share it.
   const instance = await claimInstance(dataDir);
   onOpen("instance", () => instance.release());
-  const store = await openStore({ storeUrl: config.storeUrl, dataDir, log, signal });
-  onOpen("store", () => store.close());
+  const needsBroker = !mqtt.url && runs.connection;
+  const modules = needsBroker ? [BROKER_PROCEDURES] : [];
+  const database =
+    needsBroker || !config.storeUrl ? await Database.open({ dataDir, log, synchronous, modules }) : undefined;
+  let opened: Store | undefined;
+  onOpen("store", async () => {
+    await opened?.close();
+    await database?.close();
+  });
+  const store = await openStore({ storeUrl: config.storeUrl, dataDir, database, log, signal });
+  opened = store;
   const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
   const identity = await enterIdentity(store, { dataDir, place, accept: config.storeReset });
   const format = await enterStore(store, { place, holder: instance.name });
@@ -71,10 +82,10 @@ export async function openInfrastructure(
   await identity.keep();
 
   // The broker: the configured one, the embedded one, or none.
-  const needsOwn = !mqtt.url && runs.connection;
-  const embedded = needsOwn
-    ? await startEmbeddedBroker({ ...config.broker, dataDir, maxPayloadBytes, log })
-    : undefined;
+  const embedded =
+    needsBroker && database
+      ? await startEmbeddedBroker({ ...config.broker, file: database, maxPayloadBytes, log })
+      : undefined;
   if (embedded) onOpen("broker", () => embedded.close());
   const broker: BrokerAddress = embedded
     ? { ...embedded.own, url: embedded.url, protocol: "3.1.1" }

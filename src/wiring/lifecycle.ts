@@ -20,7 +20,13 @@ const SHORT_MS = 250;
 const UNSUBSCRIBE_MS = 100;
 
 /** Limits of the parts that {@link openInfrastructure} opens, in this order, before the others exist. */
-export const OPENED_MS = { instance: SHORT_MS, store: SHORT_MS, format: UNSUBSCRIBE_MS, broker: SHORT_MS };
+export const OPENED_MS = {
+  instance: SHORT_MS,
+
+  store: SHORT_MS,
+  format: UNSUBSCRIBE_MS,
+  broker: SHORT_MS,
+};
 
 export interface Wired {
   infrastructure: Pick<Infrastructure, "runs" | "registry" | "observer">;

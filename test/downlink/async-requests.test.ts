@@ -1,6 +1,6 @@
 /** Stored requests shared by several instances. */
 import assert from "node:assert/strict";
-import { after, before, describe, it, mock, type TestContext } from "node:test";
+import { describe, it, mock, type TestContext } from "node:test";
 import { AsyncRequests, type StoredResponse } from "../../src/downlink/async-requests.ts";
 import { PendingRequests } from "../../src/downlink/pending-requests.ts";
 import type { RequestRecord } from "../../src/downlink/request-record.ts";
@@ -8,29 +8,23 @@ import { ShutForGood } from "../../src/downlink/stored-publish.ts";
 import { Refused } from "../../src/errors.ts";
 import { unwrap } from "../../src/http/problem.ts";
 import type { Message } from "../../src/message.ts";
-import { Database } from "../../src/store/embedded/database.ts";
-import { embeddedRecords, RECORDS_TABLE, Watchers } from "../../src/store/embedded/records.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
+import { Database } from "../../src/store/sqlite/database.ts";
+import { sqliteRecords } from "../../src/store/sqlite/records.ts";
+import { Watchers } from "../../src/store/watchers.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 
 const log = { info() {}, warn() {}, error() {} };
 
-let database: Database;
-before(async () => {
-  database = await Database.open(temporaryDirectory("requests"), log);
-  await database.query(`CREATE SCHEMA causeway; ${RECORDS_TABLE}`);
-});
-after(() => database.close());
-
 /** Two instances on one store; the test decides when one is notified of a write by the other. */
 async function start(t: TestContext, withdrawn: (id: string) => boolean = () => true) {
-  await database.query("DELETE FROM causeway.record");
+  const database = await Database.open({ dataDir: temporaryDirectory("requests"), log });
   const instances = [new Watchers(log), new Watchers(log)].map((watchers) => {
     const late: Message[] = [];
     const setAside: string[] = [];
     const topics: (readonly string[])[] = [];
-    const view = new RecordCache(embeddedRecords<RequestRecord>(database, watchers, "requests"), log, "request");
-    const responses = embeddedRecords<StoredResponse>(database, watchers, "responses");
+    const view = new RecordCache(sqliteRecords<RequestRecord>(database, watchers, "requests"), log, "request");
+    const responses = sqliteRecords<StoredResponse>(database, watchers, "responses");
     const pending = new PendingRequests({
       cache: view,
       responses,
@@ -56,6 +50,7 @@ async function start(t: TestContext, withdrawn: (id: string) => boolean = () => 
       pending.stop();
       await view.stop();
     }
+    await database.close();
   });
   return instances as [(typeof instances)[0], (typeof instances)[0]];
 }

@@ -4,7 +4,7 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
 import type { Outbox } from "../../src/downlink/outbox.ts";
 import { Publisher } from "../../src/mqtt/client/publisher.ts";
-import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { type Behaviour, polite, politeBut, startFakeBroker } from "../mqtt/fake-broker.ts";
 import { connected, memoryLog, next, uniqueId } from "../mqtt/support.ts";
@@ -18,7 +18,7 @@ const silent: Behaviour = politeBut({ publish: () => {} });
 describe("the outbox at a broker that ends the connection", { timeout: 100_000 }, () => {
   let store: Store;
   before(async () => {
-    store = await openEmbeddedStore({ dataDir: temporaryDirectory("outbox"), log: memoryLog() });
+    store = await openSqliteStore({ dataDir: temporaryDirectory("outbox"), log: memoryLog() });
   });
   after(() => store.close());
 

@@ -5,8 +5,8 @@ import { createOutbox, type Outbox, type OutboxOptions } from "../../src/downlin
 import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
 import type { StoredPublish } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
-import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { Seen } from "../contracts/store-queue-tools.ts";
 import { temporaryDirectory } from "../support/directories.ts";
@@ -57,7 +57,7 @@ export const stores: StoreUnderTest[] = [
     needs: [],
     shared: false,
     async open() {
-      const store = await openEmbeddedStore({ dataDir: temporaryDirectory("outbox"), log });
+      const store = await openSqliteStore({ dataDir: temporaryDirectory("outbox"), log });
       return { store, close: () => store.close() };
     },
   },

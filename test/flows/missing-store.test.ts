@@ -11,7 +11,7 @@ describe("the embedded store", () => {
   it("is refused if its database is missing while the rest of DATA_DIR exists", async () => {
     const bridge = await startTestBridge();
     await bridge.stop();
-    rmSync(join(bridge.dataDir, "store"), { recursive: true });
+    rmSync(join(bridge.dataDir, "causeway.db"));
     const refused = startOn(bridge.dataDir);
     assert.deepEqual(await refused.exited, { code: 78, signal: null });
     assert.match(refused.output, /^Causeway cannot start: The store \S+ has no identity, .*STORE_RESET=accept\.$/m);

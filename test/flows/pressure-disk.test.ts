@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertBooksClose } from "../support/books.ts";
 import { type Answer, startTestBridge } from "../support/bridge.ts";
+import { temporaryDirectory } from "../support/directories.ts";
 import { makeSmallDisk, smallDiskOrSkip } from "../support/disk.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
-import { temporaryDataDirectory } from "../support/prepared-store.ts";
 import { watchMemory } from "../support/pressure.ts";
 import { startReceiver } from "../support/receiver.ts";
 
@@ -21,7 +21,7 @@ describe("a full disk under the embedded store and broker", smallDiskOrSkip(), (
   it("does not stop the process or lose messages, also after a crash", async (t) => {
     const disk = makeSmallDisk(DISK_MB);
     t.after(() => disk.unmount());
-    const bridge = await startTestBridge({ DATA_DIR: await temporaryDataDirectory("test", disk.directory) });
+    const bridge = await startTestBridge({ DATA_DIR: temporaryDirectory("test", disk.directory) });
     const receiver = await startReceiver();
     t.after(async () => {
       if (bridge.running) await bridge.stop();

@@ -1,7 +1,7 @@
 /** A start with unusable data ends with exit code 78 and one sentence about the remedy, without a stack trace. */
 
 import assert from "node:assert/strict";
-import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { startTestBridge } from "../support/bridge.ts";
@@ -36,21 +36,13 @@ describe("a start is refused", () => {
     });
   });
 
-  it("with a damaged embedded store or broker", async () => {
+  it("with a damaged file of the embedded store and broker, or a damaged format file", async () => {
     const bridge = await startTestBridge();
     await bridge.stop();
     const { dataDir } = bridge;
-    rmSync(join(dataDir, "broker", "CURRENT"));
-    writeFileSync(join(dataDir, "broker", "CURRENT"), "MANIFEST-999999\n");
-    await refused(
-      dataDir,
-      /^Causeway cannot start: The embedded broker's data in \S+ cannot be opened \(.*\): .*Restore DATA_DIR/m,
-    );
-    truncateSync(join(dataDir, "store", "global", "pg_control"), 100);
-    await refused(
-      dataDir,
-      /^Causeway cannot start: The embedded store in \S+ cannot be opened \(.*\): .*Restore DATA_DIR/ms,
-    );
+    writeFileSync(join(dataDir, "causeway.db"), "not a database\n".repeat(1_000));
+    const pattern = /^Causeway cannot start: The embedded store in \S+ cannot be opened \(.*\): .*Restore DATA_DIR/ms;
+    await refused(dataDir, pattern);
     rmSync(join(dataDir, "api-key"), { force: true });
     writeFileSync(join(dataDir, "store-id"), "garbage");
     writeFileSync(join(dataDir, "format"), "garbage");

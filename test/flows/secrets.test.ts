@@ -8,7 +8,6 @@ import { Redis } from "ioredis";
 import { type Answer, startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { makeAuthority, needsOpenssl } from "../support/certificates.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { temporaryDataDirectory } from "../support/prepared-store.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -81,7 +80,7 @@ for (const kind of ["embedded store", "Redis"] as const) {
 
     before(async () => {
       redis = kind === "Redis" ? await startRedis() : undefined;
-      dataDir = redis ? temporaryDirectory("secrets") : await temporaryDataDirectory("secrets");
+      dataDir = temporaryDirectory("secrets");
       receiver = await startReceiver();
       receiver.answer = ({ path, headers }) => {
         const callback = headers["webhook-request-callback"];

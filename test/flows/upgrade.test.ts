@@ -1,20 +1,23 @@
-/** Data of an earlier bridge: its waiting deliveries are sent, and its idempotent responses are repeated. */
+/**
+ * Data of an earlier bridge. In Redis its waiting deliveries are sent and its idempotent responses repeated; in a data
+ * directory it is refused.
+ */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { Redis } from "ioredis";
 import { connectAsync } from "mqtt";
-import { Database } from "../../src/store/embedded/database.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
 import { fixture, type Left, ONCE, type RedisContent, unpack, writeRedis } from "../support/old-data.ts";
+import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import type { ReceivedCall, Receiver } from "../support/receiver.ts";
-import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
+import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
-const quiet = { info() {}, warn() {}, error() {} };
 const CLOCK = new URL("../support/clock.mjs", import.meta.url).href;
 /** After the scheduled time and before any expiry. */
 const LATER_MS = 60_000;
@@ -32,23 +35,6 @@ interface Restored {
 const at = (left: Left) => ({ NODE_OPTIONS: `--import ${CLOCK}`, CLOCK_START: String(left.at + LATER_MS) });
 
 const servers = mosquittoAndRedis("5");
-
-async function restoreEmbedded(t: TestContext, format: number): Promise<Restored> {
-  const { left } = JSON.parse(readFileSync(fixture(`format-${format}-embedded.json`), "utf8")) as { left: Left };
-  const dataDir = temporaryDirectory("upgrade");
-  unpack(fixture(`format-${format}-embedded.br`), dataDir);
-  const { bridge, receiver, brokerUrl } = await startScenario(t, embedded, {
-    device: false,
-    async env({ receiver }) {
-      const database = await Database.open(join(dataDir, "store"), quiet);
-      const move = "UPDATE causeway.record SET value = replace(value, $1, $2)";
-      await database.query(move, [left.receiver, receiver.url]);
-      await database.close();
-      return { DATA_DIR: dataDir, ...at(left) };
-    },
-  });
-  return { bridge, brokerUrl, receiver, left };
-}
 
 async function restoreRedis(t: TestContext, format: number): Promise<Restored & { client: Redis }> {
   const text = readFileSync(fixture(`format-${format}-redis.json`), "utf8");
@@ -150,12 +136,22 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
 }
 
 describe("data of format 1", () => {
-  it("is used by the embedded store and broker", async (t) => {
-    const restored = await restoreEmbedded(t, 1);
-    await goesOn(restored);
-    assert.equal((await restored.bridge.api("GET", "/v1/topics/old/kept")).bytes.toString(), "kept");
-    const { format } = JSON.parse(readFileSync(join(restored.bridge.dataDir, "format"), "utf8"));
-    assert.ok(format >= 1);
+  it("is refused and unchanged in a data directory, where it is PostgreSQL and LevelDB", async () => {
+    const dataDir = temporaryDirectory("upgrade");
+    unpack(fixture("format-1-embedded.br"), dataDir);
+    const files = () => readdirSync(dataDir, { recursive: true });
+    for (const place of ["store", "broker"]) {
+      const before = files();
+      const env = { PORT: "0", BROKER_PORT: "0", API_KEY: "", LOG_LEVEL: "warn", DATA_DIR: dataDir };
+      const refused = startProcess(process.execPath, [...MAIN], { env, cwd: temporaryDirectory("upgrade") });
+      assert.deepEqual(await refused.exited, { code: 78, signal: null });
+      const sentence = `Causeway cannot start: ${join(dataDir, place)} contains data of format 1, which this version`;
+      assert.ok(refused.output.includes(sentence), refused.output);
+      assert.doesNotMatch(refused.output, /\n\s+at /);
+      assert.deepEqual(files(), before);
+      // The broker's data alone is refused too.
+      rmSync(join(dataDir, "store"), { recursive: true, force: true });
+    }
   });
 
   it("is used by Redis, with fields added by a newer bridge", {

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { enterDataDir } from "../../src/store/data-dir.ts";
-import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 import { enterStore, type Format, type Migration, NewerDataError } from "../../src/store/format.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { redisInstalled, startRedis, type TestRedis } from "../support/redis.ts";
@@ -28,7 +28,7 @@ const kinds: Kind[] = [
     name: "embedded",
     skip: false,
     async open() {
-      const store = await openEmbeddedStore({ dataDir: temporaryDirectory("format"), log });
+      const store = await openSqliteStore({ dataDir: temporaryDirectory("format"), log });
       return { one: store, other: store, close: () => store.close() };
     },
   },

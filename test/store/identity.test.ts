@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Redis } from "ioredis";
 import { CannotStartError } from "../../src/errors.ts";
-import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
 import { enterIdentity } from "../../src/store/identity.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Records, Store } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
@@ -109,10 +109,10 @@ describe("the identity of a store", () => {
 
   it("is kept in the embedded store and survives a restart", async () => {
     const dataDir = temporaryDirectory("identity");
-    let store = await openEmbeddedStore({ dataDir, log });
+    let store = await openSqliteStore({ dataDir, log });
     const identity = await enter(store, dataDir);
     await store.close();
-    store = await openEmbeddedStore({ dataDir, log });
+    store = await openSqliteStore({ dataDir, log });
     assert.equal(await enter(store, dataDir), identity);
     await store.close();
   });

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { embeddedLeases } from "../../src/store/embedded/leases.ts";
-import { Watchers } from "../../src/store/embedded/records.ts";
 import { Lease } from "../../src/store/lease.ts";
+import { createProcessLeases } from "../../src/store/process-leases.ts";
 import type { Leases } from "../../src/store/store.ts";
+import { Watchers } from "../../src/store/watchers.ts";
 
 /** 7 s become 350 ms, and 1 s becomes 50 ms. */
 const SPEED = 20;
@@ -14,7 +14,7 @@ const GRACE_MS = 3_000 / SPEED;
 
 /** Makes real leases in one process, with a switch; a lease also expires while the switch is off. */
 function makeStore() {
-  const leases = embeddedLeases(new Watchers({ info() {}, warn() {}, error() {} }));
+  const leases = createProcessLeases(new Watchers({ info() {}, warn() {}, error() {} }));
   const store = { away: false, leases };
   const guard = async <T>(call: () => Promise<T>): Promise<T> => {
     if (store.away) throw new Error("the store is away");

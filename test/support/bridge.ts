@@ -3,7 +3,6 @@
 import { temporaryDirectory } from "./directories.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
-import { temporaryDataDirectory } from "./prepared-store.ts";
 import { type Exit, startProcess, type TestProcess } from "./processes.ts";
 import { MAIN } from "./program.ts";
 
@@ -43,7 +42,7 @@ export interface TestBridge {
 
 /** Resolves once the bridge is up. */
 export async function startTestBridge(env: Record<string, string | undefined> = {}): Promise<TestBridge> {
-  const dataDir = env.DATA_DIR ?? (env.STORE_URL ? temporaryDirectory("test") : await temporaryDataDirectory());
+  const dataDir = env.DATA_DIR ?? temporaryDirectory("test");
   const [port, brokerPort] = [await freePort(), await freePort()];
   const settings = {
     PORT: String(port),

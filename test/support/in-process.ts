@@ -6,7 +6,6 @@ import { loadConfig } from "../../src/config/config.ts";
 import { BREAKER, type BreakerPolicy } from "../../src/uplink/health/circuit-breaker.ts";
 import { temporaryDirectory } from "./directories.ts";
 import { freePort } from "./ports.ts";
-import { temporaryDataDirectory } from "./prepared-store.ts";
 
 const API_KEY = "test-key-0123456789abcdef";
 
@@ -28,7 +27,7 @@ export async function startInProcess(
     {
       PORT: String(await freePort()),
       BROKER_PORT: String(await freePort()),
-      DATA_DIR: env.STORE_URL ? temporaryDirectory("test") : await temporaryDataDirectory(),
+      DATA_DIR: temporaryDirectory("test"),
       WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
       ...env,
     },

@@ -96,6 +96,7 @@ export async function readRedis(redis: Redis): Promise<RedisContent> {
   const content: RedisContent = {};
   for (const key of (await redis.keys("*")).sort()) {
     const type = await redis.type(key);
+    if (type === "none") continue; // It has expired since.
     const read: Record<string, () => Promise<unknown>> = {
       string: () => redis.get(key),
       hash: () => redis.hgetall(key),

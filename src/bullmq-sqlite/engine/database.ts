@@ -18,7 +18,7 @@ interface Binding {
   readonly inTransaction: boolean;
 }
 
-export type SqlValue = string | number | null;
+export type SqlValue = string | number | null | Uint8Array;
 
 // The binding is a CommonJS module whose types do not match its behaviour under NodeNext.
 const Libsql = createRequire(import.meta.url)("libsql") as new (file: string, options?: { timeout: number }) => Binding;

@@ -4,12 +4,12 @@
  * the message is stored and does not wait for the subscribers. QoS 2 needs no change: Aedes stores before PUBREC.
  */
 import type { Aedes, Client, PublishPacket } from "aedes";
-import type { LevelPersistence } from "aedes-persistence-level";
+import type { SqlitePersistence } from "./sqlite-persistence.ts";
 
 type AedesCallback = (error?: Error | null) => void;
 type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
 
-export function acknowledgeWhenStored(aedes: Aedes, persistence: LevelPersistence): void {
+export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersistence): void {
   /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
   const whenStored = new WeakMap<object, () => void>();
   /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
@@ -19,7 +19,7 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: LevelPersistenc
   const store = persistence.outgoingEnqueueCombi.bind(persistence);
   persistence.outgoingEnqueueCombi = async (subscriptions, packet) => {
     await store(subscriptions, packet);
-    whenStored.get(packet.payload)?.();
+    whenStored.get(packet.payload as Buffer)?.();
   };
 
   const publish = broker.publish.bind(aedes);

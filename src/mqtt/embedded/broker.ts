@@ -1,22 +1,17 @@
 /**
- * Embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in LevelDB, so that a
- * first try needs only Node. kill -9 loses no acknowledged message.
+ * Embedded broker: Aedes (MQTT 3.1.1) with its sessions, retained messages and offline queues in SQLite, so that a
+ * first try needs only Node. An acknowledged message is on disk.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
 import { Aedes } from "aedes";
-import openPersistence from "aedes-persistence-level";
 import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
-import { CannotStartError } from "../../errors.ts";
 import { constantTimeEqual } from "../../lib/digest.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Log } from "../client/connection.ts";
 import { acknowledgeWhenStored } from "./acknowledge-stored.ts";
-import { BrokerDatabase } from "./broker-database.ts";
 import {
   CONNECT_MS,
   handleWithin,
@@ -28,7 +23,7 @@ import {
 } from "./broker-limits.ts";
 import { deduplicateDeliveries } from "./deduplicate-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
-import { mendSubscriptions } from "./stored-subscriptions.ts";
+import { type BrokerFile, SqlitePersistence } from "./sqlite-persistence.ts";
 
 export interface EmbeddedBrokerOptions {
   host: string;
@@ -36,7 +31,8 @@ export interface EmbeddedBrokerOptions {
   port: number;
   username?: string;
   password?: string;
-  dataDir: string;
+  /** Stays open for as long as the broker runs; the caller closes it. */
+  file: BrokerFile;
   /** The bridge's payload limit; devices may always send each other payloads of up to 1 MiB. */
   maxPayloadBytes?: number;
   log: Log;
@@ -58,14 +54,10 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
 }
 
-/** Opens the broker's store and listens. Falls back to a free port if the configured one is in use. */
+/** Starts the broker on an open file. Falls back to a free port if the configured one is in use. */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const { host, port, dataDir, maxPayloadBytes = 0, log } = options;
-  const location = join(dataDir, "broker");
-  await mkdir(location, { recursive: true, mode: 0o700 });
-  const database = await openDatabase(location, log);
-  const persistence = openPersistence(database.level);
-  await mendSubscriptions(persistence, database.level);
+  const { host, port, file, maxPayloadBytes = 0, log } = options;
+  const persistence = new SqlitePersistence(file);
   const strangers = new Strangers();
   const own = { username: "causeway", password: randomBytes(32).toString("base64url") };
   const aedes = await Aedes.createBroker({
@@ -90,17 +82,12 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    // Sessions can be neither read nor stored: refuse the connection; clients retry.
-    if (!database.usable) return socket.destroy();
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("close", () => sockets.delete(socket));
     handleWithin(aedes, socket, strangers, maxPacketBytes(maxPayloadBytes));
   });
   server.maxConnections = MAX_CONNECTIONS;
-  database.onLost = () => {
-    for (const socket of sockets) socket.destroy();
-  };
   const wantedPort = await listen(server, host, port);
   const bound = (server.address() as AddressInfo).port;
   const local = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
@@ -115,28 +102,8 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       server.close();
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
-      await database.close();
     },
   };
-}
-
-/** Opens LevelDB. The kernel releases its lock when the process ends, so kill -9 leaves no stale lock. */
-async function openDatabase(location: string, log: Log): Promise<BrokerDatabase> {
-  const database = new BrokerDatabase(location, log);
-  try {
-    await database.level.open();
-    return database;
-  } catch (error) {
-    const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-    if (/no space left/i.test(message)) throw error;
-    throw new CannotStartError(
-      code === "LEVEL_LOCKED"
-        ? `The embedded broker's data in ${location} is in use by another process: set DATA_DIR.`
-        : `The embedded broker's data in ${location} cannot be opened (${message}): its files may be damaged. Restore ` +
-            "DATA_DIR from a backup, or move this directory away, which ends all sessions and removes retained messages.",
-      { cause: error },
-    );
-  }
 }
 
 async function listen(server: Server, host: string, port: number): Promise<boolean> {

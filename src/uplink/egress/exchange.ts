@@ -125,7 +125,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Decodes text without a partial character at the end and without U+0000, which PostgreSQL's jsonb cannot store. */
+/** Decodes text without a partial character at the end and without U+0000, which not every store can hold. */
 function readable(bytes: Buffer): string {
   return new TextDecoder("utf-8").decode(bytes, { stream: true }).replaceAll("\u0000", "\ufffd");
 }

@@ -41,8 +41,7 @@ export function lastInJob(job: QueuedJob): AttemptEntry | undefined {
 }
 
 /**
- * Logs the job's attempts before it waits again: the store then drops them (the PostgreSQL backend its stack traces,
- * too).
+ * Logs the job's attempts before it waits again: the store then drops them.
  * @returns false when the job is gone
  */
 export async function rememberAttempts(queue: DeliveryQueue, job: QueuedJob, now: number): Promise<boolean> {

@@ -12,7 +12,7 @@ export type JobCounts = Record<JobState, number>;
 
 /** Delay given to a delayed job before its removal: no worker can then take it. */
 const HOLD_MS = 3_600_000;
-/** Limiter without a limit of its own: pauses need a limiter to take effect. The number fits PostgreSQL's integer. */
+/** Limiter without a limit of its own: pauses need a limiter to take effect. The number fits 32 bits. */
 const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
 
 export class DeliveryQueue {

@@ -76,7 +76,7 @@ async function removeDelayed(queue: DeliveryQueue, ids: string[]): Promise<numbe
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     const gone = await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.removeDelayed(id)));
     removed += gone.filter(Boolean).length;
-    // The embedded store runs in this thread: let other tasks run.
+    // Lets other tasks run between the groups.
     await setImmediate();
   }
   return removed;

@@ -173,7 +173,7 @@ export class Replays {
     let made = 0;
     // One after the other, to keep the order of receipt in the queue.
     for (const job of jobs) {
-      // The embedded store runs in this thread; its responses alone would never let other tasks run.
+      // Lets other tasks run between the jobs.
       await setImmediate();
       if (!job) made++;
       else if ((job.finishedOn ?? 0) > record.createdAt) continue;

@@ -1,7 +1,7 @@
 /**
  * Retention of each webhook's deliveries, by number and age. Runs soon after a change and, since deliveries age without
- * one, once an hour for every webhook. BullMQ's workers remove nothing: on PostgreSQL they would sort all finished jobs
- * each time, and their removal steps could not update the ledgers.
+ * one, once an hour for every webhook. BullMQ's workers remove nothing: their removal steps
+ * could not update the ledgers.
  */
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import { discardOldest, discardTooOld } from "./discard.ts";

@@ -4,10 +4,10 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { Collected, MAX_FOUND, MAX_FOUND_BYTES, retainedFinder } from "../../../src/mqtt/client/retained-finder.ts";
 import { retainedReader } from "../../../src/mqtt/client/retained-reader.ts";
-import { startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
 import { type Mosquitto, startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
+import { startBroker } from "../embedded/start-broker.ts";
 import { politeBut, startFakeBroker } from "../fake-broker.ts";
 import { memoryLog, uniqueId } from "../support.ts";
 
@@ -122,8 +122,7 @@ describe("finding retained topics in Mosquitto", requireOrSkip("mosquitto"), () 
 
 describe("finding retained topics in the embedded broker", () => {
   it("finds none, one and 3,000, and reads each of them", async (t) => {
-    const options = { host: "127.0.0.1", port: 0, dataDir: temporaryDirectory("test"), log: memoryLog() };
-    const broker = await startEmbeddedBroker(options);
+    const broker = await startBroker({ dataDir: temporaryDirectory("test") });
     t.after(() => broker.close());
     const device = await connectAsync(broker.url);
     await fill(device);

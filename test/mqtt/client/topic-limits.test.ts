@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectAsync } from "mqtt";
-import { type EmbeddedBroker, startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
+import type { EmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
 import { type Mosquitto, startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
-import { memoryLog } from "../support.ts";
+import { startBroker } from "../embedded/start-broker.ts";
 
 const levels = (count: number) => Array(count).fill("a").join("/");
 
@@ -35,7 +35,7 @@ describe("topic limits of Aedes", () => {
   let broker: EmbeddedBroker;
   before(async () => {
     const dataDir = temporaryDirectory("limits");
-    broker = await startEmbeddedBroker({ host: "127.0.0.1", port: 0, dataDir, log: memoryLog() });
+    broker = await startBroker({ dataDir });
   });
   after(() => broker.close());
 

@@ -5,7 +5,6 @@ import { connectAsync } from "mqtt";
 import type { ISubscribePacket, Packet } from "mqtt-packet";
 import { Problem } from "../../../src/http/problem.ts";
 import { LiveSubscriptions } from "../../../src/live/live-subscriptions.ts";
-import { startEmbeddedBroker } from "../../../src/mqtt/embedded/broker.ts";
 import {
   SubscriberSession,
   type SubscriberSessionOptions,
@@ -15,6 +14,7 @@ import { temporaryDirectory } from "../../support/directories.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
+import { startBroker } from "../embedded/start-broker.ts";
 import { accept, type Behaviour, type FakeConnection, polite, politeBut, startFakeBroker } from "../fake-broker.ts";
 import { connected, memoryLog, openConnection, uniqueId } from "../support.ts";
 
@@ -303,7 +303,7 @@ describe("a filter that is too deep for the broker", { concurrency: true }, () =
 
   it("does not affect the others at the embedded broker", async (t) => {
     const dataDir = temporaryDirectory("hangups");
-    const broker = await startEmbeddedBroker({ host: "127.0.0.1", port: 0, log: memoryLog(), dataDir });
+    const broker = await startBroker({ dataDir });
     t.after(() => broker.close());
     await withDeepFilter(t, broker.url, "3.1.1");
   });

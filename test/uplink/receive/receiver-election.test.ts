@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { QoS } from "../../../src/message.ts";
-import { embeddedLeases } from "../../../src/store/embedded/leases.ts";
-import { Watchers } from "../../../src/store/embedded/records.ts";
 import { Lease } from "../../../src/store/lease.ts";
+import { createProcessLeases } from "../../../src/store/process-leases.ts";
 import { RecordCache } from "../../../src/store/record-cache.ts";
+import { Watchers } from "../../../src/store/watchers.ts";
 import { Enqueuer } from "../../../src/uplink/receive/enqueuer.ts";
 import { Receiver } from "../../../src/uplink/receive/receiver.ts";
 import { digestOf, ReceiverElection, type ReceiverRecord } from "../../../src/uplink/receive/receiver-election.ts";
@@ -71,7 +71,7 @@ class FakeSession implements Session {
 /** Makes the state shared by the instances. */
 function makeStore() {
   return {
-    leases: embeddedLeases(new Watchers(log)),
+    leases: createProcessLeases(new Watchers(log)),
     lanes: memoryRecords<ReceiverRecord>(),
     assignments: memoryRecords<Assignment>(),
   };

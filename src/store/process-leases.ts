@@ -1,5 +1,5 @@
-import type { Leases } from "../store.ts";
-import type { Watchers } from "./records.ts";
+import type { Leases } from "./store.ts";
+import type { Watchers } from "./watchers.ts";
 
 /** Channel for notices of releases; no collection of records has this name. */
 const CHANNEL = ":leases";
@@ -8,7 +8,7 @@ const CHANNEL = ":leases";
  * Leases in memory: the lock on the data directory proves that no other process exists and that every holder in an
  * earlier process is dead. A restart waits for no lease, and renewals cause no disk writes every other second.
  */
-export function embeddedLeases(watchers: Watchers): Leases {
+export function createProcessLeases(watchers: Watchers): Leases {
   const held = new Map<string, { holder: string; until: number }>();
   const current = (name: string) => {
     const lease = held.get(name);

@@ -1,8 +1,8 @@
-/** Process started by `embedded.test.ts`: writes, prints "ready" and waits to be killed. */
-import { openEmbeddedStore } from "../../src/store/embedded/open.ts";
+/** Process started by `sqlite.test.ts`: writes, prints "ready" and waits to be killed. */
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 
 const log = { info() {}, warn() {}, error() {} };
-const store = await openEmbeddedStore({ dataDir: process.argv[2]!, log });
+const store = await openSqliteStore({ dataDir: process.argv[2]!, log });
 const records = store.records<number>("hooks");
 for (let i = 0; i < 100; i += 1) await records.create(String(i).padStart(3, "0"), i);
 await store.expiringKeys.setIfAbsent("key", "old", 60);

@@ -1,0 +1,230 @@
+/**
+ * Persistence of Aedes on SQLite: a promise that resolves means on disk. Subscriptions are also kept in memory, because
+ * every message looks them up.
+ */
+import { Readable } from "node:stream";
+import type { OutgoingRow, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
+import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
+
+/** Module for the engine that a persistence uses; resolves in dist as well as from the sources. */
+export const BROKER_PROCEDURES = new URL(`sqlite-procedures${import.meta.url.slice(-3)}`, import.meta.url);
+
+export interface PersistedMessage {
+  cmd?: string;
+  topic: string;
+  payload: Buffer | string;
+  qos: 0 | 1 | 2;
+  retain?: boolean;
+  dup?: boolean;
+  messageId?: number;
+  brokerId?: string;
+  brokerCounter?: number;
+}
+
+/** The open file, with {@link BROKER_PROCEDURES}. */
+export interface BrokerFile {
+  /** Runs a procedure; resolves when its change is on disk. */
+  call<R>(procedure: string, ...args: unknown[]): Promise<R>;
+}
+
+type Client = { id: string };
+type Acknowledgement = Pick<PersistedMessage, "messageId">;
+type Will = PersistedMessage & { clientId?: string };
+
+/** Rows read at a time; a payload may have more than a megabyte. */
+const PAGE = 50;
+
+export class SqlitePersistence {
+  readonly #file: BrokerFile;
+  readonly #subscriptions = new SubscriptionIndex();
+  #broker: Client | undefined;
+
+  constructor(file: BrokerFile) {
+    this.#file = file;
+  }
+
+  get broker(): Client | undefined {
+    return this.#broker;
+  }
+
+  async setup(broker: Client): Promise<void> {
+    this.#broker = broker;
+    for (const [clientId, topic, options] of await this.#file.call<SubscriptionRow[]>("mqtt.subscriptions")) {
+      this.#subscriptions.add(clientId, { topic, ...JSON.parse(options) });
+    }
+  }
+
+  async storeRetained(message: PersistedMessage): Promise<void> {
+    if (message.payload.length === 0) await this.#file.call("mqtt.unretain", message.topic);
+    else await this.#file.call("mqtt.retain", message.topic, ...encode(message));
+  }
+
+  createRetainedStream(filter: string): Readable {
+    return this.createRetainedStreamCombi([filter]);
+  }
+
+  createRetainedStreamCombi(filters: string[]): Readable {
+    return Readable.from(this.#retained(filters));
+  }
+
+  async addSubscriptions({ id }: Client, subscriptions: ClientSubscription[]): Promise<void> {
+    const rows = subscriptions.map(({ topic, ...options }): SubscriptionRow => [id, topic, JSON.stringify(options)]);
+    await this.#file.call("mqtt.subscribe", rows);
+    for (const subscription of subscriptions) this.#subscriptions.add(id, subscription);
+  }
+
+  async removeSubscriptions({ id }: Client, filters: string[]): Promise<void> {
+    await this.#file.call("mqtt.unsubscribe", id, filters);
+    for (const filter of filters) this.#subscriptions.remove(id, filter);
+  }
+
+  async cleanSubscriptions(client: Client): Promise<void> {
+    const filters = this.#subscriptions.byClient(client.id).map(({ topic }) => topic);
+    if (filters.length > 0) await this.removeSubscriptions(client, filters);
+  }
+
+  async subscriptionsByClient({ id }: Client): Promise<ClientSubscription[]> {
+    return this.#subscriptions.byClient(id);
+  }
+
+  /** Returns a session several times if several of its filters match. */
+  async subscriptionsByTopic(topic: string): Promise<SessionSubscription[]> {
+    return this.#subscriptions.byTopic(topic);
+  }
+
+  async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
+    return this.#subscriptions.count();
+  }
+
+  getClientList(filter: string): Readable {
+    return Readable.from(this.#subscriptions.clientsOf(filter));
+  }
+
+  async outgoingEnqueue(subscription: { clientId: string }, message: PersistedMessage): Promise<void> {
+    await this.outgoingEnqueueCombi([subscription], message);
+  }
+
+  async outgoingEnqueueCombi(subscriptions: { clientId: string }[], message: PersistedMessage): Promise<void> {
+    if (subscriptions.length === 0) return;
+    const clients = subscriptions.map(({ clientId }) => clientId);
+    await this.#file.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }));
+  }
+
+  async outgoingUpdate({ id }: Client, packet: PersistedMessage): Promise<void> {
+    if (packet.cmd === "pubrel") await this.#file.call("mqtt.released", id, packet.messageId);
+    else await this.#file.call("mqtt.sent", id, outgoingRow(packet));
+  }
+
+  async outgoingClearMessageId({ id }: Client, { messageId }: Acknowledgement): Promise<object | undefined> {
+    if (messageId === undefined) return undefined;
+    const row = await this.#file.call<OutgoingRow | undefined>("mqtt.acknowledged", id, messageId);
+    return row && decodeOutgoing(row, false);
+  }
+
+  /** Streams what is stored now: messages stored later are also delivered directly. */
+  outgoingStream({ id }: Client): Readable {
+    const last = this.#file.call<number>("mqtt.lastOutgoing");
+    last.catch(() => undefined); // The stream reports it.
+    return Readable.from(this.#outgoing(id, last));
+  }
+
+  async incomingStorePacket({ id }: Client, message: PersistedMessage): Promise<void> {
+    const { messageId } = message;
+    await this.#file.call("mqtt.storeIncoming", id, messageId, ...encode({ ...publish(message), messageId }));
+  }
+
+  async incomingGetPacket({ id }: Client, { messageId }: Acknowledgement): Promise<object> {
+    const packet = await this.#file.call<StoredPacket | undefined>("mqtt.incoming", id, messageId);
+    if (!packet) throw new Error("no such packet");
+    return decode(packet);
+  }
+
+  async incomingDelPacket({ id }: Client, { messageId }: Acknowledgement): Promise<void> {
+    await this.#file.call("mqtt.deleteIncoming", id, messageId);
+  }
+
+  async cleanIncoming({ id }: Client): Promise<void> {
+    await this.#file.call("mqtt.cleanIncoming", id);
+  }
+
+  async putWill({ id }: Client, will: Will): Promise<void> {
+    const brokerId = this.#broker!.id;
+    // Aedes publishes this object, and finds its origin in it.
+    Object.assign(will, { brokerId, clientId: id });
+    await this.#file.call("mqtt.putWill", id, brokerId, ...encode(will));
+  }
+
+  async getWill({ id }: Client): Promise<object | undefined> {
+    return decodeWill(await this.#file.call<WillRow | undefined>("mqtt.will", id));
+  }
+
+  async delWill({ id }: Client): Promise<object | undefined> {
+    return decodeWill(await this.#file.call<WillRow | undefined>("mqtt.deleteWill", id));
+  }
+
+  /** Streams the wills that brokers other than `brokers` left. */
+  streamWill(brokers: Record<string, unknown> = {}): Readable {
+    return Readable.from(this.#wills(brokers));
+  }
+
+  /** The file belongs to the caller. */
+  async destroy(): Promise<void> {}
+
+  async *#retained(filters: string[]): AsyncGenerator<object> {
+    for (const filter of filters) {
+      const rowids = await this.#file.call<number[]>("mqtt.findRetained", filter);
+      for (let from = 0; from < rowids.length; from += PAGE) {
+        const page = rowids.slice(from, from + PAGE);
+        yield* (await this.#file.call<StoredPacket[]>("mqtt.readRetained", filter, page)).map(decode);
+      }
+    }
+  }
+
+  async *#outgoing(clientId: string, until: Promise<number>): AsyncGenerator<object> {
+    const last = await until;
+    let [brokerId, counter] = ["", 0];
+    for (;;) {
+      const rows = await this.#file.call<OutgoingRow[]>("mqtt.outgoing", clientId, last, brokerId, counter, PAGE);
+      for (const row of rows) yield decodeOutgoing(row);
+      if (rows.length < PAGE) return;
+      [brokerId, counter] = rows.at(-1)!;
+    }
+  }
+
+  async *#wills(brokers: Record<string, unknown>): AsyncGenerator<object> {
+    for (const row of await this.#file.call<WillRow[]>("mqtt.wills")) {
+      if (!brokers[row[1]]) yield decodeWill(row)!;
+    }
+  }
+}
+
+/** The fields that a message keeps while it waits; MQTT 3.1.1 has no properties. */
+function publish({ topic, payload, qos, retain = false, dup = false }: PersistedMessage): PersistedMessage {
+  return { cmd: "publish", topic, payload, qos, retain, dup };
+}
+
+function encode({ payload, ...fields }: PersistedMessage): StoredPacket {
+  return [JSON.stringify(fields), payload];
+}
+
+function decode([fields, payload]: StoredPacket): Record<string, unknown> {
+  // Bytes cross the thread boundary as a plain Uint8Array.
+  const bytes = typeof payload === "string" ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+  return { ...(JSON.parse(fields) as object), payload: bytes };
+}
+
+function outgoingRow(message: PersistedMessage): OutgoingRow {
+  const { brokerId = "", brokerCounter = 0, messageId = null } = message;
+  return [brokerId, brokerCounter, messageId, 0, ...encode(publish(message))];
+}
+
+/** A released message has become its PUBREL. */
+function decodeOutgoing([brokerId, brokerCounter, id, released, ...packet]: OutgoingRow, asPubrel = true): object {
+  const messageId = id ?? undefined;
+  if (released && asPubrel) return { cmd: "pubrel", messageId };
+  return { ...decode(packet), brokerId, brokerCounter, messageId };
+}
+
+function decodeWill(row: WillRow | undefined): object | undefined {
+  return row && decode([row[2], row[3]]);
+}
