@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { classify } from "./errors.ts";
 import type { Synchronous } from "./protocol.ts";
@@ -38,7 +39,7 @@ export class Database {
   }
 
   static open(file: string, synchronous: Synchronous): Database {
-    const database = new Database(new Libsql(file, { timeout: BUSY_TIMEOUT_MS }));
+    const database = new Database(new Libsql(created(file), { timeout: BUSY_TIMEOUT_MS }));
     try {
       database.#configure(synchronous);
       return database;
@@ -50,7 +51,7 @@ export class Database {
 
   /** Opens the file that serves as a lock: held for as long as the connection stays open, dropped if the process dies. */
   static lock(file: string): Database {
-    const database = new Database(new Libsql(file, { timeout: 0 }));
+    const database = new Database(new Libsql(created(file), { timeout: 0 }));
     try {
       database.exec("PRAGMA journal_mode = MEMORY");
       database.exec("BEGIN EXCLUSIVE");
@@ -134,4 +135,14 @@ export class Database {
     }
     return statement;
   }
+}
+
+/** Creates the file for its owner only, whatever the umask; SQLite gives its log the same mode. */
+function created(file: string): string {
+  try {
+    closeSync(openSync(file, "a", 0o600));
+  } catch {
+    // SQLite reports why the file cannot be used.
+  }
+  return file;
 }

@@ -204,3 +204,14 @@ describe("the end", { timeout: 60_000 }, () => {
     await engine.close();
   });
 });
+
+test("the file and its log can be read by their owner only", async () => {
+  const file = newFile();
+  const engine = await open(file);
+  try {
+    await engine.call("test.write", "a");
+    for (const name of [file, `${file}-wal`]) assert.equal(statSync(name).mode & 0o777, 0o600, name);
+  } finally {
+    await engine.close();
+  }
+});
