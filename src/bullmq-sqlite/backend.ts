@@ -191,6 +191,8 @@ export class SqliteQueueBackend extends BackendChanges implements IQueueBackend 
     if (typeof taken === "number") return [];
     const [row, id, limitedFor, dueAt] = taken;
     if (dueAt > 0) this.connection.waker.due(this.qualifiedName, dueAt);
+    // BullMQ's worker may forget this delay when another of its jobs ends, and then waits for a notice.
+    if (limitedFor > 0) this.connection.waker.due(this.qualifiedName, Date.now() + limitedFor);
     return [row && toJobJson(row), id, limitedFor, dueAt];
   }
 }

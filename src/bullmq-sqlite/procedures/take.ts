@@ -92,7 +92,7 @@ function rateLimitTtl(queue: QueueState, max: number | undefined): number {
   return left > 0 && queue.limitCount >= max ? left : 0;
 }
 
-export function takeProcedures({ queues, jobs }: Context, taking: Taking) {
+export function takeProcedures({ queues, jobs, signals }: Context, taking: Taking) {
   return {
     "bullmq.take": (name: string, request: TakeRequest): Taken =>
       taking.take(queues.get(name), request) ?? [null, "", 0, 0],
@@ -104,6 +104,7 @@ export function takeProcedures({ queues, jobs }: Context, taking: Taking) {
       queue.limitCount = Number.MAX_SAFE_INTEGER;
       queue.limitUntil = Date.now() + duration;
       queues.changed(queue);
+      signals.due(queue, queue.limitUntil);
     },
 
     "bullmq.unlimit": (name: string) => {
@@ -112,6 +113,7 @@ export function takeProcedures({ queues, jobs }: Context, taking: Taking) {
       queue.limitCount = 0;
       queue.limitUntil = 0;
       queues.changed(queue);
+      if (limited) signals.ready(queue);
       return limited ? 1 : 0;
     },
 
