@@ -68,13 +68,14 @@ export async function openInfrastructure(
   const modules = needsBroker ? [BROKER_PROCEDURES] : [];
   const database =
     needsBroker || !config.storeUrl ? await Database.open({ dataDir, log, synchronous, modules }) : undefined;
-  let opened: Store | undefined;
+  const store = await openStore({ storeUrl: config.storeUrl, dataDir, database, log, signal }).catch(async (error) => {
+    await database?.close();
+    throw error;
+  });
   onOpen("store", async () => {
-    await opened?.close();
+    await store.close();
     await database?.close();
   });
-  const store = await openStore({ storeUrl: config.storeUrl, dataDir, database, log, signal });
-  opened = store;
   const place = config.storeUrl ? redactUrl(config.storeUrl) : dataDir;
   const identity = await enterIdentity(store, { dataDir, place, accept: config.storeReset });
   const format = await enterStore(store, { place, holder: instance.name });
