@@ -65,6 +65,9 @@ export const all =
 /** Faults by name; the bridge has noticed a part that is away, but not one that is frozen. */
 export type Faults = readonly [what: string, fault: Fault, noticed: boolean][];
 
+/** Messages that Mosquitto has in flight to a client: after its own restart it sends some of them without DUP. */
+const MOSQUITTO_WINDOW = 20;
+
 /** Declares a test for each fault. */
 export function endsInTime(faults: Faults): void {
   for (const [what, fault, noticed] of faults) {
@@ -94,7 +97,8 @@ export function endsInTime(faults: Faults): void {
       t.diagnostic(`${count} messages, twice: ${sameId} calls, ${otherId} received again`);
       assert.deepEqual(missing, []);
       assert.ok(sameId <= CONCURRENCY, `${sameId} calls were made again`);
-      assert.ok(otherId <= sentAgain(parts), `${otherId} of ${sentAgain(parts)} sent again were received again`);
+      const again = sentAgain(parts) + (fault === brokerAway ? MOSQUITTO_WINDOW : 0);
+      assert.ok(otherId <= again, `${otherId} of ${again} sent again were received again`);
     });
   }
 }
