@@ -8,7 +8,7 @@ import { fuzz } from "../fuzz/fuzz.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 /** Calls for each setup. Far fewer leave operations that never succeed. */
-const CALLS = Number(process.env.FUZZ_CALLS ?? 1_200);
+const CALLS = Number(process.env.FUZZ_CALLS ?? 2_500);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 describe("random calls generated from the contract", () => {
