@@ -5,7 +5,8 @@ import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const PER_SECOND = 200;
 const SECONDS = 4;
-const ROUNDS = 3;
+/** The median leaves out rounds that other load on the machine slows down. */
+const ROUNDS = 5;
 const TIMEOUT_MS = 2_000;
 
 const kind = mosquittoAndRedis("5");
@@ -56,8 +57,10 @@ describe("failing webhooks", kind.options, () => {
     }
     t.diagnostic(`p99 alone ${alone} ms, beside sick ones ${beside} ms`);
     assert.ok(hanging.attempts.length >= 10 * ROUNDS && failing.attempts.length >= 10 * ROUNDS);
-    // The best round, since other load on the machine slows single ones; waiting for another webhook slows them all.
-    const best = Math.min(...beside);
-    assert.ok(best <= 2 * median(alone) + 50, `${best} ms beside sick ones, ${median(alone)} alone`);
+    // Generous, for busy machines; a webhook that waits for another one's timeout exceeds it by far.
+    assert.ok(
+      median(beside) <= 2 * median(alone) + 50,
+      `${median(beside)} ms beside sick ones, ${median(alone)} alone`,
+    );
   });
 });
