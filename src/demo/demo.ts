@@ -90,7 +90,7 @@ async function checkDelivery({ headers, body }: ReceivedCall, secret: string): P
   try {
     webhook.verify(body.replace("21.5", "99.9"), headers as Record<string, string>);
   } catch {
-    return tell("cloud", "the same body with 99.9 in it is refused: nobody can have changed it on the way");
+    return tell("cloud", "the same body with 99.9 in it is refused: a change on the way would be noticed");
   }
   throw new Error("a changed body passed the signature check");
 }

@@ -171,7 +171,10 @@ export class SyncRequests {
 
 function timeout(ms: number, unheard: boolean): Refused {
   const detail = `no answer within ${ms / 1_000} s`;
-  return new Refused("request_timeout", unheard ? `${detail}; nobody subscribes to the topic of the request` : detail);
+  return new Refused(
+    "request_timeout",
+    unheard ? `${detail}; no client subscribes to the topic of the request` : detail,
+  );
 }
 
 /** Promise.withResolvers, which Node 20 does not have. */

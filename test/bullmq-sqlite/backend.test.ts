@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Worker } from "bullmq";
+import type { Queue, Worker } from "bullmq";
 import { createSqliteBackend, SqliteConnection } from "../../src/bullmq-sqlite/index.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { collect, idsOf, take, World } from "./conformance.ts";
@@ -96,6 +96,28 @@ describe("idle workers", { timeout: 60_000 }, () => {
       for (const name of names) await world.queue({ skipMetasUpdate: true }, name).add("x", {});
       await Promise.all(completed);
     }));
+
+  for (const [how, end] of [
+    ["when a rate limit is over", undefined],
+    ["when a rate limit is removed", (queue: Queue) => queue.removeRateLimitKey()],
+  ] as const) {
+    test(`are woken ${how}, although no job is added`, () =>
+      withQueues(async (world, connection) => {
+        const queue = world.queue();
+        await queue.rateLimit(end ? 60_000 : 200);
+        await queue.add("x", {}, { jobId: "a" });
+        const options = { connection, prefix: queue.opts.prefix!, limiter: { max: 1_000_000, duration: 1 } };
+        const backend = createSqliteBackend(queue.name, options as never, { withBlockingConnection: true });
+        const [job, , limitedFor] = await backend.moveToActive("t");
+        assert.ok(!job && limitedFor! > 0, `limited for ${limitedFor} ms`);
+        const woken = backend.waitForJob(0);
+        await end?.(queue);
+        await woken;
+        const [taken] = await backend.moveToActive("t");
+        assert.ok(taken, "the job can be taken");
+        await backend.close();
+      }));
+  }
 
   test("one timer wakes the workers of many queues for their delayed jobs, in time", () =>
     withQueues(async (world) => {

@@ -186,7 +186,7 @@ export class World {
     }
   }
 
-  /** What an observer sees. */
+  /** The effects that an observer sees. */
   get view(): unknown {
     const { tested } = this;
     const copies = TOPICS.flatMap((topic) =>
