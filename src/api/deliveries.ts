@@ -6,7 +6,7 @@ import { Problem, unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
 import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
 import type { NotRedelivered } from "../uplink/queue/redelivery.ts";
-import type { Replays } from "../uplink/queue/replay-runner.ts";
+import type { Replays } from "../uplink/queue/replay/replay-runner.ts";
 import { noReplay, notRedelivered, requireFields } from "./delivery-problems.ts";
 
 export interface DeliveryPorts {

@@ -8,8 +8,8 @@
 import { Refused } from "../errors.ts";
 import type { Message, QoS } from "../message.ts";
 import { type ReceivedPacket, routedCopy, toMessage } from "../uplink/receive/intake.ts";
+import type { Assignment } from "../uplink/receive/reconciliation/session-plan.ts";
 import type { Refusal, Session, SessionCallbacks } from "../uplink/receive/session.ts";
-import type { Assignment } from "../uplink/receive/session-plan.ts";
 import { type AssignmentRecords, Subscriptions } from "../uplink/receive/subscriptions.ts";
 
 export interface LiveSession extends Session {

@@ -11,7 +11,7 @@ import { createSandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { queueName } from "../uplink/queue/job.ts";
-import { Replays } from "../uplink/queue/replay-runner.ts";
+import { Replays } from "../uplink/queue/replay/replay-runner.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 import type { QueueParts } from "./queues.ts";

@@ -4,8 +4,8 @@ import { isOrdered } from "../uplink/ordering/message-groups.ts";
 import { Deliveries } from "../uplink/queue/deliveries.ts";
 import { DeliveryQueues } from "../uplink/queue/delivery-queues.ts";
 import { OrphanedQueues } from "../uplink/queue/orphaned-queues.ts";
-import { Retention } from "../uplink/queue/retention.ts";
-import { createClaim } from "../uplink/queue/retention-claim.ts";
+import { Retention } from "../uplink/queue/retention/retention.ts";
+import { createClaim } from "../uplink/queue/retention/retention-claim.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 
 export type QueueParts = ReturnType<typeof wireQueues>;

@@ -9,8 +9,8 @@ import type { QoS } from "../../message.ts";
 import type { Lease } from "../../store/lease.ts";
 import type { RecordCache } from "../../store/record-cache.ts";
 import type { Receiver } from "./receiver.ts";
+import { wantedFilters } from "./reconciliation/session-plan.ts";
 import type { Refusal, Session } from "./session.ts";
-import { wantedFilters } from "./session-plan.ts";
 
 /** Index of the only receiver, which has the sessions `<client id>-uplink-<n>`. */
 export const RECEIVER = 0;

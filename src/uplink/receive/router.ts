@@ -1,6 +1,6 @@
 /** Routes a topic to webhooks, each one once per message, however many copies the broker sends. */
 import { TopicIndex } from "../../topic-index.ts";
-import type { Assignment } from "./session-plan.ts";
+import type { Assignment } from "./reconciliation/session-plan.ts";
 
 export interface Route {
   webhookId: string;

@@ -5,7 +5,7 @@
 
 import { AwaitableCondition } from "../../lib/awaitable-condition.ts";
 import { topicFilterError } from "../../topic.ts";
-import { reduce } from "./reconciliation.ts";
+import { reduce } from "./reconciliation/reconciliation.ts";
 import {
   type Action,
   type Event,
@@ -15,10 +15,10 @@ import {
   type Registration,
   type StoredAssignment,
   type Write,
-} from "./reconciliation-state.ts";
+} from "./reconciliation/reconciliation-state.ts";
+import type { Assignment } from "./reconciliation/session-plan.ts";
 import { type Copy, Router } from "./router.ts";
 import type { Refusal, Session, SessionCallbacks } from "./session.ts";
-import type { Assignment } from "./session-plan.ts";
 
 /** Stored assignments, by filter. */
 export interface AssignmentRecords {

@@ -5,7 +5,14 @@ import { requireFields } from "../../../src/api/delivery-problems.ts";
 import { Problem } from "../../../src/http/problem.ts";
 import { newId } from "../../../src/message.ts";
 import { mayMatch, readFilter, timeOfId } from "../../../src/uplink/queue/delivery-filter.ts";
-import { advance, cancel, finish, leftToDo, newReplay, type ReplayRecord } from "../../../src/uplink/queue/replay.ts";
+import {
+  advance,
+  cancel,
+  finish,
+  leftToDo,
+  newReplay,
+  type ReplayRecord,
+} from "../../../src/uplink/queue/replay/replay.ts";
 
 describe("the time in an id", () => {
   it("is the time of its creation", () => {

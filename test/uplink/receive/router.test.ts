@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { matches, overlaps } from "../../../src/topic.ts";
+import {
+  type Assignment,
+  planSubscriptions,
+  wantedFilters,
+} from "../../../src/uplink/receive/reconciliation/session-plan.ts";
 import { type Copy, Router } from "../../../src/uplink/receive/router.ts";
-import { type Assignment, planSubscriptions, wantedFilters } from "../../../src/uplink/receive/session-plan.ts";
 
 const level = fc.constantFrom("a", "b", "", "$x");
 const topic = fc

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { QoS } from "../../../src/message.ts";
 import { matches } from "../../../src/topic.ts";
+import type { Assignment } from "../../../src/uplink/receive/reconciliation/session-plan.ts";
 import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
-import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
 import type { AssignmentRecords, SubscriptionsOptions } from "../../../src/uplink/receive/subscriptions.ts";
 
 export type Command =

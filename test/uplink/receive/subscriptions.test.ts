@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { QoS } from "../../../src/message.ts";
+import type { Assignment } from "../../../src/uplink/receive/reconciliation/session-plan.ts";
 import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
-import type { Assignment } from "../../../src/uplink/receive/session-plan.ts";
 import { type AssignmentRecords, Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
 
 /** Session whose broker responds when the test says so. */

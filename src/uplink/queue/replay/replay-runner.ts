@@ -5,10 +5,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
-import { InvalidField } from "./delivery-filter.ts";
-import { DeliveryQueue, postpone } from "./delivery-queue.ts";
-import type { DeliveryJob } from "./job.ts";
-import { enqueueAgain } from "./redelivery.ts";
+import { InvalidField } from "../delivery-filter.ts";
+import { DeliveryQueue, postpone } from "../delivery-queue.ts";
+import type { DeliveryJob } from "../job.ts";
+import { enqueueAgain } from "../redelivery.ts";
 import {
   advance,
   cancel,

@@ -1,7 +1,7 @@
 /** Replay of many deliveries: its record and the selection of its deliveries. Pure. */
-import { newId } from "../../message.ts";
-import { type FilterInput, InvalidField, mayMatch, readTimeRange, type TimeRange } from "./delivery-filter.ts";
-import type { EndState } from "./delivery-queue.ts";
+import { newId } from "../../../message.ts";
+import { type FilterInput, InvalidField, mayMatch, readTimeRange, type TimeRange } from "../delivery-filter.ts";
+import type { EndState } from "../delivery-queue.ts";
 
 export interface ReplayInput extends FilterInput {
   status: "failed" | "succeeded";

@@ -3,9 +3,9 @@
  * one, once an hour for every webhook. BullMQ's workers remove nothing: their removal steps
  * could not update the ledgers.
  */
-import type { DeliveryQueue } from "./delivery-queue.ts";
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import { KEEP_FAILED, KEEP_SUCCEEDED } from "../job.ts";
 import { discardOldest, discardTooOld } from "./discard.ts";
-import { KEEP_FAILED, KEEP_SUCCEEDED } from "./job.ts";
 
 export interface RetentionOptions {
   /** Ids of all webhooks. */

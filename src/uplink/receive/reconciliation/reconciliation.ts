@@ -8,7 +8,7 @@
  * subscription at the broker. A webhook's old filters stay active until the broker has granted its new ones, so that a
  * change loses no message.
  */
-import type { QoS } from "../../message.ts";
+import type { QoS } from "../../../message.ts";
 import type { Action, Event, ReadAssignments, Registration, State, Step } from "./reconciliation-state.ts";
 import { type Assignment, planSubscriptions, wantedFilters } from "./session-plan.ts";
 

@@ -1,6 +1,6 @@
 /** State, events and actions of {@link ./reconciliation.ts}. */
-import type { QoS } from "../../message.ts";
-import type { Route } from "./router.ts";
+import type { QoS } from "../../../message.ts";
+import type { Route } from "../router.ts";
 import type { Assignment, Plan } from "./session-plan.ts";
 
 export interface Registration {

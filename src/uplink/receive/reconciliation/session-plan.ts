@@ -10,8 +10,8 @@
  * The plan outlives the process: the broker keeps the subscriptions, and its queued messages carry earlier identifiers.
  * So an assignment stays unchanged as long as it is valid.
  */
-import type { QoS } from "../../message.ts";
-import { overlaps } from "../../topic.ts";
+import type { QoS } from "../../../message.ts";
+import { overlaps } from "../../../topic.ts";
 
 export interface Assignment {
   /** Index of the session: 0 unless filters overlap on MQTT 3.1.1. */

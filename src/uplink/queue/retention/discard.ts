@@ -3,10 +3,10 @@
  * successors, which would otherwise wait until their long delay is over.
  */
 import { setImmediate } from "node:timers/promises";
-import { lastAgain } from "./attempt-log.ts";
-import { timeOfId } from "./delivery-filter.ts";
-import type { DeliveryQueue } from "./delivery-queue.ts";
-import { successorsOf } from "./job.ts";
+import { lastAgain } from "../attempt-log.ts";
+import { timeOfId } from "../delivery-filter.ts";
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import { successorsOf } from "../job.ts";
 
 /** Jobs removed or read in one round trip to Redis. */
 const AT_ONCE = 20;
