@@ -56,17 +56,11 @@ export interface Outbox {
 const QUEUE = "publish";
 /** How long the outcome of a message can be read, in seconds. */
 const KEEP = { age: 24 * 3600 };
-/**
- * Number of messages whose outcome is kept. Enforced every TRIM_EVERY messages: as a part of KEEP, BullMQ's PostgreSQL
- * backend would sort all of them each time a message ends.
- */
+/** Number of messages whose outcome is kept. Enforced every TRIM_EVERY messages. */
 const MAX_KEPT = 10_000;
 const TRIM_EVERY = 500;
 const MAX_WAITING = 100_000;
-/**
- * All jobs have the same priority: BullMQ's PostgreSQL backend puts a returned job at the head of its priority, but a
- * job without a priority at the end of the queue.
- */
+/** All jobs have the same priority: BullMQ puts a returned job at the head of its priority. */
 const PRIORITY = 1;
 /** The message of a dead process is retried, before all others, after at most LOCK_MS and two stalled checks. */
 const LOCK_MS = 10_000;
@@ -177,7 +171,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       worker = options.openWorker(QUEUE, (job, token) => line.publish(job, token!), {
         concurrency: 1,
         lockDuration: LOCK_MS,
-        // No other worker could take over, and the PostgreSQL backend would put the message at the end of the queue.
+        // No other worker could take over.
         ...(exclusive ? { skipStalledCheck: true } : { stalledInterval: LOOK_OUT_MS, drainDelay: IDLE_SECONDS }),
         maxStalledCount: 1_000_000,
         removeOnComplete: KEEP,

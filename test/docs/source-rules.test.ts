@@ -20,7 +20,7 @@ const LONG: Record<string, string> = {
   "ops/observe.ts createObserver": "to be divided",
   "uplink/deliver/batching.ts createBatches": "to be divided",
   "uplink/expressions/sandbox.ts createSandbox": "to be divided",
-  "wiring/lifecycle.ts lifecycle": "to be divided",
+  "wiring/lifecycle.ts lifecycle": "the table of the parts",
 };
 
 /** Type names that are declared more than once, each with its reason. */

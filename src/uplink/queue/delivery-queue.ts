@@ -53,10 +53,7 @@ export class DeliveryQueue {
     return this.queue.getRanges([state], offset, last, false);
   }
 
-  /**
-   * Ids of the next jobs to be processed, from the end of the range: in BullMQ's PostgreSQL backend, ascending order
-   * begins at the other end.
-   */
+  /** Ids of the next jobs to be processed, from the end of the range: BullMQ adds at its beginning. */
   async nextWaiting(count: number): Promise<string[]> {
     const { waiting = 0 } = await this.queue.getJobCounts("waiting");
     return waiting === 0 ? [] : this.queue.getRanges(["waiting"], Math.max(0, waiting - count), waiting - 1);
