@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
+import { retryForever } from "../../lib/retry-forever.ts";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
@@ -130,16 +130,20 @@ const MAY_HEAL = /^(?:READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/;
 
 /** Resolves once Redis accepts a write, or refuses it for a reason that does not prevent the start of the bridge. */
 async function untilWritable(commands: Redis, key: string, outage: OutageLog, signal?: AbortSignal): Promise<void> {
-  for (;;) {
+  const write = async () => {
     try {
       await commands.set(key, "", "EX", PING_SECONDS);
-      return outage.back();
+      outage.back();
     } catch (err) {
       if (err instanceof Error && err.name === "ReplyError" && !MAY_HEAL.test(err.message)) return;
-      outage.lost(err);
+      throw err;
     }
-    await delay(LOOK_MS, undefined, { signal });
-  }
+  };
+  await retryForever(write, {
+    backoff: { firstMs: LOOK_MS, maxMs: LOOK_MS },
+    signal,
+    onError: (err) => outage.lost(err),
+  });
 }
 
 /** Checks the server; retries when Redis becomes unavailable between the connection and the reply. */
