@@ -3,7 +3,7 @@
  * retried with the same job ids until it succeeds; adding an id twice is harmless. Until then no message of the batch
  * is acknowledged, and the intake fills up to its high-water mark.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { withDeadline } from "../../lib/deadline.ts";
 import { AGAIN, retryForever } from "../../lib/retry-forever.ts";
 import { type Message, type StoredMessage, toStored } from "../../message.ts";
 
@@ -64,7 +64,8 @@ export class Enqueuer {
   /** Stops, and waits up to 500 ms for flushes in progress, so that their messages can still be acknowledged. */
   async finish(): Promise<void> {
     this.stop();
-    await Promise.race([Promise.all(this.#flushes), delay(FINISH_MS)]);
+    const late = () => new Error("the store has not answered");
+    await withDeadline(Promise.all(this.#flushes), FINISH_MS, late).catch(() => undefined);
   }
 
   #flushNext(): void {
