@@ -44,7 +44,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 /** Builds the app; it does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = loadDocument();
-  const patience = { ...HTTP_TIMEOUTS, ...options.timeouts };
+  const limits = { ...HTTP_TIMEOUTS, ...options.timeouts };
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -56,8 +56,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       maxHeaderSize: MAX_HEADER_BYTES,
       // Node would refuse it with an empty response; the gate checks it instead.
       requireHostHeader: false,
-      headersTimeout: patience.headersMs,
-      connectionsCheckingInterval: patience.lookMs,
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: limits.checkMs,
     },
     // The default, and it must stay: a stream of messages may last as long as it needs. See enforceTimeouts.
     requestTimeout: 0,
@@ -68,7 +68,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
-  enforceTimeouts(app.server, patience);
+  enforceTimeouts(app.server, limits);
   // Node would respond 417 without a body. An unknown expectation may be ignored (RFC 9110 section 10.1.1).
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   // After a chunked body with Upgrade, which the bridge ignores, Node reads nothing more from the connection.

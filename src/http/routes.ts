@@ -68,8 +68,8 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
 /** Route settings per operation that glue does not provide: handler, limits, hooks. */
-function routeSettings({ openapi, handlers, expiringKeys: claims, maxPayloadBytes }: RoutesOptions) {
-  const idempotency = idempotencyHooks(claims);
+function routeSettings({ openapi, handlers, expiringKeys, maxPayloadBytes }: RoutesOptions) {
+  const idempotency = idempotencyHooks(expiringKeys);
   // JSON is larger than its payload: base64 makes it 4/3 of the size, \u escapes and the other fields add more.
   const jsonLimit = maxPayloadBytes * 2 + 65_536;
   const settings = new Map<OperationId, Partial<RouteOptions>>();

@@ -75,7 +75,7 @@ export class SyncRequests {
 
   async #exchange(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const startedAt = performance.now();
-    let unheard = false;
+    let noSubscribers = false;
     let timer: NodeJS.Timeout | undefined;
     let end: (refused: Refused) => void;
     const wait = this.#expect(request);
@@ -83,13 +83,13 @@ export class SyncRequests {
       const ended = new Promise<Refused>((resolve) => {
         end = resolve;
         this.#ends.add(end);
-        timer = setTimeout(() => end(timeout(timeoutMs, unheard)), timeoutMs);
+        timer = setTimeout(() => end(timeout(timeoutMs, noSubscribers)), timeoutMs);
         signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has gone")));
       });
       const publish = async () => {
         const outcome = outcomeOf(request.message, await this.options.publish(request.message));
         if (outcome instanceof Refused) return outcome;
-        unheard = outcome.noMatchingSubscribers === true;
+        noSubscribers = outcome.noMatchingSubscribers === true;
         return wait.answer;
       };
       // A response may arrive before the broker's acknowledgement; a failed publish ends the wait.
@@ -169,11 +169,11 @@ export class SyncRequests {
   }
 }
 
-function timeout(ms: number, unheard: boolean): Refused {
+function timeout(ms: number, noSubscribers: boolean): Refused {
   const detail = `no answer within ${ms / 1_000} s`;
   return new Refused(
     "request_timeout",
-    unheard ? `${detail}; no client subscribes to the topic of the request` : detail,
+    noSubscribers ? `${detail}; no client subscribes to the topic of the request` : detail,
   );
 }
 

@@ -82,17 +82,17 @@ export async function enterStore(store: Store, options: EnterOptions): Promise<E
     });
   } else await raise(mark, ours, options);
 
-  let tell: (error: NewerDataError) => void;
+  let report: (error: NewerDataError) => void;
   const outdated = new Promise<NewerDataError>((resolve) => {
-    tell = resolve;
+    report = resolve;
   });
   // Fails while the store is unavailable: the watcher is called again after the reconnect.
-  const look = async () => {
+  const check = async () => {
     const found = await mark.get(ID).catch(() => undefined);
-    if (isTooNew(found?.value ?? FIRST, ours)) tell(new NewerDataError(place, found!.value, ours));
+    if (isTooNew(found?.value ?? FIRST, ours)) report(new NewerDataError(place, found!.value, ours));
   };
-  const stop = await mark.watch(() => void look());
-  await look();
+  const stop = await mark.watch(() => void check());
+  await check();
   return { outdated, stop };
 }
 
@@ -123,11 +123,11 @@ async function raise(
 
 const LEASE = "migration";
 const LEASE_MS = 10_000;
-const LOOK_MS = 500;
+const RETRY_MS = 500;
 
 /** Runs `work` on one instance at a time: a second instance then finds no pending migration. */
 async function alone(leases: Leases, holder: string, work: () => Promise<void>): Promise<void> {
-  while ((await leases.acquire(LEASE, holder, LEASE_MS)) !== holder) await delay(LOOK_MS);
+  while ((await leases.acquire(LEASE, holder, LEASE_MS)) !== holder) await delay(RETRY_MS);
   const renewing = setInterval(() => leases.acquire(LEASE, holder, LEASE_MS).catch(() => undefined), LEASE_MS / 4);
   try {
     await work();

@@ -7,8 +7,8 @@ const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|to
 type Headers = Record<string, string>;
 
 export function maskHeaders(headers: Headers): Headers {
-  const shown = (name: string, value: string) => (CREDENTIAL.test(name) ? MASK : value);
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shown(name, value)]));
+  const masked = (name: string, value: string) => (CREDENTIAL.test(name) ? MASK : value);
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, masked(name, value)]));
 }
 
 /** Whether one of the values is masked. */
