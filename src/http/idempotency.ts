@@ -137,8 +137,7 @@ async function take(expiringKeys: IdempotencyKeys, scope: unknown[], digest: str
     });
   if (found === undefined) return { key, body, secret };
   const entry: KeyEntry = JSON.parse(found);
-  // Keys written by earlier bridges, which last a day, hold the digest unkeyed.
-  if (entry.body !== body && entry.body !== digest) {
+  if (entry.body !== body) {
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
   }
   if (!entry.answer) {

@@ -103,18 +103,6 @@ describe("Idempotency-Key", () => {
     }
   });
 
-  it("accepts expiring keys of older bridges, which stored the plain digest", async () => {
-    await send({ topic: "a" });
-    const body = createHash("sha256")
-      .update(JSON.stringify({ topic: "a" }))
-      .digest("hex");
-    for (const entry of test.expiringKeys.entries.values()) {
-      entry.value = JSON.stringify({ ...(JSON.parse(entry.value) as object), body });
-    }
-    assert.equal((await send({ topic: "a" })).headers["idempotent-replayed"], "true");
-    assert.equal((await send({ topic: "b" })).status, 422);
-  });
-
   it("separates keys, callers and addresses", async () => {
     await send({ topic: "a" });
     await send({ topic: "a" }, { "idempotency-key": "other" });
