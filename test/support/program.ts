@@ -16,5 +16,6 @@ export const MAIN: readonly string[] = isBuilt()
 function isBuilt(): boolean {
   const builtAt = statSync(join(ROOT, "dist/.tsbuildinfo"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
-  return sources.every((file) => statSync(join(ROOT, "src", file)).mtimeMs < builtAt);
+  const files = [...sources.map((file) => join("src", file)), "openapi/openapi.yaml"];
+  return files.every((file) => statSync(join(ROOT, file)).mtimeMs < builtAt);
 }
