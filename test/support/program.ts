@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * several times faster; otherwise the sources.
  */
 export const MAIN: readonly string[] = isBuilt()
-  ? ["--enable-source-maps", join(ROOT, "dist/main.js")]
+  ? [join(ROOT, "dist/main.js")]
   : ["--import", import.meta.resolve("tsx"), join(ROOT, "src/main.ts")];
 
 function isBuilt(): boolean {
