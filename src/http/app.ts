@@ -110,7 +110,7 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
       if (scope !== undefined && !caller.may(scope)) {
-        throw new Problem("insufficient_scope", `this takes a key with the scope ${scope}`);
+        throw new Problem("insufficient_scope", `this operation requires a key with the scope ${scope}`);
       }
       request.caller = caller;
       return undefined;
@@ -137,7 +137,7 @@ function notFound(detail = "there is nothing at this path"): Problem {
 }
 
 function shuttingDown(): Problem {
-  return new Problem("shutting_down", "this instance takes no more requests", {
+  return new Problem("shutting_down", "this instance is shutting down and accepts no more requests", {
     headers: { connection: "close" },
   });
 }

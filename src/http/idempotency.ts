@@ -141,7 +141,7 @@ async function take(expiringKeys: IdempotencyKeys, scope: unknown[], digest: str
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
   }
   if (!entry.answer) {
-    const detail = "the first request with this Idempotency-Key has not been answered yet";
+    const detail = "the first request with this Idempotency-Key is still in progress";
     throw new Problem("idempotency_in_progress", detail, { headers: { "retry-after": "1" } });
   }
   return decrypt(entry.answer, secret);

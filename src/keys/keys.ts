@@ -69,7 +69,7 @@ export class Keys {
 
   /** Creates a key; the result is the only one that contains the key's text. */
   async create(input: KeyInput): Promise<(KeyDto & { key: string }) | Refused> {
-    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `there may be ${MAX_KEYS} keys`);
+    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `the limit of ${MAX_KEYS} keys is reached`);
     const created = createKey(input, this.#now());
     if (created instanceof Refused) return created;
     const { record, key } = created;

@@ -51,7 +51,9 @@ export class SyncRequests {
   async ask(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const { maxPending } = this.options;
     if (this.#pending >= maxPending) {
-      return new Refused("rate_limited", `${maxPending} requests wait for their answer`, { retryAfterSeconds: 1 });
+      return new Refused("rate_limited", `${maxPending} requests are waiting for their response`, {
+        retryAfterSeconds: 1,
+      });
     }
     this.#pending++;
     try {
@@ -69,7 +71,8 @@ export class SyncRequests {
 
   /** Fails every waiting request with `shutting_down`, instead of leaving a broken connection. */
   close(): void {
-    const detail = "this instance stops and hears no answer any more; the device may have got the request";
+    const detail =
+      "this instance is shutting down and can no longer receive the response; the device may have received the request";
     for (const end of this.#ends) end(new Refused("shutting_down", detail));
   }
 
@@ -84,7 +87,7 @@ export class SyncRequests {
         end = resolve;
         this.#ends.add(end);
         timer = setTimeout(() => end(timeout(timeoutMs, noSubscribers)), timeoutMs);
-        signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has gone")));
+        signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has disconnected")));
       });
       const publish = async () => {
         const outcome = outcomeOf(request.message, await this.options.publish(request.message));

@@ -51,7 +51,7 @@ async function checkDirectory(dataDir: string, needed: boolean): Promise<void> {
   } catch (error) {
     throw new CannotStartError(
       `DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}. It must be a directory that this process may ` +
-        "read and write, or one that it can make.",
+        "read and write, or one that it can create.",
       { cause: error },
     );
   }
@@ -66,5 +66,5 @@ async function readFormat(file: string): Promise<Format | undefined> {
   } catch {
     // Invalid JSON: falls through to the error below.
   }
-  throw new CannotStartError(`${file} does not say which format the data has. Restore it from a backup of DATA_DIR.`);
+  throw new CannotStartError(`${file} does not contain a valid format number. Restore it from a backup of DATA_DIR.`);
 }

@@ -31,7 +31,7 @@ export function unmaskHeaders(given: Headers, current: Headers): Headers | Refus
   const entries = Object.entries(given).map(([name, value]) => {
     if (!isMask(name, value)) return [name, value];
     const kept = values.get(name.toLowerCase());
-    const message = "is the mask of a value that is not shown, and there is none to keep";
+    const message = "is the mask of a hidden value, but no value is stored";
     if (kept === undefined) errors.push({ path: `headers.${name}`, message });
     return [name, kept ?? value];
   });

@@ -66,7 +66,8 @@ export class WebhookService<Page, Query> {
   /** Creates a webhook. Only this response and that of rotate-secret contain the secret. */
   async create(input: WebhookInput, caller: Caller): Promise<WebhookDto | Refused> {
     const { registry } = this.options;
-    if (registry.size >= MAX_WEBHOOKS) return new Refused("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    if (registry.size >= MAX_WEBHOOKS)
+      return new Refused("too_many_webhooks", `the limit of ${MAX_WEBHOOKS} webhooks is reached`);
     const webhook = await this.draft(input, caller);
     if (webhook instanceof Refused) return webhook;
     await registry.create(webhook.id, webhook);

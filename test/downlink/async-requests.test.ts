@@ -168,7 +168,7 @@ describe("a withdrawn stored request", () => {
     assert.deepEqual(await one.requests.cancel("req_1", all), new Refused("conflict", "the device has responded"));
     assert.equal((await state(one.requests)).outcome, "responded");
     await one.requests.accept(prepared("req_2"), 0);
-    assert.deepEqual(await one.requests.cancel("req_2", all), new Refused("conflict", "it has expired"));
+    assert.deepEqual(await one.requests.cancel("req_2", all), new Refused("conflict", "the request has expired"));
   });
 });
 

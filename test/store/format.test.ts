@@ -157,7 +157,7 @@ describe("the format of a data directory", () => {
   it("is refused where it cannot be read, and not required where nothing can be written", async () => {
     const dataDir = temporaryDirectory("format");
     writeFileSync(join(dataDir, "format"), "{}");
-    await assert.rejects(enterDataDir(dataDir), /format does not say which format the data has/);
+    await assert.rejects(enterDataDir(dataDir), /format does not contain a valid format number/);
     await enterDataDir(join(dataDir, "format", "below-a-file"));
   });
 });

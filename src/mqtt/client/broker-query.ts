@@ -29,7 +29,7 @@ export function unavailable(reason: string | undefined): BrokerQueryError {
 }
 
 export function tooMany(what: string): BrokerQueryError {
-  return new BrokerQueryError("busy", `too many ${what} are under way`);
+  return new BrokerQueryError("busy", `too many ${what} are in progress`);
 }
 
 export function within<T>(ms: number, promise: Promise<T>): Promise<T> {
