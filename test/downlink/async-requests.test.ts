@@ -185,7 +185,7 @@ describe("a stored request that cannot be published", () => {
     while (one.pending.topics.length > 0) await new Promise(setImmediate);
     const { outcome, error } = await state(one.requests);
     assert.deepEqual([outcome, error, one.pending.size], ["failed", "Not authorized", 0]);
-    const refused = new Refused("conflict", "it has failed: Not authorized");
+    const refused = new Refused("conflict", "the request has failed: Not authorized");
     assert.deepEqual(await one.requests.cancel("req_1", all), refused);
     await assert.rejects(two.pending.ensureCached("req_1"), ShutForGood);
     await two.pending.failed({ id: "req_1" }, { ...failure(false), error: "again" });
