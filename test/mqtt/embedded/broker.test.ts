@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { EngineError } from "../../../src/bullmq-sqlite/index.ts";
 import { freePort } from "../../support/ports.ts";
 import { startProcess, type TestProcess } from "../../support/processes.ts";
 import { uniqueId } from "../support.ts";
@@ -152,6 +153,51 @@ describe("the embedded broker", () => {
     const second = await start(t, { dataDir });
     assert.equal((await second.retained("kept"))!.payload.toString(), "x");
   });
+});
+
+describe("a call that the file refuses once", () => {
+  /** Every message has the same packet identifier. */
+  const messageIdProvider = {
+    allocate: () => 7,
+    getLastAllocated: () => 7,
+    register: () => true,
+    deallocate() {},
+    clear() {},
+  };
+  const device = { clientId: "device", clean: false, reconnectPeriod: 20, messageIdProvider };
+
+  for (const [qos, refused] of [
+    [1, "mqtt.enqueue"],
+    [1, "mqtt.retain"],
+    [2, "mqtt.incoming"],
+    [2, "mqtt.enqueue"],
+    [2, "mqtt.retain"],
+    [2, "mqtt.deleteIncoming"],
+    [2, "mqtt.sent"],
+    [2, "mqtt.released"],
+    [2, "mqtt.acknowledged"],
+  ] as const) {
+    it(`${refused} at QoS ${qos}: the message that is sent again arrives once`, async (t) => {
+      let failing = "";
+      const { url } = await start(t, {
+        beforeCall(procedure) {
+          if (procedure !== failing) return;
+          failing = "";
+          throw new EngineError("FULL", "the disk is full");
+        },
+      });
+      const subscriber = await client(t, url, { clientId: "subscriber", clean: false, reconnectPeriod: 20 });
+      const got = payloadsUntil(subscriber, "last");
+      await subscriber.subscribeAsync("a", { qos: 2 });
+      const publisher = await client(t, url, device);
+      await publisher.publishAsync("a", "before", { qos });
+      failing = refused;
+      await publisher.publishAsync("a", "refused", { qos, retain: refused === "mqtt.retain" });
+      await publisher.publishAsync("a", "last", { qos });
+      assert.deepEqual(await got, ["before", "refused", "last"]);
+      assert.equal(failing, "", "the call was refused");
+    });
+  }
 });
 
 describe("kill -9 of the embedded broker", () => {
