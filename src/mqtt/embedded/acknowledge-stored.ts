@@ -13,7 +13,6 @@ import type { Received } from "./sqlite-procedures.ts";
 
 type AedesCallback = (error?: Error | null) => void;
 type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
-type IncomingClient = { id: string; emit(event: "error", error: unknown): void };
 
 export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersistence): void {
   publishBeforePuback(aedes, persistence);
@@ -97,7 +96,7 @@ function receiveOnce(persistence: SqlitePersistence): void {
     });
 }
 
-/** The persistence gets Aedes' own client. */
-function disconnect(client: { id: string }, error: unknown): void {
-  (client as IncomingClient).emit("error", error);
+/** Ends the connection of a client that Aedes passed to the persistence; in some places it passes only the id. */
+export function disconnect(client: { id: string }, error: unknown): void {
+  (client as { emit?(event: "error", error: unknown): void }).emit?.("error", error);
 }

@@ -24,6 +24,7 @@ import {
 import { deduplicateDeliveries } from "./deduplicate-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
 import { type BrokerFile, SqlitePersistence } from "./sqlite-persistence.ts";
+import { surviveOutages } from "./survive-outages.ts";
 
 export interface EmbeddedBrokerOptions {
   host: string;
@@ -75,6 +76,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     authenticate: authenticator(own, options.username ?? "", options.password),
   });
   acknowledgeWhenStored(aedes, persistence);
+  surviveOutages(aedes, persistence);
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
   );

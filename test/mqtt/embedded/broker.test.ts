@@ -166,6 +166,18 @@ describe("a call that the file refuses once", () => {
   };
   const device = { clientId: "device", clean: false, reconnectPeriod: 20, messageIdProvider };
 
+  function refusing() {
+    const refusing = {
+      procedure: "",
+      beforeCall(procedure: string) {
+        if (procedure !== refusing.procedure) return;
+        refusing.procedure = "";
+        throw new EngineError("FULL", "the disk is full");
+      },
+    };
+    return refusing;
+  }
+
   for (const [qos, refused] of [
     [1, "mqtt.enqueue"],
     [1, "mqtt.retain"],
@@ -178,24 +190,47 @@ describe("a call that the file refuses once", () => {
     [2, "mqtt.acknowledged"],
   ] as const) {
     it(`${refused} at QoS ${qos}: the message that is sent again arrives once`, async (t) => {
-      let failing = "";
-      const { url } = await start(t, {
-        beforeCall(procedure) {
-          if (procedure !== failing) return;
-          failing = "";
-          throw new EngineError("FULL", "the disk is full");
-        },
-      });
+      const file = refusing();
+      const { url } = await start(t, file);
       const subscriber = await client(t, url, { clientId: "subscriber", clean: false, reconnectPeriod: 20 });
       const got = payloadsUntil(subscriber, "last");
       await subscriber.subscribeAsync("a", { qos: 2 });
       const publisher = await client(t, url, device);
       await publisher.publishAsync("a", "before", { qos });
-      failing = refused;
+      file.procedure = refused;
       await publisher.publishAsync("a", "refused", { qos, retain: refused === "mqtt.retain" });
       await publisher.publishAsync("a", "last", { qos });
       assert.deepEqual(await got, ["before", "refused", "last"]);
-      assert.equal(failing, "", "the call was refused");
+      assert.equal(file.procedure, "", "the call was refused");
+    });
+  }
+
+  for (const refused of [
+    "mqtt.deleteWill",
+    "mqtt.putWill",
+    "mqtt.subscribe",
+    "mqtt.findRetained",
+    "mqtt.lastOutgoing",
+  ]) {
+    it(`${refused}: the broker goes on, and the client connects again`, async (t) => {
+      const file = refusing();
+      const { url } = await start(t, file);
+      const options = {
+        clientId: "subscriber",
+        clean: false,
+        will: { topic: "gone", payload: Buffer.from("x"), qos: 1 },
+      };
+      file.procedure = refused;
+      const subscriber = connect(url, { ...options, reconnectPeriod: 20 } as IClientOptions);
+      subscriber.on("error", () => {});
+      t.after(() => subscriber.endAsync(true));
+      const got = payloadsUntil(subscriber, "here");
+      while (!(await subscriber.subscribeAsync("a", { qos: 1 }).catch(() => undefined)))
+        await new Promise<void>((resolve) => subscriber.once("connect", () => resolve()));
+      const publisher = await client(t, url);
+      await publisher.publishAsync("a", "here", { qos: 1 });
+      await got;
+      assert.equal(file.procedure, "", "the call was refused");
     });
   }
 });
