@@ -21,7 +21,7 @@ import {
   UNREAD_MS,
   waitFor,
 } from "./broker-limits.ts";
-import { deduplicateDeliveries } from "./deduplicate-deliveries.ts";
+import { deduplicateDeliveries, deduplicateQueues } from "./deduplicate-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
 import { type BrokerFile, SqlitePersistence } from "./sqlite-persistence.ts";
 import { surviveOutages } from "./survive-outages.ts";
@@ -76,6 +76,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     authenticate: authenticator(own, options.username ?? "", options.password),
   });
   acknowledgeWhenStored(aedes, persistence);
+  deduplicateQueues(aedes, persistence);
   surviveOutages(aedes, persistence);
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),

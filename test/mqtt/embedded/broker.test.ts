@@ -128,6 +128,37 @@ describe("the embedded broker", () => {
     assert.deepEqual(got.slice(0, -1).sort(), sent.sort());
   });
 
+  it("delivers a message once that is published while the subscriber connects", async (t) => {
+    let connecting: (() => Promise<unknown>) | undefined;
+    const { url } = await start(t, {
+      beforeCall: (procedure) => (procedure === "mqtt.lastOutgoing" ? connecting?.() : undefined),
+    });
+    const session = { clientId: uniqueId(), clean: false };
+    const before = await client(t, url, session);
+    await before.subscribeAsync("a", { qos: 1 });
+    await before.endAsync();
+    const device = await client(t, url);
+    await device.publishAsync("a", "queued", { qos: 1 });
+
+    // The subscriptions are restored by then, and the queue is not yet read.
+    const published = new Promise<void>((resolve) => {
+      connecting = async () => {
+        connecting = undefined;
+        await device.publishAsync("a", "meanwhile", { qos: 1 });
+        resolve();
+      };
+    });
+    const subscriber = connect(url, { ...session, reconnectPeriod: 0 });
+    t.after(() => subscriber.endAsync(true));
+    const got = payloadsUntil(subscriber, "last");
+    await published;
+    await new Promise<void>((resolve) => {
+      subscriber.on("message", (_topic, payload) => void (payload.toString() === "queued" && resolve()));
+    });
+    await device.publishAsync("a", "last", { qos: 1 });
+    assert.deepEqual((await got).sort(), ["last", "meanwhile", "queued"]);
+  });
+
   it("keeps storing for a filter when an overlapping one is unsubscribed", async (t) => {
     const broker = await start(t);
     const id = uniqueId();
@@ -169,7 +200,7 @@ describe("a call that the file refuses once", () => {
   function refusing() {
     const refusing = {
       procedure: "",
-      beforeCall(procedure: string) {
+      beforeCall(procedure: string): undefined {
         if (procedure !== refusing.procedure) return;
         refusing.procedure = "";
         throw new EngineError("FULL", "the disk is full");

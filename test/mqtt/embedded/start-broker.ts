@@ -12,7 +12,7 @@ import { memoryLog } from "../support.ts";
 export type StartOptions = Partial<Omit<EmbeddedBrokerOptions, "file">> & {
   dataDir: string;
   /** Runs before each call of a procedure; may throw in its place. */
-  beforeCall?(procedure: string): void;
+  beforeCall?(procedure: string): Promise<unknown> | undefined;
 };
 
 /** Starts the broker on a free port; its `close` also closes the file. */
@@ -20,7 +20,7 @@ export async function startBroker({ dataDir, beforeCall, ...options }: StartOpti
   const engine = await Engine.open({ file: join(dataDir, "causeway.db"), modules: [BROKER_PROCEDURES] });
   const file: BrokerFile = {
     async call(procedure, ...args) {
-      beforeCall?.(procedure);
+      await beforeCall?.(procedure);
       return engine.call(procedure, ...args);
     },
   };
