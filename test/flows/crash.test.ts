@@ -3,9 +3,12 @@
  * once. `KILLS` sets the number of kills.
  */
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertBooksClose } from "../support/books.ts";
+import { temporaryDirectory } from "../support/directories.ts";
 import { publishLoad, type Tally, tally, untilDelivered } from "../support/load.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
@@ -68,3 +71,31 @@ for (const { kind, perSecond, perSecondQos2, defaultKills } of [
     });
   });
 }
+
+describe("an exception in the database's thread: embedded broker and store", () => {
+  it("ends the process with 1 and a log line, and loses no acknowledged message", async (t) => {
+    const fault = join(temporaryDirectory("fault"), "now");
+    const preload = new URL("../support/database-fault.mjs", import.meta.url);
+    const setup = await embedded.start({ NODE_OPTIONS: `--import=${preload}`, DATABASE_FAULT: fault });
+    const receiver = await startReceiver();
+    t.after(async () => {
+      await setup.close();
+      await receiver.close();
+    });
+    const { bridge } = setup;
+    await bridge.register({ url: receiver.url, topics: ["load/#"] });
+    const count = 300;
+    const load = publishLoad(setup.brokerUrl, { count, perSecond: 200 });
+    t.after(() => load.close());
+    await receiver.untilCalled(50);
+    writeFileSync(fault, "");
+    assert.deepEqual(await bridge.ended, { code: 1, signal: null });
+    assert.match(bridge.output, /"message":"The database thread failed: injected fault".*"msg":"crashed"/);
+
+    rmSync(fault);
+    await bridge.start();
+    await load.done;
+    await untilDelivered(receiver, count, 30_000);
+    await assertBooksClose(bridge, { receiver });
+  });
+});

@@ -54,10 +54,12 @@ export function contentOf(dataDir: string, webhookId: string): Content {
     const jobs =
       "SELECT json_extract(data, '$.topic') FROM bullmq_job JOIN bullmq_queue ON bullmq_queue.id = queue " +
       "WHERE bullmq_queue.name = ?";
+    // In this order, because a message leaves the broker only after its jobs are there.
+    const kept = values("SELECT json_extract(fields, '$.topic') FROM mqtt_outgoing");
     return {
-      integrity: values("PRAGMA integrity_check"),
+      kept,
       jobs: values(jobs, `bull:deliver-${webhookId}`),
-      kept: values("SELECT json_extract(fields, '$.topic') FROM mqtt_outgoing"),
+      integrity: values("PRAGMA integrity_check"),
     };
   } finally {
     db.close();
