@@ -17,6 +17,7 @@ import {
   handleWithin,
   MAX_CONNECTIONS,
   maxPacketBytes,
+  refuseNull,
   Strangers,
   UNREAD_MS,
   waitFor,
@@ -68,13 +69,14 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     persistence,
     connectTimeout: CONNECT_MS,
     drainTimeout: UNREAD_MS,
-    preConnect: (client, _packet, callback) => {
+    preConnect: (client, packet, callback) => {
       strangers.delete(client.conn as Socket);
       deduplicateDeliveries(client);
-      callback(null, true);
+      callback(null, !packet.clientId.includes("\0")); // [MQTT-1.5.3-2], as in refuseNull
     },
     authenticate: authenticator(own, options.username ?? "", options.password),
   });
+  refuseNull(aedes);
   acknowledgeWhenStored(aedes, persistence);
   deduplicateQueues(aedes, persistence);
   surviveOutages(aedes, persistence);

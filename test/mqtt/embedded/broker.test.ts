@@ -159,6 +159,22 @@ describe("the embedded broker", () => {
     assert.deepEqual((await got).sort(), ["last", "meanwhile", "queued"]);
   });
 
+  it("disconnects a client that names a topic or itself with U+0000, and stores nothing", async (t) => {
+    const broker = await start(t);
+    for (const use of [
+      (mqtt: MqttClient) => mqtt.publishAsync("kept/a\0b", "x", { qos: 1, retain: true }),
+      (mqtt: MqttClient) => mqtt.publishAsync("kept/a\0b", "x", { qos: 2, retain: true }),
+      (mqtt: MqttClient) => mqtt.subscribeAsync("kept/a\0b", { qos: 1 }),
+    ]) {
+      const mqtt = await client(t, broker.url, { clientId: uniqueId(), clean: false });
+      const closed = new Promise<void>((resolve) => mqtt.once("close", () => resolve()));
+      use(mqtt).catch(() => {});
+      await closed;
+    }
+    assert.deepEqual((await broker.findRetained("kept/#")).topics, []);
+    await assert.rejects(client(t, broker.url, { clientId: "a\0b", connectTimeout: 2_000 }));
+  });
+
   it("keeps storing for a filter when an overlapping one is unsubscribed", async (t) => {
     const broker = await start(t);
     const id = uniqueId();
