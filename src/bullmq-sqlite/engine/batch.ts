@@ -9,7 +9,7 @@ export interface BatchResult {
 }
 
 /**
- * Waits for another writer, such as Litestream or the `sqlite3` command. A transaction that first reads would not wait:
+ * Waits for another writer, such as the `sqlite3` command. A transaction that first reads would not wait:
  * SQLite refuses its first write at once if the file has changed since.
  */
 const BEGIN = "BEGIN IMMEDIATE";
