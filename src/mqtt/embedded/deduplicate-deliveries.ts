@@ -24,7 +24,7 @@ type DeliverPacket = (packet: Delivered, done: () => void) => void;
 const keyOf = ({ brokerId, brokerCounter }: Delivered) => `${brokerId}:${brokerCounter}`;
 
 /** The messages delivered to one connection. */
-class Deliveries {
+class ConnectionDeliveries {
   /** The message that Aedes is about to deliver. */
   #current: Delivered = {};
   readonly #seen = new Set<string>();
@@ -71,12 +71,12 @@ class Deliveries {
   }
 }
 
-const deliveriesOf = new WeakMap<object, Deliveries>();
+const deliveriesOf = new WeakMap<object, ConnectionDeliveries>();
 
 /** Call at CONNECT, before the client's subscriptions are set up. */
 export function deduplicateDeliveries(client: Client): void {
   const internals = client as unknown as { duplicates: object; deliver0: DeliverPacket; deliverQoS: DeliverPacket };
-  const deliveries = new Deliveries();
+  const deliveries = new ConnectionDeliveries();
   deliveriesOf.set(client, deliveries);
   internals.duplicates = deliveries.duplicates;
   internals.deliver0 = deliveries.before(internals.deliver0);

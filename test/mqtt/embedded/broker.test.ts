@@ -1,52 +1,14 @@
 /** Embedded broker: accepted connections and requests, and the data that survives `kill -9`. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
-import { EngineError } from "../../../src/bullmq-sqlite/index.ts";
+import { connect, type MqttClient } from "mqtt";
 import { freePort } from "../../support/ports.ts";
 import { startProcess, type TestProcess } from "../../support/processes.ts";
 import { uniqueId } from "../support.ts";
-import { type StartOptions, startBroker } from "./start-broker.ts";
-
-async function dataDirectory(t: TestContext): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), "causeway-broker-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function start(t: TestContext, options: Partial<StartOptions> = {}) {
-  const dataDir = options.dataDir ?? (await dataDirectory(t));
-  const broker = await startBroker({ ...options, dataDir });
-  t.after(() => broker.close());
-  return broker;
-}
-
-async function client(t: TestContext, url: string, options: IClientOptions = {}): Promise<MqttClient> {
-  const mqtt = await connectAsync(url, { reconnectPeriod: 0, ...options });
-  mqtt.on("error", () => {});
-  t.after(() => mqtt.endAsync(true));
-  return mqtt;
-}
-
-/** Collects the payloads a client receives, up to and including `last`. */
-async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> {
-  const payloads: string[] = [];
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`there came only ${payloads}`)), 10_000);
-    mqtt.on("message", (_topic, payload) => {
-      payloads.push(payload.toString());
-      if (payloads.at(-1) !== last) return;
-      clearTimeout(timer);
-      resolve(payloads);
-    });
-  });
-}
+import { client, dataDirectory, payloadsUntil, start } from "./clients.ts";
 
 /** Collects the next `count` payloads a client receives. */
 async function payloads(mqtt: MqttClient, count: number): Promise<string[]> {
@@ -200,86 +162,6 @@ describe("the embedded broker", () => {
     const second = await start(t, { dataDir });
     assert.equal((await second.retained("kept"))!.payload.toString(), "x");
   });
-});
-
-describe("a call that the file refuses once", () => {
-  /** Every message has the same packet identifier. */
-  const messageIdProvider = {
-    allocate: () => 7,
-    getLastAllocated: () => 7,
-    register: () => true,
-    deallocate() {},
-    clear() {},
-  };
-  const device = { clientId: "device", clean: false, reconnectPeriod: 20, messageIdProvider };
-
-  function refusing() {
-    const refusing = {
-      procedure: "",
-      beforeCall(procedure: string): undefined {
-        if (procedure !== refusing.procedure) return;
-        refusing.procedure = "";
-        throw new EngineError("FULL", "the disk is full");
-      },
-    };
-    return refusing;
-  }
-
-  for (const [qos, refused] of [
-    [1, "mqtt.enqueue"],
-    [1, "mqtt.retain"],
-    [2, "mqtt.incoming"],
-    [2, "mqtt.enqueue"],
-    [2, "mqtt.retain"],
-    [2, "mqtt.deleteIncoming"],
-    [2, "mqtt.sent"],
-    [2, "mqtt.released"],
-    [2, "mqtt.acknowledged"],
-  ] as const) {
-    it(`${refused} at QoS ${qos}: the message that is sent again arrives once`, async (t) => {
-      const file = refusing();
-      const { url } = await start(t, file);
-      const subscriber = await client(t, url, { clientId: "subscriber", clean: false, reconnectPeriod: 20 });
-      const got = payloadsUntil(subscriber, "last");
-      await subscriber.subscribeAsync("a", { qos: 2 });
-      const publisher = await client(t, url, device);
-      await publisher.publishAsync("a", "before", { qos });
-      file.procedure = refused;
-      await publisher.publishAsync("a", "refused", { qos, retain: refused === "mqtt.retain" });
-      await publisher.publishAsync("a", "last", { qos });
-      assert.deepEqual(await got, ["before", "refused", "last"]);
-      assert.equal(file.procedure, "", "the call was refused");
-    });
-  }
-
-  for (const refused of [
-    "mqtt.deleteWill",
-    "mqtt.putWill",
-    "mqtt.subscribe",
-    "mqtt.findRetained",
-    "mqtt.lastOutgoing",
-  ]) {
-    it(`${refused}: the broker goes on, and the client connects again`, async (t) => {
-      const file = refusing();
-      const { url } = await start(t, file);
-      const options = {
-        clientId: "subscriber",
-        clean: false,
-        will: { topic: "gone", payload: Buffer.from("x"), qos: 1 },
-      };
-      file.procedure = refused;
-      const subscriber = connect(url, { ...options, reconnectPeriod: 20 } as IClientOptions);
-      subscriber.on("error", () => {});
-      t.after(() => subscriber.endAsync(true));
-      const got = payloadsUntil(subscriber, "here");
-      while (!(await subscriber.subscribeAsync("a", { qos: 1 }).catch(() => undefined)))
-        await new Promise<void>((resolve) => subscriber.once("connect", () => resolve()));
-      const publisher = await client(t, url);
-      await publisher.publishAsync("a", "here", { qos: 1 });
-      await got;
-      assert.equal(file.procedure, "", "the call was refused");
-    });
-  }
 });
 
 describe("kill -9 of the embedded broker", () => {
