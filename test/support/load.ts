@@ -95,12 +95,15 @@ export function publishLoad(
   };
 }
 
-/** Resolves when the receiver has accepted each of the messages 0 to count - 1. */
-export function untilDelivered(receiver: Receiver, count: number, timeoutMs: number): Promise<void> {
+/** Resolves when the receiver has accepted each of the messages 0 to count - 1. @param path Default: all calls. */
+export function untilDelivered(receiver: Receiver, count: number, timeoutMs: number, path?: string): Promise<void> {
   const seen = new Set<number>();
   let looked = 0;
   return receiver.until((calls) => {
-    for (; looked < calls.length; looked++) seen.add(numberOf(calls[looked]!));
+    for (; looked < calls.length; looked++) {
+      const call = calls[looked]!;
+      if (path === undefined || call.path === path) seen.add(numberOf(call));
+    }
     return seen.size >= count;
   }, timeoutMs);
 }

@@ -9,6 +9,12 @@ export interface BatchResult {
 }
 
 /**
+ * Waits for another writer, such as the `sqlite3` command. A transaction that first reads would not wait:
+ * SQLite refuses its first write at once if the file has changed since.
+ */
+const BEGIN = "BEGIN IMMEDIATE";
+
+/**
  * Runs a batch of operations in one transaction, hence with one fsync. An operation that fails is undone alone.
  *
  * Savepoints cost a third of a small operation and operations rarely throw, so the first run has none. If an operation
@@ -31,7 +37,7 @@ export function runBatch(thread: Thread, operations: Operation[]): BatchResult {
 }
 
 function runUnprotected(thread: Thread, operations: Operation[]): BatchResult {
-  thread.db.exec("BEGIN");
+  thread.db.exec(BEGIN);
   const results = operations.map(([name, args]) => thread.call(name, args));
   return commit(thread, results, []);
 }
@@ -39,7 +45,7 @@ function runUnprotected(thread: Thread, operations: Operation[]): BatchResult {
 function runProtected(thread: Thread, operations: Operation[]): BatchResult {
   const { db } = thread;
   const errors: BatchResult["errors"] = [];
-  db.exec("BEGIN");
+  db.exec(BEGIN);
   const results = operations.map(([name, args], index) => {
     const notices = thread.notices.length;
     for (const hook of thread.hooks) hook.beforeOperation?.();

@@ -9,6 +9,8 @@ export interface EngineOptions {
   modules: (string | URL)[];
   /** Default: `full`, an acknowledged operation survives a power cut. */
   synchronous?: Synchronous;
+  /** Called if the thread ends by itself, after the calls were rejected: the engine does not start another one. */
+  onFailure?(error: EngineError): void;
 }
 
 interface Call {
@@ -43,7 +45,10 @@ export class Engine {
   #closed: Promise<void> | undefined;
   #failure: EngineError | undefined;
 
-  private constructor(thread: Worker) {
+  private constructor(
+    thread: Worker,
+    private readonly onFailure?: EngineOptions["onFailure"],
+  ) {
     this.#thread = thread;
     thread.on("message", (message: FromThread) => {
       if (message.type === "done") this.#done(message);
@@ -51,11 +56,13 @@ export class Engine {
     thread.on("error", (error) =>
       this.#fail(new EngineError("CLOSED", `The database thread failed: ${error.message}`)),
     );
-    thread.on("exit", () => this.#fail(new EngineError("CLOSED", "The database is closed.")));
+    thread.on("exit", () =>
+      this.#fail(new EngineError("CLOSED", this.#closed ? "The database is closed." : "The database thread ended.")),
+    );
   }
 
   /** @throws {EngineError} LOCKED, DAMAGED, FULL or IO; or the error that a module threw */
-  static async open({ file, modules, synchronous = "full" }: EngineOptions): Promise<Engine> {
+  static async open({ file, modules, synchronous = "full", onFailure }: EngineOptions): Promise<Engine> {
     const workerData: ThreadOptions = { file, synchronous, modules: modules.map(String) };
     const thread = startThread(workerData);
     await new Promise<void>((resolve, reject) => {
@@ -65,7 +72,7 @@ export class Engine {
         else resolve();
       });
     });
-    return new Engine(thread);
+    return new Engine(thread, onFailure);
   }
 
   /** Runs a procedure. Calls run in the order in which they are made. */
@@ -144,5 +151,6 @@ export class Engine {
     for (const call of [...this.#running, ...this.#waiting]) call.reject(error);
     this.#running = [];
     this.#waiting = [];
+    if (!this.#closed) this.onFailure?.(error);
   }
 }

@@ -1,15 +1,25 @@
 /**
- * Sends PUBACK only after a QoS 1 message is stored. Aedes sends PUBACK first and stores afterwards, so an acknowledged
- * message would be lost if the process ended in between. Here the publish runs before PUBACK. PUBACK leaves as soon as
- * the message is stored and does not wait for the subscribers. QoS 2 needs no change: Aedes stores before PUBREC.
+ * Acknowledges a message of a device only after it is stored, where Aedes alone could lose it:
+ *
+ * - QoS 1: Aedes sends PUBACK first and stores afterwards. Here the publish runs before PUBACK. PUBACK leaves as soon as
+ *   the message is stored and does not wait for the subscribers.
+ * - QoS 2: Aedes stores the packet identifier first and the message afterwards. After a crash or a full disk in between,
+ *   it takes the message that the device sends again for a copy. Here both are stored in one transaction, before PUBREC.
+ *   A device whose packet identifier cannot be read or removed is disconnected, so that it sends the packet again.
  */
 import type { Aedes, Client, PublishPacket } from "aedes";
-import type { SqlitePersistence } from "./sqlite-persistence.ts";
+import { NoSuchPacketError, type SqlitePersistence } from "./sqlite-persistence.ts";
+import type { Received } from "./sqlite-procedures.ts";
 
 type AedesCallback = (error?: Error | null) => void;
 type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
 
 export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersistence): void {
+  publishBeforePuback(aedes, persistence);
+  receiveOnce(persistence);
+}
+
+function publishBeforePuback(aedes: Aedes, persistence: SqlitePersistence): void {
   /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
   const whenStored = new WeakMap<object, () => void>();
   /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
@@ -17,8 +27,8 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersisten
   const broker = aedes as unknown as { publish: PublishMethod };
 
   const store = persistence.outgoingEnqueueCombi.bind(persistence);
-  persistence.outgoingEnqueueCombi = async (subscriptions, packet) => {
-    await store(subscriptions, packet);
+  persistence.outgoingEnqueueCombi = async (subscriptions, packet, received) => {
+    await store(subscriptions, packet, received);
     whenStored.get(packet.payload as Buffer)?.();
   };
 
@@ -44,4 +54,49 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersisten
     published.delete(packet);
     void end.then(done);
   };
+}
+
+function receiveOnce(persistence: SqlitePersistence): void {
+  /** Messages on their way to the store, by payload buffer. */
+  const arriving = new WeakMap<object, Received>();
+  /** Their transactions, for a device that connects again meanwhile. */
+  const storing = new Map<string, Promise<void>>();
+  const key = (clientId: string, messageId: number) => `${messageId} ${clientId}`;
+
+  persistence.incomingStorePacket = async ({ id }, { payload, messageId }) => {
+    arriving.set(payload as Buffer, [id, messageId!]);
+  };
+
+  const store = persistence.outgoingEnqueueCombi.bind(persistence);
+  persistence.outgoingEnqueueCombi = async (subscriptions, packet) => {
+    const received = arriving.get(packet.payload as Buffer);
+    const stored = store(subscriptions, packet, received);
+    if (!received) return stored;
+    const name = key(...received);
+    storing.set(name, stored);
+    await stored.finally(() => storing.delete(name));
+  };
+
+  const get = persistence.incomingGetPacket.bind(persistence);
+  persistence.incomingGetPacket = async (client, packet) => {
+    await storing.get(key(client.id, packet.messageId!))?.catch(() => undefined);
+    return get(client, packet).catch((error) => {
+      if (error instanceof NoSuchPacketError) throw error;
+      disconnect(client, error);
+      return packet; // Aedes neither stores nor publishes a copy, and its acknowledgement finds no connection.
+    });
+  };
+
+  const remove = persistence.incomingDelPacket.bind(persistence);
+  persistence.incomingDelPacket = (client, packet) =>
+    remove(client, packet).catch((error) => {
+      // Aedes would send PUBCOMP, and take the next message with this packet identifier for a copy.
+      disconnect(client, error);
+      throw error;
+    });
+}
+
+/** Ends the connection of a client that Aedes passed to the persistence; in some places it passes only the id. */
+export function disconnect(client: { id: string }, error: unknown): void {
+  (client as { emit?(event: "error", error: unknown): void }).emit?.("error", error);
 }

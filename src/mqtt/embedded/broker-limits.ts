@@ -47,6 +47,25 @@ function limitPackets(client: Client, maxBytes: number): void {
   };
 }
 
+/**
+ * Ends the connection of a client that names a topic with U+0000 [MQTT-1.5.3-2]: the binding of SQLite ends a text there
+ * when it reads it, so the message would be found under another topic.
+ */
+export function refuseNull(aedes: Aedes): void {
+  const refusal = (topic: string) => (topic.includes("\0") ? new Error("a topic with U+0000") : undefined);
+  const [publish, subscribe] = [aedes.authorizePublish.bind(aedes), aedes.authorizeSubscribe.bind(aedes)];
+  aedes.authorizePublish = (client, packet, done) => {
+    const error = refusal(packet.topic);
+    if (error) done(error);
+    else publish(client, packet, done);
+  };
+  aedes.authorizeSubscribe = (client, subscription, done) => {
+    const error = refusal(subscription.topic);
+    if (error) done(error);
+    else subscribe(client, subscription, done);
+  };
+}
+
 /** Exempts the bridge from the drain timeout: it reads as fast as its store accepts, and publishers must wait. */
 export function waitFor(client: Client): void {
   const { conn } = client as unknown as Internals;

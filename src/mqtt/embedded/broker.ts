@@ -17,13 +17,15 @@ import {
   handleWithin,
   MAX_CONNECTIONS,
   maxPacketBytes,
+  refuseNull,
   Strangers,
   UNREAD_MS,
   waitFor,
 } from "./broker-limits.ts";
-import { deduplicateDeliveries } from "./deduplicate-deliveries.ts";
+import { deduplicateDeliveries, deduplicateQueues } from "./deduplicate-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
 import { type BrokerFile, SqlitePersistence } from "./sqlite-persistence.ts";
+import { surviveOutages } from "./survive-outages.ts";
 
 export interface EmbeddedBrokerOptions {
   host: string;
@@ -67,14 +69,17 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     persistence,
     connectTimeout: CONNECT_MS,
     drainTimeout: UNREAD_MS,
-    preConnect: (client, _packet, callback) => {
+    preConnect: (client, packet, callback) => {
       strangers.delete(client.conn as Socket);
       deduplicateDeliveries(client);
-      callback(null, true);
+      callback(null, !packet.clientId.includes("\0")); // [MQTT-1.5.3-2], as in refuseNull
     },
     authenticate: authenticator(own, options.username ?? "", options.password),
   });
+  refuseNull(aedes);
   acknowledgeWhenStored(aedes, persistence);
+  deduplicateQueues(aedes, persistence);
+  surviveOutages(aedes, persistence);
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
   );

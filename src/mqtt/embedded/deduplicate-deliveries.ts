@@ -1,40 +1,95 @@
 /**
- * Delivers each message once to each client, in whatever order messages arrive. Aedes takes a message with a lower
- * counter than the last one for a copy from an overlapping filter and drops it. But messages are stored concurrently,
- * so they do not always arrive in counter order: at 100 a second about one in fifty was dropped, and sent only when the
- * client reconnected. Here the last messages of a client are remembered one by one.
+ * Delivers each message once to each client.
+ *
+ * - Aedes takes a message with a lower counter than the last one for a copy from an overlapping filter and drops it. But
+ *   messages are stored concurrently, so they do not always arrive in counter order: at 100 a second about one in fifty
+ *   was dropped, and sent only when the client reconnected. Here the last messages of a client are remembered one by one.
+ * - A message that is published while a client connects is delivered directly, and again from the session's queue, with
+ *   another packet identifier: at QoS 2 too, it arrived twice.
  */
-import type { Client } from "aedes";
+import { Readable } from "node:stream";
+import type { Aedes, Client } from "aedes";
+import type { SqlitePersistence } from "./sqlite-persistence.ts";
 
 /** Copies of a message arrive within about one turn of the event loop; so many others may arrive between them. */
 const REMEMBERED = 1_024;
 
 interface Delivered {
+  cmd?: string;
   brokerId?: string;
   brokerCounter?: number;
 }
 type DeliverPacket = (packet: Delivered, done: () => void) => void;
 
-/** Call at CONNECT, before the client's subscriptions are set up. */
-export function deduplicateDeliveries(client: Client): void {
-  const internals = client as unknown as { duplicates: object; deliver0: DeliverPacket; deliverQoS: DeliverPacket };
-  const seen = new Set<string>();
-  let current = "";
+const keyOf = ({ brokerId, brokerCounter }: Delivered) => `${brokerId}:${brokerCounter}`;
+
+/** The messages delivered to one connection. */
+class ConnectionDeliveries {
+  /** The message that Aedes is about to deliver. */
+  #current: Delivered = {};
+  readonly #seen = new Set<string>();
+  /** Delivered directly while the session's queue may contain them too; until the queue is sent. */
+  #direct: Set<string> | undefined = new Set();
+  /** Highest counter in the queue. */
+  #lastQueued = Number.POSITIVE_INFINITY;
+
   /** Aedes reads the last counter of a broker here, and drops the message unless that is lower than its own. */
-  internals.duplicates = new Proxy(Object.create(null) as object, {
-    get: () => (seen.has(current) ? Number.POSITIVE_INFINITY : 0),
+  readonly duplicates = new Proxy(Object.create(null) as object, {
+    get: () => (this.#seen.has(keyOf(this.#current)) ? Number.POSITIVE_INFINITY : 0),
     set: () => {
-      seen.add(current);
-      if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
+      const key = keyOf(this.#current);
+      this.#see(key);
+      if (this.#current.brokerCounter! <= this.#lastQueued) this.#direct?.add(key);
       return true;
     },
   });
-  const knowing =
-    (deliver: DeliverPacket): DeliverPacket =>
-    (packet, done) => {
-      current = `${packet.brokerId}:${packet.brokerCounter}`;
+
+  before(deliver: DeliverPacket): DeliverPacket {
+    return (packet, done) => {
+      this.#current = packet;
       deliver(packet, done);
     };
-  internals.deliver0 = knowing(internals.deliver0);
-  internals.deliverQoS = knowing(internals.deliverQoS);
+  }
+
+  /** Yields the packets of the queue that were not delivered directly. @param counter the broker's last one */
+  async *queued(packets: AsyncIterable<Delivered>, counter: () => number): AsyncGenerator<Delivered> {
+    for await (const packet of packets) {
+      if (this.#lastQueued === Number.POSITIVE_INFINITY) this.#lastQueued = counter();
+      if (packet.cmd !== "pubrel") {
+        const key = keyOf(packet);
+        if (this.#direct?.has(key)) continue;
+        this.#see(key);
+      }
+      yield packet;
+    }
+    this.#direct = undefined;
+  }
+
+  #see(key: string): void {
+    this.#seen.add(key);
+    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
+  }
+}
+
+const deliveriesOf = new WeakMap<object, ConnectionDeliveries>();
+
+/** Call at CONNECT, before the client's subscriptions are set up. */
+export function deduplicateDeliveries(client: Client): void {
+  const internals = client as unknown as { duplicates: object; deliver0: DeliverPacket; deliverQoS: DeliverPacket };
+  const deliveries = new ConnectionDeliveries();
+  deliveriesOf.set(client, deliveries);
+  internals.duplicates = deliveries.duplicates;
+  internals.deliver0 = deliveries.before(internals.deliver0);
+  internals.deliverQoS = deliveries.before(internals.deliverQoS);
+}
+
+/** Leaves out of the queues what {@link deduplicateDeliveries} has seen. */
+export function deduplicateQueues(aedes: Aedes, persistence: SqlitePersistence): void {
+  const counter = () => (aedes as unknown as { counter: number }).counter;
+  const stream = persistence.outgoingStream.bind(persistence);
+  persistence.outgoingStream = (client) => {
+    const packets = stream(client);
+    const deliveries = deliveriesOf.get(client);
+    return deliveries ? Readable.from(deliveries.queued(packets, counter)) : packets;
+  };
 }

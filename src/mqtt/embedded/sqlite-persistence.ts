@@ -3,7 +3,7 @@
  * every message looks them up.
  */
 import { Readable } from "node:stream";
-import type { OutgoingRow, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
+import type { OutgoingRow, Received, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
 import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
 
 /** Module for the engine that a persistence uses; resolves in dist as well as from the sources. */
@@ -30,6 +30,11 @@ export interface BrokerFile {
 type Client = { id: string };
 type Acknowledgement = Pick<PersistedMessage, "messageId">;
 type Will = PersistedMessage & { clientId?: string };
+
+/** No QoS 2 message with this packet identifier waits for its PUBREL. */
+export class NoSuchPacketError extends Error {
+  override message = "no such packet";
+}
 
 /** Rows read at a time; a payload may have more than a megabyte. */
 const PAGE = 50;
@@ -104,10 +109,15 @@ export class SqlitePersistence {
     await this.outgoingEnqueueCombi([subscription], message);
   }
 
-  async outgoingEnqueueCombi(subscriptions: { clientId: string }[], message: PersistedMessage): Promise<void> {
-    if (subscriptions.length === 0) return;
+  /** @param received stored in the same transaction */
+  async outgoingEnqueueCombi(
+    subscriptions: { clientId: string }[],
+    message: PersistedMessage,
+    received?: Received,
+  ): Promise<void> {
+    if (subscriptions.length === 0 && !received) return;
     const clients = subscriptions.map(({ clientId }) => clientId);
-    await this.#file.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }));
+    await this.#file.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }), received);
   }
 
   async outgoingUpdate({ id }: Client, packet: PersistedMessage): Promise<void> {
@@ -135,7 +145,7 @@ export class SqlitePersistence {
 
   async incomingGetPacket({ id }: Client, { messageId }: Acknowledgement): Promise<object> {
     const packet = await this.#file.call<StoredPacket | undefined>("mqtt.incoming", id, messageId);
-    if (!packet) throw new Error("no such packet");
+    if (!packet) throw new NoSuchPacketError();
     return decode(packet);
   }
 

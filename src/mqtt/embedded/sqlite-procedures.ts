@@ -12,6 +12,8 @@ export type OutgoingRow = [
   released: number,
   ...packet: StoredPacket,
 ];
+/** A QoS 2 message between PUBLISH and PUBREL. */
+export type Received = [clientId: string, messageId: number];
 export type SubscriptionRow = [clientId: string, topic: string, options: string];
 export type WillRow = [clientId: string, brokerId: string, ...packet: StoredPacket];
 
@@ -101,8 +103,11 @@ function outgoingProcedures({ db }: Thread) {
     );
 
   return {
-    "mqtt.enqueue": (clientIds: string[], row: OutgoingRow) => {
+    /** Stores a message for its sessions and, at QoS 2, the packet identifier under which it was received. */
+    "mqtt.enqueue": (clientIds: string[], row: OutgoingRow, received?: Received) => {
       for (const clientId of clientIds) insert(clientId, ...row);
+      // The identifier is enough: the message is never read again.
+      if (received) db.run("INSERT OR REPLACE INTO mqtt_incoming VALUES (?, ?, '{}', '')", received);
     },
 
     /**

@@ -35,7 +35,8 @@ export class Database {
     const file = join(directory, FILE);
     let connection: SqliteConnection | undefined;
     try {
-      connection = await SqliteConnection.open({ file, synchronous, modules: [PROCEDURES, ...modules] });
+      const options = { file, synchronous, modules: [PROCEDURES, ...modules], onFailure: endProcess };
+      connection = await SqliteConnection.open(options);
       const faults = await connection.engine.call<string[]>("integrity.enter");
       if (faults.length > 0) throw new EngineError("DAMAGED", faults.join("; "));
       return new Database(connection, log);
@@ -73,6 +74,14 @@ export class Database {
 /** Returns whether a call failed because the file cannot be used at present, not because of the call itself. */
 export function isOutage(error: unknown): boolean {
   return error instanceof EngineError;
+}
+
+/**
+ * Ends the process with the error, as any other uncaught exception does: a restart opens the file again, and the
+ * transaction that the thread left unfinished was acknowledged to no caller.
+ */
+function endProcess(error: EngineError): never {
+  throw error;
 }
 
 /** Returns the error of a failed start. A full disk is an outage: a later start may succeed. */

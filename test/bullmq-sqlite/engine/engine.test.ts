@@ -196,12 +196,21 @@ describe("the end", { timeout: 60_000 }, () => {
     await next.close();
   });
 
-  test("calls are rejected if the thread ends", async () => {
-    const engine = await open();
+  test("calls are rejected if the thread ends, which is reported", async () => {
+    const failures: unknown[] = [];
+    const engine = await open(newFile(), { onFailure: ({ code }) => failures.push(code) });
     const calls = [engine.call("test.exit"), engine.call("test.notes")];
     for (const call of calls) await assert.rejects(call, { name: "EngineError", code: "CLOSED" });
     await assert.rejects(engine.call("test.notes"), { code: "CLOSED" });
     await engine.close();
+    assert.deepEqual(failures, ["CLOSED"]);
+  });
+
+  test("a close is no failure", async () => {
+    const failures: unknown[] = [];
+    const engine = await open(newFile(), { onFailure: (error) => failures.push(error) });
+    await engine.close();
+    assert.deepEqual(failures, []);
   });
 });
 

@@ -1,51 +1,14 @@
 /** Embedded broker: accepted connections and requests, and the data that survives `kill -9`. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { connect, type MqttClient } from "mqtt";
 import { freePort } from "../../support/ports.ts";
 import { startProcess, type TestProcess } from "../../support/processes.ts";
 import { uniqueId } from "../support.ts";
-import { type StartOptions, startBroker } from "./start-broker.ts";
-
-async function dataDirectory(t: TestContext): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), "causeway-broker-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function start(t: TestContext, options: Partial<StartOptions> = {}) {
-  const dataDir = options.dataDir ?? (await dataDirectory(t));
-  const broker = await startBroker({ ...options, dataDir });
-  t.after(() => broker.close());
-  return broker;
-}
-
-async function client(t: TestContext, url: string, options: IClientOptions = {}): Promise<MqttClient> {
-  const mqtt = await connectAsync(url, { reconnectPeriod: 0, ...options });
-  mqtt.on("error", () => {});
-  t.after(() => mqtt.endAsync(true));
-  return mqtt;
-}
-
-/** Collects the payloads a client receives, up to and including `last`. */
-async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> {
-  const payloads: string[] = [];
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`there came only ${payloads}`)), 10_000);
-    mqtt.on("message", (_topic, payload) => {
-      payloads.push(payload.toString());
-      if (payloads.at(-1) !== last) return;
-      clearTimeout(timer);
-      resolve(payloads);
-    });
-  });
-}
+import { client, dataDirectory, payloadsUntil, start } from "./clients.ts";
 
 /** Collects the next `count` payloads a client receives. */
 async function payloads(mqtt: MqttClient, count: number): Promise<string[]> {
@@ -125,6 +88,53 @@ describe("the embedded broker", () => {
     await sender.publishAsync("t/x", "end", { qos: 1 });
     await all;
     assert.deepEqual(got.slice(0, -1).sort(), sent.sort());
+  });
+
+  it("delivers a message once that is published while the subscriber connects", async (t) => {
+    let connecting: (() => Promise<unknown>) | undefined;
+    const { url } = await start(t, {
+      beforeCall: (procedure) => (procedure === "mqtt.lastOutgoing" ? connecting?.() : undefined),
+    });
+    const session = { clientId: uniqueId(), clean: false };
+    const before = await client(t, url, session);
+    await before.subscribeAsync("a", { qos: 1 });
+    await before.endAsync();
+    const device = await client(t, url);
+    await device.publishAsync("a", "queued", { qos: 1 });
+
+    // The subscriptions are restored by then, and the queue is not yet read.
+    const published = new Promise<void>((resolve) => {
+      connecting = async () => {
+        connecting = undefined;
+        await device.publishAsync("a", "meanwhile", { qos: 1 });
+        resolve();
+      };
+    });
+    const subscriber = connect(url, { ...session, reconnectPeriod: 0 });
+    t.after(() => subscriber.endAsync(true));
+    const got = payloadsUntil(subscriber, "last");
+    await published;
+    await new Promise<void>((resolve) => {
+      subscriber.on("message", (_topic, payload) => void (payload.toString() === "queued" && resolve()));
+    });
+    await device.publishAsync("a", "last", { qos: 1 });
+    assert.deepEqual((await got).sort(), ["last", "meanwhile", "queued"]);
+  });
+
+  it("disconnects a client that names a topic or itself with U+0000, and stores nothing", async (t) => {
+    const broker = await start(t);
+    for (const use of [
+      (mqtt: MqttClient) => mqtt.publishAsync("kept/a\0b", "x", { qos: 1, retain: true }),
+      (mqtt: MqttClient) => mqtt.publishAsync("kept/a\0b", "x", { qos: 2, retain: true }),
+      (mqtt: MqttClient) => mqtt.subscribeAsync("kept/a\0b", { qos: 1 }),
+    ]) {
+      const mqtt = await client(t, broker.url, { clientId: uniqueId(), clean: false });
+      const closed = new Promise<void>((resolve) => mqtt.once("close", () => resolve()));
+      use(mqtt).catch(() => {});
+      await closed;
+    }
+    assert.deepEqual((await broker.findRetained("kept/#")).topics, []);
+    await assert.rejects(client(t, broker.url, { clientId: "a\0b", connectTimeout: 2_000 }));
   });
 
   it("keeps storing for a filter when an overlapping one is unsubscribed", async (t) => {
