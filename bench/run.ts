@@ -5,12 +5,17 @@ import { backlog } from "./backlog.ts";
 import { batch } from "./batch.ts";
 import { batches } from "./batches.ts";
 import { drain } from "./drain.ts";
+import { file } from "./embedded/file.ts";
+import { flow } from "./embedded/flow.ts";
+import { latency as embeddedLatency } from "./embedded/latency.ts";
+import { slowDisk } from "./embedded/slow-disk.ts";
+import { start } from "./embedded/start.ts";
+import { webhooks } from "./embedded/webhooks.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { intake } from "./intake.ts";
 import { latency } from "./latency.ts";
 import { neighbours } from "./neighbours.ts";
 import { publishAcl, publishScenario, publishTopics } from "./publish.ts";
-import { startup } from "./startup.ts";
 import { builtCheckout, ROOT, startBridge } from "./support/bridge.ts";
 import { budgetOf } from "./support/budget.ts";
 import { killAll, stopAll } from "./support/children.ts";
@@ -46,7 +51,12 @@ const SCENARIOS: Scenario[] = [
   backlog,
   drain,
   webhooks1000,
-  startup,
+  flow,
+  slowDisk,
+  embeddedLatency,
+  file,
+  webhooks,
+  start,
 ];
 
 const RESULTS = `${ROOT}bench/results/`;

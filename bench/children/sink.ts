@@ -15,6 +15,8 @@ let lastAt = 0;
 let ids = new Set<string>();
 let signed = 0;
 let latencies: number[] = [];
+/** Called with the next call. */
+let received = () => {};
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
@@ -32,6 +34,7 @@ const server = createServer((request, response) => {
       const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
       latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
     }
+    received();
     if (hangs) return;
     const reply = () => response.writeHead(status, { "content-length": "0" }).end();
     if (delayMs > 0) setTimeout(reply, delayMs);
@@ -57,4 +60,6 @@ answer({
   },
   read: () => ({ calls, signed, distinct: ids.size, firstAt, lastAt }),
   latencies: () => latencies,
+  /** Resolves with the next call. */
+  next: () => new Promise<void>((resolve) => (received = resolve)),
 });
