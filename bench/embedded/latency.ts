@@ -25,10 +25,9 @@ async function open(context: Context): Promise<Stage> {
   /** Each message leaves when the one before it has arrived. */
   const oneByOne = async (count: number) => {
     await sink.child.ask("reset", { readsData: true });
-    for (let i = 0; i < count; i++) {
-      const arrived = sink.child.ask("next");
+    for (let sent = 1; sent <= count; sent++) {
       device.publish(topic);
-      await arrived;
+      await sink.child.ask("until", { count: sent });
     }
     return sink.child.ask<number[]>("latencies");
   };

@@ -11,7 +11,7 @@ import { flood } from "./flow.ts";
 import { openPath } from "./path.ts";
 
 const FSYNC_MS = 50;
-const MESSAGES = 5_000;
+const MESSAGES = 3_000;
 const SOURCE = fileURLToPath(new URL("../children/slow-fsync.c", import.meta.url));
 
 export const slowDisk: Scenario = {
