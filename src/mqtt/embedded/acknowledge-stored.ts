@@ -1,7 +1,8 @@
 /**
- * Sends PUBACK only after a QoS 1 message is stored. Aedes sends PUBACK first and stores afterwards, so an acknowledged
- * message would be lost if the process ended in between. Here the publish runs before PUBACK. PUBACK leaves as soon as
- * the message is stored and does not wait for the subscribers. QoS 2 needs no change: Aedes stores before PUBREC.
+ * Sends PUBACK only after a QoS 1 message is stored, or acknowledged by the bridge instead (held-messages.ts). Aedes
+ * sends PUBACK first and stores afterwards, so an acknowledged message would be lost if the process ended in between.
+ * Here the publish runs before PUBACK. PUBACK leaves as soon as the message is stored and does not wait for other
+ * subscribers. QoS 2 needs no change: Aedes stores before PUBREC.
  */
 import type { Aedes, Client, PublishPacket } from "aedes";
 import type { SqlitePersistence } from "./sqlite-persistence.ts";
@@ -9,17 +10,32 @@ import type { SqlitePersistence } from "./sqlite-persistence.ts";
 type AedesCallback = (error?: Error | null) => void;
 type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
 
+interface WaitingAcknowledgement {
+  send: AedesCallback;
+  /** The broker's counter of the message, if a session holds it. */
+  counter: number | undefined;
+}
+
 export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersistence): void {
-  /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
-  const whenStored = new WeakMap<object, () => void>();
+  /** Waiting PUBACKs by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
+  const waiting = new WeakMap<object, WaitingAcknowledgement>();
   /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
   const published = new WeakMap<object, Promise<Error | null | undefined>>();
   const broker = aedes as unknown as { publish: PublishMethod };
 
+  const { held } = persistence;
   const store = persistence.outgoingEnqueueCombi.bind(persistence);
   persistence.outgoingEnqueueCombi = async (subscriptions, packet) => {
-    await store(subscriptions, packet);
-    whenStored.get(packet.payload as Buffer)?.();
+    const acknowledgement = waiting.get(packet.payload as Buffer);
+    const isHeld = ({ clientId }: { clientId: string }) => acknowledgement !== undefined && held.canHold(clientId);
+    const safe = subscriptions.filter(isHeld).map(({ clientId }) => held.hold(clientId, { ...packet }));
+    if (acknowledgement && safe.length > 0) acknowledgement.counter = packet.brokerCounter;
+    await store(
+      safe.length > 0 ? subscriptions.filter((subscription) => !isHeld(subscription)) : subscriptions,
+      packet,
+    );
+    if (safe.length === 0) acknowledgement?.send(null);
+    else void Promise.all(safe).then(() => acknowledgement?.send(null), acknowledgement?.send);
   };
 
   const publish = broker.publish.bind(aedes);
@@ -28,14 +44,14 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersisten
     authorize(client, packet, (refusal) => {
       // A will also passes here; it has no packet identifier and needs no acknowledgement.
       if (refusal || packet.qos !== 1 || packet.messageId === undefined) return callback(refusal);
-      let stored = false;
-      whenStored.set(packet.payload as Buffer, () => {
-        stored = true;
-        callback(null);
-      });
+      const acknowledgement: WaitingAcknowledgement = { send: once(callback), counter: undefined };
+      waiting.set(packet.payload as Buffer, acknowledgement);
       const end = new Promise<Error | null | undefined>((resolve) => publish(packet, client, resolve));
       published.set(packet, end);
-      void end.then((error) => !stored && callback(error ?? new Error("the message was not stored")));
+      void end.then((error) => {
+        if (acknowledgement.counter !== undefined) held.delivered(acknowledgement.counter);
+        if (error) acknowledgement.send(error);
+      });
     });
   };
   broker.publish = (packet, client, done) => {
@@ -43,5 +59,14 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersisten
     if (!end || typeof client === "function") return publish(packet, client, done);
     published.delete(packet);
     void end.then(done);
+  };
+}
+
+function once(callback: AedesCallback): AedesCallback {
+  let called = false;
+  return (error) => {
+    if (called) return;
+    called = true;
+    callback(error);
   };
 }

@@ -1,0 +1,138 @@
+/**
+ * QoS 1 messages on their way to the bridge's own persistent sessions. They need no place in the broker's store: the
+ * device gets its PUBACK only when the session has acknowledged the message, which the bridge does once the deliveries
+ * are in their queues. That saves three writes for each message. A message is stored after all when its session ends or
+ * takes too long.
+ */
+import type { PersistedMessage } from "./sqlite-persistence.ts";
+
+/** How long a device may wait for a session. */
+const HOLD_MS = 1_000;
+
+type Store = (clientId: string, message: PersistedMessage) => Promise<void>;
+
+interface Held {
+  message: PersistedMessage;
+  since: number;
+  /** Resolves when the session has acknowledged the message or it is stored; rejects when it cannot be stored. */
+  safe: Promise<void>;
+  settle(stored?: Promise<void>): void;
+}
+
+class Session {
+  /** By the broker's counter, oldest first. */
+  readonly held = new Map<number, Held>();
+  /** Counters of the held messages that were sent, by packet identifier. */
+  readonly sent = new Map<number, number>();
+  /** Packet identifiers of the stored messages that were sent. */
+  readonly stored = new Set<number>();
+}
+
+export class HeldMessages {
+  /** Connected sessions of the bridge. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #store: Store;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Call when a session is connected, before it gets the messages that were stored for it. */
+  begin(clientId: string): void {
+    this.#sessions.set(clientId, new Session());
+  }
+
+  /** Stores what the session has not acknowledged: it gets these messages again when it reconnects. */
+  end(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    if (!session) return;
+    this.#sessions.delete(clientId);
+    for (const counter of session.held.keys()) this.#spill(clientId, session, counter);
+  }
+
+  /**
+   * Whether messages for this client can be held. A session with stored messages to acknowledge is behind: holding more
+   * would only make the devices wait.
+   */
+  canHold(clientId: string): boolean {
+    return this.#sessions.get(clientId)?.stored.size === 0;
+  }
+
+  /** Resolves when the device may forget the message. */
+  hold(clientId: string, message: PersistedMessage): Promise<void> {
+    const session = this.#sessions.get(clientId)!;
+    const counter = message.brokerCounter!;
+    // Several filters of a session match: it gets the message once.
+    const known = session.held.get(counter);
+    if (known) return known.safe;
+    let settle: Held["settle"] = () => {};
+    const safe = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    session.held.set(counter, { message, since: Date.now(), safe, settle });
+    this.#timer ??= setTimeout(() => this.#sweep(), HOLD_MS).unref();
+    return safe;
+  }
+
+  /** Stores the message for the clients to which the broker has not sent it, because they have just left. */
+  delivered(counter: number): void {
+    for (const [clientId, session] of this.#sessions) {
+      const held = session.held.get(counter);
+      if (held && held.message.messageId === undefined) this.#spill(clientId, session, counter);
+    }
+  }
+
+  /** Notes the packet identifier under which a message is sent. @returns false when the message is not held */
+  sent(clientId: string, { brokerCounter, messageId }: PersistedMessage): boolean {
+    const session = this.#sessions.get(clientId);
+    if (!session) return false;
+    const held = session.held.get(brokerCounter!);
+    if (!held) {
+      session.stored.add(messageId!);
+      return false;
+    }
+    held.message.messageId = messageId;
+    session.sent.set(messageId!, brokerCounter!);
+    return true;
+  }
+
+  /** The session has acknowledged a message. @returns false when the message is not held */
+  acknowledged(clientId: string, messageId: number): boolean {
+    const session = this.#sessions.get(clientId);
+    // Of two messages with the same identifier the stored one is older.
+    if (!session || session.stored.delete(messageId)) return false;
+    const counter = session.sent.get(messageId);
+    if (counter === undefined) return false;
+    session.held.get(counter)?.settle();
+    session.held.delete(counter);
+    session.sent.delete(messageId);
+    return true;
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    const before = Date.now() - HOLD_MS;
+    let oldest: number | undefined;
+    for (const [clientId, session] of this.#sessions) {
+      for (const [counter, { since }] of session.held) {
+        if (since > before) {
+          oldest = Math.min(oldest ?? since, since);
+          break;
+        }
+        this.#spill(clientId, session, counter);
+      }
+    }
+    if (oldest !== undefined) this.#timer = setTimeout(() => this.#sweep(), oldest - before).unref();
+  }
+
+  #spill(clientId: string, session: Session, counter: number): void {
+    const { message, settle } = session.held.get(counter)!;
+    session.held.delete(counter);
+    if (message.messageId !== undefined) {
+      session.sent.delete(message.messageId);
+      session.stored.add(message.messageId);
+    }
+    settle(this.#store(clientId, message));
+  }
+}
