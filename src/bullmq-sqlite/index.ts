@@ -3,4 +3,4 @@ export { SqliteConnection, type SqliteOptions } from "./connection.ts";
 export { Database, type SqlValue } from "./engine/database.ts";
 export { Engine, type EngineOptions } from "./engine/engine.ts";
 export { EngineError, type EngineErrorCode } from "./engine/errors.ts";
-export { type Procedure, type ProcedureModule, relaxed, type Thread } from "./engine/thread.ts";
+export type { Procedure, ProcedureModule, Thread } from "./engine/thread.ts";

@@ -31,7 +31,7 @@ export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersisten
     const safe = subscriptions.filter(isHeld).map(({ clientId }) => held.hold(clientId, { ...packet }));
     if (acknowledgement && safe.length > 0) acknowledgement.counter = packet.brokerCounter;
     await store(
-      safe.length > 0 ? subscriptions.filter((subscription) => !isHeld(subscription)) : subscriptions,
+      subscriptions.filter((subscription) => !isHeld(subscription)),
       packet,
     );
     if (safe.length === 0) acknowledgement?.send(null);

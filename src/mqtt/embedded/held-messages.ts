@@ -4,37 +4,44 @@
  * are in their queues. That saves three writes for each message. A message is stored after all when its session ends or
  * takes too long.
  */
-import type { PersistedMessage } from "./sqlite-persistence.ts";
 
 /** How long a device may wait for a session. */
 const HOLD_MS = 1_000;
 
-type Store = (clientId: string, message: PersistedMessage) => Promise<void>;
+/** A message with the broker's counter; the packet identifier is known once it is sent. */
+interface Sendable {
+  brokerCounter?: number;
+  messageId?: number | undefined;
+}
 
-interface Held {
-  message: PersistedMessage;
+type Store<M> = (clientId: string, message: M) => Promise<void>;
+
+interface Held<M> {
+  message: M;
   since: number;
   /** Resolves when the session has acknowledged the message or it is stored; rejects when it cannot be stored. */
   safe: Promise<void>;
   settle(stored?: Promise<void>): void;
 }
 
-class Session {
+class Session<M> {
   /** By the broker's counter, oldest first. */
-  readonly held = new Map<number, Held>();
+  readonly held = new Map<number, Held<M>>();
   /** Counters of the held messages that were sent, by packet identifier. */
   readonly sent = new Map<number, number>();
   /** Packet identifiers of the stored messages that were sent. */
   readonly stored = new Set<number>();
+  /** Whether it has acknowledged nothing since a message took too long: holding more would only make devices wait. */
+  isBehind = false;
 }
 
-export class HeldMessages {
+export class HeldMessages<M extends Sendable> {
   /** Connected sessions of the bridge. */
-  readonly #sessions = new Map<string, Session>();
-  readonly #store: Store;
+  readonly #sessions = new Map<string, Session<M>>();
+  readonly #store: Store<M>;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(store: Store) {
+  constructor(store: Store<M>) {
     this.#store = store;
   }
 
@@ -51,22 +58,18 @@ export class HeldMessages {
     for (const counter of session.held.keys()) this.#spill(clientId, session, counter);
   }
 
-  /**
-   * Whether messages for this client can be held. A session with stored messages to acknowledge is behind: holding more
-   * would only make the devices wait.
-   */
   canHold(clientId: string): boolean {
-    return this.#sessions.get(clientId)?.stored.size === 0;
+    return this.#sessions.get(clientId)?.isBehind === false;
   }
 
   /** Resolves when the device may forget the message. */
-  hold(clientId: string, message: PersistedMessage): Promise<void> {
+  hold(clientId: string, message: M): Promise<void> {
     const session = this.#sessions.get(clientId)!;
     const counter = message.brokerCounter!;
     // Several filters of a session match: it gets the message once.
     const known = session.held.get(counter);
     if (known) return known.safe;
-    let settle: Held["settle"] = () => {};
+    let settle: Held<M>["settle"] = () => {};
     const safe = new Promise<void>((resolve) => {
       settle = resolve;
     });
@@ -84,7 +87,7 @@ export class HeldMessages {
   }
 
   /** Notes the packet identifier under which a message is sent. @returns false when the message is not held */
-  sent(clientId: string, { brokerCounter, messageId }: PersistedMessage): boolean {
+  sent(clientId: string, { brokerCounter, messageId }: Sendable): boolean {
     const session = this.#sessions.get(clientId);
     if (!session) return false;
     const held = session.held.get(brokerCounter!);
@@ -100,8 +103,10 @@ export class HeldMessages {
   /** The session has acknowledged a message. @returns false when the message is not held */
   acknowledged(clientId: string, messageId: number): boolean {
     const session = this.#sessions.get(clientId);
+    if (!session) return false;
+    session.isBehind = false;
     // Of two messages with the same identifier the stored one is older.
-    if (!session || session.stored.delete(messageId)) return false;
+    if (session.stored.delete(messageId)) return false;
     const counter = session.sent.get(messageId);
     if (counter === undefined) return false;
     session.held.get(counter)?.settle();
@@ -120,13 +125,14 @@ export class HeldMessages {
           oldest = Math.min(oldest ?? since, since);
           break;
         }
+        session.isBehind = true;
         this.#spill(clientId, session, counter);
       }
     }
     if (oldest !== undefined) this.#timer = setTimeout(() => this.#sweep(), oldest - before).unref();
   }
 
-  #spill(clientId: string, session: Session, counter: number): void {
+  #spill(clientId: string, session: Session<M>, counter: number): void {
     const { message, settle } = session.held.get(counter)!;
     session.held.delete(counter);
     if (message.messageId !== undefined) {

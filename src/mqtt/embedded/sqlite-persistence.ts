@@ -39,7 +39,7 @@ export class SqlitePersistence {
   readonly #file: BrokerFile;
   readonly #subscriptions = new SubscriptionIndex();
   /** Messages that need not be stored. */
-  readonly held = new HeldMessages((clientId, message) =>
+  readonly held = new HeldMessages<PersistedMessage>((clientId, message) =>
     this.#file.call("mqtt.enqueue", [clientId], outgoingRow(message)),
   );
   #broker: Client | undefined;

@@ -1,5 +1,5 @@
 /** The embedded broker's tables and procedures, loaded in the engine's thread. */
-import { type ProcedureModule, relaxed, type Thread } from "../../bullmq-sqlite/index.ts";
+import type { ProcedureModule, Thread } from "../../bullmq-sqlite/index.ts";
 import { matches } from "../../topic.ts";
 
 /** The fields of a packet as JSON, and its payload. */
@@ -122,13 +122,12 @@ function outgoingProcedures({ db }: Thread) {
     "mqtt.released": (clientId: string, messageId: number) =>
       void db.run(`UPDATE mqtt_outgoing SET released = 1 WHERE seq = ${FIRST}`, [clientId, messageId]),
 
-    /** Removes the message with this packet identifier and returns it. After a power cut it may be sent again. */
-    "mqtt.acknowledged": relaxed((clientId: string, messageId: number) =>
+    /** Removes the message with this packet identifier and returns it. */
+    "mqtt.acknowledged": (clientId: string, messageId: number) =>
       db.row<OutgoingRow>(`DELETE FROM mqtt_outgoing WHERE seq = ${FIRST} RETURNING ${OUTGOING}`, [
         clientId,
         messageId,
       ]),
-    ),
 
     "mqtt.lastOutgoing": () => db.value<number | null>("SELECT max(seq) FROM mqtt_outgoing") ?? 0,
 
