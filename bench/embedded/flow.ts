@@ -22,7 +22,7 @@ export const flow: Scenario = {
     { metric: "PGlite ratio", unit: "x", atLeast: 10 },
     { metric: "loop p99", unit: "ms", atMost: 20 },
   ],
-  seconds: 64,
+  seconds: 60,
   compared: ["rate", "cpu"],
   open,
 };

@@ -13,7 +13,7 @@ export const latency: Scenario = {
     { metric: "p50, alone", unit: "ms", atMost: 5 },
     { metric: "p99", unit: "ms", atMost: 25 },
   ],
-  seconds: 32,
+  seconds: 30,
   compared: ["p50, alone", "p99"],
   open,
 };

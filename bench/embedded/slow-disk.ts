@@ -18,7 +18,7 @@ export const slowDisk: Scenario = {
   name: "embedded-slow-disk",
   title: `the same flood with an fsync that takes ${FSYNC_MS} ms longer: event-loop delay`,
   targets: [{ metric: "loop p99", unit: "ms", atMost: 20 }],
-  seconds: 24,
+  seconds: 20,
   compared: ["loop", "rate"],
   open,
 };

@@ -19,7 +19,7 @@ export const webhooks: Scenario = {
     { metric: "memory", unit: "MB", atMost: 250 },
     { metric: "idle CPU", unit: "%", atMost: 2 },
   ],
-  seconds: 36,
+  seconds: 32,
   compared: ["ready", "memory", "idle"],
   open,
 };
