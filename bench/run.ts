@@ -74,7 +74,7 @@ const HELP = `npm run bench -- [options]
 
   --only name,name   only these scenarios; a prefix of several names selects them all
   --rounds n         exactly n rounds of each scenario, 1 to ${MOST_ASKED}; default: as many as fit its share of the time
-  --quick            smaller and shorter, mostly one round: about three minutes, for trying out
+  --quick            smaller and shorter, mostly one round: about four minutes, for trying out
   --against dir      another checkout, built: its bridge takes part in the same rounds, and the figures show this/other
                      as min / median / max of the rounds (takes twice as long)
   --json             the report as JSON on stdout; the table goes to stderr
@@ -85,7 +85,7 @@ const HELP = `npm run bench -- [options]
 
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join("\n")}
 
-All of them take under 8 minutes on two idle cores. A scenario that exceeds its share by half is cut short after its
+All of them take under 12 minutes on two idle cores. A scenario that exceeds its share by half is cut short after its
 first round, marked CUT, and judged on the rounds it has. SIGINT prints what is known by then.
 Writes bench/results/latest.json. Exits with 0 when every target is met, and with 1 otherwise.
 `;

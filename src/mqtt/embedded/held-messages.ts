@@ -47,6 +47,8 @@ export class HeldMessages<M extends Sendable> {
 
   /** Call when a session is connected, before it gets the messages that were stored for it. */
   begin(clientId: string): void {
+    // The end of a connection that is taken over may come only after this one has begun.
+    this.end(clientId);
     this.#sessions.set(clientId, new Session());
   }
 

@@ -46,6 +46,15 @@ describe("a held message", () => {
     assert.equal(held.canHold(SESSION), false);
   });
 
+  it("is stored when the session begins again before its end is known", async (t) => {
+    const { held, stored, safe, hold, settled } = setUp(t);
+    hold(1);
+    held.begin(SESSION);
+    await settled();
+    assert.deepEqual([stored, safe], [[{ brokerCounter: 1 }], [1]]);
+    assert.equal(held.canHold(SESSION), true);
+  });
+
   it("is stored when the session takes more than a second, and then its acknowledgement is the store's", async (t) => {
     const { held, stored, safe, hold, send, settled } = setUp(t);
     hold(1);
