@@ -2,11 +2,14 @@
  * QoS 1 messages on their way to the bridge's own persistent sessions. They need no place in the broker's store: the
  * device gets its PUBACK only when the session has acknowledged the message, which the bridge does once the deliveries
  * are in their queues. That saves three writes for each message. A message is stored after all when its session ends or
- * takes too long.
+ * does not acknowledge it in time.
  */
 
-/** How long a device may wait for a session. */
+/** How long devices wait for a session that acknowledges nothing. */
 const HOLD_MS = 1_000;
+/** How long a device waits at most, also for a session that works through many messages. */
+const MAX_HOLD_MS = 10_000;
+const SWEEP_MS = 500;
 
 /** A message with the broker's counter; the packet identifier is known once it is sent. */
 interface Sendable {
@@ -31,8 +34,9 @@ class Session<M> {
   readonly sent = new Map<number, number>();
   /** Packet identifiers of the stored messages that were sent. */
   readonly stored = new Set<number>();
-  /** Whether it has acknowledged nothing since a message took too long: holding more would only make devices wait. */
-  isBehind = false;
+  acknowledgedAt = 0;
+  /** Whether messages were stored for want of acknowledgements: holding more would only make devices wait. */
+  isStuck = false;
 }
 
 export class HeldMessages<M extends Sendable> {
@@ -61,7 +65,7 @@ export class HeldMessages<M extends Sendable> {
   }
 
   canHold(clientId: string): boolean {
-    return this.#sessions.get(clientId)?.isBehind === false;
+    return this.#sessions.get(clientId)?.isStuck === false;
   }
 
   /** Resolves when the device may forget the message. */
@@ -76,7 +80,7 @@ export class HeldMessages<M extends Sendable> {
       settle = resolve;
     });
     session.held.set(counter, { message, since: Date.now(), safe, settle });
-    this.#timer ??= setTimeout(() => this.#sweep(), HOLD_MS).unref();
+    this.#timer ??= setTimeout(() => this.#sweep(), SWEEP_MS).unref();
     return safe;
   }
 
@@ -106,7 +110,8 @@ export class HeldMessages<M extends Sendable> {
   acknowledged(clientId: string, messageId: number): boolean {
     const session = this.#sessions.get(clientId);
     if (!session) return false;
-    session.isBehind = false;
+    session.isStuck = false;
+    session.acknowledgedAt = Date.now();
     // Of two messages with the same identifier the stored one is older.
     if (session.stored.delete(messageId)) return false;
     const counter = session.sent.get(messageId);
@@ -119,19 +124,16 @@ export class HeldMessages<M extends Sendable> {
 
   #sweep(): void {
     this.#timer = undefined;
-    const before = Date.now() - HOLD_MS;
-    let oldest: number | undefined;
+    const now = Date.now();
     for (const [clientId, session] of this.#sessions) {
+      const isIdle = now - session.acknowledgedAt >= HOLD_MS;
       for (const [counter, { since }] of session.held) {
-        if (since > before) {
-          oldest = Math.min(oldest ?? since, since);
-          break;
-        }
-        session.isBehind = true;
+        if (now - since < (isIdle ? HOLD_MS : MAX_HOLD_MS)) break;
+        session.isStuck = isIdle;
         this.#spill(clientId, session, counter);
       }
+      if (session.held.size > 0) this.#timer ??= setTimeout(() => this.#sweep(), SWEEP_MS).unref();
     }
-    if (oldest !== undefined) this.#timer = setTimeout(() => this.#sweep(), oldest - before).unref();
   }
 
   #spill(clientId: string, session: Session<M>, counter: number): void {
