@@ -204,10 +204,7 @@ async function main(): Promise<number> {
 
 function build(): void {
   say("building");
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-    cwd: ROOT,
-    stdio: ["ignore", 2, 2],
-  });
+  execFileSync("npm", ["run", "build"], { cwd: ROOT, stdio: ["ignore", 2, 2] });
 }
 
 try {
