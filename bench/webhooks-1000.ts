@@ -2,11 +2,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { typical } from "./support/comparison.ts";
 import { residentMb } from "./support/proc.ts";
+import { registerMany } from "./support/register.ts";
 import type { Context, Scenario, Stage } from "./support/scenario.ts";
 import { startMosquitto, startRedis, temporaryDirectory } from "./support/servers.ts";
 
 const WEBHOOKS = 1_000;
-const AT_ONCE = 16;
 
 export const webhooks1000: Scenario = {
   name: "webhooks-1000",
@@ -25,16 +25,7 @@ async function open(context: Context): Promise<Stage> {
   const options = { mqttUrl: broker.url, storeUrl: redis.url, directory: temporaryDirectory("bridge") };
   const first = await context.startBridge(options);
 
-  const registeringAt = performance.now();
-  let next = 0;
-  const register = async () => {
-    while (next < WEBHOOKS) {
-      const n = next++;
-      await first.api("POST", "/v1/webhooks", { url: `http://127.0.0.1:9/${n}`, topics: [`fleet/${n}/+/state`] });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, register));
-  const registering = (performance.now() - registeringAt) / 1_000;
+  const registering = await registerMany(first, WEBHOOKS);
   context.progress(`registered in ${registering.toFixed(1)} s`);
   await first.child.stop();
 

@@ -15,6 +15,8 @@ let lastAt = 0;
 let ids = new Set<string>();
 let signed = 0;
 let latencies: number[] = [];
+/** Called when so many distinct messages have arrived. */
+let reached: { count: number; resolve(): void } | undefined;
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
@@ -32,6 +34,7 @@ const server = createServer((request, response) => {
       const event = JSON.parse(Buffer.concat(chunks).toString()) as { data: { sentAt: number } };
       latencies.push(performance.timeOrigin + performance.now() - event.data.sentAt);
     }
+    if (reached && ids.size >= reached.count) reached.resolve();
     if (hangs) return;
     const reply = () => response.writeHead(status, { "content-length": "0" }).end();
     if (delayMs > 0) setTimeout(reply, delayMs);
@@ -57,4 +60,10 @@ answer({
   },
   read: () => ({ calls, signed, distinct: ids.size, firstAt, lastAt }),
   latencies: () => latencies,
+  /** Resolves when so many distinct messages have arrived. */
+  until: ({ count }) =>
+    new Promise<void>((resolve) => {
+      reached = { count: Number(count), resolve };
+      if (ids.size >= reached.count) resolve();
+    }),
 });

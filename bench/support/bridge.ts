@@ -1,5 +1,5 @@
 /** The bridge as in production: the built program, with its log on /dev/null. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -24,16 +24,22 @@ export interface BridgeOptions {
   directory?: string;
   /** Directory for a CPU profile, written when the bridge exits. */
   profileTo?: string;
+  /** Further environment variables. */
+  env?: Record<string, string>;
 }
 
 export interface Bridge {
   child: Child;
   address: string;
+  /** URL of its broker, embedded or not. */
+  brokerUrl: string;
   /** Milliseconds from starting the process to the first 200 of `/readyz`. */
   readyMs: number;
   headers: Record<string, string>;
   /** Calls the API with a JSON body; throws unless the response is 2xx. */
   api<T>(method: string, path: string, body?: object): Promise<T>;
+  /** Reads one figure without labels from `/metrics`. */
+  metric(name: string): Promise<number>;
 }
 
 const READY_MS = 60_000;
@@ -45,14 +51,21 @@ export function builtCheckout(directory: string): string {
   return root;
 }
 
+/** Returns the flags of Node.js with which `npm start` runs the bridge. */
+function startFlags(root: string): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+  return scripts.start.split(" ").filter((word) => word.startsWith("--"));
+}
+
 /** Starts a bridge and waits until it is ready. */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const port = await freePort();
   const directory = options.directory ?? temporaryDirectory("bridge");
   const profile = options.profileTo ? ["--cpu-prof", `--cpu-prof-dir=${options.profileTo}`] : [];
-  const startedAt = performance.now();
+  const brokerPort = await freePort();
   const main = join(options.root, MAIN);
-  const child = startProgram(process.execPath, ["--max-semi-space-size=32", ...profile, main], {
+  const startedAt = performance.now();
+  const child = startProgram(process.execPath, [...startFlags(options.root), ...profile, main], {
     cwd: directory,
     env: {
       PORT: String(port),
@@ -62,8 +75,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       // The rounds of a scenario leave more waiting deliveries than the default keeps.
       MAX_WAITING_DELIVERIES: "1000000",
       WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
-      ...(options.mqttUrl ? { MQTT_URL: options.mqttUrl } : { BROKER_PORT: String(await freePort()) }),
+      ...(options.mqttUrl ? { MQTT_URL: options.mqttUrl } : { BROKER_PORT: String(brokerPort) }),
       ...(options.storeUrl && { STORE_URL: options.storeUrl }),
+      ...options.env,
     },
   });
   const address = `http://127.0.0.1:${port}`;
@@ -73,6 +87,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   return {
     child,
     address,
+    brokerUrl: options.mqttUrl ?? `mqtt://127.0.0.1:${brokerPort}`,
     readyMs,
     headers,
     async api<T>(method: string, path: string, body?: object): Promise<T> {
@@ -81,10 +96,16 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
       return (text ? JSON.parse(text) : undefined) as T;
     },
+    async metric(name) {
+      const page = await (await fetch(`${address}/metrics`, { headers })).text();
+      const value = new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1];
+      if (value === undefined) throw new Error(`/metrics has no ${name}`);
+      return Number(value);
+    },
   };
 }
 
-async function untilReady(address: string, { process, errors }: Child): Promise<void> {
+export async function untilReady(address: string, { process, errors }: Child): Promise<void> {
   const until = performance.now() + READY_MS;
   while (performance.now() < until && process.exitCode === null) {
     const status = await fetch(`${address}/readyz`).then(

@@ -12,16 +12,20 @@ export interface Device {
   flood(topic: string, count: number): Promise<void>;
   /** Publishes `perSecond` QoS 1 messages for `seconds`, evenly spaced, each with its send time. */
   tick(topic: string, rate: { perSecond: number; seconds: number }): Promise<number>;
+  /** Publishes one QoS 1 message with its send time. */
+  publish(topic: string): void;
   close(): Promise<void>;
 }
 
-export async function connectDevice(url: string): Promise<Device> {
-  const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+/** @param protocolVersion 4 for MQTT 3.1.1, which is all that the embedded broker speaks */
+export async function connectDevice(url: string, protocolVersion: 4 | 5 = 5): Promise<Device> {
+  const client = await connectAsync(url, { protocolVersion, reconnectPeriod: 0 });
   // A scenario that is cut short stops its broker; without a listener the error would end the run.
   client.on("error", () => {});
   return {
     flood: (topic, count) => flood(client, topic, count),
     tick: (topic, rate) => tick(client, topic, rate),
+    publish: (topic) => void client.publish(topic, timed(), { qos: 1 }),
     close: () => client.endAsync(true),
   };
 }
@@ -52,14 +56,16 @@ function tick(client: MqttClient, topic: string, rate: { perSecond: number; seco
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1_000) * rate.perSecond));
-      for (; sent < due; sent++) {
-        client.publish(topic, payloadOf({ sentAt: performance.timeOrigin + performance.now() }), { qos: 1 });
-      }
+      for (; sent < due; sent++) client.publish(topic, timed(), { qos: 1 });
       if (sent < total) return;
       clearInterval(timer);
       resolve(total);
     }, 1);
   });
+}
+
+function timed(): string {
+  return payloadOf({ sentAt: performance.timeOrigin + performance.now() });
 }
 
 /** A JSON object of exactly PAYLOAD_BYTES. */

@@ -1,7 +1,7 @@
 /** Types of the scenarios. */
 import type { Bridge, BridgeOptions } from "./bridge.ts";
 
-export type Unit = "x" | "ms" | "s" | "MB" | "/s";
+export type Unit = "x" | "ms" | "s" | "MB" | "/s" | "%";
 
 /** A bound that a measured figure must meet. */
 export interface Target {

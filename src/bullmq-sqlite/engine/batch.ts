@@ -15,13 +15,15 @@ export interface BatchResult {
 const BEGIN = "BEGIN IMMEDIATE";
 
 /**
- * Runs a batch of operations in one transaction, hence with one fsync. An operation that fails is undone alone.
+ * Runs a batch of operations in one transaction, hence with one fsync, or none if all operations are relaxed. An
+ * operation that fails is undone alone.
  *
  * Savepoints cost a third of a small operation and operations rarely throw, so the first run has none. If an operation
  * throws, everything is undone and runs again with a savepoint each, which gives the same result as savepoints from
  * the start.
  */
 export function runBatch(thread: Thread, operations: Operation[]): BatchResult {
+  thread.db.syncCommits(operations.some(([name]) => thread.needsSync(name)));
   try {
     return runUnprotected(thread, operations);
   } catch (error) {

@@ -33,6 +33,9 @@ const CHECKPOINT_PAGES = 2_000;
 export class Database {
   readonly #binding: Binding;
   readonly #statements = new Map<string, BindingStatement>();
+  #synchronous: Synchronous = "normal";
+  /** Whether the next commit waits for the disk. */
+  #syncs = true;
 
   private constructor(binding: Binding) {
     this.#binding = binding;
@@ -64,6 +67,16 @@ export class Database {
 
   get inTransaction(): boolean {
     return this.#binding.inTransaction;
+  }
+
+  /**
+   * Whether the following transactions wait for the disk. Call between transactions. A commit that waits also brings the
+   * earlier ones to the disk: they are in the same log.
+   */
+  syncCommits(on: boolean): void {
+    if (this.#synchronous === "normal" || on === this.#syncs) return;
+    this.exec(`PRAGMA synchronous = ${on ? "FULL" : "NORMAL"}`);
+    this.#syncs = on;
   }
 
   exec(sql: string): void {
@@ -120,6 +133,7 @@ export class Database {
     const mode = this.value<string>("PRAGMA journal_mode = WAL");
     if (mode !== "wal") throw new Error(`SQLite cannot use a write-ahead log on this file system (${mode}).`);
     this.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
+    this.#synchronous = synchronous;
     this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     // Reads the schema, so that a file of another kind is noticed here.
     this.value("SELECT count(*) FROM sqlite_schema");

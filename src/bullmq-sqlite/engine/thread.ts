@@ -4,6 +4,17 @@ import type { Notice } from "./protocol.ts";
 /** Runs in the engine's thread, inside the transaction of a batch. Throwing undoes this operation and no other. */
 export type Procedure = (...args: never[]) => unknown;
 
+const relaxedProcedures = new WeakSet<Procedure>();
+
+/**
+ * Marks a procedure whose change may be undone by a power cut until a later batch is synced. A batch of such operations
+ * alone needs no fsync. A crash of the process loses nothing.
+ */
+export function relaxed<P extends Procedure>(procedure: P): P {
+  relaxedProcedures.add(procedure);
+  return procedure;
+}
+
 /** Default export of a module of procedures: called once when the engine opens; may create tables. */
 export type ProcedureModule = (thread: Thread) => Record<string, Procedure>;
 
@@ -35,6 +46,12 @@ export class Thread {
     const procedure = this.procedures.get(name);
     if (!procedure) throw new Error(`Unknown procedure: ${name}`);
     return (procedure as (...args: readonly unknown[]) => unknown)(...args);
+  }
+
+  /** Whether the change of a procedure must be synced before it is acknowledged. */
+  needsSync(name: string): boolean {
+    const procedure = this.procedures.get(name);
+    return procedure !== undefined && !relaxedProcedures.has(procedure);
   }
 
   add(module: ProcedureModule): void {

@@ -1,3 +1,4 @@
+import { relaxed } from "../engine/thread.ts";
 import type { Adding } from "./add.ts";
 import { Code, type Context } from "./context.ts";
 import type { Deduplication } from "./deduplication.ts";
@@ -154,6 +155,7 @@ export function heldBy(job: Job, token: string): number {
 
 export function finishProcedures({ queues }: Context, finishing: Finishing) {
   return {
-    "bullmq.finish": (name: string, request: FinishRequest) => finishing.finish(queues.get(name), request),
+    // After a power cut a job may be active again whose end was not synced, and then runs again.
+    "bullmq.finish": relaxed((name: string, request: FinishRequest) => finishing.finish(queues.get(name), request)),
   };
 }

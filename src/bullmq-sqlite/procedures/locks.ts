@@ -1,3 +1,4 @@
+import { relaxed } from "../engine/thread.ts";
 import type { Context } from "./context.ts";
 import type { QueueState } from "./queues.ts";
 
@@ -43,16 +44,16 @@ export function lockProcedures({ db, queues, jobs, events }: Context) {
       extend(queues.get(name), id, token, duration) ? 1 : 0,
 
     /** Returns the ids of the jobs whose lock is lost. */
-    "bullmq.extendLocks": (name: string, ids: string[], tokens: string[], duration: number) => {
+    "bullmq.extendLocks": relaxed((name: string, ids: string[], tokens: string[], duration: number) => {
       const queue = queues.get(name);
       return ids.filter((id, index) => !extend(queue, id, tokens[index] ?? "", duration));
-    },
+    }),
 
     /**
      * Moves jobs without a lock back to the head of the queue. A job must have been active at two checks in a row, so
      * that none is taken from a worker between its start and its lock. Checks within the interval do nothing.
      */
-    "bullmq.recoverStalled": (name: string, maxStalledCount: number, interval: number) => {
+    "bullmq.recoverStalled": relaxed((name: string, maxStalledCount: number, interval: number) => {
       const queue = queues.get(name);
       const now = Date.now();
       if (queue.stalledCheckUntil > now) return [];
@@ -60,6 +61,6 @@ export function lockProcedures({ db, queues, jobs, events }: Context) {
       const stalled = recover(queue, maxStalledCount);
       db.run("UPDATE bullmq_job SET stalled = 1 WHERE queue = ? AND state = 'active' AND stalled = 0", [queue.id]);
       return stalled;
-    },
+    }),
   };
 }

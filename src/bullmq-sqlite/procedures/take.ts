@@ -1,3 +1,4 @@
+import { relaxed } from "../engine/thread.ts";
 import type { Context } from "./context.ts";
 import { JOB_ROW, type JobRow } from "./job-row.ts";
 import { DELAY_SCALE } from "./jobs.ts";
@@ -94,8 +95,10 @@ function rateLimitTtl(queue: QueueState, max: number | undefined): number {
 
 export function takeProcedures({ queues, jobs, signals }: Context, taking: Taking) {
   return {
-    "bullmq.take": (name: string, request: TakeRequest): Taken =>
-      taking.take(queues.get(name), request) ?? [null, "", 0, 0],
+    // After a power cut a job waits again, as it must.
+    "bullmq.take": relaxed(
+      (name: string, request: TakeRequest): Taken => taking.take(queues.get(name), request) ?? [null, "", 0, 0],
+    ),
 
     "bullmq.isMaxed": (name: string) => jobs.maxed(queues.get(name)),
 

@@ -2,7 +2,8 @@
  * Acknowledges a message of a device only after it is stored, where Aedes alone could lose it:
  *
  * - QoS 1: Aedes sends PUBACK first and stores afterwards. Here the publish runs before PUBACK. PUBACK leaves as soon as
- *   the message is stored and does not wait for the subscribers.
+ *   the message is stored, or acknowledged by the bridge instead (held-messages.ts), and does not wait for other
+ *   subscribers.
  * - QoS 2: Aedes stores the packet identifier first and the message afterwards. After a crash or a full disk in between,
  *   it takes the message that the device sends again for a copy. Here both are stored in one transaction, before PUBREC.
  *   A device whose packet identifier cannot be read or removed is disconnected, so that it sends the packet again.
@@ -14,22 +15,38 @@ import type { Received } from "./sqlite-procedures.ts";
 type AedesCallback = (error?: Error | null) => void;
 type PublishMethod = (packet: PublishPacket, client: Client | AedesCallback | null, done?: AedesCallback) => void;
 
+interface WaitingAcknowledgement {
+  send: AedesCallback;
+  /** The broker's counter of the message, if a session holds it. */
+  counter: number | undefined;
+}
+
 export function acknowledgeWhenStored(aedes: Aedes, persistence: SqlitePersistence): void {
   publishBeforePuback(aedes, persistence);
   receiveOnce(persistence);
 }
 
 function publishBeforePuback(aedes: Aedes, persistence: SqlitePersistence): void {
-  /** Callbacks by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
-  const whenStored = new WeakMap<object, () => void>();
+  /** Waiting PUBACKs by payload buffer: the persistence gets a copy of the packet, which shares only the payload. */
+  const waiting = new WeakMap<object, WaitingAcknowledgement>();
   /** Publishes in progress by packet; Aedes calls `publish` for them again after PUBACK. */
   const published = new WeakMap<object, Promise<Error | null | undefined>>();
   const broker = aedes as unknown as { publish: PublishMethod };
 
+  const { held } = persistence;
   const store = persistence.outgoingEnqueueCombi.bind(persistence);
   persistence.outgoingEnqueueCombi = async (subscriptions, packet, received) => {
-    await store(subscriptions, packet, received);
-    whenStored.get(packet.payload as Buffer)?.();
+    const acknowledgement = waiting.get(packet.payload as Buffer);
+    const isHeld = ({ clientId }: { clientId: string }) => acknowledgement !== undefined && held.canHold(clientId);
+    const safe = subscriptions.filter(isHeld).map(({ clientId }) => held.hold(clientId, { ...packet }));
+    if (acknowledgement && safe.length > 0) acknowledgement.counter = packet.brokerCounter;
+    await store(
+      subscriptions.filter((subscription) => !isHeld(subscription)),
+      packet,
+      received,
+    );
+    if (safe.length === 0) acknowledgement?.send(null);
+    else void Promise.all(safe).then(() => acknowledgement?.send(null), acknowledgement?.send);
   };
 
   const publish = broker.publish.bind(aedes);
@@ -38,14 +55,16 @@ function publishBeforePuback(aedes: Aedes, persistence: SqlitePersistence): void
     authorize(client, packet, (refusal) => {
       // A will also passes here; it has no packet identifier and needs no acknowledgement.
       if (refusal || packet.qos !== 1 || packet.messageId === undefined) return callback(refusal);
-      let stored = false;
-      whenStored.set(packet.payload as Buffer, () => {
-        stored = true;
-        callback(null);
-      });
+      const acknowledgement: WaitingAcknowledgement = { send: once(callback), counter: undefined };
+      waiting.set(packet.payload as Buffer, acknowledgement);
       const end = new Promise<Error | null | undefined>((resolve) => publish(packet, client, resolve));
       published.set(packet, end);
-      void end.then((error) => !stored && callback(error ?? new Error("the message was not stored")));
+      void end.then((error) => {
+        if (acknowledgement.counter !== undefined) held.delivered(acknowledgement.counter);
+        if (error || acknowledgement.counter === undefined) {
+          acknowledgement.send(error ?? new Error("the message was not stored"));
+        }
+      });
     });
   };
   broker.publish = (packet, client, done) => {
@@ -99,4 +118,13 @@ function receiveOnce(persistence: SqlitePersistence): void {
 /** Ends the connection of a client that Aedes passed to the persistence; in some places it passes only the id. */
 export function disconnect(client: { id: string }, error: unknown): void {
   (client as { emit?(event: "error", error: unknown): void }).emit?.("error", error);
+}
+
+function once(callback: AedesCallback): AedesCallback {
+  let called = false;
+  return (error) => {
+    if (called) return;
+    called = true;
+    callback(error);
+  };
 }

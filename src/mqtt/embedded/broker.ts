@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { Aedes } from "aedes";
+import { Aedes, type Client } from "aedes";
 import { v7 as uuidv7 } from "uuid";
 import type { FindRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import { constantTimeEqual } from "../../lib/digest.ts";
@@ -62,6 +62,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const persistence = new SqlitePersistence(file);
   const strangers = new Strangers();
   const own = { username: "causeway", password: randomBytes(32).toString("base64url") };
+  const ownClients = new WeakSet<Client>();
   const aedes = await Aedes.createBroker({
     // Offline queues are sorted by broker id and then by a counter that restarts: an id that grows with time keeps the
     // messages of an earlier run before those of this one.
@@ -74,12 +75,15 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       deduplicateDeliveries(client);
       callback(null, !packet.clientId.includes("\0")); // [MQTT-1.5.3-2], as in refuseNull
     },
-    authenticate: authenticator(own, options.username ?? "", options.password),
+    authenticate: authenticator({ own, ownClients }, options.username ?? "", options.password),
   });
   refuseNull(aedes);
   acknowledgeWhenStored(aedes, persistence);
   deduplicateQueues(aedes, persistence);
   surviveOutages(aedes, persistence);
+  // Emitted for an accepted CONNECT, before the session gets what was stored for it.
+  aedes.on("client", (client) => ownClients.has(client) && !client.clean && persistence.held.begin(client.id));
+  aedes.on("clientDisconnect", (client) => ownClients.has(client) && persistence.held.end(client.id));
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
   );
@@ -129,11 +133,18 @@ async function listen(server: Server, host: string, port: number): Promise<boole
 type AuthenticateClient = NonNullable<ConstructorParameters<typeof Aedes>[0]>["authenticate"];
 
 /** @param password undefined: any client may connect */
-function authenticator(own: EmbeddedBroker["own"], username: string, password: string | undefined): AuthenticateClient {
+function authenticator(
+  { own, ownClients }: Pick<EmbeddedBroker, "own"> & { ownClients: WeakSet<Client> },
+  username: string,
+  password: string | undefined,
+): AuthenticateClient {
   return (client, givenUser, givenPassword, done) => {
     const given = givenPassword?.toString() ?? "";
     const isOwn = constantTimeEqual(given, own.password);
-    if (isOwn) waitFor(client);
+    if (isOwn) {
+      ownClients.add(client);
+      waitFor(client);
+    }
     if (
       isOwn ||
       password === undefined ||

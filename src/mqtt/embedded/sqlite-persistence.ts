@@ -3,6 +3,7 @@
  * every message looks them up.
  */
 import { Readable } from "node:stream";
+import { HeldMessages } from "./held-messages.ts";
 import type { OutgoingRow, Received, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
 import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
 
@@ -42,6 +43,10 @@ const PAGE = 50;
 export class SqlitePersistence {
   readonly #file: BrokerFile;
   readonly #subscriptions = new SubscriptionIndex();
+  /** Messages that need not be stored. */
+  readonly held = new HeldMessages<PersistedMessage>((clientId, message) =>
+    this.#file.call("mqtt.enqueue", [clientId], outgoingRow(message)),
+  );
   #broker: Client | undefined;
 
   constructor(file: BrokerFile) {
@@ -122,11 +127,11 @@ export class SqlitePersistence {
 
   async outgoingUpdate({ id }: Client, packet: PersistedMessage): Promise<void> {
     if (packet.cmd === "pubrel") await this.#file.call("mqtt.released", id, packet.messageId);
-    else await this.#file.call("mqtt.sent", id, outgoingRow(packet));
+    else if (!this.held.sent(id, packet)) await this.#file.call("mqtt.sent", id, outgoingRow(packet));
   }
 
   async outgoingClearMessageId({ id }: Client, { messageId }: Acknowledgement): Promise<object | undefined> {
-    if (messageId === undefined) return undefined;
+    if (messageId === undefined || this.held.acknowledged(id, messageId)) return undefined;
     const row = await this.#file.call<OutgoingRow | undefined>("mqtt.acknowledged", id, messageId);
     return row && decodeOutgoing(row, false);
   }

@@ -1,13 +1,14 @@
 import { createSqliteBackend, type SqliteConnection, type SqliteQueueBackend } from "../../bullmq-sqlite/index.ts";
 import { ErrorDigest, type StoreLog } from "../log.ts";
-import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
+import { queuesOn } from "../queues.ts";
 import type { Queues } from "../store.ts";
 
 export function sqliteQueues(connection: SqliteConnection, log: StoreLog): Queues {
   const digest = new ErrorDigest(log);
   return queuesOn<SqliteQueueBackend, SqliteConnection>({
     factory: createSqliteBackend,
-    queueOptions: { connection, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } },
+    // The bridge reads no events; each would be a row to write and to delete.
+    queueOptions: { connection, streams: { events: { maxLen: 0 } } },
     workerOptions: { connection },
     onError: (error, queue) => digest.report(error, queue),
   });

@@ -177,6 +177,10 @@ describe("the file", { timeout: 60_000 }, () => {
     const full = await open();
     const normal = await open(newFile(), { synchronous: "normal" });
     assert.deepEqual([await full.call("test.synchronous"), await normal.call("test.synchronous")], [2, 1]);
+    assert.equal(await full.call("test.relaxedSynchronous"), 1);
+    // One operation of a batch that must be on disk brings the others there too.
+    const batch = await Promise.all([full.call("test.relaxedSynchronous"), full.call("test.synchronous")]);
+    assert.deepEqual(batch, [2, 2]);
     await Promise.all([full.close(), normal.close()]);
   });
 });

@@ -1,4 +1,5 @@
 /** Procedures for the tests of the engine. */
+import { relaxed } from "../../../src/bullmq-sqlite/engine/thread.ts";
 import type { ProcedureModule, Thread } from "../../../src/bullmq-sqlite/index.ts";
 
 function testProcedures(thread: Thread) {
@@ -31,6 +32,7 @@ function testProcedures(thread: Thread) {
       while (Date.now() < end);
     },
     "test.exit": () => process.exit(3),
+    "test.relaxedSynchronous": relaxed(() => db.value<number>("PRAGMA synchronous")),
     "test.synchronous": () => db.value<number>("PRAGMA synchronous"),
     "test.pages": () => [db.value<number>("PRAGMA page_count"), db.value<number>("PRAGMA freelist_count")],
     /** Adds a job and writes a note: both or none. */

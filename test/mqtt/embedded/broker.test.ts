@@ -164,6 +164,57 @@ describe("the embedded broker", () => {
   });
 });
 
+describe("the bridge's own session", () => {
+  /** A session with the bridge's credentials that withholds PUBACK until `release`. */
+  async function ownSession(t: TestContext, broker: Awaited<ReturnType<typeof start>>, clientId: string) {
+    const mqtt = connect(broker.url, { clientId, clean: false, reconnectPeriod: 0, ...broker.own });
+    mqtt.on("error", () => {});
+    t.after(() => mqtt.endAsync(true));
+    const received: string[] = [];
+    let release: (() => void) | undefined;
+    const arrived = new Promise<void>((resolve) => {
+      mqtt.handleMessage = ({ payload }, done) => {
+        received.push(payload.toString());
+        release = done;
+        resolve();
+      };
+    });
+    await once(mqtt as never, "connect");
+    await mqtt.subscribeAsync("t/#", { qos: 1 });
+    return { mqtt, received, arrived, release: () => release?.() };
+  }
+
+  it("gets a message before the device gets PUBACK, which follows the session's own", async (t) => {
+    const broker = await start(t);
+    const session = await ownSession(t, broker, uniqueId());
+    const device = await client(t, broker.url);
+    let acknowledged = false;
+    const published = device.publishAsync("t/x", "held", { qos: 1 }).then(() => {
+      acknowledged = true;
+    });
+    await session.arrived;
+    // A later message of another device is acknowledged first: it has no subscriber.
+    await (await client(t, broker.url)).publishAsync("other", "", { qos: 1 });
+    assert.equal(acknowledged, false);
+    session.release();
+    await published;
+  });
+
+  it("gets a message that it has not acknowledged again, after the device got PUBACK", async (t) => {
+    const broker = await start(t);
+    const id = uniqueId();
+    const first = await ownSession(t, broker, id);
+    const device = await client(t, broker.url);
+    const published = device.publishAsync("t/x", "kept", { qos: 1 });
+    await first.arrived;
+    await first.mqtt.endAsync(true);
+    await published;
+    const second = await ownSession(t, broker, id);
+    await second.arrived;
+    assert.deepEqual(second.received, ["kept"]);
+  });
+});
+
 describe("kill -9 of the embedded broker", () => {
   const CHILD = fileURLToPath(new URL("./broker-child.ts", import.meta.url));
 
