@@ -21,6 +21,7 @@ export interface Store {
   readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
   readonly ledgers: Ledgers;
+  readonly deliveryIndex: DeliveryIndex;
   /** Returns the incomplete QoS 2 messages of an MQTT session. @param clientId the session's client id */
   incoming(clientId: string): IncomingStore;
   readonly leases: Leases;
@@ -125,6 +126,52 @@ export interface Ledgers {
    * @returns false when the queue contains jobs again
    */
   close(queue: string): Promise<boolean>;
+}
+
+export type IndexState = "waiting" | "prioritized" | "active" | "delayed" | "completed" | "failed";
+
+/** Place in an index: by time of receipt in milliseconds since the epoch, then by job id. */
+export interface IndexPosition {
+  at: number;
+  id: string;
+}
+
+export interface IndexEntry extends IndexPosition {
+  topic: string;
+  state: IndexState;
+}
+
+/** The jobs of a queue before a position. */
+export interface IndexSpan {
+  queue: string;
+  before: IndexPosition;
+}
+
+export interface IndexFilter {
+  /** Only jobs received at this time or later. */
+  since?: number;
+  /** A valid topic filter. */
+  topic?: string;
+  /** Default: every state. */
+  states?: readonly IndexState[];
+}
+
+export interface IndexSlice {
+  entries: IndexEntry[];
+  /** Position before which the search continues; undefined at the end of the span. */
+  next: IndexPosition | undefined;
+}
+
+/**
+ * Index of the jobs in {@link LEDGER_QUEUES} by time of receipt and topic, updated in the same atomic steps that add and
+ * remove jobs. The state of an entry is that of its job at the time of the read.
+ */
+export interface DeliveryIndex {
+  /**
+   * Returns the newest matching jobs of each span, newest first, at most `count` and possibly fewer: the store examines
+   * a bounded number of jobs at once. Rejects while the store is unavailable.
+   */
+  newest(spans: readonly IndexSpan[], filter: IndexFilter, count: number): Promise<IndexSlice[]>;
 }
 
 /** The message that a packet identifier denotes until PUBREL. */
