@@ -3,6 +3,7 @@ import type { Store } from "../../src/store/store.ts";
 import { booksContract } from "./store-books.contract.ts";
 import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
+import { deliveryIndexContract } from "./store-delivery-index.contract.ts";
 import { incomingContract } from "./store-incoming.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
 import { leasesContract } from "./store-leases.contract.ts";
@@ -51,6 +52,7 @@ export function storeContract(
     claimsContract(subject);
     countersContract(subject);
     booksContract(subject);
+    deliveryIndexContract(subject);
     incomingContract(subject);
     leasesContract(subject);
     queuesContract(subject);
