@@ -130,24 +130,20 @@ export interface Ledgers {
 
 export type IndexState = "waiting" | "prioritized" | "active" | "delayed" | "completed" | "failed";
 
-/** Place in an index: by time of receipt in milliseconds since the epoch, then by job id. */
+/** Place in the index: by time of receipt in milliseconds since the epoch, then by job id, then by queue. */
 export interface IndexPosition {
   at: number;
   id: string;
+  queue: string;
 }
 
 export interface IndexEntry extends IndexPosition {
-  topic: string;
   state: IndexState;
 }
 
-/** The jobs of a queue before a position. */
-export interface IndexSpan {
-  queue: string;
+export interface IndexQuery {
+  queues: readonly string[];
   before: IndexPosition;
-}
-
-export interface IndexFilter {
   /** Only jobs received at this time or later. */
   since?: number;
   /** A valid topic filter. */
@@ -156,22 +152,17 @@ export interface IndexFilter {
   states?: readonly IndexState[];
 }
 
-export interface IndexSlice {
-  entries: IndexEntry[];
-  /** Position before which the search continues; undefined at the end of the span. */
-  next: IndexPosition | undefined;
-}
-
 /**
  * Index of the jobs in {@link LEDGER_QUEUES} by time of receipt and topic, updated in the same atomic steps that add and
  * remove jobs. The state of an entry is that of its job at the time of the read.
  */
 export interface DeliveryIndex {
   /**
-   * Returns the newest matching jobs of each span, newest first, at most `count` and possibly fewer: the store examines
-   * a bounded number of jobs at once. Rejects while the store is unavailable.
+   * Returns the newest matching jobs before a position, newest first, at most `count`. It may return fewer although
+   * there are more, because it examines a bounded number of jobs: `next` is where to continue, undefined at the end.
+   * Rejects while the store is unavailable.
    */
-  newest(spans: readonly IndexSpan[], filter: IndexFilter, count: number): Promise<IndexSlice[]>;
+  newest(query: IndexQuery, count: number): Promise<{ entries: IndexEntry[]; next: IndexPosition | undefined }>;
 }
 
 /** The message that a packet identifier denotes until PUBREL. */

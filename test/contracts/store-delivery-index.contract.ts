@@ -28,7 +28,7 @@ interface Lane {
 
 const idOf = (n: number) => `msg_00000000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 
-/** Reads every job in the order of the list. */
+/** Reads every job. */
 async function scan(lanes: readonly Lane[]): Promise<Listed[]> {
   const found: Listed[] = [];
   for (const [i, { queue }] of lanes.entries()) {
@@ -39,8 +39,7 @@ async function scan(lanes: readonly Lane[]): Promise<Listed[]> {
       }
     }
   }
-  const key = ({ at, id, queue }: Listed) => `${at} ${id} ${queue}`;
-  return found.sort((a, b) => (key(a) < key(b) ? 1 : -1));
+  return found;
 }
 
 interface Filter {
@@ -74,8 +73,14 @@ async function readPages(store: Store, filter: Filter, limit: number) {
   }
 }
 
+/** Sorted, since each store has an order of its own for one message in several queues. */
 const plain = (of: readonly Omit<Listed, "topic">[]) =>
-  of.map(({ queue, at, id, state }) => `${queue} ${at} ${id} ${state}`);
+  of.map(({ queue, at, id, state }) => `${at} ${id} ${queue} ${state}`).sort();
+
+function assertNewestFirst(pages: readonly FoundDelivery[]): void {
+  const places = pages.map(({ at, id }) => `${at} ${id}`);
+  assert.deepEqual(places, [...places].sort().reverse());
+}
 
 const jobData = (at: number, topic: string, payload = "x"): DeliveryJob => ({
   ...{ topic, payload, qos: 1, retain: false, receivedAt: at },
@@ -208,6 +213,7 @@ export function deliveryIndexContract({ store, other }: Subject): void {
             for (const each of [everything, ...filters]) {
               const pages = await readPages(other(), each, limit);
               assert.deepEqual(plain(pages), plain(select(all, each)), JSON.stringify(each));
+              assertNewestFirst(pages);
             }
             for (const { queue } of lanes) await queue.obliterate();
             assert.deepEqual(await readPages(store(), everything, limit), []);

@@ -2,26 +2,28 @@
  * Index of the delivery queues' jobs by time of receipt, with their topics: a table kept by triggers on BullMQ's, in the
  * transaction that adds or removes the job. A change of state does not touch it: the state is read from the job.
  */
-import type { SqlValue, Thread } from "../../bullmq-sqlite/index.ts";
+import type { Thread } from "../../bullmq-sqlite/index.ts";
 import { matcher } from "../../topic-index.ts";
-import type { DeliveryIndex, IndexFilter, IndexSlice, IndexSpan, IndexState } from "../store.ts";
+import type { DeliveryIndex, IndexEntry, IndexPosition, IndexState } from "../store.ts";
 import type { Database } from "./database.ts";
 import { HAS_LEDGER, PREFIX } from "./ledgers.ts";
 
 const received = (data: string) => `coalesce(json_extract(${data}, '$.receivedAt'), 0)`;
 const topicOf = (data: string) => `coalesce(json_extract(${data}, '$.topic'), '')`;
 const row = (job: string) =>
-  `${job}.queue, ${received(`${job}.data`)}, ${job}.id, ${job}.seq, ${topicOf(`${job}.data`)}`;
+  `${received(`${job}.data`)}, ${job}.id, ${job}.queue, ${job}.seq, ${topicOf(`${job}.data`)}`;
 
 const TABLE = `
 CREATE TABLE causeway_delivery (
-  queue INTEGER NOT NULL,
   received_at INTEGER NOT NULL,
   id TEXT NOT NULL,
+  queue INTEGER NOT NULL,
   job INTEGER NOT NULL,
   topic TEXT NOT NULL,
-  PRIMARY KEY (queue, received_at, id)
+  PRIMARY KEY (received_at, id, queue)
 ) WITHOUT ROWID;
+-- The columns of the primary key follow by themselves.
+CREATE INDEX causeway_delivery_queue ON causeway_delivery (queue);
 INSERT INTO causeway_delivery
   SELECT ${row("bullmq_job")} FROM bullmq_job JOIN bullmq_queue ON bullmq_queue.id = queue WHERE ${HAS_LEDGER}`;
 
@@ -29,82 +31,101 @@ const TRIGGERS = `
 CREATE TRIGGER IF NOT EXISTS causeway_delivery_added AFTER INSERT ON bullmq_job BEGIN
   INSERT INTO causeway_delivery SELECT ${row("NEW")} FROM bullmq_queue WHERE id = NEW.queue AND ${HAS_LEDGER};
 END;
-CREATE TRIGGER IF NOT EXISTS causeway_delivery_removed AFTER DELETE ON bullmq_job BEGIN
-  DELETE FROM causeway_delivery WHERE queue = (SELECT id FROM bullmq_queue WHERE id = OLD.queue AND ${HAS_LEDGER})
-    AND received_at = ${received("OLD.data")} AND id = OLD.id;
+CREATE TRIGGER IF NOT EXISTS causeway_delivery_removed AFTER DELETE ON bullmq_job
+WHEN EXISTS (SELECT 1 FROM bullmq_queue WHERE id = OLD.queue AND ${HAS_LEDGER}) BEGIN
+  DELETE FROM causeway_delivery
+    WHERE received_at = ${received("OLD.data")} AND id = OLD.id AND queue = OLD.queue;
 END`;
 
-const COLUMNS = "received_at, entry.id, topic, state";
-const MATCHING = "(received_at, entry.id) < (?, ?) AND received_at >= ? AND topic GLOB ?";
-const ORDER = "ORDER BY received_at DESC, entry.id DESC LIMIT ?";
-const IN = (states: readonly string[]) => states.map((state) => `'${state}'`).join();
-const STATES: readonly IndexState[] = ["waiting", "prioritized", "active", "delayed", "completed", "failed"];
+/** Entries examined in one call at most: they delay other transactions. */
+const EXAMINE = 50_000;
+/** Jobs of a state that are collected and sorted instead of looked for in the index. */
+const COLLECT = 2_000;
 
-/** Reads the index and looks up each job's state. CROSS JOIN keeps the order of the tables. */
-const walk = (states: readonly IndexState[]) => `
-  SELECT ${COLUMNS} FROM causeway_delivery AS entry CROSS JOIN bullmq_job AS job ON job.seq = entry.job
-  WHERE entry.queue = ? AND ${MATCHING} ${states.length > 0 ? `AND state IN (${IN(states)})` : ""} ${ORDER}`;
+const STATES = (states: readonly IndexState[]) => states.map((state) => `'${state}'`).join();
+const COLUMNS = "entry.received_at, entry.id, entry.queue, entry.topic, job.state";
+const BEFORE = "(entry.received_at, entry.id, entry.queue) < (?2, ?3, ?4) AND entry.received_at >= ?5";
+const ORDER = "ORDER BY entry.received_at DESC, entry.id DESC, entry.queue DESC";
+
+/** The entries examined in one call. */
+const examined = (one: boolean) => `
+  SELECT received_at, id, queue, job, topic FROM causeway_delivery AS entry ${one ? "INDEXED BY causeway_delivery_queue" : ""}
+  WHERE ${BEFORE} ${one ? "AND queue = (SELECT value FROM json_each(?1))" : ""} ${ORDER}`;
+
+/** Reads the index and looks up the state of each job that matches otherwise. CROSS JOIN keeps the order of the entries. */
+const walk = (states: readonly IndexState[], one: boolean) => `
+  SELECT ${COLUMNS} FROM (${examined(one)} LIMIT ${EXAMINE}) AS entry CROSS JOIN bullmq_job AS job ON job.seq = entry.job
+  WHERE entry.queue IN (SELECT value FROM json_each(?1)) AND entry.topic GLOB ?6
+    ${states.length > 0 ? `AND job.state IN (${STATES(states)})` : ""} LIMIT ?7`;
+
+/** The last entry examined, if there are more. */
+const last = (one: boolean) =>
+  `SELECT received_at, id, queue FROM (${examined(one)} LIMIT 1 OFFSET ${EXAMINE - 1}) WHERE ?1 IS NOT NULL`;
 
 /** Reads the jobs in the states and looks up their entries. */
 const collect = (states: readonly IndexState[]) => `
   SELECT ${COLUMNS} FROM bullmq_job AS job CROSS JOIN causeway_delivery AS entry
-    ON entry.queue = job.queue AND entry.received_at = ${received("job.data")} AND entry.id = job.id
-  WHERE job.queue = ? AND state IN (${IN(states)}) AND ${MATCHING} ${ORDER}`;
+    ON entry.received_at = ${received("job.data")} AND entry.id = job.id AND entry.queue = job.queue
+  WHERE job.queue IN (SELECT value FROM json_each(?1)) AND job.state IN (${STATES(states)})
+    AND ${BEFORE} AND entry.topic GLOB ?6 ${ORDER} LIMIT ?7`;
 
-type Row = [at: number, id: string, topic: string, state: IndexState];
+const count = (states: readonly IndexState[]) => `
+  SELECT count(*) FROM (SELECT 1 FROM bullmq_job WHERE queue IN (SELECT value FROM json_each(?1))
+    AND state IN (${STATES(states)}) LIMIT ${COLLECT + 1})`;
+
+type Row = [at: number, id: string, queue: number, topic: string, state: IndexState];
+
+interface Request {
+  queues: readonly string[];
+  before: IndexPosition;
+  since: number;
+  glob: string;
+  states: readonly IndexState[];
+}
+
+interface Reply {
+  entries: (IndexEntry & { topic: string })[];
+  next: IndexPosition | undefined;
+}
 
 export function deliveryIndexProcedures({ db }: Thread) {
   if (db.value("SELECT 1 FROM sqlite_schema WHERE name = 'causeway_delivery'") === undefined) {
     db.exec(`BEGIN; ${TABLE}; ${TRIGGERS}; COMMIT`);
   } else db.exec(TRIGGERS);
 
-  const count = (queue: number, states: readonly string[]) =>
-    db.value<number>(`SELECT count(*) FROM bullmq_job WHERE queue = ? AND state IN (${IN(states)})`, [queue])!;
+  const nameOf = (queue: number) =>
+    db.value<string>("SELECT name FROM bullmq_queue WHERE id = ?", [queue])!.slice(PREFIX.length);
 
   return {
-    "deliveryIndex.newest": (
-      spans: [queue: string, at: number, id: string][],
-      { since, glob, states, limit }: { since: number; glob: string; states: IndexState[]; limit: number },
-    ): Row[][] => {
-      const statements = { walk: walk(states), collect: states.length > 0 ? collect(states) : "" };
-      return spans.map(([name, at, id]) => {
-        const queue = db.value<number>("SELECT id FROM bullmq_queue WHERE name = ?", [PREFIX + name]);
-        if (queue === undefined) return [];
-        const params: SqlValue[] = [queue, at, id, since, glob, limit];
-        if (states.length === 0) return db.rows<Row>(statements.walk, params);
-        const matching = count(queue, states);
-        if (matching === 0) return [];
-        const few = matching * 4 < count(queue, STATES);
-        return db.rows<Row>(few ? statements.collect : statements.walk, params);
-      });
+    "deliveryIndex.newest": ({ queues, before, since, glob, states }: Request, limit: number): Reply => {
+      const known = db.rows<[id: number, name: string]>(
+        "SELECT id, name FROM bullmq_queue WHERE name IN (SELECT value FROM json_each(?))",
+        [JSON.stringify(queues.map((name) => PREFIX + name))],
+      );
+      if (known.length === 0) return { entries: [], next: undefined };
+      const names = new Map(known.map(([id, name]) => [id, name.slice(PREFIX.length)]));
+      const ids = JSON.stringify([...names.keys()]);
+      // The queue at the position may be gone: entries of the same message are then returned again.
+      const queue = db.value<number>("SELECT id FROM bullmq_queue WHERE name = ?", [PREFIX + before.queue]);
+      const span = [ids, before.at, before.id, queue ?? Number.MAX_SAFE_INTEGER, since];
+      const few = states.length > 0 && db.value<number>(count(states), [ids])! <= COLLECT;
+      const one = names.size === 1;
+      const rows = db.rows<Row>(few ? collect(states) : walk(states, one), [...span, glob, limit]);
+      const entries = rows.map(([at, id, of, topic, state]) => ({ at, id, queue: names.get(of)!, topic, state }));
+      if (rows.length === limit || few) return { entries, next: rows.length === limit ? entries.at(-1) : undefined };
+      const stop = db.row<[number, string, number]>(last(one), span);
+      return { entries, next: stop && { at: stop[0], id: stop[1], queue: nameOf(stop[2]) } };
     },
   };
 }
 
-/** Spans in one transaction, which delays the others. */
-const SPANS = 250;
-
 export function sqliteDeliveryIndex(database: Database): DeliveryIndex {
-  async function slices(spans: readonly IndexSpan[], filter: IndexFilter, count: number): Promise<IndexSlice[]> {
-    const { since = 0, topic, states = [] } = filter;
-    const found = await database.call<Row[][]>(
-      "deliveryIndex.newest",
-      spans.map(({ queue, before }) => [queue, before.at, before.id]),
-      { since, glob: topic === undefined ? "*" : globOf(topic), states, limit: count },
-    );
-    const isMatch = topic === undefined ? () => true : matcher([topic]);
-    return found.map((rows) => {
-      const entries = rows.map(([at, id, name, state]) => ({ at, id, topic: name, state }));
-      const next = entries.length === count ? entries.at(-1) : undefined;
-      return { entries: entries.filter((entry) => isMatch(entry.topic)), next: next && { at: next.at, id: next.id } };
-    });
-  }
-
   return {
-    async newest(spans, filter, count) {
-      const calls: Promise<IndexSlice[]>[] = [];
-      for (let i = 0; i < spans.length; i += SPANS) calls.push(slices(spans.slice(i, i + SPANS), filter, count));
-      return (await Promise.all(calls)).flat();
+    async newest({ queues, before, since = 0, topic, states = [] }, limit) {
+      const request: Request = { queues, before, since, glob: topic === undefined ? "*" : globOf(topic), states };
+      const { entries, next } = await database.call<Reply>("deliveryIndex.newest", request, limit);
+      const isMatch = topic === undefined ? () => true : matcher([topic]);
+      return { entries: entries.filter((entry) => isMatch(entry.topic)), next };
     },
   };
 }
