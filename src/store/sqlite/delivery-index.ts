@@ -24,6 +24,7 @@ CREATE TABLE causeway_delivery (
 ) WITHOUT ROWID;
 -- The columns of the primary key follow by themselves.
 CREATE INDEX causeway_delivery_queue ON causeway_delivery (queue);
+CREATE INDEX causeway_delivery_topic ON causeway_delivery (topic);
 INSERT INTO causeway_delivery
   SELECT ${row("bullmq_job")} FROM bullmq_job JOIN bullmq_queue ON bullmq_queue.id = queue WHERE ${HAS_LEDGER}`;
 
@@ -39,10 +40,11 @@ END`;
 
 /** Entries examined in one call at most: they delay other transactions. */
 const EXAMINE = 50_000;
-/** Jobs of a state that are collected and sorted instead of looked for in the index. */
+/** Jobs in the states, or on the topics, that are collected and sorted instead of looked for newest first. */
 const COLLECT = 2_000;
 
-const STATES = (states: readonly IndexState[]) => states.map((state) => `'${state}'`).join();
+const inStates = (states: readonly IndexState[]) =>
+  states.length > 0 ? `AND job.state IN (${states.map((state) => `'${state}'`).join()})` : "";
 const COLUMNS = "entry.received_at, entry.id, entry.queue, entry.topic, job.state";
 const BEFORE = "(entry.received_at, entry.id, entry.queue) < (?2, ?3, ?4) AND entry.received_at >= ?5";
 const ORDER = "ORDER BY entry.received_at DESC, entry.id DESC, entry.queue DESC";
@@ -55,8 +57,8 @@ const examined = (one: boolean) => `
 /** Reads the index and looks up the state of each job that matches otherwise. CROSS JOIN keeps the order of the entries. */
 const walk = (states: readonly IndexState[], one: boolean) => `
   SELECT ${COLUMNS} FROM (${examined(one)} LIMIT ${EXAMINE}) AS entry CROSS JOIN bullmq_job AS job ON job.seq = entry.job
-  WHERE entry.queue IN (SELECT value FROM json_each(?1)) AND entry.topic GLOB ?6
-    ${states.length > 0 ? `AND job.state IN (${STATES(states)})` : ""} LIMIT ?7`;
+  WHERE entry.topic GLOB ?6 AND entry.queue IN (SELECT value FROM json_each(?1))
+    ${inStates(states)} LIMIT ?7`;
 
 /** The last entry examined, if there are more. */
 const last = (one: boolean) =>
@@ -66,12 +68,20 @@ const last = (one: boolean) =>
 const collect = (states: readonly IndexState[]) => `
   SELECT ${COLUMNS} FROM bullmq_job AS job CROSS JOIN causeway_delivery AS entry
     ON entry.received_at = ${received("job.data")} AND entry.id = job.id AND entry.queue = job.queue
-  WHERE job.queue IN (SELECT value FROM json_each(?1)) AND job.state IN (${STATES(states)})
-    AND ${BEFORE} AND entry.topic GLOB ?6 ${ORDER} LIMIT ?7`;
+  WHERE job.queue IN (SELECT value FROM json_each(?1)) ${inStates(states)} AND ${BEFORE}
+    AND entry.topic GLOB ?6 ${ORDER} LIMIT ?7`;
 
-const count = (states: readonly IndexState[]) => `
-  SELECT count(*) FROM (SELECT 1 FROM bullmq_job WHERE queue IN (SELECT value FROM json_each(?1))
-    AND state IN (${STATES(states)}) LIMIT ${COLLECT + 1})`;
+/** Reads the entries of the topics with a common prefix. */
+const collectTopics = (states: readonly IndexState[]) => `
+  SELECT ${COLUMNS} FROM causeway_delivery AS entry INDEXED BY causeway_delivery_topic
+    CROSS JOIN bullmq_job AS job ON job.seq = entry.job
+  WHERE entry.topic BETWEEN ?8 AND ?9 AND entry.topic GLOB ?6 AND entry.queue IN (SELECT value FROM json_each(?1))
+    AND ${BEFORE} ${inStates(states)} ${ORDER} LIMIT ?7`;
+
+const areFew = (rows: string) => `SELECT count(*) <= ${COLLECT} FROM (SELECT 1 FROM ${rows} LIMIT ${COLLECT + 1})`;
+const fewTopics = areFew("causeway_delivery WHERE topic BETWEEN ?1 AND ?2");
+const fewStates = (states: readonly IndexState[]) =>
+  areFew(`bullmq_job AS job WHERE queue IN (SELECT value FROM json_each(?1)) ${inStates(states)}`);
 
 type Row = [at: number, id: string, queue: number, topic: string, state: IndexState];
 
@@ -80,6 +90,8 @@ interface Request {
   before: IndexPosition;
   since: number;
   glob: string;
+  /** Common beginning of the topics. */
+  prefix: string;
   states: readonly IndexState[];
 }
 
@@ -97,7 +109,7 @@ export function deliveryIndexProcedures({ db }: Thread) {
     db.value<string>("SELECT name FROM bullmq_queue WHERE id = ?", [queue])!.slice(PREFIX.length);
 
   return {
-    "deliveryIndex.newest": ({ queues, before, since, glob, states }: Request, limit: number): Reply => {
+    "deliveryIndex.newest": ({ queues, before, since, glob, prefix, states }: Request, limit: number): Reply => {
       const known = db.rows<[id: number, name: string]>(
         "SELECT id, name FROM bullmq_queue WHERE name IN (SELECT value FROM json_each(?))",
         [JSON.stringify(queues.map((name) => PREFIX + name))],
@@ -108,11 +120,20 @@ export function deliveryIndexProcedures({ db }: Thread) {
       // The queue at the position may be gone: entries of the same message are then returned again.
       const queue = db.value<number>("SELECT id FROM bullmq_queue WHERE name = ?", [PREFIX + before.queue]);
       const span = [ids, before.at, before.id, queue ?? Number.MAX_SAFE_INTEGER, since];
-      const few = states.length > 0 && db.value<number>(count(states), [ids])! <= COLLECT;
+      const params = [...span, glob, limit];
       const one = names.size === 1;
-      const rows = db.rows<Row>(few ? collect(states) : walk(states, one), [...span, glob, limit]);
+      const range = [prefix, `${prefix}\u{10ffff}`];
+      let rows: Row[];
+      let isWhole = true;
+      if (states.length > 0 && db.value(fewStates(states), [ids])) rows = db.rows<Row>(collect(states), params);
+      else if (prefix && db.value(fewTopics, range)) rows = db.rows<Row>(collectTopics(states), [...params, ...range]);
+      else {
+        rows = db.rows<Row>(walk(states, one), params);
+        isWhole = false;
+      }
       const entries = rows.map(([at, id, of, topic, state]) => ({ at, id, queue: names.get(of)!, topic, state }));
-      if (rows.length === limit || few) return { entries, next: rows.length === limit ? entries.at(-1) : undefined };
+      if (rows.length === limit) return { entries, next: entries.at(-1) };
+      if (isWhole) return { entries, next: undefined };
       const stop = db.row<[number, string, number]>(last(one), span);
       return { entries, next: stop && { at: stop[0], id: stop[1], queue: nameOf(stop[2]) } };
     },
@@ -122,7 +143,8 @@ export function deliveryIndexProcedures({ db }: Thread) {
 export function sqliteDeliveryIndex(database: Database): DeliveryIndex {
   return {
     async newest({ queues, before, since = 0, topic, states = [] }, limit) {
-      const request: Request = { queues, before, since, glob: topic === undefined ? "*" : globOf(topic), states };
+      const [glob, prefix] = topic === undefined ? ["*", ""] : [globOf(topic), prefixOf(topic)];
+      const request: Request = { queues, before, since, glob, prefix, states };
       const { entries, next } = await database.call<Reply>("deliveryIndex.newest", request, limit);
       const isMatch = topic === undefined ? () => true : matcher([topic]);
       return { entries: entries.filter((entry) => isMatch(entry.topic)), next };
@@ -142,4 +164,9 @@ export function globOf(filter: string): string {
     .map((level) => (level === "+" ? "*" : level.replace(/[[*?]/g, "[$&]").replace(/#$/, "*")))
     .join("/");
   return pattern.length > GLOB_LENGTH ? `${pattern.slice(0, GLOB_LENGTH).replace(CUT, "")}*` : pattern;
+}
+
+/** Text with which all topics of a filter begin. */
+function prefixOf(filter: string): string {
+  return filter.replace(/(^|\/)#$/, "").replace(/(^|\/)\+(\/.*)?$/s, "$1");
 }
