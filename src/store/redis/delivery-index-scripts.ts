@@ -64,15 +64,15 @@ end
 `;
 }
 
-/** Entries examined in one call at most: about 5 ms of Redis time. */
-const EXAMINE = 5_000;
+/** Entries examined in one call at most, which delays other users of Redis. */
+const EXAMINE = 2_000;
 /** Entries read at once. */
 const CHUNK = 200;
 /** Jobs of a state that are collected and sorted instead of looked for in the index. */
 const COLLECT = 1_000;
 
 /**
- * ARGV: count, since, Lua pattern of a member, states, time, id and queue of the position, then the queues. Returns
+ * ARGV: count, since, Lua pattern of the topic and a slash, states, time, id and queue of the position, then the queues. Returns
  * whether there are more, the position where to continue, and the entries: time, member, state.
  */
 export const NEWEST = `
@@ -90,7 +90,11 @@ local function stateOf(base, id)
   end
   return redis.call('LPOS', base .. 'active', id) and 'active' or 'waiting'
 end
-local function isMatch(member) return pattern == '' or string.find(member, pattern) end
+local function isMatch(member)
+  if pattern == '' then return true end
+  local space = string.find(member, ' ', string.find(member, ' ', 1, true) + 1, true)
+  return string.find(member, pattern, space + 1)
+end
 local function isBefore(at, place) return at < time or at == time and place < bound end
 local function placeOf(member) return string.match(member, '^[^ ]* [^ ]*') end
 local result = { 0, '', '' }

@@ -75,11 +75,11 @@ function toEntry(at: string, member: string): IndexPosition & { topic: string } 
   return { at: Number(at), id, queue, topic: member.slice(id.length + queue.length + 2, -1) };
 }
 
-/** Lua pattern of the members of a filter. It also finds `$` topics, which a leading wildcard must not match. */
+/** Lua pattern of `topic .. '/'` for a filter. It also finds `$` topics, which a leading wildcard must not match. */
 function patternOf(filter: string): string {
   const levels = filter.split("/");
   const isSubtree = levels.at(-1) === "#";
   if (isSubtree) levels.pop();
   const pattern = levels.map((level) => `${level === "+" ? "[^/]*" : luaPattern(level)}/`).join("");
-  return `^[^ ]* [^ ]* ${pattern}${isSubtree ? "" : "$"}`;
+  return `^${pattern}${isSubtree ? "" : "$"}`;
 }
