@@ -11,7 +11,7 @@ import { CHECK, FILL, library, NEWEST, PRUNE } from "./delivery-index-scripts.ts
 import { script } from "./script.ts";
 import { luaPattern } from "./script-rewrites.ts";
 
-type Reply = [more: number, at: string, member: string, ...entries: string[]];
+type NewestReply = [more: number, at: string, member: string, ...entries: string[]];
 
 /** Jobs of each state in one step while a queue is indexed. */
 const STEP = 500;
@@ -56,7 +56,7 @@ export function redisDeliveryIndex(client: Redis, prefix: string): DeliveryIndex
       const wanted = states.map((state) => `${state},`).join("");
       const position = [before.at, before.id, before.queue];
       const args = [count, since, topic === undefined ? "" : patternOf(topic), wanted, ...position, ...queues];
-      const [more, at, member, ...flat] = (await newest(base, ...args)) as Reply;
+      const [more, at, member, ...flat] = (await newest(base, ...args)) as NewestReply;
       const isMatch = topic === undefined ? () => true : matcher([topic]);
       const entries = Array.from({ length: flat.length / 3 }, (_, i) => {
         const [time, each, state] = flat.slice(3 * i, 3 * i + 3) as [string, string, IndexState];

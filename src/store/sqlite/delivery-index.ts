@@ -95,7 +95,7 @@ interface Request {
   states: readonly IndexState[];
 }
 
-interface Reply {
+interface FoundReply {
   entries: (IndexEntry & { topic: string })[];
   next: IndexPosition | undefined;
 }
@@ -109,7 +109,7 @@ export function deliveryIndexProcedures({ db }: Thread) {
     db.value<string>("SELECT name FROM bullmq_queue WHERE id = ?", [queue])!.slice(PREFIX.length);
 
   return {
-    "deliveryIndex.newest": ({ queues, before, since, glob, prefix, states }: Request, limit: number): Reply => {
+    "deliveryIndex.newest": ({ queues, before, since, glob, prefix, states }: Request, limit: number): FoundReply => {
       const known = db.rows<[id: number, name: string]>(
         "SELECT id, name FROM bullmq_queue WHERE name IN (SELECT value FROM json_each(?))",
         [JSON.stringify(queues.map((name) => PREFIX + name))],
@@ -145,7 +145,7 @@ export function sqliteDeliveryIndex(database: Database): DeliveryIndex {
     async newest({ queues, before, since = 0, topic, states = [] }, limit) {
       const [glob, prefix] = topic === undefined ? ["*", ""] : [globOf(topic), prefixOf(topic)];
       const request: Request = { queues, before, since, glob, prefix, states };
-      const { entries, next } = await database.call<Reply>("deliveryIndex.newest", request, limit);
+      const { entries, next } = await database.call<FoundReply>("deliveryIndex.newest", request, limit);
       const isMatch = topic === undefined ? () => true : matcher([topic]);
       return { entries: entries.filter((entry) => isMatch(entry.topic)), next };
     },

@@ -4,10 +4,10 @@ import { type DeliveryFilter, type FilterInput, InvalidField, readFilter } from 
 import { type Delivery, type DeliveryStatus, STATES, STATUSES, statusOf, toDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import { queueName, webhookOfQueue } from "./job.ts";
-import { type DeliveryIndex, type FoundDelivery, type ListPosition, newestFirst } from "./newest-first.ts";
+import { type FoundDelivery, type ListIndex, type ListPosition, newestFirst } from "./newest-first.ts";
 
 export interface DeliverySource {
-  index: DeliveryIndex;
+  index: ListIndex;
   of(webhookId: string): DeliveryQueue;
 }
 

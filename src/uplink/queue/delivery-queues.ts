@@ -2,7 +2,7 @@
 import type { Queue } from "bullmq";
 import { DeliveryQueue } from "./delivery-queue.ts";
 import { type DeliveryJob, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
-import type { DeliveryIndex } from "./newest-first.ts";
+import type { ListIndex } from "./newest-first.ts";
 
 export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
@@ -17,7 +17,7 @@ export interface DeliveryQueuesOptions {
     queues(): Promise<string[]>;
     close(queue: string): Promise<boolean>;
   };
-  index: DeliveryIndex;
+  index: ListIndex;
 }
 
 export class DeliveryQueues {
@@ -26,7 +26,7 @@ export class DeliveryQueues {
 
   constructor(private readonly options: DeliveryQueuesOptions) {}
 
-  get index(): DeliveryIndex {
+  get index(): ListIndex {
     return this.options.index;
   }
 

@@ -13,7 +13,7 @@ export interface FoundDelivery extends ListPosition {
   state: JobState;
 }
 
-export interface IndexQuery {
+export interface ListFilter {
   queues: readonly string[];
   since?: number;
   topic?: string;
@@ -21,14 +21,14 @@ export interface IndexQuery {
 }
 
 /** See the store's `DeliveryIndex`. */
-export interface DeliveryIndex {
+export interface ListIndex {
   newest(
-    query: IndexQuery & { before: ListPosition },
+    query: ListFilter & { before: ListPosition },
     count: number,
   ): Promise<{ entries: FoundDelivery[]; next: ListPosition | undefined }>;
 }
 
-export interface NewestQuery extends IndexQuery {
+export interface NewestQuery extends ListFilter {
   /** Exclusive. */
   until: number;
   /** Position after which the page begins. */
@@ -44,7 +44,7 @@ const MAX_READS = 5;
  * pages neither repeat nor omit a delivery.
  */
 export async function newestFirst(
-  index: DeliveryIndex,
+  index: ListIndex,
   { until, after, limit, ...query }: NewestQuery,
 ): Promise<{ found: FoundDelivery[]; next: ListPosition | undefined }> {
   const found: FoundDelivery[] = [];
