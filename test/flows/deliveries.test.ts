@@ -141,10 +141,12 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         (await across(`&webhookId=${ended}`)).body.items,
         all.filter(({ webhookId }) => webhookId === ended),
       );
-      assert.deepEqual(topics((await across(`&since=${all[3]!.receivedAt}&until=${all[1]!.receivedAt}`)).body.items), [
-        "across/b/3",
-        "across/a/2",
-      ]);
+      // Several messages may arrive in one millisecond.
+      const [since, until] = [String(all[3]!.receivedAt), String(all[1]!.receivedAt)];
+      assert.deepEqual(
+        topics((await across(`&since=${since}&until=${until}`)).body.items),
+        topics(all.filter(({ receivedAt }) => String(receivedAt) >= since && String(receivedAt) < until)),
+      );
       const first = (await across("&limit=2")).body;
       await publish("across/a/later");
       await eventually(
