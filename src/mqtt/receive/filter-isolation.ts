@@ -10,6 +10,8 @@
  *
  * An isolated request is retried from time to time, alone; then one disconnect is enough.
  */
+import { backoffMs } from "../../lib/backoff.ts";
+
 export interface IsolatedRequest {
   key: string;
   reason: string;
@@ -153,7 +155,7 @@ export class FilterIsolation {
   #isolate(key: string, now: number, why: string | undefined): string {
     this.#candidates.delete(key);
     const times = (this.#isolated.get(key)?.times ?? 0) + 1;
-    const pause = Math.min(FIRST_RETRY_MS * 2 ** (times - 1), LONGEST_RETRY_MS);
+    const pause = backoffMs(times, FIRST_RETRY_MS, LONGEST_RETRY_MS);
     const reason = `the broker ends the connection at this filter${why === undefined ? "" : ` (${why})`}`;
     this.#isolated.set(key, { reason, times, retryAt: now + pause });
     this.#quietUntil = now + QUIET_MS;
