@@ -1,9 +1,11 @@
-/** Handlers for single deliveries and for replays. */
+/** Handlers for deliveries across webhooks, single deliveries, and replays. */
 
 import type { Refused } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { Problem, unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
+import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
+import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
 import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
 import type { NotRedelivered } from "../uplink/queue/redelivery.ts";
 import type { Replays } from "../uplink/queue/replay/replay-runner.ts";
@@ -13,20 +15,32 @@ export interface DeliveryPorts {
   webhooks: {
     /** Refused also if the caller may not see the webhook. */
     readable(id: string, caller: Caller): Promise<object | Refused>;
+    /** The ids of all webhooks that the caller may see. */
+    visible(caller: Caller): string[];
     /** Refused likewise, and if the caller may not publish the webhook's replies. */
     usable(id: string, caller: Caller): Promise<object | Refused>;
   };
   deliveries: {
+    listAcross(webhookIds: readonly string[], query: DeliveryQuery): Promise<DeliveryPage | InvalidField>;
     get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found">;
     retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered>;
   };
   replays: Pick<Replays, "begin" | "get" | "cancel">;
 }
 
-type DeliveryOperation = "getDelivery" | "retryDelivery" | "replayDeliveries" | "getReplay" | "cancelReplay";
+type DeliveryOperation =
+  | "listAllDeliveries"
+  | `${"get" | "retry"}Delivery`
+  | "replayDeliveries"
+  | `${"get" | "cancel"}Replay`;
 
 export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts): Pick<Handlers, DeliveryOperation> {
   return {
+    listAllDeliveries: async ({ query: { webhookId, ...query }, caller }) => {
+      if (webhookId !== undefined) unwrap(await webhooks.readable(webhookId, caller));
+      const webhookIds = webhookId === undefined ? webhooks.visible(caller) : [webhookId];
+      return requireFields(await deliveries.listAcross(webhookIds, query), "query.");
+    },
     getDelivery: async ({ params: { id, messageId }, caller }) => {
       unwrap(await webhooks.readable(id, caller));
       const delivery = await deliveries.get(id, messageId);

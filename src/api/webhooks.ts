@@ -7,7 +7,7 @@ import { problemOf, unwrap, within } from "../http/problem.ts";
 import { topicNameError } from "../topic.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
 import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
-import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-queries.ts";
+import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
 import { requireFields } from "./delivery-problems.ts";

@@ -21,6 +21,7 @@ export interface Store {
   readonly expiringKeys: ExpiringKeys;
   readonly counters: Counters;
   readonly ledgers: Ledgers;
+  readonly deliveryIndex: DeliveryIndex;
   /** Returns the incomplete QoS 2 messages of an MQTT session. @param clientId the session's client id */
   incoming(clientId: string): IncomingStore;
   readonly leases: Leases;
@@ -125,6 +126,43 @@ export interface Ledgers {
    * @returns false when the queue contains jobs again
    */
   close(queue: string): Promise<boolean>;
+}
+
+export type IndexState = "waiting" | "prioritized" | "active" | "delayed" | "completed" | "failed";
+
+/** Place in the index: by time of receipt in milliseconds since the epoch, then by job id, then by queue. */
+export interface IndexPosition {
+  at: number;
+  id: string;
+  queue: string;
+}
+
+export interface IndexEntry extends IndexPosition {
+  state: IndexState;
+}
+
+export interface IndexQuery {
+  queues: readonly string[];
+  before: IndexPosition;
+  /** Only jobs received at this time or later. */
+  since?: number;
+  /** A valid topic filter. */
+  topic?: string;
+  /** Default: every state. */
+  states?: readonly IndexState[];
+}
+
+/**
+ * Index of the jobs in {@link LEDGER_QUEUES} by time of receipt and topic, updated in the same atomic steps that add and
+ * remove jobs. The state of an entry is that of its job at the time of the read.
+ */
+export interface DeliveryIndex {
+  /**
+   * Returns the newest matching jobs before a position, newest first, at most `count`. It may return fewer although
+   * there are more, because it examines a bounded number of jobs: `next` is where to continue, undefined at the end.
+   * Rejects while the store is unavailable.
+   */
+  newest(query: IndexQuery, count: number): Promise<{ entries: IndexEntry[]; next: IndexPosition | undefined }>;
 }
 
 /** The message that a packet identifier denotes until PUBREL. */

@@ -194,6 +194,14 @@ export class WebhookService<Page, Query> {
     return webhook instanceof Refused ? webhook : this.options.deliveries.list(id, query);
   }
 
+  /** Returns the ids of all webhooks that the caller may see. */
+  visible(caller: Caller): string[] {
+    return this.options.registry
+      .all()
+      .filter((webhook) => isVisible(webhook, caller))
+      .map(({ id }) => id);
+  }
+
   /** Returns the registration, including its secrets; refused also if the caller may not see it. */
   async readable(id: string, caller: Caller): Promise<Webhook | Refused> {
     const webhook = await this.options.registry.read(id);

@@ -15,6 +15,7 @@ export function wireQueues({ config, store, registry, observer }: Infrastructure
     openQueue: (name) => store.queues.queue(name),
     counters: store.counters,
     ledgers: store.ledgers,
+    index: store.deliveryIndex,
   });
   const groups = new GroupAppender({
     webhooks: registry,

@@ -2,6 +2,7 @@ import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { booksContract } from "./store-books.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
+import { deliveryIndexContract } from "./store-delivery-index.contract.ts";
 import { expiringKeysContract } from "./store-expiring-keys.contract.ts";
 import { incomingContract } from "./store-incoming.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
@@ -51,6 +52,7 @@ export function storeContract(
     expiringKeysContract(subject);
     countersContract(subject);
     booksContract(subject);
+    deliveryIndexContract(subject);
     incomingContract(subject);
     leasesContract(subject);
     queuesContract(subject);

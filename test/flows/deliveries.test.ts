@@ -115,6 +115,83 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       }
     });
 
+    it("lists across webhooks, newest first, with stable pages and the filters of one webhook's list", async () => {
+      const waiting = await register("across/a", { enabled: false });
+      const ended = await register("across/b");
+      for (let i = 0; i < 6; i++) await publish(`across/${i % 2 === 0 ? "a" : "b"}/${i}`);
+      const across = (query: string) => world.bridge.api("GET", `/v1/deliveries?topic=across/%23${query}`);
+      const all: Json[] = await eventually(
+        async () => (await across("")).body.items,
+        (items: Json[]) => items.length === 6 && items.filter(({ status }) => status === "succeeded").length === 3,
+      );
+      const topics = (of: Json[]) => of.map(({ topic }) => topic);
+      assert.deepEqual(topics(all), [
+        "across/b/5",
+        "across/a/4",
+        "across/b/3",
+        "across/a/2",
+        "across/b/1",
+        "across/a/0",
+      ]);
+      assert.deepEqual(
+        topics((await across("&status=pending")).body.items),
+        topics(all.filter(({ webhookId }) => webhookId === waiting)),
+      );
+      assert.deepEqual(
+        (await across(`&webhookId=${ended}`)).body.items,
+        all.filter(({ webhookId }) => webhookId === ended),
+      );
+      // Several messages may arrive in one millisecond.
+      const [since, until] = [String(all[3]!.receivedAt), String(all[1]!.receivedAt)];
+      assert.deepEqual(
+        topics((await across(`&since=${since}&until=${until}`)).body.items),
+        topics(all.filter(({ receivedAt }) => String(receivedAt) >= since && String(receivedAt) < until)),
+      );
+      const first = (await across("&limit=2")).body;
+      await publish("across/a/later");
+      await eventually(
+        async () => (await across("")).body.items.length,
+        (length) => length === 7,
+      );
+      const rest = (await across(`&limit=250&after=${first.nextCursor}`)).body;
+      assert.deepEqual(topics([...first.items, ...rest.items]), topics(all));
+      assert.equal(rest.nextCursor, null);
+      assert.equal(first.items[0].payload, undefined);
+
+      for (const [query, path] of [
+        ["topic=a%23", "query.topic"],
+        ["since=yesterday", "query.since"],
+        ["since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "query.since"],
+        ["after=nonsense", "query.after"],
+      ]) {
+        const { status, body } = await world.bridge.api("GET", `/v1/deliveries?${query}`);
+        assert.deepEqual([status, body.errors?.[0].path], [400, path], query);
+      }
+    });
+
+    it("lists across webhooks only what the key may see", async () => {
+      const hidden = await register("hidden");
+      const shown = await register("shown");
+      await publish("hidden/x");
+      await publish("shown/x");
+      for (const id of [hidden, shown]) await untilStatus(id, "succeeded");
+      const { body: key } = await world.bridge.api("POST", "/v1/keys", {
+        name: "n",
+        scopes: ["webhooks"],
+        read: ["shown/#"],
+      });
+      const headers = { authorization: `Bearer ${key.key}` };
+      const across = (query = "") => world.bridge.api("GET", `/v1/deliveries${query}`, undefined, headers);
+      assert.deepEqual(
+        (await across()).body.items.map(({ webhookId }: Json) => webhookId),
+        [shown],
+      );
+      for (const id of [hidden, "wh_none"]) {
+        const { status, body } = await across(`?webhookId=${id}`);
+        assert.deepEqual([status, body.code], [404, "not_found"]);
+      }
+    });
+
     it("delivers a failed and a succeeded delivery again with its whole schedule and keeps its attempts", async () => {
       let status = 500;
       answers.set("/again", () => status);

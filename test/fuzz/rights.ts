@@ -46,6 +46,10 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
     case "resumeWebhook":
     case "rotateSecret":
       return ofWebhook(key, body);
+    case "listAllDeliveries":
+      return body.items.flatMap(({ webhookId }: { webhookId: string }) =>
+        (state.webhooks.get(webhookId)?.topics ?? []).flatMap((topic) => beyond(key, "read", topic)),
+      );
     case "listDeliveries":
     case "testWebhook":
     case "replayDeliveries":

@@ -65,6 +65,7 @@ export class State {
       case "replayDeliveries":
         this.add("replay", `${body.webhookId}/${body.id}`);
         break;
+      case "listAllDeliveries":
       case "listDeliveries":
         for (const { webhookId, messageId } of body.items) this.add("delivery", `${webhookId}/${messageId}`);
     }

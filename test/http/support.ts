@@ -132,6 +132,7 @@ function fakeHandlers(seen: Seen[]): Handlers {
     replayDeliveries: (_request, reply) => reply.code(404).send(),
     getReplay: (_request, reply) => reply.code(404).send(),
     cancelReplay: (request) => note("cancelReplay", request, undefined),
+    listAllDeliveries: async (request) => note("listAllDeliveries", request, { items: [], nextCursor: null }),
     listDeliveries: async (request) => note("listDeliveries", request, { items: [], nextCursor: null }),
     getStatus: async () => ({ version: "0.1.0", broker: { connected: true }, more: [1] }),
     getHealth: async () => ({ status: "ok" }),

@@ -180,6 +180,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       refused: () => new Map(),
     }),
     deliveries: {
+      listAcross: async () => ({ items: [], nextCursor: null }),
       get: () => Promise.reject(new Error("not here")),
       retry: async (webhookId, messageId) => ({
         ...{

@@ -158,6 +158,8 @@ describe("another Redis in place of the right one", requireOrSkip("redis-server"
       booksTotal: () => store.ledgers.total(),
       booksQueues: () => store.ledgers.queues(),
       booksClose: () => store.ledgers.close("deliver-wh_x"),
+      deliveryIndex: () =>
+        store.deliveryIndex.newest({ queues: ["deliver-wh_x"], before: { at: 1, id: "", queue: "" } }, 1),
       incomingAll: () => store.incoming("lane").all(),
       incomingWrite: () => store.incoming("lane").write(new Map(), [1]),
       acquire: () => store.leases.acquire("l", "me", 1_000),

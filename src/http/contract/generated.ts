@@ -524,6 +524,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries across webhooks
+         * @description Returns the deliveries of all webhooks that the key may see, newest first by the time of receipt. Deliveries that arrive meanwhile do not move the others: no delivery is on two pages or left out. A page examines a bounded number of deliveries and may be short or empty: continue while there is a `nextCursor`. How long deliveries are kept is described for the list of one webhook.
+         */
+        get: operations["listAllDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/{id}/deliveries": {
         parameters: {
             query?: never;
@@ -539,7 +559,7 @@ export interface paths {
         };
         /**
          * List deliveries
-         * @description Returns the deliveries of a webhook by status: active, pending, retrying, failed, succeeded, newest first within each status. The last 1,000 succeeded deliveries are kept for one day, and the last 10,000 failed ones (dead letters) for 14 days. Waiting deliveries are kept for 14 days, up to 100,000 per webhook (`MAX_WAITING_DELIVERIES`); beyond that the oldest are discarded and counted. These limits can be exceeded for a moment. With `topic`, `since` or `until`, a page examines a bounded number of deliveries and may be short or empty: continue while there is a `nextCursor`.
+         * @description Returns the deliveries of a webhook by status: active, pending, retrying, failed, succeeded, newest first within each status. The last 1,000 succeeded deliveries are kept for one day, and the last 10,000 failed ones (dead letters) for 14 days. Waiting deliveries are kept for 14 days, up to 100,000 per webhook (`MAX_WAITING_DELIVERIES`); beyond that the oldest are discarded and counted. These limits can be exceeded for a moment. A page examines a bounded number of deliveries and may be short or empty: continue while there is a `nextCursor`.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -2578,6 +2598,10 @@ export interface components {
         Limit: number;
         /** @description The `nextCursor` of the previous page. */
         After: string;
+        /** @description Only deliveries with this status. */
+        DeliveryStatus: components["schemas"]["DeliveryStatus"];
+        /** @description Only messages whose topic matches this filter. */
+        DeliveryTopic: string;
         /** @description Only messages received at this time or later. */
         Since: string;
         /** @description Only messages received before this time. */
@@ -4360,13 +4384,82 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listAllDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries with this status. */
+                status?: components["parameters"]["DeliveryStatus"];
+                /** @description Only messages whose topic matches this filter. */
+                topic?: components["parameters"]["DeliveryTopic"];
+                /**
+                 * @description Only deliveries of this webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                webhookId?: string;
+                /** @description Only messages received at this time or later. */
+                since?: components["parameters"]["Since"];
+                /** @description Only messages received before this time. */
+                until?: components["parameters"]["Until"];
+                /** @description The maximum number of items per page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "webhookId": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *           "topic": "devices/pi-7/telemetry",
+                     *           "type": "mqtt.message",
+                     *           "status": "succeeded",
+                     *           "attempts": 1,
+                     *           "receivedAt": "2026-03-01T12:00:00.000Z",
+                     *           "nextAttemptAt": null,
+                     *           "finishedAt": "2026-03-01T12:00:00.090Z",
+                     *           "lastAttempt": {
+                     *             "at": "2026-03-01T12:00:00.005Z",
+                     *             "statusCode": 204,
+                     *             "error": null,
+                     *             "durationMs": 83
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": "MTc3MjM2NjQwMDAwMC5tc2dfMDE5YTNjNjAtMWIyZi03ZTUzLThhNGUtM2I3YThjMWYyZDkwLndoXzAxOWEzYzVlLTdiMjAtN2MxMS05ZDU0LTBmNmYxZjBmOGExMQ"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listDeliveries: {
         parameters: {
             query?: {
                 /** @description Only deliveries with this status. */
-                status?: components["schemas"]["DeliveryStatus"];
+                status?: components["parameters"]["DeliveryStatus"];
                 /** @description Only messages whose topic matches this filter. */
-                topic?: string;
+                topic?: components["parameters"]["DeliveryTopic"];
                 /** @description Only messages received at this time or later. */
                 since?: components["parameters"]["Since"];
                 /** @description Only messages received before this time. */

@@ -7,7 +7,7 @@ import type { Redis } from "ioredis";
 import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import { EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { script } from "./script.ts";
-import type { ScriptRewrite } from "./script-rewrites.ts";
+import { luaPattern, type ScriptRewrite } from "./script-rewrites.ts";
 
 /** Function in every BullMQ script that adds jobs; it is called only for jobs that do not exist yet. */
 const STORE_JOB = /local function storeJob\(eventsKey, jobIdKey, [^)]*\)\n/;
@@ -74,10 +74,6 @@ local function bookAdded(jobKey)
   redis.call('HINCRBY', base .. 'books', 'enqueued', there.discarded + there.succeeded + there.failed)
 end
 `;
-}
-
-function luaPattern(text: string): string {
-  return text.replace(/[^\w:]/g, "%$&");
 }
 
 const COLUMNS = ["enqueued", "succeeded", "failed", "waiting", "discarded"] as const;

@@ -14,6 +14,8 @@ import {
   untilReady,
 } from "./connection.ts";
 import { redisCounters } from "./counters.ts";
+import { redisDeliveryIndex } from "./delivery-index.ts";
+import { indexRewrites } from "./delivery-index-scripts.ts";
 import { redisExpiringKeys } from "./expiring-keys.ts";
 import { Gate, isWrongStore, PROBE, probe } from "./gate.ts";
 import { redisIncoming } from "./incoming.ts";
@@ -48,7 +50,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   const gate = new Gate(prefix);
   const commands = open(firstClient(url));
   gate.guard(commands);
-  rewriteScripts(commands, [...DRAIN_REWRITES, ...ledgerRewrites(prefix)]);
+  rewriteScripts(commands, [...DRAIN_REWRITES, ...ledgerRewrites(prefix), ...indexRewrites(prefix)]);
   const checkIdentity = (then: () => void) =>
     probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
   commands.on("ready", () => void checkIdentity(() => outage.back()));
@@ -98,6 +100,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       expiringKeys,
       counters: redisCounters(commands, prefix),
       ledgers: redisLedgers(commands, prefix),
+      deliveryIndex: redisDeliveryIndex(commands, prefix),
       incoming: (session) => redisIncoming(commands, prefix, session),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),

@@ -67,3 +67,9 @@ function unknownScript(script: string, version: string, fault: string): Error {
       "Install the version of bullmq that package-lock.json names.",
   );
 }
+
+/** Lua pattern that matches a text literally. */
+export function luaPattern(text: string): string {
+  // Only ASCII: Lua matches bytes, and an escape must not split a character.
+  return text.replace(/[^\w:\u0080-\uffff]/g, "%$&");
+}

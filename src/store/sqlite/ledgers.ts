@@ -7,9 +7,10 @@ import { LEDGER_QUEUES, type Ledger, type Ledgers } from "../store.ts";
 import type { Database } from "./database.ts";
 
 /** BullMQ's default prefix, before the name of each queue. */
-const PREFIX = "bull:";
+export const PREFIX = "bull:";
 
-const HAS_LEDGER = `bullmq_queue.name GLOB '${PREFIX}${LEDGER_QUEUES}*'`;
+/** Condition on `bullmq_queue`. */
+export const HAS_LEDGER = `bullmq_queue.name GLOB '${PREFIX}${LEDGER_QUEUES}*'`;
 const NAME = `substr(bullmq_queue.name, ${PREFIX.length + 1})`;
 
 /** `succeeded` and `failed` count removed jobs only. The row with an empty name is the sum of all closed queues. */

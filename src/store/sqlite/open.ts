@@ -4,6 +4,7 @@ import { PING_SECONDS, type Store } from "../store.ts";
 import { Watchers } from "../watchers.ts";
 import { sqliteCounters } from "./counters.ts";
 import { Database, type DatabaseOptions, isOutage } from "./database.ts";
+import { sqliteDeliveryIndex } from "./delivery-index.ts";
 import { sqliteExpiringKeys } from "./expiring-keys.ts";
 import { sqliteIncoming } from "./incoming.ts";
 import { sqliteLedgers } from "./ledgers.ts";
@@ -28,6 +29,7 @@ export function createSqliteStore(database: Database, log: StoreLog): Store {
     expiringKeys,
     counters: sqliteCounters(database),
     ledgers: sqliteLedgers(database),
+    deliveryIndex: sqliteDeliveryIndex(database),
     incoming: (clientId) => sqliteIncoming(database, clientId),
     leases: createProcessLeases(watchers),
     queues: sqliteQueues(database.connection, log),

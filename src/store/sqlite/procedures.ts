@@ -1,6 +1,7 @@
 /** The store's procedures, loaded in the engine's thread after those of the queues. */
 import type { ProcedureModule, Thread } from "../../bullmq-sqlite/index.ts";
 import { counterProcedures } from "./counters.ts";
+import { deliveryIndexProcedures } from "./delivery-index.ts";
 import { expiringKeyProcedures } from "./expiring-keys.ts";
 import { incomingProcedures } from "./incoming.ts";
 import { integrityProcedures } from "./integrity.ts";
@@ -14,6 +15,7 @@ const storeProcedures = (thread: Thread) => ({
   ...counterProcedures(thread),
   ...incomingProcedures(thread),
   ...ledgerProcedures(thread),
+  ...deliveryIndexProcedures(thread),
 });
 
 export default storeProcedures satisfies ProcedureModule;

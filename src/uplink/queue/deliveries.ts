@@ -1,7 +1,8 @@
-/** Deliveries of one webhook, as the API reads and changes them. */
+/** Deliveries, as the API reads and changes them. */
 import type { InvalidField } from "./delivery-filter.ts";
-import type { DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery } from "./delivery-queries.ts";
-import { countDeliveries, type Delivery, getDelivery, listDeliveries } from "./delivery-queries.ts";
+import { type DeliveryPage, type DeliveryQuery, listAcross, listDeliveries } from "./delivery-lists.ts";
+import type { DeliveryCounts, DeliveryDetail } from "./delivery-queries.ts";
+import { countDeliveries, type Delivery, getDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueues } from "./delivery-queues.ts";
 import { type NotRedelivered, retryDelivery } from "./redelivery.ts";
 
@@ -14,7 +15,11 @@ export class Deliveries {
   }
 
   list(webhookId: string, query: DeliveryQuery): Promise<DeliveryPage | InvalidField> {
-    return listDeliveries(this.queues.of(webhookId), webhookId, query);
+    return listDeliveries(this.queues, webhookId, query);
+  }
+
+  listAcross(webhookIds: readonly string[], query: DeliveryQuery): Promise<DeliveryPage | InvalidField> {
+    return listAcross(this.queues, webhookIds, query);
   }
 
   get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found"> {

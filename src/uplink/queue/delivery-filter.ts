@@ -2,7 +2,6 @@
 
 import { parseDateTime } from "../../lib/date-time.ts";
 import { topicFilterError } from "../../topic.ts";
-import { matcher } from "../../topic-index.ts";
 
 const NO_DATE_TIME = "must be a date-time of RFC 3339";
 
@@ -13,8 +12,8 @@ export interface TimeRange {
 }
 
 export interface DeliveryFilter extends TimeRange {
-  /** Undefined: any topic. */
-  topic: ((topic: string) => boolean) | undefined;
+  /** A valid topic filter; undefined: any topic. */
+  topic: string | undefined;
 }
 
 export interface FilterInput {
@@ -46,7 +45,7 @@ export function readFilter(input: FilterInput): DeliveryFilter | InvalidField {
   if (wrong) return new InvalidField("topic", wrong);
   const range = readTimeRange(input);
   if (range instanceof InvalidField) return range;
-  return { ...range, topic: input.topic === undefined ? undefined : matcher([input.topic]) };
+  return { ...range, topic: input.topic };
 }
 
 /** Creation time of an id in milliseconds since the epoch; undefined unless it is a UUIDv7 (RFC 9562 section 5.7). */

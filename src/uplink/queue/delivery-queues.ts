@@ -2,6 +2,7 @@
 import type { Queue } from "bullmq";
 import { DeliveryQueue } from "./delivery-queue.ts";
 import { type DeliveryJob, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
+import type { ListIndex } from "./newest-first.ts";
 
 export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;
@@ -16,6 +17,7 @@ export interface DeliveryQueuesOptions {
     queues(): Promise<string[]>;
     close(queue: string): Promise<boolean>;
   };
+  index: ListIndex;
 }
 
 export class DeliveryQueues {
@@ -23,6 +25,10 @@ export class DeliveryQueues {
   readonly #listeners: ((webhookId: string, count: number) => void)[] = [];
 
   constructor(private readonly options: DeliveryQueuesOptions) {}
+
+  get index(): ListIndex {
+    return this.options.index;
+  }
 
   of(webhookId: string): DeliveryQueue {
     const known = this.#open.get(webhookId);
