@@ -24,7 +24,14 @@ const LONG: Record<string, string> = {
 };
 
 /** Type names that are declared more than once, each with its reason. */
-const DUPLICATES: Record<string, string> = {};
+const DUPLICATES: Record<string, string> = {
+  Isolation: "the class beside the reducer",
+  IsolatedRequest: "the class beside the reducer",
+  RequestCallback: "the class beside the reducer",
+  SessionSubscriptions: "the class beside the reducer",
+  SessionSubscriptionsOptions: "the class beside the reducer",
+  Subscription: "the class beside the reducer",
+};
 
 const files = readdirSync("src", { recursive: true, encoding: "utf8" })
   .filter((file) => /\.ts$/.test(file) && !/\.d\.ts$|^http\/contract\/generated\.ts$/.test(file))
