@@ -13,25 +13,11 @@ const LONG: Record<string, string> = {
   "bullmq-sqlite/procedures/details.ts detailProcedures": "a table of procedures",
   "bullmq-sqlite/procedures/move.ts moveProcedures": "a table of procedures",
   "bullmq-sqlite/procedures/schedulers.ts schedulerProcedures": "a table of procedures",
-  "downlink/batch-stream.ts publishLines": "to be divided",
-  "downlink/outbox.ts createOutbox": "to be divided",
-  "mqtt/client/retained-reader.ts retainedReader": "to be divided",
-  "ops/metrics.ts addGauges": "to be divided",
-  "ops/observe.ts createObserver": "to be divided",
-  "uplink/deliver/batching.ts createBatches": "to be divided",
-  "uplink/expressions/sandbox.ts createSandbox": "to be divided",
   "wiring/lifecycle.ts lifecycle": "the table of the parts",
 };
 
 /** Type names that are declared more than once, each with its reason. */
-const DUPLICATES: Record<string, string> = {
-  Isolation: "the class beside the reducer",
-  IsolatedRequest: "the class beside the reducer",
-  RequestCallback: "the class beside the reducer",
-  SessionSubscriptions: "the class beside the reducer",
-  SessionSubscriptionsOptions: "the class beside the reducer",
-  Subscription: "the class beside the reducer",
-};
+const DUPLICATES: Record<string, string> = {};
 
 const files = readdirSync("src", { recursive: true, encoding: "utf8" })
   .filter((file) => /\.ts$/.test(file) && !/\.d\.ts$|^http\/contract\/generated\.ts$/.test(file))

@@ -10,7 +10,7 @@ import {
   planRequests,
   recordSent,
   retryIsolated,
-} from "./isolation-state.ts";
+} from "./filter-isolation.ts";
 import {
   type FilterRequest,
   isSettled,

@@ -12,7 +12,7 @@ import {
   recordEnd,
   renewIsolated,
   trimIsolation,
-} from "./isolation-state.ts";
+} from "./filter-isolation.ts";
 import { announce, continueRound, left, pingOver, sync } from "./request-rounds.ts";
 import {
   type FilterRequest,

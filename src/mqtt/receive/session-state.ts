@@ -1,7 +1,7 @@
 /** State, events and actions of a session's subscriptions; `session-reducer.ts` has the rules. */
 import { LayeredMap } from "../../lib/layered-map.ts";
 import type { QoS } from "../../message.ts";
-import { type Isolation, isolationReason, isolationReasons, NO_ISOLATION } from "./isolation-state.ts";
+import { type Isolation, isolationReason, isolationReasons, NO_ISOLATION } from "./filter-isolation.ts";
 
 export interface Subscription {
   filter: string;
