@@ -47,7 +47,7 @@ function setup(reply: (call: Call, ids: string[]) => Reply | Promise<Reply> = ()
     );
     return { id: message.id, result };
   };
-  return { add, calls, brakes, drain: batches.drain };
+  return { add, calls, brakes, drain: () => batches.drain() };
 }
 
 const idsOf = ({ body }: Call): string[] => JSON.parse(body.toString()).map(({ id }: { id: string }) => id);
