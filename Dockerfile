@@ -32,4 +32,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
 # Causeway itself is process 1 and handles this signal: it finishes running deliveries and exits with 0.
 STOPSIGNAL SIGTERM
 # A larger nursery: most of what a message leaves behind dies young, and is then never copied.
-CMD ["node", "--max-semi-space-size=32", "--enable-source-maps", "dist/main.js"]
+CMD ["node", "--max-semi-space-size=32", "dist/main.js"]

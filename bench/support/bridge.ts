@@ -52,7 +52,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const profile = options.profileTo ? ["--cpu-prof", `--cpu-prof-dir=${options.profileTo}`] : [];
   const startedAt = performance.now();
   const main = join(options.root, MAIN);
-  const child = startProgram(process.execPath, ["--max-semi-space-size=32", "--enable-source-maps", ...profile, main], {
+  const child = startProgram(process.execPath, ["--max-semi-space-size=32", ...profile, main], {
     cwd: directory,
     env: {
       PORT: String(port),

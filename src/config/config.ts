@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { envSchema } from "env-schema";
+import { Ajv } from "ajv";
 import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
 import { decode, secretsOfUrl } from "./secrets.ts";
@@ -143,26 +143,16 @@ function moveUserInfo(raw: Raw): void {
 
 /** Returns the valid variables with the defaults; adds invalid ones to `mistakes`. */
 function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
-  try {
-    return envSchema<Variables>({
-      schema,
-      data: raw,
-      env: false,
-      ajv: {
-        customOptions: (ajv) => {
-          for (const [name, check] of Object.entries(formats)) ajv.addFormat(name, check);
-          return ajv;
-        },
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof Error && "errors" in error)) throw error;
-    for (const { instancePath } of error.errors as { instancePath: string }[]) {
-      const name = instancePath.slice(1) as keyof Variables;
-      mistakes.set(name, rules[name].expected);
-    }
-    return undefined;
+  // The schema is part of this program; validating it as well would slow every start.
+  const trusted = { meta: false, validateSchema: false, formats };
+  const ajv = new Ajv({ allErrors: true, removeAdditional: "all", useDefaults: true, coerceTypes: true, ...trusted });
+  const values: unknown = { ...raw };
+  if (ajv.validate<Variables>(schema, values)) return values;
+  for (const { instancePath } of ajv.errors!) {
+    const name = instancePath.slice(1) as keyof Variables;
+    mistakes.set(name, rules[name].expected);
   }
+  return undefined;
 }
 
 function toConfig(v: Variables): Config {

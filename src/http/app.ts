@@ -43,7 +43,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 
 /** Builds the app; it does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const document = loadDocument();
+  const document = await loadDocument();
   const patience = { ...HTTP_TIMEOUTS, ...options.timeouts };
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
@@ -89,7 +89,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
   readBodies(app);
-  await app.register((scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
+  await app.register(async (scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
   if (options.absent === undefined) await app.register((scope) => serveDocs(scope, document));
   await app.ready();
   return app;

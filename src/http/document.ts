@@ -1,11 +1,12 @@
-/** The OpenAPI document: as text, as JSON, and reduced to the form from which the routes are built. */
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
+/** The OpenAPI document: as text and as JSON, and the properties of its operations. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { Scope } from "../keys/caller.ts";
 
 export interface Parameter {
   name: string;
   in: "path" | "query" | "header";
+  required?: boolean;
   schema: { default?: unknown };
 }
 
@@ -49,16 +50,31 @@ export interface OpenApi {
 const METHODS = ["get", "put", "post", "delete", "patch"] as const;
 type Method = (typeof METHODS)[number];
 
-/** The path whose parameter may contain slashes. */
-const TOPIC_PATH = "/v1/topics/{topic}";
-
 /** Newline-delimited JSON: a body of unlimited length. */
 export const LINES = "application/x-ndjson";
 
+/** The document as JSON, written by the build beside the compiled code; there is none beside the sources. */
+export const COMPILED_DOCUMENT = fileURLToPath(new URL("openapi.json", import.meta.url));
+
+/** Reads the document, from the compiled JSON where there is one. */
+export async function loadDocument(): Promise<{ yaml: string; openapi: OpenApi }> {
+  const yaml = readYaml();
+  const isCompiled = existsSync(COMPILED_DOCUMENT);
+  return {
+    yaml,
+    openapi: isCompiled ? JSON.parse(readFileSync(COMPILED_DOCUMENT, "utf8")) : await parseDocument(yaml),
+  };
+}
+
 /** Reads `openapi/openapi.yaml`, two folders up from both `src/http` and `dist/http`. */
-export function loadDocument(): { yaml: string; openapi: OpenApi } {
-  const yaml = readFileSync(new URL("../../openapi/openapi.yaml", import.meta.url), "utf8");
-  return { yaml, openapi: parse(yaml) };
+export function readYaml(): string {
+  return readFileSync(new URL("../../openapi/openapi.yaml", import.meta.url), "utf8");
+}
+
+/** Parses the YAML; the parser is loaded only here, because a compiled program does not need it. */
+export async function parseDocument(yaml: string): Promise<OpenApi> {
+  const { parse } = await import("yaml");
+  return parse(yaml);
 }
 
 /** Resolves a reference to `#/components/…`; returns any other value unchanged. */
@@ -107,38 +123,4 @@ export function needsJson(openapi: OpenApi, operation: Operation): boolean {
 export function hasLines(openapi: OpenApi, operation: Operation): boolean {
   if (!operation.requestBody) return false;
   return LINES in resolve(openapi, operation.requestBody).content;
-}
-
-/**
- * The document reduced to the parts that routes need, which keeps startup and serving cheap. The topic becomes a
- * wildcard, because it contains slashes. Header parameters are left out, because their users check them. Responses
- * keep only the JSON of a success, for which Fastify builds a serializer; `sendProblem` writes Problems.
- */
-export function routable(openapi: OpenApi): OpenApi {
-  const { openapi: version, info, security, components } = openapi;
-  const paths: Record<string, PathItem> = {};
-  for (const { path, method, operation } of operationsOf(openapi)) {
-    const url = path === TOPIC_PATH ? "/v1/topics/*" : path;
-    const shared = url === path ? openapi.paths[path]?.parameters : undefined;
-    paths[url] ??= shared ? { parameters: shared } : {};
-    paths[url][method] = lean(openapi, operation);
-  }
-  const { parameters = {}, schemas = {}, securitySchemes = {} } = components;
-  return { openapi: version, info, security, paths, components: { parameters, schemas, securitySchemes } };
-}
-
-function lean(openapi: OpenApi, operation: Operation): Operation {
-  const { operationId, parameters, requestBody, responses } = operation;
-  const successes = Object.keys(responses).filter((status) => status.startsWith("2"));
-  return {
-    operationId,
-    ...(parameters && { parameters: parameters.filter((one) => resolve(openapi, one).in !== "header") }),
-    ...(requestBody && !hasRawBody(openapi, operation) && { requestBody: jsonOnly(resolve(openapi, requestBody)) }),
-    responses: Object.fromEntries(successes.map((status) => [status, jsonOnly(resolve(openapi, responses[status]!))])),
-  };
-}
-
-function jsonOnly({ content }: { content?: Record<string, object> }): Required<Response> {
-  const json = content?.["application/json"];
-  return { description: "", content: json ? { "application/json": json } : {} };
 }

@@ -1,6 +1,5 @@
-/** Routes for the contract's operations: fastify-openapi-glue creates them with the settings from this file. */
+/** Routes for the contract's operations. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
-import glue from "fastify-openapi-glue";
 import type { FieldError } from "../errors.ts";
 import type { Scope } from "../keys/caller.ts";
 import { rawBodyHooks } from "./bodies.ts";
@@ -10,14 +9,14 @@ import {
   hasRawBody,
   needsJson,
   type OpenApi,
+  type Operation,
   operationsOf,
-  routable,
   successStatus,
-  withOperations,
 } from "./document.ts";
 import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
 import { fieldsProblem, Problem } from "./problem.ts";
-import { schemaCheck, schemaCompiler } from "./validation.ts";
+import { routeSchemas } from "./route-schemas.ts";
+import { schemaCheck, serializerCompiler, validatorCompiler } from "./validation.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -44,59 +43,69 @@ export interface RoutesOptions {
 }
 
 /** Registers every operation that has a handler, and a 405 for every other method of its path. */
-export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
-  const openapi = withOperations(options.openapi, (id) => id in options.handlers);
-  const specification = routable(openapi);
+export function registerRoutes(app: FastifyInstance, options: RoutesOptions): void {
+  const { openapi, handlers } = options;
   const served = new Map<string, HTTPMethods[]>();
-  app.setValidatorCompiler(schemaCompiler());
+  app.setValidatorCompiler(validatorCompiler());
+  app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("idempotency", null);
   app.decorateRequest("onceALine", null);
-  app.addHook("onRoute", ({ url, method, schema }) => {
+  app.addHook("onRoute", ({ url, method }) => {
     served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
-    // An operation without query parameters refuses all of them. Probes are exempt: some add one to bypass caches.
-    if (schema && url.startsWith("/v1/")) schema.querystring ??= { type: "object", properties: {} };
   });
-  const settings = routeSettings({ ...options, openapi });
-  await app.register(glue, {
-    specification,
-    operationResolver: (operationId: string) => settings.get(operationId as OperationId) as RouteOptions,
-  });
+  const idempotency = idempotencyHooks(options.expiringKeys);
+  for (const { path, method, operation } of operationsOf(openapi)) {
+    if (!((operation.operationId as OperationId) in handlers)) continue;
+    app.route({
+      method,
+      url: urlOf(path),
+      schema: schemasOf(openapi, path, operation),
+      ...routeSettings(options, path, operation),
+      ...(method === "post" && idempotency),
+    });
+  }
   for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);
+}
+
+/** The path in the router's syntax. A topic becomes a wildcard, because it contains slashes. */
+function urlOf(path: string): string {
+  return path.replace("{topic}", "*").replace(/{(\w+)}/g, ":$1");
+}
+
+/** An operation without query parameters refuses all of them. Probes are exempt: some add one to bypass caches. */
+function schemasOf(openapi: OpenApi, path: string, operation: Operation) {
+  const schemas = routeSchemas(openapi, path, operation);
+  if (path.startsWith("/v1/")) schemas.querystring ??= { type: "object", properties: {} };
+  return schemas;
 }
 
 /** Limit of a body with several messages: a thousand of 32 KiB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
-/** Route settings per operation that glue does not provide: handler, limits, hooks. */
-function routeSettings({ openapi, handlers, expiringKeys: claims, maxPayloadBytes }: RoutesOptions) {
-  const idempotency = idempotencyHooks(claims);
+/** Handler, limits and hooks of an operation. */
+function routeSettings({ openapi, handlers, maxPayloadBytes }: RoutesOptions, path: string, operation: Operation) {
   // JSON is larger than its payload: base64 makes it 4/3 of the size, \u escapes and the other fields add more.
   const jsonLimit = maxPayloadBytes * 2 + 65_536;
-  const settings = new Map<OperationId, Partial<RouteOptions>>();
-  for (const { path, method, operation } of operationsOf(openapi)) {
-    const id = operation.operationId as OperationId;
-    const raw = hasRawBody(openapi, operation);
-    const lines = hasLines(openapi, operation);
-    settings.set(id, {
-      handler: withStatus(handlers[id] as RouteHandlerMethod, successStatus(operation)),
-      bodyLimit: raw ? maxPayloadBytes : lines ? Math.max(jsonLimit, MAX_BATCH_BYTES) : jsonLimit,
-      config: {
-        open: operation.security?.length === 0,
-        scope: operation["x-scope"],
-        rawBody: raw,
-        optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
-        lines,
-        ...(lines && {
-          items: { faults: schemaCheck(openapi.components.schemas, "MessageInput"), maxBytes: jsonLimit },
-        }),
-      },
-      ...(path.includes("{topic}") && { onRequest: nameTopic }),
-      ...(raw && rawBodyHooks),
-      ...(needsJson(openapi, operation) && { preValidation: refuseNoBody }),
-      ...(method === "post" && idempotency),
-    });
-  }
-  return settings;
+  const raw = hasRawBody(openapi, operation);
+  const lines = hasLines(openapi, operation);
+  const handler = handlers[operation.operationId as OperationId] as RouteHandlerMethod;
+  return {
+    handler: withStatus(handler, successStatus(operation)),
+    bodyLimit: raw ? maxPayloadBytes : lines ? Math.max(jsonLimit, MAX_BATCH_BYTES) : jsonLimit,
+    config: {
+      open: operation.security?.length === 0,
+      scope: operation["x-scope"],
+      rawBody: raw,
+      optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
+      lines,
+      ...(lines && {
+        items: { faults: schemaCheck(openapi.components.schemas, "MessageInput"), maxBytes: jsonLimit },
+      }),
+    },
+    ...(path.includes("{topic}") && { onRequest: nameTopic }),
+    ...(raw && rawBodyHooks),
+    ...(needsJson(openapi, operation) && { preValidation: refuseNoBody }),
+  } satisfies Partial<RouteOptions>;
 }
 
 /** Sets the contract's success status before the handler runs. */

@@ -1,12 +1,14 @@
-/** Validation by the contract's schemas, and the paths of the invalid fields. */
-import { Ajv2020, type Options } from "ajv/dist/2020.js";
-import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify";
+/** Validation and serialization by the contract's schemas, and the paths of the invalid fields. */
+import { Ajv2020, type Options, type ValidateFunction } from "ajv/dist/2020.js";
+import fastJsonStringify, { type AnySchema } from "fast-json-stringify";
+import type { FastifySchemaCompiler, FastifySchemaValidationError, FastifySerializerCompiler } from "fastify";
 import type { FieldError } from "../errors.ts";
 
 const options: Options = {
   useDefaults: true,
-  // OpenAPI's own keywords are not part of JSON Schema; redocly has validated the document.
+  // OpenAPI's own keywords are not part of JSON Schema. The document's schemas are validated by its linter.
   strict: false,
+  validateSchema: false,
   // All other formats only describe: URLs and topics have their own rules and problem codes.
   formats: { byte: isBase64, uri: true, "date-time": true },
 };
@@ -15,22 +17,43 @@ const options: Options = {
  * Bodies are validated without coercion: a string is not a number, and an unknown field is an error. URL parameters are
  * text, so their types are coerced; unknown query parameters are errors too.
  */
-export function schemaCompiler(): FastifySchemaCompiler<object> {
+export function validatorCompiler(): FastifySchemaCompiler<object> {
   const body = new Ajv2020(options);
   const url = new Ajv2020({ ...options, coerceTypes: "array" });
   return ({ schema, httpPart }) => {
-    if (httpPart === "body") return body.compile(schema);
-    return url.compile(httpPart === "querystring" ? { ...schema, additionalProperties: false } : schema);
+    if (httpPart === "body") return validatorOf(body, schema);
+    return validatorOf(url, httpPart === "querystring" ? { ...schema, additionalProperties: false } : schema);
   };
 }
+
+/** Returns a validator that is compiled when it is first used: compiling all of them would delay every start. */
+function validatorOf(ajv: Ajv2020, schema: object) {
+  let compiled: ValidateFunction | undefined;
+  return function validate(value: unknown): true | { error: FastifySchemaValidationError[] } {
+    compiled ??= ajv.compile(schema);
+    return compiled(value) ? true : { error: compiled.errors as FastifySchemaValidationError[] };
+  };
+}
+
+/** Fields that the schema does not name are left out. A serializer is compiled when it is first used. */
+export const serializerCompiler: FastifySerializerCompiler<object> = ({ schema }) => {
+  let compiled: ((value: unknown) => string) | undefined;
+  return (value) => {
+    compiled ??= fastJsonStringify(schema as AnySchema) as (value: unknown) => string;
+    return compiled(value);
+  };
+};
 
 /**
  * Creates a validator of one of the contract's schemas for a value that is not a whole body. It returns the violations,
  * none if the value is valid, and fills in the defaults. An empty path is the value itself.
  */
 export function schemaCheck(schemas: unknown, name: string): (value: unknown) => FieldError[] {
-  const check = new Ajv2020(options).compile({ components: { schemas }, $ref: `#/components/schemas/${name}` });
-  return (value) => (check(value) ? [] : fieldErrors(check.errors as FastifySchemaValidationError[], undefined));
+  const check = validatorOf(new Ajv2020(options), { components: { schemas }, $ref: `#/components/schemas/${name}` });
+  return (value) => {
+    const result = check(value);
+    return result === true ? [] : fieldErrors(result.error, undefined);
+  };
 }
 
 function isBase64(text: string): boolean {

@@ -8,7 +8,7 @@ import { Judge } from "./judge.ts";
 import { repliesIn } from "./send.ts";
 import { State } from "./state.ts";
 
-const { openapi } = loadDocument();
+const { openapi } = await loadDocument();
 
 function calls(seed: number, count: number): Call[] {
   const options = { seed, openapi, apiKey: "k", receiver: "http://127.0.0.1:1", without: new Set<never>() };

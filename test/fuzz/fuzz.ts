@@ -50,11 +50,12 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   }
 }
 
+const { openapi } = await loadDocument();
+
 class Run {
   readonly #state = new State();
-  readonly #openapi = loadDocument().openapi;
   readonly #generator: Generator;
-  readonly #judge = new Judge(this.#openapi, this.#state);
+  readonly #judge = new Judge(openapi, this.#state);
   readonly #sender: Sender;
   readonly #faults = new Map<string, { text: string; count: number }>();
   readonly #statuses: FuzzReport["statuses"] = new Map();
@@ -66,7 +67,7 @@ class Run {
   ) {
     const { seed, without } = options;
     const { apiKey, receiver, bridge } = world;
-    this.#generator = new Generator({ seed, openapi: this.#openapi, apiKey, receiver, without }, this.#state);
+    this.#generator = new Generator({ seed, openapi: openapi, apiKey, receiver, without }, this.#state);
     this.#sender = new Sender(new URL(bridge.url));
   }
 
@@ -176,7 +177,7 @@ class Run {
   }
 
   #neverSucceeded(): string[] {
-    return operationsOf(this.#openapi)
+    return operationsOf(openapi)
       .map(({ operation }) => operation.operationId)
       .filter(
         (id) =>

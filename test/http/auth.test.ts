@@ -6,6 +6,8 @@ import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
 import { AUTH, KEY, type TestApp, testApp } from "./support.ts";
 
+const { openapi } = await loadDocument();
+
 describe("authentication", () => {
   let test: TestApp;
   before(async () => {
@@ -14,7 +16,6 @@ describe("authentication", () => {
   });
   after(() => test.app.close());
 
-  const { openapi } = loadDocument();
   for (const { path, method, operation } of operationsOf(openapi)) {
     const url = path.replace("{topic}", "a/b").replace("{id}", "wh_1");
     if (operation.security?.length === 0) {

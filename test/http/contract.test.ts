@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import build, { type AnySchema } from "fast-json-stringify";
 import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
 import ts from "typescript";
 import { catalogue } from "../../src/errors.ts";
@@ -12,9 +13,11 @@ import {
   resolve,
   successStatus,
 } from "../../src/http/document.ts";
+import { routeSchemas } from "../../src/http/route-schemas.ts";
+import { validatorCompiler } from "../../src/http/validation.ts";
 
 const root = new URL("../../", import.meta.url);
-const { openapi } = loadDocument();
+const { openapi } = await loadDocument();
 const operations = operationsOf(openapi).map(({ operation }) => operation);
 
 describe("the contract", () => {
@@ -30,6 +33,26 @@ describe("the contract", () => {
     const typed = (found as ts.InterfaceDeclaration).members.map((member) => (member.name as ts.Identifier).text);
     assert.deepEqual(operations.map(({ operationId }) => operationId).sort(), typed.sort());
     assert.equal(new Set(typed).size, operations.length);
+  });
+
+  it("has schemas that compile, although the bridge compiles each only when it is first used", () => {
+    const validator = validatorCompiler();
+    for (const { path, method, operation } of operationsOf(openapi)) {
+      const { params, querystring, body, response } = routeSchemas(openapi, path, operation) as RouteSchemas;
+      const checks = [
+        [params, "params"],
+        [querystring, "querystring"],
+        [body?.content["application/json"].schema, "body"],
+      ] as const;
+      for (const [schema, httpPart] of checks) {
+        if (schema)
+          assert.doesNotThrow(() => validator({ schema, httpPart, method, url: path })({}), operation.operationId);
+      }
+      for (const [httpStatus, { content }] of Object.entries(response ?? {})) {
+        const { schema } = content["application/json"];
+        assert.doesNotThrow(() => build(schema as AnySchema), `${operation.operationId} ${httpStatus}`);
+      }
+    }
   });
 
   it("documents every problem code", () => {
@@ -105,6 +128,17 @@ describe("the contract", () => {
     }
   });
 });
+
+interface JsonSchema {
+  content: { "application/json": { schema: object } };
+}
+
+interface RouteSchemas {
+  params?: object;
+  querystring?: object;
+  body?: JsonSchema;
+  response?: Record<string, JsonSchema>;
+}
 
 function bodiesOf(operation: Operation): Record<string, object> {
   const success = resolve(openapi, operation.responses[String(successStatus(operation))]!);

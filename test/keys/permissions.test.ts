@@ -29,6 +29,8 @@ interface Problem {
   errors?: { path: string }[];
 }
 
+const { openapi } = await loadDocument();
+
 describe("scopes", () => {
   // These tests change nothing that another one reads.
   before(async () => {
@@ -36,7 +38,7 @@ describe("scopes", () => {
   });
   after(() => test.close());
 
-  const operations = operationsOf(loadDocument().openapi).filter(({ operation }) => operation["x-scope"]);
+  const operations = operationsOf(openapi).filter(({ operation }) => operation["x-scope"]);
 
   for (const { path, method, operation } of operations) {
     it(`${operation.operationId} requires the scope ${operation["x-scope"]} and accepts no other scope`, async () => {

@@ -10,11 +10,12 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * several times faster; otherwise the sources.
  */
 export const MAIN: readonly string[] = isBuilt()
-  ? ["--enable-source-maps", join(ROOT, "dist/main.js")]
+  ? [join(ROOT, "dist/main.js")]
   : ["--import", import.meta.resolve("tsx"), join(ROOT, "src/main.ts")];
 
 function isBuilt(): boolean {
   const builtAt = statSync(join(ROOT, "dist/.tsbuildinfo"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
-  return sources.every((file) => statSync(join(ROOT, "src", file)).mtimeMs < builtAt);
+  const files = [...sources.map((file) => join("src", file)), "openapi/openapi.yaml"];
+  return files.every((file) => statSync(join(ROOT, file)).mtimeMs < builtAt);
 }
