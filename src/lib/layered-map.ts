@@ -4,7 +4,7 @@
  */
 
 /** Number of changes after which they are merged into a new base. */
-const MAX_CHANGES = 256;
+const MAX_CHANGES = 128;
 
 export class LayeredMap<V> implements Iterable<[key: string, value: V]> {
   static readonly EMPTY = new LayeredMap<never>(new Map<string, never>(), new Map<string, never>(), new Set(), 0);
