@@ -181,10 +181,15 @@ export class SessionSubscriptions {
   #send(call: (done: RequestCallback) => void): Promise<RequestAnswer> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve({ outcome: "timed_out" }), ACK_MS);
-      call((error, granted) => {
+      const done: RequestCallback = (error, granted) => {
         clearTimeout(timer);
         resolve({ outcome: error ? "failed" : "acknowledged", code: codeIn(error, granted) });
-      });
+      };
+      try {
+        call(done);
+      } catch (error) {
+        done(error);
+      }
     });
   }
 }
