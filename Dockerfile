@@ -6,6 +6,8 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY openapi ./openapi
+COPY packaging ./packaging
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
@@ -32,4 +34,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
 # Causeway itself is process 1 and handles this signal: it finishes running deliveries and exits with 0.
 STOPSIGNAL SIGTERM
 # A larger nursery: most of what a message leaves behind dies young, and is then never copied.
-CMD ["node", "--max-semi-space-size=32", "dist/main.js"]
+CMD ["node", "--max-semi-space-size=32", "dist/causeway.js"]

@@ -9,7 +9,7 @@ import { temporaryDirectory } from "./servers.ts";
 
 /** Root directory of this checkout. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = "dist/main.js";
+const MAIN = "dist/causeway.js";
 const API_KEY = "cw_bench-key-that-is-long-enough-0123456789";
 
 export interface BridgeOptions {

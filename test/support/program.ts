@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const BUNDLE = join(ROOT, "dist/causeway.js");
 
 /**
  * Arguments for Node that run the bridge: the built program where it is newer than every source file, since it starts
  * several times faster; otherwise the sources.
  */
 export const MAIN: readonly string[] = isBuilt()
-  ? [join(ROOT, "dist/main.js")]
+  ? [BUNDLE]
   : ["--import", import.meta.resolve("tsx"), join(ROOT, "src/main.ts")];
 
 function isBuilt(): boolean {
-  const builtAt = statSync(join(ROOT, "dist/.tsbuildinfo"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const builtAt = statSync(BUNDLE, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   const files = [...sources.map((file) => join("src", file)), "openapi/openapi.yaml"];
   return files.every((file) => statSync(join(ROOT, file)).mtimeMs < builtAt);
