@@ -97,7 +97,9 @@ function sendNext(before: SubscriptionState, round: Round): SessionStep {
     if (!request.subscription) [state, callbacks] = leaveWithSession(state, request.filter);
     if (!request.subscription && !state.unwanted.has(request.filter)) continue;
     packets.push(packetFor(state, request));
-    state = { ...state, isolation: recordSent(state.isolation, request.key) };
+    // Until SUBACK it is open what the broker holds: the wanted QoS may change and change back meanwhile.
+    const granted = request.subscription ? state.granted.without(request.filter) : state.granted;
+    state = { ...state, granted, isolation: recordSent(state.isolation, request.key) };
     unanswered++;
   }
   const next = { ...round, taken, unanswered, hasFailed };
