@@ -43,7 +43,7 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
     replayDeliveries: async ({ params: { id }, body, caller }, reply) => {
       unwrap(await webhooks.usable(id, caller));
       const replay = requireFields(await replays.begin(id, body));
-      if (replay === "other_running") throw new Problem("conflict", "a replay of this webhook is under way");
+      if (replay === "other_running") throw new Problem("conflict", "a replay of this webhook is in progress");
       reply.code(202).header("location", `/v1/webhooks/${id}/replays/${replay.id}`);
       return replay;
     },
@@ -57,7 +57,7 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
       unwrap(await webhooks.readable(id, caller));
       const was = await replays.cancel(id, replayId);
       if (was === "not_found") throw noReplay(replayId);
-      if (was !== "running") throw new Problem("conflict", `the replay is ${was} already`);
+      if (was !== "running") throw new Problem("conflict", `the replay is already ${was}`);
       return undefined;
     },
   };

@@ -16,11 +16,11 @@ export function notRedelivered(reason: NotRedelivered, messageId: string): Probl
     case "not_found":
       return new Problem("not_found", `there is no delivery of ${messageId}`);
     case "active":
-      return new Problem("conflict", "the delivery is being sent just now");
+      return new Problem("conflict", "the delivery is being sent");
     case "waiting":
-      return new Problem("conflict", "the delivery waits to be sent");
+      return new Problem("conflict", "the delivery is waiting to be sent");
     case "changed":
-      return new Problem("conflict", "the delivery has changed meanwhile");
+      return new Problem("conflict", "the delivery has changed in the meantime");
   }
 }
 

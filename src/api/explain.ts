@@ -17,6 +17,6 @@ export function createExplain(isOutage: (error: unknown) => boolean): (error: un
     if (error instanceof BrokerQueryError)
       return new Problem(QUERY_CODES[error.kind], error.message, error.kind === "refused" ? {} : { headers: SOON });
     if (!isOutage(error)) return undefined;
-    return new Problem("store_unavailable", "the store cannot be used now", { headers: SOON, cause: error });
+    return new Problem("store_unavailable", "the store is unavailable", { headers: SOON, cause: error });
   };
 }

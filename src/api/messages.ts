@@ -40,7 +40,7 @@ export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOper
       await visible(caller, outbox, id);
       const outcome = await outbox.cancel(id);
       if (outcome === "not_found") throw noMessage(id);
-      if (outcome === "too_late") throw new Problem("conflict", "it has been published, or is being published now");
+      if (outcome === "too_late") throw new Problem("conflict", "the message has been published or is being published");
       return undefined;
     },
     publishBatch: async (request, reply) => {

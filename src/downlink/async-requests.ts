@@ -57,7 +57,9 @@ export class AsyncRequests {
   async accept(request: PreparedRequest, expirySeconds = DEFAULT_EXPIRY_SECONDS): Promise<string | Refused> {
     const { cache, pending, outbox, maxPending } = this.options;
     if (pending.size >= maxPending || cache.size >= MAX_RECORDS) {
-      return new Refused("rate_limited", `${pending.size} requests wait for their answer`, { retryAfterSeconds: 10 });
+      return new Refused("rate_limited", `${pending.size} requests are waiting for their response`, {
+        retryAfterSeconds: 10,
+      });
     }
     const { id, message, responseTopic, filter, match, correlation } = request;
     const createdAt = Date.now();

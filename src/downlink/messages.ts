@@ -103,7 +103,7 @@ function toMessage(input: MessageInput, rawJson: string): OutgoingMessage | Refu
 
 function payloadOf({ payload, payloadBase64 }: MessageInput, rawJson: string): Buffer | Refused {
   if (payload !== undefined && payloadBase64 !== undefined) {
-    return refuseField("invalid_request", "payloadBase64", "cannot stand beside payload");
+    return refuseField("invalid_request", "payloadBase64", "must not be combined with payload");
   }
   if (payloadBase64 !== undefined) {
     return decodeBase64(payloadBase64) ?? refuseField("invalid_request", "payloadBase64", NOT_BASE64);

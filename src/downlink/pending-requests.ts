@@ -112,7 +112,7 @@ export class PendingRequests {
       const fault = now && isWaiting(now) && requestFault(now);
       if (fault) this.options.onSetAside(id, fault);
     }
-    this.#tellTopics();
+    this.#announceTopics();
   }
 
   #index(record: RequestRecord): void {
@@ -128,7 +128,7 @@ export class PendingRequests {
     if (requests?.delete(id) && requests.size === 0) this.#waiting.delete(responseTopic);
   }
 
-  #tellTopics(): void {
+  #announceTopics(): void {
     const topics = [...new Set([...this.#cached.values()].map(({ filter }) => filter))].sort();
     if (JSON.stringify(topics) === JSON.stringify(this.#topics)) return;
     this.#topics = topics;
@@ -138,7 +138,7 @@ export class PendingRequests {
   async #remove(): Promise<void> {
     const now = Date.now();
     for (const record of this.#cached.values()) if (now >= dropAt(record)) this.#unindex(record);
-    this.#tellTopics();
+    this.#announceTopics();
     const { cache, responses } = this.options;
     for (const { id } of pastKeeping(cache.all(), now)) {
       try {

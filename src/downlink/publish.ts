@@ -64,7 +64,7 @@ export function outcomeOf(message: OutgoingMessage, result: PublishResult): Publ
         `no acknowledgement within ${result.afterMs / 1000} s; the message may have been published`,
       );
     case "busy":
-      return new Refused("rate_limited", "too many publishes wait for their acknowledgement", SOON);
+      return new Refused("rate_limited", "too many publishes are waiting for their acknowledgement", SOON);
   }
 }
 

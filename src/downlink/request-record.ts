@@ -45,8 +45,8 @@ export function cancelRecord(record: RequestRecord, cancelled: Cancellation): Re
 /** Refuses a request that has ended by itself. */
 export function checkOpen({ respondedAt, failed, expiresAt }: RequestRecord, now: number): Refused | undefined {
   if (respondedAt !== undefined) return new Refused("conflict", "the device has responded");
-  if (failed) return new Refused("conflict", `it has failed: ${failed.error}`);
-  return now >= expiresAt ? new Refused("conflict", "it has expired") : undefined;
+  if (failed) return new Refused("conflict", `the request has failed: ${failed.error}`);
+  return now >= expiresAt ? new Refused("conflict", "the request has expired") : undefined;
 }
 
 /** Why a request that an older version accepted is set aside: its subscription would end the broker session. */

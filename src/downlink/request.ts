@@ -79,13 +79,13 @@ function matchOf(
 ): Match | Refused {
   const own = template.includes(PLACEHOLDER);
   if (own && template.split("/")[0]!.includes(PLACEHOLDER)) {
-    return refuseField("invalid_request", "responseTopic", `must not hold ${PLACEHOLDER} in its first level`);
+    return refuseField("invalid_request", "responseTopic", `must not contain ${PLACEHOLDER} in its first level`);
   }
   if (wanted === "topic" && !own) {
-    return refuseField("invalid_request", "responseTopic", `must hold ${PLACEHOLDER} when match is topic`);
+    return refuseField("invalid_request", "responseTopic", `must contain ${PLACEHOLDER} when match is topic`);
   }
   if (wanted === "correlation" && protocol === "3.1.1") {
-    return refuseField("invalid_request", "match", "correlation needs MQTT 5, and the broker speaks 3.1.1");
+    return refuseField("invalid_request", "match", "correlation requires MQTT 5, but the broker uses 3.1.1");
   }
   if (wanted) return wanted;
   if (own) return "topic";

@@ -44,7 +44,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 /** Builds the app; it does not listen yet. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = await loadDocument();
-  const patience = { ...HTTP_TIMEOUTS, ...options.timeouts };
+  const limits = { ...HTTP_TIMEOUTS, ...options.timeouts };
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -56,8 +56,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       maxHeaderSize: MAX_HEADER_BYTES,
       // Node would refuse it with an empty response; the gate checks it instead.
       requireHostHeader: false,
-      headersTimeout: patience.headersMs,
-      connectionsCheckingInterval: patience.lookMs,
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: limits.checkMs,
     },
     // The default, and it must stay: a stream of messages may last as long as it needs. See enforceTimeouts.
     requestTimeout: 0,
@@ -68,7 +68,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
   });
-  enforceTimeouts(app.server, patience);
+  enforceTimeouts(app.server, limits);
   // Node would respond 417 without a body. An unknown expectation may be ignored (RFC 9110 section 10.1.1).
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   // After a chunked body with Upgrade, which the bridge ignores, Node reads nothing more from the connection.
@@ -110,7 +110,7 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
       if (scope !== undefined && !caller.may(scope)) {
-        throw new Problem("insufficient_scope", `this takes a key with the scope ${scope}`);
+        throw new Problem("insufficient_scope", `this operation requires a key with the scope ${scope}`);
       }
       request.caller = caller;
       return undefined;
@@ -137,5 +137,7 @@ function notFound(detail = "there is nothing at this path"): Problem {
 }
 
 function shuttingDown(): Problem {
-  return new Problem("shutting_down", "this instance takes no more requests", { headers: { connection: "close" } });
+  return new Problem("shutting_down", "this instance is shutting down and accepts no more requests", {
+    headers: { connection: "close" },
+  });
 }

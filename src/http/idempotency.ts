@@ -32,7 +32,7 @@ interface KeptResponse {
 
 /** The expiring key that a request holds, and the secret that encrypts its response. */
 interface HeldKey {
-  claim: string;
+  key: string;
   body: string;
   secret: Buffer;
 }
@@ -63,23 +63,23 @@ const RUNNING_SECONDS = 90;
  * derived from the caller's API key and therefore never in the store: read access to the store reveals no API key. The
  * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
  */
-export function idempotencyHooks(claims: IdempotencyKeys) {
+export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
   return {
     preHandler(request, reply, done) {
       const key = request.headers["idempotency-key"];
       if (key === undefined) return done();
       const scope = scopeOf(request, String(key));
       if (request.body instanceof Readable) {
-        request.onceALine = onceALine(claims, scope);
+        request.onceALine = onceALine(expiringKeys, scope);
         return done();
       }
-      begin(claims, request, scope).then((answer) => (answer ? replay(reply, answer) : done()), done);
+      begin(expiringKeys, request, scope).then((answer) => (answer ? replay(reply, answer) : done()), done);
     },
     onSend(request, reply, payload, done) {
       if (request.idempotency === null) return done(null, payload);
       // Kept before it is sent. If keeping it fails, the client still gets its response: the work is done, and an error
       // would cause a retry.
-      finish(claims, request, reply, payload)
+      finish(expiringKeys, request, reply, payload)
         .catch((err: unknown) => request.log.warn({ err }, "idempotency_not_kept"))
         .then(() => done(null, payload));
     },
@@ -95,72 +95,71 @@ function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string):
 }
 
 async function begin(
-  claims: IdempotencyKeys,
+  expiringKeys: IdempotencyKeys,
   request: FastifyRequest,
   scope: unknown[],
 ): Promise<KeptResponse | undefined> {
-  const begun = await take(claims, scope, bodyDigest(request));
+  const begun = await take(expiringKeys, scope, bodyDigest(request));
   if ("payload" in begun) return begun;
   request.idempotency = begun;
   return undefined;
 }
 
-function onceALine(claims: IdempotencyKeys, scope: unknown[]): OnceALine {
+function onceALine(expiringKeys: IdempotencyKeys, scope: unknown[]): OnceALine {
   return async (index, text, work) => {
     if (index >= MAX_KEYED_LINES) {
       const message = `with an Idempotency-Key a stream may have ${MAX_KEYED_LINES} lines`;
       throw fieldProblem("invalid_request", "", message);
     }
-    const begun = await take(claims, [...scope, index], hash("sha256", text));
+    const begun = await take(expiringKeys, [...scope, index], hash("sha256", text));
     if ("payload" in begun) return begun.payload;
     const payload = await work();
     const { status } = JSON.parse(payload) as { status: number };
     // Ignores an unavailable store: the work is done, and the client must get the result.
-    await keep(claims, begun, { status, payload }).catch(() => undefined);
+    await keep(expiringKeys, begun, { status, payload }).catch(() => undefined);
     return payload;
   };
 }
 
 /** Takes the idempotency key, or returns the existing response. @throws Problem */
-async function take(claims: IdempotencyKeys, scope: unknown[], digest: string): Promise<HeldKey | KeptResponse> {
+async function take(expiringKeys: IdempotencyKeys, scope: unknown[], digest: string): Promise<HeldKey | KeptResponse> {
   const text = JSON.stringify(scope);
   const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
     .update(digest)
     .digest("base64url");
-  const claim = `idempotency-${hash("sha256", text)}`;
+  const key = `idempotency-${hash("sha256", text)}`;
   const secret = hash("sha256", `answer ${text}`, "buffer");
-  const found = await claims
-    .setIfAbsent(claim, JSON.stringify({ body } satisfies KeyEntry), RUNNING_SECONDS)
+  const found = await expiringKeys
+    .setIfAbsent(key, JSON.stringify({ body } satisfies KeyEntry), RUNNING_SECONDS)
     .catch((cause) => {
       const headers = { "retry-after": "1" };
       throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
     });
-  if (found === undefined) return { claim, body, secret };
+  if (found === undefined) return { key, body, secret };
   const entry: KeyEntry = JSON.parse(found);
-  // Keys written by earlier bridges, which last a day, hold the digest unkeyed.
-  if (entry.body !== body && entry.body !== digest) {
+  if (entry.body !== body) {
     throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
   }
   if (!entry.answer) {
-    const detail = "the first request with this Idempotency-Key has not been answered yet";
+    const detail = "the first request with this Idempotency-Key is still in progress";
     throw new Problem("idempotency_in_progress", detail, { headers: { "retry-after": "1" } });
   }
-  return unseal(entry.answer, secret);
+  return decrypt(entry.answer, secret);
 }
 
 const CIPHER = "aes-256-gcm";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-function seal(answer: KeptResponse, secret: Buffer): string {
+function encrypt(answer: KeptResponse, secret: Buffer): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv(CIPHER, secret, iv);
   const text = Buffer.concat([cipher.update(JSON.stringify(answer)), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64");
 }
 
-function unseal(sealed: string, secret: Buffer): KeptResponse {
-  const bytes = Buffer.from(sealed, "base64");
+function decrypt(encrypted: string, secret: Buffer): KeptResponse {
+  const bytes = Buffer.from(encrypted, "base64");
   const text = bytes.subarray(IV_BYTES + TAG_BYTES);
   const cipher = createDecipheriv(CIPHER, secret, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
   cipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
@@ -175,12 +174,12 @@ function bodyDigest(request: FastifyRequest): string {
 }
 
 function finish(
-  claims: IdempotencyKeys,
+  expiringKeys: IdempotencyKeys,
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
 ): Promise<void> {
-  return keep(claims, request.idempotency!, {
+  return keep(expiringKeys, request.idempotency!, {
     status: reply.statusCode,
     contentType: headerOf(reply, "content-type"),
     location: headerOf(reply, "location"),
@@ -189,10 +188,10 @@ function finish(
 }
 
 /** Stores the response, unless a retry may succeed: 5xx and 429 release the key. */
-function keep(claims: IdempotencyKeys, { claim, body, secret }: HeldKey, answer: KeptResponse): Promise<void> {
-  if (answer.status >= 500 || answer.status === 429) return claims.release(claim);
-  const entry: KeyEntry = { body, answer: seal(answer, secret) };
-  return claims.put(claim, JSON.stringify(entry), KEPT_SECONDS);
+function keep(expiringKeys: IdempotencyKeys, { key, body, secret }: HeldKey, answer: KeptResponse): Promise<void> {
+  if (answer.status >= 500 || answer.status === 429) return expiringKeys.release(key);
+  const entry: KeyEntry = { body, answer: encrypt(answer, secret) };
+  return expiringKeys.put(key, JSON.stringify(entry), KEPT_SECONDS);
 }
 
 function headerOf(reply: FastifyReply, name: string): string | undefined {

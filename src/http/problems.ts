@@ -47,7 +47,7 @@ const unreadable: Record<string, Problem> = {
   HPE_HEADER_OVERFLOW: new Problem("invalid_request", "the request line and the headers are too long"),
   // curl, for example, does not percent-encode a topic such as küche.
   HPE_INVALID_URL: new Problem("invalid_request", "the path must be percent-encoded"),
-  ERR_HTTP_REQUEST_TIMEOUT: new Problem("slow_request", "the request did not come in time"),
+  ERR_HTTP_REQUEST_TIMEOUT: new Problem("slow_request", "the request was not received in time"),
 };
 const INVALID = new Problem("invalid_request", "this is not a valid HTTP request");
 /** Time before a client that keeps sending or never disconnects is cut off: at once, it could miss the response. */

@@ -16,7 +16,7 @@ export interface HttpTimeouts {
   /** Maximum number of connections; beyond it, idle ones are closed to make room for new ones. */
   maxConnections: number;
   /** Interval of the checks in milliseconds; each limit may be exceeded by this much. */
-  lookMs: number;
+  checkMs: number;
 }
 
 export const HTTP_TIMEOUTS: HttpTimeouts = {
@@ -25,7 +25,7 @@ export const HTTP_TIMEOUTS: HttpTimeouts = {
   silenceMs: 120_000,
   answeredMs: 5_000,
   maxConnections: 10_000,
-  lookMs: 1_000,
+  checkMs: 1_000,
 };
 
 /** A request whose body is not complete. */
@@ -42,9 +42,9 @@ interface Coming {
  * Enforces the limits on bodies, because Node's `requestTimeout` has no exception for streams of unlimited duration.
  * There is one request per connection: the next one starts after the body of the previous one is complete.
  */
-export function enforceTimeouts(server: Server, patience: HttpTimeouts): void {
+export function enforceTimeouts(server: Server, limits: HttpTimeouts): void {
   const coming = new Map<Socket, Coming>();
-  server.maxConnections = patience.maxConnections;
+  server.maxConnections = limits.maxConnections;
   server.on("drop", () => server.closeIdleConnections());
   server.on("request", (request, response) => {
     const { headers, socket } = request;
@@ -55,30 +55,30 @@ export function enforceTimeouts(server: Server, patience: HttpTimeouts): void {
     const now = Date.now();
     for (const [socket, one] of coming) {
       if (one.request.complete || socket.destroyed) coming.delete(socket);
-      else if (isOver(one, socket, now, patience)) {
+      else if (isOver(one, socket, now, limits)) {
         coming.delete(socket);
         if (one.response.headersSent) socket.destroy();
         else handleClientError(TOO_SLOW, socket);
       }
     }
-  }, patience.lookMs).unref();
+  }, limits.checkMs).unref();
   server.on("close", () => clearInterval(timer));
 }
 
 /** The error with which Node reports headers that take too long. */
 const TOO_SLOW = Object.assign(new Error("the body took too long"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
 
-function isOver(one: Coming, socket: Socket, now: number, patience: HttpTimeouts): boolean {
+function isOver(one: Coming, socket: Socket, now: number, limits: HttpTimeouts): boolean {
   const { request, response } = one;
   if (response.writableEnded && !one.isAnswered) {
     one.isAnswered = true;
     one.since = now;
   }
-  if (one.isAnswered) return now - one.since >= patience.answeredMs;
-  if (!request.headers["content-type"]?.startsWith(LINES)) return now - one.since >= patience.bodyMs;
+  if (one.isAnswered) return now - one.since >= limits.answeredMs;
+  if (!request.headers["content-type"]?.startsWith(LINES)) return now - one.since >= limits.bodyMs;
   if (socket.bytesRead !== one.bytes) {
     one.bytes = socket.bytesRead;
     one.since = now;
   }
-  return now - one.since >= patience.silenceMs;
+  return now - one.since >= limits.silenceMs;
 }

@@ -10,7 +10,7 @@ import type { Allowance, Caller, Scope } from "./caller.ts";
 import { createKey, digestOf, type KeyInput, type KeyRecord, looksLikeKey, MAX_KEYS } from "./key.ts";
 import { Limiter } from "./limiter.ts";
 
-export type KeyCache = Omit<KeyRecord, "hash">;
+export type KeyDto = Omit<KeyRecord, "hash">;
 
 /** Minimum interval between writes of a key's last use. */
 const USE_NOTED_MS = 60_000;
@@ -39,11 +39,11 @@ export class Keys {
   readonly #removed = new LRUCache<string, true>({ max: REMEMBERED });
 
   /** Follows the record cache; must be constructed before the record cache starts. */
-  constructor({ cache: view, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
-    this.#cache = view;
+  constructor({ cache, now = Date.now, monotonic = () => performance.now() }: KeysOptions) {
+    this.#cache = cache;
     this.#now = now;
     this.#monotonic = monotonic;
-    view.onChange((ids) => {
+    cache.onChange((ids) => {
       for (const id of ids) this.#follow(id);
     });
   }
@@ -68,20 +68,20 @@ export class Keys {
   }
 
   /** Creates a key; the result is the only one that contains the key's text. */
-  async create(input: KeyInput): Promise<(KeyCache & { key: string }) | Refused> {
-    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `there may be ${MAX_KEYS} keys`);
+  async create(input: KeyInput): Promise<(KeyDto & { key: string }) | Refused> {
+    if (this.#cache.size >= MAX_KEYS) return new Refused("too_many_keys", `the limit of ${MAX_KEYS} keys is reached`);
     const created = createKey(input, this.#now());
     if (created instanceof Refused) return created;
     const { record, key } = created;
     await this.#cache.create(record.id, record);
-    return { ...shown(record), key };
+    return { ...toDto(record), key };
   }
 
-  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyCache> | Refused> {
+  async list({ limit, after }: { limit: number; after?: string }): Promise<Page<KeyDto> | Refused> {
     const from = afterOf(after, "key");
     if (from instanceof Refused) return from;
     const found = await this.#cache.list({ limit: limit + 1, ...from });
-    return pageOf(found.map(shown), limit);
+    return pageOf(found.map(toDto), limit);
   }
 
   /** Returns false when the key does not exist. */
@@ -173,7 +173,7 @@ function timeOf(iso: string | null): number {
 }
 
 /** Copies fields by name: a field that a newer bridge has added to the record may be a secret. */
-function shown(record: KeyRecord): KeyCache {
+function toDto(record: KeyRecord): KeyDto {
   const { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt } = record;
   return { id, name, scopes, publish, read, rateLimit, expiresAt, createdAt, lastUsedAt };
 }

@@ -6,7 +6,7 @@ export class AwaitableCondition {
 
   /** Evaluates the condition for all waiting callers; call it whenever the condition may have become true. */
   check(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   /** Resolves to true once the condition holds, or to false after `timeoutMs`. */
@@ -15,14 +15,14 @@ export class AwaitableCondition {
     return new Promise((resolve) => {
       const finish = (holds: boolean) => {
         clearTimeout(timer);
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve(holds);
       };
-      const look = () => {
+      const check = () => {
         if (this.condition()) finish(true);
       };
       const timer = setTimeout(() => finish(false), timeoutMs);
-      this.#waiting.add(look);
+      this.#waiting.add(check);
     });
   }
 }

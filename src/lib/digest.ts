@@ -11,7 +11,7 @@ export function shortDigest(...parts: (string | Uint8Array)[]): string {
   return hash.digest("base64url").slice(0, NAME_LENGTH);
 }
 
-/** Whether two texts are the same, in a time that does not tell where they differ; their lengths are not secret. */
+/** Whether two texts are the same, in a time that does not reveal where they differ; their lengths are not secret. */
 export function constantTimeEqual(a: string, b: string): boolean {
   const [one, other] = [Buffer.from(a), Buffer.from(b)];
   return one.length === other.length && timingSafeEqual(one, other);

@@ -108,7 +108,7 @@ export class LiveSubscriptions<S extends LiveSession> {
     const known = this.#channels.get(key);
     if (known) return known;
     if (this.#channels.size >= MAX_CHANNELS) {
-      return new Refused("rate_limited", "too many different filters are listened to", SOON);
+      return new Refused("rate_limited", "there are live subscriptions to too many different filters", SOON);
     }
     const channel: Channel = {
       id: `channel-${++this.#lastId}`,

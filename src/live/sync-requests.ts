@@ -51,7 +51,9 @@ export class SyncRequests {
   async ask(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const { maxPending } = this.options;
     if (this.#pending >= maxPending) {
-      return new Refused("rate_limited", `${maxPending} requests wait for their answer`, { retryAfterSeconds: 1 });
+      return new Refused("rate_limited", `${maxPending} requests are waiting for their response`, {
+        retryAfterSeconds: 1,
+      });
     }
     this.#pending++;
     try {
@@ -69,13 +71,14 @@ export class SyncRequests {
 
   /** Fails every waiting request with `shutting_down`, instead of leaving a broken connection. */
   close(): void {
-    const detail = "this instance stops and hears no answer any more; the device may have got the request";
+    const detail =
+      "this instance is shutting down and can no longer receive the response; the device may have received the request";
     for (const end of this.#ends) end(new Refused("shutting_down", detail));
   }
 
   async #exchange(request: PreparedRequest, timeoutMs: number, signal: AbortSignal): Promise<string | Refused> {
     const startedAt = performance.now();
-    let unheard = false;
+    let noSubscribers = false;
     let timer: NodeJS.Timeout | undefined;
     let end: (refused: Refused) => void;
     const wait = this.#expect(request);
@@ -83,13 +86,13 @@ export class SyncRequests {
       const ended = new Promise<Refused>((resolve) => {
         end = resolve;
         this.#ends.add(end);
-        timer = setTimeout(() => end(timeout(timeoutMs, unheard)), timeoutMs);
-        signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has gone")));
+        timer = setTimeout(() => end(timeout(timeoutMs, noSubscribers)), timeoutMs);
+        signal.addEventListener("abort", () => end(new Refused("request_timeout", "the caller has disconnected")));
       });
       const publish = async () => {
         const outcome = outcomeOf(request.message, await this.options.publish(request.message));
         if (outcome instanceof Refused) return outcome;
-        unheard = outcome.noMatchingSubscribers === true;
+        noSubscribers = outcome.noMatchingSubscribers === true;
         return wait.answer;
       };
       // A response may arrive before the broker's acknowledgement; a failed publish ends the wait.
@@ -169,11 +172,11 @@ export class SyncRequests {
   }
 }
 
-function timeout(ms: number, unheard: boolean): Refused {
+function timeout(ms: number, noSubscribers: boolean): Refused {
   const detail = `no answer within ${ms / 1_000} s`;
   return new Refused(
     "request_timeout",
-    unheard ? `${detail}; no client subscribes to the topic of the request` : detail,
+    noSubscribers ? `${detail}; no client subscribes to the topic of the request` : detail,
   );
 }
 

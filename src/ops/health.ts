@@ -3,6 +3,7 @@
  * consuming permanently while its connection is fine, so a canary job must pass through the store.
  */
 import type { Queue, Worker } from "bullmq";
+import { withDeadline } from "../lib/deadline.ts";
 import { reasonOf } from "../security/redaction.ts";
 
 export interface Check {
@@ -33,23 +34,18 @@ export function createReadiness(probes: Probes): () => Promise<Readiness> {
 
 async function probeAll(probes: Probes): Promise<Readiness> {
   const entries = await Promise.all(
-    Object.entries(probes).map(async ([name, probe]) => [name, await withDeadline(probe)] as const),
+    Object.entries(probes).map(async ([name, probe]) => [name, await check(probe)] as const),
   );
   const ready = entries.every(([, { ok }]) => ok);
   return { status: ready ? "ready" : "unavailable", checks: Object.fromEntries(entries) };
 }
 
-async function withDeadline(probe: () => Check | Promise<Check>): Promise<Check> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Check>((resolve) => {
-    timer = setTimeout(() => resolve({ ok: false, detail: `no answer within ${PROBE_MS / 1000} s` }), PROBE_MS);
-  });
+async function check(probe: () => Check | Promise<Check>): Promise<Check> {
+  const late = () => new Error(`no answer within ${PROBE_MS / 1000} s`);
   try {
-    return await Promise.race([Promise.resolve(probe()), late]);
+    return await withDeadline(Promise.resolve(probe()), PROBE_MS, late);
   } catch (error) {
     return { ok: false, detail: reasonOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

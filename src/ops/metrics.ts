@@ -33,7 +33,7 @@ export function createMetrics() {
     discarded: counter("deliveries_discarded_total", "Deliveries dropped unsent, too old or too many", "webhook"),
     attempts: counter("delivery_attempts_total", "Calls of webhooks by what came of them", "outcome"),
     transitions: counter("webhook_transitions_total", "Webhooks that began to fail, recovered, were disabled", "event"),
-    events: counter("events_total", "Events of the bridge itself that were stored to be told", "event"),
+    events: counter("events_total", "Events of the bridge itself that were stored for webhooks", "event"),
     eventsSuppressed: counter(
       "events_suppressed_total",
       "Dead letters without an event of their own: too many a minute",

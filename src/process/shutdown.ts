@@ -1,4 +1,5 @@
 /** Starts the parts of a process in order, and stops those that are open in reverse order. */
+import { withDeadline } from "../lib/deadline.ts";
 import type { ObserverLog } from "../ops/observe.ts";
 import { reasonOf } from "../security/redaction.ts";
 
@@ -50,13 +51,13 @@ export class Closing {
   /** A part that fails or hangs must not keep the others open. */
   async #closeAll(): Promise<void> {
     for (const { name, stop, ms } of this.#open) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise((_, reject) => {
-        if (ms !== undefined) timer = setTimeout(() => reject(new Error(`not closed within ${ms} ms`)), ms);
-      });
-      await Promise.race([(async () => stop?.())(), late])
-        .catch((error: Error) => this.log.warn({ part: name, error: reasonOf(error) }, "close_failed"))
-        .finally(() => clearTimeout(timer));
+      const late = () => new Error(`not closed within ${ms} ms`);
+      try {
+        const closed = Promise.resolve(stop?.());
+        await (ms === undefined ? closed : withDeadline(closed, ms, late));
+      } catch (error) {
+        this.log.warn({ part: name, error: reasonOf(error) }, "close_failed");
+      }
     }
   }
 }

@@ -44,9 +44,6 @@ const QUOTES: [RegExp, string][] = [
   [/,? with args beginning with:[\s\S]*/, ""],
   // V8: `Unexpected token 'h', "hello" is not valid JSON`.
   [/(?:, )?(?:\.\.\.)?"[\s\S]*"(?:\.\.\.)? is not valid JSON/, " is not valid JSON"],
-  // PostgreSQL: `invalid input syntax for type integer: "hello"`.
-  [/((?:invalid input \w+ for|malformed|out of range)[^"]*): ?"[\s\S]*/, "$1"],
-  [/ "[\s\S]*" is out of range/, " is out of range"],
   // Node: `The "data" argument must be of type string. Received 'hello'`.
   [/(The (?:argument|property|"[^"]+" (?:argument|option|property))[\s\S]*?)\. Received [\s\S]*/, "$1"],
   // Userinfo and query of a URL.

@@ -1,10 +1,10 @@
 /** Checks the format of the data directory before any file in it is opened. */
 import { access, constants, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { CannotStartError } from "../errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import { createDirectory } from "./directory.ts";
-import { FIRST, FORMAT, type Format, isTooNew, NewerDataError, raised } from "./format.ts";
+import { type BridgeFormat, checkReadable, FIRST, FORMAT, type Format, raised } from "./format.ts";
 
 /** A local disk responds within milliseconds; an unreachable network file system never responds. */
 const ANSWER_MS = 10_000;
@@ -13,20 +13,19 @@ const ANSWER_MS = 10_000;
  * Checks the data directory and records its format. Must be called before anything is written. A read-only directory
  * gets no format file: with an external Redis and broker it holds no data.
  * @param needed whether this process must store data in the directory
- * @throws NewerDataError; CannotStartError when the directory cannot be used, its data is too old, or the format file
- *   is invalid
+ * @throws NewerDataError, OlderDataError; CannotStartError when the directory cannot be used or the format file is
+ *   invalid
  */
-export async function enterDataDir(dataDir: string, ours: Format = FORMAT, needed = false): Promise<void> {
+export async function enterDataDir(dataDir: string, ours: BridgeFormat = FORMAT, needed = false): Promise<void> {
   const message = `DATA_DIR ${dataDir} cannot be used: the file system does not answer within ${ANSWER_MS / 1_000} s.`;
   await withDeadline(enter(dataDir, ours, needed), ANSWER_MS, () => new CannotStartError(message));
 }
 
-async function enter(dataDir: string, ours: Format, needed: boolean): Promise<void> {
+async function enter(dataDir: string, ours: BridgeFormat, needed: boolean): Promise<void> {
   await checkDirectory(dataDir, needed);
   const file = join(dataDir, "format");
   const found = await readFormat(file);
-  if (found && isTooNew(found, ours)) throw new NewerDataError(dataDir, found, ours);
-  await refuseOldFiles(dataDir);
+  checkReadable(dataDir, found, ours);
   const text = (format: Format) => `${JSON.stringify(format)}\n`;
   const next = text(raised(found ?? FIRST, ours));
   if (found && next === text(found)) return;
@@ -41,21 +40,6 @@ async function enter(dataDir: string, ours: Format, needed: boolean): Promise<vo
   }
 }
 
-/** Files of the store and the broker of format 1, in PostgreSQL and LevelDB, which are no longer part of the bridge. */
-const OLD_FILES = [join("store", "PG_VERSION"), join("broker", "CURRENT")];
-
-async function refuseOldFiles(dataDir: string): Promise<void> {
-  for (const name of OLD_FILES) {
-    const file = join(dataDir, name);
-    if (!(await stat(file).catch(() => undefined))) continue;
-    throw new CannotStartError(
-      `${dirname(file)} contains data of format 1, which this version cannot read; nothing was changed. Let the version ` +
-        `before deliver what waits, then move everything but api-key out of ${dataDir}, and register the webhooks and ` +
-        "keys again.",
-    );
-  }
-}
-
 async function checkDirectory(dataDir: string, needed: boolean): Promise<void> {
   try {
     if (needed) {
@@ -67,7 +51,7 @@ async function checkDirectory(dataDir: string, needed: boolean): Promise<void> {
   } catch (error) {
     throw new CannotStartError(
       `DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}. It must be a directory that this process may ` +
-        "read and write, or one that it can make.",
+        "read and write, or one that it can create.",
       { cause: error },
     );
   }
@@ -82,5 +66,5 @@ async function readFormat(file: string): Promise<Format | undefined> {
   } catch {
     // Invalid JSON: falls through to the error below.
   }
-  throw new CannotStartError(`${file} does not say which format the data has. Restore it from a backup of DATA_DIR.`);
+  throw new CannotStartError(`${file} does not contain a valid format number. Restore it from a backup of DATA_DIR.`);
 }

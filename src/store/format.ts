@@ -13,8 +13,13 @@ export interface Format {
   readableFrom: number;
 }
 
+/** Format that a bridge writes, and the oldest one that it reads and migrates. */
+export interface BridgeFormat extends Format {
+  oldest: number;
+}
+
 /** Format of this bridge. */
-export const FORMAT: Format = { format: 2, readableFrom: 2 };
+export const FORMAT: BridgeFormat = { format: 2, readableFrom: 2, oldest: 2 };
 
 /** Format of data without a number: older than the number itself, or an empty store. */
 export const FIRST: Format = { format: 1, readableFrom: 1 };
@@ -44,12 +49,25 @@ export class NewerDataError extends CannotStartError {
   }
 }
 
+/** The data was written by a bridge so old that this one cannot migrate it. */
+export class OlderDataError extends CannotStartError {
+  override name = "OlderDataError";
+
+  constructor(place: string, found: Format, ours: BridgeFormat) {
+    super(
+      `The data in ${place} has format ${found.format}, and this version reads format ${ours.oldest} or newer. Nothing ` +
+        "was changed. Let the version that wrote the data deliver everything that waits. Then start this version on an " +
+        "empty store with a DATA_DIR that contains only the file api-key, and register the webhooks and keys again.",
+    );
+  }
+}
+
 export interface EnterOptions {
   /** Location of the data for messages; without credentials. */
   place: string;
   /** The name of this instance. */
   holder: string;
-  ours?: Format;
+  ours?: BridgeFormat;
   migrations?: readonly Migration[];
 }
 
@@ -64,39 +82,48 @@ const ID = "store";
 
 /**
  * Migrates the store's data and watches its format from then on. Must be called before anything is written.
- * @throws NewerDataError
+ * @throws NewerDataError, OlderDataError
  */
 export async function enterStore(store: Store, options: EnterOptions): Promise<Entered> {
   const { place, ours = FORMAT, migrations = MIGRATIONS } = options;
   const mark = store.records<Format>(COLLECTION);
   const pending = async () => {
-    const { format } = (await mark.get(ID))?.value ?? FIRST;
+    const found = (await mark.get(ID))?.value;
+    checkReadable(place, found, ours);
+    const { format } = found ?? FIRST;
     return migrations.filter(({ to }) => to > format && to <= ours.format);
   };
   if ((await pending()).length > 0) {
     // Locks out older bridges first: they would write data in the format being migrated.
-    await raise(mark, { ...ours, format: FIRST.format }, options);
+    await raise(mark, { ...ours, format: ours.oldest }, options);
     await alone(store.leases, options.holder, async () => {
       for (const { run } of await pending()) await run(store);
       await raise(mark, ours, options);
     });
   } else await raise(mark, ours, options);
 
-  let tell: (error: NewerDataError) => void;
+  let report: (error: NewerDataError) => void;
   const outdated = new Promise<NewerDataError>((resolve) => {
-    tell = resolve;
+    report = resolve;
   });
   // Fails while the store is unavailable: the watcher is called again after the reconnect.
-  const look = async () => {
+  const check = async () => {
     const found = await mark.get(ID).catch(() => undefined);
-    if (isTooNew(found?.value ?? FIRST, ours)) tell(new NewerDataError(place, found!.value, ours));
+    if (isTooNew(found?.value ?? FIRST, ours)) report(new NewerDataError(place, found!.value, ours));
   };
-  const stop = await mark.watch(() => void look());
-  await look();
+  const stop = await mark.watch(() => void check());
+  await check();
   return { outdated, stop };
 }
 
-export function isTooNew(found: Format, ours: Format): boolean {
+/** @throws NewerDataError, OlderDataError */
+export function checkReadable(place: string, found: Format | undefined, ours: BridgeFormat): void {
+  if (!found) return;
+  if (isTooNew(found, ours)) throw new NewerDataError(place, found, ours);
+  if (found.format < ours.oldest) throw new OlderDataError(place, found, ours);
+}
+
+function isTooNew(found: Format, ours: Format): boolean {
   return found.readableFrom > ours.format;
 }
 
@@ -113,8 +140,8 @@ async function raise(
 ): Promise<Format> {
   for (;;) {
     const found = await mark.get(ID);
+    checkReadable(place, found?.value, ours);
     const before = found?.value ?? FIRST;
-    if (isTooNew(before, ours)) throw new NewerDataError(place, before, ours);
     const next = raised(before, to);
     if (found && next.format === before.format && next.readableFrom === before.readableFrom) return before;
     if (await (found ? mark.replace(ID, next, found.version) : mark.create(ID, next))) return next;
@@ -123,11 +150,11 @@ async function raise(
 
 const LEASE = "migration";
 const LEASE_MS = 10_000;
-const LOOK_MS = 500;
+const RETRY_MS = 500;
 
 /** Runs `work` on one instance at a time: a second instance then finds no pending migration. */
 async function alone(leases: Leases, holder: string, work: () => Promise<void>): Promise<void> {
-  while ((await leases.acquire(LEASE, holder, LEASE_MS)) !== holder) await delay(LOOK_MS);
+  while ((await leases.acquire(LEASE, holder, LEASE_MS)) !== holder) await delay(RETRY_MS);
   const renewing = setInterval(() => leases.acquire(LEASE, holder, LEASE_MS).catch(() => undefined), LEASE_MS / 4);
   try {
     await work();

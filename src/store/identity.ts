@@ -50,7 +50,8 @@ export async function enterIdentity(
       // Several instances may start on an empty store at the same time: the first one creates the identity for all.
       if (found === undefined) await records.create(IDENTITY.id, { id: randomUUID() });
       const identity = found ?? (await read());
-      if (identity === undefined) throw new CannotStartError(`The store ${place} does not keep what is written there.`);
+      if (identity === undefined)
+        throw new CannotStartError(`The store ${place} does not keep the data that is written to it.`);
       store.bind(identity);
       if (identity !== known) await write(file, identity);
       return identity;

@@ -24,7 +24,7 @@ export function createProcessLeases(watchers: Watchers): Leases {
     async release(name, holder) {
       if (current(name) !== holder) return;
       held.delete(name);
-      watchers.tell(CHANNEL, name);
+      watchers.notify(CHANNEL, name);
     },
     holder: async (name) => current(name),
     watch: async (listener) =>

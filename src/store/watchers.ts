@@ -22,7 +22,7 @@ export class Watchers {
     };
   }
 
-  tell(collection: string, id: string): void {
+  notify(collection: string, id: string): void {
     for (const listener of this.#listeners.get(collection) ?? []) {
       try {
         listener(id);

@@ -17,15 +17,15 @@ const FIELDS: Record<AuthInput["type"], (Field | `${Field}?`)[]> = {
 /** Allowed content of a field, besides its length; its meaning is defined by other standards. */
 const TEXTS: Partial<Record<Field, { holds: RegExp; message: string }>> = {
   // RFC 7617 section 2: the first colon ends the user name.
-  username: { holds: /^[^:\p{Cc}]*$/u, message: "must not hold a colon or control characters" },
-  password: { holds: /^\P{Cc}*$/u, message: "must not hold control characters" },
+  username: { holds: /^[^:\p{Cc}]*$/u, message: "must not contain a colon or control characters" },
+  password: { holds: /^\P{Cc}*$/u, message: "must not contain control characters" },
   token: { holds: /^[\x21-\x7e]+$/, message: "must be printable ASCII without spaces" },
   // RFC 6749 appendix A.
   clientId: { holds: /^[\x20-\x7e]+$/, message: "must be printable ASCII" },
   clientSecret: { holds: /^[\x20-\x7e]+$/, message: "must be printable ASCII" },
   scope: {
     holds: /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
-    message: "must be scopes, a space between two",
+    message: "must be scopes separated by single spaces",
   },
   audience: { holds: /^[\x20-\x7e]+$/, message: "must be printable ASCII" },
 };
@@ -52,7 +52,7 @@ export function authErrors(auth: AuthInput): FieldError[] {
 
 /** Returns the error in a bundle of certificate authorities, if any. */
 export function caError(ca: string): string | undefined {
-  return certificatesOf(ca) ? undefined : "must hold certificates in PEM form, and nothing but valid ones";
+  return certificatesOf(ca) ? undefined : "must contain valid certificates in PEM form and nothing else";
 }
 
 /** Returns the errors in dependencies between fields, in the registration as a whole. */

@@ -7,8 +7,8 @@ const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|to
 type Headers = Record<string, string>;
 
 export function maskHeaders(headers: Headers): Headers {
-  const shown = (name: string, value: string) => (CREDENTIAL.test(name) ? MASK : value);
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shown(name, value)]));
+  const masked = (name: string, value: string) => (CREDENTIAL.test(name) ? MASK : value);
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, masked(name, value)]));
 }
 
 /** Whether one of the values is masked. */
@@ -31,7 +31,7 @@ export function unmaskHeaders(given: Headers, current: Headers): Headers | Refus
   const entries = Object.entries(given).map(([name, value]) => {
     if (!isMask(name, value)) return [name, value];
     const kept = values.get(name.toLowerCase());
-    const message = "is the mask of a value that is not shown, and there is none to keep";
+    const message = "is the mask of a hidden value, but no value is stored";
     if (kept === undefined) errors.push({ path: `headers.${name}`, message });
     return [name, kept ?? value];
   });

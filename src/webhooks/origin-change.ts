@@ -12,7 +12,7 @@ export function checkCredentials(
   input: WebhookPatch,
 ): Refused | undefined {
   if (input.url === undefined || originOf(input.url) === originOf(current.url)) return undefined;
-  const message = "must be set again, or taken away, together with a url of another origin";
+  const message = "must be set again or removed when the origin of url changes";
   const errors: FieldError[] = [];
   if (current.auth && input.auth === undefined) errors.push({ path: "auth", message });
   if (!input.headers && hasCredentials(current.headers)) errors.push({ path: "headers", message });

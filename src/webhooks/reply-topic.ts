@@ -26,7 +26,7 @@ export function checkReplyTopic(
     const wrong = topicFilterError(filter) ? undefined : topicFilterError(replies);
     if (wrong) return refuseField("invalid_topic", FIELD, `with ${TOPIC} replaced it ${wrong}`);
     if (topics.some((own) => covers(own, replies))) {
-      const message = `the replies would come back to this webhook, again and again: ${replies} is among its topics`;
+      const message = `the replies would return to this webhook in a loop: ${replies} is among its topics`;
       return refuseField("invalid_request", FIELD, message);
     }
     const refused = checkPublishAll(caller, replies, FIELD);

@@ -49,7 +49,7 @@ async function checkUrl(path: string, url: string | undefined, rules: WebhookRul
 /** Refuses a webhook that would never be called. */
 export function checkPurpose({ topics, events }: Pick<Webhook, "topics" | "events">): Refused | undefined {
   if (topics.length > 0 || (events && events.length > 0)) return undefined;
-  return refuseField("invalid_request", "topics", "must hold a topic filter, unless events are asked for");
+  return refuseField("invalid_request", "topics", "must contain a topic filter unless events are given");
 }
 
 /** Refuses individually valid fields that exclude each other. */
@@ -59,7 +59,7 @@ export function checkCombination({
   mode,
 }: Pick<WebhookPatch, "batch" | "ordering" | "mode">): Refused | undefined {
   if (!batch) return undefined;
-  const refuse = (other: string) => refuseField("invalid_request", "batch", `cannot stand beside ${other}`);
+  const refuse = (other: string) => refuseField("invalid_request", "batch", `must not be combined with ${other}`);
   if (ordering === "topic" || ordering === "strict") return refuse(`ordering: ${ordering}`);
   return mode === "binary" ? refuse("mode: binary") : undefined;
 }

@@ -66,14 +66,15 @@ export class WebhookService<Page, Query> {
   /** Creates a webhook. Only this response and that of rotate-secret contain the secret. */
   async create(input: WebhookInput, caller: Caller): Promise<WebhookDto | Refused> {
     const { registry } = this.options;
-    if (registry.size >= MAX_WEBHOOKS) return new Refused("too_many_webhooks", `there may be ${MAX_WEBHOOKS} webhooks`);
+    if (registry.size >= MAX_WEBHOOKS)
+      return new Refused("too_many_webhooks", `the limit of ${MAX_WEBHOOKS} webhooks is reached`);
     const webhook = await this.draft(input, caller);
     if (webhook instanceof Refused) return webhook;
     await registry.create(webhook.id, webhook);
     // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => undefined);
     const [created] = await Promise.all([asked, this.options.untilSynchronized(SYNCHRONIZED_MS)]);
-    return { ...this.#view(created ?? webhook, NO_COUNTS), secret: webhook.secret };
+    return { ...this.#toDto(created ?? webhook, NO_COUNTS), secret: webhook.secret };
   }
 
   /** Builds a webhook as it would be registered, without storing it. */
@@ -215,10 +216,10 @@ export class WebhookService<Page, Query> {
   async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused>;
   async #withCounts(webhook: Webhook | Refused): Promise<WebhookDto | Refused> {
     if (webhook instanceof Refused) return webhook;
-    return this.#view(webhook, await this.options.deliveries.count(webhook.id));
+    return this.#toDto(webhook, await this.options.deliveries.count(webhook.id));
   }
 
-  #view(webhook: Webhook, counts: Counts): WebhookDto {
+  #toDto(webhook: Webhook, counts: Counts): WebhookDto {
     const { health, refused } = this.options;
     return toDto(webhook, counts, health.failingSince(webhook.id), refused(), Date.now());
   }

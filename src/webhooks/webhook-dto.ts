@@ -44,7 +44,7 @@ export function toDto(
   refused: ReadonlyMap<string, string>,
   now: number,
 ): WebhookDto {
-  const { snapshot: _snapshot, ...shown } = openFields(webhook);
+  const { snapshot: _snapshot, ...open } = openFields(webhook);
   const { disabled, oldSecret, verification, auth } = webhook;
   const { retained = "skip", ordering = "none", events = [] } = webhook;
   const paused = !isCallable(webhook);
@@ -53,7 +53,7 @@ export function toDto(
     .filter((topic) => refused.has(topic))
     .map((topic) => ({ topic, reason: refused.get(topic)! }));
   return {
-    ...shown,
+    ...open,
     headers: maskHeaders(webhook.headers),
     retained,
     ordering,
@@ -69,6 +69,6 @@ export function toDto(
 }
 
 function toAuthDto(auth: AuthInput): AuthDto {
-  const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...shown } = auth;
-  return shown;
+  const { password: _password, token: _token, clientSecret: _clientSecret, key: _key, ...open } = auth;
+  return open;
 }

@@ -31,7 +31,7 @@ export const OPENED_MS = {
 export interface Wired {
   infrastructure: Pick<Infrastructure, "runs" | "registry" | "observer">;
   broker: Pick<BrokerAccess, "publisher" | "reader">;
-  queues: Pick<QueueParts, "queues" | "groups" | "retention" | "orphans">;
+  queues: Pick<QueueParts, "queues" | "groups" | "retention" | "orphanedQueues">;
   receive: ReceiveParts;
   downlink: Pick<DownlinkParts, "outbox" | "responseWorker">;
   deliver: Omit<DeliverParts, "guard" | "prepare">;
@@ -73,11 +73,11 @@ export function lifecycle(wired: Wired): Part[] {
       start: () => {
         if (runs.workers) watch.start();
         if (runs.retention) queues.retention.start();
-        if (runs.retention) queues.orphans.start();
+        if (runs.retention) queues.orphanedQueues.start();
       },
       stop: async () => {
         await queues.retention.stop();
-        await queues.orphans.stop();
+        await queues.orphanedQueues.stop();
         await watch.stop();
         await queues.queues.closeAll();
       },

@@ -5,7 +5,7 @@ import { Deliveries } from "../uplink/queue/deliveries.ts";
 import { DeliveryQueues } from "../uplink/queue/delivery-queues.ts";
 import { OrphanedQueues } from "../uplink/queue/orphaned-queues.ts";
 import { Retention } from "../uplink/queue/retention/retention.ts";
-import { createClaim } from "../uplink/queue/retention/retention-claim.ts";
+import { createAcquire } from "../uplink/queue/retention/retention-lease.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 
 export type QueueParts = ReturnType<typeof wireQueues>;
@@ -25,18 +25,18 @@ export function wireQueues({ config, store, registry, observer }: Infrastructure
     webhooks: () => registry.all().map(({ id }) => id),
     queueOf: (webhookId) => (registry.get(webhookId) ? queues.of(webhookId) : undefined),
     isOrdered: (webhookId) => isOrdered(registry.get(webhookId)),
-    claim: createClaim(store.leases),
+    acquire: createAcquire(store.leases),
     discarded: observer.discarded,
     onFailed: (error) => observer.partFailed("retention", error),
     maxWaiting: config.maxWaitingDeliveries,
   });
   queues.onAdded(retention.changed.bind(retention));
-  const orphans = new OrphanedQueues({
+  const orphanedQueues = new OrphanedQueues({
     queued: () => queues.webhooks(),
     isKnown: (webhookId) => registry.get(webhookId) !== undefined,
     isStored: async (webhookId) => (await store.records("webhooks").get(webhookId)) !== undefined,
     drop: (webhookId) => queues.drop(webhookId),
     onFailed: (error) => observer.partFailed("books", error),
   });
-  return { queues, groups, retention, orphans, deliveries: new Deliveries(queues) };
+  return { queues, groups, retention, orphanedQueues, deliveries: new Deliveries(queues) };
 }

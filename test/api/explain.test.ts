@@ -14,7 +14,7 @@ it("known errors of other parts have a problem, all others have none", () => {
   };
   assert.deepEqual(shown(new ConflictError("try again")), [409, "conflict", "try again", undefined]);
   assert.deepEqual(shown(new OutboxFullError("5 wait")), [429, "rate_limited", "5 wait", "1"]);
-  assert.deepEqual(shown(outage), [503, "store_unavailable", "the store cannot be used now", "1"]);
+  assert.deepEqual(shown(outage), [503, "store_unavailable", "the store is unavailable", "1"]);
   const query = (kind: "unavailable" | "refused" | "busy") => shown(new BrokerQueryError(kind, "the reason"));
   assert.deepEqual(query("unavailable"), [503, "broker_unavailable", "the reason", "1"]);
   assert.deepEqual(query("refused"), [502, "broker_refused", "the reason", undefined]);

@@ -106,7 +106,7 @@ async function run(world: World, faults: Fault[], options: ChaosOptions): Promis
     const undelivered = await drained(world, webhook.id, complete, arrived, patienceMs);
     if (end.arrivals.size < 2) trouble.push("the last message did not arrive both ways");
     tell(`${undelivered} deliveries wait`);
-    const books = await booksOf(world);
+    const books = await ledgersOf(world);
     arrived();
     return makeReport({
       ledgers: counted,
@@ -165,7 +165,7 @@ async function drained(
 const BOOKS_MS = 5_000;
 
 /** Reads the ledgers; reads again for a while if they do not balance, as the last ends may not be recorded yet. */
-async function booksOf({ bridges }: World): Promise<Books | undefined> {
+async function ledgersOf({ bridges }: World): Promise<Books | undefined> {
   for (const end = Date.now() + BOOKS_MS; ; await delay(POLL_MS)) {
     const { body } = await bridges[0].api("GET", "/v1/status");
     const books: Books | undefined = body.books;

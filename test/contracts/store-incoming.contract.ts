@@ -37,7 +37,7 @@ export function incomingContract({ store, other }: Subject): void {
       await incoming.write(new Map(), []);
     });
 
-    test("keeps lanes separate", async () => {
+    test("keeps sessions separate", async () => {
       await store()
         .incoming("i3")
         .write(new Map([[5, entry("x")]]), []);

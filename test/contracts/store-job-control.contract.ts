@@ -96,7 +96,6 @@ export function jobControlContract({ store }: Subject): void {
         await queue.pause();
         assert.equal(await queue.isPaused(), true);
         await queue.addBulk([1, 2].map((data) => ({ name: "x", data })));
-        // The counts differ by store: Redis counts these jobs as "waiting", PostgreSQL as "paused".
         assert.equal((await queue.getJobs(["waiting"])).length, 2);
         assert.equal(got.items.length, 1);
         const at = performance.now();

@@ -1,8 +1,8 @@
 import { after, before, describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { booksContract } from "./store-books.contract.ts";
-import { claimsContract } from "./store-claims.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
+import { expiringKeysContract } from "./store-expiring-keys.contract.ts";
 import { incomingContract } from "./store-incoming.contract.ts";
 import { jobControlContract } from "./store-job-control.contract.ts";
 import { leasesContract } from "./store-leases.contract.ts";
@@ -48,7 +48,7 @@ export function storeContract(
 
     const subject: Subject = { store: () => opened.store, other: () => second?.store ?? opened.store };
     recordsContract(subject);
-    claimsContract(subject);
+    expiringKeysContract(subject);
     countersContract(subject);
     booksContract(subject);
     incomingContract(subject);

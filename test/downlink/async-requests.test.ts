@@ -79,7 +79,7 @@ describe("stored requests over several instances", () => {
     const receivedAt = Date.now();
     await assert.rejects(two.requests.answered(answer(receivedAt)), /no request waits for it yet/);
     const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
-    two.watchers.tell("requests", "req_1");
+    two.watchers.notify("requests", "req_1");
     await heard;
     await two.requests.answered(answer(receivedAt));
     assert.match(unwrap(await one.requests.get("req_1", () => true)), /"outcome":"responded".*"payload":"yes"/);
@@ -104,7 +104,7 @@ describe("stored requests over several instances", () => {
     }
     await one.requests.accept(prepared("req_1"), 5);
     const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
-    two.watchers.tell("requests", "req_1");
+    two.watchers.notify("requests", "req_1");
     await heard;
     assert.deepEqual([one.pending.topics, two.pending.topics], [["r"], ["r"]]);
     // 1,000,011 s plus one minute for late responses: dropped at the next multiple of ten seconds, 1,000,080 s.
@@ -124,7 +124,7 @@ describe("a withdrawn stored request", () => {
     await one.requests.accept(prepared("req_1"), 60);
     assert.deepEqual(one.pending.topics, ["r"]);
     await two.requests.cancel("req_1", all);
-    one.watchers.tell("requests", "req_1");
+    one.watchers.notify("requests", "req_1");
     while (one.pending.topics.length > 0) await new Promise(setImmediate);
     assert.equal((await state(one.requests)).outcome, "cancelled");
     assert.equal(one.pending.size, 0);
@@ -151,7 +151,7 @@ describe("a withdrawn stored request", () => {
     const [one, two] = await start(t, () => false);
     await one.requests.accept(prepared("req_1"), 60);
     const heard = new Promise<void>((resolve) => two.view.onChange(() => resolve()));
-    two.watchers.tell("requests", "req_1");
+    two.watchers.notify("requests", "req_1");
     await heard;
     await one.requests.cancel("req_1", all);
     await two.requests.answered(answer(Date.now()));
@@ -168,7 +168,7 @@ describe("a withdrawn stored request", () => {
     assert.deepEqual(await one.requests.cancel("req_1", all), new Refused("conflict", "the device has responded"));
     assert.equal((await state(one.requests)).outcome, "responded");
     await one.requests.accept(prepared("req_2"), 0);
-    assert.deepEqual(await one.requests.cancel("req_2", all), new Refused("conflict", "it has expired"));
+    assert.deepEqual(await one.requests.cancel("req_2", all), new Refused("conflict", "the request has expired"));
   });
 });
 
@@ -181,11 +181,11 @@ describe("a stored request that cannot be published", () => {
     const [one, two] = await start(t);
     await one.requests.accept(prepared("req_1"), 60);
     await two.pending.failed({ id: "req_1" }, failure(false));
-    one.watchers.tell("requests", "req_1");
+    one.watchers.notify("requests", "req_1");
     while (one.pending.topics.length > 0) await new Promise(setImmediate);
     const { outcome, error } = await state(one.requests);
     assert.deepEqual([outcome, error, one.pending.size], ["failed", "Not authorized", 0]);
-    const refused = new Refused("conflict", "it has failed: Not authorized");
+    const refused = new Refused("conflict", "the request has failed: Not authorized");
     assert.deepEqual(await one.requests.cancel("req_1", all), refused);
     await assert.rejects(two.pending.ensureCached("req_1"), ShutForGood);
     await two.pending.failed({ id: "req_1" }, { ...failure(false), error: "again" });

@@ -7,7 +7,7 @@ import type { RetainedMessage } from "../../src/downlink/retained.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import { matches } from "../../src/topic.ts";
-import { MemoryClaims } from "../http/support.ts";
+import { MemoryExpiringKeys } from "../http/support.ts";
 
 export const AUTH = { authorization: "Bearer test-key" };
 export const MAX_PAYLOAD_BYTES = 20_000;
@@ -74,7 +74,7 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
     handlers: createHandlers({ ...ports, explain, ...more } as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
-    expiringKeys: new MemoryClaims(),
+    expiringKeys: new MemoryExpiringKeys(),
     explain,
   });
   return Object.assign(downlink, { app });

@@ -1,7 +1,7 @@
 /** The ledgers balance whatever happens: every received message and every delivery is accounted for exactly once. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertBooksClose, booksOf } from "../support/books.ts";
+import { assertBooksClose, ledgersOf } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { startInstances } from "../support/instances.ts";
 import { publishLoad } from "../support/load.ts";
@@ -35,7 +35,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
     };
     /** Asserts that the ledgers balance and how their columns changed since `from`. */
     async function expectSince(
-      from: Awaited<ReturnType<typeof booksOf>>,
+      from: Awaited<ReturnType<typeof ledgersOf>>,
       deliveries: Json,
       messages: Json,
       waiting = 0,
@@ -72,10 +72,10 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         { received: enqueued + 4, unmatched: 4, enqueued },
         MAX_WAITING,
       );
-      assert.equal((await booksOf(world.bridge)).messages.unmatchedBy.tooLarge, 4);
+      assert.equal((await ledgersOf(world.bridge)).messages.unmatchedBy.tooLarge, 4);
       assert.equal((await world.bridge.api("GET", `/v1/webhooks/${paused}`)).body.counts.discarded, 7);
 
-      const again = await booksOf(world.bridge);
+      const again = await ledgersOf(world.bridge);
       world.receiver.answer = () => 204;
       const { items } = (await world.bridge.api("GET", `/v1/webhooks/${dead}/deliveries?status=failed`)).body;
       const made = await world.bridge.api("POST", `/v1/webhooks/${dead}/deliveries/${items[0].messageId}/retry`);
@@ -97,7 +97,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         nothing,
       );
 
-      const last = await booksOf(world.bridge);
+      const last = await ledgersOf(world.bridge);
       await world.bridge.stop();
       await world.bridge.start();
       assert.deepEqual(await assertBooksClose(world.bridge), last, "after a restart");

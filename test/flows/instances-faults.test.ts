@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
-import { type Instances, laneOf, sentAgain, startInstances, untilAll } from "../support/instances.ts";
+import { type Instances, receiverStatusOf, sentAgain, startInstances, untilAll } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -39,7 +39,7 @@ describe("two instances and faults", { concurrency: 2, ...requireOrSkip("mosquit
     t.diagnostic(`twice: ${sameId} calls, ${otherId} received again`);
     assert.deepEqual({ missing, otherId }, { missing: [], otherId: 0 });
     assert.ok(sameId <= 2 * CONCURRENCY, `${sameId} calls were made again`);
-    assert.deepEqual([(await laneOf(a)).here, (await laneOf(b)).here], [true, false]);
+    assert.deepEqual([(await receiverStatusOf(a)).here, (await receiverStatusOf(b)).here], [true, false]);
     assert.equal(connects(instances), 1);
     await assertBooksClose(b, { receiver });
   });

@@ -5,7 +5,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Instances, laneOf, sentAgain, startInstances, untilAll, untilHolds } from "../support/instances.ts";
+import {
+  type Instances,
+  receiverStatusOf,
+  sentAgain,
+  startInstances,
+  untilAll,
+  untilHolds,
+} from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -33,13 +40,13 @@ describe("two instances and faults", { concurrency: 2, ...requireOrSkip("mosquit
       const took = await untilHolds(b, performance.now());
       process.kill(a.pid, "SIGCONT");
       await eventually(
-        () => laneOf(a),
+        () => receiverStatusOf(a),
         ({ here }) => !here,
       );
       await delay(LONG_ENOUGH_TO_FIGHT_MS);
       assert.equal(connects(instances), 2, "each connected once");
-      assert.equal((await laneOf(b)).here, true);
-      assert.equal((await laneOf(a)).holder, (await laneOf(b)).holder);
+      assert.equal((await receiverStatusOf(b)).here, true);
+      assert.equal((await receiverStatusOf(a)).holder, (await receiverStatusOf(b)).holder);
       await a.readiness(200);
 
       const count = await load.finish();

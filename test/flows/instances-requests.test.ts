@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Closing, laneOf, startInstances } from "../support/instances.ts";
+import { type Closing, receiverStatusOf, startInstances } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const OWN = { topic: "devices/7/requests/{requestId}", responseTopic: "devices/7/responses/{requestId}" };
@@ -30,7 +30,7 @@ async function start(t: Closing, protocol: "5" | "3.1.1"): Promise<Parts> {
   };
   device.on("message", (topic, payload) => act(topic, payload));
   const [a, b] = bridges as [TestBridge, TestBridge];
-  assert.equal((await laneOf(a)).here, true);
+  assert.equal((await receiverStatusOf(a)).here, true);
   return {
     a,
     b,
@@ -111,7 +111,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       t.diagnostic(`the answer was known ${Math.round(performance.now() - killed)} ms after the kill`);
       await a.start();
       assert.equal((await answered(a, body.id)).outcome, "responded");
-      assert.equal((await laneOf(b)).here, true);
+      assert.equal((await receiverStatusOf(b)).here, true);
     });
   });
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
-import { laneOf, sentAgain, startInstances, untilAll, untilHolds } from "../support/instances.ts";
+import { receiverStatusOf, sentAgain, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { Receiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -31,7 +31,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
       const load = publishLoad(mosquitto.url, { count: 1_000_000, perSecond: PER_SECOND });
       t.after(() => load.close());
       await receiver.until((calls) => calls.length >= 2 * PER_SECOND);
-      assert.equal((await laneOf(a)).here, true);
+      assert.equal((await receiverStatusOf(a)).here, true);
 
       const killed = performance.now();
       await a.kill();
@@ -81,7 +81,7 @@ for (const protocol of ["5", "3.1.1"] as const) {
 
       // Hand over again, to a new instance.
       const c = await instances.add();
-      assert.equal((await laneOf(c)).here, false);
+      assert.equal((await receiverStatusOf(c)).here, false);
       const again = performance.now();
       const exitB = b.stop();
       await untilHolds(c, again);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertBooksClose } from "../support/books.ts";
-import { laneOf, sentAgain, startInstances, untilAll, untilHolds } from "../support/instances.ts";
+import { receiverStatusOf, sentAgain, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { Receiver } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -42,7 +42,7 @@ describe("three instances", { concurrency: 2, ...requireOrSkip("mosquitto", "red
       const took: number[] = [];
       const left = [...bridges];
       for (let i = 0; i < KILLS; i++) {
-        const lanes = await Promise.all(left.map(laneOf));
+        const lanes = await Promise.all(left.map(receiverStatusOf));
         const [holder] = left.splice(
           lanes.findIndex(({ here }) => here),
           1,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { TestBridge } from "../support/bridge.ts";
-import { laneOf, startInstances, untilHolds } from "../support/instances.ts";
+import { receiverStatusOf, startInstances, untilHolds } from "../support/instances.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { scaled } from "../support/speed.ts";
 
@@ -15,19 +15,19 @@ for (const protocol of ["5", "3.1.1"] as const) {
       const { bridges, mosquitto } = await startInstances(t, { protocol });
       const [a, b] = bridges as [TestBridge, TestBridge];
       await a.readiness(200);
-      const [laneA, laneB] = [await laneOf(a), await laneOf(b)];
-      assert.deepEqual([laneA.lane, laneB.lane], [0, 0]);
-      assert.deepEqual([laneA.here, laneB.here], [true, false]);
-      assert.equal(laneA.holder, laneB.holder);
-      assert.equal((await a.api("GET", "/v1/status")).body.instance, laneA.holder);
-      assert.notEqual((await b.api("GET", "/v1/status")).body.instance, laneA.holder);
-      assert.deepEqual(laneB.sessions, []);
+      const [statusA, statusB] = [await receiverStatusOf(a), await receiverStatusOf(b)];
+      assert.deepEqual([statusA.lane, statusB.lane], [0, 0]);
+      assert.deepEqual([statusA.here, statusB.here], [true, false]);
+      assert.equal(statusA.holder, statusB.holder);
+      assert.equal((await a.api("GET", "/v1/status")).body.instance, statusA.holder);
+      assert.notEqual((await b.api("GET", "/v1/status")).body.instance, statusA.holder);
+      assert.deepEqual(statusB.sessions, []);
       const { checks } = (await b.readiness(200)).body;
-      assert.deepEqual(checks.uplink, { ok: true, detail: `held by ${laneA.holder}` });
+      assert.deepEqual(checks.uplink, { ok: true, detail: `held by ${statusA.holder}` });
       // When the other instance answers, the receiving one has subscribed the filter.
       for (let i = 0; i < 5; i++) {
         await b.api("POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: [`w/${i}`] });
-        assert.equal((await laneOf(a)).sessions[0]!.granted, i + 1);
+        assert.equal((await receiverStatusOf(a)).sessions[0]!.granted, i + 1);
       }
       assert.equal(
         mosquitto.log.match(/New client connected from \S+ as causeway-uplink-0/g)!.length,
@@ -39,13 +39,13 @@ for (const protocol of ["5", "3.1.1"] as const) {
     it("let a lone instance receive again as soon as it restarts after a kill", async (t) => {
       const { bridges } = await startInstances(t, { protocol, count: 1 });
       const [a] = bridges as [TestBridge];
-      const { holder } = await laneOf(a);
+      const { holder } = await receiverStatusOf(a);
       await a.kill();
       await a.start();
       const took = await untilHolds(a, performance.now());
       t.diagnostic(`it received ${Math.round(took)} ms after it was up`);
       assert.ok(took <= scaled(AT_ONCE_MS), `${took} ms after it was up`);
-      assert.equal((await laneOf(a)).holder, holder);
+      assert.equal((await receiverStatusOf(a)).holder, holder);
     });
   });
 }

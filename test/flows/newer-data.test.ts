@@ -1,4 +1,7 @@
-/** Data of a newer bridge is refused with exit code 78 and stays unchanged, also if it becomes newer at run time. */
+/**
+ * Data of a newer bridge, or of one that is too old, is refused with exit code 78 and stays unchanged, also if it becomes
+ * newer at run time.
+ */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,9 +10,11 @@ import { describe, it } from "node:test";
 import { Redis } from "ioredis";
 import { FORMAT } from "../../src/store/format.ts";
 import { temporaryDirectory } from "../support/directories.ts";
-import { readRedis } from "../support/old-data.ts";
+import { type RedisContent, readRedis } from "../support/old-data.ts";
 import { startProcess } from "../support/processes.ts";
 import { MAIN } from "../support/program.ts";
+import { startRedis } from "../support/redis.ts";
+import { requireOrSkip } from "../support/requirements.ts";
 import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const NEWER = { format: FORMAT.format + 2, readableFrom: FORMAT.format + 1 };
@@ -24,6 +29,39 @@ function start(env: Record<string, string> & { DATA_DIR: string }) {
 }
 
 const servers = mosquittoAndRedis("5");
+/** Ignores keys that expire by themselves. */
+const lasting = (content: RedisContent) => Object.entries(content).filter(([, [, , ttlMs]]) => ttlMs < 0);
+
+describe("data of format 1", () => {
+  const OLD = { format: 1, readableFrom: 1 };
+  const REFUSAL = /Causeway cannot start: The data in \S+ has format 1, and this version reads format 2 or newer\./;
+
+  it("is refused in a data directory and stays unchanged", async () => {
+    const dataDir = temporaryDirectory("older");
+    writeFileSync(join(dataDir, "format"), JSON.stringify(OLD));
+    const refused = start({ DATA_DIR: dataDir });
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.match(refused.output, REFUSAL);
+    assert.doesNotMatch(refused.output, /\n\s+at /);
+    assert.deepEqual(readdirSync(dataDir), ["format"]);
+    assert.deepEqual(JSON.parse(readFileSync(join(dataDir, "format"), "utf8")), OLD);
+  });
+
+  it("is refused in Redis and stays unchanged", { ...requireOrSkip("redis-server") }, async (t) => {
+    const redis = await startRedis();
+    const client = new Redis(redis.url);
+    t.after(async () => {
+      client.disconnect();
+      await redis.stop();
+    });
+    await client.hset("causeway:r:format", "store", `1 ${JSON.stringify(OLD)}`);
+    const before = await readRedis(client);
+    const refused = start({ STORE_URL: redis.url, DATA_DIR: temporaryDirectory("older") });
+    assert.deepEqual(await refused.exited, { code: 78, signal: null });
+    assert.match(refused.output, REFUSAL);
+    assert.deepEqual(lasting(await readRedis(client)), lasting(before));
+  });
+});
 
 describe("data of a newer bridge", () => {
   it("is refused in a data directory and stays unchanged", async () => {
@@ -56,8 +94,6 @@ describe("data of a newer bridge", () => {
     const refused = start({ ...env, DATA_DIR: temporaryDirectory("newer") });
     assert.deepEqual(await refused.exited, { code: 78, signal: null });
     assert.match(refused.output, new RegExp(`Causeway cannot start: The data in redis://127.0.0.1:\\d+ ${REFUSED}`));
-    // Ignores keys that expire by themselves.
-    const lasting = (content: typeof before) => Object.entries(content).filter(([, [, , ttlMs]]) => ttlMs < 0);
     assert.deepEqual(lasting(await readRedis(client)), lasting(before));
   });
 });

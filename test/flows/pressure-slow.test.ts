@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { metricSeries } from "../support/attack.ts";
-import { assertBooksClose, booksOf } from "../support/books.ts";
+import { assertBooksClose, ledgersOf } from "../support/books.ts";
 import { startTestBridge } from "../support/bridge.ts";
 import { publishLoad, tally, untilDelivered } from "../support/load.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
@@ -54,7 +54,7 @@ describe("a part slower than the devices", requireOrSkip("mosquitto", "redis-ser
     await load.done;
     let most = 0;
     for (let enqueued = 0, waiting = COUNT; enqueued < COUNT || waiting > max + max / 10; await delay(100)) {
-      ({ enqueued, waiting } = (await booksOf(bridge)).deliveries);
+      ({ enqueued, waiting } = (await ledgersOf(bridge)).deliveries);
       most = Math.max(most, waiting);
     }
     assert.ok(most <= max * 2, `${most} were waiting`);

@@ -46,6 +46,6 @@ describe("a start is refused", () => {
     rmSync(join(dataDir, "api-key"), { force: true });
     writeFileSync(join(dataDir, "store-id"), "garbage");
     writeFileSync(join(dataDir, "format"), "garbage");
-    await refused(dataDir, /^Causeway cannot start: \S+format does not say which format the data has/m);
+    await refused(dataDir, /^Causeway cannot start: \S+format does not contain a valid format number/m);
   });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
-import { laneOf } from "../support/instances.ts";
+import { receiverStatusOf } from "../support/instances.ts";
 import { startProcess } from "../support/processes.ts";
 import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
@@ -57,7 +57,7 @@ describe("roles in three processes", { concurrency: false, ...kind.options }, ()
     const { instance } = (await uplink.api("GET", "/v1/status")).body;
     for (const bridge of [api, delivery]) {
       await eventually(
-        () => laneOf(bridge),
+        () => receiverStatusOf(bridge),
         ({ holder }) => holder === instance,
       );
     }

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { TestBridge } from "../support/bridge.ts";
-import { laneOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
+import { receiverStatusOf, startInstances, untilAll, untilHolds } from "../support/instances.ts";
 import { publishLoad, tally } from "../support/load.ts";
 import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
@@ -34,7 +34,7 @@ describe("rolling restarts under load", requireOrSkip("mosquitto", "redis-server
     const stops: number[] = [];
     for (let i = 0; i < RESTARTS; i++) {
       const [goes, stays] = i % 2 === 0 ? [a, b] : [b, a];
-      assert.equal((await laneOf(goes)).here, true, "the one that goes has the lane");
+      assert.equal((await receiverStatusOf(goes)).here, true, "the one that goes is the receiver");
       const startedAt = performance.now();
       const exit = goes.stop();
       takeOvers.push(await untilHolds(stays, startedAt));

@@ -1,22 +1,18 @@
-/**
- * Data of an earlier bridge. In Redis its waiting deliveries are sent and its idempotent responses repeated; in a data
- * directory it is refused.
- */
+/** Data of an earlier bridge: its waiting deliveries are sent, and its idempotent responses repeated. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { Redis } from "ioredis";
+import Database from "libsql";
 import { connectAsync } from "mqtt";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
 import { fixture, type Left, ONCE, type RedisContent, unpack, writeRedis } from "../support/old-data.ts";
-import { startProcess } from "../support/processes.ts";
-import { MAIN } from "../support/program.ts";
 import type { ReceivedCall, Receiver } from "../support/receiver.ts";
-import { mosquittoAndRedis, startScenario } from "../support/scenario.ts";
+import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
 const CLOCK = new URL("../support/clock.mjs", import.meta.url).href;
 /** After the scheduled time and before any expiry. */
@@ -135,29 +131,28 @@ async function goesOn({ bridge, brokerUrl, receiver, left }: Restored): Promise<
   assert.deepEqual([replay.body.state, replay.body.count], ["finished", 1]);
 }
 
-describe("data of format 1", () => {
-  it("is refused and unchanged in a data directory, where it is PostgreSQL and LevelDB", async () => {
+describe("data of format 2", () => {
+  it("is used by the embedded store and broker", async (t) => {
+    const { left: old } = JSON.parse(readFileSync(fixture("format-2-embedded.json"), "utf8")) as { left: Left };
     const dataDir = temporaryDirectory("upgrade");
-    unpack(fixture("format-1-embedded.br"), dataDir);
-    const files = () => readdirSync(dataDir, { recursive: true });
-    for (const place of ["store", "broker"]) {
-      const before = files();
-      const env = { PORT: "0", BROKER_PORT: "0", API_KEY: "", LOG_LEVEL: "warn", DATA_DIR: dataDir };
-      const refused = startProcess(process.execPath, [...MAIN], { env, cwd: temporaryDirectory("upgrade") });
-      assert.deepEqual(await refused.exited, { code: 78, signal: null });
-      const sentence = `Causeway cannot start: ${join(dataDir, place)} contains data of format 1, which this version`;
-      assert.ok(refused.output.includes(sentence), refused.output);
-      assert.doesNotMatch(refused.output, /\n\s+at /);
-      assert.deepEqual(files(), before);
-      // The broker's data alone is refused too.
-      rmSync(join(dataDir, "store"), { recursive: true, force: true });
-    }
+    unpack(fixture("format-2-embedded.br"), dataDir);
+    const { bridge, receiver, brokerUrl } = await startScenario(t, embedded, {
+      device: false,
+      env({ receiver }) {
+        const file = new Database(join(dataDir, "causeway.db"));
+        file.prepare("UPDATE causeway_record SET value = replace(value, ?, ?)").run(old.receiver, receiver.url);
+        file.close();
+        return { DATA_DIR: dataDir, ...at(old) };
+      },
+    });
+    await goesOn({ bridge, brokerUrl, receiver, left: old });
+    assert.equal((await bridge.api("GET", "/v1/topics/old/kept")).bytes.toString(), "kept");
   });
 
   it("is used by Redis, with fields added by a newer bridge", {
     ...servers.options,
   }, async (t) => {
-    const restored = await restoreRedis(t, 1);
+    const restored = await restoreRedis(t, 2);
     const { bridge, client, left } = restored;
     await goesOn(restored);
     const webhook = `/v1/webhooks/${left.webhooks.done!.id}`;

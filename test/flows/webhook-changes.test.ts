@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { setInterval } from "node:timers/promises";
 import { eventually } from "../support/eventually.ts";
 import { connectTo } from "../support/in-process.ts";
-import { laneOf, startInstances } from "../support/instances.ts";
+import { receiverStatusOf, startInstances } from "../support/instances.ts";
 import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { scaled } from "../support/speed.ts";
@@ -36,7 +36,7 @@ describe("changes of webhooks", { concurrency: false, ...requireOrSkip("mosquitt
     it(`reach every process within a second: ${name}`, async (t) => {
       const { bridges, mosquitto, receiver } = await startInstances(t, { roles });
       const holder = roles[0] === "api" ? bridges[1]! : bridges[0]!;
-      const granted = async () => (await laneOf(holder)).sessions[0]?.granted;
+      const granted = async () => (await receiverStatusOf(holder)).sessions[0]?.granted;
       const device = await connectTo(mosquitto.url, 5);
       const publishing = new AbortController();
       t.after(async () => {

@@ -22,11 +22,11 @@ export interface Seen {
 export interface TestApp {
   app: FastifyInstance;
   seen: Seen[];
-  claims: MemoryClaims;
+  expiringKeys: MemoryExpiringKeys;
 }
 
 /** Expiring keys in memory; the clock does not run, `expire` ends keys. */
-export class MemoryClaims implements IdempotencyKeys {
+export class MemoryExpiringKeys implements IdempotencyKeys {
   readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
   broken = false;
 
@@ -55,15 +55,15 @@ export class MemoryClaims implements IdempotencyKeys {
 
 export async function testApp(handlers: Partial<Handlers> = {}, options: Partial<AppOptions> = {}): Promise<TestApp> {
   const seen: Seen[] = [];
-  const claims = new MemoryClaims();
+  const expiringKeys = new MemoryExpiringKeys();
   const app = await buildApp({
     handlers: { ...fakeHandlers(seen), ...handlers },
     authenticate: bearerCheck(KEY),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
-    expiringKeys: claims,
+    expiringKeys,
     ...options,
   });
-  return { app, seen, claims };
+  return { app, seen, expiringKeys };
 }
 
 export const webhook: Schemas["Webhook"] = {

@@ -8,7 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { scaled } from "../support/speed.ts";
 import { KEY, type TestApp, testApp } from "./support.ts";
 
-const patience = { headersMs: 600, bodyMs: 1_500, silenceMs: 1_000, answeredMs: 500, maxConnections: 300, lookMs: 50 };
+const limits = { headersMs: 600, bodyMs: 1_500, silenceMs: 1_000, answeredMs: 500, maxConnections: 300, checkMs: 50 };
 const HEAD = `Host: a\r\nAuthorization: Bearer ${KEY}\r\n`;
 const POST = `POST /v1/messages HTTP/1.1\r\n${HEAD}Content-Type: application/json\r\n`;
 const LINES = `POST /v1/messages/batch HTTP/1.1\r\n${HEAD}Content-Type: application/x-ndjson\r\n`;
@@ -25,7 +25,7 @@ describe("slow clients", () => {
           return reply.code(200).send("done") as never;
         },
       },
-      { timeouts: patience },
+      { timeouts: limits },
     ));
     await app.listen({ host: "127.0.0.1", port: 0 });
     port = (app.server.address() as AddressInfo).port;
@@ -47,20 +47,20 @@ describe("slow clients", () => {
   it("have a time limit for their headers, and get a response about it", async () => {
     const slow = openSocket(port);
     slow.socket.write("GET /healthz HTTP/1.1\r\nX: ");
-    assertAbout(await drip(slow, "a"), patience.headersMs);
+    assertAbout(await drip(slow, "a"), limits.headersMs);
     assert.match(slow.received, /^HTTP\/1.1 408 .*"code":"slow_request"/s);
   });
 
   it("have a time limit for the first byte", async () => {
     const silent = openSocket(port);
-    await untilClosed([silent], patience.headersMs + 3_000);
+    await untilClosed([silent], limits.headersMs + 3_000);
   });
 
   it("have a time limit for a body, with or without its length", async () => {
     for (const head of ["Content-Length: 900\r\n\r\n ", "Transfer-Encoding: chunked\r\n\r\n380\r\n"]) {
       const slow = openSocket(port);
       slow.socket.write(POST + head);
-      assertAbout(await drip(slow, " "), patience.bodyMs);
+      assertAbout(await drip(slow, " "), limits.bodyMs);
       assert.match(slow.received, /^HTTP\/1.1 408 .*"code":"slow_request"/s);
     }
   });
@@ -68,7 +68,7 @@ describe("slow clients", () => {
   it("cannot go on with a refused body", async () => {
     const refused = openSocket(port);
     refused.socket.write("POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n ");
-    assertAbout(await drip(refused, " "), patience.answeredMs);
+    assertAbout(await drip(refused, " "), limits.answeredMs);
     assert.match(refused.received, /^HTTP\/1.1 401 /);
   });
 
@@ -85,7 +85,7 @@ describe("slow clients", () => {
 
     const silent = openSocket(port);
     silent.socket.write(`${LINES}Content-Length: 60\r\n\r\n\n`);
-    await untilClosed([silent], patience.silenceMs + 3_000);
+    await untilClosed([silent], limits.silenceMs + 3_000);
   });
 
   it("are disconnected when they do not close the connection", async () => {
@@ -102,7 +102,7 @@ describe("slow clients", () => {
 
   it("make room for others when they only hold a connection", async () => {
     const idle: RawSocket[] = [];
-    for (let i = 0; i < patience.maxConnections; i++) {
+    for (let i = 0; i < limits.maxConnections; i++) {
       const one = openSocket(port);
       one.socket.write("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
       await one.until("HTTP/1.1 200");

@@ -328,7 +328,7 @@ describe("keys", () => {
     test.records.broken = true;
     answers.push(await test.api("GET", "/v1/keys"));
     assert.ok(test.logged.length > 0);
-    const kept = [...test.claims.entries.values()].map(({ value }) => value);
+    const kept = [...test.expiringKeys.entries.values()].map(({ value }) => value);
     for (const text of [...answers.map(({ text }) => text), ...test.logged, ...kept]) {
       assert.ok(!text.includes(body.key) && !text.includes(hash), text);
     }

@@ -18,7 +18,7 @@ import type { Records, Versioned } from "../../src/store/store.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
-import { MemoryClaims } from "../http/support.ts";
+import { MemoryExpiringKeys } from "../http/support.ts";
 
 export const ROOT_KEY = "test-key";
 export const log = { info() {}, warn() {} };
@@ -113,7 +113,7 @@ export interface TestKeys {
   publishing: EventEmitter<{ published: [] }>;
   /** Delivers a message from the broker to every listener. */
   tell(topic: string, payload: string): void;
-  claims: MemoryClaims;
+  expiringKeys: MemoryExpiringKeys;
   /** All log lines. */
   logged: string[];
   /** Calls the API; `key` is the text of an API key, the first one by default. */
@@ -131,7 +131,7 @@ export async function startTestKeys(): Promise<TestKeys> {
   const registry = new WebhookRegistry(webhookRecords, log);
   await registry.start();
   const published: OutgoingMessage[] = [];
-  const claims = new MemoryClaims();
+  const expiringKeys = new MemoryExpiringKeys();
   const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
   const first = bearerCheck(ROOT_KEY);
   const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
@@ -211,7 +211,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     handlers: createHandlers(ports as HandlerPorts),
     authenticate,
     maxPayloadBytes: 1_000,
-    expiringKeys: claims,
+    expiringKeys,
     logger,
   });
   await app.listen({ port: 0 });
@@ -236,7 +236,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       };
       for (const onMessage of listeners) onMessage(message);
     },
-    claims,
+    expiringKeys,
     logged,
     api,
     async make(input) {

@@ -17,8 +17,6 @@ describe("the message of an error", () => {
   for (const [quoting, rest] of [
     [`ERR unknown command 'x', with args beginning with: '${NEEDLE}' 'b' `, "ERR unknown command 'x'"],
     [`ERR unknown command \`x\`, with args beginning with: \`${NEEDLE}\`, `, "ERR unknown command `x`"],
-    [`invalid input syntax for type integer: "${NEEDLE}"`, "invalid input syntax for type integer"],
-    [`value "${NEEDLE}" is out of range for type integer`, "value is out of range for type integer"],
     [`The "data" argument must be of type string. Received '${NEEDLE}'`, 'The "data" argument must be of type string'],
     [`Invalid URL: wss://u:${NEEDLE}@broker/mqtt?X-Sign=${NEEDLE}&b=1`, "Invalid URL: wss://broker/mqtt"],
     ["connect ECONNREFUSED 127.0.0.1:6379", "connect ECONNREFUSED 127.0.0.1:6379"],

@@ -149,7 +149,7 @@ describe("another Redis in place of the right one", requireOrSkip("redis-server"
       create: () => hooks.create("b", 1),
       replace: () => hooks.replace("a", 2, 1),
       remove: () => hooks.remove("a"),
-      claim: () => store.expiringKeys.setIfAbsent("k", "v", 60),
+      setIfAbsent: () => store.expiringKeys.setIfAbsent("k", "v", 60),
       release: () => store.expiringKeys.release("k"),
       releaseIf: () => store.expiringKeys.releaseIf("k", "v"),
       countersAdd: () => store.counters.add("g", { n: 1 }),

@@ -7,7 +7,7 @@ import { eventually } from "./eventually.ts";
 import type { Receiver } from "./receiver.ts";
 
 /** Returns the current ledgers of the bridge. */
-export async function booksOf(bridge: TestBridge): Promise<Books> {
+export async function ledgersOf(bridge: TestBridge): Promise<Books> {
   const { status, body } = await bridge.api("GET", "/v1/status");
   assert.equal(status, 200);
   return body.books;
@@ -36,7 +36,7 @@ export async function assertBooksClose(
 ): Promise<Books> {
   let before: Books | undefined;
   const books = await eventually(
-    () => booksOf(bridge),
+    () => ledgersOf(bridge),
     (now) => {
       // The ledgers are null while the store is away.
       const stable = now?.deliveries.waiting === waiting && isDeepStrictEqual(now, before);

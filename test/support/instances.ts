@@ -20,7 +20,7 @@ export interface Closing {
   after(close: () => Promise<unknown>): void;
 }
 
-export interface Lane {
+export interface ReceiverStatus {
   lane: number;
   holder: string | null;
   here: boolean;
@@ -76,14 +76,14 @@ export function sentAgain({ mosquitto }: Pick<Instances, "mosquitto">): number {
   return mosquitto.log.match(/Sending PUBLISH to causeway-uplink-\d+ \(d1, q1/g)?.length ?? 0;
 }
 
-export async function laneOf(bridge: TestBridge): Promise<Lane> {
+export async function receiverStatusOf(bridge: TestBridge): Promise<ReceiverStatus> {
   return (await bridge.api("GET", "/v1/status")).body.lanes[0];
 }
 
 /** Resolves, when the bridge reports that it is the receiver and connected, with the milliseconds since `since`. */
 export async function untilHolds(bridge: TestBridge, since: number, timeoutMs = 15_000): Promise<number> {
   await eventually(
-    () => laneOf(bridge),
+    () => receiverStatusOf(bridge),
     ({ here, sessions }) => here && sessions.length > 0 && sessions.every(({ state }) => state === "connected"),
     timeoutMs,
   );

@@ -108,7 +108,7 @@ describe("certificates", needsOpenssl, () => {
     assert.equal(caError(`# ours\n${authority.cert}\n# theirs\n${makeAuthority("Other").cert}`), undefined);
     const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (const ca of ["", "nothing", authority.key, authority.cert + authority.key, authority.cert + broken]) {
-      assert.match(caError(ca) ?? "", /^must hold certificates in PEM form/);
+      assert.match(caError(ca) ?? "", /^must contain valid certificates in PEM form/);
     }
   });
 });

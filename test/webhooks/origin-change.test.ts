@@ -39,7 +39,7 @@ describe("credentials", () => {
     ["no url", { auth: bearer, headers: secret }, { name: "x" }],
     ["none at all", { headers: plain }, { url: other }],
     ["both set again", { auth: bearer, headers: secret }, { url: other, auth: oauth2, headers: secret }],
-    ["both taken away", { auth: bearer, headers: secret }, { url: other, auth: null, headers: {} }],
+    ["both removed", { auth: bearer, headers: secret }, { url: other, auth: null, headers: {} }],
     [
       "a mask on the same origin",
       { headers: secret },

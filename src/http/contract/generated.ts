@@ -2375,7 +2375,7 @@ export interface components {
                  *       "type": "urn:causeway:problem:rate_limited",
                  *       "title": "Too many requests",
                  *       "status": 429,
-                 *       "detail": "10000 requests wait for their answer",
+                 *       "detail": "10000 requests are waiting for their response",
                  *       "code": "rate_limited"
                  *     }
                  */
@@ -2394,7 +2394,7 @@ export interface components {
                  *       "type": "urn:causeway:problem:idempotency_in_progress",
                  *       "title": "A request with this idempotency key is still running",
                  *       "status": 409,
-                 *       "detail": "the first request with this Idempotency-Key has not been answered yet",
+                 *       "detail": "the first request with this Idempotency-Key is still in progress",
                  *       "code": "idempotency_in_progress"
                  *     }
                  */
@@ -2521,7 +2521,7 @@ export interface components {
                  *       "type": "urn:causeway:problem:shutting_down",
                  *       "title": "The process is shutting down",
                  *       "status": 503,
-                 *       "detail": "this instance takes no more requests",
+                 *       "detail": "this instance is shutting down and accepts no more requests",
                  *       "code": "shutting_down"
                  *     }
                  */
@@ -3869,12 +3869,12 @@ export interface operations {
                      *       "type": "urn:causeway:problem:credentials_required",
                      *       "title": "The credentials must be set again",
                      *       "status": 422,
-                     *       "detail": "auth: must be set again, or taken away, together with a url of another origin",
+                     *       "detail": "auth: must be set again or removed when the origin of url changes",
                      *       "code": "credentials_required",
                      *       "errors": [
                      *         {
                      *           "path": "auth",
-                     *           "message": "must be set again, or taken away, together with a url of another origin"
+                     *           "message": "must be set again or removed when the origin of url changes"
                      *         }
                      *       ]
                      *     }
@@ -4565,7 +4565,7 @@ export interface operations {
                      *       "type": "urn:causeway:problem:conflict",
                      *       "title": "The resource changed meanwhile",
                      *       "status": 409,
-                     *       "detail": "the delivery is being sent just now",
+                     *       "detail": "the delivery is being sent",
                      *       "code": "conflict"
                      *     }
                      */
@@ -4645,7 +4645,7 @@ export interface operations {
                      *       "type": "urn:causeway:problem:conflict",
                      *       "title": "The resource changed meanwhile",
                      *       "status": 409,
-                     *       "detail": "a replay of this webhook is under way",
+                     *       "detail": "a replay of this webhook is in progress",
                      *       "code": "conflict"
                      *     }
                      */

@@ -1,5 +1,6 @@
 /** Queries a broker over a dedicated connection: every wait has a timeout, every failure a BrokerQueryError. */
 import { BrokerQueryError } from "../../errors.ts";
+import { withDeadline } from "../../lib/deadline.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Connection } from "./connection.ts";
 
@@ -28,17 +29,9 @@ export function unavailable(reason: string | undefined): BrokerQueryError {
 }
 
 export function tooMany(what: string): BrokerQueryError {
-  return new BrokerQueryError("busy", `too many ${what} are under way`);
+  return new BrokerQueryError("busy", `too many ${what} are in progress`);
 }
 
-export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(`the broker did not answer within ${ms / 1000} s`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return withDeadline(promise, ms, () => unavailable(`the broker did not answer within ${ms / 1000} s`));
 }

@@ -3,6 +3,7 @@
  * publishing and receiving is in the files that use it.
  */
 import { connect, type MqttClient, Store } from "mqtt";
+import { withDeadline } from "../../lib/deadline.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import {
   CONNECT_MS,
@@ -98,12 +99,8 @@ export class Connection {
     const wasConnected = this.connected;
     this.#state = "closed";
     // The timer keeps the process alive: components closed after this connection must get their turn.
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([this.client.endAsync(!wasConnected).catch(() => undefined), late]);
-    clearTimeout(timer);
+    const late = () => new Error(`not closed within ${timeoutMs} ms`);
+    await withDeadline(this.client.endAsync(!wasConnected), timeoutMs, late).catch(() => undefined);
     if (!this.client.stream?.destroyed) this.client.stream?.destroy();
   }
 

@@ -2,6 +2,7 @@
  * Messages at which the broker recently ended the connection: an identical one is refused without another attempt,
  * because each attempt interrupts the connection for all other publishes.
  */
+import { LRUCache } from "lru-cache";
 import type { OutgoingMessage, PublishResult } from "../../downlink/publish.ts";
 
 /** Short, so that a change of the broker's rules takes effect soon. */
@@ -10,22 +11,15 @@ const KEEP_MS = 30_000;
 const MAX_KEPT = 100;
 
 export class KnownRefusals {
-  /** Oldest first. */
-  readonly #kept = new Map<string, { refusal: PublishResult; until: number }>();
+  readonly #kept = new LRUCache<string, PublishResult>({ max: MAX_KEPT, ttl: KEEP_MS });
 
   add(message: OutgoingMessage, refusal: PublishResult): void {
-    const [oldest] = this.#kept.size < MAX_KEPT ? [] : this.#kept.keys();
-    if (oldest !== undefined) this.#kept.delete(oldest);
-    this.#kept.set(keyOf(message), { refusal, until: Date.now() + KEEP_MS });
+    this.#kept.set(keyOf(message), refusal);
   }
 
   find(message: OutgoingMessage): PublishResult | undefined {
-    if (this.#kept.size === 0) return undefined;
-    const key = keyOf(message);
-    const found = this.#kept.get(key);
-    if (!found || Date.now() < found.until) return found?.refusal;
-    this.#kept.delete(key);
-    return undefined;
+    // The key of every published message would be costly.
+    return this.#kept.size === 0 ? undefined : this.#kept.get(keyOf(message));
   }
 }
 

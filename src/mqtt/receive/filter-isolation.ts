@@ -10,6 +10,7 @@
  *
  * An isolated request is retried from time to time, alone; then one disconnect is enough.
  */
+import { backoffMs } from "../../lib/backoff.ts";
 
 export interface IsolatedRequest {
   key: string;
@@ -90,7 +91,7 @@ export function recordEnd(
 
 function isolate(isolation: Isolation, key: string, now: number, why: string | undefined) {
   const times = (isolation.isolated.get(key)?.times ?? 0) + 1;
-  const pause = Math.min(FIRST_RETRY_MS * 2 ** (times - 1), LONGEST_RETRY_MS);
+  const pause = backoffMs(times, FIRST_RETRY_MS, LONGEST_RETRY_MS);
   const reason = `the broker ends the connection at this filter${why === undefined ? "" : ` (${why})`}`;
   const isolated = new Map(isolation.isolated).set(key, { reason, times, retryAt: now + pause });
   const candidates = without(isolation.candidates, key);

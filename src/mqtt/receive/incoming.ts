@@ -30,9 +30,9 @@
  * another message with the same content.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { IPublishPacket } from "mqtt";
 import { shortDigest } from "../../lib/digest.ts";
+import { AGAIN, retryForever } from "../../lib/retry-forever.ts";
 import { newId } from "../../message.ts";
 
 /** Identity of a message, the same at each repetition. */
@@ -79,8 +79,7 @@ interface ReleaseStep {
 
 /** Maximum number of steps in one write. */
 const MAX_BATCH = 500;
-const RETRY_MIN_MS = 50;
-const RETRY_MAX_MS = 1_000;
+const BACKOFF = { firstMs: 50, maxMs: 1_000 };
 
 export class Incoming {
   /** The stored entries; undefined until they are read. */
@@ -92,7 +91,7 @@ export class Incoming {
   #connection = 0;
   #resumed = false;
   #flushing = false;
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(private readonly options: IncomingOptions) {}
 
@@ -132,7 +131,7 @@ export class Incoming {
 
   /** Stops writing; waiting messages are not acknowledged, and the broker sends them again. */
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort();
   }
 
   #add(step: PublishStep | ReleaseStep): void {
@@ -144,7 +143,7 @@ export class Incoming {
 
   /** Writes one batch after the other: an identifier may occur in several of them. */
   async #flush(): Promise<void> {
-    while (this.#steps.length > 0 && !this.#stopped) {
+    while (this.#steps.length > 0 && !this.#stop.signal.aborted) {
       // Entries read before a new CONNACK are discarded, and read again for the new connection.
       const connection = this.#connection;
       const known = this.#known ?? (await this.#untilDone(() => this.#read()));
@@ -195,15 +194,10 @@ export class Incoming {
 
   /** Retries until the attempt succeeds. @returns undefined if stopped before that */
   async #untilDone<T>(attempt: () => Promise<T>): Promise<T | undefined> {
-    for (let wait = RETRY_MIN_MS; !this.#stopped; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
-      try {
-        if ((await this.options.mayWrite()) && !this.#stopped) return await attempt();
-      } catch (error) {
-        this.options.onFailed(error as Error);
-      }
-      await delay(wait, undefined, { ref: false });
-    }
-    return undefined;
+    const { signal } = this.#stop;
+    const onError = (error: unknown) => this.options.onFailed(error as Error);
+    const once = async () => ((await this.options.mayWrite()) && !signal.aborted ? attempt() : AGAIN);
+    return retryForever(once, { backoff: BACKOFF, signal, onError }).catch(() => undefined);
   }
 }
 

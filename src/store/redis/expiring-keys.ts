@@ -18,13 +18,13 @@ return 0`;
 
 export function redisExpiringKeys(client: Redis, prefix: string): ExpiringKeys {
   const keyOf = (key: string) => `${prefix}:c:${key}`;
-  const claim = script(client, "claim", 1, SET_IF_ABSENT);
+  const setIfAbsent = script(client, "setIfAbsent", 1, SET_IF_ABSENT);
   const put = script(client, "claimPut", 1, PUT);
   const release = script(client, "claimRelease", 1, RELEASE);
   const releaseIf = script(client, "release_if", 1, RELEASE_IF);
   return {
     async setIfAbsent(key, value, ttlSeconds) {
-      return ((await claim(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
+      return ((await setIfAbsent(keyOf(key), value, ttlSeconds)) as string | null) ?? undefined;
     },
     async put(key, value, ttlSeconds) {
       await put(keyOf(key), value, ttlSeconds);

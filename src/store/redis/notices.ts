@@ -16,7 +16,7 @@ export class Notices {
   constructor(client: Redis, log: StoreLog) {
     this.#client = client;
     this.#log = log;
-    client.on("message", (channel: string, id: string) => this.#tell(channel, id));
+    client.on("message", (channel: string, id: string) => this.#notify(channel, id));
     client.on("ready", () => {
       if (this.#connected) void this.#resubscribe();
       this.#connected = true;
@@ -47,10 +47,10 @@ export class Notices {
     } catch {
       return; // Connection lost again: the next `ready` event retries.
     }
-    for (const channel of channels) this.#tell(channel, undefined);
+    for (const channel of channels) this.#notify(channel, undefined);
   }
 
-  #tell(channel: string, id: string | undefined): void {
+  #notify(channel: string, id: string | undefined): void {
     for (const listener of this.#listeners.get(channel) ?? []) {
       try {
         listener(id);

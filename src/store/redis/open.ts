@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
+import { retryForever } from "../../lib/retry-forever.ts";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
 import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
@@ -49,16 +49,17 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
   const commands = open(firstClient(url));
   gate.guard(commands);
   rewriteScripts(commands, [...DRAIN_REWRITES, ...ledgerRewrites(prefix)]);
-  const look = (then: () => void) => probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
-  commands.on("ready", () => void look(() => outage.back()));
+  const checkIdentity = (then: () => void) =>
+    probe(commands).then(then, (err) => isWrongStore(err) && outage.replaced(err));
+  commands.on("ready", () => void checkIdentity(() => outage.back()));
   commands.on("close", () => {
     if (!closed) outage.lost(new Error("The connection to Redis was closed."));
   });
   let closed = false;
-  let looking: NodeJS.Timeout | undefined;
+  let identityTimer: NodeJS.Timeout | undefined;
   const close = async () => {
     closed = true;
-    clearInterval(looking);
+    clearInterval(identityTimer);
     for (const client of clients) client.disconnect();
   };
 
@@ -75,29 +76,29 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
     await Promise.all([loadScripts(commands), loadScripts(workers)]);
 
     const watchIdentity = () => {
-      looking ??= setInterval(() => {
-        void look(() => {
+      identityTimer ??= setInterval(() => {
+        void checkIdentity(() => {
           if (!outage.isReplaced) return;
           outage.back();
           subscriber.disconnect(true); // The reconnect makes listeners read again what they missed.
         });
-      }, LOOK_MS).unref();
+      }, PROBE_MS).unref();
     };
 
-    const claims = redisExpiringKeys(commands, prefix);
+    const expiringKeys = redisExpiringKeys(commands, prefix);
     return {
       kind: "redis",
-      ping: () => claims.put("ping", "", PING_SECONDS),
+      ping: () => expiringKeys.put("ping", "", PING_SECONDS),
       isOutage,
       bind(identity) {
         gate.close(identity);
         watchIdentity();
       },
       records: (collection, options) => redisRecords(commands, notices, prefix, collection, options),
-      expiringKeys: claims,
+      expiringKeys,
       counters: redisCounters(commands, prefix),
       ledgers: redisLedgers(commands, prefix),
-      incoming: (lane) => redisIncoming(commands, prefix, lane),
+      incoming: (session) => redisIncoming(commands, prefix, session),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
       warnings: server.warnings,
@@ -130,16 +131,20 @@ const MAY_HEAL = /^(?:READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/;
 
 /** Resolves once Redis accepts a write, or refuses it for a reason that does not prevent the start of the bridge. */
 async function untilWritable(commands: Redis, key: string, outage: OutageLog, signal?: AbortSignal): Promise<void> {
-  for (;;) {
+  const write = async () => {
     try {
       await commands.set(key, "", "EX", PING_SECONDS);
-      return outage.back();
+      outage.back();
     } catch (err) {
       if (err instanceof Error && err.name === "ReplyError" && !MAY_HEAL.test(err.message)) return;
-      outage.lost(err);
+      throw err;
     }
-    await delay(LOOK_MS, undefined, { signal });
-  }
+  };
+  await retryForever(write, {
+    backoff: { firstMs: PROBE_MS, maxMs: PROBE_MS },
+    signal,
+    onError: (err) => outage.lost(err),
+  });
 }
 
 /** Checks the server; retries when Redis becomes unavailable between the connection and the reply. */
@@ -156,7 +161,7 @@ async function checkedServer(commands: Redis, signal?: AbortSignal): Promise<Ser
 }
 
 /** Probe interval: a different store may respond even without a reconnect, after FLUSHALL or behind a proxy. */
-const LOOK_MS = 1_000;
+const PROBE_MS = 1_000;
 const OUTAGE_NOTICED_MS = 250;
 /** Pauses a queue as BullMQ's rate limit does: the counter exceeds every possible limit. */
 const SET_LIMITER = `${EVEN_WITHOUT_MEMORY}redis.call('SET', KEYS[1], '${Number.MAX_SAFE_INTEGER}', 'PX', ARGV[1])`;

@@ -55,7 +55,7 @@ export async function checkServer(client: Redis): Promise<ServerCheck> {
   const policy = info.get("maxmemory_policy") ?? (await configValue(client, "maxmemory-policy"));
   if (policy && policy !== "noeviction") {
     throw new StoreConfigError(
-      `Redis has maxmemory-policy "${policy}" and would throw queued messages away when its memory is full. ` +
+      `Redis has maxmemory-policy "${policy}" and would evict queued messages when its memory is full. ` +
         'Set "maxmemory-policy noeviction", or point STORE_URL at a Redis of its own.',
     );
   }

@@ -102,7 +102,7 @@ async function createDataDir(directory: string): Promise<void> {
   try {
     await createDirectory(directory);
   } catch (error) {
-    throw new StoreConfigError(`The data directory ${directory} cannot be made: ${(error as Error).message}`, {
+    throw new StoreConfigError(`The data directory ${directory} cannot be created: ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -43,7 +43,7 @@ export function sqliteRecords<T>(database: Database, watchers: Watchers, collect
   /** Returns whether the procedure changed the record; notifies the watchers after the commit. */
   async function change(procedure: string, id: string, ...args: unknown[]): Promise<boolean> {
     const changed = await database.call<boolean>(procedure, collection, id, ...args);
-    if (changed) watchers.tell(collection, id);
+    if (changed) watchers.notify(collection, id);
     return changed;
   }
   async function list(after: string, limit: number): Promise<Versioned<T>[]> {

@@ -37,7 +37,7 @@ export interface WorkersOptions {
  * A worker renews the lock while a call runs.
  */
 const LOCK_MS = 15_000;
-const LOOK_OUT_MS = 10_000;
+const STALLED_CHECK_MS = 10_000;
 /** Longest local wait when the store does not save a pause: the delivery must not lose an attempt. */
 const NOT_WRITTEN_MS = 1_000;
 /** Longest time until a paused worker notices that the pause was ended. */
@@ -109,7 +109,7 @@ export class Workers {
       limiter: limiterOf(webhook.rateLimit),
       maximumRateLimitDelay: LONGEST_NAP_MS,
       lockDuration: LOCK_MS,
-      stalledInterval: LOOK_OUT_MS,
+      stalledInterval: STALLED_CHECK_MS,
       // A job may stall as often as processes die: giving up would lose it.
       maxStalledCount: 1_000_000,
       settings: { backoffStrategy: backoff },

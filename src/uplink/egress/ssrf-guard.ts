@@ -5,6 +5,7 @@
  */
 import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
+import { withDeadline } from "../../lib/deadline.ts";
 import { specialRule } from "./blocked-networks.ts";
 import { holds, type Ip, parseAddress, parseNetwork } from "./ip-address.ts";
 
@@ -98,13 +99,13 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
     if (refused) return refused;
     const { hostname } = new URL(text);
     if (ipLiteral(hostname) !== undefined) return undefined;
-    return new Promise((done) => {
-      const timer = setTimeout(done, options.resolveTimeoutMs ?? 2_000, undefined);
+    const resolved = new Promise<UrlRefusal | undefined>((done) => {
       lookup(hostname, { all: true }, (error) => {
-        clearTimeout(timer);
         done(error instanceof BlockedAddressError ? { code: "blocked_address", message: error.message } : undefined);
       });
     });
+    const late = () => new Error("DNS did not answer in time");
+    return withDeadline(resolved, options.resolveTimeoutMs ?? 2_000, late).catch(() => undefined);
   }
 
   const lookup: LookupFunction = (hostname, { all, family, hints }, callback) => {

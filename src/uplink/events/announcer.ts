@@ -109,10 +109,10 @@ function dataOf(
 ): EventData {
   const { state, failingSince, reason } = known;
   const since = failingSince === undefined ? null : new Date(failingSince).toISOString();
-  return { webhookId: id, name: name ?? null, url: shownUrl(url), state, failingSince: since, reason };
+  return { webhookId: id, name: name ?? null, url: withoutQuery(url), state, failingSince: since, reason };
 }
 
-function shownUrl(text: string): string {
+function withoutQuery(text: string): string {
   const { origin, pathname } = new URL(text);
   return origin + pathname;
 }

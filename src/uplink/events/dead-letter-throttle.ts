@@ -5,7 +5,7 @@
 
 export interface DeadLettersOptions<T> {
   /** Announces a dead letter, and the number of suppressed ones before it. Rejects on failure. */
-  tell(webhookId: string, letter: T, suppressed: number): Promise<void>;
+  announce(webhookId: string, letter: T, suppressed: number): Promise<void>;
   onSuppressed(): void;
   onError(error: Error): void;
   /** For tests. */
@@ -18,7 +18,7 @@ const MAX_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
 interface Minute<T> {
-  told: number;
+  announced: number;
   suppressed: number;
   /** Latest suppressed dead letter, announced for all suppressed ones when the minute is over. */
   last?: T;
@@ -34,14 +34,14 @@ export class DeadLetterThrottle<T> {
   async add(webhookId: string, letter: T): Promise<void> {
     const { maxAMinute = MAX_A_MINUTE } = this.options;
     const minute = this.#minutes.get(webhookId) ?? this.#begin(webhookId);
-    if (minute.told >= maxAMinute) {
+    if (minute.announced >= maxAMinute) {
       minute.suppressed++;
       minute.last = letter;
       this.options.onSuppressed();
       return;
     }
-    minute.told++;
-    await this.#tell(webhookId, letter, 0);
+    minute.announced++;
+    await this.#announce(webhookId, letter, 0);
   }
 
   /** Forgets a removed webhook. */
@@ -58,7 +58,7 @@ export class DeadLetterThrottle<T> {
   #begin(webhookId: string): Minute<T> {
     const { minuteMs = MINUTE_MS } = this.options;
     const timer = setTimeout(() => void this.#end(webhookId), minuteMs).unref();
-    const minute: Minute<T> = { told: 0, suppressed: 0, timer };
+    const minute: Minute<T> = { announced: 0, suppressed: 0, timer };
     this.#minutes.set(webhookId, minute);
     return minute;
   }
@@ -66,10 +66,10 @@ export class DeadLetterThrottle<T> {
   async #end(webhookId: string): Promise<void> {
     const { suppressed = 0, last } = this.#minutes.get(webhookId) ?? {};
     this.forget(webhookId);
-    if (last !== undefined) await this.#tell(webhookId, last, suppressed - 1);
+    if (last !== undefined) await this.#announce(webhookId, last, suppressed - 1);
   }
 
-  async #tell(webhookId: string, letter: T, suppressed: number): Promise<void> {
-    await this.options.tell(webhookId, letter, suppressed).catch((error: Error) => this.options.onError(error));
+  async #announce(webhookId: string, letter: T, suppressed: number): Promise<void> {
+    await this.options.announce(webhookId, letter, suppressed).catch((error: Error) => this.options.onError(error));
   }
 }

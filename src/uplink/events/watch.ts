@@ -61,7 +61,7 @@ export class EndpointWatch {
       onError: (error) => observe.partFailed("health", error),
     });
     this.#deadLetters = new DeadLetterThrottle({
-      tell: async (id, letter, suppressed) => {
+      announce: async (id, letter, suppressed) => {
         const webhook = webhooks.get(id);
         if (webhook) await announcer.deadLetter(webhook, { ...letter, suppressed }, this.health.failingSince(id));
       },

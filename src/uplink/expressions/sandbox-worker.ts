@@ -100,10 +100,10 @@ export class SandboxWorker {
    */
   #watchOver(): void {
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(() => this.#look(performance.now() + PATIENCE_MS), 2 * this.options.limitMs);
+    this.#watch = setTimeout(() => this.#check(performance.now() + PATIENCE_MS), 2 * this.options.limitMs);
   }
 
-  #look(end: number, allowedMs?: number): void {
+  #check(end: number, allowedMs?: number): void {
     const watch = this.#watch;
     // Results that arrived while the event loop was busy are read first.
     setImmediate(() => {
@@ -112,7 +112,7 @@ export class SandboxWorker {
       const usedMs = this.#process.cpuMs();
       const allowed = allowedMs ?? usedMs + limitMs;
       if (usedMs >= allowed || performance.now() >= end) this.#ended("took too long");
-      else this.#watch = setTimeout(() => this.#look(end, allowed), limitMs / 4);
+      else this.#watch = setTimeout(() => this.#check(end, allowed), limitMs / 4);
     });
   }
 

@@ -80,7 +80,7 @@ export function isOver({ failures, openings, notices }: EndpointRecord): boolean
 }
 
 /** Longest wait while the probe of another delivery is running. */
-const LOOK_AT_PROBE_MS = 1_000;
+const PROBE_CHECK_MS = 1_000;
 
 /** Decides what a delivery may do now: call, probe as the only one, or wait. */
 export function admission(record: EndpointRecord | undefined, now: number): "call" | "probe" | { waitMs: number } {
@@ -88,7 +88,7 @@ export function admission(record: EndpointRecord | undefined, now: number): "cal
   if (record.openUntil > now) return { waitMs: record.openUntil - now };
   // A probe usually ends long before it counts as lost, and then no delivery should wait any longer.
   const left = (record.probe?.until ?? 0) - now;
-  return left > 0 ? { waitMs: Math.min(left, LOOK_AT_PROBE_MS) } : "probe";
+  return left > 0 ? { waitMs: Math.min(left, PROBE_CHECK_MS) } : "probe";
 }
 
 /** Adds failures to a closed breaker, which opens at the threshold. */

@@ -125,10 +125,10 @@ export class Endpoints {
     for (const notice of notices) {
       if (await this.#happened(id, notice)) await this.options.announce(id, notice);
     }
-    const told = new Set(notices.map((notice) => notice.id));
+    const announced = new Set(notices.map((notice) => notice.id));
     const isDisabled = notices.some(({ type }) => type === "webhook.disabled");
     await this.settle(id, (record) => {
-      const rest = { ...record, notices: record.notices.filter((notice) => !told.has(notice.id)) };
+      const rest = { ...record, notices: record.notices.filter((notice) => !announced.has(notice.id)) };
       return isDisabled ? healthy(rest) : rest;
     });
   }

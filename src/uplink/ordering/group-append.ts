@@ -9,8 +9,9 @@
  *    deliveries, and a late retry of an old delivery could overtake a new one.
  * 3. Add the jobs, all or none: resent messages become their successors, as duplicates.
  */
+import { LRUCache } from "lru-cache";
 import type { StoredMessage } from "../../message.ts";
-import type { Place, PlacedJob } from "../queue/job.ts";
+import type { PlacedJob } from "../queue/job.ts";
 import {
   byGroup,
   groupTailKey,
@@ -62,7 +63,8 @@ interface Turn {
 export class GroupAppender {
   /** Pending appends per webhook, in arrival order. */
   readonly #turns = new Map<string, Turn[]>();
-  readonly #tails = new Map<string, { last: string; at: number }>();
+  /** Last delivery of each message group that was added here recently. */
+  readonly #tails = new LRUCache<string, string>({ max: MAX_REMEMBERED, ttl: REMEMBER_MS });
 
   constructor(private readonly options: GroupAppenderOptions) {}
 
@@ -86,8 +88,9 @@ export class GroupAppender {
     // Placed once: a retry must find the same places in jobs that were added although the response was lost.
     turn.placed ??= await this.#place(webhookId, jobs);
     await this.options.queues.add(webhookId, turn.placed);
-    const at = Date.now();
-    for (const { data } of turn.placed) if (data.place?.tail) this.#remember(data.place.tail, at);
+    for (const { data } of turn.placed) {
+      if (data.place?.tail) this.#tails.set(data.place.tail.key, parseGroupTail(data.place.tail.value).last);
+    }
     turns.shift();
     turn.end();
     if (turns.length === 0) this.#turns.delete(webhookId);
@@ -135,8 +138,7 @@ export class GroupAppender {
   /** Makes `last` the tail of a message group. @returns the delivery that was the tail before */
   async #extend(webhookId: string, key: string, last: string): Promise<string | undefined> {
     const { tails, queues } = this.options;
-    const remembered = this.#tails.get(key);
-    let before = remembered && Date.now() - remembered.at < REMEMBER_MS ? remembered.last : undefined;
+    let before = this.#tails.get(key);
     if (before === undefined) {
       const found = await tails.setIfAbsent(key, groupTailValue(last, undefined), TAIL_SECONDS);
       // The group had no tail, or an earlier attempt wrote this one.
@@ -146,12 +148,6 @@ export class GroupAppender {
     }
     await tails.put(key, groupTailValue(last, before), TAIL_SECONDS);
     return before;
-  }
-
-  #remember({ key, value }: NonNullable<Place["tail"]>, at: number): void {
-    this.#tails.delete(key);
-    this.#tails.set(key, { last: parseGroupTail(value).last, at });
-    if (this.#tails.size > MAX_REMEMBERED) this.#tails.delete(this.#tails.keys().next().value!);
   }
 }
 

@@ -10,6 +10,7 @@
  * ends a delivery first promotes its successor. The delay only matters if a promotion was lost, so a long group costs
  * nothing while its head waits for another attempt.
  */
+import { backoffMs, withJitter } from "../../lib/backoff.ts";
 import { shortDigest } from "../../lib/digest.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { JobState } from "../queue/delivery-queue.ts";
@@ -99,12 +100,12 @@ const SHORT_MAX_MS = 5_000;
  * @param checks number of checks so far: 0 when the delivery is added postponed
  */
 export function postponeMs(checks: number, random: () => number = Math.random): number {
-  return Math.round(Math.min(POSTPONE_MIN_MS * 2 ** checks, POSTPONE_MAX_MS) * (1 + random()));
+  return withJitter(2 * backoffMs(checks + 1, POSTPONE_MIN_MS, POSTPONE_MAX_MS), random);
 }
 
 /** Milliseconds until the next check of a delivery that may never be promoted. @param checks number of checks so far */
 export function shortPostponeMs(checks: number): number {
-  return Math.min(SHORT_MIN_MS * 2 ** Math.max(0, checks - 1), SHORT_MAX_MS);
+  return backoffMs(checks, SHORT_MIN_MS, SHORT_MAX_MS);
 }
 
 /** Whether the delivery has ended in this state. A missing job counts as ended: it was kept long enough. */

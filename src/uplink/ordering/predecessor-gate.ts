@@ -6,6 +6,8 @@
  * between, the successor finds the delivery unfinished and is postponed again; the delivery is called again and
  * promotes the successor once more. A job names its successor, or the successor has recorded its id there.
  */
+import { setTimeout as delay } from "node:timers/promises";
+import { retryForever } from "../../lib/retry-forever.ts";
 import { type DeliveryQueue, isPermanentFailure, isRefusal, postpone } from "../queue/delivery-queue.ts";
 import { type Deliver, type GroupTail, type QueuedJob, successorsOf } from "../queue/job.ts";
 import { reduceGate } from "./gate-reducer.ts";
@@ -39,8 +41,7 @@ interface WaitingRun {
 /** After this time, an end that is not stored yet is read from the store. */
 const END_MS = 5_000;
 const PROMOTE_AGAIN_MS = 100;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 1_000;
+const BACKOFF = { firstMs: 100, maxMs: 1_000 };
 
 /** Gate of one webhook. */
 export class PredecessorGate {
@@ -189,23 +190,15 @@ export class PredecessorGate {
   }
 
   async #pausePromotion(promotion: Promotion): Promise<void> {
-    await pause(PROMOTE_AGAIN_MS);
+    await delay(PROMOTE_AGAIN_MS);
     this.#handle({ type: "promote_again", promotion, now: Date.now() });
   }
 
   /** Retries while the store is unavailable: a failure would use up an attempt of a message that was not sent. */
-  async #untilStored<T>(act: () => Promise<T>): Promise<T> {
-    for (let ms = RETRY_MIN_MS; ; ms = Math.min(ms * 2, RETRY_MAX_MS)) {
-      try {
-        return await act();
-      } catch (error) {
-        if (this.#stopped || isRefusal(error)) throw error;
-        await pause(ms);
-      }
-    }
+  #untilStored<T>(act: () => Promise<T>): Promise<T> {
+    const onError = (error: unknown) => {
+      if (this.#stopped || isRefusal(error)) throw error;
+    };
+    return retryForever(act, { backoff: BACKOFF, onError });
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

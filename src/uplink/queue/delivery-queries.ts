@@ -1,4 +1,5 @@
 /** Deliveries of a webhook as the API returns them, read from the webhook's queue. */
+import { decodeCursor, encodeCursor } from "../../lib/cursor.ts";
 import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
 import { type DeliveryFilter, type FilterInput, InvalidField, mayMatch, readFilter } from "./delivery-filter.ts";
 import type { DeliveryQueue, JobState } from "./delivery-queue.ts";
@@ -83,7 +84,7 @@ export async function listDeliveries(
 ): Promise<DeliveryPage | InvalidField> {
   const filter = readFilter(query);
   if (filter instanceof InvalidField) return filter;
-  const cursor = decodeCursor(query.after);
+  const cursor = startOf(query.after);
   if (!cursor) return new InvalidField("after", "is not a cursor of this list");
   const wanted = query.status ? [query.status] : STATUSES;
   const states = wanted.flatMap((status) => STATES[status].map((state) => ({ status, state })));
@@ -103,7 +104,7 @@ export async function listDeliveries(
       offset = 0;
     } else offset += passed;
   }
-  return { items, nextCursor: index < states.length ? encodeCursor({ state: index, offset }) : null };
+  return { items, nextCursor: index < states.length ? encodeCursor(`${index}.${offset}`) : null };
 }
 
 function isNarrow({ since, until, topic }: DeliveryFilter): boolean {
@@ -179,12 +180,8 @@ function time(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
 }
 
-function encodeCursor({ state, offset }: Cursor): string {
-  return Buffer.from(`${state}.${offset}`).toString("base64url");
-}
-
-function decodeCursor(cursor: string | undefined): Cursor | undefined {
+function startOf(cursor: string | undefined): Cursor | undefined {
   if (cursor === undefined) return { state: 0, offset: 0 };
-  const found = /^(\d{1,2})\.(\d{1,12})$/.exec(Buffer.from(cursor, "base64url").toString());
+  const found = /^(\d{1,2})\.(\d{1,12})$/.exec(decodeCursor(cursor) ?? "");
   return found ? { state: Number(found[1]), offset: Number(found[2]) } : undefined;
 }

@@ -3,7 +3,8 @@
  * retried with the same job ids until it succeeds; adding an id twice is harmless. Until then no message of the batch
  * is acknowledged, and the intake fills up to its high-water mark.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { withDeadline } from "../../lib/deadline.ts";
+import { AGAIN, retryForever } from "../../lib/retry-forever.ts";
 import { type Message, type StoredMessage, toStored } from "../../message.ts";
 
 export interface EnqueuerOptions {
@@ -31,14 +32,13 @@ interface PendingMessage {
 /** Limits a flush: the store adds a batch in one step, during which running deliveries cannot complete. */
 const MAX_BATCH = 100;
 const MAX_FLUSHES = 2;
-const RETRY_MIN_MS = 50;
-const RETRY_MAX_MS = 1_000;
+const BACKOFF = { firstMs: 50, maxMs: 1_000 };
 const FINISH_MS = 500;
 
 export class Enqueuer {
   #collecting: PendingMessage[] = [];
   readonly #flushes = new Set<Promise<void>>();
-  #stopped = false;
+  readonly #stop = new AbortController();
   /** Start times of the flushes in progress, oldest first; an old one reveals a stuck store. */
   readonly #started = new Set<{ at: number }>();
 
@@ -58,17 +58,18 @@ export class Enqueuer {
 
   /** Stops flushes and their retries. Messages that are not durable are unacknowledged, so the broker keeps them. */
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort();
   }
 
   /** Stops, and waits up to 500 ms for flushes in progress, so that their messages can still be acknowledged. */
   async finish(): Promise<void> {
     this.stop();
-    await Promise.race([Promise.all(this.#flushes), delay(FINISH_MS)]);
+    const late = () => new Error("the store has not answered");
+    await withDeadline(Promise.all(this.#flushes), FINISH_MS, late).catch(() => undefined);
   }
 
   #flushNext(): void {
-    while (this.#flushes.size < MAX_FLUSHES && this.#collecting.length > 0 && !this.#stopped) {
+    while (this.#flushes.size < MAX_FLUSHES && this.#collecting.length > 0 && !this.#stop.signal.aborted) {
       const flush = this.#flush(this.#collecting.splice(0, MAX_BATCH)).finally(() => {
         this.#flushes.delete(flush);
         this.#flushNext();
@@ -80,14 +81,15 @@ export class Enqueuer {
   async #flush(batch: PendingMessage[]): Promise<void> {
     const start = { at: Date.now() };
     this.#started.add(start);
+    let waiting = this.#steps(batch);
+    const attempt = async () => {
+      waiting = await this.#tryAll(waiting);
+      return waiting.length === 0 || AGAIN;
+    };
     try {
-      let waiting = this.#steps(batch);
-      for (let delay = RETRY_MIN_MS; waiting.length > 0; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
-        waiting = await this.#tryAll(waiting);
-        if (waiting.length === 0) break;
-        await new Promise((resolve) => setTimeout(resolve, delay));
-        if (this.#stopped) return;
-      }
+      await retryForever(attempt, { backoff: BACKOFF, signal: this.#stop.signal });
+    } catch {
+      return; // stopped
     } finally {
       this.#started.delete(start);
     }
@@ -106,7 +108,7 @@ export class Enqueuer {
 
   /** Runs the steps. @returns the steps that must be retried */
   async #tryAll(steps: FlushStep[]): Promise<FlushStep[]> {
-    if (!(await this.options.lease.confirm()) || this.#stopped) return steps;
+    if (!(await this.options.lease.confirm()) || this.#stop.signal.aborted) return steps;
     const results = await Promise.allSettled(steps.map((step) => step()));
     return steps.filter((_, i) => {
       const result = results[i]!;

@@ -55,7 +55,7 @@ export class ReceiverElection<S extends Session> {
   readonly #untilSynchronized = new AwaitableCondition(() => this.isSynchronized);
   /** Digest of the wanted filters; computed on demand, since thousands of filters take a while. */
   #digest: string | undefined;
-  #telling = false;
+  #updating = false;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -105,15 +105,15 @@ export class ReceiverElection<S extends Session> {
    */
   get isSynchronized(): boolean {
     if (this.#receiver) return this.#receiver.subscriptions.isSynchronized;
-    const told = this.options.cache.get(RECORD);
-    return told !== undefined && told.holder === this.lease.holder && told.digest === this.#wantedDigest;
+    const record = this.options.cache.get(RECORD);
+    return record !== undefined && record.holder === this.lease.holder && record.digest === this.#wantedDigest;
   }
 
   /** Filters that the broker refuses to the receiver, here or on another instance. */
   get refused(): readonly Refusal[] {
     if (this.#receiver) return this.#receiver.subscriptions.refused;
-    const told = this.options.cache.get(RECORD);
-    return told?.holder === this.lease.holder ? (told?.refused ?? []) : [];
+    const record = this.options.cache.get(RECORD);
+    return record?.holder === this.lease.holder ? (record?.refused ?? []) : [];
   }
 
   /** The same, with the reasons by filter. */
@@ -135,24 +135,24 @@ export class ReceiverElection<S extends Session> {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    const tenure = this.#receiver;
+    const receiver = this.#receiver;
     this.#receiver = undefined;
-    await Promise.allSettled([this.#ended, tenure?.finish()]);
+    await Promise.allSettled([this.#ended, receiver?.finish()]);
     await this.lease.stop();
   }
 
   #begin(): void {
     if (this.#stopped) return;
-    const tenure = this.options.openReceiver({ lease: this.lease, onChange: () => this.#changed() });
-    this.#receiver = tenure;
+    const receiver = this.options.openReceiver({ lease: this.lease, onChange: () => this.#changed() });
+    this.#receiver = receiver;
     // The sessions of the previous term have the same client ids and must end first.
-    this.#begun = this.#ended.then(() => tenure.start());
+    this.#begun = this.#ended.then(() => receiver.start());
   }
 
   #abandon(): void {
-    const tenure = this.#receiver;
+    const receiver = this.#receiver;
     this.#receiver = undefined;
-    this.#ended = Promise.allSettled([this.#ended, tenure?.abandon()]);
+    this.#ended = Promise.allSettled([this.#ended, receiver?.abandon()]);
     this.#untilSynchronized.check();
   }
 
@@ -163,7 +163,7 @@ export class ReceiverElection<S extends Session> {
     else if (this.options.cache.get(RECORD)?.holder !== this.lease.holder)
       void this.lease.check().then(() => this.#untilSynchronized.check());
     this.#untilSynchronized.check();
-    void this.#tell();
+    void this.#updateRecord();
   }
 
   /**
@@ -183,9 +183,9 @@ export class ReceiverElection<S extends Session> {
     };
   }
 
-  async #tell(): Promise<void> {
-    if (this.#telling) return;
-    this.#telling = true;
+  async #updateRecord(): Promise<void> {
+    if (this.#updating) return;
+    this.#updating = true;
     clearTimeout(this.#retry);
     try {
       for (
@@ -196,16 +196,16 @@ export class ReceiverElection<S extends Session> {
         await this.#write(record);
     } catch (error) {
       this.options.onError(error as Error);
-      this.#retry = setTimeout(() => void this.#tell(), RETRY_MS).unref();
+      this.#retry = setTimeout(() => void this.#updateRecord(), RETRY_MS).unref();
     } finally {
-      this.#telling = false;
+      this.#updating = false;
     }
   }
 
   async #write(record: ReceiverRecord): Promise<void> {
-    const { cache: view } = this.options;
-    if (await view.update(RECORD, () => record)) return;
-    if (!(await view.create(RECORD, record)))
+    const { cache } = this.options;
+    if (await cache.update(RECORD, () => record)) return;
+    if (!(await cache.create(RECORD, record)))
       throw new Error("the receiver's record is being changed by other instances");
   }
 }

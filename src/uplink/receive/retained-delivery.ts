@@ -102,24 +102,24 @@ export class Snapshots {
 
   /** @returns false when it must be retried later */
   async #take(webhook: Webhook): Promise<boolean> {
-    const { expiringKeys: claims, subscriptions, done, observe } = this.options;
+    const { expiringKeys, subscriptions, done, observe } = this.options;
     const { id } = webhook;
     const key = `snapshot-${id}`;
     if (!(await subscriptions.untilSynchronized(SYNCHRONIZED_MS))) return false;
-    if ((await claims.setIfAbsent(key, "1", EXPIRY_SECONDS)) !== undefined) return false;
+    if ((await expiringKeys.setIfAbsent(key, "1", EXPIRY_SECONDS)) !== undefined) return false;
     try {
       const { topics, truncated } = await this.#find(webhook);
       let tooLarge = 0;
       for (let i = 0; i < topics.length; i += TOGETHER) {
         if (this.#stopped) return false;
-        await claims.put(key, "1", EXPIRY_SECONDS);
+        await expiringKeys.put(key, "1", EXPIRY_SECONDS);
         tooLarge += await this.#enqueue(id, topics.slice(i, i + TOGETHER));
       }
       await done(id);
       observe.snapshotTaken(id, { topics: topics.length, tooLarge, truncated });
       return true;
     } finally {
-      await claims.release(key).catch(() => undefined);
+      await expiringKeys.release(key).catch(() => undefined);
     }
   }
 

@@ -192,9 +192,9 @@ describe("appending to message groups", () => {
     const store = new FakeStore();
     await add(store.adder(), [job(1, "a"), job(2, "b"), job(3, "a")]);
     await add(store.adder(), [job(4, "a")]);
-    const parked = [...store.jobs.values()].filter(({ delay }) => delay !== undefined);
+    const postponed = [...store.jobs.values()].filter(({ delay }) => delay !== undefined);
     assert.deepEqual(
-      parked.map(({ id }) => id),
+      postponed.map(({ id }) => id),
       ["msg_3"],
     );
     assert.equal(store.placeOf("msg_4")?.previous, "msg_3");

@@ -75,21 +75,21 @@ describe("the message ledger", () => {
 describe("orphaned queues", () => {
   it("are dropped without a registration, but not if this instance has merely not learned of it yet", async () => {
     const dropped: string[] = [];
-    const orphans = new OrphanedQueues({
+    const orphanedQueues = new OrphanedQueues({
       queued: async () => ["known", "new", "gone", "gone too"],
       isKnown: (id) => id === "known",
       isStored: async (id) => id === "new",
       drop: async (id) => void dropped.push(id),
       onFailed: (error) => assert.fail(error),
     });
-    await orphans.sweep();
+    await orphanedQueues.sweep();
     assert.deepEqual(dropped, ["gone", "gone too"]);
   });
 
   it("are tried again at the next sweep when the store was away", async () => {
     const failures: Error[] = [];
     const dropped: string[] = [];
-    const orphans = new OrphanedQueues({
+    const orphanedQueues = new OrphanedQueues({
       queued: async () => ["gone"],
       isKnown: () => false,
       isStored: async () => false,
@@ -99,9 +99,9 @@ describe("orphaned queues", () => {
       },
       onFailed: (error) => failures.push(error),
     });
-    await orphans.sweep();
+    await orphanedQueues.sweep();
     assert.deepEqual([failures.length, dropped], [1, []]);
-    await orphans.sweep();
+    await orphanedQueues.sweep();
     assert.deepEqual([failures.length, dropped], [1, ["gone"]]);
   });
 });

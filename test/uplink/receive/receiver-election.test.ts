@@ -72,20 +72,20 @@ class FakeSession implements Session {
 function makeStore() {
   return {
     leases: createProcessLeases(new Watchers(log)),
-    lanes: memoryRecords<ReceiverRecord>(),
+    receivers: memoryRecords<ReceiverRecord>(),
     assignments: memoryRecords<Assignment>(),
   };
 }
 
 async function instance(t: TestContext, name: string, store: ReturnType<typeof makeStore>) {
-  const view = new RecordCache(store.lanes, log, "lane");
+  const view = new RecordCache(store.receivers, log, "lane");
   await view.start();
   let cut = false;
   const reach = <T>(call: () => Promise<T>) => (cut ? Promise.reject(new Error("cut off")) : call());
   const written: string[] = [];
   const webhooks: { id: string; topics: string[]; qos: QoS }[] = [];
   let caughtUp = 0;
-  const lane: ReceiverElection<FakeSession> = new ReceiverElection<FakeSession>({
+  const election: ReceiverElection<FakeSession> = new ReceiverElection<FakeSession>({
     openLease: (callbacks) =>
       new Lease({
         leases: {
@@ -125,14 +125,14 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
   const alive = setInterval(() => {}, 1_000);
   t.after(async () => {
     clearInterval(alive);
-    await lane.stop();
+    await election.stop();
     await view.stop();
   });
-  await lane.start();
+  await election.start();
   return {
-    lane,
+    election,
     written,
-    session: () => lane.receiver!.subscriptions.sessions[0]!,
+    session: () => election.receiver!.subscriptions.sessions[0]!,
     cut: (off: boolean) => {
       cut = off;
     },
@@ -140,7 +140,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
     /** Announces another webhook to this instance. */
     webhook(topic: string) {
       webhooks.push({ id: topic, topics: [topic], qos: 1 });
-      lane.refresh();
+      election.refresh();
     },
     until: (condition: () => boolean, what: string) => eventually(condition, what, WAIT_MS),
   };
@@ -150,54 +150,54 @@ describe("receiver election", { timeout: 30_000 }, () => {
   it("is synchronized on all instances when the broker grants the receiver the filters that each instance wants", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    assert.deepEqual([a.lane.lease.held, b.lane.lease.held, b.lane.receiver], [true, false, undefined]);
-    assert.equal(await a.lane.untilSynchronized(WAIT_MS), true);
-    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
+    assert.deepEqual([a.election.lease.held, b.election.lease.held, b.election.receiver], [true, false, undefined]);
+    assert.equal(await a.election.untilSynchronized(WAIT_MS), true);
+    assert.equal(await b.election.untilSynchronized(WAIT_MS), true);
 
     b.webhook("x");
-    assert.equal(b.lane.isSynchronized, false, "the holder has not heard of it");
-    assert.equal(a.lane.isSynchronized, true);
-    const isSynchronized = b.lane.untilSynchronized(WAIT_MS);
+    assert.equal(b.election.isSynchronized, false, "the holder has not heard of it");
+    assert.equal(a.election.isSynchronized, true);
+    const isSynchronized = b.election.untilSynchronized(WAIT_MS);
     a.session().grants = false;
     a.webhook("x");
-    assert.equal(await b.lane.untilSynchronized(50), false, "the broker has not granted it");
+    assert.equal(await b.election.untilSynchronized(50), false, "the broker has not granted it");
     a.session().grant();
     assert.equal(await isSynchronized, true);
-    assert.equal(a.lane.isSynchronized, true);
+    assert.equal(a.election.isSynchronized, true);
 
     a.session().disconnect();
-    await b.until(() => !b.lane.isSynchronized, "the holder has no connection");
-    assert.equal(a.lane.isSynchronized, false);
+    await b.until(() => !b.election.isSynchronized, "the holder has no connection");
+    assert.equal(a.election.isSynchronized, false);
     a.session().connect();
     a.session().grant();
-    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
+    assert.equal(await b.election.untilSynchronized(WAIT_MS), true);
   });
 
   it("announces to the others which filters the broker refuses to the receiver", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    assert.equal(await b.lane.untilSynchronized(WAIT_MS), true);
-    assert.deepEqual([a.lane.refused, b.lane.refused], [[], []]);
+    assert.equal(await b.election.untilSynchronized(WAIT_MS), true);
+    assert.deepEqual([a.election.refused, b.election.refused], [[], []]);
     const refused = [{ filter: "x", reason: "no" }];
     a.session().status = { refused };
     a.session().grant();
-    await b.until(() => b.lane.refused.length > 0, "the other one is told");
-    assert.deepEqual([a.lane.refused, b.lane.refused], [refused, refused]);
-    assert.equal(b.lane.isSynchronized, true);
+    await b.until(() => b.election.refused.length > 0, "the other one is told");
+    assert.deepEqual([a.election.refused, b.election.refused], [refused, refused]);
+    assert.equal(b.election.isSynchronized, true);
     a.session().status = { refused: [] };
     a.session().grant();
-    await b.until(() => b.lane.refused.length === 0, "and when that is over");
+    await b.until(() => b.election.refused.length === 0, "and when that is over");
   });
 
   it("passes to the other instance without messages that are not durable", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    await a.lane.untilSynchronized(WAIT_MS);
-    const [lost, session] = [a.lane.receiver!, a.session()];
+    await a.election.untilSynchronized(WAIT_MS);
+    const [lost, session] = [a.election.receiver!, a.session()];
     a.cut(true);
-    await b.until(() => b.lane.lease.held, "the other one has it");
+    await b.until(() => b.election.lease.held, "the other one has it");
     assert.equal(b.caughtUp(), 1, "it looked what is registered");
-    assert.equal(a.lane.lease.isValid, false);
+    assert.equal(a.election.lease.isValid, false);
     const message = {
       id: "msg_1",
       topic: "t",
@@ -209,20 +209,20 @@ describe("receiver election", { timeout: 30_000 }, () => {
     lost.enqueuer.add(message, ["wh_1"], () => assert.fail("it is not acknowledged"));
     await new Promise((resolve) => setTimeout(resolve, 100)); // the flush is attempted but not permitted
     a.cut(false);
-    await a.until(() => !a.lane.lease.held, "the first one is told");
-    assert.deepEqual([a.lane.receiver, session.ended], [undefined, ["closed"]]);
-    assert.equal(await a.lane.untilSynchronized(WAIT_MS), true, "by the word of the other one");
-    assert.equal((await store.lanes.get("0"))!.value.holder, "b");
-    await b.lane.stop();
-    await a.until(() => a.lane.lease.held, "and back again");
-    await a.lane.untilSynchronized(WAIT_MS);
+    await a.until(() => !a.election.lease.held, "the first one is told");
+    assert.deepEqual([a.election.receiver, session.ended], [undefined, ["closed"]]);
+    assert.equal(await a.election.untilSynchronized(WAIT_MS), true, "by the word of the other one");
+    assert.equal((await store.receivers.get("0"))!.value.holder, "b");
+    await b.election.stop();
+    await a.until(() => a.election.lease.held, "and back again");
+    await a.election.untilSynchronized(WAIT_MS);
     assert.deepEqual(a.written, [], "also when it receives again");
   });
 
   it("releases the lease after the sessions have ended", async (t) => {
     const store = makeStore();
     const [a, b] = [await instance(t, "a", store), await instance(t, "b", store)];
-    await a.lane.untilSynchronized(WAIT_MS);
+    await a.election.untilSynchronized(WAIT_MS);
     const session = a.session();
     let free = () => {};
     session.close = () => {
@@ -231,13 +231,13 @@ describe("receiver election", { timeout: 30_000 }, () => {
         free = resolve;
       });
     };
-    const stopped = a.lane.stop();
+    const stopped = a.election.stop();
     await new Promise((resolve) => setTimeout(resolve, 150)); // the other instance tries three times
-    assert.equal(b.lane.lease.held, false);
+    assert.equal(b.election.lease.held, false);
     free();
     await stopped;
     assert.deepEqual(session.ended, ["drained", "closed"], "with the time to acknowledge");
-    await b.until(() => b.lane.lease.held, "the other one has it");
+    await b.until(() => b.election.lease.held, "the other one has it");
   });
 });
 

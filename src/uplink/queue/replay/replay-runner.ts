@@ -3,7 +3,6 @@
  * processes, also after the death of another one. Deliveries that were replayed but not recorded are then examined
  * again: they have left the replayed state, or are replayed a second time, which is harmless.
  */
-import { setImmediate } from "node:timers/promises";
 import type { Job, Queue, Worker } from "bullmq";
 import { InvalidField } from "../delivery-filter.ts";
 import { DeliveryQueue, postpone } from "../delivery-queue.ts";
@@ -173,8 +172,6 @@ export class Replays {
     let made = 0;
     // One after the other, to keep the order of receipt in the queue.
     for (const job of jobs) {
-      // Lets other tasks run between the jobs.
-      await setImmediate();
       if (!job) made++;
       else if ((job.finishedOn ?? 0) > record.createdAt) continue;
       else if (await enqueueAgain(queue, job, stateOf(record), false)) made++;

@@ -2,7 +2,6 @@
  * Discards waiting deliveries, oldest first, and returns their exact number. In ordered webhooks it promotes the
  * successors, which would otherwise wait until their long delay is over.
  */
-import { setImmediate } from "node:timers/promises";
 import { lastAgain } from "../attempt-log.ts";
 import { timeOfId } from "../delivery-filter.ts";
 import type { DeliveryQueue } from "../delivery-queue.ts";
@@ -61,7 +60,6 @@ async function remainingSuccessors(queue: DeliveryQueue, going: ReadonlySet<stri
     // A few at a time, since each job comes with its payload.
     const jobs = await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.get(id)));
     for (const id of jobs.flatMap((job) => (job ? successorsOf(job) : []))) if (!going.has(id)) left.add(id);
-    await setImmediate();
   }
   return [...left];
 }
@@ -76,8 +74,6 @@ async function removeDelayed(queue: DeliveryQueue, ids: string[]): Promise<numbe
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     const gone = await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.removeDelayed(id)));
     removed += gone.filter(Boolean).length;
-    // Lets other tasks run between the groups.
-    await setImmediate();
   }
   return removed;
 }

@@ -15,7 +15,7 @@ export interface RetentionOptions {
   /** Whether the webhook's deliveries wait for their predecessors. */
   isOrdered(webhookId: string): boolean;
   /** Acquires the webhook for this instance alone; the function releases it. Undefined when another instance has it. */
-  claim(webhookId: string): Promise<(() => Promise<void>) | undefined>;
+  acquire(webhookId: string): Promise<(() => Promise<void>) | undefined>;
   /** Reports each discarded delivery once. */
   discarded(webhookId: string, count: number, reason: DiscardReason): void;
   onFailed(error: Error): void;
@@ -112,13 +112,13 @@ export class Retention {
   }
 
   async #checkNow(webhookId: string, thorough: boolean): Promise<void> {
-    const { queueOf, isOrdered, claim, keepSucceeded, keepFailed } = this.#options;
+    const { queueOf, isOrdered, acquire, keepSucceeded, keepFailed } = this.#options;
     const queue = queueOf(webhookId);
     this.#changes.delete(webhookId);
     if (!queue) return;
     const excess = await this.#excess(queue);
     if (excess.waiting <= 0 && excess.completed <= 0 && excess.failed <= 0 && !thorough) return;
-    const release = await claim(webhookId);
+    const release = await acquire(webhookId);
     if (!release) return; // another instance checks it
     try {
       if (excess.completed > 0) await queue.removeEnded("completed", excess.completed);
@@ -130,7 +130,7 @@ export class Retention {
           discardTooOld(queue, Date.now() - this.#options.maxWaitingMs, STEP, isOrdered(webhookId)),
         );
       }
-      // Counted again: another instance may have discarded the same deliveries before `claim`.
+      // Counted again: another instance may have discarded the same deliveries before `acquire`.
       await this.#drop(webhookId, "too_many", async () => {
         const { waiting } = await this.#excess(queue);
         return waiting > 0 ? discardOldest(queue, Math.min(waiting, STEP), isOrdered(webhookId)) : 0;

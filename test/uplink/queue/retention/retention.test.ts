@@ -81,7 +81,7 @@ for (const kind of ["redis", "embedded"] as const) {
         webhooks: () => ["wh_1"],
         queueOf: (id) => (id === "wh_1" ? new DeliveryQueue(queue) : undefined),
         isOrdered: () => false,
-        async claim(id) {
+        async acquire(id) {
           const [key, holder] = [`${queue.name}-${id}`, newId("req")];
           if (await store.expiringKeys.setIfAbsent(key, holder, 60)) return undefined;
           return () => store.expiringKeys.releaseIf(key, holder);
