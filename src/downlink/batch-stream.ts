@@ -14,12 +14,6 @@ const MAX_HELD = 1_000;
 /** The same limit in bytes of their lines: a thousand lines of maximum length would be half a gigabyte. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
-/** A message whose result waits for its own publish or for earlier results. */
-interface Held {
-  bytes: number;
-  result?: string;
-}
-
 /**
  * Yields the results, one per line, in the order of the messages. Ends early, without an error, if the source breaks
  * off: no client is left to read them.
@@ -30,72 +24,24 @@ export async function* publishLines(
   maxLineBytes: number,
   ports: BatchPorts,
 ): AsyncGenerator<string> {
-  const lines = new NdjsonReader(maxLineBytes);
-  const chunks = source[Symbol.asyncIterator]();
-  const held: Held[] = [];
-  let heldBytes = 0;
-  let count = 0;
-  let [reading, ended, broken] = [false, false, false];
   let wake: () => void = () => undefined;
-
-  const hasRoom = () => held.length < MAX_HELD && heldBytes < MAX_HELD_BYTES;
-
-  function start(line: Line): void {
-    const one: Held = { bytes: "bytes" in line ? line.bytes.length : 0 };
-    held.push(one);
-    heldBytes += one.bytes;
-    publishLine(line, count++, ports).then((result) => {
-      one.result = `${result}\n`;
-      if (one === held[0]) wake();
-    });
-  }
-
-  function startLines(): void {
-    while (!reading && hasRoom()) {
-      const line = lines.next();
-      if (!line) return;
-      start(line);
-    }
-  }
-
-  /** Takes the results that can be sent: those before the first message whose publish is still in progress. */
-  function takeResults(): string {
-    const due = held.findIndex(({ result }) => result === undefined);
-    const taken = held.splice(0, due === -1 ? held.length : due);
-    let text = "";
-    for (const { bytes, result } of taken) {
-      heldBytes -= bytes;
-      text += result;
-    }
-    return text;
-  }
-
-  async function read(): Promise<void> {
-    reading = true;
-    try {
-      const { done, value } = await chunks.next();
-      if (!done) lines.push(value);
-      else {
-        ended = true;
-        lines.end();
-      }
-    } catch {
-      broken = true;
-    }
-    reading = false;
-    wake();
-  }
-
+  const onChange = () => wake();
+  const lines = new LineSource(source, maxLineBytes, onChange);
+  const held = new HeldMessages(onChange);
   try {
-    while (!broken) {
-      startLines();
-      const results = takeResults();
+    for (let count = 0; !lines.isBroken; ) {
+      while (held.hasRoom) {
+        const line = lines.next();
+        if (!line) break;
+        held.add(line, publishLine(line, count++, ports));
+      }
+      const results = held.takeResults();
       if (results !== "") {
         yield results;
         continue;
       }
-      if (ended && held.length === 0) return;
-      if (!reading && !ended && hasRoom()) void read();
+      if (lines.isEnded && held.isEmpty) return;
+      if (held.hasRoom) lines.read();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -103,7 +49,110 @@ export async function* publishLines(
       await nextTurn();
     }
   } finally {
-    if (!ended) void chunks.return?.();
+    lines.stop();
+  }
+}
+
+/** Lines of a source that is read chunk by chunk, on demand. */
+class LineSource {
+  readonly #lines: NdjsonReader;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #isReading = false;
+  #isEnded = false;
+  #isBroken = false;
+
+  /** @param onChange called when a chunk has arrived, and at the end */
+  constructor(
+    source: AsyncIterable<Buffer>,
+    maxLineBytes: number,
+    private readonly onChange: () => void,
+  ) {
+    this.#lines = new NdjsonReader(maxLineBytes);
+    this.#chunks = source[Symbol.asyncIterator]();
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Whether the source broke off. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Takes the next complete line that has been read. */
+  next(): Line | undefined {
+    return this.#isReading ? undefined : this.#lines.next();
+  }
+
+  /** Reads the next chunk, unless one is being read or there is none. */
+  read(): void {
+    if (!this.#isReading && !this.#isEnded) void this.#read();
+  }
+
+  stop(): void {
+    if (!this.#isEnded) void this.#chunks.return?.();
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    try {
+      const { done, value } = await this.#chunks.next();
+      if (!done) this.#lines.push(value);
+      else {
+        this.#isEnded = true;
+        this.#lines.end();
+      }
+    } catch {
+      this.#isBroken = true;
+    }
+    this.#isReading = false;
+    this.onChange();
+  }
+}
+
+/** A message whose result waits for its own publish or for earlier results. */
+interface Held {
+  bytes: number;
+  result?: string;
+}
+
+/** Messages whose results the client has not read, in order. */
+class HeldMessages {
+  readonly #held: Held[] = [];
+  #bytes = 0;
+
+  /** @param onDue called when the first result is available */
+  constructor(private readonly onDue: () => void) {}
+
+  get hasRoom(): boolean {
+    return this.#held.length < MAX_HELD && this.#bytes < MAX_HELD_BYTES;
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
+
+  add(line: Line, published: Promise<string>): void {
+    const one: Held = { bytes: "bytes" in line ? line.bytes.length : 0 };
+    this.#held.push(one);
+    this.#bytes += one.bytes;
+    published.then((result) => {
+      one.result = `${result}\n`;
+      if (one === this.#held[0]) this.onDue();
+    });
+  }
+
+  /** Takes the results that can be sent: those before the first message whose publish is still in progress. */
+  takeResults(): string {
+    const due = this.#held.findIndex(({ result }) => result === undefined);
+    const taken = this.#held.splice(0, due === -1 ? this.#held.length : due);
+    let text = "";
+    for (const { bytes, result } of taken) {
+      this.#bytes -= bytes;
+      text += result;
+    }
+    return text;
   }
 }
 

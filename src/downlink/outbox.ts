@@ -8,7 +8,6 @@ import { OutboxHead, type OutboxHeadOptions } from "./outbox-head.ts";
 import type { OutgoingMessage } from "./publish.ts";
 import {
   type Accept,
-  type AcceptOptions,
   type Ending,
   OutboxFullError,
   type OutboxJob,
@@ -34,25 +33,6 @@ export interface OutboxOptions
   maxKept?: number;
 }
 
-export interface Outbox {
-  accept: Accept;
-  /** Undefined for an unknown or cancelled message. */
-  get(id: string): Promise<StoredPublish | undefined>;
-  /** Cancels a message; `too_late`: it has been published, or its publish is in progress. */
-  cancel(id: string): Promise<"cancelled" | "not_found" | "too_late">;
-  /**
-   * Cancels a message in any state. False if it has been, or may have been, published; a message that waits for a
-   * repeated publish is not published again.
-   */
-  withdraw(id: string): Promise<boolean>;
-  /** Number of waiting messages, scheduled ones included; at most a second old. */
-  waiting(): Promise<number>;
-  /** Starts publishing. Rejects if the store is unavailable. */
-  start(): Promise<void>;
-  /** Waits for a publish in progress, i.e. for its acknowledgement. A waiting message keeps its position. */
-  stop(): Promise<void>;
-}
-
 const QUEUE = "publish";
 /** How long the outcome of a message can be read, in seconds. */
 const KEEP = { age: 24 * 3600 };
@@ -71,36 +51,63 @@ const IDLE_SECONDS = 2;
 const CANCEL_MS = 3_000;
 const CANCEL_POLL_MS = 50;
 
-export function createOutbox(options: OutboxOptions): Outbox {
-  const { exclusive, maxWaiting = MAX_WAITING, maxKept = MAX_KEPT } = options;
-  const queue = options.openQueue(QUEUE);
-  const line = new OutboxHead({ ...options, gates: options.gates ?? {}, lookUp });
-  let worker: Worker<OutboxJob, Ending> | undefined;
-  let ended = 0;
-  const count = countWaiting(queue);
+export class Outbox {
+  readonly #queue: Queue<OutboxJob, Ending>;
+  readonly #head: OutboxHead;
+  readonly #count: ReturnType<typeof countWaiting>;
+  readonly #maxWaiting: number;
+  #worker: Worker<OutboxJob, Ending> | undefined;
+  #ended = 0;
 
-  async function lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost"> {
-    if (!exclusive && (await job.extendLock(token, LOCK_MS)) === 0) return "lost";
-    const now = await queue.getJob(job.id!);
-    if (!now) return "lost";
-    return now.data.cancelled ? "cancelled" : "ours";
+  constructor(private readonly options: OutboxOptions) {
+    this.#queue = options.openQueue(QUEUE);
+    this.#head = new OutboxHead({
+      ...options,
+      gates: options.gates ?? {},
+      lookUp: (job, token) => this.#lookUp(job, token),
+    });
+    this.#count = countWaiting(this.#queue);
+    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
   }
 
-  async function find(id: string): Promise<Job<OutboxJob, Ending> | undefined> {
-    // Other names might be keys that BullMQ uses itself.
-    const job = /^(msg|req)_[0-9a-f-]{36}$/.test(id) ? await queue.getJob(id) : undefined;
-    return job?.data.cancelled ? undefined : job;
+  /** Starts publishing. Rejects if the store is unavailable. */
+  async start(): Promise<void> {
+    const { exclusive } = this.options;
+    if (exclusive) for (const job of await this.#queue.getJobs(["active"])) await job.moveToWait("0");
+    // Written only once: otherwise the bridge could not start on a Redis that is out of memory.
+    else if ((await this.#queue.getGlobalConcurrency()) !== 1) await this.#queue.setGlobalConcurrency(1);
+    await this.#count.recent();
+    this.#worker = this.options.openWorker(QUEUE, (job, token) => this.#head.publish(job, token!), {
+      concurrency: 1,
+      lockDuration: LOCK_MS,
+      // No other worker could take over.
+      ...(exclusive ? { skipStalledCheck: true } : { stalledInterval: LOOK_OUT_MS, drainDelay: IDLE_SECONDS }),
+      maxStalledCount: 1_000_000,
+      removeOnComplete: KEEP,
+      removeOnFail: KEEP,
+    });
+    this.#worker.on("completed", () => {
+      if (++this.#ended % TRIM_EVERY === 0) this.#trim().catch(() => undefined); // the next trim will do
+    });
   }
 
-  async function accept(message: OutgoingMessage, wishes: AcceptOptions = {}): Promise<StoredPublish> {
+  /** Waits for a publish in progress, i.e. for its acknowledgement. A waiting message keeps its position. */
+  async stop(): Promise<void> {
+    const closed = this.#worker?.close();
+    this.#head.stop();
+    await closed;
+    await this.#queue.close();
+  }
+
+  readonly accept: Accept = async (message, wishes = {}) => {
     const now = Date.now();
-    if (count.estimate() >= maxWaiting && (await count.recent()) >= maxWaiting) {
-      throw new OutboxFullError(`${maxWaiting} messages wait to be published`);
+    if (this.#count.estimate() >= this.#maxWaiting && (await this.#count.recent()) >= this.#maxWaiting) {
+      throw new OutboxFullError(`${this.#maxWaiting} messages wait to be published`);
     }
     const data = toJob(message, wishes, now);
     const due = Math.max(0, (data.sendAt ?? now) - now);
-    count.add();
-    await queue.add(QUEUE, data, {
+    this.#count.add();
+    await this.#queue.add(QUEUE, data, {
       jobId: message.id,
       priority: PRIORITY,
       ...(due > 0 && { delay: due }),
@@ -108,33 +115,50 @@ export function createOutbox(options: OutboxOptions): Outbox {
       removeOnFail: KEEP,
     });
     const stored = toStoredPublish(message.id, data, undefined, now);
-    options.onAccepted(message, stored);
+    this.options.onAccepted(message, stored);
     return stored;
+  };
+
+  /** Number of waiting messages, scheduled ones included; at most a second old. */
+  waiting(): Promise<number> {
+    return this.#count.recent();
   }
 
-  async function trim(): Promise<void> {
-    const { completed = 0 } = await queue.getJobCounts("completed");
-    if (completed > maxKept) await queue.clean(0, completed - maxKept, "completed");
+  /** Undefined for an unknown or cancelled message. */
+  async get(id: string): Promise<StoredPublish | undefined> {
+    const job = await this.#find(id);
+    return job && toStoredPublish(id, job.data, progressOf(job), Date.now());
   }
 
-  async function cancel(id: string): Promise<"cancelled" | "not_found" | "too_late"> {
-    const job = await find(id);
+  /** Cancels a message; `too_late`: it has been published, or its publish is in progress. */
+  async cancel(id: string): Promise<"cancelled" | "not_found" | "too_late"> {
+    const job = await this.#find(id);
     if (!job) return "not_found";
     if (isFinished(job)) return "too_late";
     const { data } = job;
-    if (await takeBack(job)) return "cancelled";
+    if (await this.#takeBack(job)) return "cancelled";
     await job.updateData(data);
     return "too_late";
   }
 
-  async function withdraw(id: string): Promise<boolean> {
-    const job = await queue.getJob(id);
+  /**
+   * Cancels a message in any state. False if it has been, or may have been, published; a message that waits for a
+   * repeated publish is not published again.
+   */
+  async withdraw(id: string): Promise<boolean> {
+    const job = await this.#queue.getJob(id);
     if (!job) return false;
-    return isFinished(job) ? job.returnvalue?.outcome === "cancelled" : takeBack(job);
+    return isFinished(job) ? job.returnvalue?.outcome === "cancelled" : this.#takeBack(job);
+  }
+
+  async #find(id: string): Promise<Job<OutboxJob, Ending> | undefined> {
+    // Other names might be keys that BullMQ uses itself.
+    const job = /^(msg|req)_[0-9a-f-]{36}$/.test(id) ? await this.#queue.getJob(id) : undefined;
+    return job?.data.cancelled ? undefined : job;
   }
 
   /** Marks the message as cancelled; false if it has been published or its publish is in progress. */
-  async function takeBack(job: Job<OutboxJob, Ending>): Promise<boolean> {
+  async #takeBack(job: Job<OutboxJob, Ending>): Promise<boolean> {
     // From now on an instance that takes up the job does not publish it; but one may have taken it up before.
     await job.updateData({ ...job.data, cancelled: true });
     const state = await job.getState();
@@ -143,52 +167,27 @@ export function createOutbox(options: OutboxOptions): Outbox {
       await job.remove().catch(() => undefined);
       return true;
     }
-    line.lookUp();
+    this.#head.lookUp();
     for (const end = Date.now() + CANCEL_MS; Date.now() < end; await delay(CANCEL_POLL_MS)) {
-      const now = await queue.getJob(job.id!);
+      const now = await this.#queue.getJob(job.id!);
       if (!now || now.returnvalue?.outcome === "cancelled") return true;
       if (isFinished(now)) break;
     }
     return false;
   }
 
-  return {
-    accept,
-    cancel,
-    withdraw,
-    waiting: count.recent,
+  async #lookUp(job: Job<OutboxJob>, token: string): Promise<"ours" | "cancelled" | "lost"> {
+    if (!this.options.exclusive && (await job.extendLock(token, LOCK_MS)) === 0) return "lost";
+    const now = await this.#queue.getJob(job.id!);
+    if (!now) return "lost";
+    return now.data.cancelled ? "cancelled" : "ours";
+  }
 
-    async get(id) {
-      const job = await find(id);
-      return job && toStoredPublish(id, job.data, progressOf(job), Date.now());
-    },
-
-    async start() {
-      if (exclusive) for (const job of await queue.getJobs(["active"])) await job.moveToWait("0");
-      // Written only once: otherwise the bridge could not start on a Redis that is out of memory.
-      else if ((await queue.getGlobalConcurrency()) !== 1) await queue.setGlobalConcurrency(1);
-      await count.recent();
-      worker = options.openWorker(QUEUE, (job, token) => line.publish(job, token!), {
-        concurrency: 1,
-        lockDuration: LOCK_MS,
-        // No other worker could take over.
-        ...(exclusive ? { skipStalledCheck: true } : { stalledInterval: LOOK_OUT_MS, drainDelay: IDLE_SECONDS }),
-        maxStalledCount: 1_000_000,
-        removeOnComplete: KEEP,
-        removeOnFail: KEEP,
-      });
-      worker.on("completed", () => {
-        if (++ended % TRIM_EVERY === 0) trim().catch(() => undefined); // the next trim will do
-      });
-    },
-
-    async stop() {
-      const closed = worker?.close();
-      line.stop();
-      await closed;
-      await queue.close();
-    },
-  };
+  async #trim(): Promise<void> {
+    const { maxKept = MAX_KEPT } = this.options;
+    const { completed = 0 } = await this.#queue.getJobCounts("completed");
+    if (completed > maxKept) await this.#queue.clean(0, completed - maxKept, "completed");
+  }
 }
 
 function isFinished(job: Job): boolean {

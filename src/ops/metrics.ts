@@ -53,91 +53,72 @@ export function createMetrics() {
   };
 }
 
+/** Values of the gauges. */
+export interface GaugeReading {
+  waiting: { webhook: string; pending: number; retrying: number; active: number; failed: number }[];
+  uplinkPending: number;
+  outboxWaiting: number;
+  up: Record<string, boolean>;
+  webhooks: number;
+  failing: number;
+  books: Books | undefined;
+}
+
 /** Registers gauges that are read with the page: waiting and active deliveries, and whether the parts are up. */
-export function addGauges(
-  { registry }: Metrics,
-  read: () => Promise<{
-    waiting: { webhook: string; pending: number; retrying: number; active: number; failed: number }[];
-    uplinkPending: number;
-    outboxWaiting: number;
-    up: Record<string, boolean>;
-    webhooks: number;
-    failing: number;
-    books: Books | undefined;
-  }>,
-): void {
-  const registers = [registry];
+export function addGauges({ registry }: Metrics, read: () => Promise<GaugeReading>): void {
   let reading: Promise<void> | undefined;
-  // Every gauge waits for it: the page reads all gauges at once, and one that does not wait has the previous value.
-  const collect = () => {
-    reading ??= readAll().finally(() => {
-      reading = undefined;
-    });
+  const gauges = createGauges(registry, () => {
+    // Every gauge waits for it: the page reads all gauges at once, and one that does not wait has the previous value.
+    reading ??= read()
+      .then((values) => setGauges(gauges, values))
+      .finally(() => {
+        reading = undefined;
+      });
     return reading;
+  });
+}
+
+type Gauges = ReturnType<typeof createGauges>;
+
+function createGauges(registry: Registry, collect: () => Promise<void>) {
+  const gauge = (name: string, help: string, ...labelNames: string[]) =>
+    new Gauge({ name: `causeway_${name}`, help, labelNames, registers: [registry], collect });
+  return {
+    depth: gauge("deliveries", "Deliveries in the queues by status", "webhook", "status"),
+    inFlight: gauge("uplink_unacknowledged", "Messages received and not yet durable"),
+    outbox: gauge("outbox_waiting", "Stored messages that are not published yet, scheduled ones included"),
+    up: gauge("up", "1 when the part works", "part"),
+    registered: gauge("webhooks", "Registered webhooks"),
+    failing: gauge("webhooks_failing", "Webhooks whose last ten attempts or more have failed"),
+    messages: gauge(
+      "books_messages",
+      "Messages since the store began, of all instances: received = unmatched + enqueued",
+      "column",
+    ),
+    deliveries: gauge(
+      "books_deliveries",
+      "Deliveries since the store began, of all instances: enqueued = succeeded + failed + waiting + discarded",
+      "column",
+    ),
   };
-  const depth = new Gauge({
-    name: "causeway_deliveries",
-    help: "Deliveries in the queues by status",
-    labelNames: ["webhook", "status"],
-    registers,
-    collect,
-  });
-  const inFlight = new Gauge({
-    name: "causeway_uplink_unacknowledged",
-    help: "Messages received and not yet durable",
-    registers,
-    collect,
-  });
-  const outbox = new Gauge({
-    name: "causeway_outbox_waiting",
-    help: "Stored messages that are not published yet, scheduled ones included",
-    registers,
-    collect,
-  });
-  const up = new Gauge({
-    name: "causeway_up",
-    help: "1 when the part works",
-    labelNames: ["part"],
-    registers,
-    collect,
-  });
-  const registered = new Gauge({ name: "causeway_webhooks", help: "Registered webhooks", registers, collect });
-  const failing = new Gauge({
-    name: "causeway_webhooks_failing",
-    help: "Webhooks whose last ten attempts or more have failed",
-    registers,
-    collect,
-  });
+}
 
-  const book = (name: string, help: string) =>
-    new Gauge({ name: `causeway_books_${name}`, help, labelNames: ["column"], registers, collect });
-  const messages = book(
-    "messages",
-    "Messages since the store began, of all instances: received = unmatched + enqueued",
-  );
-  const deliveries = book(
-    "deliveries",
-    "Deliveries since the store began, of all instances: enqueued = succeeded + failed + waiting + discarded",
-  );
-
-  async function readAll(): Promise<void> {
-    const { waiting, uplinkPending, outboxWaiting, up: parts, webhooks, failing: sick, books } = await read();
-    // While the store is unavailable the lines are missing instead of outdated.
-    messages.reset();
-    deliveries.reset();
-    if (books) {
-      const { received, unmatched, enqueued } = books.messages;
-      for (const [column, n] of Object.entries({ received, unmatched, enqueued })) messages.set({ column }, n);
-      for (const [column, n] of Object.entries(books.deliveries)) deliveries.set({ column }, n);
-    }
-    registered.set(webhooks);
-    failing.set(sick);
-    inFlight.set(uplinkPending);
-    outbox.set(outboxWaiting);
-    for (const [part, works] of Object.entries(parts)) up.set({ part }, works ? 1 : 0);
-    depth.reset();
-    for (const { webhook, ...byStatus } of waiting) {
-      for (const [status, count] of Object.entries(byStatus)) depth.inc({ webhook, status }, count);
-    }
+function setGauges(gauges: Gauges, { waiting, up, books, ...reading }: GaugeReading): void {
+  // While the store is unavailable the lines are missing instead of outdated.
+  gauges.messages.reset();
+  gauges.deliveries.reset();
+  if (books) {
+    const { received, unmatched, enqueued } = books.messages;
+    for (const [column, n] of Object.entries({ received, unmatched, enqueued })) gauges.messages.set({ column }, n);
+    for (const [column, n] of Object.entries(books.deliveries)) gauges.deliveries.set({ column }, n);
+  }
+  gauges.registered.set(reading.webhooks);
+  gauges.failing.set(reading.failing);
+  gauges.inFlight.set(reading.uplinkPending);
+  gauges.outbox.set(reading.outboxWaiting);
+  for (const [part, works] of Object.entries(up)) gauges.up.set({ part }, works ? 1 : 0);
+  gauges.depth.reset();
+  for (const { webhook, ...byStatus } of waiting) {
+    for (const [status, count] of Object.entries(byStatus)) gauges.depth.inc({ webhook, status }, count);
   }
 }

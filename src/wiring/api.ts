@@ -83,7 +83,7 @@ function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Serv
       urlError: (url) => guard.checkUrlResolved(url),
       headerError,
       secretError,
-      expressionError: expressions.syntaxError,
+      expressionError: (text) => expressions.syntaxError(text),
     },
     newSecret,
     deliveries: queues.deliveries,

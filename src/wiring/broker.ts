@@ -3,7 +3,7 @@ import { createObservedPublish } from "../downlink/observed-publish.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
 import { Publisher } from "../mqtt/client/publisher.ts";
 import { retainedFinder } from "../mqtt/client/retained-finder.ts";
-import { retainedReader } from "../mqtt/client/retained-reader.ts";
+import { RetainedReader } from "../mqtt/client/retained-reader.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 
 export type BrokerAccess = ReturnType<typeof wireBroker>;
@@ -16,7 +16,7 @@ export function wireBroker({ config, runs, log, broker, embedded, observer, suff
   const protocol = () => protocolName(connection.protocol);
   /** Why the broker cannot be used now. */
   const outage = () => (connection.connected ? undefined : (connection.lastError ?? "not connected yet"));
-  const reader = retainedReader({ broker, clientId: clientId("read"), log, outage, protocol });
+  const reader = new RetainedReader({ broker, clientId: clientId("read"), log, outage, protocol });
   const finder = retainedFinder({ broker, clientId: clientId("list"), log, outage, protocol });
   return {
     publisher,
@@ -26,7 +26,7 @@ export function wireBroker({ config, runs, log, broker, embedded, observer, suff
     reader,
     // The embedded broker reads its own store.
     readRetained: embedded ? embedded.retained : reader.read,
-    readSeveral: embedded ? embedded.readSeveral : reader.readSeveral,
+    readSeveral: embedded ? embedded.readSeveral : (topics: string[]) => reader.readSeveral(topics),
     findRetained: embedded ? embedded.findRetained : finder,
   };
 }

@@ -7,7 +7,7 @@ import { createSenders } from "../uplink/egress/client-pool.ts";
 import { createAddressGuard } from "../uplink/egress/ssrf-guard.ts";
 import { EndpointWatch } from "../uplink/events/watch.ts";
 import { createPrepare } from "../uplink/expressions/apply.ts";
-import { createSandbox } from "../uplink/expressions/sandbox.ts";
+import { Sandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { queueName } from "../uplink/queue/job.ts";
@@ -30,7 +30,7 @@ export function wireDeliver(
   const guard = createAddressGuard({ allow: config.webhookAllowNetworks });
   const senders = createSenders({ guard });
   const send = createAuthorizedSend(senders.send);
-  const expressions = createSandbox({ maxPayloadBytes });
+  const expressions = new Sandbox({ maxPayloadBytes });
   const prepare = createPrepare({ expressions, eventSource });
 
   // The endpoints: their health, and the events about it.

@@ -1,6 +1,6 @@
 /** HTTP → MQTT, for later: the outbox and asynchronous requests. An immediate publish needs the broker access only. */
 import { AsyncRequests, type StoredResponse } from "../downlink/async-requests.ts";
-import { createOutbox } from "../downlink/outbox.ts";
+import { Outbox } from "../downlink/outbox.ts";
 import { createResponseGate, RESPONSES_GATE } from "../downlink/response-gate.ts";
 import { ResponseWorker } from "../downlink/response-worker.ts";
 import { RESPONSES_QUEUE } from "../uplink/receive/destinations.ts";
@@ -15,7 +15,7 @@ export function wireDownlink(
   { publish, publisher }: BrokerAccess,
   { requestCache, pending, election }: ReceiveParts,
 ) {
-  const outbox = createOutbox({
+  const outbox = new Outbox({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, options) => store.queues.worker(name, processor, options),
     exclusive: store.kind === "embedded",

@@ -6,7 +6,7 @@ import type { BrokerAddress } from "../mqtt/client/connection.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../mqtt/embedded/broker.ts";
 import { BROKER_PROCEDURES } from "../mqtt/embedded/sqlite-persistence.ts";
 import { createMetrics, type Metrics } from "../ops/metrics.ts";
-import { createObserver, type Observer, type WideLine } from "../ops/observe.ts";
+import { Observer, type WideLine } from "../ops/observe.ts";
 import { openSecrets } from "../security/secrets-key.ts";
 import { enterStore, type NewerDataError } from "../store/format.ts";
 import { enterIdentity } from "../store/identity.ts";
@@ -102,7 +102,7 @@ export async function openInfrastructure(
 
   const registry = new WebhookRegistry(encryptedRecords(webhooks, secrets.ring), log);
   const metrics = createMetrics();
-  const observer = createObserver({ log, wide }, metrics, registry);
+  const observer = new Observer({ log, wide }, metrics, registry);
   const { warnings } = secrets;
   const { outdated } = format;
   const suffix = randomUUID().slice(0, 8);

@@ -13,13 +13,6 @@ const LONG: Record<string, string> = {
   "bullmq-sqlite/procedures/details.ts detailProcedures": "a table of procedures",
   "bullmq-sqlite/procedures/move.ts moveProcedures": "a table of procedures",
   "bullmq-sqlite/procedures/schedulers.ts schedulerProcedures": "a table of procedures",
-  "downlink/batch-stream.ts publishLines": "to be divided",
-  "downlink/outbox.ts createOutbox": "to be divided",
-  "mqtt/client/retained-reader.ts retainedReader": "to be divided",
-  "ops/metrics.ts addGauges": "to be divided",
-  "ops/observe.ts createObserver": "to be divided",
-  "uplink/deliver/batching.ts createBatches": "to be divided",
-  "uplink/expressions/sandbox.ts createSandbox": "to be divided",
   "wiring/lifecycle.ts lifecycle": "the table of the parts",
 };
 

@@ -1,7 +1,7 @@
 /** Outboxes on real stores, with a broker that is a switch and a list of payloads. */
 import { EventEmitter, once } from "node:events";
 import { after, afterEach, before, beforeEach, describe } from "node:test";
-import { createOutbox, type Outbox, type OutboxOptions } from "../../src/downlink/outbox.ts";
+import { Outbox, type OutboxOptions } from "../../src/downlink/outbox.ts";
 import type { OutgoingMessage, PublishResult } from "../../src/downlink/publish.ts";
 import type { StoredPublish } from "../../src/downlink/stored-publish.ts";
 import { newId } from "../../src/message.ts";
@@ -103,7 +103,7 @@ export class TestBroker {
 export const ACKNOWLEDGED: PublishResult = { kind: "acknowledged", reasonCode: 0 };
 
 export function outboxOn(store: Store, broker: TestBroker, options: Partial<OutboxOptions> = {}): Outbox {
-  return createOutbox({
+  return new Outbox({
     openQueue: (name) => store.queues.queue(name),
     openWorker: (name, processor, settings) => store.queues.worker(name, processor, settings),
     exclusive: store.kind === "embedded",

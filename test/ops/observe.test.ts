@@ -5,7 +5,7 @@ import type { OutgoingMessage } from "../../src/downlink/publish.ts";
 import type { StoredPublish } from "../../src/downlink/stored-publish.ts";
 import type { Message } from "../../src/message.ts";
 import { createMetrics, MAX_LABELLED_WEBHOOKS } from "../../src/ops/metrics.ts";
-import { createObserver, type Observer } from "../../src/ops/observe.ts";
+import { Observer } from "../../src/ops/observe.ts";
 import type { AttemptResult, Decision } from "../../src/uplink/attempt.ts";
 import type { Attempted, Sending } from "../../src/uplink/deliver/attempt.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
@@ -34,7 +34,7 @@ function observed(size = 1) {
   const log = { info: write("info"), warn: write("warn"), error: write("error") };
   const wide = (members: string, msg: string) => void lines.push({ level: "info", ...JSON.parse(`{${members}}`), msg });
   const webhooks = { size, get: (id: string) => (id === "wh_1" ? webhook : undefined) };
-  return { lines, metrics, observer: createObserver({ log, wide }, metrics, webhooks) };
+  return { lines, metrics, observer: new Observer({ log, wide }, metrics, webhooks) };
 }
 
 /** The counters and the numbers of observations that are not zero, without the prefix. */

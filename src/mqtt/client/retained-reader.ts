@@ -7,6 +7,7 @@
  * up retained messages asynchronously.
  */
 
+import type { IPublishPacket } from "mqtt";
 import type { ReadRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import type { QoS } from "../../message.ts";
 import { ANSWER_MS, connected, queryError, tooMany, unavailable, within } from "./broker-query.ts";
@@ -21,13 +22,7 @@ const MAX_READS = 500;
  */
 const TOGETHER = 20;
 
-export interface RetainedReader {
-  read: ReadRetained;
-  readSeveral: ReadSeveral;
-  close(): Promise<void>;
-}
-
-export function retainedReader(options: {
+export interface RetainedReaderOptions {
   broker: BrokerAddress;
   clientId: string;
   log: Log;
@@ -35,48 +30,47 @@ export function retainedReader(options: {
   outage(): string | undefined;
   /** The protocol version known to work. */
   protocol?(): "5" | "3.1.1" | undefined;
-}): RetainedReader {
-  let connection: Connection | undefined;
-  /** Highest QoS that the broker supports: some never answer a SUBSCRIBE for more. */
-  let qos: QoS = 2;
-  /** Reads of the same topic share one subscription. */
-  const reads = new Map<string, Promise<RetainedMessage | undefined>>();
-  const waiting = new Map<string, (message: RetainedMessage) => void>();
+}
 
-  function open(): Connection {
-    connection ??= new Connection({
-      broker: options.broker,
-      name: "read",
-      clientId: options.clientId,
-      persistent: false,
-      log: options.log,
-      known: options.protocol,
-      onConnect: ({ properties }) => {
-        qos = Math.min(2, properties?.maximumQoS ?? 2) as QoS;
-      },
-      prepare: (client) =>
-        client.on("message", (topic, payload, packet) => {
-          if (!packet.retain) return;
-          const { contentType, userProperties } = packet.properties ?? {};
-          waiting.get(topic)?.({
-            topic,
-            payload,
-            qos: packet.qos as QoS,
-            ...(contentType !== undefined && { contentType }),
-            ...(userProperties !== undefined && { userProperties: { ...userProperties } as Record<string, string> }),
-          });
-        }),
-    });
-    return connection;
+export class RetainedReader {
+  #connection: Connection | undefined;
+  /** Highest QoS that the broker supports: some never answer a SUBSCRIBE for more. */
+  #qos: QoS = 2;
+  /** Reads of the same topic share one subscription. */
+  readonly #reads = new Map<string, Promise<RetainedMessage | undefined>>();
+  readonly #waiting = new Map<string, (message: RetainedMessage) => void>();
+
+  constructor(private readonly options: RetainedReaderOptions) {}
+
+  readonly read: ReadRetained = async (topic) => {
+    const outage = this.options.outage();
+    if (outage !== undefined) throw unavailable(outage);
+    const running = this.#reads.get(topic);
+    if (running) return running;
+    if (this.#reads.size >= MAX_READS) throw tooMany("reads");
+    const started = this.#readOnce(topic).finally(() => this.#reads.delete(topic));
+    this.#reads.set(topic, started);
+    return started;
+  };
+
+  async *readSeveral(topics: string[]): ReturnType<ReadSeveral> {
+    for (let i = 0; i < topics.length; i += TOGETHER) {
+      const found = await Promise.all(topics.slice(i, i + TOGETHER).map(this.read));
+      yield* found.filter((message) => message !== undefined);
+    }
   }
 
-  async function readOnce(topic: string): Promise<RetainedMessage | undefined> {
-    const { client } = await connected(open());
-    const arrived = new Promise<RetainedMessage>((resolve) => waiting.set(topic, resolve));
+  async close(): Promise<void> {
+    await this.#connection?.close();
+  }
+
+  async #readOnce(topic: string): Promise<RetainedMessage | undefined> {
+    const { client } = await connected(this.#open());
+    const arrived = new Promise<RetainedMessage>((resolve) => this.#waiting.set(topic, resolve));
     try {
-      await within(ANSWER_MS, client.subscribeAsync(topic, { qos }));
+      await within(ANSWER_MS, client.subscribeAsync(topic, { qos: this.#qos }));
       // A round trip without effect after the subscription.
-      const nothing = within(ANSWER_MS, client.unsubscribeAsync(`${options.clientId}/-`))
+      const nothing = within(ANSWER_MS, client.unsubscribeAsync(`${this.options.clientId}/-`))
         .then(() => new Promise((resolve) => setTimeout(resolve, GRACE_MS)))
         .then(() => undefined);
       nothing.catch(() => undefined); // the message may have won the race
@@ -84,30 +78,34 @@ export function retainedReader(options: {
     } catch (error) {
       throw queryError(error);
     } finally {
-      waiting.delete(topic);
+      this.#waiting.delete(topic);
       client.unsubscribe(topic, () => undefined);
     }
   }
 
-  const read: ReadRetained = async (topic) => {
-    const outage = options.outage();
-    if (outage !== undefined) throw unavailable(outage);
-    const running = reads.get(topic);
-    if (running) return running;
-    if (reads.size >= MAX_READS) throw tooMany("reads");
-    const started = readOnce(topic).finally(() => reads.delete(topic));
-    reads.set(topic, started);
-    return started;
-  };
+  #open(): Connection {
+    const { broker, clientId, log, protocol } = this.options;
+    this.#connection ??= new Connection({
+      ...{ broker, clientId, log, name: "read", persistent: false, known: protocol },
+      onConnect: ({ properties }) => {
+        this.#qos = Math.min(2, properties?.maximumQoS ?? 2) as QoS;
+      },
+      prepare: (client) =>
+        client.on("message", (topic, payload, packet) => {
+          if (packet.retain) this.#waiting.get(topic)?.(retainedMessage(topic, payload, packet));
+        }),
+    });
+    return this.#connection;
+  }
+}
 
+function retainedMessage(topic: string, payload: Buffer, { qos, properties }: IPublishPacket): RetainedMessage {
+  const { contentType, userProperties } = properties ?? {};
   return {
-    read,
-    async *readSeveral(topics) {
-      for (let i = 0; i < topics.length; i += TOGETHER) {
-        const found = await Promise.all(topics.slice(i, i + TOGETHER).map(read));
-        yield* found.filter((message) => message !== undefined);
-      }
-    },
-    close: async () => connection?.close(),
+    topic,
+    payload,
+    qos: qos as QoS,
+    ...(contentType !== undefined && { contentType }),
+    ...(userProperties !== undefined && { userProperties: { ...userProperties } as Record<string, string> }),
   };
 }

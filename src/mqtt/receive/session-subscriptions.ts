@@ -1,18 +1,21 @@
 /**
- * Subscriptions of one session: a change of the wanted set sends only the difference. A reconnect subscribes to
- * everything again, because some brokers resume a session and report that they did not, and others the reverse.
+ * Subscriptions of one session: passes its events to the reducer in {@link ./session-reducer.ts} and performs the
+ * actions on the connection.
  */
 import type { IConnackPacket, Packet } from "mqtt";
-import type { QoS } from "../../message.ts";
 import type { Connection, Log, ProtocolVersion } from "../client/connection.ts";
-import { SubscriptionRequests, type Task } from "./subscription-requests.ts";
-
-export interface Subscription {
-  filter: string;
-  qos: QoS;
-  /** MQTT 5 subscription identifier, 1 to 268,435,455 (section 3.8.2.1.2). */
-  id: number;
-}
+import { reduceSession } from "./session-reducer.ts";
+import {
+  emptySubscriptions,
+  type FilterRequest,
+  isSettled,
+  type RequestAnswer,
+  type SessionAction,
+  type SessionEvent,
+  type Subscription,
+  type SubscriptionState,
+  statusOf,
+} from "./session-state.ts";
 
 export interface SessionSubscriptionsOptions {
   connection(): Connection;
@@ -24,222 +27,175 @@ export interface SessionSubscriptionsOptions {
   onUnsubscribed(filter: string): void;
 }
 
-const RETRY_MS = 1_000;
-/** Key prefix of an UNSUBSCRIBE; a SUBSCRIBE has the filter alone as its key. No filter contains NUL (MQTT-4.7.3-2). */
-const UNSUBSCRIBE = "\0";
+type RequestCallback = (error?: unknown, granted?: unknown) => void;
+
+const ACK_MS = 10_000;
 
 export class SessionSubscriptions {
-  #wanted = new Map<string, Subscription>();
-  readonly #unwanted = new Set<string>();
-  /** Subscriptions granted on this connection. */
-  #granted = new Map<string, Subscription>();
-  #refused = new Map<string, string>();
-  /** Features that SUBSCRIBE may use on this connection. If asked for more, AWS IoT Core ends it or never answers. */
-  #allowed = { ids: false, qos: 2 };
-  readonly #requests = new SubscriptionRequests({
-    client: () => this.#connection.client,
-    connected: () => this.#connection.connected,
-  });
-  readonly #isWanted = (filter: string) => this.#wanted.has(filter);
-  #announced = false;
-  #syncing = false;
-  #dirty = false;
+  #state: SubscriptionState;
+  /** Unanswered requests by packet identifier. */
+  readonly #asked = new Map<number, FilterRequest>();
+  #pinged: (() => void) | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: SessionSubscriptionsOptions) {}
+  constructor(private readonly options: SessionSubscriptionsOptions) {
+    this.#state = emptySubscriptions(options.persistent);
+  }
 
   /** Replaces the wanted subscriptions. Filters that are no longer wanted stay subscribed until {@link leave}. */
   want(subscriptions: Subscription[]): void {
-    this.#announced = false;
-    for (const { filter, qos } of subscriptions) {
-      if (this.#wanted.get(filter)?.qos !== qos) this.#isolation.renew(filter, Date.now());
-    }
-    this.#wanted = new Map(subscriptions.map((subscription) => [subscription.filter, subscription]));
-    this.#isolation.trim(this.#isWanted);
-    for (const filter of this.#refused.keys()) if (!this.#wanted.has(filter)) this.#refused.delete(filter);
-    for (const filter of this.#unwanted) if (this.#wanted.has(filter)) this.#unwanted.delete(filter);
-    this.#sync();
+    this.#handle({ type: "wanted", subscriptions, now: Date.now() });
   }
 
   /** Unsubscribes filters that are not wanted. */
   leave(filters: string[]): void {
-    for (const filter of filters) {
-      if (this.#wanted.has(filter)) continue;
-      this.#unwanted.add(filter);
-      // The broker may end the connection at UNSUBSCRIBE for this filter, too.
-      if (this.#isolation.reasonFor(filter)) this.#isolation.makeCandidate(UNSUBSCRIBE + filter);
-    }
-    this.#sync();
+    this.#handle({ type: "left", filters, now: Date.now() });
   }
 
-  /** Whether every wanted subscription is granted on the current connection, refused by the broker, or isolated. */
+  /** See {@link isSettled}. */
   get settled(): boolean {
-    return this.#connection.connected && this.#toSubscribe().length === 0;
+    return isSettled(this.#state);
   }
 
   get status() {
-    return {
-      wanted: this.#wanted.size,
-      granted: this.#granted.size,
-      refused: [...this.#refused, ...this.#isolation.reasons()]
-        .filter(([filter]) => this.#wanted.has(filter))
-        .map(([filter, reason]) => ({ filter, reason })),
-    };
+    return statusOf(this.#state);
   }
 
   /** Whether a request is unanswered. */
   get isWaiting(): boolean {
-    return this.#isolation.isWaiting;
-  }
-
-  received(packet: Packet): void {
-    this.#requests.received(packet);
-  }
-
-  stop(): void {
-    clearTimeout(this.#retry);
-  }
-
-  get #connection(): Connection {
-    return this.options.connection();
-  }
-
-  get #isolation() {
-    return this.#requests.isolation;
+    return this.#state.isolation.inFlight.size > 0;
   }
 
   connected(connack: IConnackPacket, protocol: ProtocolVersion): void {
-    this.#granted.clear();
-    this.#refused.clear(); // an operator may have changed the broker's rules
     // MQTT 5 sections 3.2.2.3.4 and 3.2.2.3.12: if absent, QoS 2 and subscription identifiers are available.
     const { subscriptionIdentifiersAvailable, maximumQoS = 2 } = connack.properties ?? {};
     const available: unknown = subscriptionIdentifiersAvailable;
-    this.#allowed = { ids: protocol === 5 && available !== false && available !== 0, qos: maximumQoS };
-    this.options.onConnect(this.#allowed.ids);
+    const ids = protocol === 5 && available !== false && available !== 0;
+    this.#handle({ type: "connected", allowed: { ids, qos: maximumQoS, options: protocol === 5 } });
+    this.options.onConnect(ids);
     this.#sync();
   }
 
-  #sync(): void {
-    this.#dirty = true;
-    if (this.#syncing) return;
-    this.#syncing = true;
-    void this.#run().finally(() => {
-      this.#syncing = false;
-      if (this.#dirty && this.#connection.connected) this.#sync();
-    });
-  }
-
-  async #run(): Promise<void> {
-    clearTimeout(this.#retry);
-    let failed = false;
-    while (this.#dirty && this.#connection.connected) {
-      this.#dirty = false;
-      if (this.#isolation.retry(this.#isWanted, Date.now())) this.#announced = false;
-      const subscribe = this.#toSubscribe().map((wanted) => [wanted.filter, () => this.#subscribe(wanted)] as const);
-      const leave = [...this.#unwanted].map(
-        (filter) => [UNSUBSCRIBE + filter, () => this.#unsubscribe(filter)] as const,
-      );
-      failed = await this.#requests.all([new Map<string, Task>(subscribe), new Map<string, Task>(leave)]);
-      this.#announce();
+  /** Handles answers in packet order: MQTT.js calls back only some turns of the event loop later. */
+  received(packet: Packet): void {
+    if (packet.cmd === "pingresp") {
+      this.#handle({ type: "ponged" });
+      this.#pinged?.();
+    } else if (packet.cmd === "suback" || packet.cmd === "unsuback") {
+      const request = this.#asked.get(packet.messageId!);
+      this.#asked.delete(packet.messageId!);
+      if (!request) return;
+      const code = packet.cmd === "suback" ? { code: packet.granted[0] as number } : {};
+      this.#handle({ type: "ack_received", request, ...code });
     }
-    if (!this.#connection.connected) return;
-    const retryAt = this.#isolation.nextRetryAt(this.#isWanted);
-    if (!failed && retryAt === undefined) return;
-    const pause = failed ? RETRY_MS : Math.max(0, retryAt! - Date.now());
-    this.#retry = setTimeout(() => this.#sync(), pause).unref();
   }
 
-  #toSubscribe(): Subscription[] {
-    return [...this.#wanted.values()].filter(({ filter, qos, id }) => {
-      const granted = this.#granted.get(filter);
-      const isRefused = this.#refused.has(filter) || this.#isolation.reasonFor(filter) !== undefined;
-      return !isRefused && (granted?.qos !== qos || granted.id !== id);
-    });
-  }
-
-  /** Handles the end of the connection, which one of our requests may have caused. */
-  /** @param reasonCode of DISCONNECT, if one arrived */
+  /** Call when the connection has ended. @param reasonCode of DISCONNECT, if one arrived */
   ended(reasonCode: number | undefined): void {
-    this.#granted.clear();
-    this.#announced = false;
-    const isolated = this.#requests.ended(reasonCode);
-    if (!isolated) return;
-    const { key, reason } = isolated;
-    const isLeft = key.startsWith(UNSUBSCRIBE);
-    const filter = isLeft ? key.slice(UNSUBSCRIBE.length) : key;
-    this.options.log.error({ filter, reason }, isLeft ? "unsubscribe_given_up" : "subscription_refused");
-    // Not retried: messages of a subscription that the broker may still hold match no wanted filter.
-    if (isLeft) this.#left(filter);
+    this.#asked.clear();
+    this.#pinged?.();
+    this.#handle({ type: "ended", reasonCode, now: Date.now() });
   }
 
-  #left(filter: string): void {
-    this.#isolation.forget(UNSUBSCRIBE + filter);
-    if (this.#unwanted.delete(filter)) this.options.onUnsubscribed(filter);
+  stop(): void {
+    this.#handle({ type: "stopped" });
   }
 
-  /** Handles SUBACK in packet order: the broker sends all later packets with the subscription active. */
-  #subscribed(subscription: Subscription, code: number): void {
-    if (code >= 128 || this.#wanted.get(subscription.filter) !== subscription) return;
-    this.#granted.set(subscription.filter, subscription);
-    if (this.#granted.size >= this.#wanted.size) this.#announce();
+  /** The state is new before the actions: a callback may call the session. */
+  #handle(event: SessionEvent): void {
+    const [state, actions] = reduceSession(this.#state, event);
+    this.#state = state;
+    for (const action of actions) this.#perform(action);
   }
 
-  /** Calls `onSettled` once after each change and each connect. */
-  #announce(): void {
-    if (this.#announced || !this.settled) return;
-    this.#announced = true;
-    this.options.onSettled();
-  }
-
-  /** Resolves to false if the request must be retried. A broker's refusal is recorded and retried only on reconnect. */
-  async #subscribe(subscription: Subscription): Promise<boolean> {
-    if (!this.#connection.connected) return false; // subscribed again on reconnect
-    const { filter, id } = subscription;
-    const qos = Math.min(subscription.qos, this.#allowed.qos) as QoS;
-    const properties = this.#allowed.ids ? { properties: { subscriptionIdentifier: id } } : {};
-    const five = this.#connection.protocol === 5;
-    // Retain Handling 2: no retained messages here; webhooks that want them get a separate snapshot.
-    const asked = five ? { qos, rh: 2, rap: false, nl: false, ...properties } : { qos };
-    const { error, timedOut, granted } = await this.#requests.ask(
-      filter,
-      (done) => this.#connection.client.subscribe(filter, asked, done),
-      (code) => this.#subscribed(subscription, code),
-    );
-    if (timedOut) return false;
-    const refusal = refusalOf(error, granted);
-    if (error && refusal === undefined) return false; // connection lost: subscribed again on reconnect
-    if (refusal !== undefined) {
-      this.#refused.set(filter, refusal);
-      this.options.log.error({ filter, reason: refusal }, "subscription_refused");
-      return true;
+  #perform(action: SessionAction): void {
+    switch (action.type) {
+      case "subscribe":
+        this.#subscribe(action);
+        break;
+      case "unsubscribe": {
+        const { request } = action;
+        this.#ask(request, (done) => this.#client.unsubscribe(request.filter, done));
+        break;
+      }
+      case "ping":
+        this.#ping();
+        break;
+      case "continue_round":
+        queueMicrotask(() => this.#handle({ type: "round_continued", now: Date.now() }));
+        break;
+      case "retry_after":
+        this.#retry = setTimeout(() => this.#sync(), action.ms).unref();
+        break;
+      case "cancel_retry":
+        clearTimeout(this.#retry);
+        break;
+      case "report":
+        this.options.log.error({ filter: action.filter, reason: action.reason }, action.event);
+        break;
+      case "announce_settled":
+        this.options.onSettled();
+        break;
+      case "announce_unsubscribed":
+        this.options.onUnsubscribed(action.filter);
+        break;
     }
-    this.#refused.delete(filter);
-    if (this.#wanted.get(filter) === subscription) this.#granted.set(filter, subscription);
-    return true;
   }
 
-  async #unsubscribe(filter: string): Promise<boolean> {
-    if (!this.#connection.connected) return false;
-    // The broker keeps no subscription of a session that ended with its connection.
-    if (!this.options.persistent && this.#isolation.reasonFor(filter)) this.#left(filter);
-    if (!this.#unwanted.has(filter)) return true;
-    const { error, timedOut } = await this.#requests.ask(UNSUBSCRIBE + filter, (done) =>
-      this.#connection.client.unsubscribe(filter, done),
-    );
-    if (error || timedOut) return false;
-    this.#granted.delete(filter);
-    // Wanted again before UNSUBACK arrived: subscribe again.
-    if (this.#wanted.has(filter)) this.#dirty = true;
-    this.#left(filter);
-    return true;
+  #sync(): void {
+    this.#handle({ type: "sync_due", now: Date.now() });
+  }
+
+  get #client() {
+    return this.options.connection().client;
+  }
+
+  #subscribe({ request, qos, id, options }: SessionAction & { type: "subscribe" }): void {
+    const properties = id === undefined ? {} : { properties: { subscriptionIdentifier: id } };
+    // Retain Handling 2: no retained messages here; webhooks that want them get a separate snapshot.
+    const asked = options ? { qos, rh: 2, rap: false, nl: false, ...properties } : { qos };
+    this.#ask(request, (done) => this.#client.subscribe(request.filter, asked, done));
+  }
+
+  /**
+   * Sends a request. The answer is an event of its own turn: MQTT.js may call back while the connection is being closed,
+   * when its end is not known yet.
+   */
+  #ask(request: FilterRequest, send: (done: RequestCallback) => void): void {
+    const answer = this.#send(send);
+    this.#asked.set(this.#client.getLastMessageId(), request);
+    void answer.then((each) => this.#handle({ type: "answered", request, answer: each }));
+  }
+
+  #ping(): void {
+    const over = this.#send((done) => {
+      this.#pinged = done;
+      this.#client.sendPing();
+    });
+    void over.then(() => {
+      this.#pinged = undefined;
+      this.#handle({ type: "ping_over" });
+    });
+  }
+
+  #send(call: (done: RequestCallback) => void): Promise<RequestAnswer> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ outcome: "timed_out" }), ACK_MS);
+      const done: RequestCallback = (error, granted) => {
+        clearTimeout(timer);
+        resolve({ outcome: error ? "failed" : "acknowledged", code: codeIn(error, granted) });
+      };
+      try {
+        call(done);
+      } catch (error) {
+        done(error);
+      }
+    });
   }
 }
 
-/** The refusal in SUBACK, if any: 0x80 in 3.1.1, 0x80 and above in 5. */
-function refusalOf(error: unknown, granted: unknown): string | undefined {
+/** Reason code of SUBACK in the arguments of the client's callback. */
+function codeIn(error: unknown, granted: unknown): number | undefined {
   const packet = (error as { packet?: { granted?: number[] } } | undefined)?.packet;
-  const code = packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;
-  return code !== undefined && code >= 128
-    ? `the broker refused the subscription (reason 0x${code.toString(16)})`
-    : undefined;
+  return packet?.granted?.[0] ?? (granted as { qos: number }[] | undefined)?.[0]?.qos;
 }

@@ -3,9 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type BrokerAddress, Connection, type Log, protocolName } from "../client/connection.ts";
 import { Acknowledger, type Receipt, type ReceiveLimits } from "./acknowledgement.ts";
 import { Incoming, type IncomingOptions } from "./incoming.ts";
-import { SessionSubscriptions, type Subscription } from "./session-subscriptions.ts";
+import type { Subscription } from "./session-state.ts";
+import { SessionSubscriptions } from "./session-subscriptions.ts";
 
-export type { Subscription } from "./session-subscriptions.ts";
+export type { Subscription } from "./session-state.ts";
 
 export interface SubscriberSessionOptions {
   broker: BrokerAddress;

@@ -7,7 +7,7 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import { trustOf } from "../egress/authorization.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import { type CallOptions, type CallWebhook, createRequests } from "./call.ts";
+import { type CallOptions, type CallWebhook, createRequests, type Requests } from "./call.ts";
 import { decide } from "./retry-policy.ts";
 
 /** Largest request body, unless a single event is larger. */
@@ -35,121 +35,125 @@ interface BatchItem {
   done(result: AttemptResult): void;
 }
 
-export interface Batches {
-  call: CallWebhook;
-  /** Sends the collected events, and from now on every event at once: the worker is closing. */
-  drain(): void;
-}
-
 export interface BatchesOptions extends Omit<CallOptions, "maxPayloadBytes"> {
   /** @param on true when the events are so heavy that the worker must take no more jobs */
   brake(on: boolean): void;
 }
 
-/** Creates the batches of one webhook. */
-export function createBatches({ send, eventSource, brake }: BatchesOptions): Batches {
-  const requests = createRequests(eventSource);
-  const waiting: BatchItem[] = [];
-  let waitingBytes = 0;
-  let heldBytes = 0;
-  let isBraked = false;
-  let running = 0;
-  let isDraining = false;
-  let timer: NodeJS.Timeout | undefined;
+/** Batches of one webhook. */
+export class Batches {
+  readonly #requests: Requests;
+  readonly #waiting: BatchItem[] = [];
+  #waitingBytes = 0;
+  #heldBytes = 0;
+  #isBraked = false;
+  #running = 0;
+  #isDraining = false;
+  #timer: NodeJS.Timeout | undefined;
   /** The registration when the latest event arrived: a change applies from then on. */
-  let webhook: Webhook;
+  #webhook!: Webhook;
 
-  function hold(bytes: number): void {
-    heldBytes += bytes;
-    const wanted = isBraked ? heldBytes > MAX_HELD_BYTES / 2 : heldBytes > MAX_HELD_BYTES;
-    if (wanted === isBraked) return;
-    isBraked = wanted;
-    brake(wanted);
+  constructor(private readonly options: BatchesOptions) {
+    this.#requests = createRequests(options.eventSource);
   }
 
-  function sendDue(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    const { maxSize } = webhook.batch ?? { maxSize: 1 };
-    while (waiting.length > 0 && running < webhook.concurrency) {
-      const isFull = waiting.length >= maxSize || waitingBytes >= MAX_BODY_BYTES || isBraked;
-      const restMs = isFull || isDraining ? 0 : waiting[0]!.leaveBy - Date.now();
+  readonly call: CallWebhook = (webhook, message, attempt, now) => {
+    this.#webhook = webhook;
+    const event = eventJson(message, {
+      source: this.options.eventSource,
+      ...(message.type !== undefined && { type: message.type }),
+    });
+    return new Promise((done) => {
+      this.#waiting.push({ id: message.id, event, attempt, leaveBy: now + (webhook.batch?.maxWaitMs ?? 0), done });
+      this.#waitingBytes += event.length + 1;
+      this.#hold(event.length);
+      this.#sendDue();
+    });
+  };
+
+  /** Sends the collected events, and from now on every event at once: the worker is closing. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#waiting.length > 0) this.#sendDue();
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    const wanted = this.#heldBytes > (this.#isBraked ? MAX_HELD_BYTES / 2 : MAX_HELD_BYTES);
+    if (wanted === this.#isBraked) return;
+    this.#isBraked = wanted;
+    this.options.brake(wanted);
+  }
+
+  readonly #sendDue = (): void => {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { maxSize } = this.#webhook.batch ?? { maxSize: 1 };
+    while (this.#waiting.length > 0 && this.#running < this.#webhook.concurrency) {
+      const isFull = this.#waiting.length >= maxSize || this.#waitingBytes >= MAX_BODY_BYTES || this.#isBraked;
+      const restMs = isFull || this.#isDraining ? 0 : this.#waiting[0]!.leaveBy - Date.now();
       if (restMs > 0) {
-        timer = setTimeout(sendDue, restMs);
+        this.#timer = setTimeout(this.#sendDue, restMs);
         return;
       }
-      void sendBatch(take(maxSize));
+      void this.#sendBatch(this.#take(maxSize));
     }
-  }
+  };
 
   /** Removes and returns the oldest events: as many as a body may hold, at least one. */
-  function take(maxSize: number): BatchItem[] {
+  #take(maxSize: number): BatchItem[] {
     let [count, bytes] = [0, 0];
-    while (count < Math.min(maxSize, waiting.length)) {
-      const size = waiting[count]!.event.length + 1;
+    while (count < Math.min(maxSize, this.#waiting.length)) {
+      const size = this.#waiting[count]!.event.length + 1;
       if (count > 0 && bytes + size > MAX_BODY_BYTES) break;
       bytes += size;
       count++;
     }
-    waitingBytes -= bytes;
-    return waiting.splice(0, count);
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
   }
 
-  async function sendBatch(items: BatchItem[]): Promise<void> {
-    running++;
+  async #sendBatch(items: BatchItem[]): Promise<void> {
+    this.#running++;
+    const webhook = this.#webhook;
     const [id, at] = [newId("batch"), Date.now()];
     const attempt = Math.max(...items.map((item) => item.attempt));
     const events = items.map(({ event }) => event);
-    const result = await send({
+    const result = await this.options.send({
       url: webhook.url,
       timeoutMs: webhook.timeoutMs,
       maxResponseBytes: KEPT_ANSWER + items.length * ANSWER_BYTES_PER_EVENT,
       ...trustOf(webhook),
-      ...requests.batch(webhook, id, events, attempt, at),
+      ...this.#requests.batch(webhook, id, events, attempt, at),
     });
-    running--;
+    this.#running--;
+    this.#share(items, result, id, at);
+    this.#sendDue();
+  }
+
+  /** Gives each event its share of the response. */
+  #share(items: BatchItem[], result: AttemptResult, id: string, at: number): void {
     const failed = failedIds(result, items);
     const responseBody = result.responseBody?.slice(0, KEPT_ANSWER);
     const shared: AttemptResult = { ...result, at, ...(responseBody !== undefined && { responseBody }) };
     const leader = items.find((item) => !failed?.has(item.id)) ?? items[0];
     for (const item of items) {
-      hold(-item.event.length);
+      this.#hold(-item.event.length);
       const batch = { id, events: items.length, leads: item === leader };
       item.done({ ...shared, batch, ...(failed?.has(item.id) && { error: "not_accepted" }) });
     }
-    if (wantsNoMore(result)) turnBack({ ...shared, batch: { id, events: items.length, leads: false } });
-    sendDue();
+    if (wantsNoMore(result)) this.#turnBack({ ...shared, batch: { id, events: items.length, leads: false } });
   }
 
   /** Ends the waiting events unsent: the response applies to the whole endpoint, and uses up no attempt. */
-  function turnBack(result: AttemptResult): void {
-    const items = waiting.splice(0);
-    waitingBytes = 0;
+  #turnBack(result: AttemptResult): void {
+    const items = this.#waiting.splice(0);
+    this.#waitingBytes = 0;
     for (const { event, done } of items) {
-      hold(-event.length);
+      this.#hold(-event.length);
       done(result);
     }
   }
-
-  return {
-    call(current, message, attempt, now) {
-      webhook = current;
-      const event = eventJson(message, {
-        source: eventSource,
-        ...(message.type !== undefined && { type: message.type }),
-      });
-      return new Promise((done) => {
-        waiting.push({ id: message.id, event, attempt, leaveBy: now + (current.batch?.maxWaitMs ?? 0), done });
-        waitingBytes += event.length + 1;
-        hold(event.length);
-        sendDue();
-      });
-    },
-    drain() {
-      isDraining = true;
-      if (waiting.length > 0) sendDue();
-    },
-  };
 }
 
 function wantsNoMore(result: AttemptResult): boolean {

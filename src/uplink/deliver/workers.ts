@@ -7,7 +7,7 @@ import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
 import { type DeliveryQueue, limiterOf } from "../queue/delivery-queue.ts";
 import { type QueuedJob, queueName } from "../queue/job.ts";
-import { type Batches, createBatches, jobsAtOnce } from "./batching.ts";
+import { Batches, jobsAtOnce } from "./batching.ts";
 import { createDeliver, type DeliverPorts } from "./deliver.ts";
 import { backoff } from "./job-outcome.ts";
 
@@ -82,7 +82,7 @@ export class Workers {
     const { webhooks, queues, deliver, retention, tails } = this.options;
     const { id } = webhook;
     const current = () => webhooks.get(id);
-    const batches = createBatches({
+    const batches = new Batches({
       send: deliver.call.send,
       eventSource: deliver.call.eventSource,
       brake: (on) => {

@@ -22,19 +22,6 @@ import { type SandboxItem, SandboxWorker } from "./sandbox-worker.ts";
 
 export type { Evaluated } from "./sandbox-protocol.ts";
 
-export interface Sandbox {
-  /**
-   * Never rejects. Never resolves once the sandbox is closed.
-   * @param key owner of the expressions: a webhook or an API caller; keys take turns
-   * @param event JSON text
-   */
-  evaluate(key: string, task: Texts, event: string): Promise<Evaluated>;
-  /** Returns the syntax error of an expression; undefined when it is valid. */
-  syntaxError(expression: string): Promise<string | undefined | Refused>;
-  /** Ends the processes; remaining tasks are never evaluated. */
-  close(): Promise<void>;
-}
-
 /** Prefix of the API's keys, whose cost is separate from that of deliveries. The caller's id follows. */
 export const FROM_API = "api/";
 /** Maximum number of waiting previews per API caller, and of waiting syntax checks. */
@@ -50,98 +37,121 @@ const ERROR_MS = 1;
 /** API callers have new expressions each time, so a caller has one record for all of them. */
 const ANY: Texts = {};
 
-export function createSandbox({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }): Sandbox {
-  const standings = new LRUCache<string, Standing>({ max: MAX_KEYS });
-  const callbacks = {
-    maxBytes,
-    onResult(item: SandboxItem, result: Evaluated, longMs: number) {
-      // An error does not prove an expression quick, and costs more than a result.
-      const cost = result.kind === "failed" ? Math.max(longMs, ERROR_MS) : longMs;
-      settle(item, (standing) => evaluated(standing, cost, Date.now()));
-      item.done(result);
-    },
-    onReturned(items: SandboxItem[]) {
-      for (const item of items.reverse()) laneOf(item).waiting.put(item.key, item, true);
-      slow.give();
-      fast.give();
-    },
-    onBroken(items: SandboxItem[], reason: string) {
-      for (const item of items) item.done(refusal(item.task, reason));
-    },
-  };
-  const slow = new SandboxWorker({
-    ...SLOW,
-    ...callbacks,
-    onOverrun(item, result) {
-      item.done(result);
-      settle(item, (standing) => overran(standing, Date.now()));
-    },
-  });
-  const fast = new SandboxWorker({
-    ...FAST,
-    ...callbacks,
-    onOverrun(item) {
-      slow.waiting.put(item.key, item, true);
-      settle(item, (standing) => overran(standing, Date.now()));
-      slow.give();
-    },
-  });
+export class Sandbox {
+  readonly #standings = new LRUCache<string, Standing>({ max: MAX_KEYS });
+  readonly #fast: SandboxWorker;
+  readonly #slow: SandboxWorker;
 
-  /** Records an evaluation, and moves or refuses all waiting tasks of the key accordingly. */
-  function settle({ key, task }: SandboxItem, next: (standing: Standing) => Standing): void {
-    const before = standings.get(key);
-    if (!before || !isAbout(before, textsOf(key, task))) return;
-    const after = next(before);
-    if (after === before) return;
-    standings.set(key, after);
-    const isRefused = isExhausted(after, Date.now());
-    if (after.place === before.place && !isRefused) return;
-    for (const item of [...slow.waiting.take(key), ...fast.waiting.take(key)]) {
-      if (isRefused) item.done(refusal(item.task, EXHAUSTED));
-      else laneOf(item).put(item);
-    }
+  constructor({ maxPayloadBytes: maxBytes }: { maxPayloadBytes: number }) {
+    const callbacks = {
+      maxBytes,
+      onResult: (item: SandboxItem, result: Evaluated, longMs: number) => this.#evaluated(item, result, longMs),
+      onReturned: (items: SandboxItem[]) => this.#returned(items),
+      onBroken: (items: SandboxItem[], reason: string) => {
+        for (const item of items) item.done(refusal(item.task, reason));
+      },
+    };
+    this.#slow = new SandboxWorker({
+      ...SLOW,
+      ...callbacks,
+      onOverrun: (item, result) => {
+        item.done(result);
+        this.#overran(item);
+      },
+    });
+    this.#fast = new SandboxWorker({
+      ...FAST,
+      ...callbacks,
+      onOverrun: (item) => {
+        this.#slow.waiting.put(item.key, item, true);
+        this.#overran(item);
+        this.#slow.give();
+      },
+    });
   }
 
-  function laneOf({ key, task }: SandboxItem): SandboxWorker {
-    const standing = standings.get(key);
-    return !isApi(key) && standing?.place === "fast" && isAbout(standing, task) ? fast : slow;
+  /**
+   * Never rejects. Never resolves once the sandbox is closed.
+   * @param key owner of the expressions: a webhook or an API caller; keys take turns
+   * @param event JSON text
+   */
+  evaluate(key: string, { filter, transform }: Texts, event: string): Promise<Evaluated> {
+    return this.#evaluate(key, { filter, transform }, event);
   }
 
-  function standingOf(key: string, task: SandboxTask): Standing {
-    const known = standings.get(key);
-    const texts = textsOf(key, task);
-    if (known && isAbout(known, texts)) return known;
-    const standing = known ? changed(known, texts, Date.now()) : newcomer(texts);
-    standings.set(key, standing);
-    return standing;
+  /** Returns the syntax error of an expression; undefined when it is valid. */
+  async syntaxError(expression: string): Promise<string | undefined | Refused> {
+    const result = await this.#evaluate(FROM_API, { check: expression }, "null");
+    if (result.kind === "refused") return refuseEvaluation(result.detail);
+    return result.kind === "failed" ? result.detail : undefined;
   }
 
-  function evaluate(key: string, task: SandboxTask, event: string): Promise<Evaluated> {
-    if (isExhausted(standingOf(key, task), Date.now())) return Promise.resolve(refusal(task, EXHAUSTED));
+  /** Ends the processes; remaining tasks are never evaluated. */
+  async close(): Promise<void> {
+    this.#fast.close();
+    this.#slow.close();
+  }
+
+  #evaluate(key: string, task: SandboxTask, event: string): Promise<Evaluated> {
+    if (isExhausted(this.#standingOf(key, task), Date.now())) return Promise.resolve(refusal(task, EXHAUSTED));
     if (!isApi(key)) {
       // Once a webhook's expressions proved quick, they need not wait for a process to start.
-      fast.warm();
-    } else if (slow.waiting.count(key) >= MAX_API_WAITING) {
+      this.#fast.warm();
+    } else if (this.#slow.waiting.count(key) >= MAX_API_WAITING) {
       return Promise.resolve(refusal(task, "too many expressions are waiting to be evaluated"));
     }
     return new Promise((done) => {
       const item = { key, task, event, done };
-      laneOf(item).put(item);
+      this.#workerFor(item).put(item);
     });
   }
 
-  return {
-    evaluate: (key, { filter, transform }, event) => evaluate(key, { filter, transform }, event),
-    async syntaxError(expression) {
-      const result = await evaluate(FROM_API, { check: expression }, "null");
-      if (result.kind === "refused") return refuseEvaluation(result.detail);
-      return result.kind === "failed" ? result.detail : undefined;
-    },
-    async close() {
-      fast.close();
-      slow.close();
-    },
-  };
+  #evaluated(item: SandboxItem, result: Evaluated, longMs: number): void {
+    // An error does not prove an expression quick, and costs more than a result.
+    const cost = result.kind === "failed" ? Math.max(longMs, ERROR_MS) : longMs;
+    this.#settle(item, (standing) => evaluated(standing, cost, Date.now()));
+    item.done(result);
+  }
+
+  #overran(item: SandboxItem): void {
+    this.#settle(item, (standing) => overran(standing, Date.now()));
+  }
+
+  /** Puts tasks that a process returned in front of the others again. */
+  #returned(items: SandboxItem[]): void {
+    for (const item of items.reverse()) this.#workerFor(item).waiting.put(item.key, item, true);
+    this.#slow.give();
+    this.#fast.give();
+  }
+
+  /** Records an evaluation, and moves or refuses all waiting tasks of the key accordingly. */
+  #settle({ key, task }: SandboxItem, next: (standing: Standing) => Standing): void {
+    const before = this.#standings.get(key);
+    if (!before || !isAbout(before, textsOf(key, task))) return;
+    const after = next(before);
+    if (after === before) return;
+    this.#standings.set(key, after);
+    const isRefused = isExhausted(after, Date.now());
+    if (after.place === before.place && !isRefused) return;
+    for (const item of [...this.#slow.waiting.take(key), ...this.#fast.waiting.take(key)]) {
+      if (isRefused) item.done(refusal(item.task, EXHAUSTED));
+      else this.#workerFor(item).put(item);
+    }
+  }
+
+  #workerFor({ key, task }: SandboxItem): SandboxWorker {
+    const standing = this.#standings.get(key);
+    return !isApi(key) && standing?.place === "fast" && isAbout(standing, task) ? this.#fast : this.#slow;
+  }
+
+  #standingOf(key: string, task: SandboxTask): Standing {
+    const known = this.#standings.get(key);
+    const texts = textsOf(key, task);
+    if (known && isAbout(known, texts)) return known;
+    const standing = known ? changed(known, texts, Date.now()) : newcomer(texts);
+    this.#standings.set(key, standing);
+    return standing;
+  }
 }
 
 /** Refuses an API call whose expressions were not evaluated. */

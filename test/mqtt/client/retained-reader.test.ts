@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { BrokerQueryError } from "../../../src/errors.ts";
-import { type RetainedReader, retainedReader } from "../../../src/mqtt/client/retained-reader.ts";
+import { RetainedReader } from "../../../src/mqtt/client/retained-reader.ts";
 import { type Mosquitto, startMosquitto } from "../../support/mosquitto.ts";
 import { freePort } from "../../support/ports.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
@@ -18,7 +18,7 @@ function openReader(
   protocol: "auto" | "5" | "3.1.1",
   outage = () => undefined as string | undefined,
 ): RetainedReader {
-  const reader = retainedReader({ broker: { url, protocol }, clientId: uniqueId(), log: memoryLog(), outage });
+  const reader = new RetainedReader({ broker: { url, protocol }, clientId: uniqueId(), log: memoryLog(), outage });
   t.after(() => reader.close());
   return reader;
 }

@@ -2,12 +2,80 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { FilterIsolation } from "../../../src/mqtt/receive/filter-isolation.ts";
+import {
+  forgetRequest,
+  isolationReason,
+  isolationReasons,
+  NO_ISOLATION,
+  nextRetryAt,
+  planRequests,
+  recordAnswer,
+  recordEnd,
+  recordSent,
+  renewIsolated,
+  retryIsolated,
+  trimIsolation,
+} from "../../../src/mqtt/receive/filter-isolation.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const AT_ONCE = 64;
 const all = () => true;
+
+type IsWanted = (key: string) => boolean;
+
+/** The state of a session, changed by one function after the other. */
+class FilterIsolation {
+  #state = NO_ISOLATION;
+
+  sent(key: string): void {
+    this.#state = recordSent(this.#state, key);
+  }
+
+  answered(key?: string): void {
+    this.#state = recordAnswer(this.#state, key);
+  }
+
+  ended(now: number, why?: string) {
+    const { isolation, culprit } = recordEnd(this.#state, now, why);
+    this.#state = isolation;
+    return culprit;
+  }
+
+  plan(keys: Iterable<string>) {
+    return planRequests(this.#state, keys);
+  }
+
+  reasonFor(key: string): string | undefined {
+    return isolationReason(this.#state, key);
+  }
+
+  reasons(): [key: string, reason: string][] {
+    return isolationReasons(this.#state);
+  }
+
+  renew(key: string, now: number): void {
+    this.#state = renewIsolated(this.#state, key, now);
+  }
+
+  retry(isWanted: IsWanted, now: number): boolean {
+    const before = this.#state;
+    this.#state = retryIsolated(before, isWanted, now);
+    return this.#state !== before;
+  }
+
+  nextRetryAt(isWanted: IsWanted): number | undefined {
+    return nextRetryAt(this.#state, isWanted);
+  }
+
+  forget(key: string): void {
+    this.#state = forgetRequest(this.#state, key);
+  }
+
+  trim(isWanted: IsWanted): void {
+    this.#state = trimIsolation(this.#state, isWanted);
+  }
+}
 
 /** Simulates a connection to a broker that ends it at bad requests. @returns whether all requests were answered */
 function connectOnce(isolation: FilterIsolation, wanted: string[], bad: ReadonlySet<string>, now = 0): boolean {

@@ -5,7 +5,7 @@ import { HTTP } from "cloudevents";
 import { Webhook as Verifier } from "standardwebhooks";
 import { newId } from "../../../src/message.ts";
 import type { AttemptResult } from "../../../src/uplink/attempt.ts";
-import { createBatches, jobsAtOnce } from "../../../src/uplink/deliver/batching.ts";
+import { Batches, jobsAtOnce } from "../../../src/uplink/deliver/batching.ts";
 import type { Call } from "../../../src/uplink/egress/exchange.ts";
 import { newSecret } from "../../../src/uplink/request/signature.ts";
 import { DEFAULTS, type Webhook } from "../../../src/webhooks/webhook.ts";
@@ -29,7 +29,7 @@ type Reply = Partial<AttemptResult>;
 function setup(reply: (call: Call, ids: string[]) => Reply | Promise<Reply> = () => ({ statusCode: 204 })) {
   const calls: Call[] = [];
   const brakes: boolean[] = [];
-  const batches = createBatches({
+  const batches = new Batches({
     eventSource: "/causeway",
     async send(call) {
       calls.push(call);
@@ -47,7 +47,7 @@ function setup(reply: (call: Call, ids: string[]) => Reply | Promise<Reply> = ()
     );
     return { id: message.id, result };
   };
-  return { add, calls, brakes, drain: batches.drain };
+  return { add, calls, brakes, drain: () => batches.drain() };
 }
 
 const idsOf = ({ body }: Call): string[] => JSON.parse(body.toString()).map(({ id }: { id: string }) => id);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createSandbox, type Evaluated, FROM_API, type Sandbox } from "../../../src/uplink/expressions/sandbox.ts";
+import { type Evaluated, FROM_API, Sandbox } from "../../../src/uplink/expressions/sandbox.ts";
 
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 const HOSTILE = [
@@ -37,7 +37,7 @@ const BACKLOG = 10;
 const MAX_PROCESSES = 4;
 
 async function withExpressions<T>(run: (expressions: Sandbox) => Promise<T>): Promise<T> {
-  const expressions = createSandbox({ maxPayloadBytes: 100_000 });
+  const expressions = new Sandbox({ maxPayloadBytes: 100_000 });
   try {
     return await run(expressions);
   } finally {

@@ -1,7 +1,7 @@
 /** JSONata in sandbox processes: results of expressions, and the cost of bad ones for the others. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { createSandbox, type Evaluated, FROM_API } from "../../../src/uplink/expressions/sandbox.ts";
+import { type Evaluated, FROM_API, Sandbox } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
 
 const MAX_BYTES = 10_000;
@@ -10,7 +10,7 @@ const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temper
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 
 describe("the sandbox", () => {
-  const expressions = createSandbox({ maxPayloadBytes: MAX_BYTES });
+  const expressions = new Sandbox({ maxPayloadBytes: MAX_BYTES });
   after(() => expressions.close());
   const filter = (text: string) => expressions.evaluate("wh_1", { filter: text }, EVENT);
   const transform = (text: string) => expressions.evaluate("wh_1", { transform: text }, EVENT);
