@@ -7,7 +7,9 @@
 const MAX_CHANGES = 128;
 
 export class LayeredMap<V> implements Iterable<[key: string, value: V]> {
-  static readonly EMPTY = new LayeredMap<never>(new Map<string, never>(), new Map<string, never>(), new Set(), 0);
+  static empty(): LayeredMap<never> {
+    return new LayeredMap(new Map<string, never>(), new Map<string, never>(), new Set(), 0);
+  }
 
   private constructor(
     private readonly base: ReadonlyMap<string, V>,

@@ -9,7 +9,7 @@ it("equals a Map after each sequence of changes, across merges", () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 2_000, size: "max" }), (changes) => {
       const expected = new Map<string, number>();
-      let map: LayeredMap<number> = LayeredMap.EMPTY;
+      let map: LayeredMap<number> = LayeredMap.empty();
       for (const [i, { key: number, isRemoval }] of changes.entries()) {
         const key = `k${number}`;
         if (isRemoval) expected.delete(key);

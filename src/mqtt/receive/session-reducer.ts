@@ -32,7 +32,7 @@ export function reduceSession(state: SubscriptionState, event: SessionEvent): Se
       return sync(leave(state, event.filters), event.now);
     case "connected": {
       // Refused filters are requested again: an operator may have changed the broker's rules.
-      const [granted, refused] = [LayeredMap.EMPTY, LayeredMap.EMPTY];
+      const [granted, refused] = [LayeredMap.empty(), LayeredMap.empty()];
       return [{ ...state, connected: true, allowed: event.allowed, granted, refused }, []];
     }
     case "sync_due":
@@ -121,7 +121,7 @@ function take(state: SubscriptionState, request: FilterRequest, code: number | u
 function ended(state: SubscriptionState, reasonCode: number | undefined, now: number): SessionStep {
   const why = reasonCode === undefined ? undefined : `reason 0x${reasonCode.toString(16)}`;
   const { isolation, culprit } = recordEnd(state.isolation, now, why);
-  const next = { ...state, isolation, connected: false, granted: LayeredMap.EMPTY, isAnnounced: false };
+  const next = { ...state, isolation, connected: false, granted: LayeredMap.empty(), isAnnounced: false };
   if (!culprit) return [next, []];
   const { key, reason } = culprit;
   if (!key.startsWith(UNSUBSCRIBE)) {
