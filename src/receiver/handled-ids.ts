@@ -31,6 +31,7 @@ export class MemoryIds implements HandledIds {
     this.#outcomes = new LRUCache({
       max,
       ttl: ttlSeconds * 1_000,
+      ttlResolution: 0, // asks the clock instead of keeping its time with a timer
       maxSize: MAX_CHARACTERS,
       sizeCalculation: (outcome, id) => id.length + outcome.length,
     });
