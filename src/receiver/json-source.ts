@@ -10,7 +10,7 @@ export function elementSources(source: string): string[] {
   return parts(source);
 }
 
-/** Returns the source of each member's value. Of members with one name the last counts, as in JSON.parse. */
+/** Returns the source of each member's value. The last member of a name counts, as in JSON.parse. */
 export function memberSources(source: string): Map<string, string> {
   const members = new Map<string, string>();
   for (const part of parts(source)) {
