@@ -7,7 +7,11 @@ const CHUNK = 8_192;
 /** Returns undefined unless the text is padded base64; `atob` alone would also accept blanks and missing padding. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || NO_BASE64.test(text.replace(/={1,2}$/, ""))) return undefined;
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  // Uint8Array.from with a function takes ten times as long: 2 s for 16 MiB.
+  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
+  return bytes;
 }
 
 export function toBase64(bytes: Uint8Array): string {
