@@ -6,7 +6,8 @@
 const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
 /** Where processes and threads begin. The procedures run in the thread of the engine. */
-const ROOTS = "main|demo/demo|receiver/index|uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures";
+const ROOTS =
+  "main|demo/demo|receiver/index|uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures";
 
 /** Stages of the uplink: each may import only the listed stages and uplink/attempt.ts. */
 const rooms = (stages) =>
