@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createInterface } from "node:readline";
 import { describe, it, type TestContext } from "node:test";
 import { Causeway, CausewayConnectionError, isCausewayError, type MessageInput } from "../../src/client/index.ts";
 import { json, problem, startScripted } from "./scripted-server.ts";
@@ -17,8 +16,7 @@ async function startLines(
 ): Promise<string> {
   const server = createServer((request, response) => {
     response.writeHead(200, { "content-type": "application/x-ndjson" });
-    request.on("error", () => undefined); // the client may leave
-    handle(createInterface({ input: request }), response, request).catch(() => undefined);
+    handle(linesOf(request), response, request).catch(() => undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -27,6 +25,15 @@ async function startLines(
     server.closeAllConnections();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function* linesOf(request: IncomingMessage): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of request.setEncoding("utf8")) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
 }
 
 const echo = async (lines: AsyncIterable<string>, response: ServerResponse) => {
