@@ -78,18 +78,23 @@ async function* publishLines(
 
 /** The messages as the body of a request; takes the next one only while few results are unread. */
 class OutgoingLines {
-  /** Messages sent whose results have not been taken. */
+  /** Messages taken whose results have not been taken. */
   unread = 0;
   /** Set when the source failed. */
   failure: { cause: unknown } | undefined;
   readonly body: ReadableStream<Uint8Array>;
   readonly #source: AsyncIterator<MessageInput> | Iterator<MessageInput>;
-  #onRoom: () => void = () => undefined;
+  /** Lines that were taken while the last ones were written: they leave in one chunk. */
+  #lines = "";
   #isEnded = false;
+  #isTaking = false;
+  #onRoom: () => void = () => undefined;
+  #onLine: () => void = () => undefined;
 
   constructor(messages: MessageSource) {
     this.#source = iteratorOf(messages);
-    this.body = new ReadableStream({ pull: (controller) => this.#pull(controller) }, { highWaterMark: 0 });
+    const start = () => void this.#take();
+    this.body = new ReadableStream({ start, pull: (controller) => this.#pull(controller) }, { highWaterMark: 0 });
   }
 
   onResult(): void {
@@ -97,34 +102,54 @@ class OutgoingLines {
     this.#onRoom();
   }
 
-  /** Lets the source end. */
+  /** Lets the source end; does not wait for a message that it has yet to produce. */
   async stop(): Promise<void> {
     if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#onRoom();
-    await this.#source.return?.();
+    this.#end();
+    const returned = Promise.resolve(this.#source.return?.()).catch(() => undefined);
+    if (!this.#isTaking) await returned;
+  }
+
+  async #take(): Promise<void> {
+    try {
+      while (!this.#isEnded) {
+        if (this.unread >= MAX_UNREAD) {
+          await new Promise<void>((resolve) => {
+            this.#onRoom = resolve;
+          });
+          continue;
+        }
+        this.#isTaking = true;
+        const { done, value } = await this.#source.next();
+        this.#isTaking = false;
+        if (done) break;
+        this.#lines += `${JSON.stringify(value)}\n`;
+        this.unread++;
+        this.#onLine();
+      }
+    } catch (cause) {
+      this.failure = { cause };
+    }
+    this.#end();
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    if (this.unread >= MAX_UNREAD) {
+    if (this.#lines === "" && !this.#isEnded) {
       await new Promise<void>((resolve) => {
-        this.#onRoom = resolve;
+        this.#onLine = resolve;
       });
     }
-    if (this.#isEnded) return;
-    try {
-      const { done, value } = await this.#source.next();
-      if (done) {
-        this.#isEnded = true;
-        return controller.close();
-      }
-      controller.enqueue(new TextEncoder().encode(`${JSON.stringify(value)}\n`));
-      this.unread++;
-    } catch (cause) {
-      this.#isEnded = true;
-      this.failure = { cause };
-      throw cause;
-    }
+    if (this.#lines !== "") {
+      controller.enqueue(new TextEncoder().encode(this.#lines));
+      this.#lines = "";
+    } else if (this.failure) controller.error(this.failure.cause);
+    else controller.close();
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#onRoom();
+    this.#onLine();
   }
 }
 
