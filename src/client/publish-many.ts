@@ -15,7 +15,7 @@ export interface PublishManyOptions {
   idempotencyKey?: string | undefined;
   /**
    * `lines` sends each message at once, and its result arrives while you send. `batches` collects 1,000 messages, or
-   * all that are left. Default: `lines` on Node.js, Deno and Bun; `batches` in browsers, which give out no response
+   * all that are left. Default: `lines` on Node.js; `batches` in browsers, which give out no response
    * before the request has ended.
    */
   mode?: "lines" | "batches" | undefined;
