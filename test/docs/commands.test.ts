@@ -148,7 +148,7 @@ function checkout(): string {
   for (const name of ["src", "openapi", "node_modules", "tsconfig.json"])
     symlinkSync(join(ROOT, name), join(folder, name));
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  assert.match(manifest.scripts.start, / dist\/main\.js$/);
+  assert.match(manifest.scripts.start, / dist\/causeway\.js$/);
   manifest.scripts.start = `exec node --import ${import.meta.resolve("tsx")} src/main.ts`;
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   return folder;

@@ -15,7 +15,10 @@ function sources(): ts.SourceFile[] {
   });
 }
 
-/** Returns the event names of log lines: the snake_case string in `log.warn(fields, "event")` and similar calls. */
+/**
+ * Returns the event names of log lines: the snake_case string in `log.warn(fields, "event")` and similar calls, and in
+ * the actions of a reducer, `{ type: "report", event: "event", … }`.
+ */
 export function logEvents(): string[] {
   const events = new Set<string>();
   const visit = (node: ts.Node): void => {
@@ -30,10 +33,17 @@ export function logEvents(): string[] {
       )
         events.add(last.text);
     }
+    if (ts.isObjectLiteralExpression(node) && textOf(node, "type") === "report") events.add(textOf(node, "event")!);
     ts.forEachChild(node, visit);
   };
   for (const source of sources()) visit(source);
   return [...events].sort();
+}
+
+function textOf(node: ts.ObjectLiteralExpression, name: string): string | undefined {
+  const property = node.properties.find((one) => one.name?.getText() === name);
+  if (!property || !ts.isPropertyAssignment(property)) return undefined;
+  return ts.isStringLiteralLike(property.initializer) ? property.initializer.text : undefined;
 }
 
 export function sourceTexts(): string[] {

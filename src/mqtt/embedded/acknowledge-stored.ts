@@ -2,7 +2,7 @@
  * Acknowledges a message of a device only after it is stored, where Aedes alone could lose it:
  *
  * - QoS 1: Aedes sends PUBACK first and stores afterwards. Here the publish runs before PUBACK. PUBACK leaves as soon as
- *   the message is stored, or acknowledged by the bridge instead (held-messages.ts), and does not wait for other
+ *   the message is stored, or acknowledged by the bridge instead (in-flight-messages.ts), and does not wait for other
  *   subscribers.
  * - QoS 2: Aedes stores the packet identifier first and the message afterwards. After a crash or a full disk in between,
  *   it takes the message that the device sends again for a copy. Here both are stored in one transaction, before PUBREC.

@@ -3,7 +3,7 @@
  * every message looks them up.
  */
 import { Readable } from "node:stream";
-import { HeldMessages } from "./held-messages.ts";
+import { InFlightMessages } from "./in-flight-messages.ts";
 import type { OutgoingRow, Received, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
 import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
 
@@ -44,7 +44,7 @@ export class SqlitePersistence {
   readonly #file: BrokerFile;
   readonly #subscriptions = new SubscriptionIndex();
   /** Messages that need not be stored. */
-  readonly held = new HeldMessages<PersistedMessage>((clientId, message) =>
+  readonly held = new InFlightMessages<PersistedMessage>((clientId, message) =>
     this.#file.call("mqtt.enqueue", [clientId], outgoingRow(message)),
   );
   #broker: Client | undefined;

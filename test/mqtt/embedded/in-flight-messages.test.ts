@@ -1,14 +1,14 @@
 /** Messages that the embedded broker holds for the bridge's own session instead of storing them. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { HeldMessages } from "../../../src/mqtt/embedded/held-messages.ts";
+import { InFlightMessages } from "../../../src/mqtt/embedded/in-flight-messages.ts";
 
 const SESSION = "causeway-uplink-0";
 
 function setUp(t: TestContext) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   const stored: { brokerCounter: number; messageId?: number }[] = [];
-  const held = new HeldMessages<{ brokerCounter: number; messageId?: number }>(async (_, message) => {
+  const held = new InFlightMessages<{ brokerCounter: number; messageId?: number }>(async (_, message) => {
     stored.push(message);
   });
   held.begin(SESSION);
@@ -113,7 +113,7 @@ describe("a held message", () => {
   });
 
   it("is not safe when it cannot be stored", async () => {
-    const held = new HeldMessages(() => Promise.reject(new Error("the disk is full")));
+    const held = new InFlightMessages(() => Promise.reject(new Error("the disk is full")));
     held.begin(SESSION);
     const safe = held.hold(SESSION, { brokerCounter: 1 });
     held.end(SESSION);

@@ -17,9 +17,9 @@ interface Sendable {
   messageId?: number | undefined;
 }
 
-type Store<M> = (clientId: string, message: M) => Promise<void>;
+type StoreMessage<M> = (clientId: string, message: M) => Promise<void>;
 
-interface Held<M> {
+interface InFlight<M> {
   message: M;
   since: number;
   /** Resolves when the session has acknowledged the message or it is stored; rejects when it cannot be stored. */
@@ -27,9 +27,9 @@ interface Held<M> {
   settle(stored?: Promise<void>): void;
 }
 
-class Session<M> {
+class OwnSession<M> {
   /** By the broker's counter, oldest first. */
-  readonly held = new Map<number, Held<M>>();
+  readonly held = new Map<number, InFlight<M>>();
   /** Counters of the held messages that were sent, by packet identifier. */
   readonly sent = new Map<number, number>();
   /** Packet identifiers of the stored messages that were sent. */
@@ -39,13 +39,13 @@ class Session<M> {
   isStuck = false;
 }
 
-export class HeldMessages<M extends Sendable> {
+export class InFlightMessages<M extends Sendable> {
   /** Connected sessions of the bridge. */
-  readonly #sessions = new Map<string, Session<M>>();
-  readonly #store: Store<M>;
+  readonly #sessions = new Map<string, OwnSession<M>>();
+  readonly #store: StoreMessage<M>;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(store: Store<M>) {
+  constructor(store: StoreMessage<M>) {
     this.#store = store;
   }
 
@@ -53,7 +53,7 @@ export class HeldMessages<M extends Sendable> {
   begin(clientId: string): void {
     // The end of a connection that is taken over may come only after this one has begun.
     this.end(clientId);
-    this.#sessions.set(clientId, new Session());
+    this.#sessions.set(clientId, new OwnSession());
   }
 
   /** Stores what the session has not acknowledged: it gets these messages again when it reconnects. */
@@ -75,7 +75,7 @@ export class HeldMessages<M extends Sendable> {
     // Several filters of a session match: it gets the message once.
     const known = session.held.get(counter);
     if (known) return known.safe;
-    let settle: Held<M>["settle"] = () => {};
+    let settle: InFlight<M>["settle"] = () => {};
     const safe = new Promise<void>((resolve) => {
       settle = resolve;
     });
@@ -112,7 +112,7 @@ export class HeldMessages<M extends Sendable> {
     if (!session) return false;
     session.isStuck = false;
     session.acknowledgedAt = Date.now();
-    // Of two messages with the same identifier the stored one is older.
+    // The older of two messages with the same identifier is the stored one.
     if (session.stored.delete(messageId)) return false;
     const counter = session.sent.get(messageId);
     if (counter === undefined) return false;
@@ -136,7 +136,7 @@ export class HeldMessages<M extends Sendable> {
     }
   }
 
-  #spill(clientId: string, session: Session<M>, counter: number): void {
+  #spill(clientId: string, session: OwnSession<M>, counter: number): void {
     const { message, settle } = session.held.get(counter)!;
     session.held.delete(counter);
     if (message.messageId !== undefined) {
