@@ -85,7 +85,7 @@ const fewStates = (states: readonly IndexState[]) =>
 
 type Row = [at: number, id: string, queue: number, topic: string, state: IndexState];
 
-interface Request {
+export interface Request {
   queues: readonly string[];
   before: IndexPosition;
   since: number;
@@ -95,7 +95,7 @@ interface Request {
   states: readonly IndexState[];
 }
 
-interface FoundReply {
+export interface FoundReply {
   entries: (IndexEntry & { topic: string })[];
   next: IndexPosition | undefined;
 }
