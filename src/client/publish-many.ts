@@ -23,6 +23,8 @@ export interface PublishManyOptions {
 
 /** Messages that were sent and whose results the caller has not taken: a bound of its own, as sockets hold megabytes. */
 const MAX_UNREAD = 1_000;
+/** Characters of lines that wait to be written. */
+const MAX_WAITING = 1024 * 1024;
 const MAX_BATCH = 1_000;
 /** In characters, well below the 32 MiB that the bridge accepts. */
 const MAX_BATCH_LENGTH = 8 * 1024 * 1024;
@@ -113,7 +115,7 @@ class OutgoingLines {
   async #take(): Promise<void> {
     try {
       while (!this.#isEnded) {
-        if (this.unread >= MAX_UNREAD) {
+        if (this.unread >= MAX_UNREAD || this.#lines.length >= MAX_WAITING) {
           await new Promise<void>((resolve) => {
             this.#onRoom = resolve;
           });
@@ -142,6 +144,7 @@ class OutgoingLines {
     if (this.#lines !== "") {
       controller.enqueue(new TextEncoder().encode(this.#lines));
       this.#lines = "";
+      this.#onRoom();
     } else if (this.failure) controller.error(this.failure.cause);
     else controller.close();
   }

@@ -90,6 +90,25 @@ describe("publishMany as lines", () => {
     assert.ok(source.left);
   });
 
+  it("holds little of large messages while the bridge does not read them", async (t) => {
+    const url = await startLines(t, () => new Promise(() => undefined));
+    const source = new Source();
+    const abort = new AbortController();
+    const large = "x".repeat(100_000);
+    async function* messages(): AsyncGenerator<MessageInput> {
+      for await (const message of source.messages(1_000)) yield { ...message, payload: large };
+    }
+    const failed = assert.rejects(all(client(url).publishMany(messages(), { signal: abort.signal })), /enough/);
+    // The sockets of the system hold some megabytes.
+    for (let before = -1; before < source.taken; ) {
+      before = source.taken;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    assert.ok(source.taken > 0 && source.taken < 300, `${source.taken} messages were taken`);
+    abort.abort(new Error("enough"));
+    await failed;
+  });
+
   it("sends each message at once", async (t) => {
     const url = await startLines(t, echo);
     let release!: () => void;
