@@ -149,8 +149,10 @@ export class SqliteQueueBackend extends BackendChanges implements IQueueBackend 
     this.accept(result, "reprocessJob", job.id, state);
   }
 
-  moveStalledJobsToWait(): Promise<string[]> {
-    return this.call("recoverStalled", this.opts.maxStalledCount ?? 1, this.opts.stalledInterval ?? DEFAULT_LOCK_MS);
+  async moveStalledJobsToWait(): Promise<string[]> {
+    const { maxStalledCount = 1, stalledInterval = DEFAULT_LOCK_MS } = this.opts;
+    if (!(await this.connection.active.has(this.qualifiedName, stalledInterval / 2))) return [];
+    return this.call("recoverStalled", maxStalledCount, stalledInterval);
   }
 
   extendLock(jobId: string, token: string, duration: number): Promise<number> {

@@ -1,3 +1,4 @@
+import { ActiveQueues } from "./active-queues.ts";
 import { Engine, type EngineOptions } from "./engine/engine.ts";
 import { EVENTS_TOPIC } from "./procedures/events.ts";
 import { Waker } from "./waker.ts";
@@ -13,12 +14,14 @@ export type SqliteOptions = Omit<EngineOptions, "modules"> & {
 /** An open database, shared by all queues and workers of a process: BullMQ's `connection`. */
 export class SqliteConnection {
   readonly waker: Waker;
+  readonly active: ActiveQueues;
   /** Names under which workers and `QueueEvents` are listed. */
   readonly clients = new Map<object, string>();
   readonly #eventListeners = new Map<string, Set<() => void>>();
 
   private constructor(readonly engine: Engine) {
     this.waker = new Waker(engine);
+    this.active = new ActiveQueues(engine);
     engine.on<string>(EVENTS_TOPIC, (queue) => {
       for (const listener of [...(this.#eventListeners.get(queue) ?? [])]) listener();
     });

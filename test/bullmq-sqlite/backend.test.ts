@@ -97,6 +97,28 @@ describe("idle workers", { timeout: 60_000 }, () => {
       await Promise.all(completed);
     }));
 
+  test("share one look for stalled jobs", () =>
+    withQueues(async (world, connection) => {
+      const calls: string[] = [];
+      const { engine } = connection;
+      const call = engine.call.bind(engine);
+      engine.call = ((procedure: string, ...args: unknown[]) => {
+        calls.push(procedure);
+        return call(procedure, ...args);
+      }) as typeof engine.call;
+      const drained = Array.from({ length: 100 }, (_, n) =>
+        collect(
+          world.worker(async () => {}, { stalledInterval: 10_000 }, `idle-${n}`),
+          "drained",
+          1,
+        ),
+      );
+      await Promise.all(drained);
+      assert.ok(calls.includes("bullmq.activeQueues"));
+      assert.ok(calls.filter((name) => name === "bullmq.activeQueues").length < 20, "not one a worker");
+      assert.ok(!calls.includes("bullmq.recoverStalled"));
+    }));
+
   for (const [how, end] of [
     ["when a rate limit is over", undefined],
     ["when a rate limit is removed", (queue: Queue) => queue.removeRateLimitKey()],

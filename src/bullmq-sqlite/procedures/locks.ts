@@ -49,6 +49,12 @@ export function lockProcedures({ db, queues, jobs, events }: Context) {
       return ids.filter((id, index) => !extend(queue, id, tokens[index] ?? "", duration));
     }),
 
+    "bullmq.activeQueues": () =>
+      db.values<string>(
+        "SELECT name FROM bullmq_queue AS queue " +
+          "WHERE EXISTS (SELECT 1 FROM bullmq_job WHERE queue = queue.id AND state = 'active')",
+      ),
+
     /**
      * Moves jobs without a lock back to the head of the queue. A job must have been active at two checks in a row, so
      * that none is taken from a worker between its start and its lock. Checks within the interval do nothing.
