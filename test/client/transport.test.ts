@@ -153,3 +153,19 @@ it("the path of the URL is kept", async (t) => {
   await client(`${url}/causeway/`).keys.list({ limit: 2 }).page();
   assert.equal(requests[0]!.path, "/causeway/v1/keys?limit=2");
 });
+
+it("a raw payload has the content type of the caller, or none", async (t) => {
+  const { url, requests } = await startScripted(t, json(RESULT));
+  const { topics } = client(url);
+  await topics.publish("d/1", "a", { contentType: "text/x" });
+  await topics.publish("d/1", "b");
+  await topics.retain("d/1", Uint8Array.of(99), { qos: 2, expirySeconds: 3 });
+  assert.deepEqual(
+    requests.map(({ method, path, headers, body }) => [method, path, headers["content-type"], body]),
+    [
+      ["POST", "/v1/topics/d%2F1", "text/x", "a"],
+      ["POST", "/v1/topics/d%2F1", undefined, "b"],
+      ["PUT", "/v1/topics/d%2F1?qos=2&expirySeconds=3", undefined, "c"],
+    ],
+  );
+});
