@@ -6,8 +6,10 @@
 const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
 /** Where processes, threads and exports of the package begin. The procedures run in the thread of the engine. */
-const ROOTS =
-  "main|demo/demo|client/index|uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures";
+const ROOTS = [
+  "main|demo/demo|client/index|receiver/index",
+  "uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures",
+].join("|");
 
 /** Stages of the uplink: each may import only the listed stages and uplink/attempt.ts. */
 const rooms = (stages) =>
@@ -142,6 +144,27 @@ module.exports = {
       severity: "error",
       from: { path: "^src/client/" },
       to: { path: "^src/", pathNot: "^src/(client/|lib/backoff\\.ts$|http/contract/generated\\.ts$)" },
+    },
+    {
+      name: "receiver-stands-alone",
+      comment: "The library of webhook receivers runs in other programs, on every runtime: of the server only types.",
+      severity: "error",
+      from: { path: "^src/receiver/" },
+      to: { path: "^src/", pathNot: "^src/receiver/", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "receiver-runs-everywhere",
+      comment: "Web Crypto and fetch types exist on every runtime; Node's modules and most packages do not.",
+      severity: "error",
+      from: { path: "^src/receiver/" },
+      to: { path: ".", pathNot: `^src/|${npm("lru-cache")}`, dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "server-knows-no-receiver",
+      comment: "The library is for other programs.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/receiver/" },
+      to: { path: "^src/receiver/" },
     },
     {
       name: "bullmq-sqlite-stands-alone",

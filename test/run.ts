@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Ends a file that hangs. */
 const FILE_TIMEOUT_MS = 300_000;
 /** Modules that start a process, or a database that costs as much. */
-const STARTS = /from "node:child_process"|store\/embedded\/open\.ts"|expressions\/sandbox\.ts"|src\/bridge\.ts"/;
+const STARTS = /from "node:child_process"|store\/sqlite\/open\.ts"|expressions\/sandbox\.ts"|src\/bridge\.ts"/;
 
 /** Returns whether a file, or a file of `test/` that it imports, starts a process. */
 function startsProcess(file: string, seen = new Set<string>()): boolean {

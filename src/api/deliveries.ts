@@ -28,13 +28,7 @@ export interface DeliveryPorts {
   replays: Pick<Replays, "begin" | "get" | "cancel">;
 }
 
-type DeliveryOperation =
-  | "listAllDeliveries"
-  | `${"get" | "retry"}Delivery`
-  | "replayDeliveries"
-  | `${"get" | "cancel"}Replay`;
-
-export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts): Pick<Handlers, DeliveryOperation> {
+export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts) {
   return {
     listAllDeliveries: async ({ query: { webhookId, ...query }, caller }) => {
       if (webhookId !== undefined) unwrap(await webhooks.readable(webhookId, caller));
@@ -74,5 +68,5 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
       if (was !== "running") throw new Problem("conflict", `the replay is already ${was}`);
       return undefined;
     },
-  };
+  } satisfies Partial<Handlers>;
 }

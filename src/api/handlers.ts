@@ -1,4 +1,4 @@
-/** The handlers of the API, one file per tag of the contract. The names are the contract's operationIds. */
+/** The handlers of the API, one file per subject. The names are the contract's operationIds. */
 import type { Handlers } from "../http/contract/index.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
 import { type KeyPorts, keyHandlers } from "./keys.ts";

@@ -7,7 +7,7 @@ export interface KeyPorts {
   keys: Pick<Keys, "create" | "list" | "remove">;
 }
 
-export function keyHandlers({ keys }: KeyPorts): Pick<Handlers, "createKey" | "listKeys" | "deleteKey"> {
+export function keyHandlers({ keys }: KeyPorts) {
   return {
     createKey: async (request, reply) => {
       const key = unwrap(await keys.create(request.body));
@@ -19,5 +19,5 @@ export function keyHandlers({ keys }: KeyPorts): Pick<Handlers, "createKey" | "l
       if (!(await keys.remove(id))) throw new Problem("not_found", `there is no key ${id}`);
       return undefined;
     },
-  };
+  } satisfies Partial<Handlers>;
 }

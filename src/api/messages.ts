@@ -17,9 +17,7 @@ export interface MessagePorts extends BatchHandlerPorts {
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
 }
 
-type MessageOperation = "publishMessage" | "publishBatch" | "getMessage" | "cancelMessage";
-
-export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOperation> {
+export function messageHandlers(ports: MessagePorts) {
   const { publish, outbox, registrations, maxPayloadBytes } = ports;
   return {
     publishMessage: async (request, reply) => {
@@ -54,7 +52,7 @@ export function messageHandlers(ports: MessagePorts): Pick<Handlers, MessageOper
       const answer = await publishBatch(request.body.messages, request.rawJson, batch);
       return reply.type("application/json; charset=utf-8").send(answer);
     },
-  };
+  } satisfies Partial<Handlers>;
 }
 
 /** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */

@@ -8,9 +8,7 @@ export interface OperationsPorts {
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
-type OperationsOperation = "getHealth" | "getReady" | "getMetrics" | "getStatus";
-
-export function operationsHandlers(ports: OperationsPorts): Pick<Handlers, OperationsOperation> {
+export function operationsHandlers(ports: OperationsPorts) {
   return {
     getHealth: () => ({ status: "ok" as const }),
     getReady: async (_request, reply) => {
@@ -22,5 +20,5 @@ export function operationsHandlers(ports: OperationsPorts): Pick<Handlers, Opera
       return reply.type(type).send(text);
     },
     getStatus: () => ports.status(),
-  };
+  } satisfies Partial<Handlers>;
 }

@@ -24,12 +24,10 @@ export interface RequestPorts extends KeyCheck {
   maxPayloadBytes: number;
 }
 
-type RequestOperation = "sendRequest" | "getRequest" | "cancelRequest";
-
 const JSON_TYPE = "application/json; charset=utf-8";
 const STORED_RESPONSE_TOPIC = `causeway/responses/${PLACEHOLDER}`;
 
-export function requestHandlers(ports: RequestPorts): Pick<Handlers, RequestOperation> {
+export function requestHandlers(ports: RequestPorts) {
   const { syncRequests, asyncRequests } = ports;
   return {
     sendRequest: async (request, reply) => {
@@ -65,7 +63,7 @@ export function requestHandlers(ports: RequestPorts): Pick<Handlers, RequestOper
     },
     cancelRequest: async ({ params, caller }) =>
       unwrap(await asyncRequests.cancel(params.id, (topic) => caller.mayPublish(topic))),
-  };
+  } satisfies Partial<Handlers>;
 }
 
 /** Aborts when the client disconnects before the response is complete. */

@@ -19,7 +19,7 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-export function streamHandlers(ports: StreamPorts): Pick<Handlers, "openStream"> {
+export function streamHandlers(ports: StreamPorts) {
   return {
     openStream: async (request, reply) => {
       const { caller, query } = request;
@@ -37,5 +37,5 @@ export function streamHandlers(ports: StreamPorts): Pick<Handlers, "openStream">
       unwrap(await ports.streams.open(topics, start, () => ports.isValid(request)));
       return reply;
     },
-  };
+  } satisfies Partial<Handlers>;
 }

@@ -15,9 +15,7 @@ export interface TopicPorts {
   maxPayloadBytes: number;
 }
 
-type TopicOperation = "listRetained" | "getRetained" | "publishToTopic" | "retainTopic" | "clearTopic";
-
-export function topicHandlers(ports: TopicPorts): Pick<Handlers, TopicOperation> {
+export function topicHandlers(ports: TopicPorts) {
   return {
     listRetained: async ({ query, caller }) =>
       unwrap(await listRetained(query, { ...ports, check: (filter, path) => checkRead(caller, filter, path) })),
@@ -43,5 +41,5 @@ export function topicHandlers(ports: TopicPorts): Pick<Handlers, TopicOperation>
       unwrap(checkPublish(caller, topic, "topic"));
       return unwrap(await publishToTopic({ topic, body: Buffer.alloc(0), qos, retain: true }, ports));
     },
-  };
+  } satisfies Partial<Handlers>;
 }

@@ -18,18 +18,7 @@ export interface WebhookPorts {
   maxPayloadBytes: number;
 }
 
-type WebhookOperation =
-  | `${"create" | "get" | "update" | "delete" | "preview" | "pause" | "resume" | "test" | "confirm"}Webhook`
-  | "listWebhooks"
-  | "rotateSecret"
-  | "confirmWebhookByPost"
-  | "listDeliveries";
-
-export function webhookHandlers({
-  webhooks,
-  preview,
-  maxPayloadBytes,
-}: WebhookPorts): Pick<Handlers, WebhookOperation> {
+export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookPorts) {
   const confirm = async ({ params, query, headers }: OperationRequest<"confirmWebhook">) =>
     unwrap(await webhooks.confirm(params.id, query.token, consentOf(headers["webhook-allowed-rate"]?.toString())));
   return {
@@ -63,7 +52,7 @@ export function webhookHandlers({
       unwrap(await webhooks.rotateSecret(params.id, body ?? {}, caller)),
     confirmWebhook: confirm,
     confirmWebhookByPost: confirm,
-  };
+  } satisfies Partial<Handlers>;
 }
 
 /** As {@link unwrap}; the fields of a refusal are named below the outer field, e.g. `webhook.url`. */

@@ -3,7 +3,7 @@
  *
  * A `.env` file in the working directory is read first; the environment takes precedence. An empty value counts as
  * absent. All mistakes are reported at once, and no message contains a value, so they can be printed and logged.
- * `config/variables.ts` contains the table of all variables.
+ * `docs/configuration.md` explains all variables.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";

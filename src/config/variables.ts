@@ -1,32 +1,4 @@
-/**
- * Environment variables: one validation rule each, pure.
- *
- * | variable | default | meaning |
- * | --- | --- | --- |
- * | `HOST` `PORT` | `127.0.0.1` `8080` | where HTTP listens; port 0 takes a free one |
- * | `API_KEY` | generated at first start | first key, with all permissions: at least 16 characters, no white space |
- * | `DATA_DIR` | `./data` | directory of the embedded store and broker and of the generated API key |
- * | `LOG_LEVEL` | `info` | trace, debug, info, warn, error, fatal or silent |
- * | `MQTT_URL` | the embedded broker | mqtt, mqtts, ws or wss; may hold `user:password@` |
- * | `MQTT_USERNAME` `MQTT_PASSWORD` | none | credentials for that broker; they take precedence over the URL's |
- * | `MQTT_CA` `MQTT_CERT` `MQTT_KEY` | the system's CAs, no client certificate | PEM text or the path of a PEM file |
- * | `MQTT_ALPN` | none | protocol named in the TLS handshake, e.g. `x-amzn-mqtt-ca` |
- * | `MQTT_PROTOCOL` | `auto` | auto (5, then 3.1.1), 5 or 3.1.1 |
- * | `MQTT_CLIENT_ID` | `causeway` | prefix of the client ids; names the session, so it must differ per deployment |
- * | `BROKER_HOST` `BROKER_PORT` | `127.0.0.1` `1883` | where the embedded broker listens |
- * | `BROKER_USERNAME` `BROKER_PASSWORD` | none | its credentials; required if it listens beyond loopback |
- * | `STORE_URL` | the embedded store | redis or rediss |
- * | `STORE_SYNC` | `full` | `full` or `normal`: whether the embedded store and broker wait for the disk |
- * | `STORE_RESET` | none | `accept`: start on a different store than the one recorded in `DATA_DIR` |
- * | `SECRETS_KEY` | generated for the embedded store | encrypts secrets in the store; several: the first encrypts |
- * | `ROLES` | `api,uplink,delivery` | roles of this process; a subset requires `STORE_URL` |
- * | `WEBHOOK_ALLOW_NETWORKS` | loopback if broker and store are embedded | private networks for webhooks, as CIDRs |
- * | `MAX_PAYLOAD_BYTES` | `262144` | largest payload of a message, at most 16 MiB |
- * | `MAX_PENDING_REQUESTS` | `10000` | maximum number of requests that wait for their response |
- * | `MAX_WAITING_DELIVERIES` | `100000` | waiting deliveries per webhook; beyond it the oldest are discarded |
- * | `EVENT_SOURCE` | `/causeway` | `source` of the CloudEvents, a URI reference |
- * | `PUBLIC_URL` | none | URL at which receivers reach this API, for the callback of the ownership check |
- */
+/** Environment variables: one validation rule each, pure. `docs/configuration.md` explains them. */
 import ipaddr from "ipaddr.js";
 
 export const ROLES = ["api", "uplink", "delivery"] as const;

@@ -1,7 +1,7 @@
 /** The receivers of docs/receivers.md, as they stand there: called by hand-made requests and by a real bridge. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,10 +23,20 @@ interface Language {
   command: string[];
   /** The head of `handle`, and what is put behind it for an event that cannot be handled. */
   handle: [head: string, refusal: string];
+  /** Prints the payload as it is, and not as JSON or as the number of its bytes. */
+  printsText?: boolean;
   options: { skip: string | false };
 }
 
 const LANGUAGES: Language[] = [
+  {
+    name: "the library",
+    file: "receiver_library.mjs",
+    command: [process.execPath, "--import", import.meta.resolve("tsx"), "receiver_library.mjs"],
+    handle: ["  async onMessage(event) {\n", '    if (event.topic === "d/broken") throw new Error("broken");\n'],
+    printsText: true,
+    options: { skip: false },
+  },
   {
     name: "Node",
     file: "receiver.mjs",
@@ -69,7 +79,7 @@ after(async () => {
   await (await bridge)?.stop();
 });
 
-for (const { name, file, command, handle, options } of LANGUAGES) {
+for (const { name, file, command, handle, printsText, options } of LANGUAGES) {
   describe(`docs/receivers.md: ${name}`, options, () => {
     const secret = newSecret();
     const key = parseSecret(secret);
@@ -78,7 +88,8 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
 
     before(async () => {
       const folder = temporaryDirectory("receiver");
-      symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+      if (name === "the library") installLibrary(folder);
+      else symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
       writeFileSync(join(folder, file), codeOf(file).replace(...insert(handle)));
       if (name === "Go") {
         const build = startProcess("go", ["build", "-o", "receiver", file], { cwd: folder });
@@ -101,12 +112,14 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
       await receiver.waitFor(new RegExp(`event: ${probe.id}`));
       return [...receiver.output.matchAll(/^event: (\S+) (\S+) (.*)$/gm)]
         .filter((match) => match[1] === id)
-        .map(([, , subject, data]) => [subject, / bytes$/.test(data!) ? data : JSON.parse(data!)]);
+        .map(([, , subject, data]) => [subject, printsText || / bytes$/.test(data!) ? data : JSON.parse(data!)]);
     }
+    const printed = (payload: string | Buffer, data: unknown) => (printsText ? String(payload) : data);
 
     async function post(headers: Record<string, string>, body: Buffer) {
       const response = await fetch(url, { method: "POST", headers, body });
-      return { status: response.status, body: await response.json() };
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
     }
 
     function request(of: Message, mode: "structured" | "binary", now = Date.now()) {
@@ -140,22 +153,22 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
       for (const [what, payload, data] of PAYLOADS) {
         it(`${mode}: ${what}`, async () => {
           const sent = message("geräte/é%/💡", payload);
-          assert.equal((await deliver(sent, mode)).status, 200);
-          assert.deepEqual(await handled(sent.id), [["geräte/é%/💡", data]]);
+          assertTaken(await deliver(sent, mode));
+          assert.deepEqual(await handled(sent.id), [["geräte/é%/💡", printed(payload, data)]]);
         });
       }
     }
 
     it("binary: what is called JSON and is none", async () => {
       const sent = message("d/1", "{", "application/json");
-      assert.equal((await deliver(sent, "binary")).status, 200);
-      assert.deepEqual(await handled(sent.id), [["d/1", "1 bytes"]]);
+      assertTaken(await deliver(sent, "binary"));
+      assert.deepEqual(await handled(sent.id), [["d/1", printed("{", "1 bytes")]]);
     });
 
     it("handles an event once, and again what could not be handled", async () => {
       for (const mode of ["structured", "binary"] as const) {
         const sent = message("d/1", "1");
-        for (let i = 0; i < 3; i++) assert.equal((await deliver(sent, mode)).status, 200);
+        for (let i = 0; i < 3; i++) assertTaken(await deliver(sent, mode));
         await deliverBatch([sent]);
         assert.equal((await handled(sent.id)).length, 1);
         const broken = message("d/broken", "1");
@@ -169,7 +182,8 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
         const answer = await deliverBatch([good, broken, bytes]);
         assert.deepEqual([answer.status, answer.body], [200, { failed: [broken.id] }]);
       }
-      assert.deepEqual([await handled(good.id), await handled(bytes.id)], [[["d/1", 1]], [["d/2", "1 bytes"]]]);
+      assert.deepEqual(await handled(good.id), [["d/1", printed("1", 1)]]);
+      assert.deepEqual(await handled(bytes.id), [["d/2", printed(bytes.payload, "1 bytes")]]);
       assert.deepEqual((await deliverBatch([good])).body, { failed: [] });
     });
 
@@ -178,7 +192,7 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
       const { headers, body } = request(sent, "structured");
       const seconds = Number(headers["webhook-timestamp"]);
       headers["webhook-signature"] = signAll([parseSecret(newSecret()), key], sent.id, seconds, body);
-      assert.equal((await post(headers, body)).status, 200);
+      assertTaken(await post(headers, body));
     });
 
     it("refuses what is forged, too old, too new or incomplete, and handles none of it", async () => {
@@ -230,7 +244,8 @@ for (const { name, file, command, handle, options } of LANGUAGES) {
           const published = await api("POST", "/v1/messages", { topic: `${mode}/x`, payload });
           assert.equal(published.status, 200, published.bytes.toString());
           const [, eventId] = await receiver.waitFor(/event: (\S+)/, { from });
-          assert.deepEqual(await handled(eventId!), [[`${mode}/x`, payload]]);
+          const sent = typeof payload === "string" ? payload : JSON.stringify(payload);
+          assert.deepEqual(await handled(eventId!), [[`${mode}/x`, printed(sent, payload)]]);
         }
         await api("DELETE", `/v1/webhooks/${id}`);
       });
@@ -252,6 +267,20 @@ describe("docs/receivers.md: with the published libraries", () => {
     });
   }
 });
+
+/** 204, or 200 with a body. */
+function assertTaken({ status, body }: { status: number; body: unknown }): void {
+  assert.equal(status, body === undefined ? 204 : 200);
+}
+
+/** The library from its sources, under the name of the package. */
+function installLibrary(folder: string): void {
+  const place = join(folder, "node_modules/causeway-mqtt");
+  mkdirSync(place, { recursive: true });
+  const source = new URL("../../src/receiver/index.ts", import.meta.url);
+  writeFileSync(join(place, "package.json"), '{ "type": "module", "exports": { "./receiver": "./receiver.mjs" } }');
+  writeFileSync(join(place, "receiver.mjs"), `export * from "${source}";\n`);
+}
 
 function codeOf(file: string): string {
   const [, code] = new RegExp(`<!-- file: ${file} -->\n\`\`\`\\w+\n(.*?)^\`\`\`$`, "ms").exec(PAGE) ?? [];

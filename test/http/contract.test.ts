@@ -21,7 +21,7 @@ const { openapi } = await loadDocument();
 const operations = operationsOf(openapi).map(({ operation }) => operation);
 
 describe("the contract", () => {
-  it("has fresh generated types (npm run generate)", async () => {
+  it("has fresh generated types (npm run types)", async () => {
     const fresh = COMMENT_HEADER + astToString(await openapiTS(new URL("openapi/openapi.yaml", root)));
     assert.equal(readFileSync(new URL("src/http/contract/generated.ts", root), "utf8"), fresh);
   });

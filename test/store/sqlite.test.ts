@@ -90,7 +90,7 @@ describe("store on SQLite", () => {
 
   test("a directory that cannot be created or written is a configuration error that names it", async () => {
     for (const dataDir of ["/dev/null/data", "/proc/self"]) {
-      await assert.rejects(openSqliteStore({ dataDir, log }), configError(/cannot be (made|used)/, "/"));
+      await assert.rejects(openSqliteStore({ dataDir, log }), configError(/cannot be (created|used)/, "/"));
     }
   });
 
