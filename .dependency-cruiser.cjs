@@ -5,9 +5,11 @@
 
 const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
-/** Where processes and threads begin. The procedures run in the thread of the engine. */
-const ROOTS =
-  "main|demo/demo|receiver/index|uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures";
+/** Where processes, threads and exports of the package begin. The procedures run in the thread of the engine. */
+const ROOTS = [
+  "main|demo/demo|client/index|receiver/index",
+  "uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures",
+].join("|");
 
 /** Stages of the uplink: each may import only the listed stages and uplink/attempt.ts. */
 const rooms = (stages) =>
@@ -31,7 +33,8 @@ module.exports = {
     },
     {
       name: "no-dead-files",
-      comment: "Every file must be reachable from a process or the demo; code that only tests need belongs in test/.",
+      comment:
+        "Every file must be reachable from a process, an export or the demo; code that only tests need belongs in test/.",
       severity: "error",
       from: { path: `^src/(${ROOTS})\\.ts$` },
       to: {
@@ -125,6 +128,23 @@ module.exports = {
         "The last stage: uses the other stages, but never receives.",
       ],
     ]),
+    {
+      name: "client-stands-alone",
+      comment: "Runs in browsers: no module of Node.js, and of the bridge only types and the back-off.",
+      severity: "error",
+      from: { path: "^src/client/" },
+      to: {
+        pathNot: `^src/client/|^src/lib/backoff\\.ts$|${npm("openapi-fetch")}`,
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
+      name: "only-the-contract-in-the-client",
+      comment: "The types of the client are public: the contract decides about them.",
+      severity: "error",
+      from: { path: "^src/client/" },
+      to: { path: "^src/", pathNot: "^src/(client/|lib/backoff\\.ts$|http/contract/generated\\.ts$)" },
+    },
     {
       name: "receiver-stands-alone",
       comment: "The library of webhook receivers runs in other programs, on every runtime: of the server only types.",

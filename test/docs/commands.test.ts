@@ -142,10 +142,10 @@ describe("the notes in the documentation", () => {
   }
 });
 
-/** A folder like a fresh clone after `npm ci`, whose scripts run the sources instead of the build. */
+/** A folder like a fresh clone after `npm ci`, whose scripts run the sources. Only imports of the package use the build. */
 function checkout(): string {
   const folder = mkdtempSync(join(tmpdir(), "causeway-docs-"));
-  for (const name of ["src", "openapi", "node_modules", "tsconfig.json"])
+  for (const name of ["src", "dist", "openapi", "node_modules", "tsconfig.json"])
     symlinkSync(join(ROOT, name), join(folder, name));
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   assert.match(manifest.scripts.start, / dist\/causeway\.js$/);

@@ -1,0 +1,127 @@
+/** Registrations of webhooks. */
+import { PageList } from "./pages.ts";
+import type { Transport } from "./transport.ts";
+import type {
+  ActOptions,
+  CallOptions,
+  CreatedWebhook,
+  ListQuery,
+  Preview,
+  Replay,
+  ReplayInput,
+  SampleMessage,
+  Webhook,
+  WebhookInput,
+  WebhookPatch,
+} from "./types.ts";
+
+export class Webhooks {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Registers a webhook. Only this response and that of {@link rotateSecret} contain the signing secret. */
+  async create(webhook: WebhookInput, options?: ActOptions): Promise<CreatedWebhook> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks", {
+      body: webhook as Required<WebhookInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  list(query: ListQuery = {}, options?: CallOptions): PageList<Webhook> {
+    return new PageList(query.after, async (after) => {
+      const { data } = await this.#transport.api.GET("/v1/webhooks", {
+        params: { query: { ...query, after } },
+        ...this.#transport.settings(options),
+      });
+      return data!;
+    });
+  }
+
+  async get(id: string, options?: CallOptions): Promise<Webhook> {
+    const { data } = await this.#transport.api.GET("/v1/webhooks/{id}", this.#one(id, options));
+    return data!;
+  }
+
+  /** Changes the given fields; null removes an optional one. */
+  async update(id: string, patch: WebhookPatch, options?: CallOptions): Promise<Webhook> {
+    const { data } = await this.#transport.api.PATCH("/v1/webhooks/{id}", { body: patch, ...this.#one(id, options) });
+    return data!;
+  }
+
+  /** Deletes a webhook and drops its waiting deliveries. */
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    await this.#transport.api.DELETE("/v1/webhooks/{id}", this.#one(id, options));
+  }
+
+  /** Stops deliveries; messages keep collecting. */
+  async pause(id: string, options?: ActOptions): Promise<Webhook> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/pause", this.#one(id, options));
+    return data!;
+  }
+
+  /** Resumes deliveries, also of a disabled webhook. */
+  async resume(id: string, options?: ActOptions): Promise<Webhook> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/resume", this.#one(id, options));
+    return data!;
+  }
+
+  /** Sends a test event through the queue of the webhook; returns the id of its delivery. */
+  async test(id: string, options?: ActOptions): Promise<{ messageId: string }> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/test", this.#one(id, options));
+    return data!;
+  }
+
+  /** Replaces the signing secret; for `graceSeconds` requests are signed with the old one, too. */
+  async rotateSecret(
+    id: string,
+    rotation: { graceSeconds?: number; secret?: string } = {},
+    options?: ActOptions,
+  ): Promise<CreatedWebhook> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/rotate-secret", {
+      body: rotation as Required<typeof rotation>,
+      ...this.#one(id, options),
+    });
+    return data!;
+  }
+
+  /** Returns the request that a webhook would receive for a message; nothing is stored or sent. */
+  async preview(webhook: WebhookInput, message: SampleMessage, options?: ActOptions): Promise<Preview> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/preview", {
+      body: { webhook: webhook as Required<WebhookInput>, message: message as Required<SampleMessage> },
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  /** Delivers again all deliveries of a status and a time range, in the background. */
+  async replay(id: string, range: ReplayInput, options?: ActOptions): Promise<Replay> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/replay", {
+      body: range,
+      ...this.#one(id, options),
+    });
+    return data!;
+  }
+
+  async getReplay(id: string, replayId: string, options?: CallOptions): Promise<Replay> {
+    const { data } = await this.#transport.api.GET("/v1/webhooks/{id}/replays/{replayId}", {
+      params: { path: { id, replayId } },
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  async cancelReplay(id: string, replayId: string, options?: CallOptions): Promise<void> {
+    await this.#transport.api.DELETE("/v1/webhooks/{id}/replays/{replayId}", {
+      params: { path: { id, replayId } },
+      ...this.#transport.settings(options),
+    });
+  }
+
+  #one(id: string, options: ActOptions | undefined) {
+    return { params: { path: { id } }, ...this.#transport.settings(options) };
+  }
+}

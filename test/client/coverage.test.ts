@@ -1,0 +1,27 @@
+/** The client has a method for every operation of the API. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { parse } from "yaml";
+
+const SOURCES = "src/client";
+/** Opened without the typed calls: its response is a stream. */
+const STREAM = "GET /v1/stream";
+
+it("every operation of the contract with an API key is called", () => {
+  const { paths } = parse(readFileSync("openapi/openapi.yaml", "utf8")) as {
+    paths: Record<string, Record<string, { "x-scope"?: string }>>;
+  };
+  const described = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations)
+      .filter(([, operation]) => path.startsWith("/v1/") && operation["x-scope"] !== undefined)
+      .map(([method]) => `${method.toUpperCase()} ${path}`),
+  );
+  const called = readdirSync(SOURCES).flatMap((file) =>
+    [...readFileSync(join(SOURCES, file), "utf8").matchAll(/api\.([A-Z]+)\("([^"]+)"/g)].map(
+      ([, method, path]) => `${method} ${path}`,
+    ),
+  );
+  assert.deepEqual([...new Set([...called, STREAM])].sort(), described.sort());
+});
