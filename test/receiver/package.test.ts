@@ -5,8 +5,11 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
+import { build } from "esbuild";
 import ts from "typescript";
 import { temporaryDirectory } from "../support/directories.ts";
+import { callOf, messageOf, SECRET, toRequest } from "./calls.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -72,6 +75,27 @@ describe("the export ./receiver", () => {
       problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n")),
       [],
     );
+  });
+
+  it("runs with the globals that fetch runtimes share, without Node.js", async () => {
+    const { outputFiles } = await build({
+      entryPoints: [join(ROOT, "dist/receiver/index.js")],
+      bundle: true,
+      platform: "browser",
+      format: "iife",
+      globalName: "library",
+      write: false,
+    });
+    const topics: string[] = [];
+    const onMessage = ({ topic }: { topic: string }) => void topics.push(topic);
+    const shared = { crypto, performance, Request, Response, TextDecoder, TextEncoder, atob, btoa, console };
+    const context = createContext({ ...shared, onMessage, secret: SECRET });
+    runInContext(`${outputFiles[0]!.text}; var receiver = library.createReceiver({ secret, onMessage });`, context);
+    for (const mode of ["structured", "binary"] as const) {
+      const request = toRequest(callOf(messageOf(`${mode}/ü`, "1"), { mode }));
+      assert.equal((await context.receiver.receive(request)).status, 204);
+    }
+    assert.deepEqual(topics, ["structured/ü", "binary/ü"]);
   });
 
   it("loads by its name and answers calls", () => {

@@ -42,7 +42,11 @@ export function buildRequest(message: Message, options: RequestOptions): Webhook
     headers["content-type"] = "application/cloudevents+json";
     return { body: eventJson(message, options), headers };
   }
-  headers["content-type"] = declaredType(message) ?? typeOfContent(message.payload);
+  const declared = declaredType(message);
+  // This type tells structured mode and batches from binary mode (CloudEvents HTTP binding section 3): a device that
+  // declares it could make a receiver take its payload for an event of any id and topic.
+  const isEvent = declared !== undefined && /^application\/cloudevents/i.test(declared);
+  headers["content-type"] = declared !== undefined && !isEvent ? declared : typeOfContent(message.payload);
   for (const [name, value] of attributes(message, options)) headers[`ce-${name}`] = percentEncode(String(value));
   return { body: message.payload, headers };
 }

@@ -203,6 +203,14 @@ describe("a binary event", () => {
     assert.equal(typeOf("{}", "x\r\nevil: 1"), "application/json");
   });
 
+  it("is no structured event and no batch, whatever type the device declares", () => {
+    const forged = JSON.stringify([{ specversion: "1.0", id: "msg_1", source: "/", type: "mqtt.message" }]);
+    for (const type of ["application/cloudevents+json", "Application/CloudEvents-Batch+JSON; charset=utf-8"]) {
+      const { headers } = build(message(forged, { contentType: type }), "binary");
+      assert.equal(headers["content-type"], "application/json");
+    }
+  });
+
   it("cannot break out of a header, whatever a device sends", () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
