@@ -42,6 +42,8 @@ export interface State {
   /** The last plan, and the registrations that it is for. */
   plan: Plan;
   planned: readonly Registration[];
+  /** Assignments that the sessions were last asked for: those of the last plan once it is stored. */
+  followed: ReadonlyMap<string, Assignment>;
   /** Filters still to be unsubscribed, by session. */
   leaving: ReadonlyMap<number, ReadonlySet<string>>;
   /** Filters passed to {@link Session.leave}: the broker may have unsubscribed them already. */
@@ -89,6 +91,7 @@ export const INITIAL: State = {
   assigned: new Map(),
   plan: { assignments: new Map(), stale: [] },
   planned: [],
+  followed: new Map(),
   leaving: new Map(),
   left: new Set(),
   topics: new Map(),

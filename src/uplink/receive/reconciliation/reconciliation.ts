@@ -106,7 +106,7 @@ function follow(state: State): Step {
   const leaving = new Map(state.leaving);
   for (const { filter, session } of stale) leaving.set(session, new Set(leaving.get(session)).add(filter));
   const old = stale.map(({ filter }) => [filter, state.assigned.get(filter)!] as const);
-  const changed = { ...state, inTransition: true, leaving, routed: state.planned };
+  const changed = { ...state, inTransition: true, leaving, routed: state.planned, followed: assignments };
   const routed = route(changed, new Map<string, Assignment>([...old, ...assignments]), true);
   return after(
     after(routed, (next) => open(next, [...assignments.values(), ...stale])),
@@ -149,15 +149,20 @@ function stillComing({ copiesCarryIds, former, left }: State, webhookId: string)
 
 /** The broker has granted everything: the old filters of changed webhooks are unneeded. */
 function endTransition(state: State): Step {
-  const left = new Set([...state.left, ...[...state.leaving.values()].flatMap((filters) => [...filters])]);
+  // A move that is stored counts only once its plan is followed: until then the former session still wants the filter.
+  const unwanted = [...state.leaving].map(([session, filters]) => {
+    const isWanted = (filter: string) => state.followed.get(filter)?.session === session;
+    return [session, [...filters].filter((filter) => !isWanted(filter))] as const;
+  });
+  const left = new Set([...state.left, ...unwanted.flatMap(([, filters]) => filters)]);
   const former = new Map(state.former);
   for (const [id, topics] of state.topics) {
     const coming = topics.filter((filter) => left.has(filter));
     if (coming.length > 0) former.set(id, new Set([...(former.get(id) ?? []), ...coming]));
   }
-  const leave = [...state.leaving]
-    .filter(([, filters]) => filters.size > 0)
-    .map(([session, filters]): Action => ({ type: "leave", session, filters: [...filters] }));
+  const leave = unwanted
+    .filter(([, filters]) => filters.length > 0)
+    .map(([session, filters]): Action => ({ type: "leave", session, filters }));
   const routed = route({ ...state, inTransition: false, left, former }, state.assigned, false);
   return after(routed, (next) => [next, leave]);
 }
