@@ -5,7 +5,8 @@ import { accepted, assertAsReceived, assertInOrder, failSome, firstOf, publish, 
 import { startReceiver } from "../support/receiver.ts";
 import { embedded, mosquittoAndRedis } from "../support/setups.ts";
 
-describe("ordering", () => {
+// At the same time: both mostly wait for the locks of the killed bridge to expire.
+describe("ordering", { concurrency: true }, () => {
   for (const { kind, topics, each } of [
     { kind: mosquittoAndRedis("5"), topics: 15, each: 30 },
     { kind: embedded, topics: 6, each: 20 },

@@ -1,0 +1,3 @@
+import { fuzzShortly } from "../fuzz/short-run.ts";
+
+fuzzShortly("redis", "mosquitto");
