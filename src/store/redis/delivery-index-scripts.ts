@@ -7,15 +7,25 @@ const STORE_JOB = /local function storeJob\(eventsKey, jobIdKey, [^)]*\)\n/;
 const REMOVE_JOB = /local function removeJobKeys\(jobKey\)\n/;
 
 export function indexRewrites(prefix: string): ScriptRewrite[] {
-  const hook = (scripts: string[], expected: RegExp, call: string) =>
+  const hook = (scripts: string[], expected: RegExp, library: string, call: string) =>
     scripts.map((name) => ({
       script: name,
       expected,
-      rewrite: (lua: string) => library(prefix) + lua.replace(expected, (head) => `${head}${call}\n`),
+      rewrite: (lua: string) => library + lua.replace(expected, (head) => `${head}${call}\n`),
     }));
   return [
-    ...hook(["addStandardJob", "addDelayedJob", "addPrioritizedJob"], STORE_JOB, "indexAdded(jobIdKey, ARGV[2])"),
-    ...hook(["removeJob", "cleanJobsInSet", "obliterate"], REMOVE_JOB, "indexRemoved(jobKey)"),
+    ...hook(
+      ["addStandardJob", "addDelayedJob", "addPrioritizedJob"],
+      STORE_JOB,
+      adding(prefix),
+      "indexAdded(jobIdKey, ARGV[2])",
+    ),
+    ...hook(
+      ["removeJob", "cleanJobsInSet", "obliterate"],
+      REMOVE_JOB,
+      adding(prefix) + REMOVED,
+      "indexRemoved(jobKey)",
+    ),
   ];
 }
 
@@ -23,7 +33,7 @@ export function indexRewrites(prefix: string): ScriptRewrite[] {
  * `indexed` reads time and topic from a job's data without decoding the payload before them: inside a JSON string every
  * quote has a backslash before it, so `"topic":"` and `"receivedAt":` begin members.
  */
-export function library(prefix: string): string {
+function adding(prefix: string): string {
   return `
 local function indexed(id, queue, data)
   local topic = string.match(data, '"topic":"([^"\\\\]*)"')
@@ -44,6 +54,16 @@ local function indexAdded(jobKey, data)
   local queue, id = splitJobKey(jobKey)
   if queue then index(id, queue, data) end
 end
+`;
+}
+
+/** What the scripts that read and repair the index begin with. */
+export function library(prefix: string): string {
+  return adding(prefix) + LISTS;
+}
+
+/** Functions are created at every call of a script, so each script has only those it needs. */
+const REMOVED = `
 local function indexRemoved(jobKey)
   local queue, id = splitJobKey(jobKey)
   local data = queue and redis.call('HGET', jobKey, 'data')
@@ -52,6 +72,9 @@ local function indexRemoved(jobKey)
   redis.call('ZREM', received, member)
   redis.call('ZREM', keyOf(queue), member)
 end
+`;
+
+const LISTS = `
 local states = { 'completed', 'failed', 'delayed', 'prioritized', 'active', 'waiting' }
 local lists = { active = 'active', waiting = 'wait' }
 local function size(base, state)
@@ -62,7 +85,6 @@ local function idsOf(base, state, start, stop)
   return redis.call(lists[state] and 'LRANGE' or 'ZRANGE', base .. (lists[state] or state), start, stop)
 end
 `;
-}
 
 /** Entries examined in one call at most, which delays other users of Redis. */
 const EXAMINE = 2_000;
