@@ -54,7 +54,11 @@ describe("three instances", { concurrency: 2, ...requireOrSkip("mosquitto", "red
         await receiver.until((calls) => calls.length >= length + PER_SECOND);
       }
       const counts = await Promise.all(loads.map((load) => load.finish()));
-      await Promise.all([untilAllAt(receiver, "/qos1", counts[0]!), untilAllAt(receiver, "/qos2", counts[1]!)]);
+      const arrived = [untilAllAt(receiver, "/qos1", counts[0]!), untilAllAt(receiver, "/qos2", counts[1]!)];
+      await Promise.all(arrived).catch((error) => {
+        for (const text of [mosquitto.log, left[0]!.output]) t.diagnostic(text.slice(-4_000));
+        throw error;
+      });
 
       const first = tally(callsAt(receiver, "/qos1"), counts[0]!);
       const second = tally(callsAt(receiver, "/qos2"), counts[1]!);
