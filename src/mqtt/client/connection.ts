@@ -29,6 +29,8 @@ export class Connection {
   #waiting: NodeJS.Timeout | undefined;
   readonly #takeOver: TakeOverDetection;
   #disconnectReason: number | undefined;
+  /** Whether an error of our client, not of the transport, ended this connection. */
+  #endedHere = false;
   /** Outcome of the current attempt: CONNACK arrived, the transport failed, the version was refused. */
   #attempt = { answered: false, transportFailed: false, refusedVersion: false };
 
@@ -112,6 +114,7 @@ export class Connection {
       this.#takeOver.connected(Date.now());
       this.#lastError = undefined;
       this.#disconnectReason = undefined;
+      this.#endedHere = false;
       client.options.connectTimeout = CONNECT_MS;
       this.#state = "connected";
       const { name, clientId } = options;
@@ -137,6 +140,7 @@ export class Connection {
 
   #failed(error: Error & { code?: number | string }): void {
     if (typeof error.code === "string") this.#attempt.transportFailed = true;
+    else if (this.connected) this.#endedHere = true;
     if (typeof error.code === "number" && !this.connected) {
       this.#attempt.answered = true;
       this.#attempt.refusedVersion = UNSUPPORTED_VERSION.has(error.code);
@@ -166,7 +170,7 @@ export class Connection {
   #lost(): void {
     const { log, name, isAsking } = this.options;
     const reasonCode = this.#disconnectReason;
-    this.#takeOver.lost({ now: Date.now(), reasonCode, isAsking: isAsking?.() ?? false });
+    this.#takeOver.lost({ now: Date.now(), reasonCode, isAsking: isAsking?.() ?? false, isOwn: this.#endedHere });
     log.warn({ connection: name, error: this.#lastError }, "mqtt_disconnected");
     this.options.onClose?.();
     if (this.#takeOver.isTakenOver && this.#mayConnect) this.#standDown();

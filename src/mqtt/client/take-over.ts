@@ -3,7 +3,7 @@
  *
  * On MQTT 5 the broker says so in DISCONNECT, which may be lost in transit (Mosquitto 2.0 closes directly after it). On
  * 3.1.1 a take-over looks like a plain close. So several closes in a row, each soon after CONNACK, count as one, unless
- * they have another explanation: a reason in DISCONNECT, or an unanswered request that may be the cause.
+ * they have another explanation: a reason in DISCONNECT, an unanswered request that may be the cause, or an error of our client.
  */
 
 /** How long to leave the session to the client that took it over. */
@@ -19,6 +19,8 @@ export interface Loss {
   reasonCode: number | undefined;
   /** Whether a request of ours is unanswered. */
   isAsking: boolean;
+  /** Whether our client ended the connection, for example because the broker exceeded Receive Maximum. */
+  isOwn: boolean;
 }
 
 export class TakeOverDetection {
@@ -49,6 +51,7 @@ export class TakeOverDetection {
   }
 }
 
-function isExplained({ reasonCode, isAsking }: Loss): boolean {
+function isExplained({ reasonCode, isAsking, isOwn }: Loss): boolean {
+  if (isOwn) return true;
   return reasonCode === undefined ? isAsking : reasonCode !== SESSION_TAKEN_OVER;
 }

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { type Loss, TakeOverDetection } from "../../../src/mqtt/client/take-over.ts";
 
 const QUICK_MS = 2_999;
-const plain = { reasonCode: undefined, isAsking: false };
+const plain = { reasonCode: undefined, isAsking: false, isOwn: false };
 
 /** Connects and loses the connection `afterMs` later. @returns whether that counts as a take-over */
 function lose(detection: TakeOverDetection, loss: Omit<Loss, "now"> = plain, afterMs = QUICK_MS): boolean {
@@ -23,7 +23,7 @@ describe("a take-over of the session", () => {
 
   it("counts closes for which DISCONNECT gives that reason, although a request is unanswered", () => {
     const detection = new TakeOverDetection(true);
-    const loss = { reasonCode: 142, isAsking: true };
+    const loss = { reasonCode: 142, isAsking: true, isOwn: false };
     assert.deepEqual([lose(detection, loss), lose(detection, loss), lose(detection, loss)], [false, false, true]);
   });
 
@@ -36,8 +36,9 @@ describe("a take-over of the session", () => {
   });
 
   for (const [explanation, loss] of Object.entries({
-    "another reason in DISCONNECT": { reasonCode: 0x97, isAsking: false },
-    "an unanswered request": { reasonCode: undefined, isAsking: true },
+    "another reason in DISCONNECT": { reasonCode: 0x97, isAsking: false, isOwn: false },
+    "an unanswered request": { reasonCode: undefined, isAsking: true, isOwn: false },
+    "an error of our client": { reasonCode: undefined, isAsking: false, isOwn: true },
   })) {
     it(`does not count closes with ${explanation}, which leave the count as it is`, () => {
       const detection = new TakeOverDetection(true);
