@@ -6,6 +6,7 @@ import { connect, connectAsync } from "mqtt";
 import { eventually } from "../../support/eventually.ts";
 import { startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
+import { accept, politeBut, startFakeBroker } from "../fake-broker.ts";
 import { connected, memoryLog, next, openConnection, uniqueId } from "../support.ts";
 
 /** A connection that contests the session reconnects within a second. */
@@ -52,6 +53,37 @@ describe("a session that is taken over", { ...requireOrSkip("mosquitto"), concur
       assert.equal(connection.state, "closed");
     });
   }
+});
+
+describe("a connection that the client ends because the broker exceeds Receive Maximum", () => {
+  it("is opened again each time, although the closes are quick", async (t) => {
+    const closes = 5;
+    const broker = await startFakeBroker(
+      politeBut({
+        connect: (packet, link) => {
+          accept(link);
+          if (broker.connections.length > closes || packet.cmd !== "connect") return;
+          const count = packet.properties!.receiveMaximum! + 1;
+          const publish = { cmd: "publish", topic: "t", payload: "x", qos: 2, dup: false, retain: false } as const;
+          link.send(...Array.from({ length: count }, (_, i) => ({ ...publish, messageId: i + 1 })));
+        },
+      }),
+    );
+    t.after(() => broker.close());
+    const log = memoryLog();
+    const connection = openConnection(t, {
+      broker: { url: broker.url, protocol: "5" },
+      clientId: uniqueId(),
+      persistent: true,
+      log,
+    });
+    await eventually(() => broker.connections.length > closes && connection.connected, "it is connected", 15_000);
+    assert.match(log.lines.map(({ fields }) => JSON.stringify(fields)).join(), /Receive Maximum exceeded/);
+    assert.deepEqual(
+      log.lines.filter(({ message }) => message === "mqtt_session_taken_over"),
+      [],
+    );
+  });
 });
 
 describe("a connection that may not connect at present", { ...requireOrSkip("mosquitto"), concurrency: true }, () => {
