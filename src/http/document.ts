@@ -54,7 +54,7 @@ type Method = (typeof METHODS)[number];
 export const LINES = "application/x-ndjson";
 
 /** The document as JSON, written by the build beside the compiled code; there is none beside the sources. */
-export const COMPILED_DOCUMENT = fileURLToPath(new URL("openapi.json", import.meta.url));
+const COMPILED_DOCUMENT = fileURLToPath(new URL("openapi.json", import.meta.url));
 
 /** Reads the document, from the compiled JSON where there is one. */
 export async function loadDocument(): Promise<{ yaml: string; openapi: OpenApi }> {
@@ -89,17 +89,6 @@ export function operationsOf(openapi: OpenApi): { path: string; method: Method; 
   return Object.entries(openapi.paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => (item[method] ? [{ path, method, operation: item[method] }] : [])),
   );
-}
-
-/** The document reduced to the wanted operations. */
-export function withOperations(openapi: OpenApi, isWanted: (operationId: string) => boolean): OpenApi {
-  const paths: Record<string, PathItem> = {};
-  for (const { path, method, operation } of operationsOf(openapi)) {
-    if (!isWanted(operation.operationId)) continue;
-    const { parameters } = openapi.paths[path]!;
-    paths[path] = { ...(parameters && { parameters }), ...paths[path], [method]: operation };
-  }
-  return { ...openapi, paths };
 }
 
 /** The status of the success response. */

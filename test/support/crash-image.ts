@@ -38,7 +38,7 @@ export async function crashImage<T>(
 }
 
 export interface Content {
-  /** What SQLite's own check of the whole file reports. */
+  /** Result of `PRAGMA integrity_check` on the whole file. */
   integrity: string[];
   /** Topics of the jobs of one webhook. */
   jobs: string[];

@@ -158,7 +158,7 @@ const GLOB_LENGTH = 1_000;
 const CUT = /(\[[^\]]?|[\ud800-\udbff])$/;
 
 /** Pattern that finds the topics of a filter, and possibly others: its wildcards do not stop at a slash. */
-export function globOf(filter: string): string {
+function globOf(filter: string): string {
   const levels = filter.replace(/\/#$/, "#").split("/");
   const pattern = levels
     .map((level) => (level === "+" ? "*" : level.replace(/[[*?]/g, "[$&]").replace(/#$/, "*")))
