@@ -36,22 +36,30 @@ async function forAll(
   );
 }
 
-const [stored, granted]: Command[] = [
-  { type: "store", outcome: "done" },
-  { type: "grant", session: 0 },
-];
+const connect = (session: number, ids = false): Command => ({ type: "connect", session, ids });
+const register = (topics: string[], webhook = 0): Command => ({ type: "register", webhook, topics });
+const grant = (session: number): Command => ({ type: "grant", session });
+const confirm = (session: number): Command => ({ type: "confirm", session, count: 1 });
+const drop = (session: number): Command => ({ type: "drop", session });
+const interfere = (record: number): Command => ({ type: "interfere", record });
+const store = (outcome: "done" | "failed" = "done"): Command => ({ type: "store", outcome });
+
+// Found at random, and rare.
 /** A filter moves to another session in a plan of which another instance changes an assignment. */
 const MOVE_STORED_IN_PART: Command[] = [
-  { type: "connect", session: 0, ids: true },
-  { type: "register", webhook: 0, topics: ["a/#"] },
-  stored!,
-  { type: "interfere", record: 0 },
-  { type: "register", webhook: 0, topics: ["a", "a/#", "#"] },
-  { type: "drop", session: 0 },
-  stored!,
-  { type: "connect", session: 0, ids: false },
-  stored!,
-  granted!,
+  ...[connect(0, true), register(["a/#"]), store(), interfere(0), register(["a", "a/#", "#"])],
+  ...[drop(0), store(), connect(0), store(), grant(0)],
+];
+/** A filter is left in two sessions, after a move between them, and the one with the record confirms first. */
+const LEFT_IN_TWO_SESSIONS: Command[] = [
+  ...[connect(0), register(["#", "a"]), store(), connect(1), grant(1), register([]), confirm(0)],
+  ...[register(["a"]), store(), register([]), drop(0), connect(0), register([]), confirm(0)],
+];
+/** A filter is stored for a new session, then for another one, before any plan with it is followed. */
+const SESSION_NEVER_OPENED: Command[] = [
+  ...[connect(0), register(["a", "$x/#", "#"]), register(["a/+"]), store(), store(), register(["#", "a/+"], 1)],
+  ...[store("failed"), register(["a/#"]), grant(0), register([]), interfere(3), store(), store()],
+  ...[drop(0), register(["a/#"]), interfere(2), store("failed")],
 ];
 
 const wantedFilters = (world: World) =>
@@ -95,11 +103,12 @@ describe("subscriptions, on random sequences of events", () => {
   });
 
   it("keep the record of each filter that a session wants or has not unsubscribed", async (t) => {
-    await forAll(t, ({ sessions, records }) => {
+    const check: Check = ({ sessions, records }) => {
       for (const { wanted, granted } of sessions) {
         for (const filter of [...wanted.keys(), ...granted.keys()]) assert.ok(records.has(filter), filter);
       }
-    });
+    };
+    await forAll(t, check, undefined, [[LEFT_IN_TWO_SESSIONS]]);
   });
 
   it("deliver each message once to each webhook in the end, whatever happened before", async (t) => {
@@ -118,6 +127,7 @@ describe("subscriptions, on random sequences of events", () => {
           assert.deepEqual(heard.sort(), expected.map(({ id }) => id).sort(), topic);
         }
       },
+      [[SESSION_NEVER_OPENED]],
     );
   });
 });

@@ -150,21 +150,20 @@ function stillComing({ copiesCarryIds, former, left }: State, webhookId: string)
 /** The broker has granted everything: the old filters of changed webhooks are unneeded. */
 function endTransition(state: State): Step {
   // A move that is stored counts only once its plan is followed: until then the former session still wants the filter.
-  const unwanted = [...state.leaving].map(([session, filters]) => {
-    const isWanted = (filter: string) => state.followed.get(filter)?.session === session;
-    return [session, [...filters].filter((filter) => !isWanted(filter))] as const;
-  });
-  const left = new Set([...state.left, ...unwanted.flatMap(([, filters]) => filters)]);
+  const isWanted = (session: number, filter: string) => state.followed.get(filter)?.session === session;
+  const leave = [...state.leaving]
+    .map(([session, filters]) => ({ session, filters: [...filters].filter((filter) => !isWanted(session, filter)) }))
+    .filter(({ filters }) => filters.length > 0);
+  const left = new Set([...state.left, ...leave.flatMap(({ filters }) => filters)]);
   const former = new Map(state.former);
   for (const [id, topics] of state.topics) {
     const coming = topics.filter((filter) => left.has(filter));
     if (coming.length > 0) former.set(id, new Set([...(former.get(id) ?? []), ...coming]));
   }
-  const leave = unwanted
-    .filter(([, filters]) => filters.length > 0)
-    .map(([session, filters]): Action => ({ type: "leave", session, filters }));
-  const routed = route({ ...state, inTransition: false, left, former }, state.assigned, false);
-  return after(routed, (next) => [next, leave]);
+  // The session may come from a plan that was stored in part, and never followed.
+  const opened = open({ ...state, inTransition: false, left, former }, leave);
+  const routed = after(opened, (next) => route(next, state.assigned, false));
+  return after(routed, (next) => [next, leave.map((one): Action => ({ type: "leave", ...one }))]);
 }
 
 function unsubscribed(state: State, session: number, filter: string): Step {
@@ -172,10 +171,10 @@ function unsubscribed(state: State, session: number, filter: string): Step {
   if (!filters?.has(filter)) return [state, []];
   const leaving = new Map(state.leaving).set(session, without(filters, filter));
   const assignment = state.plan.assignments.get(filter) ?? state.assigned.get(filter);
-  // The filter may have been assigned again, or to another session: then its record stays.
-  const isGone = assignment?.session === session;
+  // Another session may still have the filter: its record stays until the last one has left it.
   const isLeftElsewhere = [...leaving.values()].some((others) => others.has(filter));
-  if (!assignment || (isLeftElsewhere && !isGone)) return [{ ...state, leaving }, []];
+  if (!assignment || isLeftElsewhere) return [{ ...state, leaving }, []];
+  const isGone = !state.plan.assignments.has(filter) && !state.followed.has(filter);
   const former = new Map<string, ReadonlySet<string>>();
   for (const [id, olds] of state.former) {
     const others = without(olds, filter);
