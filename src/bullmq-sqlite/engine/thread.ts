@@ -33,6 +33,8 @@ export class Thread {
   readonly procedures = new Map<string, Procedure>();
   readonly hooks: Hooks[] = [];
   notices: Notice[] = [];
+  /** For modules elsewhere, which import only types from here. */
+  readonly relaxed = relaxed;
 
   constructor(readonly db: Database) {}
 

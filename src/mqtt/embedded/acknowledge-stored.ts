@@ -9,6 +9,7 @@
  *   A device whose packet identifier cannot be read or removed is disconnected, so that it sends the packet again.
  */
 import type { Aedes, Client, PublishPacket } from "aedes";
+import { disconnect } from "./disconnect.ts";
 import { NoSuchPacketError, type SqlitePersistence } from "./sqlite-persistence.ts";
 import type { Received } from "./sqlite-procedures.ts";
 
@@ -113,11 +114,6 @@ function receiveOnce(persistence: SqlitePersistence): void {
       disconnect(client, error);
       throw error;
     });
-}
-
-/** Ends the connection of a client that Aedes passed to the persistence; in some places it passes only the id. */
-export function disconnect(client: { id: string }, error: unknown): void {
-  (client as { emit?(event: "error", error: unknown): void }).emit?.("error", error);
 }
 
 function once(callback: AedesCallback): AedesCallback {

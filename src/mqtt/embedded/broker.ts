@@ -81,8 +81,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   acknowledgeWhenStored(aedes, persistence);
   deduplicateQueues(aedes, persistence);
   surviveOutages(aedes, persistence);
-  // Emitted for an accepted CONNECT, before the session gets what was stored for it.
-  aedes.on("client", (client) => ownClients.has(client) && !client.clean && persistence.held.begin(client.id));
+  holdForOwnSessions(persistence, ownClients);
   aedes.on("clientDisconnect", (client) => ownClients.has(client) && persistence.held.end(client.id));
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
@@ -112,6 +111,15 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
     },
+  };
+}
+
+/** From its CONNACK on, a session of the bridge gets messages that are not stored. */
+function holdForOwnSessions(persistence: SqlitePersistence, ownClients: WeakSet<object>): void {
+  const stream = persistence.outgoingStream.bind(persistence);
+  persistence.outgoingStream = (client) => {
+    if (ownClients.has(client) && !(client as Client).clean) persistence.held.begin(client.id);
+    return stream(client);
   };
 }
 

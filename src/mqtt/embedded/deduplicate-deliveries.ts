@@ -6,6 +6,8 @@
  *   was dropped, and sent only when the client reconnected. Here the last messages of a client are remembered one by one.
  * - A message that is published while a client connects is delivered directly, and again from the session's queue, with
  *   another packet identifier: at QoS 2 too, it arrived twice.
+ * - Aedes restores the subscriptions of a session before it sends CONNACK, which must be the first packet
+ *   [MQTT-3.2.0-1]: clients ignored what was published in between. Here it waits in the session's queue.
  */
 import { Readable } from "node:stream";
 import type { Aedes, Client } from "aedes";
@@ -25,6 +27,8 @@ const keyOf = ({ brokerId, brokerCounter }: Delivered) => `${brokerId}:${brokerC
 
 /** The messages delivered to one connection. */
 class ConnectionDeliveries {
+  /** Whether CONNACK is sent. */
+  #isOpen = false;
   /** The message that Aedes is about to deliver. */
   #current: Delivered = {};
   readonly #seen = new Set<string>();
@@ -46,13 +50,23 @@ class ConnectionDeliveries {
 
   before(deliver: DeliverPacket): DeliverPacket {
     return (packet, done) => {
+      if (!this.#isOpen) return void setImmediate(done);
       this.#current = packet;
       deliver(packet, done);
     };
   }
 
-  /** Yields the packets of the queue that were not delivered directly. @param counter the broker's last one */
-  async *queued(packets: AsyncIterable<Delivered>, counter: () => number): AsyncGenerator<Delivered> {
+  /**
+   * Call after CONNACK. Returns the packets of the queue that were not delivered directly.
+   *
+   * @param counter the broker's last one
+   */
+  queue(packets: AsyncIterable<Delivered>, counter: () => number): Readable {
+    this.#isOpen = true;
+    return Readable.from(this.#queued(packets, counter));
+  }
+
+  async *#queued(packets: AsyncIterable<Delivered>, counter: () => number): AsyncGenerator<Delivered> {
     for await (const packet of packets) {
       if (this.#lastQueued === Number.POSITIVE_INFINITY) this.#lastQueued = counter();
       if (packet.cmd !== "pubrel") {
@@ -90,6 +104,6 @@ export function deduplicateQueues(aedes: Aedes, persistence: SqlitePersistence):
   persistence.outgoingStream = (client) => {
     const packets = stream(client);
     const deliveries = deliveriesOf.get(client);
-    return deliveries ? Readable.from(deliveries.queued(packets, counter)) : packets;
+    return deliveries ? deliveries.queue(packets, counter) : packets;
   };
 }

@@ -3,24 +3,22 @@
  * every message looks them up.
  */
 import { Readable } from "node:stream";
+import { disconnect } from "./disconnect.ts";
 import { InFlightMessages } from "./in-flight-messages.ts";
+import {
+  decode,
+  decodeOutgoing,
+  decodeWill,
+  encode,
+  outgoingRow,
+  type PersistedMessage,
+  publish,
+} from "./packet-rows.ts";
 import type { OutgoingRow, Received, StoredPacket, SubscriptionRow, WillRow } from "./sqlite-procedures.ts";
 import { type ClientSubscription, type SessionSubscription, SubscriptionIndex } from "./subscription-index.ts";
 
 /** Module for the engine that a persistence uses; resolves in dist as well as from the sources. */
 export const BROKER_PROCEDURES = new URL(`sqlite-procedures${import.meta.url.slice(-3)}`, import.meta.url);
-
-export interface PersistedMessage {
-  cmd?: string;
-  topic: string;
-  payload: Buffer | string;
-  qos: 0 | 1 | 2;
-  retain?: boolean;
-  dup?: boolean;
-  messageId?: number;
-  brokerId?: string;
-  brokerCounter?: number;
-}
 
 /** The open file, with {@link BROKER_PROCEDURES}. */
 export interface BrokerFile {
@@ -43,6 +41,8 @@ const PAGE = 50;
 export class SqlitePersistence {
   readonly #file: BrokerFile;
   readonly #subscriptions = new SubscriptionIndex();
+  /** By list: Aedes passes the whole list of a SUBSCRIBE packet once for each filter in it. */
+  readonly #subscribing = new WeakMap<object, { id: string; added: Promise<void> }>();
   /** Messages that need not be stored. */
   readonly held = new InFlightMessages<PersistedMessage>((clientId, message) =>
     this.#file.call("mqtt.enqueue", [clientId], outgoingRow(message)),
@@ -77,7 +77,15 @@ export class SqlitePersistence {
     return Readable.from(this.#retained(filters));
   }
 
-  async addSubscriptions({ id }: Client, subscriptions: ClientSubscription[]): Promise<void> {
+  addSubscriptions(client: Client, subscriptions: ClientSubscription[]): Promise<void> {
+    const known = this.#subscribing.get(subscriptions);
+    if (known?.id === client.id) return known.added;
+    const added = this.#addSubscriptions(client, subscriptions);
+    this.#subscribing.set(subscriptions, { id: client.id, added });
+    return added;
+  }
+
+  async #addSubscriptions({ id }: Client, subscriptions: ClientSubscription[]): Promise<void> {
     const rows = subscriptions.map(({ topic, ...options }): SubscriptionRow => [id, topic, JSON.stringify(options)]);
     await this.#file.call("mqtt.subscribe", rows);
     for (const subscription of subscriptions) this.#subscriptions.add(id, subscription);
@@ -125,9 +133,13 @@ export class SqlitePersistence {
     await this.#file.call("mqtt.enqueue", clients, outgoingRow({ ...message, messageId: undefined }), received);
   }
 
-  async outgoingUpdate({ id }: Client, packet: PersistedMessage): Promise<void> {
+  async outgoingUpdate(client: Client, packet: PersistedMessage): Promise<void> {
+    const { id } = client;
     if (packet.cmd === "pubrel") await this.#file.call("mqtt.released", id, packet.messageId);
-    else if (!this.held.sent(id, packet)) await this.#file.call("mqtt.sent", id, outgoingRow(packet));
+    else if (this.held.sent(id, packet)) return;
+    else if (packet.qos === 2) await this.#file.call("mqtt.sent", id, outgoingRow(packet));
+    // A crash that forgets the identifier makes a copy, which QoS 1 allows: the message need not wait for the disk.
+    else this.#file.call("mqtt.sentQos1", id, outgoingRow(packet)).catch((error) => disconnect(client, error));
   }
 
   async outgoingClearMessageId({ id }: Client, { messageId }: Acknowledgement): Promise<object | undefined> {
@@ -211,35 +223,4 @@ export class SqlitePersistence {
       if (!brokers[row[1]]) yield decodeWill(row)!;
     }
   }
-}
-
-/** The fields that a message keeps while it waits; MQTT 3.1.1 has no properties. */
-function publish({ topic, payload, qos, retain = false, dup = false }: PersistedMessage): PersistedMessage {
-  return { cmd: "publish", topic, payload, qos, retain, dup };
-}
-
-function encode({ payload, ...fields }: PersistedMessage): StoredPacket {
-  return [JSON.stringify(fields), payload];
-}
-
-function decode([fields, payload]: StoredPacket): Record<string, unknown> {
-  // Bytes cross the thread boundary as a plain Uint8Array.
-  const bytes = typeof payload === "string" ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length);
-  return { ...(JSON.parse(fields) as object), payload: bytes };
-}
-
-function outgoingRow(message: PersistedMessage): OutgoingRow {
-  const { brokerId = "", brokerCounter = 0, messageId = null } = message;
-  return [brokerId, brokerCounter, messageId, 0, ...encode(publish(message))];
-}
-
-/** A released message has become its PUBREL. */
-function decodeOutgoing([brokerId, brokerCounter, id, released, ...packet]: OutgoingRow, asPubrel = true): object {
-  const messageId = id ?? undefined;
-  if (released && asPubrel) return { cmd: "pubrel", messageId };
-  return { ...decode(packet), brokerId, brokerCounter, messageId };
-}
-
-function decodeWill(row: WillRow | undefined): object | undefined {
-  return row && decode([row[2], row[3]]);
 }

@@ -93,7 +93,7 @@ const OUTGOING = "broker_id, broker_counter, message_id, released, fields, paylo
 /** Packet identifiers are reused, also while an older message with the same one waits for its acknowledgement. */
 const FIRST = "(SELECT min(seq) FROM mqtt_outgoing WHERE client_id = ? AND message_id = ?)";
 
-function outgoingProcedures({ db }: Thread) {
+function outgoingProcedures({ db, relaxed }: Thread) {
   /** A message that overlapping filters of a session match is stored once. */
   const insert = (clientId: string, ...[brokerId, counter, messageId, , ...packet]: OutgoingRow) =>
     db.run(
@@ -101,6 +101,19 @@ function outgoingProcedures({ db }: Thread) {
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
       [clientId, brokerId, counter, messageId, ...packet],
     );
+
+  /**
+   * Stores under which packet identifier a message is sent. A filter leaves the store shortly before Aedes stops
+   * delivering for it: a message in between is stored here.
+   */
+  const sent = (clientId: string, row: OutgoingRow) => {
+    const [brokerId, counter, messageId] = row;
+    const changed = db.run(
+      "UPDATE mqtt_outgoing SET message_id = ? WHERE client_id = ? AND broker_id = ? AND broker_counter = ?",
+      [messageId, clientId, brokerId, counter],
+    );
+    if (changed === 0) insert(clientId, ...row);
+  };
 
   return {
     /** Stores a message for its sessions and, at QoS 2, the packet identifier under which it was received. */
@@ -110,29 +123,20 @@ function outgoingProcedures({ db }: Thread) {
       if (received) db.run("INSERT OR REPLACE INTO mqtt_incoming VALUES (?, ?, '{}', '')", received);
     },
 
-    /**
-     * Stores under which packet identifier a message is sent. A filter leaves the store shortly before Aedes stops
-     * delivering for it: a message in between is stored here.
-     */
-    "mqtt.sent": (clientId: string, row: OutgoingRow) => {
-      const [brokerId, counter, messageId] = row;
-      const changed = db.run(
-        "UPDATE mqtt_outgoing SET message_id = ? WHERE client_id = ? AND broker_id = ? AND broker_counter = ?",
-        [messageId, clientId, brokerId, counter],
-      );
-      if (changed === 0) insert(clientId, ...row);
-    },
+    "mqtt.sent": sent,
+    "mqtt.sentQos1": relaxed((clientId: string, row: OutgoingRow) => sent(clientId, row)),
 
     /** PUBREC was received. Retained messages for a new subscription are sent without being stored. */
     "mqtt.released": (clientId: string, messageId: number) =>
       void db.run(`UPDATE mqtt_outgoing SET released = 1 WHERE seq = ${FIRST}`, [clientId, messageId]),
 
-    /** Removes the message with this packet identifier and returns it. */
-    "mqtt.acknowledged": (clientId: string, messageId: number) =>
+    /** Removes the message with this packet identifier and returns it. If a power cut undoes it, the client gets a copy. */
+    "mqtt.acknowledged": relaxed((clientId: string, messageId: number) =>
       db.row<OutgoingRow>(`DELETE FROM mqtt_outgoing WHERE seq = ${FIRST} RETURNING ${OUTGOING}`, [
         clientId,
         messageId,
       ]),
+    ),
 
     "mqtt.lastOutgoing": () => db.value<number | null>("SELECT max(seq) FROM mqtt_outgoing") ?? 0,
 

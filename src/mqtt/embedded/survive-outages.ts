@@ -1,7 +1,7 @@
 /** Keeps the process alive where Aedes would end it because the store refuses a call, for example on a full disk. */
 import type { EventEmitter } from "node:events";
 import type { Aedes } from "aedes";
-import { disconnect } from "./acknowledge-stored.ts";
+import { disconnect } from "./disconnect.ts";
 import type { SqlitePersistence } from "./sqlite-persistence.ts";
 
 /** Nothing is logged here: the store logs its outages. */

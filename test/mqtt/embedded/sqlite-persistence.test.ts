@@ -4,11 +4,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Engine } from "../../../src/bullmq-sqlite/index.ts";
-import {
-  BROKER_PROCEDURES,
-  type PersistedMessage,
-  SqlitePersistence,
-} from "../../../src/mqtt/embedded/sqlite-persistence.ts";
+import type { PersistedMessage } from "../../../src/mqtt/embedded/packet-rows.ts";
+import { BROKER_PROCEDURES, SqlitePersistence } from "../../../src/mqtt/embedded/sqlite-persistence.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
 
 type Suite = (options: { test: typeof test; persistence(): Promise<SqlitePersistence>; testAsync: boolean }) => void;
