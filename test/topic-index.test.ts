@@ -1,8 +1,8 @@
 /** The index finds what a check of each filter finds. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { TopicIndex } from "../src/topic-index.ts";
+import fc from "./support/property.ts";
 
 const level = fc.constantFrom("a", "b", "", "$x", "#x", "ä");
 const topic = fc

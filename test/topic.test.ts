@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import {
   covers,
   MAX_TOPIC_LEVELS,
@@ -12,6 +11,7 @@ import {
   topicNameError,
 } from "../src/topic.ts";
 import { matcher } from "../src/topic-index.ts";
+import fc from "./support/property.ts";
 
 /** MQTT 5 section 4.7, in its order; the quoted examples are those of the specification. */
 describe("4.7.1.2 multi-level wildcard", () => {

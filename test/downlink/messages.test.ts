@@ -1,8 +1,8 @@
 /** `POST /v1/messages` publishes exactly the requested message, and a refusal names the field. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import fc from "fast-check";
 import request from "supertest";
+import fc from "../support/property.ts";
 import { AUTH, type Downlink, MAX_PAYLOAD_BYTES, startDownlink } from "./support.ts";
 
 describe("POST /v1/messages", () => {

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import fc from "fast-check";
 import type { BatchPorts } from "../../src/downlink/batch.ts";
 import { publishLines } from "../../src/downlink/batch-stream.ts";
 import { NdjsonReader } from "../../src/downlink/ndjson.ts";
+import fc from "../support/property.ts";
 
 describe("publishLines", () => {
   const ports = (fields: Partial<BatchPorts> = {}): BatchPorts => ({

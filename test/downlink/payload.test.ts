@@ -1,8 +1,8 @@
 /** A payload is cut out of the request's JSON byte for byte. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { decodeBase64, rawElements, rawMember } from "../../src/downlink/payload.ts";
+import fc from "../support/property.ts";
 
 /** One of many notations of a JSON value: white space anywhere, escapes in strings, hand-written numbers. */
 interface Written {

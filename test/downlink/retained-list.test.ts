@@ -1,9 +1,9 @@
 /** `GET /v1/topics?filter=`: pages of retained messages. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import fc from "fast-check";
 import request from "supertest";
 import { Problem } from "../../src/http/problem.ts";
+import fc from "../support/property.ts";
 import { AUTH, type Downlink, startDownlink } from "./support.ts";
 
 const held = (text: string) => ({ payload: Buffer.from(text), qos: 1 as const });

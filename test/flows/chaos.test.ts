@@ -1,16 +1,16 @@
-/** A short `npm run chaos` with a new seed each time: no acknowledged message is lost. */
+/** A short `npm run chaos`: no acknowledged message is lost. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { chaos } from "../chaos/chaos.ts";
 import { toText } from "../chaos/report.ts";
 import { requireOrSkip } from "../support/requirements.ts";
+import { seed } from "../support/seed.ts";
 
 const LENGTH_MS = 7_000;
 const MESSAGES = 900;
 
 describe("two instances under random faults", requireOrSkip("mosquitto", "redis-server"), () => {
   it("lose nothing with Mosquitto and Redis", async (t) => {
-    const seed = Math.floor(Math.random() * 2 ** 32);
     t.diagnostic(`seed ${seed}`);
     const faults = { lengthMs: LENGTH_MS, meanGapMs: 800, longestMs: 2_000 };
     const report = await chaos({

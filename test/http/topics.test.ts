@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
-import fc from "fast-check";
 import request from "supertest";
 import { MAX_TOPIC_BYTES, topicNameError } from "../../src/topic.ts";
+import fc from "../support/property.ts";
 import { AUTH, MAX_PAYLOAD_BYTES, type TestApp, testApp } from "./support.ts";
 
 describe("topics", () => {

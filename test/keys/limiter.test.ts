@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { Limiter, type RateLimit } from "../../src/keys/limiter.ts";
+import fc from "../support/property.ts";
 
 function start(limit: RateLimit, at = 0) {
   const clock = { ms: at };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { Refused } from "../../src/errors.ts";
 import { afterOf, decodeCursor, encodeCursor, pageOf } from "../../src/lib/cursor.ts";
 import { newId } from "../../src/message.ts";
+import fc from "../support/property.ts";
 
 describe("a cursor", () => {
   it("returns any position", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { parseDateTime } from "../../src/lib/date-time.ts";
+import fc from "../support/property.ts";
 
 describe("the RFC 3339 parser", () => {
   for (const [text, iso] of [

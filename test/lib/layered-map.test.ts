@@ -1,8 +1,8 @@
 /** The immutable map has the entries of a `Map` after the same changes, in the same order, and keeps its old states. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import fc from "fast-check";
 import { LayeredMap } from "../../src/lib/layered-map.ts";
+import fc from "../support/property.ts";
 
 it("equals a Map after each sequence of changes, across merges", () => {
   const change = fc.record({ key: fc.nat(400), isRemoval: fc.boolean() });

@@ -1,9 +1,9 @@
 /** Tallies render the same page as prom-client. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { Counter, Histogram, Registry } from "prom-client";
 import { counter, histogram } from "../../src/ops/tally.ts";
+import fc from "../support/property.ts";
 
 const BOUNDS = [0.1, 1, 5];
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import type { Message, UserProperties } from "../../src/message.ts";
 import { eventsOf, type ReceivedEvent } from "../../src/receiver/event.ts";
 import type { WebhookRequest } from "../../src/uplink/request/cloudevent.ts";
+import fc from "../support/property.ts";
 import { batchOf, callOf, messageOf } from "./calls.ts";
 
 const read = ({ headers, body }: WebhookRequest) => eventsOf({ headers, body: new Uint8Array(body) });

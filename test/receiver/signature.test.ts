@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { SignatureVerifier, type VerifierOptions } from "../../src/receiver/signature.ts";
 import { newSecret, parseSecret, sign, signAll } from "../../src/uplink/request/signature.ts";
+import fc from "../support/property.ts";
 
 /** Published test vector of github.com/standard-webhooks/standard-webhooks. */
 const VECTOR = {

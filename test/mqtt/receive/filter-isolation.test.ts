@@ -1,7 +1,6 @@
 /** Detection of the request at which a broker ends the connection: in few reconnects, and never another one. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import {
   forgetRequest,
   isolationReason,
@@ -16,6 +15,7 @@ import {
   retryIsolated,
   trimIsolation,
 } from "../../../src/mqtt/receive/filter-isolation.ts";
+import fc from "../../support/property.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,7 +1,6 @@
 /** The subscriptions of a session in a model of its broker, with every order of events possible. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import type { QoS } from "../../../src/message.ts";
 import { isolationReason } from "../../../src/mqtt/receive/filter-isolation.ts";
 import { reduceSession } from "../../../src/mqtt/receive/session-reducer.ts";
@@ -14,6 +13,7 @@ import {
   type Subscription,
   type SubscriptionState,
 } from "../../../src/mqtt/receive/session-state.ts";
+import fc from "../../support/property.ts";
 
 const FILTERS = ["a", "b", "c", "d", "e", "f"];
 

@@ -1,10 +1,10 @@
 /** A recorded response contains no credential of the webhook. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { maskSecrets, secretsOf } from "../../../src/uplink/deliver/mask-secrets.ts";
 import { MASK } from "../../../src/webhooks/header-masking.ts";
 import type { Webhook } from "../../../src/webhooks/webhook.ts";
+import fc from "../../support/property.ts";
 
 const base = { url: "https://example.test/", headers: {}, secret: `whsec_${"c2VjcmV0".repeat(4)}` };
 const base64 = (text: string) => Buffer.from(text).toString("base64");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import type { AttemptResult, ErrorKind } from "../../../src/uplink/attempt.ts";
 import { decide, retryAfterMs } from "../../../src/uplink/deliver/retry-policy.ts";
 import { DEFAULT_SCHEDULE_SECONDS } from "../../../src/webhooks/webhook.ts";
+import fc from "../../support/property.ts";
 
 const now = Date.parse("2026-03-04T12:00:00Z");
 const HOUR = 3_600_000;

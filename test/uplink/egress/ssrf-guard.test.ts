@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
-import fc from "fast-check";
 import { BlockedAddressError, createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import fc from "../../support/property.ts";
 import { v4ToNumber, v4ToText, v6ToText } from "./blocked-addresses.ts";
 
 const guard = createAddressGuard({ allow: [] });

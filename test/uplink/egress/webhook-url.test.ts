@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { createAddressGuard } from "../../../src/uplink/egress/ssrf-guard.ts";
+import fc from "../../support/property.ts";
 import { v4ToNumber, v4ToText } from "./blocked-addresses.ts";
 
 const guard = createAddressGuard({ allow: [] });

@@ -1,7 +1,6 @@
 /** Policy of the sandbox without processes: the order of tasks, and the placement of each webhook's expressions. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { FairQueue } from "../../../src/uplink/expressions/fair-queue.ts";
 import {
   ALLOWED_OVERRUNS,
@@ -16,6 +15,7 @@ import {
   REFILL_MS,
   type Standing,
 } from "../../../src/uplink/expressions/sandbox-policy.ts";
+import fc from "../../support/property.ts";
 
 const NOW = 1_000_000_000_000;
 const quick = (times: number, from: Standing, now = NOW) => long(Array(times).fill(0), from, now);

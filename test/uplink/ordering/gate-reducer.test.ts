@@ -1,7 +1,6 @@
 /** The predecessor gate in a model of several processes and one store, with every order of steps possible. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { reduceGate } from "../../../src/uplink/ordering/gate-reducer.ts";
 import {
   EMPTY_GATE,
@@ -10,6 +9,7 @@ import {
   type GateState,
   type Taken,
 } from "../../../src/uplink/ordering/gate-state.ts";
+import fc from "../../support/property.ts";
 
 /** `held`: postponed until it is promoted; the long delay never ends here. `delayed`: by a back-off or a short delay. */
 type ModelState = "waiting" | "active" | "held" | "delayed" | "completed";

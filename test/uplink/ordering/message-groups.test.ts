@@ -1,7 +1,6 @@
 /** Message groups: places, and groups that are extended through failures and crashes. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { GroupAppender, type NewJob } from "../../../src/uplink/ordering/group-append.ts";
 import {
   groupTailKey,
@@ -12,6 +11,7 @@ import {
   shortPostponeMs,
 } from "../../../src/uplink/ordering/message-groups.ts";
 import type { Place, PlacedJob } from "../../../src/uplink/queue/job.ts";
+import fc from "../../support/property.ts";
 
 const job = (id: number, topic: string): NewJob => ({
   id: `msg_${id}`,

@@ -1,7 +1,6 @@
 /** Plan and router together, for every way in which brokers send copies of a message. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { matches, overlaps } from "../../../src/topic.ts";
 import {
   type Assignment,
@@ -9,6 +8,7 @@ import {
   wantedFilters,
 } from "../../../src/uplink/receive/reconciliation/session-plan.ts";
 import { type Copy, Router } from "../../../src/uplink/receive/router.ts";
+import fc from "../../support/property.ts";
 
 const level = fc.constantFrom("a", "b", "", "$x");
 const topic = fc

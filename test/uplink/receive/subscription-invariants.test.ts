@@ -1,9 +1,9 @@
 /** Invariants of the subscriptions on random sequences of events. */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import fc from "fast-check";
 import { matches } from "../../../src/topic.ts";
 import { Subscriptions } from "../../../src/uplink/receive/subscriptions.ts";
+import fc from "../../support/property.ts";
 import { type Command, commands, World } from "./subscription-world.ts";
 
 const numRuns = Number(process.env.RUNS ?? 150);

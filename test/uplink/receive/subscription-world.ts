@@ -1,10 +1,11 @@
 /** A broker, a store and registrations around {@link Subscriptions}, driven step by step; records what they are asked. */
-import fc from "fast-check";
+
 import type { QoS } from "../../../src/message.ts";
 import { matches } from "../../../src/topic.ts";
 import type { Assignment } from "../../../src/uplink/receive/reconciliation/session-plan.ts";
 import type { Session, SessionCallbacks } from "../../../src/uplink/receive/session.ts";
 import type { AssignmentRecords, SubscriptionsOptions } from "../../../src/uplink/receive/subscriptions.ts";
+import fc from "../../support/property.ts";
 
 export type Command =
   | { type: "register"; webhook: number; topics: string[] }

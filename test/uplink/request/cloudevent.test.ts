@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { describe, it } from "node:test";
 import { type CloudEvent, HTTP } from "cloudevents";
-import fc from "fast-check";
 import type { Message } from "../../../src/message.ts";
 import { batchJson, buildRequest, eventJson } from "../../../src/uplink/request/cloudevent.ts";
 import { headerError, isJsonType, isMediaType, percentEncode } from "../../../src/uplink/request/headers.ts";
+import fc from "../../support/property.ts";
 
 const id = "msg_0197a6a0-0000-7000-8000-000000000000";
 const receivedAt = Date.parse("2026-03-04T12:00:00.123Z");

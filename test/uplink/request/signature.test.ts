@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { newSecret, parseSecret, sign, signAll } from "../../../src/uplink/request/signature.ts";
+import fc from "../../support/property.ts";
 
 const id = "msg_0197a6a0-0000-7000-8000-000000000000";
 const headersFor = (timestamp: number, signature: string) => ({
