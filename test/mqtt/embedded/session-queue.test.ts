@@ -1,4 +1,4 @@
-/** What a session of the embedded broker gets when it connects again. */
+/** Sessions of the embedded broker whose client connects again. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as openSocket } from "node:net";
