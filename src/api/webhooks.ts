@@ -27,6 +27,12 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
       reply.header("location", `/v1/webhooks/${webhook.id}`);
       return webhook as typeof webhook & { secret: string };
     },
+    putWebhook: async ({ params, body, caller }, reply) => {
+      const { created, webhook } = unwrap(await webhooks.put(params.externalId, body, caller));
+      reply.code(created ? 201 : 200);
+      if (created) reply.header("location", `/v1/webhooks/${webhook.id}`);
+      return webhook;
+    },
     listWebhooks: async (request) => unwrap(await webhooks.list(request.query, request.caller)),
     getWebhook: async (request) => unwrap(await webhooks.get(request.params.id, request.caller)),
     updateWebhook: async (request) => unwrap(await webhooks.update(request.params.id, request.body, request.caller)),

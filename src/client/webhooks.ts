@@ -5,7 +5,6 @@ import type {
   ActOptions,
   CallOptions,
   CreatedWebhook,
-  ListQuery,
   Preview,
   Replay,
   ReplayInput,
@@ -13,6 +12,7 @@ import type {
   Webhook,
   WebhookInput,
   WebhookPatch,
+  WebhooksQuery,
 } from "./types.ts";
 
 export class Webhooks {
@@ -31,7 +31,20 @@ export class Webhooks {
     return data!;
   }
 
-  list(query: ListQuery = {}, options?: CallOptions): PageList<Webhook> {
+  /**
+   * Creates the webhook with this external id, or replaces all its settings: absent fields get their defaults. The
+   * result has a `secret` if the webhook is new.
+   */
+  async put(externalId: string, webhook: WebhookInput, options?: CallOptions): Promise<Webhook & { secret?: string }> {
+    const { data } = await this.#transport.api.PUT("/v1/webhooks/external/{externalId}", {
+      params: { path: { externalId } },
+      body: webhook as Required<WebhookInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  list(query: WebhooksQuery = {}, options?: CallOptions): PageList<Webhook> {
     return new PageList(query.after, async (after) => {
       const { data } = await this.#transport.api.GET("/v1/webhooks", {
         params: { query: { ...query, after } },

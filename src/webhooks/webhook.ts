@@ -41,6 +41,8 @@ export interface Webhook extends WebhookExtras {
   /** Topic filters, without duplicates. */
   topics: string[];
   name?: string;
+  /** The caller's own name for the webhook: unique, and set at the registration only. */
+  externalId?: string;
   /** False: paused. New deliveries keep waiting. */
   enabled: boolean;
   qos: QoS;
@@ -75,8 +77,8 @@ export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 
 /** All fields that are not secret. */
 const OPEN: Record<keyof OpenWebhook, true> = {
-  ...{ id: true, url: true, topics: true, name: true, enabled: true, qos: true, mode: true, concurrency: true },
-  ...{ timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
+  ...{ id: true, url: true, topics: true, name: true, externalId: true, enabled: true, qos: true, mode: true },
+  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
   ...{ rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
   ...{ createdAt: true, updatedAt: true },
 };
@@ -99,6 +101,7 @@ export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   url: string;
   topics: string[];
   name?: string;
+  externalId?: string;
   enabled?: boolean;
   qos?: QoS;
   mode?: "structured" | "binary";
@@ -130,7 +133,9 @@ export interface AuthInput {
 
 /** Fields that may be changed; null removes a field. */
 export type WebhookPatch = {
-  [K in keyof WebhookInput]?: WebhookInput[K] | (K extends keyof WebhookExtras ? null : never);
+  [K in Exclude<keyof WebhookInput, "externalId">]?:
+    | WebhookInput[K]
+    | (K extends keyof WebhookExtras | "name" ? null : never);
 };
 
 export const MAX_WEBHOOKS = 10_000;
