@@ -16,7 +16,7 @@ export type WebhookInput = WithDefaults<
 >;
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
-export type ReplayInput = Schemas["ReplayInput"];
+export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
 export type KeyInput = Schemas["KeyInput"];
 
 export type Problem = Schemas["Problem"];

@@ -116,7 +116,16 @@ export class Webhooks {
       body: range,
       ...this.#one(id, options),
     });
-    return data!;
+    return data as Replay;
+  }
+
+  /** Counts the deliveries that {@link replay} would begin with; changes nothing. */
+  async countReplay(id: string, range: ReplayInput, options?: ActOptions): Promise<number> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/replay", {
+      body: { ...range, dryRun: true },
+      ...this.#one(id, options),
+    });
+    return (data as { count: number }).count;
   }
 
   async getReplay(id: string, replayId: string, options?: CallOptions): Promise<Replay> {

@@ -19,6 +19,10 @@ export function topicOf(random: Random): string {
   return `fuzz/${random.below(FAMILIES)}/${random.pick(["state", "commands", "a b", "größe", "x%2Fy"])}`;
 }
 
+export function externalIdOf(random: Random): string {
+  return `fuzz:${random.below(8)}`;
+}
+
 function filterOf(random: Random): string {
   const family = random.below(FAMILIES);
   return random.pick([`fuzz/${family}/+`, `fuzz/${family}/#`, `fuzz/${family}/state`, `+/${family}/commands`]);
@@ -48,6 +52,8 @@ export function meaningOf(receiver: string) {
         return { max: random.pick([5, 100]), perSeconds: 1 };
       case "WebhookUrl":
         return field === "tokenUrl" ? `${receiver}/token` : url(random);
+      case "ExternalId":
+        return externalIdOf(random);
       case "WebhookSecret":
         return `whsec_${Buffer.alloc(random.pick([24, 32, 64]), random.below(256)).toString("base64")}`;
       case "WebhookHeaders":

@@ -203,6 +203,7 @@ export async function startTestKeys(): Promise<TestKeys> {
         ...{ id: "rpl_1", webhookId, state: "running", count: 0, done: 0 },
         ...{ createdAt: "2026-03-01T12:00:00.000Z", finishedAt: null },
       }),
+      count: async () => 0,
       get: () => Promise.reject(new Error("not here")),
       cancel: async () => "running",
     },
