@@ -1,16 +1,13 @@
 /** Handlers for webhooks and their deliveries. */
-import { checkedMessage } from "../downlink/messages.ts";
-import { rawMember } from "../downlink/payload.ts";
-import { Refused } from "../errors.ts";
 import type { Handlers, OperationRequest } from "../http/contract/index.ts";
-import { problemOf, unwrap, within } from "../http/problem.ts";
-import { topicNameError } from "../topic.ts";
+import { unwrap } from "../http/problem.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
 import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
 import { requireFields } from "./delivery-problems.ts";
+import { previewAll, unwrapIn } from "./preview.ts";
 
 export interface WebhookPorts {
   webhooks: WebhookService<DeliveryPage | InvalidField, DeliveryQuery>;
@@ -39,13 +36,10 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
     deleteWebhook: async (request) => unwrap(await webhooks.remove(request.params.id, request.caller)),
     listDeliveries: async ({ params, query, caller }) =>
       requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."),
-    previewWebhook: async ({ body, rawJson, caller }) => {
+    previewWebhook: async (request) => {
+      const { body, caller } = request;
       const webhook = unwrapIn("webhook", await webhooks.draft(body.webhook, caller));
-      const { expirySeconds: _, ...message } = unwrapIn(
-        "message",
-        checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes, topicNameError),
-      );
-      return unwrap(await preview(webhook, { ...message, receivedAt: Date.now() }, caller.id));
+      return previewAll(request, (message) => preview(webhook, message, caller.id), maxPayloadBytes);
     },
     pauseWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: false }, caller)),
     resumeWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: true }, caller)),
@@ -59,10 +53,4 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
     confirmWebhook: confirm,
     confirmWebhookByPost: confirm,
   } satisfies Partial<Handlers>;
-}
-
-/** As {@link unwrap}; the fields of a refusal are named below the outer field, e.g. `webhook.url`. */
-function unwrapIn<T>(outer: string, outcome: T | Refused): T {
-  if (outcome instanceof Refused) throw within(outer, problemOf(outcome));
-  return outcome;
 }

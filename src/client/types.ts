@@ -32,6 +32,7 @@ export type RequestState = Schemas["RequestState"];
 export type Webhook = Schemas["Webhook"];
 export type CreatedWebhook = Schemas["CreatedWebhook"];
 export type Preview = Schemas["Preview"];
+export type PreviewResults = Schemas["PreviewResults"];
 export type Replay = Schemas["Replay"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];

@@ -6,6 +6,8 @@ import type {
   CallOptions,
   CreatedWebhook,
   Preview,
+  PreviewResults,
+  Problem,
   Replay,
   ReplayInput,
   SampleMessage,
@@ -107,7 +109,20 @@ export class Webhooks {
       body: { webhook: webhook as Required<WebhookInput>, message: message as Required<SampleMessage> },
       ...this.#transport.settings(options),
     });
-    return data!;
+    return data as Preview;
+  }
+
+  /** Previews up to 50 messages: one result for each, in order; `"code" in result` if the message was refused. */
+  async previewAll(
+    webhook: WebhookInput,
+    messages: SampleMessage[],
+    options?: ActOptions,
+  ): Promise<(Preview | Problem)[]> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/preview", {
+      body: { webhook: webhook as Required<WebhookInput>, messages },
+      ...this.#transport.settings(options),
+    });
+    return (data as PreviewResults).results;
   }
 
   /** Delivers again all deliveries of a status and a time range, in the background. */
