@@ -10,6 +10,8 @@ export type ErrorKind =
   | "tls_error"
   | "redirect"
   | "blocked_address"
+  /** The URL template does not fit the topic: the receiver was not called. */
+  | "url_error"
   /** No OAuth 2 token: the receiver was not called. */
   | "auth_error"
   | "http_error"

@@ -35,9 +35,14 @@ export interface WebhookExtras {
   events?: WebhookEvent[];
 }
 
+export type WebhookMethod = "POST" | "PUT" | "PATCH";
+
 export interface Webhook extends WebhookExtras {
   id: string;
+  /** May be a template, see `url-template.ts`. */
   url: string;
+  /** Absent: POST. */
+  method?: WebhookMethod;
   /** Topic filters, without duplicates. */
   topics: string[];
   name?: string;
@@ -77,9 +82,9 @@ export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 
 /** All fields that are not secret. */
 const OPEN: Record<keyof OpenWebhook, true> = {
-  ...{ id: true, url: true, topics: true, name: true, externalId: true, enabled: true, qos: true, mode: true },
-  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
-  ...{ rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
+  ...{ id: true, url: true, method: true, topics: true, name: true, externalId: true, enabled: true, qos: true, mode: true },
+  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true },
+  ...{ batch: true, ordering: true, rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
   ...{ createdAt: true, updatedAt: true },
 };
 
@@ -99,6 +104,7 @@ export function isCallable({ enabled, disabled, verification }: Webhook): boolea
 /** Fields that a caller may set. */
 export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   url: string;
+  method?: WebhookMethod;
   topics: string[];
   name?: string;
   externalId?: string;
@@ -144,6 +150,7 @@ export const DEFAULT_SCHEDULE_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 5
 /** How long an event waits for others to form a batch. */
 export const DEFAULT_BATCH_WAIT_MS = 1_000;
 export const DEFAULTS = {
+  method: "POST",
   enabled: true,
   qos: 1,
   mode: "structured",

@@ -7,6 +7,8 @@ const FAMILIES = 40;
 
 /** Paths of the receiver, named after their responses. */
 const RECEIVER_PATHS = ["ok", "ok", "ok", "ok", "500", "410", "429", "redirect", "long", "reply"];
+/** A topic has three levels, a test event two. */
+const TEMPLATES = ["{topic}", "{topic[1]}?all={topic}", "?level={topic[2]}"];
 const GOOD_EXPRESSIONS = [
   "data.temperature > 20",
   "true",
@@ -52,6 +54,8 @@ export function meaningOf(receiver: string) {
         return { max: random.pick([5, 100]), perSeconds: 1 };
       case "WebhookUrl":
         return field === "tokenUrl" ? `${receiver}/token` : url(random);
+      case "WebhookUrlTemplate":
+        return random.chance(0.8) ? url(random) : `${url(random)}/${random.pick(TEMPLATES)}`;
       case "ExternalId":
         return externalIdOf(random);
       case "WebhookSecret":

@@ -120,6 +120,7 @@ export class Batches {
     const attempt = Math.max(...items.map((item) => item.attempt));
     const events = items.map(({ event }) => event);
     const result = await this.options.send({
+      ...(webhook.method && { method: webhook.method }),
       url: webhook.url,
       timeoutMs: webhook.timeoutMs,
       maxResponseBytes: KEPT_ANSWER + items.length * ANSWER_BYTES_PER_EVENT,

@@ -1,5 +1,6 @@
-/** One call of a webhook: build the request → sign → POST. */
+/** One call of a webhook: resolve the URL → build the request → sign → send. */
 import { signingSecrets } from "../../webhooks/rotation.ts";
+import { resolveUrl } from "../../webhooks/url-template.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import { type AuthorizedCall, trustOf } from "../egress/authorization.ts";
@@ -35,8 +36,11 @@ export type CallWebhook = (
 export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   const requests = createRequests(eventSource);
   return async (webhook, message, attempt, now) => {
-    const { url, timeoutMs, replyTopic } = webhook;
-    const call = { url, timeoutMs, ...trustOf(webhook), ...requests.single(webhook, message, attempt, now) };
+    const { method, timeoutMs, replyTopic } = webhook;
+    const url = resolveUrl(webhook.url, message.topic);
+    if (typeof url !== "string") return { error: "url_error", detail: url.error, durationMs: 0 };
+    const request = requests.single(webhook, message, attempt, now);
+    const call = { ...(method && { method }), url, timeoutMs, ...trustOf(webhook), ...request };
     if (replyTopic === undefined) return send(call);
     const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
     if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);

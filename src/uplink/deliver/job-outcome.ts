@@ -1,6 +1,6 @@
 /** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
 import type { Webhook } from "../../webhooks/webhook.ts";
-import type { AttemptResult, Decision } from "../attempt.ts";
+import type { AttemptResult, Decision, ErrorKind } from "../attempt.ts";
 import { logAttempt, withoutBody } from "../queue/attempt-log.ts";
 import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
 import type { AttemptEntry, QueuedJob } from "../queue/job.ts";
@@ -64,6 +64,11 @@ export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): 
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
     ...(responseBody && { responseBody: maskSecrets(responseBody, secretsOf(webhook, accessToken)) }),
-    ...((result.error === "filter_error" || result.error === "transform_error") && { detail: result.detail }),
+    ...(hasDetail(result.error) && { detail: result.detail }),
   };
+}
+
+/** The cause lies in the registration, so its text helps and contains no secret. */
+function hasDetail(error: ErrorKind | undefined): boolean {
+  return error === "filter_error" || error === "transform_error" || error === "url_error";
 }
