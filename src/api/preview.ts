@@ -2,7 +2,7 @@
 import { checkedMessage, type MessageInput } from "../downlink/messages.ts";
 import { rawElements, rawMember } from "../downlink/payload.ts";
 import { Refused, refuseFields } from "../errors.ts";
-import type { OperationRequest } from "../http/contract/index.ts";
+import type { OperationRequest, Schemas } from "../http/contract/index.ts";
 import { fieldProblem, problemOf, within } from "../http/problem.ts";
 import { topicNameError } from "../topic.ts";
 import type { PreviewResult } from "../uplink/deliver/preview.ts";
@@ -22,17 +22,22 @@ export async function previewAll(
     return preview({ ...sent, receivedAt: Date.now() });
   };
   const { message, messages } = body;
+  if (message && messages) throw fieldProblem("invalid_request", "message", "must not be given together with messages");
   if (message !== undefined) return unwrapIn("message", await sample(message, rawMember(rawJson, "message")!));
   if (messages === undefined) throw fieldProblem("invalid_request", "message", "is required unless messages are given");
   const { faults } = routeOptions.config.items!;
   const json = rawElements(rawMember(rawJson, "messages")!);
-  const results: (PreviewResult | Record<string, unknown>)[] = [];
+  const results: (PreviewResult | Schemas["Problem"])[] = [];
   // One after the other: a caller has few places in the queue of the sandbox.
   for (const [i, input] of messages.entries()) {
     const result = refuseFields(faults(input)) ?? (await sample(input as MessageInput, json[i]!));
-    results.push(result instanceof Refused ? within(`messages[${i}]`, problemOf(result)).toJSON() : result);
+    results.push(result instanceof Refused ? toProblem(result, i) : result);
   }
   return { results };
+}
+
+function toProblem(refused: Refused, index: number): Schemas["Problem"] {
+  return within(`messages[${index}]`, problemOf(refused)).toJSON() as Schemas["Problem"];
 }
 
 /** As `unwrap`; the fields of a refusal are named below the outer field, e.g. `webhook.url`. */

@@ -36,6 +36,7 @@ export class ExternalIds {
    * @returns undefined when there is a webhook with this external id
    */
   async create(webhook: Webhook, externalId: string): Promise<Webhook | undefined> {
+    if (await this.find(externalId)) return undefined;
     const id = await this.#reserve(externalId);
     const created = { ...webhook, id };
     return (await this.options.registry.create(id, created)) ? created : undefined;

@@ -82,9 +82,28 @@ export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 
 /** All fields that are not secret. */
 const OPEN: Record<keyof OpenWebhook, true> = {
-  ...{ id: true, url: true, method: true, topics: true, name: true, externalId: true, enabled: true, qos: true, mode: true },
+  ...{
+    id: true,
+    url: true,
+    method: true,
+    topics: true,
+    name: true,
+    externalId: true,
+    enabled: true,
+    qos: true,
+    mode: true,
+  },
   ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true },
-  ...{ batch: true, ordering: true, rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
+  ...{
+    batch: true,
+    ordering: true,
+    rateLimit: true,
+    ca: true,
+    replyTopic: true,
+    events: true,
+    snapshot: true,
+    disabled: true,
+  },
   ...{ createdAt: true, updatedAt: true },
 };
 

@@ -132,7 +132,10 @@ describe("the client with a bridge", () => {
     const named = await webhooks.put("w:1", input);
     assert.match(named.secret ?? "", /^whsec_/);
     assert.deepEqual([(await webhooks.put("w:1", input)).id, named.externalId], [named.id, "w:1"]);
-    assert.deepEqual((await all(webhooks.list({ externalId: "w:1" }))).map(({ id }) => id), [named.id]);
+    assert.deepEqual(
+      (await all(webhooks.list({ externalId: "w:1" }))).map(({ id }) => id),
+      [named.id],
+    );
     await webhooks.delete(named.id);
 
     const { messageId } = await webhooks.test(webhook.id);

@@ -32,7 +32,10 @@ describe("webhooks by external id, on the embedded store", () => {
     const delivery = await bridge.api("GET", `/v1/webhooks/${id}/deliveries/${call!.headers["webhook-id"]}`);
     assert.equal(delivery.status, 200);
 
-    assert.deepEqual((await all(bridge, "?externalId=acme:1@eu")).map((one: { id: string }) => one.id), [id]);
+    assert.deepEqual(
+      (await all(bridge, "?externalId=acme:1@eu")).map((one: { id: string }) => one.id),
+      [id],
+    );
     assert.deepEqual(await all(bridge, "?externalId=other"), []);
     const taken = await bridge.api("POST", "/v1/webhooks", { ...webhook, externalId: "acme:1@eu" });
     assert.deepEqual([taken.status, taken.body.code], [409, "conflict"]);
@@ -70,7 +73,9 @@ describe("webhooks by external id, on two instances with one Redis", requireOrSk
     const { bridges, receiver } = await startInstances(t);
     const webhook = { url: receiver.url, topics: ["a"] };
     const names = Array.from({ length: 10 }, (_, i) => `race-${i}`);
-    const racing = names.flatMap((name) => bridges.flatMap((bridge) => [put(bridge, name, webhook), put(bridge, name, webhook)]));
+    const racing = names.flatMap((name) =>
+      bridges.flatMap((bridge) => [put(bridge, name, webhook), put(bridge, name, webhook)]),
+    );
     const answers = await Promise.all(racing);
     assert.equal(answers.filter(({ status }) => status === 201).length, names.length);
     assert.equal(answers.filter(({ status }) => status === 200).length, answers.length - names.length);

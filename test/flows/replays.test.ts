@@ -116,7 +116,10 @@ for (const { kind, many } of [
       assert.equal((await bridge.api("GET", `/v1/webhooks/${id}/replays/rpl_none`)).status, 404);
       const counting = Array.from({ length: 3 }, () => replay(id, { status: "failed", dryRun: true }));
       const counted = await Promise.all(counting);
-      assert.deepEqual(counted.map(({ status, body }) => [status, body.count]), Array(3).fill([200, 300]));
+      assert.deepEqual(
+        counted.map(({ status, body }) => [status, body.count]),
+        Array(3).fill([200, 300]),
+      );
       assert.equal((await counts(id)).failed, 300, "a dry run changes nothing");
       const both = await Promise.all([replay(id, { status: "failed" }), replay(id, { status: "failed" })]);
       assert.deepEqual(both.map(({ status }) => status).sort(), [202, 409]);

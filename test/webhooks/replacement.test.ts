@@ -8,7 +8,8 @@ import { serviceWith, URL } from "./service-support.ts";
 import { callerWith, faultsOfAsync, granted, webhookWith } from "./support.ts";
 
 const NAME = "acme";
-const stored = (changes: Partial<Webhook> = {}) => webhookWith({ externalId: NAME, url: URL, topics: ["a"], ...changes });
+const stored = (changes: Partial<Webhook> = {}) =>
+  webhookWith({ externalId: NAME, url: URL, topics: ["a"], ...changes });
 const put = (input: Partial<WebhookInput> = {}): WebhookInput => ({ url: URL, topics: ["a"], ...input });
 
 describe("a put", () => {
@@ -46,7 +47,11 @@ describe("a put", () => {
 
   const kept: [reason: string, current: Partial<Webhook>, input: Partial<WebhookInput>][] = [
     ["the secret, and the old one in its grace period", { oldSecret: { secret: "o", until: "2999-01-01" } }, {}],
-    ["a rotation, if the secret is the current one", { oldSecret: { secret: "o", until: "2999" } }, { secret: "whsec_old" }],
+    [
+      "a rotation, if the secret is the current one",
+      { oldSecret: { secret: "o", until: "2999" } },
+      { secret: "whsec_old" },
+    ],
     ["that the bridge disabled the webhook", { disabled: { at: "2026-01-01", reason: "410" } }, { enabled: true }],
     ["the receiver's consent", { verification: { state: "verified", at: "x", origin: "o" } }, { verify: true }],
     ["a check in progress", { verification: { state: "pending", at: "x", origin: "o", token: "t" } }, { verify: true }],

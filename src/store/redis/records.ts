@@ -101,7 +101,7 @@ export function redisRecords<T>(
     create: async (id, value) => (await create(hash, index, id, JSON.stringify(value), channel)) === 1,
     replace: async (id, value, version) =>
       (await replace(hash, id, JSON.stringify(value), String(version), channel)) === 1,
-    remove: async (id, version = "") => (await remove(hash, index, id, channel, String(version))) === 1,
+    remove: async (id, version) => (await remove(hash, index, id, channel, version?.toString() ?? "")) === 1,
     watch: (listener) => notices.watch(channel, listener),
   };
 }

@@ -2,7 +2,7 @@
 import { signingSecrets } from "../../webhooks/rotation.ts";
 import { resolveUrl } from "../../webhooks/url-template.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
-import type { AttemptResult } from "../attempt.ts";
+import type { AttemptResult, SentRequest } from "../attempt.ts";
 import { type AuthorizedCall, trustOf } from "../egress/authorization.ts";
 import { sequenceText } from "../ordering/message-groups.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
@@ -41,11 +41,20 @@ export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions):
     if (typeof url !== "string") return { error: "url_error", detail: url.error, durationMs: 0 };
     const request = requests.single(webhook, message, attempt, now);
     const call = { ...(method && { method }), url, timeoutMs, ...trustOf(webhook), ...request };
-    if (replyTopic === undefined) return send(call);
+    if (replyTopic === undefined) return withRequest(await send(call), call);
     const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
     if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
-    return result;
+    return withRequest(result, call);
   };
+}
+
+/** Adds the call to its result, unless it was not made for lack of a token. */
+export function withRequest(
+  result: AttemptResult,
+  { method = "POST", url, headers }: Partial<SentRequest> & Omit<SentRequest, "method">,
+): AttemptResult {
+  if (result.error !== "auth_error") result.request = { method, url, headers };
+  return result;
 }
 
 /** Builds signed requests. The parameters are those of {@link CallWebhook}. */
