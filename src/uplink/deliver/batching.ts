@@ -120,7 +120,7 @@ export class Batches {
     const attempt = Math.max(...items.map((item) => item.attempt));
     const events = items.map(({ event }) => event);
     const call = {
-      ...(webhook.method && { method: webhook.method }),
+      method: webhook.method ?? ("POST" as const),
       url: webhook.url,
       timeoutMs: webhook.timeoutMs,
       maxResponseBytes: KEPT_ANSWER + items.length * ANSWER_BYTES_PER_EVENT,

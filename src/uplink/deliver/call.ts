@@ -36,11 +36,11 @@ export type CallWebhook = (
 export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   const requests = createRequests(eventSource);
   return async (webhook, message, attempt, now) => {
-    const { method, timeoutMs, replyTopic } = webhook;
+    const { method = "POST", timeoutMs, replyTopic } = webhook;
     const url = resolveUrl(webhook.url, message.topic);
     if (typeof url !== "string") return { error: "url_error", detail: url.error, durationMs: 0 };
     const request = requests.single(webhook, message, attempt, now);
-    const call = { ...(method && { method }), url, timeoutMs, ...trustOf(webhook), ...request };
+    const call = { method, url, timeoutMs, ...trustOf(webhook), ...request };
     if (replyTopic === undefined) return withRequest(await send(call), call);
     const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
     if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
@@ -51,7 +51,7 @@ export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions):
 /** Adds the call to its result, unless it was not made for lack of a token. */
 export function withRequest(
   result: AttemptResult,
-  { method = "POST", url, headers }: Partial<SentRequest> & Omit<SentRequest, "method">,
+  { method, url, headers }: SentRequest,
 ): AttemptResult {
   if (result.error !== "auth_error") result.request = { method, url, headers };
   return result;
