@@ -49,10 +49,7 @@ export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions):
 }
 
 /** Adds the call to its result, unless it was not made for lack of a token. */
-export function withRequest(
-  result: AttemptResult,
-  { method, url, headers }: SentRequest,
-): AttemptResult {
+export function withRequest(result: AttemptResult, { method, url, headers }: SentRequest): AttemptResult {
   if (result.error !== "auth_error") result.request = { method, url, headers };
   return result;
 }
