@@ -25,7 +25,7 @@ export interface DeliveryPorts {
     get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found">;
     retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered>;
   };
-  replays: Pick<Replays, "begin" | "get" | "cancel">;
+  replays: Pick<Replays, "begin" | "count" | "get" | "cancel">;
 }
 
 export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPorts) {
@@ -48,9 +48,10 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
       reply.code(202);
       return delivery;
     },
-    replayDeliveries: async ({ params: { id }, body, caller }, reply) => {
+    replayDeliveries: async ({ params: { id }, body: { dryRun, ...input }, caller }, reply) => {
       unwrap(await webhooks.usable(id, caller));
-      const replay = requireFields(await replays.begin(id, body));
+      if (dryRun) return { count: requireFields(await replays.count(id, input)) };
+      const replay = requireFields(await replays.begin(id, input));
       if (replay === "other_running") throw new Problem("conflict", "a replay of this webhook is in progress");
       reply.code(202).header("location", `/v1/webhooks/${id}/replays/${replay.id}`);
       return replay;

@@ -1,16 +1,13 @@
 /** Handlers for webhooks and their deliveries. */
-import { checkedMessage } from "../downlink/messages.ts";
-import { rawMember } from "../downlink/payload.ts";
-import { Refused } from "../errors.ts";
 import type { Handlers, OperationRequest } from "../http/contract/index.ts";
-import { problemOf, unwrap, within } from "../http/problem.ts";
-import { topicNameError } from "../topic.ts";
+import { unwrap } from "../http/problem.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
 import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
 import { requireFields } from "./delivery-problems.ts";
+import { previewAll, unwrapIn } from "./preview.ts";
 
 export interface WebhookPorts {
   webhooks: WebhookService<DeliveryPage | InvalidField, DeliveryQuery>;
@@ -27,19 +24,22 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
       reply.header("location", `/v1/webhooks/${webhook.id}`);
       return webhook as typeof webhook & { secret: string };
     },
+    putWebhook: async ({ params, body, caller }, reply) => {
+      const { created, webhook } = unwrap(await webhooks.put(params.externalId, body, caller));
+      reply.code(created ? 201 : 200);
+      if (created) reply.header("location", `/v1/webhooks/${webhook.id}`);
+      return webhook;
+    },
     listWebhooks: async (request) => unwrap(await webhooks.list(request.query, request.caller)),
     getWebhook: async (request) => unwrap(await webhooks.get(request.params.id, request.caller)),
     updateWebhook: async (request) => unwrap(await webhooks.update(request.params.id, request.body, request.caller)),
     deleteWebhook: async (request) => unwrap(await webhooks.remove(request.params.id, request.caller)),
     listDeliveries: async ({ params, query, caller }) =>
       requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."),
-    previewWebhook: async ({ body, rawJson, caller }) => {
+    previewWebhook: async (request) => {
+      const { body, caller } = request;
       const webhook = unwrapIn("webhook", await webhooks.draft(body.webhook, caller));
-      const { expirySeconds: _, ...message } = unwrapIn(
-        "message",
-        checkedMessage(body.message, rawMember(rawJson, "message")!, maxPayloadBytes, topicNameError),
-      );
-      return unwrap(await preview(webhook, { ...message, receivedAt: Date.now() }, caller.id));
+      return previewAll(request, (message) => preview(webhook, message, caller.id), maxPayloadBytes);
     },
     pauseWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: false }, caller)),
     resumeWebhook: async ({ params, caller }) => unwrap(await webhooks.update(params.id, { enabled: true }, caller)),
@@ -53,10 +53,4 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
     confirmWebhook: confirm,
     confirmWebhookByPost: confirm,
   } satisfies Partial<Handlers>;
-}
-
-/** As {@link unwrap}; the fields of a refusal are named below the outer field, e.g. `webhook.url`. */
-function unwrapIn<T>(outer: string, outcome: T | Refused): T {
-  if (outcome instanceof Refused) throw within(outer, problemOf(outcome));
-  return outcome;
 }

@@ -12,11 +12,11 @@ export type MessageInput = WithDefaults<Schemas["MessageInput"], "qos" | "retain
 export type RequestInput = WithDefaults<Schemas["RequestInput"], "qos" | "timeoutSeconds">;
 export type WebhookInput = WithDefaults<
   Schemas["WebhookInput"],
-  "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
+  "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
 >;
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
-export type ReplayInput = Schemas["ReplayInput"];
+export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
 export type KeyInput = Schemas["KeyInput"];
 
 export type Problem = Schemas["Problem"];
@@ -32,6 +32,7 @@ export type RequestState = Schemas["RequestState"];
 export type Webhook = Schemas["Webhook"];
 export type CreatedWebhook = Schemas["CreatedWebhook"];
 export type Preview = Schemas["Preview"];
+export type PreviewResults = Schemas["PreviewResults"];
 export type Replay = Schemas["Replay"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
@@ -43,7 +44,8 @@ export type CloudEvent = Schemas["CloudEvent"];
 
 export type PublishQuery = QueryOf<"publishToTopic">;
 export type RetainedQuery = QueryOf<"listRetained">;
-export type ListQuery = QueryOf<"listWebhooks">;
+export type ListQuery = QueryOf<"listKeys">;
+export type WebhooksQuery = QueryOf<"listWebhooks">;
 export type DeliveriesQuery = QueryOf<"listAllDeliveries">;
 export type WebhookDeliveriesQuery = QueryOf<"listDeliveries">;
 

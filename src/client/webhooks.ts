@@ -5,14 +5,16 @@ import type {
   ActOptions,
   CallOptions,
   CreatedWebhook,
-  ListQuery,
   Preview,
+  PreviewResults,
+  Problem,
   Replay,
   ReplayInput,
   SampleMessage,
   Webhook,
   WebhookInput,
   WebhookPatch,
+  WebhooksQuery,
 } from "./types.ts";
 
 export class Webhooks {
@@ -31,7 +33,20 @@ export class Webhooks {
     return data!;
   }
 
-  list(query: ListQuery = {}, options?: CallOptions): PageList<Webhook> {
+  /**
+   * Creates the webhook with this external id, or replaces all its settings: absent fields get their defaults. The
+   * result has a `secret` if the webhook is new.
+   */
+  async put(externalId: string, webhook: WebhookInput, options?: CallOptions): Promise<Webhook & { secret?: string }> {
+    const { data } = await this.#transport.api.PUT("/v1/webhooks/external/{externalId}", {
+      params: { path: { externalId } },
+      body: webhook as Required<WebhookInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  list(query: WebhooksQuery = {}, options?: CallOptions): PageList<Webhook> {
     return new PageList(query.after, async (after) => {
       const { data } = await this.#transport.api.GET("/v1/webhooks", {
         params: { query: { ...query, after } },
@@ -94,7 +109,20 @@ export class Webhooks {
       body: { webhook: webhook as Required<WebhookInput>, message: message as Required<SampleMessage> },
       ...this.#transport.settings(options),
     });
-    return data!;
+    return data as Preview;
+  }
+
+  /** Previews up to 50 messages: one result for each, in order; `"code" in result` if the message was refused. */
+  async previewAll(
+    webhook: WebhookInput,
+    messages: SampleMessage[],
+    options?: ActOptions,
+  ): Promise<(Preview | Problem)[]> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/preview", {
+      body: { webhook: webhook as Required<WebhookInput>, messages },
+      ...this.#transport.settings(options),
+    });
+    return (data as PreviewResults).results;
   }
 
   /** Delivers again all deliveries of a status and a time range, in the background. */
@@ -103,7 +131,16 @@ export class Webhooks {
       body: range,
       ...this.#one(id, options),
     });
-    return data!;
+    return data as Replay;
+  }
+
+  /** Counts the deliveries that {@link replay} would begin with; changes nothing. */
+  async countReplay(id: string, range: ReplayInput, options?: ActOptions): Promise<number> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/replay", {
+      body: { ...range, dryRun: true },
+      ...this.#one(id, options),
+    });
+    return (data as { count: number }).count;
   }
 
   async getReplay(id: string, replayId: string, options?: CallOptions): Promise<Replay> {

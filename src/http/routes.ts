@@ -79,6 +79,9 @@ function schemasOf(openapi: OpenApi, path: string, operation: Operation) {
   return schemas;
 }
 
+/** Schemas of messages that are validated individually. */
+const ITEMS: Partial<Record<string, string>> = { publishBatch: "MessageInput", previewWebhook: "SampleMessage" };
+
 /** Limit of a body with several messages: a thousand of 32 KiB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
@@ -88,6 +91,7 @@ function routeSettings({ openapi, handlers, maxPayloadBytes }: RoutesOptions, pa
   const jsonLimit = maxPayloadBytes * 2 + 65_536;
   const raw = hasRawBody(openapi, operation);
   const lines = hasLines(openapi, operation);
+  const item = ITEMS[operation.operationId];
   const handler = handlers[operation.operationId as OperationId] as RouteHandlerMethod;
   return {
     handler: withStatus(handler, successStatus(operation)),
@@ -98,8 +102,8 @@ function routeSettings({ openapi, handlers, maxPayloadBytes }: RoutesOptions, pa
       rawBody: raw,
       optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
       lines,
-      ...(lines && {
-        items: { faults: schemaCheck(openapi.components.schemas, "MessageInput"), maxBytes: jsonLimit },
+      ...(item !== undefined && {
+        items: { faults: schemaCheck(openapi.components.schemas, item), maxBytes: jsonLimit },
       }),
     },
     ...(path.includes("{topic}") && { onRequest: nameTopic }),

@@ -60,8 +60,8 @@ export interface Records<T> {
   create(id: string, value: T): Promise<boolean>;
   /** Compare-and-set: returns false, without a change, when the record is gone or has a different version. */
   replace(id: string, value: T, version: number): Promise<boolean>;
-  /** Returns false when the record does not exist. */
-  remove(id: string): Promise<boolean>;
+  /** Returns false, without a change, when the record does not exist or, if `version` is given, has a different one. */
+  remove(id: string, version?: number): Promise<boolean>;
   /**
    * Calls `listener` with the id after each change by any instance, and with `undefined` whenever notices may have been
    * missed (the connection was lost); the listener must then read all records again. Resolves once it is subscribed, to

@@ -1,5 +1,7 @@
 /** Types of delivery: the result of one attempt to call a webhook, and the decision that follows from it. */
 
+import type { WebhookMethod } from "../webhooks/webhook.ts";
+
 /** Kind of a failed call: stable names that users see as `error` in the attempt log. */
 export type ErrorKind =
   | "dns_error"
@@ -10,6 +12,8 @@ export type ErrorKind =
   | "tls_error"
   | "redirect"
   | "blocked_address"
+  /** The URL template does not fit the topic: the receiver was not called. */
+  | "url_error"
   /** No OAuth 2 token: the receiver was not called. */
   | "auth_error"
   | "http_error"
@@ -19,6 +23,13 @@ export type ErrorKind =
   | "transform_error"
   /** The response to a batch names the event. */
   | "not_accepted";
+
+/** A request without its body. */
+export interface SentRequest {
+  method: WebhookMethod;
+  url: string;
+  headers: Record<string, string>;
+}
 
 export interface AttemptResult {
   /** Absent when no response came. */
@@ -42,6 +53,8 @@ export interface AttemptResult {
   responseBody?: string;
   /** The OAuth 2 access token that was sent. Never stored: it serves to mask the token in stored text. */
   accessToken?: string;
+  /** The call, if one was made. Contains credentials: never stored or logged as it is. */
+  request?: SentRequest;
   /** The raw response body and its content type, if they were requested. */
   body?: Buffer;
   bodyType?: string;

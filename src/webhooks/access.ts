@@ -36,3 +36,7 @@ export function checkUse(webhook: Webhook, caller: Caller): Refused | undefined 
 export function noWebhook(id: string): Refused {
   return new Refused("not_found", `there is no webhook ${id}`);
 }
+
+export function taken(externalId: string): Refused {
+  return new Refused("conflict", `there is another webhook with the externalId ${externalId}`);
+}

@@ -36,7 +36,7 @@ export function encryptedRecords(records: Records<StoredWebhook>, sealer: Sealer
     count: () => records.count(),
     create: (id, value) => records.create(id, seal(id, value, sealer)),
     replace: (id, value, version) => records.replace(id, seal(id, value, sealer), version),
-    remove: (id) => records.remove(id),
+    remove: (id, version) => records.remove(id, version),
     watch: (listener) => records.watch(listener),
   };
 }

@@ -2,7 +2,8 @@
 import { type FieldError, Refused, refuseField, refuseFields } from "../errors.ts";
 import { topicFilterError } from "../topic.ts";
 import { authErrors, caError } from "./auth-rules.ts";
-import type { Webhook, WebhookPatch } from "./webhook.ts";
+import { isTemplate, missingLevel, sampleOf, templateError } from "./url-template.ts";
+import type { Webhook, WebhookInput, WebhookPatch } from "./webhook.ts";
 
 /** Rules for URLs, headers, secrets and expressions, implemented by the uplink. */
 export interface WebhookRules {
@@ -34,9 +35,11 @@ export async function checkWebhook(input: WebhookPatch, rules: WebhookRules): Pr
     if (wrong instanceof Refused) return wrong;
     errors.push(...fieldError(field, wrong));
   }
+  const template = input.url === undefined ? undefined : templateError(input.url);
   return (
     refuseFields(errors) ??
-    (await checkUrl("url", input.url, rules)) ??
+    (template === undefined ? undefined : refuseField("invalid_url", "url", template)) ??
+    (await checkUrl("url", input.url && sampleOf(input.url), rules)) ??
     (await checkUrl("auth.tokenUrl", input.auth?.tokenUrl, rules))
   );
 }
@@ -52,12 +55,25 @@ export function checkPurpose({ topics, events }: Pick<Webhook, "topics" | "event
   return refuseField("invalid_request", "topics", "must contain a topic filter unless events are given");
 }
 
+type Combined = Pick<WebhookInput, "url" | "topics" | "verify" | "ordering" | "mode"> & {
+  batch?: object | null;
+  verification?: object;
+};
+
 /** Refuses individually valid fields that exclude each other. */
-export function checkCombination({
-  batch,
-  ordering,
-  mode,
-}: Pick<WebhookPatch, "batch" | "ordering" | "mode">): Refused | undefined {
+export function checkCombination(webhook: Combined): Refused | undefined {
+  return (isTemplate(webhook.url) ? checkTemplate(webhook) : undefined) ?? checkBatch(webhook);
+}
+
+function checkTemplate({ url, topics, batch, verify, verification }: Combined): Refused | undefined {
+  const refuse = (field: string, message: string) => refuseField("invalid_request", field, message);
+  if (batch) return refuse("batch", "must not be combined with {topic} in url: its events may have different topics");
+  if (verify || verification) return refuse("verify", "must not be combined with {topic} in url: it asks one URL");
+  const missing = missingLevel(url, topics);
+  return missing && refuse("url", `topics that match ${missing.filter} have no level ${missing.level}`);
+}
+
+function checkBatch({ batch, ordering, mode }: Combined): Refused | undefined {
   if (!batch) return undefined;
   const refuse = (other: string) => refuseField("invalid_request", "batch", `must not be combined with ${other}`);
   if (ordering === "topic" || ordering === "strict") return refuse(`ordering: ${ordering}`);

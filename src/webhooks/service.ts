@@ -1,55 +1,17 @@
-/** Webhook operations of the API: create, list, get, update, remove, and list deliveries. */
+/** Webhook operations of the API: create, list, get, update, replace, remove, and list deliveries. */
 
-import { Refused } from "../errors.ts";
+import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
-import { checkEvents, checkTopics, checkUse, isVisible, noWebhook } from "./access.ts";
+import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, taken } from "./access.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
-import type { WebhookRegistry } from "./registry.ts";
+import { replacementOf } from "./replacement.ts";
 import { rotated } from "./rotation.ts";
-import { checkWebhook, type WebhookRules } from "./rules.ts";
+import { checkWebhook } from "./rules.ts";
+import type { WebhookServiceOptions } from "./service-options.ts";
 import { agreed, type Consent } from "./verification.ts";
 import { MAX_WEBHOOKS, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts";
-
-/** Deliveries of the webhooks. */
-export interface WebhookDeliveries<Page, Query> {
-  count(webhookId: string): Promise<Counts>;
-  list(webhookId: string, query: Query): Promise<Page>;
-  /** Drops all waiting deliveries. */
-  drop(webhookId: string): Promise<void>;
-  /** Ends a pause of the calls. */
-  resume(webhookId: string): Promise<void>;
-}
-
-export interface WebhookServiceOptions<Page, Query> {
-  registry: WebhookRegistry;
-  rules: WebhookRules;
-  newSecret(): string;
-  /** The ownership check. */
-  owner: {
-    /** The DNS name under which the bridge asks. */
-    origin: string;
-    /** Asks the receiver; undefined if it has not agreed (yet). Never rejects. */
-    ask(webhook: Webhook): Promise<Consent | undefined>;
-  };
-  deliveries: WebhookDeliveries<Page, Query>;
-  /** Health of the endpoints. */
-  health: {
-    /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
-    failingSince(webhookId: string): number | undefined;
-    /** Forgets the failures. Rejects when the store is unavailable. */
-    reset(webhookId: string): Promise<void>;
-  };
-  tests: {
-    /** Queues a test event and returns its id. */
-    send(webhookId: string): Promise<string>;
-  };
-  /** Resolves once the broker subscriptions match the webhooks; false after the timeout. */
-  untilSynchronized(timeoutMs: number): Promise<boolean>;
-  /** Filters whose subscription the broker refused, with the reason. */
-  refused(): ReadonlyMap<string, string>;
-}
 
 /**
  * How long a response waits for the subscriptions, so that messages published after it arrive; no effect while the
@@ -60,6 +22,9 @@ const SYNCHRONIZED_MS = 2_000;
 /** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
 
+/** How often a replacement starts again because the webhook was created or removed meanwhile. */
+const MAX_CHANGES = 20;
+
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
@@ -68,13 +33,21 @@ export class WebhookService<Page, Query> {
     const { registry } = this.options;
     if (registry.size >= MAX_WEBHOOKS)
       return new Refused("too_many_webhooks", `the limit of ${MAX_WEBHOOKS} webhooks is reached`);
-    const webhook = await this.draft(input, caller);
-    if (webhook instanceof Refused) return webhook;
-    await registry.create(webhook.id, webhook);
+    const draft = await this.draft(input, caller);
+    if (draft instanceof Refused) return draft;
+    const webhook = await this.#store(draft);
+    if (!webhook) return taken(input.externalId!);
     // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => undefined);
     const [created] = await Promise.all([asked, this.options.untilSynchronized(SYNCHRONIZED_MS)]);
     return { ...this.#toDto(created ?? webhook, NO_COUNTS), secret: webhook.secret };
+  }
+
+  /** @returns undefined when another webhook has its external id */
+  async #store(draft: Webhook): Promise<Webhook | undefined> {
+    if (draft.externalId !== undefined) return this.options.externalIds.create(draft, draft.externalId);
+    await this.options.registry.create(draft.id, draft);
+    return draft;
   }
 
   /** Builds a webhook as it would be registered, without storing it. */
@@ -85,12 +58,13 @@ export class WebhookService<Page, Query> {
 
   /** Lists the webhooks that the caller may see, ordered by id. */
   async list(
-    { limit, after }: { limit: number; after?: string },
+    { limit, after, externalId }: { limit: number; after?: string; externalId?: string },
     caller: Caller,
   ): Promise<ListPage<WebhookDto> | Refused> {
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
     if (from instanceof Refused) return from;
+    if (externalId !== undefined) return this.#listNamed(externalId, caller);
     // Hidden webhooks do not shorten a page.
     for (;;) {
       const more = await this.options.registry.list({ limit: limit + 1, ...from });
@@ -102,12 +76,48 @@ export class WebhookService<Page, Query> {
     return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
+  async #listNamed(externalId: string, caller: Caller): Promise<ListPage<WebhookDto>> {
+    const webhook = await this.options.externalIds.find(externalId);
+    return { items: webhook && isVisible(webhook, caller) ? [await this.#withCounts(webhook)] : [], nextCursor: null };
+  }
+
   async get(id: string, caller: Caller): Promise<WebhookDto | Refused> {
     return this.#withCounts(await this.readable(id, caller));
   }
 
+  /** Creates the webhook with this external id, or replaces all its settings. */
+  async put(
+    externalId: string,
+    input: WebhookInput,
+    caller: Caller,
+  ): Promise<{ created: boolean; webhook: WebhookDto } | Refused> {
+    if ((input.externalId ?? externalId) !== externalId) {
+      return refuseField("invalid_request", "externalId", "must be the external id in the path");
+    }
+    for (let changes = 0; ; changes++) {
+      const current = await this.options.externalIds.find(externalId);
+      if (current && !isVisible(current, caller)) return taken(externalId);
+      const webhook = current
+        ? await this.#patch(current.id, input, caller, (latest) => replacementOf(latest, input))
+        : await this.create({ ...input, externalId }, caller);
+      if (!(webhook instanceof Refused)) return { created: !current, webhook };
+      const isChanged = webhook.code === (current ? "not_found" : "conflict");
+      if (!isChanged || changes === MAX_CHANGES) return webhook;
+    }
+  }
+
   /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. */
-  async update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto | Refused> {
+  update(id: string, input: WebhookPatch, caller: Caller): Promise<WebhookDto | Refused> {
+    return this.#patch(id, input, caller, () => input);
+  }
+
+  /** @param patchOf the changes to the current registration, made from the checked input */
+  async #patch(
+    id: string,
+    input: WebhookPatch,
+    caller: Caller,
+    patchOf: (current: Webhook) => WebhookPatch,
+  ): Promise<WebhookDto | Refused> {
     const { owner, rules, untilSynchronized } = this.options;
     const before = await this.readable(id, caller);
     if (before instanceof Refused) return before;
@@ -116,11 +126,13 @@ export class WebhookService<Page, Query> {
       checkEvents(caller, input.events) ??
       (await checkWebhook(input, rules));
     if (refused) return refused;
-    const webhook = await this.#change(id, (current) =>
-      patchRegistration(current, input, { caller, origin: owner.origin }),
-    );
+    let patch = input;
+    const webhook = await this.#change(id, (current) => {
+      patch = patchOf(current);
+      return patchRegistration(current, patch, { caller, origin: owner.origin });
+    });
     if (webhook instanceof Refused) return webhook;
-    if (input.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
+    if (patch.enabled === true || webhook.url !== before.url) await this.#callAgain(id);
     const asked = input.verify || input.url !== undefined ? await this.#ask(webhook) : webhook;
     if (input.topics || input.qos !== undefined) await untilSynchronized(SYNCHRONIZED_MS);
     return asked ? this.#withCounts(asked) : noWebhook(id);
@@ -177,7 +189,10 @@ export class WebhookService<Page, Query> {
   async remove(id: string, caller: Caller): Promise<Refused | undefined> {
     const webhook = await this.readable(id, caller);
     if (webhook instanceof Refused) return webhook;
-    if (!(await this.options.registry.remove(id))) return noWebhook(id);
+    const { registry, externalIds } = this.options;
+    const { externalId } = webhook;
+    const removed = await (externalId === undefined ? registry.remove(id) : externalIds.remove(id, externalId));
+    if (!removed) return noWebhook(id);
     await this.options.deliveries.drop(id);
     return undefined;
   }

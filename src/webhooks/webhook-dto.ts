@@ -17,7 +17,7 @@ export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded
 type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
-  Required<Pick<Webhook, "headers" | "retained" | "ordering" | "events">> & {
+  Required<Pick<Webhook, "method" | "headers" | "retained" | "ordering" | "events">> & {
     state: WebhookState;
     counts: Counts;
     /** Time since which every attempt has failed, while the state is `failing`. */
@@ -46,7 +46,7 @@ export function toDto(
 ): WebhookDto {
   const { snapshot: _snapshot, ...open } = openFields(webhook);
   const { disabled, oldSecret, verification, auth } = webhook;
-  const { retained = "skip", ordering = "none", events = [] } = webhook;
+  const { method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
   const paused = !isCallable(webhook);
   const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
   const refusedTopics = webhook.topics
@@ -54,6 +54,7 @@ export function toDto(
     .map((topic) => ({ topic, reason: refused.get(topic)! }));
   return {
     ...open,
+    method,
     headers: maskHeaders(webhook.headers),
     retained,
     ordering,

@@ -35,12 +35,19 @@ export interface WebhookExtras {
   events?: WebhookEvent[];
 }
 
+export type WebhookMethod = "POST" | "PUT" | "PATCH";
+
 export interface Webhook extends WebhookExtras {
   id: string;
+  /** May be a template, see `url-template.ts`. */
   url: string;
+  /** Absent: POST. */
+  method?: WebhookMethod;
   /** Topic filters, without duplicates. */
   topics: string[];
   name?: string;
+  /** The caller's own name for the webhook: unique, and set at the registration only. */
+  externalId?: string;
   /** False: paused. New deliveries keep waiting. */
   enabled: boolean;
   qos: QoS;
@@ -75,9 +82,28 @@ export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 
 /** All fields that are not secret. */
 const OPEN: Record<keyof OpenWebhook, true> = {
-  ...{ id: true, url: true, topics: true, name: true, enabled: true, qos: true, mode: true, concurrency: true },
-  ...{ timeoutMs: true, retry: true, retained: true, filter: true, transform: true, batch: true, ordering: true },
-  ...{ rateLimit: true, ca: true, replyTopic: true, events: true, snapshot: true, disabled: true },
+  ...{
+    id: true,
+    url: true,
+    method: true,
+    topics: true,
+    name: true,
+    externalId: true,
+    enabled: true,
+    qos: true,
+    mode: true,
+  },
+  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true },
+  ...{
+    batch: true,
+    ordering: true,
+    rateLimit: true,
+    ca: true,
+    replyTopic: true,
+    events: true,
+    snapshot: true,
+    disabled: true,
+  },
   ...{ createdAt: true, updatedAt: true },
 };
 
@@ -97,8 +123,10 @@ export function isCallable({ enabled, disabled, verification }: Webhook): boolea
 /** Fields that a caller may set. */
 export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
   url: string;
+  method?: WebhookMethod;
   topics: string[];
   name?: string;
+  externalId?: string;
   enabled?: boolean;
   qos?: QoS;
   mode?: "structured" | "binary";
@@ -130,7 +158,9 @@ export interface AuthInput {
 
 /** Fields that may be changed; null removes a field. */
 export type WebhookPatch = {
-  [K in keyof WebhookInput]?: WebhookInput[K] | (K extends keyof WebhookExtras ? null : never);
+  [K in Exclude<keyof WebhookInput, "externalId">]?:
+    | WebhookInput[K]
+    | (K extends keyof WebhookExtras | "name" ? null : never);
 };
 
 export const MAX_WEBHOOKS = 10_000;
@@ -139,6 +169,7 @@ export const DEFAULT_SCHEDULE_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 5
 /** How long an event waits for others to form a batch. */
 export const DEFAULT_BATCH_WAIT_MS = 1_000;
 export const DEFAULTS = {
+  method: "POST",
   enabled: true,
   qos: 1,
   mode: "structured",

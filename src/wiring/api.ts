@@ -13,6 +13,7 @@ import { createConsentRequest, originName } from "../uplink/egress/ownership-che
 import { TestEvents } from "../uplink/events/test-event.ts";
 import { headerError } from "../uplink/request/headers.ts";
 import { newSecret, secretError } from "../uplink/request/signature.ts";
+import { ExternalIds, type Reservation } from "../webhooks/external-ids.ts";
 import { WebhookService } from "../webhooks/service.ts";
 import type { BrokerAccess } from "./broker.ts";
 import type { DeliverParts } from "./deliver.ts";
@@ -72,13 +73,14 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
 }
 
 function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Served) {
-  const { config, registry, observer } = infrastructure;
+  const { config, store, registry, observer } = infrastructure;
   const { connection } = broker.publisher;
   const { election } = receive;
   const { guard, expressions, senders, watch } = deliver;
   const { publicUrl } = config;
   return new WebhookService({
     registry,
+    externalIds: new ExternalIds({ records: store.records<Reservation>("external-ids"), registry }),
     rules: {
       urlError: (url) => guard.checkUrlResolved(url),
       headerError,

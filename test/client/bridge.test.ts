@@ -124,6 +124,19 @@ describe("the client with a bridge", () => {
     assert.notEqual((await webhooks.rotateSecret(webhook.id, { graceSeconds: 60 })).secret, webhook.secret);
     const preview = await webhooks.preview(input, { topic: "w/1", payload: 1 });
     assert.equal(preview.outcome, "sent");
+    const previews = await webhooks.previewAll(input, [{ topic: "w/1" }, { topic: "w/+" }]);
+    assert.deepEqual(
+      previews.map((one) => ("code" in one ? one.code : one.outcome)),
+      ["sent", "invalid_topic"],
+    );
+    const named = await webhooks.put("w:1", input);
+    assert.match(named.secret ?? "", /^whsec_/);
+    assert.deepEqual([(await webhooks.put("w:1", input)).id, named.externalId], [named.id, "w:1"]);
+    assert.deepEqual(
+      (await all(webhooks.list({ externalId: "w:1" }))).map(({ id }) => id),
+      [named.id],
+    );
+    await webhooks.delete(named.id);
 
     const { messageId } = await webhooks.test(webhook.id);
     const done = await eventually(
@@ -141,6 +154,7 @@ describe("the client with a bridge", () => {
     assert.deepEqual((await all(deliveries.list({ webhookId: webhook.id }))).map(ids), [messageId]);
     assert.deepEqual((await all(deliveries.listOf(webhook.id, { status: "succeeded" }))).map(ids), [messageId]);
 
+    assert.equal(await webhooks.countReplay(webhook.id, { status: "succeeded" }), 1);
     const replay = await webhooks.replay(webhook.id, { status: "succeeded" });
     await eventually(
       () => webhooks.getReplay(webhook.id, replay.id),

@@ -116,6 +116,17 @@ export function recordsContract({ store, other }: Subject): void {
       assert.equal((await hooks.get("a"))?.version, 1);
     });
 
+    test("a record is removed at a version only if it has that version", async () => {
+      const hooks = store().records<number>("remove-version");
+      await hooks.create("a", 1);
+      await hooks.replace("a", 2, 1);
+      assert.equal(await hooks.remove("a", 1), false);
+      assert.equal((await hooks.get("a"))?.value, 2);
+      assert.equal(await hooks.remove("a", 2), true);
+      assert.equal(await hooks.remove("a", 2), false);
+      assert.deepEqual(await hooks.all(), []);
+    });
+
     test("watchers are notified of every change by any instance, until they stop", async () => {
       const mine = store().records<number>("watch");
       const theirs = other().records<number>("watch");

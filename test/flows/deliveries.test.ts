@@ -62,6 +62,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         ],
       );
       assert.equal(attempts, 2, "Retry-After uses up nothing");
+      assert.equal(lastAttempt.request, undefined, "the list shows no requests");
+      const numbers = attemptLog.map(
+        ({ request }: { request: { headers: Json } }) => request.headers["causeway-attempt"],
+      );
+      assert.deepEqual(numbers, ["1", "1", "2"]);
       assert.deepEqual(
         attemptLog.map(({ at }: Json) => at).sort(),
         attemptLog.map(({ at }: Json) => at),

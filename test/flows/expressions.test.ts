@@ -130,6 +130,37 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         const refused = await preview(changes, text);
         assert.deepEqual([refused.status, refused.body.errors?.[0].path], [400, path]);
       }
+      const preview50 = (messages: string, rest = "") =>
+        world.bridge.api(
+          "POST",
+          "/v1/webhooks/preview",
+          `{"webhook":${JSON.stringify({ ...webhook, filter: "data.n > 1" })},"messages":${messages}${rest}}`,
+          { "content-type": "application/json" },
+        );
+      const many = await preview50(
+        `[${message},{"topic":"p","payload":{"n":1}},{"topic":"a/+"},{"topic":"p","qos":3},5,{"topic":"p","payload":{"n":2 }}]`,
+      );
+      assert.equal(many.status, 200);
+      assert.deepEqual(
+        many.body.results.map((one: Json) => one.outcome ?? [one.code, (one.errors as Json[])[0]!.path]),
+        [
+          ...["sent", "filtered", ["invalid_topic", "messages[2].topic"], ["invalid_request", "messages[3].qos"]],
+          ...[["invalid_request", "messages[4]"], "sent"],
+        ],
+      );
+      assert.ok(many.body.results[0].request.body.includes('"data":{"n":12345678901234567890, "x" : 1.10}'));
+      assert.ok(many.body.results[5].request.body.includes('"data":{"n":2 }'));
+      for (const [messages, rest, path] of [
+        ["[]", "", "messages"],
+        [`[${Array(51).fill(message).join()}]`, "", "messages"],
+        [`[${message}]`, `,"message":${message}`, "message"],
+      ] as const) {
+        const refused = await preview50(messages, rest);
+        assert.deepEqual([refused.status, refused.body.errors?.[0].path], [400, path]);
+      }
+      const neither = await world.bridge.api("POST", "/v1/webhooks/preview", { webhook });
+      assert.deepEqual([neither.status, neither.body.errors?.[0].path], [400, "message"]);
+
       const { body: all } = await world.bridge.api("GET", "/v1/webhooks?limit=250");
       assert.ok(all.items.every(({ url }: Json) => !String(url).endsWith("/preview")));
       assert.deepEqual(calls("preview"), []);

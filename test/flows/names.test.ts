@@ -52,6 +52,7 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
   const broken = await bridge.register({
     url: `${receiver.url}/broken`,
     topics: ["broken/#"],
+    externalId: "pinned",
     retry: { scheduleSeconds: [] },
   });
   await device.publishAsync("kept/1", "1", { qos: 1, retain: true });

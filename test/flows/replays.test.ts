@@ -68,7 +68,9 @@ for (const { kind, many } of [
       const received = items.map(({ receivedAt }: Json) => String(receivedAt)).sort();
       const since = received[10];
       const wanted = items.filter(({ receivedAt }: Json) => String(receivedAt) >= since).length;
-      const { status, body, headers } = await replay(id, { status: "failed", since });
+      const counted = await replay(id, { status: "failed", since, dryRun: true });
+      const { status, body, headers } = await replay(id, { status: "failed", since, dryRun: false });
+      assert.deepEqual([counted.status, counted.body], [200, { count: body.count }]);
       assert.equal(status, 202);
       assert.match(body.id, /^rpl_/);
       assert.equal(headers.get("location"), `/v1/webhooks/${id}/replays/${body.id}`);
@@ -103,6 +105,8 @@ for (const { kind, many } of [
       for (const [body, path] of [
         [{ status: "failed", since: "2026-03-02T00:00:00Z", until: "2026-03-01T00:00:00Z" }, "since"],
         [{ status: "failed", until: "soon" }, "until"],
+        [{ status: "failed", until: "soon", dryRun: true }, "until"],
+        [{ status: "failed", dryRun: "yes" }, "dryRun"],
         [{ status: "pending" }, "status"],
         [{}, "status"],
       ] as const) {
@@ -110,6 +114,13 @@ for (const { kind, many } of [
         assert.deepEqual([answer.status, answer.body.errors?.[0].path], [400, path]);
       }
       assert.equal((await bridge.api("GET", `/v1/webhooks/${id}/replays/rpl_none`)).status, 404);
+      const counting = Array.from({ length: 3 }, () => replay(id, { status: "failed", dryRun: true }));
+      const counted = await Promise.all(counting);
+      assert.deepEqual(
+        counted.map(({ status, body }) => [status, body.count]),
+        Array(3).fill([200, 300]),
+      );
+      assert.equal((await counts(id)).failed, 300, "a dry run changes nothing");
       const both = await Promise.all([replay(id, { status: "failed" }), replay(id, { status: "failed" })]);
       assert.deepEqual(both.map(({ status }) => status).sort(), [202, 409]);
       const { body } = both.find(({ status }) => status === 202)!;

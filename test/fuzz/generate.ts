@@ -2,7 +2,7 @@
 import { type OpenApi, type Operation, operationsOf, type Parameter, resolve } from "../../src/http/document.ts";
 import type { Call, KnownKey } from "./call.ts";
 import { type Group, type Hostile, hostileValues } from "./hostile.ts";
-import { meaningOf, topicOf } from "./meaning.ts";
+import { externalIdOf, meaningOf, topicOf } from "./meaning.ts";
 import { type Random, randomOf } from "./random.ts";
 import { rawCall } from "./raw.ts";
 import { RequestBody } from "./request-body.ts";
@@ -167,6 +167,7 @@ export class Generator {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       if (name === "topic")
         return inPath(random, random.chance(0.75) ? this.#topic(random) : this.#hostile.text(random, "topic"));
+      if (name === "externalId" && !odd) return externalIdOf(random);
       // An unencoded slash would make it another path.
       return encode(random.chance(0.5) ? (this.state.any(random, "webhook") ?? "x") : this.#hostile.text(random, name));
     });

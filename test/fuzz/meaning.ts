@@ -7,6 +7,8 @@ const FAMILIES = 40;
 
 /** Paths of the receiver, named after their responses. */
 const RECEIVER_PATHS = ["ok", "ok", "ok", "ok", "500", "410", "429", "redirect", "long", "reply"];
+/** A topic has three levels, a test event two. */
+const TEMPLATES = ["{topic}", "{topic[1]}?all={topic}", "?level={topic[2]}"];
 const GOOD_EXPRESSIONS = [
   "data.temperature > 20",
   "true",
@@ -17,6 +19,10 @@ const GOOD_EXPRESSIONS = [
 
 export function topicOf(random: Random): string {
   return `fuzz/${random.below(FAMILIES)}/${random.pick(["state", "commands", "a b", "größe", "x%2Fy"])}`;
+}
+
+export function externalIdOf(random: Random): string {
+  return `fuzz:${random.below(8)}`;
 }
 
 function filterOf(random: Random): string {
@@ -48,6 +54,10 @@ export function meaningOf(receiver: string) {
         return { max: random.pick([5, 100]), perSeconds: 1 };
       case "WebhookUrl":
         return field === "tokenUrl" ? `${receiver}/token` : url(random);
+      case "WebhookUrlTemplate":
+        return random.chance(0.8) ? url(random) : `${url(random)}/${random.pick(TEMPLATES)}`;
+      case "ExternalId":
+        return externalIdOf(random);
       case "WebhookSecret":
         return `whsec_${Buffer.alloc(random.pick([24, 32, 64]), random.below(256)).toString("base64")}`;
       case "WebhookHeaders":

@@ -84,6 +84,7 @@ export class RequestBody {
     if (operationId === "previewWebhook" && body.webhook instanceof Object && random.chance(0.15)) {
       body.webhook[random.pick(["filter", "transform"])] = this.#hostile.text(random, "transform");
     }
+    if (operationId === "previewWebhook") this.#oneOrSeveral(random, body);
     if (operationId === "publishBatch" && Array.isArray(body.messages)) {
       const one = { $ref: "#/components/schemas/MessageInput" };
       body.messages = body.messages.map((item: unknown) =>
@@ -91,5 +92,21 @@ export class RequestBody {
       );
     }
     return body;
+  }
+
+  /** A preview is for one message or for several. */
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
+  #oneOrSeveral(random: Random, body: any): void {
+    const one = { $ref: "#/components/schemas/SampleMessage" };
+    if (random.chance(0.05)) return;
+    if (random.chance(0.5)) {
+      delete body.messages;
+      body.message ??= this.#values.valid(random, one, "body");
+    } else {
+      delete body.message;
+      body.messages = Array.from({ length: 3 }, () =>
+        random.chance(0.7) ? this.#values.valid(random, one, "body") : random.pick([null, 1, {}, []]),
+      );
+    }
   }
 }

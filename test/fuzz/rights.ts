@@ -39,6 +39,7 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
     case "listWebhooks":
       return body.items.flatMap((webhook: object) => ofWebhook(key, webhook));
     case "createWebhook":
+    case "putWebhook":
     case "updateWebhook":
       return [...ofWebhook(key, body), ...ofReplies(call, key, body)];
     case "getWebhook":

@@ -35,7 +35,11 @@ export class State {
     const [, , , parent] = path.split(/[/?]/);
     switch (operation) {
       case "createWebhook":
-        this.webhooks.set(body.id, { topics: body.topics });
+        // A concurrent call by external id may replace the topics at any time.
+        if (body.externalId === undefined) this.webhooks.set(body.id, { topics: body.topics });
+        this.add("webhook", body.id);
+        break;
+      case "putWebhook":
         this.add("webhook", body.id);
         break;
       case "createKey":
@@ -63,7 +67,8 @@ export class State {
         this.add("delivery", `${parent}/${body.messageId}`);
         break;
       case "replayDeliveries":
-        this.add("replay", `${body.webhookId}/${body.id}`);
+        // A dry run has no id.
+        if (body.id !== undefined) this.add("replay", `${body.webhookId}/${body.id}`);
         break;
       case "listAllDeliveries":
       case "listDeliveries":

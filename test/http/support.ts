@@ -72,6 +72,7 @@ export async function testApp(handlers: Partial<Handlers> = {}, options: Partial
 export const webhook: Schemas["Webhook"] = {
   id: "wh_1",
   url: "https://example.com/",
+  method: "POST",
   topics: ["a/#"],
   enabled: true,
   qos: 1,

@@ -15,6 +15,7 @@ import { SyncRequests } from "../../src/live/sync-requests.ts";
 import { type Message, newId } from "../../src/message.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
 import type { Records, Versioned } from "../../src/store/store.ts";
+import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
@@ -63,8 +64,9 @@ export class MemoryRecords<T> implements Records<T> {
     this.#write({ id, value, version: version + 1 });
     return true;
   }
-  async remove(id: string) {
+  async remove(id: string, version?: number) {
     this.#check();
+    if (version !== undefined && this.stored.get(id)?.version !== version) return false;
     if (!this.stored.delete(id)) return false;
     this.#notify(id);
     return true;
@@ -160,6 +162,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     keys,
     webhooks: new WebhookService({
       registry,
+      externalIds: new ExternalIds({ records: new MemoryRecords<Reservation>(), registry }),
       rules: {
         urlError: async () => undefined,
         headerError: () => undefined,
@@ -200,6 +203,7 @@ export async function startTestKeys(): Promise<TestKeys> {
         ...{ id: "rpl_1", webhookId, state: "running", count: 0, done: 0 },
         ...{ createdAt: "2026-03-01T12:00:00.000Z", finishedAt: null },
       }),
+      count: async () => 0,
       get: () => Promise.reject(new Error("not here")),
       cancel: async () => "running",
     },

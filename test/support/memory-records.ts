@@ -46,7 +46,8 @@ export function memoryRecords<T>(): MemoryRecords<T> {
       stored.set(id, { id, value, version: version + 1 });
       return told(id, true);
     },
-    remove: async (id) => told(id, stored.delete(id)),
+    remove: async (id, version) =>
+      told(id, (version === undefined || stored.get(id)?.version === version) && stored.delete(id)),
     async watch(listener) {
       listeners.add(listener);
       return async () => void listeners.delete(listener);

@@ -65,6 +65,8 @@ describe("a registration", () => {
       },
       ...["invalid_request", "headers.a", "headers.b", "secret", "auth.token", "ca", "filter", "transform"],
     ],
+    ["may have a URL template", { url: "https://x.test/{topic}" }],
+    ["names a URL template outside path and query", { url: "https://{topic}.x.test/" }, "invalid_url", "url"],
     ["names an invalid URL", { url: "bad" }, "invalid_url", "url"],
     ["names a blocked URL", { url: "http://internal/" }, "blocked_address", "url"],
     [
@@ -132,7 +134,28 @@ describe("a batch", () => {
   for (const [reason, input, ...faults] of cases) {
     it(reason, () =>
       assert.deepEqual(
-        faultsOf(() => checkCombination(input)),
+        faultsOf(() => checkCombination({ url: "https://x.test/", topics: [], ...(input as object) })),
+        faults,
+      ),
+    );
+  }
+});
+
+describe("a URL template", () => {
+  const url = "https://x.test/{topic[1]}";
+  const verification = { state: "verified", at: "", origin: "" } as const;
+  const cases: [reason: string, input: Partial<Webhook> & { verify?: boolean }, ...faults: string[]][] = [
+    ["fits topics with its levels", { topics: ["a/+", "#"] }],
+    ["does not fit topics without them", { topics: ["a/+", "a"] }, "invalid_request", "url"],
+    ["fits a webhook for events", { topics: [] }],
+    ["excludes a batch", { batch: { maxSize: 2, maxWaitMs: 1 } }, "invalid_request", "batch"],
+    ["excludes an ownership check", { verify: true }, "invalid_request", "verify"],
+    ["excludes a finished ownership check", { verification }, "invalid_request", "verify"],
+  ];
+  for (const [reason, input, ...faults] of cases) {
+    it(reason, () =>
+      assert.deepEqual(
+        faultsOf(() => checkCombination({ url, topics: ["#"], ...input })),
         faults,
       ),
     );

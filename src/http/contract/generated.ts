@@ -367,6 +367,39 @@ export interface paths {
         patch: operations["updateWebhook"];
         trace?: never;
     };
+    "/v1/webhooks/external/{externalId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The external id of the webhook.
+                 * @example acme-alarms
+                 */
+                externalId: components["schemas"]["ExternalId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Create or replace a webhook
+         * @description Creates the webhook with this external id (201), or replaces all its settings (200). Fields that are absent get
+         *     their defaults. A repeated call has no further effect, and concurrent calls create one webhook.
+         *
+         *     A replacement keeps the `id`, the counts and the deliveries, the signing secret unless `secret` is given, and
+         *     the state `disabled`; `retained` takes effect at the creation only. The key needs every permission that
+         *     registering the new webhook and updating the old one require. Credentials stay with the origin they were set
+         *     for, as in an update: absent `auth` and `headers` are removed, and masked header values are refused with 422
+         *     `credentials_required` if `url` has another origin.
+         */
+        put: operations["putWebhook"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/preview": {
         parameters: {
             query?: never;
@@ -378,7 +411,7 @@ export interface paths {
         put?: never;
         /**
          * Preview a delivery
-         * @description Returns the request that a webhook would receive for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Credential values are masked. Returns 429 `rate_limited` if too many previews of the caller are waiting for their expressions or have exceeded the limits.
+         * @description Returns the request that a webhook would receive for a message, headers and signature included, without sending it. `webhook` is a registration as in `POST /v1/webhooks`; nothing is stored. Credential values are masked. Returns 429 `rate_limited` if too many previews of the caller are waiting for their expressions or have exceeded the limits. Give either `message`, or `messages` for a list of results: there an invalid message or an exceeded limit is the result of that message, as a `Problem`.
          */
         post: operations["previewWebhook"];
         delete?: never;
@@ -649,7 +682,7 @@ export interface paths {
         put?: never;
         /**
          * Replay deliveries
-         * @description Delivers again all deliveries with the given status whose messages were received in the given time range, in the background and oldest first. A replay continues after a restart. Each webhook has at most one replay at a time.
+         * @description Delivers again all deliveries with the given status whose messages were received in the given time range, in the background and oldest first. A replay continues after a restart. Each webhook has at most one replay at a time. With `dryRun`, returns the number of deliveries and changes nothing, also while a replay is running.
          */
         post: operations["replayDeliveries"];
         delete?: never;
@@ -786,9 +819,9 @@ export interface webhooks {
         put?: never;
         /**
          * A message in structured mode
-         * @description Sent to a webhook with `mode: structured` (the default). The body is a CloudEvents 1.0 JSON object. A payload
-         *     that is valid JSON is in `data` byte for byte; other text is in `data` as a string; any other payload is in
-         *     `data_base64`.
+         * @description Sent to a webhook with `mode: structured` (the default), with its `method`. The body is a CloudEvents 1.0 JSON
+         *     object. A payload that is valid JSON is in `data` byte for byte; other text is in `data` as a string; any other
+         *     payload is in `data_base64`.
          *
          *     The request is signed according to [Standard Webhooks](https://www.standardwebhooks.com): `webhook-signature`
          *     contains `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, with the decoded secret
@@ -997,7 +1030,7 @@ export interface webhooks {
         put?: never;
         /**
          * A message in binary mode
-         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Signature, retries and the handling of responses are the same as in structured mode.
+         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Method, signature, retries and the handling of responses are the same as in structured mode.
          */
         post: {
             parameters: {
@@ -1620,9 +1653,12 @@ export interface components {
             noMatchingSubscribers: boolean | null;
         };
         WebhookInput: {
-            url: components["schemas"]["WebhookUrl"];
+            url: components["schemas"]["WebhookUrlTemplate"];
+            /** @default POST */
+            method: components["schemas"]["WebhookMethod"];
             topics: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
+            externalId?: components["schemas"]["ExternalId"];
             /**
              * @description `false` pauses the webhook; messages keep collecting.
              * @default true
@@ -1661,7 +1697,8 @@ export interface components {
             verify?: components["schemas"]["Verify"];
         };
         WebhookPatch: {
-            url?: components["schemas"]["WebhookUrl"];
+            url?: components["schemas"]["WebhookUrlTemplate"];
+            method?: components["schemas"]["WebhookMethod"];
             topics?: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
             /** @description `false` pauses the webhook; messages keep collecting. `true` also enables a disabled webhook. */
@@ -1688,9 +1725,11 @@ export interface components {
         };
         Webhook: {
             id: string;
-            url: components["schemas"]["WebhookUrl"];
+            url: components["schemas"]["WebhookUrlTemplate"];
+            method: components["schemas"]["WebhookMethod"];
             topics: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
+            externalId?: components["schemas"]["ExternalId"];
             enabled: boolean;
             qos: components["schemas"]["Qos"];
             mode: components["schemas"]["DeliveryMode"];
@@ -1762,10 +1801,22 @@ export interface components {
          * @description The URL that messages are delivered to, http or https.
          */
         WebhookUrl: string;
+        /**
+         * @description The URL that messages are delivered to, http or https. In its path and query, `{topic}` becomes the topic of the message and `{topic[n]}` its level n, counted from 0, percent-encoded. A delivery fails for good with `url_error` if the topic has no such level. Must not be combined with `batch` or `verify` then.
+         * @example https://example.com/devices/{topic[1]}/telemetry
+         */
+        WebhookUrlTemplate: string;
+        /**
+         * @description The method of the calls.
+         * @enum {string}
+         */
+        WebhookMethod: "POST" | "PUT" | "PATCH";
         /** @description Topic filters with at most 100 levels. `+` matches one level, `#` at the end all remaining levels. */
         TopicFilters: string[];
         /** @description A human-readable label. */
         WebhookName: string;
+        /** @description A unique name of your own, by which `PUT /v1/webhooks/external/{externalId}` creates and replaces the webhook. Set at the creation only. */
+        ExternalId: string;
         /**
          * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, with the attributes in `ce-*` headers.
          * @enum {string}
@@ -1889,15 +1940,14 @@ export interface components {
         };
         Preview: {
             /**
-             * @description `filtered`: the filter excludes the event. `failed`: an expression fails.
+             * @description `filtered`: the filter excludes the event. `failed`: an expression or the template of `url` fails.
              * @enum {string}
              */
             outcome: "sent" | "filtered" | "failed";
             /** @description The reason for the failure. */
             error?: string;
             request?: {
-                /** @enum {string} */
-                method: "POST";
+                method: components["schemas"]["WebhookMethod"];
                 url: string;
                 headers: {
                     [key: string]: string;
@@ -1907,6 +1957,10 @@ export interface components {
                 /** @description The body in base64, if it is not text. */
                 bodyBase64?: string;
             };
+        };
+        PreviewResults: {
+            /** @description One result for each message, in order. */
+            results: (components["schemas"]["Preview"] | components["schemas"]["Problem"])[];
         };
         ReplayInput: {
             /**
@@ -1924,6 +1978,8 @@ export interface components {
              * @description Only messages received before this time.
              */
             until?: string;
+            /** @description Only counts. The bridge reads the ids of the kept deliveries with this status, at most about 1,000 that succeeded or 10,000 that failed. */
+            dryRun?: boolean;
         };
         Replay: {
             id: string;
@@ -1960,13 +2016,21 @@ export interface components {
             at: string;
             /** @description The status code of the response, or `null` without a response. */
             statusCode: number | null;
-            /** @description The cause of the failure: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `not_accepted` (listed in the response to a batch); `null` after a 2xx. */
+            /** @description The cause of the failure: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `url_error` (the template of `url` does not fit the topic), `not_accepted` (listed in the response to a batch); `null` after a 2xx. */
             error: string | null;
             durationMs: number;
-            /** @description With `filter_error` and `transform_error`: the error in the expression. */
+            /** @description With `filter_error`, `transform_error` and `url_error`: the error in the expression or the URL. */
             detail?: string;
         };
         LoggedAttempt: components["schemas"]["Attempt"] & {
+            /** @description The request as sent, without its body. Credentials, signatures and other secret values are masked as `********`; long values are cut, and headers beyond 2 KiB are left out. `null` for a first attempt that succeeded, and if no request was made. */
+            request: {
+                method: components["schemas"]["WebhookMethod"];
+                url: string;
+                headers: {
+                    [key: string]: string;
+                };
+            } | null;
             /** @description The first 1 KiB of the response body, as text. Credentials of the webhook in it are masked as `********`. */
             responseBody: string | null;
         };
@@ -3507,6 +3571,8 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the previous page. */
                 after?: components["parameters"]["After"];
+                /** @description Only the webhook with this external id. */
+                externalId?: components["schemas"]["ExternalId"];
             };
             header?: never;
             path?: never;
@@ -3526,6 +3592,7 @@ export interface operations {
                      *         {
                      *           "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *           "url": "https://example.com/hooks/telemetry",
+                     *           "method": "POST",
                      *           "topics": [
                      *             "devices/+/telemetry"
                      *           ],
@@ -3607,6 +3674,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -3652,7 +3720,24 @@ export interface operations {
             400: components["responses"]["BadWebhook"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            409: components["responses"]["IdempotencyConflict"];
+            /** @description `conflict`: another webhook has this `externalId`. `idempotency_in_progress`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "there is another webhook with the externalId acme-alarms",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description `too_many_webhooks` or `idempotency_mismatch`. */
@@ -3703,6 +3788,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -3816,6 +3902,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -3911,6 +3998,191 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    putWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The external id of the webhook.
+                 * @example acme-alarms
+                 */
+                externalId: components["schemas"]["ExternalId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://example.com/hooks/alarms",
+                 *       "topics": [
+                 *         "devices/+/alarms/#"
+                 *       ],
+                 *       "name": "Alarms"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookInput"];
+            };
+        };
+        responses: {
+            /** @description Replaced. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "externalId": "acme-alarms",
+                     *       "url": "https://example.com/hooks/alarms",
+                     *       "method": "POST",
+                     *       "topics": [
+                     *         "devices/+/alarms/#"
+                     *       ],
+                     *       "name": "Alarms",
+                     *       "enabled": true,
+                     *       "qos": 1,
+                     *       "mode": "structured",
+                     *       "headers": {},
+                     *       "concurrency": 10,
+                     *       "timeoutMs": 15000,
+                     *       "retry": {
+                     *         "scheduleSeconds": [
+                     *           5,
+                     *           300,
+                     *           1800,
+                     *           7200,
+                     *           18000,
+                     *           36000,
+                     *           50400,
+                     *           72000,
+                     *           86400
+                     *         ]
+                     *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
+                     *       "state": "active",
+                     *       "counts": {
+                     *         "pending": 2,
+                     *         "active": 1,
+                     *         "retrying": 0,
+                     *         "succeeded": 4711,
+                     *         "failed": 0,
+                     *         "discarded": 0
+                     *       },
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-02T08:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Created. No later response contains the secret. */
+            201: {
+                headers: {
+                    /** @description The path of the new webhook. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "externalId": "acme-alarms",
+                     *       "url": "https://example.com/hooks/alarms",
+                     *       "method": "POST",
+                     *       "topics": [
+                     *         "devices/+/alarms/#"
+                     *       ],
+                     *       "name": "Alarms",
+                     *       "enabled": true,
+                     *       "qos": 1,
+                     *       "mode": "structured",
+                     *       "headers": {},
+                     *       "concurrency": 10,
+                     *       "timeoutMs": 15000,
+                     *       "retry": {
+                     *         "scheduleSeconds": [
+                     *           5,
+                     *           300,
+                     *           1800,
+                     *           7200,
+                     *           18000,
+                     *           36000,
+                     *           50400,
+                     *           72000,
+                     *           86400
+                     *         ]
+                     *       },
+                     *       "retained": "skip",
+                     *       "ordering": "none",
+                     *       "events": [],
+                     *       "state": "active",
+                     *       "counts": {
+                     *         "pending": 0,
+                     *         "active": 0,
+                     *         "retrying": 0,
+                     *         "succeeded": 0,
+                     *         "failed": 0,
+                     *         "discarded": 0
+                     *       },
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-01T12:00:00.000Z",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            400: components["responses"]["BadWebhook"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `conflict`: the key may not see the webhook with this external id, or the webhook was changed concurrently. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "there is another webhook with the externalId acme-alarms",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `too_many_webhooks` or `credentials_required`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:too_many_webhooks",
+                     *       "title": "The limit of webhooks is reached",
+                     *       "status": 422,
+                     *       "detail": "there may be 10000 webhooks",
+                     *       "code": "too_many_webhooks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     previewWebhook: {
         parameters: {
             query?: never;
@@ -3923,54 +4195,22 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "webhook": {
-                 *         "url": "https://example.com/hooks/hot",
-                 *         "topics": [
-                 *           "devices/+/telemetry"
-                 *         ],
-                 *         "filter": "data.temperature > 30",
-                 *         "transform": "{ \"device\": $split(subject, \"/\")[1], \"celsius\": data.temperature }"
-                 *       },
-                 *       "message": {
-                 *         "topic": "devices/pi-7/telemetry",
-                 *         "payload": {
-                 *           "temperature": 31.5
-                 *         }
-                 *       }
-                 *     }
-                 */
                 "application/json": {
                     webhook: components["schemas"]["WebhookInput"];
-                    message: components["schemas"]["SampleMessage"];
+                    message?: components["schemas"]["SampleMessage"];
+                    /** @description Each item is a `SampleMessage`, validated on its own. */
+                    messages?: unknown[];
                 };
             };
         };
         responses: {
-            /** @description The outcome of the preview. */
+            /** @description The outcome of the preview, or one for each of `messages`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "outcome": "sent",
-                     *       "request": {
-                     *         "method": "POST",
-                     *         "url": "https://example.com/hooks/hot",
-                     *         "headers": {
-                     *           "content-type": "application/cloudevents+json",
-                     *           "webhook-id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
-                     *           "webhook-timestamp": "1772366400",
-                     *           "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="
-                     *         },
-                     *         "body": "{\"specversion\":\"1.0\",\"id\":\"msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90\",\"data\":{\"device\":\"pi-7\",\"celsius\":31.5}}"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Preview"];
+                    "application/json": components["schemas"]["Preview"] | components["schemas"]["PreviewResults"];
                 };
             };
             400: components["responses"]["BadWebhook"];
@@ -4013,6 +4253,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -4096,6 +4337,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -4244,6 +4486,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "url": "https://example.com/hooks/telemetry",
+                     *       "method": "POST",
                      *       "topics": [
                      *         "devices/+/telemetry"
                      *       ],
@@ -4576,6 +4819,18 @@ export interface operations {
                      *           "statusCode": 500,
                      *           "error": "http_error",
                      *           "durationMs": 83,
+                     *           "request": {
+                     *             "method": "POST",
+                     *             "url": "https://example.com/hooks/telemetry",
+                     *             "headers": {
+                     *               "user-agent": "Causeway/0.1.0",
+                     *               "webhook-id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *               "webhook-timestamp": "1772366405",
+                     *               "causeway-attempt": "1",
+                     *               "content-type": "application/cloudevents+json",
+                     *               "webhook-signature": "********"
+                     *             }
+                     *           },
                      *           "responseBody": "out of order"
                      *         }
                      *       ]
@@ -4691,16 +4946,27 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "status": "failed",
-                 *       "since": "2026-03-01T00:00:00Z"
-                 *     }
-                 */
                 "application/json": components["schemas"]["ReplayInput"];
             };
         };
         responses: {
+            /** @description Only with `dryRun`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1200
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Number of deliveries that the replay would start with. */
+                        count: number;
+                    };
+                };
+            };
             /** @description Started; read its progress at `Location`. */
             202: {
                 headers: {

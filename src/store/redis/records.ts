@@ -21,7 +21,9 @@ redis.call('PUBLISH', ARGV[4], ARGV[1])
 return 1`;
 
 const REMOVE = `
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if not current or (ARGV[3] ~= '' and string.match(current, '^%d+') ~= ARGV[3]) then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('PUBLISH', ARGV[2], ARGV[1])
 return 1`;
@@ -99,7 +101,7 @@ export function redisRecords<T>(
     create: async (id, value) => (await create(hash, index, id, JSON.stringify(value), channel)) === 1,
     replace: async (id, value, version) =>
       (await replace(hash, id, JSON.stringify(value), String(version), channel)) === 1,
-    remove: async (id) => (await remove(hash, index, id, channel)) === 1,
+    remove: async (id, version) => (await remove(hash, index, id, channel, version?.toString() ?? "")) === 1,
     watch: (listener) => notices.watch(channel, listener),
   };
 }

@@ -32,8 +32,12 @@ export function recordProcedures({ db }: Thread) {
         "UPDATE causeway_record SET value = ?, version = version + 1 WHERE collection = ? AND id = ? AND version = ?",
         [value, collection, id, version],
       ) > 0,
-    "records.remove": (collection: string, id: string) =>
-      db.run("DELETE FROM causeway_record WHERE collection = ? AND id = ?", [collection, id]) > 0,
+    "records.remove": (collection: string, id: string, version: number | null) =>
+      db.run("DELETE FROM causeway_record WHERE collection = ? AND id = ? AND version = ifnull(?, version)", [
+        collection,
+        id,
+        version,
+      ]) > 0,
   };
 }
 
@@ -62,7 +66,7 @@ export function sqliteRecords<T>(database: Database, watchers: Watchers, collect
     count: () => database.call("records.count", collection),
     create: (id, value) => change("records.create", id, JSON.stringify(value)),
     replace: (id, value, version) => change("records.replace", id, JSON.stringify(value), version),
-    remove: (id) => change("records.remove", id),
+    remove: (id, version) => change("records.remove", id, version ?? null),
     watch: async (listener) => watchers.add(collection, listener),
   };
 }

@@ -7,7 +7,7 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import { trustOf } from "../egress/authorization.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import { type CallOptions, type CallWebhook, createRequests, type Requests } from "./call.ts";
+import { type CallOptions, type CallWebhook, createRequests, type Requests, withRequest } from "./call.ts";
 import { decide } from "./retry-policy.ts";
 
 /** Largest request body, unless a single event is larger. */
@@ -119,13 +119,15 @@ export class Batches {
     const [id, at] = [newId("batch"), Date.now()];
     const attempt = Math.max(...items.map((item) => item.attempt));
     const events = items.map(({ event }) => event);
-    const result = await this.options.send({
+    const call = {
+      method: webhook.method ?? ("POST" as const),
       url: webhook.url,
       timeoutMs: webhook.timeoutMs,
       maxResponseBytes: KEPT_ANSWER + items.length * ANSWER_BYTES_PER_EVENT,
       ...trustOf(webhook),
       ...this.#requests.batch(webhook, id, events, attempt, at),
-    });
+    };
+    const result = withRequest(await this.options.send(call), call);
     this.#running--;
     this.#share(items, result, id, at);
     this.#sendDue();

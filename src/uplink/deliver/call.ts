@@ -1,7 +1,8 @@
-/** One call of a webhook: build the request → sign → POST. */
+/** One call of a webhook: resolve the URL → build the request → sign → send. */
 import { signingSecrets } from "../../webhooks/rotation.ts";
+import { resolveUrl } from "../../webhooks/url-template.ts";
 import type { Webhook } from "../../webhooks/webhook.ts";
-import type { AttemptResult } from "../attempt.ts";
+import type { AttemptResult, SentRequest } from "../attempt.ts";
 import { type AuthorizedCall, trustOf } from "../egress/authorization.ts";
 import { sequenceText } from "../ordering/message-groups.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
@@ -35,13 +36,22 @@ export type CallWebhook = (
 export function createCall({ send, eventSource, maxPayloadBytes }: CallOptions): CallWebhook {
   const requests = createRequests(eventSource);
   return async (webhook, message, attempt, now) => {
-    const { url, timeoutMs, replyTopic } = webhook;
-    const call = { url, timeoutMs, ...trustOf(webhook), ...requests.single(webhook, message, attempt, now) };
-    if (replyTopic === undefined) return send(call);
+    const { method = "POST", timeoutMs, replyTopic } = webhook;
+    const url = resolveUrl(webhook.url, message.topic);
+    if (typeof url !== "string") return { error: "url_error", detail: url.error, durationMs: 0 };
+    const request = requests.single(webhook, message, attempt, now);
+    const call = { method, url, timeoutMs, ...trustOf(webhook), ...request };
+    if (replyTopic === undefined) return withRequest(await send(call), call);
     const result = await send({ ...call, maxResponseBytes: maxPayloadBytes, keepBody: true });
     if (result.responseBody !== undefined) result.responseBody = result.responseBody.slice(0, SHOWN_LENGTH);
-    return result;
+    return withRequest(result, call);
   };
+}
+
+/** Adds the call to its result, unless it was not made for lack of a token. */
+export function withRequest(result: AttemptResult, { method, url, headers }: SentRequest): AttemptResult {
+  if (result.error !== "auth_error") result.request = { method, url, headers };
+  return result;
 }
 
 /** Builds signed requests. The parameters are those of {@link CallWebhook}. */

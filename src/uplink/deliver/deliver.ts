@@ -60,8 +60,11 @@ export function createDeliver(webhookId: string, ports: DeliverPorts, callBatche
     if (outcome.kind === "paused") return awaitPause();
     if (outcome.kind === "postponed") throw await postpone(job, token, outcome.delayMs);
 
-    const record = toAttempt(outcome.at, outcome.result, webhook);
-    if (outcome.decision.kind === "dead") await deadLetters.deadLetter(webhook, message, attempt, record);
+    const record = toAttempt(outcome, attempt, webhook);
+    if (outcome.decision.kind === "dead") {
+      const { request: _, ...lastAttempt } = record;
+      await deadLetters.deadLetter(webhook, message, attempt, lastAttempt);
+    }
     return endJob(job, outcome.decision, record);
   };
 }

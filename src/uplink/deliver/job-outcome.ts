@@ -1,10 +1,12 @@
 /** Turns a decision into the end of a BullMQ job, and a result into the attempt stored in the job. */
 import type { Webhook } from "../../webhooks/webhook.ts";
-import type { AttemptResult, Decision } from "../attempt.ts";
-import { logAttempt, withoutBody } from "../queue/attempt-log.ts";
+import type { Decision, ErrorKind } from "../attempt.ts";
+import { logAttempt, summary } from "../queue/attempt-log.ts";
 import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
 import type { AttemptEntry, QueuedJob } from "../queue/job.ts";
+import type { Attempted } from "./attempt.ts";
 import { maskSecrets, secretsOf } from "./mask-secrets.ts";
+import { loggedRequest } from "./request-log.ts";
 
 /** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
 export class RetryLater extends Error {
@@ -12,7 +14,7 @@ export class RetryLater extends Error {
     readonly delayMs: number,
     attempt: AttemptEntry,
   ) {
-    super(JSON.stringify(withoutBody(attempt)));
+    super(JSON.stringify(summary(attempt)));
     // BullMQ stores the stack of each failure: the attempt is more useful there than a stack trace.
     this.stack = JSON.stringify(attempt);
   }
@@ -41,7 +43,7 @@ export function awaitPause(): never {
 
 /** Returns the error of the last attempt, which makes the job a dead letter. */
 function dead(attempt: AttemptEntry): Error {
-  const error = permanentFailure(JSON.stringify(withoutBody(attempt)));
+  const error = permanentFailure(JSON.stringify(summary(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;
 }
@@ -52,18 +54,26 @@ export function backoff(_attemptsMade: number, _type?: string, error?: Error): n
 }
 
 /**
- * Returns the attempt to store, without credentials that the receiver may have echoed.
- * @param at start of the call, in milliseconds since the epoch
+ * Returns the attempt to store, without credentials that the request contained or the receiver may have echoed. A first
+ * attempt that succeeds is stored without its request: it is the one on the hot path, and every message has it.
+ * @param attempt 1 for the first attempt
  * @param webhook the registration used for the call
  */
-export function toAttempt(at: number, result: AttemptResult, webhook: Webhook): AttemptEntry {
-  const { responseBody, accessToken } = result;
+export function toAttempt({ at, result, decision }: Attempted, attempt: number, webhook: Webhook): AttemptEntry {
+  const { responseBody, accessToken, request } = result;
+  const isPlain = attempt === 1 && decision.kind === "delivered";
   return {
     at: new Date(at).toISOString(),
     statusCode: result.statusCode ?? null,
     error: result.error ?? null,
     durationMs: Math.round(result.durationMs),
     ...(responseBody && { responseBody: maskSecrets(responseBody, secretsOf(webhook, accessToken)) }),
-    ...((result.error === "filter_error" || result.error === "transform_error") && { detail: result.detail }),
+    ...(request && !isPlain && { request: loggedRequest(request, webhook, accessToken) }),
+    ...(hasDetail(result.error) && { detail: result.detail }),
   };
+}
+
+/** The cause lies in the registration, so its text helps and contains no secret. */
+function hasDetail(error: ErrorKind | undefined): boolean {
+  return error === "filter_error" || error === "transform_error" || error === "url_error";
 }

@@ -2,7 +2,8 @@
 import type { Refused } from "../../errors.ts";
 import { newId, utf8Text } from "../../message.ts";
 import { MASK, maskHeaders } from "../../webhooks/header-masking.ts";
-import type { Webhook } from "../../webhooks/webhook.ts";
+import { resolveUrl } from "../../webhooks/url-template.ts";
+import type { Webhook, WebhookMethod } from "../../webhooks/webhook.ts";
 import type { Prepare } from "../expressions/apply.ts";
 import { FROM_API, refuseEvaluation } from "../expressions/sandbox.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
@@ -11,9 +12,9 @@ import { createRequests } from "./call.ts";
 
 export interface PreviewResult {
   outcome: "sent" | "filtered" | "failed";
-  /** Error of the expression that failed. */
+  /** Error of the expression or of the URL template. */
   error?: string;
-  request?: { method: "POST"; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
+  request?: { method: WebhookMethod; url: string; headers: Record<string, string>; body?: string; bodyBase64?: string };
 }
 
 /**
@@ -36,6 +37,8 @@ export function createPreview({ prepare, eventSource }: { prepare: Prepare; even
       return { outcome: "failed", error: `${error}: ${detail}` };
     }
     const { message } = prepared;
+    const url = resolveUrl(webhook.url, message.topic);
+    if (typeof url !== "string") return { outcome: "failed", error: `url_error: ${url.error}` };
     const requests = createRequests(eventSource);
     const now = Date.now();
     const { headers, body } = webhook.batch
@@ -45,8 +48,8 @@ export function createPreview({ prepare, eventSource }: { prepare: Prepare; even
     return {
       outcome: "sent",
       request: {
-        method: "POST",
-        url: webhook.url,
+        method: webhook.method ?? "POST",
+        url,
         headers: masked(headers, webhook),
         ...(text === undefined ? { bodyBase64: body.toString("base64") } : { body: text }),
       },

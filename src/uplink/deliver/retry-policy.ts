@@ -22,6 +22,8 @@ export function decide(result: AttemptResult, attempt: AttemptState, random: () 
   if (statusCode !== undefined && statusCode >= 200 && statusCode < 300 && error !== "not_accepted") {
     return { kind: "delivered" };
   }
+  // The topic stays the same.
+  if (error === "url_error") return { kind: "dead" };
   // The expression would fail again, unless it was not evaluated.
   if ((error === "filter_error" || error === "transform_error") && !result.notEvaluated) return { kind: "dead" };
   if (statusCode === 410) return { kind: "gone" };

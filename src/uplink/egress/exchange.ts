@@ -6,7 +6,7 @@ import { BlockedAddressError } from "./ssrf-guard.ts";
 
 export interface Call {
   /** POST when absent. */
-  method?: "POST" | "OPTIONS";
+  method?: "POST" | "PUT" | "PATCH" | "OPTIONS";
   url: string;
   headers: Record<string, string>;
   body: string | Buffer;

@@ -1,5 +1,6 @@
 /** Announces the bridge's own events: delivers them to webhooks that request them, and publishes them at the broker. */
 import { newId } from "../../message.ts";
+import { isTemplate } from "../../webhooks/url-template.ts";
 import type { Webhook, WebhookEvent } from "../../webhooks/webhook.ts";
 import type { Notice } from "../health/circuit-breaker.ts";
 import { type AttemptEntry, type DeliveredMessage, type DeliveryJob, toJobData } from "../queue/job.ts";
@@ -113,6 +114,8 @@ function dataOf(
 }
 
 function withoutQuery(text: string): string {
+  // The parser would encode the braces of a template.
+  if (isTemplate(text)) return text.split("?")[0]!;
   const { origin, pathname } = new URL(text);
   return origin + pathname;
 }

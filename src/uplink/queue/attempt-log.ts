@@ -3,15 +3,18 @@
  * attempts that count towards the schedule are the job's stack traces. The job's log holds the rest: calls that do not
  * count, and all attempts before a redelivery.
  */
+import type { SentRequest } from "../attempt.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import type { AttemptEntry, QueuedJob } from "./job.ts";
 
 /** Most attempts that the API returns, and that one row of the job's log holds. */
 const MAX_SHOWN = 50;
 
-export interface LoggedAttempt extends Omit<AttemptEntry, "responseBody"> {
+export interface LoggedAttempt extends Omit<AttemptEntry, "responseBody" | "request"> {
   /** The first 1 KiB of the response as text, null when it was empty. */
   responseBody: string | null;
+  /** Null after a first attempt that succeeded, and if no call was made. */
+  request: SentRequest | null;
 }
 
 /** Row written when the delivery is made again, by a retry or a replay that a user requests. */
@@ -58,11 +61,12 @@ export async function lastAgain(queue: DeliveryQueue, jobId: string): Promise<nu
   return last && "again" in last ? Date.parse(last.again) : undefined;
 }
 
-export function toLogged({ responseBody, ...rest }: AttemptEntry): LoggedAttempt {
-  return { ...rest, responseBody: responseBody ?? null };
+export function toLogged({ responseBody, request, ...rest }: AttemptEntry): LoggedAttempt {
+  return { ...rest, responseBody: responseBody ?? null, request: request ?? null };
 }
 
-export function withoutBody({ responseBody: _responseBody, ...rest }: AttemptEntry): AttemptEntry {
+/** The attempt as lists show it. */
+export function summary({ responseBody: _body, request: _request, ...rest }: AttemptEntry): AttemptEntry {
   return rest;
 }
 

@@ -1,5 +1,5 @@
 /** Deliveries as the API returns them, read from the queue of their webhook. */
-import { type LoggedAttempt, lastInJob, readAttempts, toLogged, withoutBody } from "./attempt-log.ts";
+import { type LoggedAttempt, lastInJob, readAttempts, summary, toLogged } from "./attempt-log.ts";
 import type { DeliveryQueue, JobState } from "./delivery-queue.ts";
 import type { AttemptEntry, DeliveryJob, QueuedJob } from "./job.ts";
 
@@ -55,11 +55,11 @@ export async function getDelivery(
   webhookId: string,
   messageId: string,
 ): Promise<DeliveryDetail | "not_found"> {
+  // The state first: a job that ends in between would otherwise have succeeded without an attempt.
+  const status = statusOf(await queue.stateOf(messageId));
   const job = await queue.get(messageId);
-  if (!job) return "not_found";
-  const [state, attempts] = await Promise.all([queue.stateOf(messageId), readAttempts(queue, job)]);
-  const status = statusOf(state);
-  if (!status) return "not_found";
+  if (!status || !job) return "not_found";
+  const attempts = await readAttempts(queue, job);
   const { receivedAt: _receivedAt, type: _type, ...message } = job.data;
   return { ...(await toDelivery(queue, job, webhookId, status)), message, attemptLog: attempts.map(toLogged) };
 }
@@ -91,7 +91,7 @@ export async function toDelivery(
     receivedAt: new Date(job.data.receivedAt).toISOString(),
     nextAttemptAt: time(nextAttemptAt),
     finishedAt: status === "succeeded" || status === "failed" ? time(finishedOn) : null,
-    lastAttempt: last ? withoutBody(last) : null,
+    lastAttempt: last ? summary(last) : null,
   };
 }
 

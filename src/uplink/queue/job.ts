@@ -1,6 +1,7 @@
 /** Types of the delivery side: the data of a job and the record of an attempt. */
 import type { Job } from "bullmq";
 import { fromStored, type Message, type StoredMessage, toStored } from "../../message.ts";
+import type { SentRequest } from "../attempt.ts";
 
 /** Queue name of a webhook. Queue names must not contain `:`. */
 export function queueName(webhookId: string): string {
@@ -47,7 +48,9 @@ export interface AttemptEntry {
   durationMs: number;
   /** The first 1 KiB of the response as text; absent when it was empty. */
   responseBody?: string;
-  /** Error of the webhook's expression, if that was the failure. */
+  /** The request, masked and limited in size; absent after a first attempt that succeeded and if no call was made. */
+  request?: SentRequest;
+  /** Error of the webhook's expression or URL template, if that was the failure. */
   detail?: string;
 }
 

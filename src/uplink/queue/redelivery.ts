@@ -1,5 +1,5 @@
 /** Redelivers a delivery at a user's request. */
-import { lastInJob, rememberAttempts, withoutBody } from "./attempt-log.ts";
+import { lastInJob, rememberAttempts, summary } from "./attempt-log.ts";
 import { type Delivery, toDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueue, EndState } from "./delivery-queue.ts";
 import type { QueuedJob } from "./job.ts";
@@ -42,7 +42,7 @@ export async function retryDelivery(
   return {
     ...delivery,
     nextAttemptAt: new Date().toISOString(),
-    lastAttempt: last ? withoutBody(last) : delivery.lastAttempt,
+    lastAttempt: last ? summary(last) : delivery.lastAttempt,
   };
 }
 

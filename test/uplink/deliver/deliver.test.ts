@@ -107,6 +107,21 @@ describe("a delivery attempt", () => {
     assert.deepEqual({ ...kept, at: "" }, { at: "", statusCode: 204, error: null, durationMs: 3 });
   });
 
+  it("uses the method of the webhook, and the URL for the topic", async () => {
+    const { run, calls } = setup(answered(204), { method: "PUT", url: "https://example.com/{topic[0]}?all={topic}" });
+    await run();
+    assert.deepEqual([calls[0]!.method, calls[0]!.url], ["PUT", "https://example.com/t?all=t"]);
+  });
+
+  it("fails for good, without a call, where the topic does not fit the URL", async () => {
+    const { run, calls, deadLetters, rests } = setup(answered(204), { url: "https://example.com/{topic[3]}" });
+    const error = await run().catch((caught: unknown) => caught);
+    assert.ok(error instanceof UnrecoverableError);
+    const kept: AttemptEntry = JSON.parse(error.stack!);
+    assert.deepEqual([kept.error, kept.detail], ["url_error", "the topic has no level 3"]);
+    assert.deepEqual([calls, deadLetters, rests], [[], [1], []]);
+  });
+
   it("is retried after the time of the schedule, and recorded with the job", async () => {
     const { run, rests } = setup(answered(500));
     const error = await run(1).catch((caught: unknown) => caught);

@@ -104,7 +104,7 @@ export class Replays {
     const replay = newReplay(webhookId, input, Date.now());
     if (replay instanceof InvalidField) return replay;
     const { id, record } = replay;
-    record.count = await this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
+    record.count = await this.#count(record);
     // In this order: a crash then leaves a record, which the sweep finds.
     await records.create(id, record);
     if (!(await running.create(webhookId, { replayId: id }))) {
@@ -113,6 +113,16 @@ export class Replays {
     }
     await this.#enqueue(id);
     return toReplay(id, record);
+  }
+
+  /** Returns the number of deliveries that the same replay would begin with. Reads their ids, and changes nothing. */
+  async count(webhookId: string, input: ReplayInput): Promise<number | InvalidField> {
+    const replay = newReplay(webhookId, input, Date.now());
+    return replay instanceof InvalidField ? replay : this.#count(replay.record);
+  }
+
+  #count(record: ReplayRecord): Promise<number> {
+    return this.#withQueue(record, async (queue) => (await idsIn(queue, record)).length);
   }
 
   async get(webhookId: string, id: string): Promise<Replay | "not_found"> {
