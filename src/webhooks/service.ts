@@ -3,7 +3,7 @@
 import { Refused } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
-import { checkEvents, checkTopics, checkUse, isVisible, noWebhook } from "./access.ts";
+import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, visibleIds } from "./access.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { rotated } from "./rotation.ts";
@@ -196,10 +196,7 @@ export class WebhookService<Page, Query> {
 
   /** Returns the ids of all webhooks that the caller may see. */
   visible(caller: Caller): string[] {
-    return this.options.registry
-      .all()
-      .filter((webhook) => isVisible(webhook, caller))
-      .map(({ id }) => id);
+    return visibleIds(this.options.registry.all(), caller);
   }
 
   /** Returns the registration, including its secrets; refused also if the caller may not see it. */
