@@ -45,7 +45,8 @@ export type CloudEvent = Schemas["CloudEvent"];
 
 export type PublishQuery = QueryOf<"publishToTopic">;
 export type RetainedQuery = QueryOf<"listRetained">;
-export type ListQuery = QueryOf<"listWebhooks">;
+export type ListQuery = QueryOf<"listKeys">;
+export type WebhooksQuery = QueryOf<"listWebhooks">;
 export type DeliveriesQuery = QueryOf<"listAllDeliveries">;
 export type WebhookDeliveriesQuery = QueryOf<"listDeliveries">;
 

@@ -5,7 +5,6 @@ import type {
   ActOptions,
   CallOptions,
   CreatedWebhook,
-  ListQuery,
   Preview,
   Replay,
   ReplayInput,
@@ -13,6 +12,7 @@ import type {
   Webhook,
   WebhookInput,
   WebhookPatch,
+  WebhooksQuery,
 } from "./types.ts";
 
 export class Webhooks {
@@ -31,7 +31,7 @@ export class Webhooks {
     return data!;
   }
 
-  list(query: ListQuery = {}, options?: CallOptions): PageList<Webhook> {
+  list(query: WebhooksQuery = {}, options?: CallOptions): PageList<Webhook> {
     return new PageList(query.after, async (after) => {
       const { data } = await this.#transport.api.GET("/v1/webhooks", {
         params: { query: { ...query, after } },

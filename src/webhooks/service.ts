@@ -4,6 +4,7 @@ import { Refused } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
 import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, visibleIds } from "./access.ts";
+import { listFilter, type WebhookFilters } from "./list-filter.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import { rotated } from "./rotation.ts";
@@ -57,6 +58,9 @@ export interface WebhookServiceOptions<Page, Query> {
  */
 const SYNCHRONIZED_MS = 2_000;
 
+/** Webhooks read at once where many do not belong on the page. */
+const SCANNED = 250;
+
 /** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
 
@@ -83,19 +87,22 @@ export class WebhookService<Page, Query> {
     return createRegistration(input, { caller, rules, newSecret, origin: owner.origin });
   }
 
-  /** Lists the webhooks that the caller may see, ordered by id. */
+  /** Lists the webhooks that the caller may see and that pass the filters, ordered by id. */
   async list(
-    { limit, after }: { limit: number; after?: string },
+    { limit, after, ...filters }: { limit: number; after?: string } & WebhookFilters,
     caller: Caller,
   ): Promise<ListPage<WebhookDto> | Refused> {
+    const { registry, health } = this.options;
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
     if (from instanceof Refused) return from;
-    // Hidden webhooks do not shorten a page.
-    for (;;) {
-      const more = await this.options.registry.list({ limit: limit + 1, ...from });
-      found.push(...more.filter((webhook) => isVisible(webhook, caller)));
-      if (found.length > limit || more.length <= limit) break;
+    const isWanted = listFilter(filters, (id) => health.failingSince(id));
+    if (isWanted instanceof Refused) return isWanted;
+    // Other webhooks do not shorten a page.
+    for (let size = limit + 1; ; size = SCANNED) {
+      const more = await registry.list({ limit: size, ...from });
+      found.push(...more.filter((webhook) => isVisible(webhook, caller) && isWanted(webhook)));
+      if (found.length > limit || more.length < size) break;
       from = { after: more.at(-1)!.id };
     }
     const { items, nextCursor } = pageOf(found, limit);

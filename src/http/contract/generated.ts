@@ -317,7 +317,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description Returns the registrations that the key may see, in order of creation.
+         * @description Returns the registrations that the key may see and that pass all filters, in order of creation.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -1706,11 +1706,7 @@ export interface components {
             concurrency: number;
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
-            /**
-             * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
-             * @enum {string}
-             */
-            state: "active" | "paused" | "disabled" | "failing";
+            state: components["schemas"]["WebhookState"];
             counts: components["schemas"]["DeliveryCounts"];
             retained: components["schemas"]["RetainedMode"];
             filter?: components["schemas"]["FilterExpression"];
@@ -1765,6 +1761,11 @@ export interface components {
             items: components["schemas"]["Webhook"][];
             nextCursor: string | null;
         };
+        /**
+         * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
+         * @enum {string}
+         */
+        WebhookState: "active" | "paused" | "disabled" | "failing";
         /**
          * Format: uri
          * @description The URL that messages are delivered to, http or https.
@@ -3520,6 +3521,18 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
+                /** @description Only webhooks in this state. */
+                state?: components["schemas"]["WebhookState"];
+                /**
+                 * @description Only webhooks whose name contains this text, whatever its case.
+                 * @example alarm
+                 */
+                name?: string;
+                /**
+                 * @description A topic name. Only webhooks that get a message on this topic: one of their `topics` matches it. Their `filter` is not evaluated.
+                 * @example devices/pi-7/telemetry
+                 */
+                topic?: string;
                 /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the previous page. */
