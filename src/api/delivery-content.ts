@@ -6,7 +6,7 @@ import type { MessageDeliveries } from "../uplink/queue/message-deliveries.ts";
 import { mayReadContent } from "../webhooks/access.ts";
 
 /** The outcome of an attempt. Its other fields can quote the message, and so can a response. */
-type Outcome = Pick<NonNullable<Delivery["lastAttempt"]>, "at" | "statusCode" | "error" | "durationMs">;
+type AttemptOutcome = Pick<NonNullable<Delivery["lastAttempt"]>, "at" | "statusCode" | "error" | "durationMs">;
 
 export function listed<D extends Delivery>(delivery: D, caller: Caller): D {
   if (!delivery.lastAttempt || mayReadContent(delivery, caller)) return delivery;
@@ -44,6 +44,6 @@ export function received(id: string, { message, deliveries }: MessageDeliveries,
   };
 }
 
-function outcomeOf({ at, statusCode, error, durationMs }: Outcome): Outcome {
+function outcomeOf({ at, statusCode, error, durationMs }: AttemptOutcome): AttemptOutcome {
   return { at, statusCode, error, durationMs };
 }
