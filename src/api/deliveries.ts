@@ -9,6 +9,7 @@ import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists
 import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
 import type { NotRedelivered } from "../uplink/queue/redelivery.ts";
 import type { Replays } from "../uplink/queue/replay/replay-runner.ts";
+import { detailed, listed, listedPage } from "./delivery-content.ts";
 import { noReplay, notRedelivered, requireFields } from "./delivery-problems.ts";
 
 export interface DeliveryPorts {
@@ -33,20 +34,20 @@ export function deliveryHandlers({ webhooks, deliveries, replays }: DeliveryPort
     listAllDeliveries: async ({ query: { webhookId, ...query }, caller }) => {
       if (webhookId !== undefined) unwrap(await webhooks.readable(webhookId, caller));
       const webhookIds = webhookId === undefined ? webhooks.visible(caller) : [webhookId];
-      return requireFields(await deliveries.listAcross(webhookIds, query), "query.");
+      return listedPage(requireFields(await deliveries.listAcross(webhookIds, query), "query."), caller);
     },
     getDelivery: async ({ params: { id, messageId }, caller }) => {
       unwrap(await webhooks.readable(id, caller));
       const delivery = await deliveries.get(id, messageId);
       if (delivery === "not_found") throw notRedelivered("not_found", messageId);
-      return delivery;
+      return detailed(delivery, caller);
     },
     retryDelivery: async ({ params: { id, messageId }, caller }, reply) => {
       unwrap(await webhooks.usable(id, caller));
       const delivery = await deliveries.retry(id, messageId);
       if (typeof delivery === "string") throw notRedelivered(delivery, messageId);
       reply.code(202);
-      return delivery;
+      return listed(delivery, caller);
     },
     replayDeliveries: async ({ params: { id }, body: { dryRun, ...input }, caller }, reply) => {
       unwrap(await webhooks.usable(id, caller));

@@ -10,14 +10,16 @@ import { type TopicPorts, topicHandlers } from "./topics.ts";
 import { type WebhookPorts, webhookHandlers } from "./webhooks.ts";
 
 export interface HandlerPorts
-  extends MessagePorts,
+  extends Omit<MessagePorts, "webhooks" | "deliveries">,
     TopicPorts,
     RequestPorts,
     StreamPorts,
     KeyPorts,
     WebhookPorts,
-    Omit<DeliveryPorts, "webhooks">,
-    OperationsPorts {}
+    Omit<DeliveryPorts, "webhooks" | "deliveries">,
+    Omit<OperationsPorts, "webhooks"> {
+  deliveries: DeliveryPorts["deliveries"] & MessagePorts["deliveries"];
+}
 
 export function createHandlers(ports: HandlerPorts): Handlers {
   return {

@@ -9,16 +9,26 @@ import type { Handlers } from "../http/contract/index.ts";
 import { prefersAsync } from "../http/prefer.ts";
 import { Problem, unwrap } from "../http/problem.ts";
 import { type Caller, checkPublish } from "../keys/caller.ts";
+import type { MessageDeliveries } from "../uplink/queue/message-deliveries.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import { accepted } from "./accepted.ts";
 import { type BatchHandlerPorts, batchPorts } from "./batch.ts";
+import { received } from "./delivery-content.ts";
 
 export interface MessagePorts extends BatchHandlerPorts {
   outbox: Pick<Outbox, "accept" | "get" | "cancel">;
+  webhooks: {
+    /** The ids of all webhooks that the caller may see. */
+    visible(caller: Caller): string[];
+  };
+  deliveries: {
+    /** The message with its deliveries to these webhooks. */
+    ofMessage(webhookIds: readonly string[], messageId: string): Promise<MessageDeliveries | "not_found">;
+  };
 }
 
 export function messageHandlers(ports: MessagePorts) {
-  const { publish, outbox, registrations, maxPayloadBytes } = ports;
+  const { publish, outbox, webhooks, deliveries, registrations, maxPayloadBytes } = ports;
   return {
     publishMessage: async (request, reply) => {
       const { body, rawJson } = request;
@@ -33,9 +43,16 @@ export function messageHandlers(ports: MessagePorts) {
       accepted(reply, `/v1/messages/${stored.id}`, async);
       return stored;
     },
-    getMessage: (request) => visible(request.caller, outbox, request.params.id),
+    getMessage: async ({ caller, params: { id } }) => {
+      const stored = caller.may("publish") ? await storedFor(caller, outbox, id) : undefined;
+      if (stored) return { direction: "published" as const, ...stored };
+      const seesDeliveries = caller.may("webhooks") || caller.may("view");
+      const found = seesDeliveries ? await deliveries.ofMessage(webhooks.visible(caller), id) : "not_found";
+      if (found === "not_found") throw noMessage(id);
+      return received(id, found, caller);
+    },
     cancelMessage: async ({ caller, params: { id } }) => {
-      await visible(caller, outbox, id);
+      if (!(await storedFor(caller, outbox, id))) throw noMessage(id);
       const outcome = await outbox.cancel(id);
       if (outcome === "not_found") throw noMessage(id);
       if (outcome === "too_late") throw new Problem("conflict", "the message has been published or is being published");
@@ -55,13 +72,16 @@ export function messageHandlers(ports: MessagePorts) {
   } satisfies Partial<Handlers>;
 }
 
-/** Returns a stored message if the caller may publish to its topic. @throws Problem not_found */
-async function visible(caller: Caller, outbox: MessagePorts["outbox"], id: string): Promise<StoredPublish> {
+/** Returns a stored message if the caller may publish to its topic. */
+async function storedFor(
+  caller: Caller,
+  outbox: MessagePorts["outbox"],
+  id: string,
+): Promise<StoredPublish | undefined> {
   const stored = await outbox.get(id);
-  if (!stored || !caller.mayPublish(stored.topic)) throw noMessage(id);
-  return stored;
+  return stored && caller.mayPublish(stored.topic) ? stored : undefined;
 }
 
 function noMessage(id: string): Problem {
-  return new Problem("not_found", `there is no stored message ${id}`);
+  return new Problem("not_found", `there is no message ${id}`);
 }

@@ -6,6 +6,7 @@ import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
 import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
+import { listedPage } from "./delivery-content.ts";
 import { requireFields } from "./delivery-problems.ts";
 import { previewAll, unwrapIn } from "./preview.ts";
 
@@ -35,7 +36,7 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
     updateWebhook: async (request) => unwrap(await webhooks.update(request.params.id, request.body, request.caller)),
     deleteWebhook: async (request) => unwrap(await webhooks.remove(request.params.id, request.caller)),
     listDeliveries: async ({ params, query, caller }) =>
-      requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."),
+      listedPage(requireFields(unwrap(await webhooks.listDeliveries(params.id, query, caller)), "query."), caller),
     previewWebhook: async (request) => {
       const { body, caller } = request;
       const webhook = unwrapIn("webhook", await webhooks.draft(body.webhook, caller));

@@ -1,6 +1,14 @@
 /** Publishing: one message, many in one call, or stored for later. */
 import type { Transport } from "./transport.ts";
-import type { ActOptions, BatchResult, CallOptions, MessageInput, PublishResult, StoredPublish } from "./types.ts";
+import type {
+  ActOptions,
+  BatchResult,
+  CallOptions,
+  MessageInput,
+  MessageState,
+  PublishResult,
+  StoredPublish,
+} from "./types.ts";
 
 const RESPOND_ASYNC = { prefer: "respond-async" };
 
@@ -30,8 +38,8 @@ export class Messages {
     return data as StoredPublish;
   }
 
-  /** Returns the state of a stored message. */
-  async get(id: string, options?: CallOptions): Promise<StoredPublish> {
+  /** Returns the state of a stored message, or a received message with its deliveries. */
+  async get(id: string, options?: CallOptions): Promise<MessageState> {
     const { data } = await this.#transport.api.GET("/v1/messages/{id}", {
       params: { path: { id } },
       ...this.#transport.settings(options),

@@ -24,6 +24,8 @@ export type ProblemCode = Schemas["ProblemCode"];
 export type FieldError = Schemas["FieldError"];
 export type PublishResult = Schemas["PublishResult"];
 export type StoredPublish = Schemas["StoredPublish"];
+/** `direction` tells a stored message to publish from a received one. */
+export type MessageState = Schemas["MessageState"];
 /** Result of one message of a batch: `"outcome" in result` if it was accepted, `"code" in result` if it was refused. */
 export type BatchResult = ({ status: 200 } & PublishResult) | ({ status: 202 } & StoredPublish) | Problem;
 export type RetainedTopic = Schemas["RetainedTopic"];

@@ -101,7 +101,7 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
     if (isClosing?.()) return shuttingDown();
     // RFC 9112 section 3.2.
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
-    const { open, scope } = request.routeOptions.config;
+    const { open, scopes = [] } = request.routeOptions.config;
     // Without a key, unknown paths below /v1 are indistinguishable from known ones.
     if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
     try {
@@ -109,8 +109,9 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
       // Counted before the scope is checked: calls beyond the key's scope are rate-limited as well.
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
-      if (scope !== undefined && !caller.may(scope)) {
-        throw new Problem("insufficient_scope", `this operation requires a key with the scope ${scope}`);
+      if (scopes.length > 0 && !scopes.some((scope) => caller.may(scope))) {
+        const detail = `this operation requires a key with the scope ${scopes.join(" or ")}`;
+        throw new Problem("insufficient_scope", detail);
       }
       request.caller = caller;
       return undefined;

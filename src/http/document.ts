@@ -26,8 +26,8 @@ export interface Operation {
   requestBody?: RequestBody | Ref;
   responses: Record<string, Response | Ref>;
   security?: unknown[];
-  /** Scope that an API key needs for this operation. */
-  "x-scope"?: Scope;
+  /** Scope that an API key needs for this operation; of several, one suffices. */
+  "x-scope"?: Scope | Scope[];
 }
 
 interface Ref {
@@ -89,6 +89,11 @@ export function operationsOf(openapi: OpenApi): { path: string; method: Method; 
   return Object.entries(openapi.paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => (item[method] ? [{ path, method, operation: item[method] }] : [])),
   );
+}
+
+/** The scopes of which an API key needs one; empty for an operation without a key. */
+export function scopesOf(operation: Operation): Scope[] {
+  return [operation["x-scope"] ?? []].flat();
 }
 
 /** The status of the success response. */

@@ -11,6 +11,7 @@ import {
   type OpenApi,
   type Operation,
   operationsOf,
+  scopesOf,
   successStatus,
 } from "./document.ts";
 import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
@@ -29,8 +30,8 @@ declare module "fastify" {
       /** Maximum length of a line in a streamed body. */
       maxBytes: number;
     };
-    /** Scope that the API key needs. */
-    scope?: Scope | undefined;
+    /** Scopes of which the API key needs one. */
+    scopes?: Scope[];
   }
 }
 
@@ -98,7 +99,7 @@ function routeSettings({ openapi, handlers, maxPayloadBytes }: RoutesOptions, pa
     bodyLimit: raw ? maxPayloadBytes : lines ? Math.max(jsonLimit, MAX_BATCH_BYTES) : jsonLimit,
     config: {
       open: operation.security?.length === 0,
-      scope: operation["x-scope"],
+      scopes: scopesOf(operation),
       rawBody: raw,
       optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
       lines,

@@ -1,7 +1,7 @@
 /** Caller of the API: its permissions and its rate limit. */
 import { Refused } from "../errors.ts";
 
-export const SCOPES = ["publish", "read", "webhooks", "admin"] as const;
+export const SCOPES = ["publish", "read", "webhooks", "view", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** State of a rate limit after a request; the values of the RateLimit headers. */

@@ -1,5 +1,5 @@
 /** The Prometheus metrics of `/metrics`. */
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import type { Books } from "./books.ts";
 import { counter as newCounter, histogram as newHistogram } from "./tally.ts";
 
@@ -51,6 +51,19 @@ export function createMetrics() {
     ),
     publishSeconds: histogram("publish_duration_seconds", "From the request to the broker's acknowledgement"),
   };
+}
+
+/** The page of `/metrics`. @param own ids of the only webhooks whose series it shows; absent: all series */
+export async function metricsPage({ registry }: Metrics, own?: readonly string[]): Promise<string> {
+  if (!own) return registry.metrics();
+  const ids = new Set<unknown>(own);
+  const page = new Registry();
+  for (const metric of await registry.getMetricsAsJSON()) {
+    const values = metric.values.filter(({ labels }) => ids.has(labels.webhook));
+    const get = async () => ({ ...metric, values });
+    if (values.length > 0) page.registerMetric({ ...metric, get } as unknown as Metric);
+  }
+  return page.metrics();
 }
 
 /** Values of the gauges. */

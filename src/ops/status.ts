@@ -77,7 +77,8 @@ export function uplinkCheck({
     const { clientId, state, error, wanted, granted, refused } = status;
     if (state !== "connected") return { ok: false, detail: `${clientId}: ${error ?? state}` };
     const [first] = refused;
-    if (first) return { ok: false, detail: `${clientId}: ${first.filter}: ${first.reason}` };
+    // The probe needs no key, so it names no topic.
+    if (first) return { ok: false, detail: `${clientId}: a filter is refused (see /v1/status): ${first.reason}` };
     if (granted < wanted) return { ok: false, detail: `${clientId}: ${granted} of ${wanted} filters are subscribed` };
   }
   return isSynchronized ? { ok: true } : { ok: false, detail: "the subscriptions do not follow the webhooks yet" };
@@ -101,27 +102,39 @@ export interface StatusPorts {
 export function createStatus(ports: StatusPorts) {
   const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers } = ports;
   const startedAt = new Date();
-  return async () => ({
+  const ofProcess = () => ({
     version,
     instance,
     roles,
     node: process.version,
     startedAt: startedAt.toISOString(),
     uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1_000),
-    broker: runs.connection
-      ? {
-          ...broker,
-          connected: connection.connected,
-          protocol: protocolName(connection.protocol) ?? null,
-          error: connection.lastError ?? null,
-        }
-      : null,
-    store: { kind: store.kind, warnings: [...store.warnings, ...warnings] },
-    lanes: [receiverStatus(receiver)],
-    webhooks: webhooks.size,
-    // Null if the store is unavailable: the rest of the status is useful just then.
-    books: await readBooks(ledgers).catch(() => null),
   });
+  const ofBroker = () => ({
+    connected: connection.connected,
+    protocol: protocolName(connection.protocol) ?? null,
+  });
+  /** @param own ids of the only webhooks to report about: neither topics, errors nor totals of others are shown */
+  return async (own?: readonly string[]) => {
+    if (own) {
+      return {
+        ...ofProcess(),
+        broker: runs.connection ? ofBroker() : null,
+        store: { kind: store.kind },
+        lanes: [{ ...receiverStatus(receiver), sessions: [] }],
+        webhooks: own.length,
+      };
+    }
+    return {
+      ...ofProcess(),
+      broker: runs.connection ? { ...broker, ...ofBroker(), error: connection.lastError ?? null } : null,
+      store: { kind: store.kind, warnings: [...store.warnings, ...warnings] },
+      lanes: [receiverStatus(receiver)],
+      webhooks: webhooks.size,
+      // Null if the store is unavailable: the rest of the status is useful just then.
+      books: await readBooks(ledgers).catch(() => null),
+    };
+  };
 }
 
 function receiverStatus({ holder, sessions }: ReceiverState) {

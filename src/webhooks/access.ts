@@ -9,6 +9,20 @@ export function isVisible(webhook: Webhook, caller: Caller): boolean {
   return webhook.topics.every((filter) => caller.mayRead(filter)) && (!webhook.events?.length || caller.mayRead("#"));
 }
 
+export function visibleIds(webhooks: readonly Webhook[], caller: Caller): string[] {
+  return webhooks.filter((webhook) => isVisible(webhook, caller)).map(({ id }) => id);
+}
+
+/**
+ * Whether the caller may read the content of a delivery of a visible webhook. The webhook may have had other topics, or
+ * events, when the message arrived.
+ * @param type CloudEvents `type`
+ */
+export function mayReadContent({ topic, type }: { topic: string; type: string }, caller: Caller): boolean {
+  if (type === "mqtt.message") return caller.mayRead(topic);
+  return type === "webhook.test" || caller.mayRead("#");
+}
+
 /** A pause, like a removal, only stops the webhook and requires no further rights. */
 export function isPause(input: WebhookPatch): boolean {
   return input.enabled === false && Object.keys(input).length === 1;

@@ -32,12 +32,12 @@ export class ExternalIds {
   }
 
   /**
-   * Stores a new webhook under the id that its external id is reserved for.
+   * Stores a new webhook; one with an external id under the id that this is reserved for.
    * @returns undefined when there is a webhook with this external id
    */
-  async create(webhook: Webhook, externalId: string): Promise<Webhook | undefined> {
-    if (await this.find(externalId)) return undefined;
-    const id = await this.#reserve(externalId);
+  async create(webhook: Webhook, externalId = webhook.externalId): Promise<Webhook | undefined> {
+    if (externalId !== undefined && (await this.find(externalId))) return undefined;
+    const id = externalId === undefined ? webhook.id : await this.#reserve(externalId);
     const created = { ...webhook, id };
     return (await this.options.registry.create(id, created)) ? created : undefined;
   }
@@ -46,8 +46,9 @@ export class ExternalIds {
    * Removes a webhook and frees its external id. After a crash in between, the mark frees it for the next registration.
    * @returns false when the webhook does not exist
    */
-  async remove(id: string, externalId: string): Promise<boolean> {
+  async remove(id: string, externalId?: string): Promise<boolean> {
     const { records, registry } = this.options;
+    if (externalId === undefined) return registry.remove(id);
     const reservation = await records.get(externalId);
     const isOwn = reservation?.value.webhookId === id;
     const marked = isOwn && (await records.replace(externalId, { webhookId: id, removing: true }, reservation.version));

@@ -3,7 +3,8 @@
 import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
-import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, taken } from "./access.ts";
+import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, taken, visibleIds } from "./access.ts";
+import { listFilter, type WebhookFilters } from "./list-filter.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
 import { replacementOf } from "./replacement.ts";
 import { rotated } from "./rotation.ts";
@@ -18,6 +19,9 @@ import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts
  * broker is unavailable.
  */
 const SYNCHRONIZED_MS = 2_000;
+
+/** Webhooks read at once where many do not belong on the page. */
+const SCANNED = 250;
 
 /** Default grace period in which the old secret also signs. */
 const GRACE_SECONDS = 86_400;
@@ -35,19 +39,12 @@ export class WebhookService<Page, Query> {
       return new Refused("too_many_webhooks", `the limit of ${MAX_WEBHOOKS} webhooks is reached`);
     const draft = await this.draft(input, caller);
     if (draft instanceof Refused) return draft;
-    const webhook = await this.#store(draft);
+    const webhook = await this.options.externalIds.create(draft);
     if (!webhook) return taken(input.externalId!);
     // The webhook is registered: a failure to store the consent must not lose its secret.
     const asked = this.#ask(webhook).catch(() => undefined);
     const [created] = await Promise.all([asked, this.options.untilSynchronized(SYNCHRONIZED_MS)]);
     return { ...this.#toDto(created ?? webhook, NO_COUNTS), secret: webhook.secret };
-  }
-
-  /** @returns undefined when another webhook has its external id */
-  async #store(draft: Webhook): Promise<Webhook | undefined> {
-    if (draft.externalId !== undefined) return this.options.externalIds.create(draft, draft.externalId);
-    await this.options.registry.create(draft.id, draft);
-    return draft;
   }
 
   /** Builds a webhook as it would be registered, without storing it. */
@@ -56,29 +53,33 @@ export class WebhookService<Page, Query> {
     return createRegistration(input, { caller, rules, newSecret, origin: owner.origin });
   }
 
-  /** Lists the webhooks that the caller may see, ordered by id. */
+  /** Lists the webhooks that the caller may see and that pass the filters, ordered by id. */
   async list(
-    { limit, after, externalId }: { limit: number; after?: string; externalId?: string },
+    { limit, after, externalId, ...filters }: { limit: number; after?: string; externalId?: string } & WebhookFilters,
     caller: Caller,
   ): Promise<ListPage<WebhookDto> | Refused> {
+    const { registry, health } = this.options;
     const found: Webhook[] = [];
     let from = afterOf(after, "wh");
     if (from instanceof Refused) return from;
-    if (externalId !== undefined) return this.#listNamed(externalId, caller);
-    // Hidden webhooks do not shorten a page.
-    for (;;) {
-      const more = await this.options.registry.list({ limit: limit + 1, ...from });
-      found.push(...more.filter((webhook) => isVisible(webhook, caller)));
-      if (found.length > limit || more.length <= limit) break;
+    const isWanted = listFilter(filters, (id) => health.failingSince(id));
+    if (isWanted instanceof Refused) return isWanted;
+    const isListed = (webhook: Webhook) => isVisible(webhook, caller) && isWanted(webhook);
+    if (externalId !== undefined) return this.#listNamed(externalId, isListed);
+    // Other webhooks do not shorten a page.
+    for (let size = limit + 1; ; size = SCANNED) {
+      const more = await registry.list({ limit: size, ...from });
+      found.push(...more.filter(isListed));
+      if (found.length > limit || more.length < size) break;
       from = { after: more.at(-1)!.id };
     }
     const { items, nextCursor } = pageOf(found, limit);
     return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
-  async #listNamed(externalId: string, caller: Caller): Promise<ListPage<WebhookDto>> {
+  async #listNamed(externalId: string, isListed: (webhook: Webhook) => boolean): Promise<ListPage<WebhookDto>> {
     const webhook = await this.options.externalIds.find(externalId);
-    return { items: webhook && isVisible(webhook, caller) ? [await this.#withCounts(webhook)] : [], nextCursor: null };
+    return { items: webhook && isListed(webhook) ? [await this.#withCounts(webhook)] : [], nextCursor: null };
   }
 
   async get(id: string, caller: Caller): Promise<WebhookDto | Refused> {
@@ -189,10 +190,7 @@ export class WebhookService<Page, Query> {
   async remove(id: string, caller: Caller): Promise<Refused | undefined> {
     const webhook = await this.readable(id, caller);
     if (webhook instanceof Refused) return webhook;
-    const { registry, externalIds } = this.options;
-    const { externalId } = webhook;
-    const removed = await (externalId === undefined ? registry.remove(id) : externalIds.remove(id, externalId));
-    if (!removed) return noWebhook(id);
+    if (!(await this.options.externalIds.remove(id, webhook.externalId))) return noWebhook(id);
     await this.options.deliveries.drop(id);
     return undefined;
   }
@@ -211,10 +209,7 @@ export class WebhookService<Page, Query> {
 
   /** Returns the ids of all webhooks that the caller may see. */
   visible(caller: Caller): string[] {
-    return this.options.registry
-      .all()
-      .filter((webhook) => isVisible(webhook, caller))
-      .map(({ id }) => id);
+    return visibleIds(this.options.registry.all(), caller);
   }
 
   /** Returns the registration, including its secrets; refused also if the caller may not see it. */

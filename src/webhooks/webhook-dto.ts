@@ -14,7 +14,7 @@ export interface Counts {
 
 export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
 
-type WebhookState = "active" | "paused" | "disabled" | "failing";
+export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
   Required<Pick<Webhook, "method" | "headers" | "retained" | "ordering" | "events">> & {
@@ -45,10 +45,9 @@ export function toDto(
   now: number,
 ): WebhookDto {
   const { snapshot: _snapshot, ...open } = openFields(webhook);
-  const { disabled, oldSecret, verification, auth } = webhook;
+  const { oldSecret, verification, auth } = webhook;
   const { method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
-  const paused = !isCallable(webhook);
-  const state = disabled ? "disabled" : paused ? "paused" : failingSince !== undefined ? "failing" : "active";
+  const state = stateOf(webhook, failingSince);
   const refusedTopics = webhook.topics
     .filter((topic) => refused.has(topic))
     .map((topic) => ({ topic, reason: refused.get(topic)! }));
@@ -67,6 +66,13 @@ export function toDto(
     failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
     counts,
   };
+}
+
+/** @param failingSince in milliseconds; undefined if the endpoint is not failing */
+export function stateOf(webhook: Webhook, failingSince: number | undefined): WebhookState {
+  if (webhook.disabled) return "disabled";
+  if (!isCallable(webhook)) return "paused";
+  return failingSince === undefined ? "active" : "failing";
 }
 
 function toAuthDto(auth: AuthInput): AuthDto {

@@ -2,8 +2,9 @@
 import type { OperationsPorts } from "../api/operations.ts";
 import { redactUrl } from "../config/config.ts";
 import { Canary, createReadiness } from "../ops/health.ts";
-import { addGauges } from "../ops/metrics.ts";
+import { addGauges, metricsPage } from "../ops/metrics.ts";
 import { createProbes, createStatus, queueDepths } from "../ops/status.ts";
+import { visibleIds } from "../webhooks/access.ts";
 import type { BrokerAccess } from "./broker.ts";
 import type { DeliverParts } from "./deliver.ts";
 import type { DownlinkParts } from "./downlink.ts";
@@ -31,7 +32,8 @@ export function wireOperations(
       ...{ instance, roles: config.roles, runs, connection, broker: address, store, warnings },
       ...{ receiver, webhooks: registry, ledgers },
     }),
-    metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    metrics: async (own) => ({ contentType: metrics.registry.contentType, text: await metricsPage(metrics, own) }),
+    webhooks: { visible: (caller) => visibleIds(registry.all(), caller) },
   };
   const { health } = watch;
   addGauges(metrics, () =>

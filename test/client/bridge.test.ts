@@ -51,7 +51,8 @@ describe("the client with a bridge", () => {
     const { messages } = client();
     const later = await messages.publishLater({ topic: "m/2", sendAt: new Date(Date.now() + 3_600_000).toISOString() });
     assert.equal(later.outcome, "scheduled");
-    assert.equal((await messages.get(later.id)).outcome, "scheduled");
+    const found = await messages.get(later.id);
+    assert.equal(found.direction === "published" && found.outcome, "scheduled");
     await messages.cancel(later.id);
     await assert.rejects(messages.cancel(later.id), (error) => isCausewayError(error));
     assert.equal((await messages.publishLater({ topic: "m/2" })).outcome, "queued");
@@ -113,7 +114,7 @@ describe("the client with a bridge", () => {
   });
 
   it("registers webhooks and looks after their deliveries", async () => {
-    const { webhooks, deliveries } = client();
+    const { messages, webhooks, deliveries } = client();
     const input = { url: world.receiver.url, topics: ["w/#"] };
     const webhook = await webhooks.create(input);
     assert.match(webhook.secret, /^whsec_/);
@@ -153,6 +154,11 @@ describe("the client with a bridge", () => {
     const ids = ({ messageId }: { messageId: string }) => messageId;
     assert.deepEqual((await all(deliveries.list({ webhookId: webhook.id }))).map(ids), [messageId]);
     assert.deepEqual((await all(deliveries.listOf(webhook.id, { status: "succeeded" }))).map(ids), [messageId]);
+    const message = await messages.get(messageId);
+    assert.deepEqual(
+      message.direction === "received" && message.deliveries.map(({ webhookId, status }) => [webhookId, status]),
+      [[webhook.id, "succeeded"]],
+    );
 
     assert.equal(await webhooks.countReplay(webhook.id, { status: "succeeded" }), 1);
     const replay = await webhooks.replay(webhook.id, { status: "succeeded" });

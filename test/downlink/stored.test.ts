@@ -44,7 +44,7 @@ describe("stored publishes", () => {
     assert.equal(body.outcome, "queued");
     assert.equal(Date.parse(body.expiresAt) - Date.parse(body.acceptedAt), 60_000);
     const state = await get(headers.location!);
-    assert.deepEqual([state.status, state.body], [200, body]);
+    assert.deepEqual([state.status, state.body], [200, { direction: "published", ...body }]);
     broker.back();
     const [message] = await broker.published.until(1);
     assert.deepEqual([message!.id, message!.payload.toString()], [body.id, '{"n":1.10}']);

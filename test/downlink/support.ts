@@ -69,9 +69,11 @@ export async function startDownlink(more: Partial<HandlerPorts> = {}): Promise<D
       }
     },
   };
+  // No webhook has received a message.
+  const uplink = { webhooks: { visible: () => [] }, deliveries: { ofMessage: async () => "not_found" } };
   const explain = createExplain(() => false);
   const app = await buildApp({
-    handlers: createHandlers({ ...ports, explain, ...more } as HandlerPorts),
+    handlers: createHandlers({ ...ports, ...uplink, explain, ...more } as unknown as HandlerPorts),
     authenticate: bearerCheck("test-key"),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     expiringKeys: new MemoryExpiringKeys(),

@@ -42,7 +42,10 @@ describe("a broker that closes the connection at a filter", () => {
     assert.deepEqual(lanes[0].sessions[0].refused, [{ filter: "bad/1", reason: REASON }]);
 
     const { body: ready } = await world.bridge.api("GET", "/readyz");
-    assert.match(ready.checks.uplink.detail, new RegExp(`^causeway-uplink-0: bad/1: ${REASON}`));
+    assert.match(
+      ready.checks.uplink.detail,
+      new RegExp(`^causeway-uplink-0: a filter is refused \\(see /v1/status\\): ${REASON}`),
+    );
 
     const session = broker.connections.findLast(({ connect }) => connect.clientId === "causeway-uplink-0")!;
     await session.until("subscribe", 2);

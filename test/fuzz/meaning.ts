@@ -1,4 +1,5 @@
 /** Meaningful values for the fields of the contract, so that many calls succeed. */
+import { SCOPES } from "../../src/keys/caller.ts";
 import type { Random } from "./random.ts";
 import { ABSENT } from "./schema.ts";
 
@@ -45,9 +46,7 @@ export function meaningOf(receiver: string) {
       case "KeyFilters":
         return Array.from({ length: random.pick([0, 1, 1, 3]) }, () => wideFilterOf(random));
       case "KeyScopes":
-        return ["publish", "read", "webhooks", "admin"].filter(
-          (_, i, all) => i === random.below(4) || all.length > random.below(8),
-        );
+        return SCOPES.filter((_, i, all) => i === random.below(all.length) || all.length > random.below(8));
       case "RateLimit":
         return { max: random.pick([1, 20, 1_000]), perSeconds: random.pick([1, 60]) };
       case "WebhookRateLimit":

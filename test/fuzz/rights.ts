@@ -1,5 +1,5 @@
 /** Checks that a key got nothing beyond its rights, as the API returned them when it created the key. */
-import type { Operation } from "../../src/http/document.ts";
+import { type Operation, scopesOf } from "../../src/http/document.ts";
 import { covers } from "../../src/topic.ts";
 import type { Call, KnownKey } from "./call.ts";
 import { isJson, jsonOf } from "./judge.ts";
@@ -10,11 +10,12 @@ import type { State } from "./state.ts";
 export function trespass(call: Call, reply: Reply, operation: Operation | undefined, state: State): string[] {
   const { status } = reply;
   if (status >= 300 || !operation) return [];
-  const scope = operation["x-scope"];
+  const scopes = scopesOf(operation);
   const { caller } = call;
-  if (scope === undefined || caller === "root") return [];
+  if (scopes.length === 0 || caller === "root") return [];
   if (caller === "none") return [`${status} without a key`];
-  if (!caller.scopes.includes(scope)) return [`${status} for a key without the scope ${scope}`];
+  if (!scopes.some((scope) => caller.scopes.includes(scope)))
+    return [`${status} for a key without the scope ${scopes.join(" or ")}`];
   return found(call, caller, isJson(call, reply) ? jsonOf(reply) : undefined, state);
 }
 
@@ -26,8 +27,13 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
     case "publishToTopic":
     case "retainTopic":
     case "clearTopic":
-    case "getMessage":
       return beyond(key, "publish", body.topic);
+    case "getMessage":
+      return body.direction === "published"
+        ? [...without(key, "publish"), ...beyond(key, "publish", body.topic)]
+        : [...without(key, "webhooks", "view"), ...ofDeliveries(key, body.deliveries, state), ...ofContent(key, body)];
+    case "getDelivery":
+      return [...ofDeliveries(key, [body], state), ...ofContent(key, { type: body.type, ...body.message })];
     case "publishBatch":
       return (body?.results ?? []).flatMap((one: { status: number; topic: string }) =>
         one.status < 300 ? beyond(key, "publish", one.topic) : [],
@@ -48,9 +54,7 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
     case "rotateSecret":
       return ofWebhook(key, body);
     case "listAllDeliveries":
-      return body.items.flatMap(({ webhookId }: { webhookId: string }) =>
-        (state.webhooks.get(webhookId)?.topics ?? []).flatMap((topic) => beyond(key, "read", topic)),
-      );
+      return ofDeliveries(key, body.items, state);
     case "listDeliveries":
     case "testWebhook":
     case "replayDeliveries":
@@ -67,6 +71,23 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
 function ofWebhook(key: KnownKey, { topics, events }: any): string[] {
   const faults = topics.flatMap((topic: string) => beyond(key, "read", topic));
   return events.length > 0 ? [...faults, ...beyond(key, "read", "#")] : faults;
+}
+
+function ofDeliveries(key: KnownKey, deliveries: { webhookId: string }[], state: State): string[] {
+  return deliveries.flatMap(({ webhookId }) =>
+    (state.webhooks.get(webhookId)?.topics ?? []).flatMap((topic) => beyond(key, "read", topic)),
+  );
+}
+
+/** The content of a message requires the right to read its topic. */
+// biome-ignore lint/suspicious/noExplicitAny: a message
+function ofContent(key: KnownKey, { type, topic, payload, payloadBase64 }: any): string[] {
+  if (type === "webhook.test" || (payload ?? payloadBase64) === undefined) return [];
+  return beyond(key, "read", type === "mqtt.message" ? topic : "#");
+}
+
+function without(key: KnownKey, ...scopes: string[]): string[] {
+  return scopes.some((scope) => key.scopes.includes(scope)) ? [] : [`the key has no scope ${scopes.join(" or ")}`];
 }
 
 /** A key that sets the replying receiver or the reply topic must be allowed to publish there. */

@@ -72,7 +72,10 @@ export class State {
         break;
       case "listAllDeliveries":
       case "listDeliveries":
-        for (const { webhookId, messageId } of body.items) this.add("delivery", `${webhookId}/${messageId}`);
+        for (const { webhookId, messageId } of body.items) {
+          this.add("delivery", `${webhookId}/${messageId}`);
+          this.add("message", messageId);
+        }
     }
     if (body?.nextCursor) this.add("cursor", body.nextCursor);
   }

@@ -184,6 +184,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     }),
     deliveries: {
       listAcross: async () => ({ items: [], nextCursor: null }),
+      ofMessage: async () => "not_found",
       get: () => Promise.reject(new Error("not here")),
       retry: async (webhookId, messageId) => ({
         ...{

@@ -1,7 +1,7 @@
 /** The gauges of `/metrics`: the lines of a reading, and the lines that are missing while the store is away. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { addGauges, createMetrics } from "../../src/ops/metrics.ts";
+import { addGauges, createMetrics, metricsPage } from "../../src/ops/metrics.ts";
 
 type Reading = Awaited<ReturnType<Parameters<typeof addGauges>[1]>>;
 
@@ -109,6 +109,26 @@ describe("a page", () => {
       [],
     );
     assert.ok(lines.includes('causeway_deliveries{webhook="wh_2",status="pending"} 2'));
+  });
+
+  it("has only the series of the given webhooks, or everything", async () => {
+    const metrics = createMetrics();
+    const waiting = ["wh_1", "wh_2", ""].map((webhook) => ({ webhook, ...counts }));
+    addGauges(metrics, async () => ({ ...nothing, books, up: { broker: true }, waiting }));
+    for (const webhook of ["wh_1", "wh_2", ""]) {
+      metrics.delivered.inc(webhook);
+      metrics.attemptSeconds.observe(0.1, webhook);
+    }
+    const all = await metricsPage(metrics);
+    assert.match(all, /^causeway_books_messages\{/m);
+    assert.match(all, /^process_cpu_seconds_total /m);
+    const isOwn = (line: string) => line.includes('webhook="wh_1"');
+    const lines = (page: string) => page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const own = await metricsPage(metrics, ["wh_1"]);
+    assert.deepEqual(lines(own), lines(all).filter(isOwn));
+    assert.match(own, /^# TYPE causeway_deliveries gauge$/m);
+    assert.ok(lines(own).includes('causeway_deliveries_succeeded_total{webhook="wh_1"} 1'));
+    assert.equal((await metricsPage(metrics, [])).trim(), "");
   });
 
   it("fails with its reading, and works again", async () => {

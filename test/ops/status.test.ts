@@ -39,7 +39,11 @@ describe("the uplink check", () => {
     for (const [detail, isSynchronized, status] of [
       [/^c-uplink-0: refused$/, true, { state: "offline", error: "refused" }],
       [/^c-uplink-0: offline$/, true, { state: "offline" }],
-      [/^c-uplink-0: a\/#: not authorised$/, true, { refused: [{ filter: "a/#", reason: "not authorised" }] }],
+      [
+        /^c-uplink-0: a filter is refused \(see \/v1\/status\): not authorised$/,
+        true,
+        { refused: [{ filter: "a/#", reason: "not authorised" }] },
+      ],
       [/^c-uplink-0: 1 of 2 filters/, true, { granted: 1 }],
       [/do not follow/, false, {}],
     ] as const) {
@@ -208,6 +212,24 @@ describe("the status", () => {
       assert.deepEqual(Object.fromEntries(Object.keys(shown).map((name) => [name, status[name]])), shown);
     });
   }
+
+  it("has nothing about other webhooks, topics and totals for a key that sees only some webhooks", async () => {
+    const refused = [{ filter: "hidden/#", reason: "hidden" }];
+    const parts = partsWith({
+      connection: { lastError: "hidden" },
+      receiver: { sessions: [{ status: { ...CONNECTED, refused }, pending: 3 }] },
+      ledgers: { messages: { read: () => Promise.reject(new Error("not read")) } },
+    });
+    const { version, node, startedAt, uptimeSeconds, ...rest } = await createStatus(parts)(["wh_1", "wh_2"]);
+    assert.deepEqual(rest, {
+      instance: "i",
+      roles: ["api"],
+      broker: { connected: true, protocol: "5" },
+      store: { kind: "embedded" },
+      lanes: [{ lane: 0, holder: "i", here: true, sessions: [] }],
+      webhooks: 2,
+    });
+  });
 
   it("has the version of the package and the time since the start", async (t) => {
     t.mock.timers.enable({ apis: ["Date"], now: 1_000 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
-import { checkEvents, checkTopics, checkUse, isPause, isVisible } from "../../src/webhooks/access.ts";
+import { checkEvents, checkTopics, checkUse, isPause, isVisible, mayReadContent } from "../../src/webhooks/access.ts";
 import type { Webhook, WebhookPatch } from "../../src/webhooks/webhook.ts";
 import { callerWith, faultsOf, webhookWith } from "./support.ts";
 
@@ -34,6 +34,20 @@ describe("a webhook is visible", () => {
   ];
   for (const [reason, caller, changes, visible] of cases) {
     it(reason, () => assert.equal(isVisible(webhookWith(changes), caller), visible));
+  }
+});
+
+describe("the content of a delivery", () => {
+  const cases: [reason: string, read: string[], topic: string, type: string, readable: boolean][] = [
+    ["is readable with its topic", ["a/#"], "a/b", "mqtt.message", true],
+    ["is not readable on another topic, whatever topics the webhook has now", ["a/#"], "b", "mqtt.message", false],
+    ["is not readable on a reserved topic with #", ["#"], "$SYS/x", "mqtt.message", false],
+    ["of a test event is readable by every key that sees the webhook", [], "causeway/test", "webhook.test", true],
+    ["of an event about webhooks requires #", ["a/#"], "wh_2", "delivery.failed", false],
+    ["of an event about webhooks is readable with #", ["#"], "wh_2", "delivery.failed", true],
+  ];
+  for (const [reason, read, topic, type, readable] of cases) {
+    it(reason, () => assert.equal(mayReadContent({ topic, type }, callerWith({ read })), readable));
   }
 });
 

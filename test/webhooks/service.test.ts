@@ -143,6 +143,20 @@ describe("the list of webhooks", () => {
     });
   }
 
+  it("has full pages of the webhooks that pass the filters, also where few of many do", async () => {
+    const many = Array.from({ length: 600 }, (_, i) =>
+      webhookWith({ id: idOf(i), name: i % 200 === 199 ? "Wanted" : "Other" }),
+    );
+    const { service } = await serviceWith(many);
+    const first = await granted(service.list({ limit: 2, name: "want" }, ROOT));
+    assert.deepEqual(
+      first.items.map(({ id }) => id),
+      [idOf(199), idOf(399)],
+    );
+    const last = await granted(service.list({ limit: 2, name: "want", after: first.nextCursor! }, ROOT));
+    assert.deepEqual([last.items.map(({ id }) => id), last.nextCursor], [[idOf(599)], null]);
+  });
+
   for (const after of ["nonsense", "", Buffer.from("key_00000000-0000-7000-8000-000000000000").toString("base64url")]) {
     it(`refuses ${after.slice(0, 10) || "an empty text"}… as a cursor`, async () => {
       const { service } = await serviceWith(stored);

@@ -80,8 +80,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a stored message
-         * @description Returns the state of a message accepted with `Prefer: respond-async` or `sendAt`. The state is kept for one day after the message was published, refused or expired, for the last 10,000 such messages.
+         * Get a message
+         * @description Returns a message in either direction.
+         *
+         *     - `published`: the state of a message accepted with `Prefer: respond-async` or `sendAt`. Requires the scope
+         *       `publish` and permission to publish to its topic. The state is kept for one day after the message was
+         *       published, refused or expired, for the last 10,000 such messages.
+         *     - `received`: a message, or an event of the bridge, with its deliveries to all webhooks that the key may see.
+         *       Requires the scope `webhooks` or `view`. The message is found as long as one of these deliveries is kept, by
+         *       one lookup per webhook. Its payload and properties are absent if the key may not read its topic. Where filters
+         *       of webhooks overlap, a broker may send a copy of the message for each filter, and each copy has its own id.
          */
         get: operations["getMessage"];
         put?: never;
@@ -309,7 +317,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description Returns all registrations, in order of creation.
+         * @description Returns the registrations that the key may see and that pass all filters, in order of creation.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -623,7 +631,7 @@ export interface paths {
         };
         /**
          * Get a delivery
-         * @description Returns the delivery with its message and the log of all attempts.
+         * @description Returns the delivery with its message and the log of all attempts. If the key may not read the topic of the message, as after a change of the webhook's `topics`, `message` has only `topic`, `qos` and `retain`, and the attempts have no `detail` and no `responseBody`.
          */
         get: operations["getDelivery"];
         put?: never;
@@ -735,7 +743,7 @@ export interface paths {
         };
         /**
          * Get the status
-         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time.
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
         put?: never;
@@ -795,7 +803,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Returns the metrics in the Prometheus text format. Requires an API key.
+         * @description Returns the metrics in the Prometheus text format. Requires an API key. A key with `view` and without `admin` gets only the series whose label `webhook` is a webhook that it may see.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -1581,8 +1589,8 @@ export interface components {
             /** @description With `failed`: why the request could not be published, such as the broker's reason for refusing it, or a response topic that an older version accepted and at which brokers close the connection. */
             error?: string;
         };
-        /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and responses to requests. `webhooks`: registrations on topics that `read` covers. `admin`: keys, status and metrics. */
-        KeyScopes: ("publish" | "read" | "webhooks" | "admin")[];
+        /** @description `publish`: messages, batches, topics and requests. `read`: retained messages, streams and responses to requests. `webhooks`: registrations on topics that `read` covers. `view`: every GET of webhooks, deliveries, received messages, status and metrics, for webhooks on topics that `read` covers. `admin`: keys, status and metrics. */
+        KeyScopes: ("publish" | "read" | "webhooks" | "view" | "admin")[];
         /** @description Applies per instance of the bridge. */
         RateLimit: {
             /** @description Requests; each item of a batch counts as one. */
@@ -1737,11 +1745,7 @@ export interface components {
             concurrency: number;
             timeoutMs: number;
             retry: components["schemas"]["RetryPolicy"];
-            /**
-             * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
-             * @enum {string}
-             */
-            state: "active" | "paused" | "disabled" | "failing";
+            state: components["schemas"]["WebhookState"];
             counts: components["schemas"]["DeliveryCounts"];
             retained: components["schemas"]["RetainedMode"];
             filter?: components["schemas"]["FilterExpression"];
@@ -1796,6 +1800,11 @@ export interface components {
             items: components["schemas"]["Webhook"][];
             nextCursor: string | null;
         };
+        /**
+         * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
+         * @enum {string}
+         */
+        WebhookState: "active" | "paused" | "disabled" | "failing";
         /**
          * Format: uri
          * @description The URL that messages are delivered to, http or https.
@@ -2039,6 +2048,30 @@ export interface components {
             /** @description All attempts, oldest first, including those that used up no attempt of the schedule; at most the last 50. */
             attemptLog: components["schemas"]["LoggedAttempt"][];
         };
+        MessageState: components["schemas"]["PublishedMessageState"] | components["schemas"]["ReceivedMessageState"];
+        PublishedMessageState: components["schemas"]["StoredPublish"] & {
+            /** @enum {string} */
+            direction: "published";
+        };
+        ReceivedMessageState: components["schemas"]["ReceivedMessage"] & {
+            /** @description The message id. */
+            id: string;
+            /** @enum {string} */
+            direction: "received";
+            /** @description `mqtt.message`, `webhook.test`, or an event about a webhook. */
+            type: string;
+            /** Format: date-time */
+            receivedAt: string;
+            /** @description The deliveries to webhooks that the key may see, by the id of the webhook. */
+            deliveries: {
+                webhookId: string;
+                status: components["schemas"]["DeliveryStatus"];
+                /** @description Number of attempts that count against the retry schedule. */
+                attempts: number;
+                lastAttempt: components["schemas"]["Attempt"] | null;
+            }[];
+        };
+        /** @description Without payload and properties if the key may not read the topic. An empty payload is an empty `payload`. */
         ReceivedMessage: {
             topic: string;
             /** @description The payload, if it is text. */
@@ -2887,28 +2920,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The state of the message. */
+            /** @description The message. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
-                     *       "topic": "devices/pi-7/commands",
-                     *       "qos": 1,
-                     *       "retain": false,
-                     *       "outcome": "queued",
-                     *       "acceptedAt": "2026-03-01T12:00:00.000Z",
-                     *       "sendAt": null,
-                     *       "expiresAt": null,
-                     *       "publishedAt": null,
-                     *       "noMatchingSubscribers": null,
-                     *       "error": null
-                     *     }
-                     */
-                    "application/json": components["schemas"]["StoredPublish"];
+                    "application/json": components["schemas"]["MessageState"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3567,6 +3585,18 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
+                /** @description Only webhooks in this state. */
+                state?: components["schemas"]["WebhookState"];
+                /**
+                 * @description Only webhooks whose name contains this text, whatever its case.
+                 * @example alarm
+                 */
+                name?: string;
+                /**
+                 * @description A topic name. Only webhooks that get a message on this topic: one of their `topics` matches it. Their `filter` is not evaluated.
+                 * @example devices/pi-7/telemetry
+                 */
+                topic?: string;
                 /** @description The maximum number of items per page. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the previous page. */

@@ -4,6 +4,7 @@ import { type DeliveryPage, type DeliveryQuery, listAcross, listDeliveries } fro
 import type { DeliveryCounts, DeliveryDetail } from "./delivery-queries.ts";
 import { countDeliveries, type Delivery, getDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueues } from "./delivery-queues.ts";
+import { findMessage, type MessageDeliveries } from "./message-deliveries.ts";
 import { type NotRedelivered, retryDelivery } from "./redelivery.ts";
 
 export class Deliveries {
@@ -24,6 +25,11 @@ export class Deliveries {
 
   get(webhookId: string, messageId: string): Promise<DeliveryDetail | "not_found"> {
     return getDelivery(this.queues.of(webhookId), webhookId, messageId);
+  }
+
+  /** Returns the message with its deliveries to these webhooks. */
+  ofMessage(webhookIds: readonly string[], messageId: string): Promise<MessageDeliveries | "not_found"> {
+    return findMessage((webhookId) => this.queues.of(webhookId), webhookIds, messageId);
   }
 
   retry(webhookId: string, messageId: string): Promise<Delivery | NotRedelivered> {
