@@ -11,6 +11,7 @@ import { parseEnv } from "node:util";
 import { Ajv } from "ajv";
 import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
+import { readSecretFiles } from "./secret-files.ts";
 import { decode, secretsOfUrl } from "./secrets.ts";
 import {
   formats,
@@ -32,6 +33,8 @@ export interface Config {
   readonly http: { readonly host: string; readonly port: number };
   /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
+  /** File from which `apiKey` was read. */
+  readonly apiKeyFile?: string;
   /** Absolute path. */
   readonly dataDir: string;
   readonly logLevel: LogLevel;
@@ -95,12 +98,13 @@ export function loadConfig(
 ): Config {
   const mistakes: Mistakes = new Map();
   const raw: Raw = { ...(envFile && readEnvFile(envFile, mistakes)), ...present(env) };
+  const fromFiles = readSecretFiles(raw, mistakes);
   moveUserInfo(raw);
   crossCheck(raw, mistakes);
   readPems(raw, mistakes);
   const values = validate(raw, mistakes);
-  if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes));
-  return freeze(toConfig(values));
+  if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes, fromFiles));
+  return freeze(toConfig(values, fromFiles.includes("API_KEY") ? raw.API_KEY_FILE : undefined));
 }
 
 /** The URL for output: without user info, and without the query, in which Redis URLs may contain a password. */
@@ -155,11 +159,12 @@ function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
   return undefined;
 }
 
-function toConfig(v: Variables): Config {
+function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
   const embedded = !v.MQTT_URL && !v.STORE_URL;
   return {
     http: { host: v.HOST, port: v.PORT },
     apiKey: v.API_KEY,
+    apiKeyFile: apiKeyFile && resolve(apiKeyFile),
     dataDir: resolve(v.DATA_DIR),
     logLevel: v.LOG_LEVEL,
     mqtt: {
@@ -188,10 +193,14 @@ function toConfig(v: Variables): Config {
   };
 }
 
-function inOrder(mistakes: Mistakes): { name: string; message: string }[] {
-  const names = Object.keys(rules);
+/** @param fromFiles variables whose mistakes are in a file: reported with the variable that is given */
+function inOrder(mistakes: Mistakes, fromFiles: string[]): { name: string; message: string }[] {
+  const names = Object.keys(rules).flatMap((name) => [name, `${name}_FILE`]);
   return [...mistakes]
-    .map(([name, message]) => ({ name, message }))
+    .filter(([name]) => !mistakes.has(`${name}_FILE`))
+    .map(([name, message]) =>
+      fromFiles.includes(name) ? { name: `${name}_FILE`, message: `the content ${message}` } : { name, message },
+    )
     .sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 

@@ -45,6 +45,8 @@ export type Raw = Record<string, string>;
 export type Mistakes = Map<string, string>;
 
 export const PEMS = ["MQTT_CA", "MQTT_CERT", "MQTT_KEY"] as const;
+/** Variables whose value can be in a file, named by the variable with the suffix `_FILE`. */
+export const SECRETS = ["API_KEY", "MQTT_PASSWORD", "BROKER_PASSWORD", "STORE_URL", "SECRETS_KEY"] as const;
 
 type Rule = { schema: Record<string, unknown>; expected: string };
 

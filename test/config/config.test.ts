@@ -33,6 +33,7 @@ describe("configuration", () => {
     assert.deepEqual(load({}), {
       http: { host: "127.0.0.1", port: 8080 },
       apiKey: undefined,
+      apiKeyFile: undefined,
       dataDir: resolve("data"),
       logLevel: "info",
       mqtt: {
@@ -90,6 +91,7 @@ describe("configuration", () => {
     assert.deepEqual(config, {
       http: { host: "::", port: 0 },
       apiKey: "a-key-of-24-characters!!",
+      apiKeyFile: undefined,
       dataDir: "/var/lib/causeway",
       logLevel: "debug",
       mqtt: {
@@ -290,6 +292,69 @@ describe("configuration", () => {
         (error: ConfigError) => !`${error.stack}${JSON.stringify(error)}`.includes("hunter2"),
       );
     }
+  });
+});
+
+describe("secrets in files", () => {
+  const file = (name: string, content: string) => {
+    const path = join(dir, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it("are read without the trailing newline, each variable from a file of its own", () => {
+    const config = load({
+      API_KEY_FILE: file("api-key", "a-key-of-24-characters!!\n"),
+      MQTT_USERNAME: "bridge",
+      MQTT_PASSWORD_FILE: file("mqtt-password", " with spaces \r\n"),
+      BROKER_USERNAME: "device",
+      BROKER_PASSWORD_FILE: file("broker-password", "without-newline"),
+      STORE_URL_FILE: file("store-url", "redis://:pw@redis:6379\n"),
+      SECRETS_KEY_FILE: file("secrets-key", `${"n".repeat(32)},${"o".repeat(32)}\n`),
+    });
+    assert.equal(config.apiKey, "a-key-of-24-characters!!");
+    assert.equal(config.apiKeyFile, join(dir, "api-key"));
+    assert.equal(config.mqtt.password, " with spaces ");
+    assert.equal(config.broker.password, "without-newline");
+    assert.equal(config.storeUrl, "redis://:pw@redis:6379");
+    assert.deepEqual(config.secretsKeys, ["n".repeat(32), "o".repeat(32)]);
+  });
+
+  it("win over a password in MQTT_URL, as MQTT_PASSWORD does", () => {
+    const env = { MQTT_URL: "mqtt://me:x@broker", MQTT_PASSWORD_FILE: file("wins", "y\n") };
+    assert.equal(load(env).mqtt.password, "y");
+  });
+
+  it("must not be given together with the variable itself", () => {
+    const mistakes = mistakesOf({ API_KEY: "k".repeat(16), API_KEY_FILE: file("both", "k".repeat(16)) });
+    assert.deepEqual(mistakes, [{ name: "API_KEY_FILE", message: "must not be given together with API_KEY" }]);
+  });
+
+  it("are reported once, with the path, when a file is missing, empty or a directory", () => {
+    const missing = join(dir, "missing");
+    const empty = file("empty", "\n");
+    assert.deepEqual(
+      mistakesOf({ BROKER_USERNAME: "device", BROKER_PASSWORD_FILE: missing, API_KEY_FILE: empty, SECRETS_KEY_FILE: dir }),
+      [
+        { name: "API_KEY_FILE", message: `the file ${empty} is empty` },
+        { name: "BROKER_PASSWORD_FILE", message: `the file ${missing} cannot be read (ENOENT)` },
+        { name: "SECRETS_KEY_FILE", message: `the file ${dir} cannot be read (EISDIR)` },
+      ],
+    );
+  });
+
+  it("are checked like the variable, and no message shows their content", () => {
+    const mistakes = mistakesOf({ API_KEY_FILE: file("short", "hunter2\n") });
+    assert.deepEqual(mistakes, [
+      {
+        name: "API_KEY_FILE",
+        message: "the content must be at least 16 printable ASCII characters without white space",
+      },
+    ]);
+    assert.deepEqual(
+      namesOf({ MQTT_USERNAME: "u", MQTT_PASSWORD_FILE: file("lines", "one\ntwo\n") }),
+      ["MQTT_PASSWORD_FILE"],
+    );
   });
 });
 
