@@ -30,7 +30,12 @@ import {
 export type { LogLevel, MqttProtocol, Role };
 
 export interface Config {
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Origins whose pages may call the API. */
+    readonly corsOrigins: readonly string[];
+  };
   /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
   /** File from which `apiKey` was read. */
@@ -162,7 +167,7 @@ function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
 function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
   const embedded = !v.MQTT_URL && !v.STORE_URL;
   return {
-    http: { host: v.HOST, port: v.PORT },
+    http: { host: v.HOST, port: v.PORT, corsOrigins: list(v.CORS_ORIGINS ?? "") },
     apiKey: v.API_KEY,
     apiKeyFile: apiKeyFile && resolve(apiKeyFile),
     dataDir: resolve(v.DATA_DIR),

@@ -37,6 +37,7 @@ export interface Variables {
   MAX_WAITING_DELIVERIES: number;
   EVENT_SOURCE: string;
   PUBLIC_URL?: string;
+  CORS_ORIGINS?: string;
 }
 
 /** The variables as text; empty ones are left out. */
@@ -104,6 +105,10 @@ export const rules: Record<keyof Variables, Rule> = {
   MAX_WAITING_DELIVERIES: integer(1, 10_000_000, 100_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
   PUBLIC_URL: text("public-url", "must be a URL such as https://causeway.example.com, with the scheme http or https"),
+  CORS_ORIGINS: text(
+    "origins",
+    "must be origins such as https://app.example.com, separated by commas: no path, no default port, and no *, because each page with access to the API must be named",
+  ),
 };
 
 export const formats: Record<string, (value: string) => boolean> = {
@@ -119,6 +124,7 @@ export const formats: Record<string, (value: string) => boolean> = {
   "public-url": (value) =>
     hasScheme(value, ["http:", "https:"]) && !/[?#@]/.test(value) && /^[\x21-\x7e]+$/.test(value),
   roles: (value) => list(value).length > 0 && list(value).every((role) => (ROLES as readonly string[]).includes(role)),
+  origins: (value) => list(value).length > 0 && list(value).every(isOrigin),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>
     /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),
@@ -152,4 +158,11 @@ export function isPem(value: string): boolean {
 /** Accepts IPv4 only in four decimal parts, since programs differ on `010.0.0.0/8`; no IPv6 zone ids. */
 function isNetwork(value: string): boolean {
   return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || (ipaddr.IPv6.isValidCIDR(value) && !value.includes("%"));
+}
+
+/** Accepts an origin exactly as browsers send it. Only they define origins of schemes such as `capacitor`. */
+function isOrigin(value: string): boolean {
+  if (!/^[a-z][a-z\d+.-]*:\/\/(?:[a-z\d.-]+|\[[a-f\d:]+\])(?::\d+)?$/.test(value) || !URL.canParse(value)) return false;
+  const { protocol, origin } = new URL(value);
+  return !["http:", "https:"].includes(protocol) || origin === value;
 }

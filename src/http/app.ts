@@ -10,6 +10,7 @@ import type { Caller } from "../keys/caller.ts";
 import { type Authenticate, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
+import { createCors } from "./cors.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
@@ -28,6 +29,8 @@ export interface AppOptions {
   /** Maximum payload size; also the limit of raw bodies. */
   maxPayloadBytes: number;
   expiringKeys: IdempotencyKeys;
+  /** Origins whose pages may call the API. */
+  corsOrigins?: readonly string[];
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */
@@ -45,6 +48,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = await loadDocument();
   const limits = { ...HTTP_TIMEOUTS, ...options.timeouts };
+  const cors = createCors(options.corsOrigins ?? []);
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -66,7 +70,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // The gate responds with a Problem instead.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
-    frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
+    frameworkErrors: (_error, request, reply) => {
+      if (!cors(request, reply)) sendProblem(reply, admit(request, reply) ?? badUrl(request));
+    },
   });
   enforceTimeouts(app.server, limits);
   // Node would respond 417 without a body. An unknown expectation may be ignored (RFC 9110 section 10.1.1).
@@ -84,6 +90,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler(errorHandler(options.explain));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
+    if (cors(request, reply)) return;
     done(admit(request, reply) ?? (request.is404 ? notFound(options.absent) : undefined));
   });
   // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.

@@ -66,7 +66,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
     handlers: runs.api ? handlers() : operationsHandlers(operations),
     absent: runs.api ? undefined : `this process has ROLES=${roles}; the API is served by those with api`,
     ...{ authenticate, isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
-    ...{ host: config.http.host, port: config.http.port },
+    ...config.http,
   });
   return { keyCache, server };
 }

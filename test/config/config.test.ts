@@ -31,7 +31,7 @@ const namesOf = (env: Env) => mistakesOf(env).map(({ name }) => name);
 describe("configuration", () => {
   it("has a default for everything", () => {
     assert.deepEqual(load({}), {
-      http: { host: "127.0.0.1", port: 8080 },
+      http: { host: "127.0.0.1", port: 8080, corsOrigins: [] },
       apiKey: undefined,
       apiKeyFile: undefined,
       dataDir: resolve("data"),
@@ -87,9 +87,10 @@ describe("configuration", () => {
       MAX_PAYLOAD_BYTES: "16777216",
       EVENT_SOURCE: "urn:example:site-1",
       PUBLIC_URL: "https://example.com/causeway/",
+      CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
     });
     assert.deepEqual(config, {
-      http: { host: "::", port: 0 },
+      http: { host: "::", port: 0, corsOrigins: ["https://app.example.com", "http://localhost:5173"] },
       apiKey: "a-key-of-24-characters!!",
       apiKeyFile: undefined,
       dataDir: "/var/lib/causeway",
@@ -154,6 +155,7 @@ describe("configuration", () => {
     ["MAX_PAYLOAD_BYTES 1", { MAX_PAYLOAD_BYTES: "1" }],
     ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
+    ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
     ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
   ];
   for (const [name, env] of accepted) it(`accepts: ${name}`, () => assert.deepEqual(mistakesOf(env), []));
@@ -210,6 +212,13 @@ describe("configuration", () => {
     [{ PUBLIC_URL: "causeway.example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
+    [{ CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "null" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://*.example.com" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://example.com/" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://example.com:443" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://Example.com" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://a.example.com,b.example.com" }, "CORS_ORIGINS"],
   ];
   for (const [env, ...names] of refused) {
     it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
@@ -364,7 +373,7 @@ describe("the .env file", () => {
 
   it("is read, and the environment takes precedence", () => {
     const config = loadConfig({ PORT: "9001", HOST: "" }, { envFile });
-    assert.deepEqual(config.http, { host: "0.0.0.0", port: 9001 });
+    assert.deepEqual([config.http.host, config.http.port], ["0.0.0.0", 9001]);
     assert.equal(config.logLevel, "warn");
     assert.equal(config.apiKey, undefined);
   });
