@@ -25,6 +25,7 @@ import {
   rules,
   schema,
   type Variables,
+  withoutSlash,
 } from "./variables.ts";
 
 export type { LogLevel, MqttProtocol, Role };
@@ -35,6 +36,10 @@ export interface Config {
     readonly port: number;
     /** Origins whose pages may call the API. */
     readonly corsOrigins: readonly string[];
+    /** Prefix of all paths, without a trailing slash; "" for none. */
+    readonly basePath: string;
+    /** Whether the `X-Forwarded-*` headers of a proxy are believed. */
+    readonly trustProxy: boolean;
   };
   /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
@@ -166,8 +171,15 @@ function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
 
 function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
   const embedded = !v.MQTT_URL && !v.STORE_URL;
+  const basePath = withoutSlash(v.BASE_PATH ?? "");
   return {
-    http: { host: v.HOST, port: v.PORT, corsOrigins: list(v.CORS_ORIGINS ?? "") },
+    http: {
+      host: v.HOST,
+      port: v.PORT,
+      corsOrigins: list(v.CORS_ORIGINS ?? ""),
+      basePath,
+      trustProxy: v.TRUST_PROXY === "true",
+    },
     apiKey: v.API_KEY,
     apiKeyFile: apiKeyFile && resolve(apiKeyFile),
     dataDir: resolve(v.DATA_DIR),
@@ -194,8 +206,14 @@ function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
     maxPendingRequests: v.MAX_PENDING_REQUESTS,
     maxWaitingDeliveries: v.MAX_WAITING_DELIVERIES,
     eventSource: v.EVENT_SOURCE,
-    publicUrl: v.PUBLIC_URL?.replace(/\/+$/, ""),
+    publicUrl: v.PUBLIC_URL && publicUrlOf(v.PUBLIC_URL, basePath),
   };
+}
+
+/** Without a path of its own, the URL is that of the host, and the API is below the base path there. */
+function publicUrlOf(text: string, basePath: string): string {
+  const url = withoutSlash(text);
+  return new URL(url).pathname === "/" ? url + basePath : url;
 }
 
 /** @param fromFiles variables whose mistakes are in a file: reported with the variable that is given */

@@ -1,5 +1,6 @@
 /** Environment variables: one validation rule each, pure. `docs/configuration.md` explains them. */
 import ipaddr from "ipaddr.js";
+import { isPathPrefix } from "../lib/path-prefix.ts";
 
 export const ROLES = ["api", "uplink", "delivery"] as const;
 export type Role = (typeof ROLES)[number];
@@ -38,6 +39,8 @@ export interface Variables {
   EVENT_SOURCE: string;
   PUBLIC_URL?: string;
   CORS_ORIGINS?: string;
+  BASE_PATH?: string;
+  TRUST_PROXY: "true" | "false";
 }
 
 /** The variables as text; empty ones are left out. */
@@ -104,6 +107,11 @@ export const rules: Record<keyof Variables, Rule> = {
   MAX_PENDING_REQUESTS: integer(1, 1_000_000, 10_000),
   MAX_WAITING_DELIVERIES: integer(1, 10_000_000, 100_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
+  BASE_PATH: text(
+    "base-path",
+    "must be a path such as /causeway, of letters, digits, dots, hyphens, underscores and tildes, and not begin with /v1",
+  ),
+  TRUST_PROXY: oneOf(["true", "false"], "false"),
   PUBLIC_URL: text("public-url", "must be a URL such as https://causeway.example.com, with the scheme http or https"),
   CORS_ORIGINS: text(
     "origins",
@@ -124,6 +132,7 @@ export const formats: Record<string, (value: string) => boolean> = {
   "public-url": (value) =>
     hasScheme(value, ["http:", "https:"]) && !/[?#@]/.test(value) && /^[\x21-\x7e]+$/.test(value),
   roles: (value) => list(value).length > 0 && list(value).every((role) => (ROLES as readonly string[]).includes(role)),
+  "base-path": (value) => withoutSlash(value) === "" || isPathPrefix(withoutSlash(value)),
   origins: (value) => list(value).length > 0 && list(value).every(isOrigin),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>
@@ -143,6 +152,11 @@ export function rolesOf(value: string = ROLES.join()): Role[] {
 
 export function list(value: string): string[] {
   return value.split(",").flatMap((item) => item.trim() || []);
+}
+
+/** Removes trailing slashes. */
+export function withoutSlash(path: string): string {
+  return path.replace(/\/+$/, "");
 }
 
 export function hasScheme(value: string, schemes: string[]): boolean {

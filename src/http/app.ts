@@ -13,6 +13,7 @@ import type { Handlers } from "./contract/index.ts";
 import { createCors } from "./cors.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
+import { addExternal, createRewrite, type ExternalOptions } from "./external.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
@@ -20,7 +21,7 @@ import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
-export interface AppOptions {
+export interface AppOptions extends ExternalOptions {
   /** All handlers of the contract, unless {@link AppOptions.absent} is set. */
   handlers: Partial<Handlers>;
   /** Why this process does not serve the API; the detail of the 404 for every path without a handler. */
@@ -65,6 +66,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     },
     // The default, and it must stay: a stream of messages may last as long as it needs. See enforceTimeouts.
     requestTimeout: 0,
+    ...createRewrite(options),
     // Topics beyond MQTT's limit must reach the check that reports them.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     // The gate responds with a Problem instead.
@@ -83,6 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
+  addExternal(app, options);
   app.addHook("preClose", (done) => {
     closed = true;
     done();

@@ -87,11 +87,11 @@ export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
 }
 
 /** Scope of an idempotency key. @throws Problem if the header is not a valid key */
-function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string): unknown[] {
+function scopeOf({ headers, method, url }: FastifyRequest, key: string): unknown[] {
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw fieldProblem("invalid_request", "header.idempotency-key", "must be 1 to 255 printable ASCII characters");
   }
-  return [headers.authorization ?? "", method, originalUrl, key];
+  return [headers.authorization ?? "", method, url, key];
 }
 
 async function begin(

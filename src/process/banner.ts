@@ -11,7 +11,8 @@ interface Started {
 
 export function banner(started: Started): string {
   const { bridge, apiKey, config } = started;
-  const { address, broker, store } = bridge;
+  const { broker, store } = bridge;
+  const address = bridge.address + config.http.basePath;
   if (!config.roles.includes("api")) return withoutApi(started);
   const { port, hostname } = new URL(broker.url);
   const mosquitto = `-h ${hostname} -p ${port || "1883"}`;

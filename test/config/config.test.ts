@@ -31,7 +31,7 @@ const namesOf = (env: Env) => mistakesOf(env).map(({ name }) => name);
 describe("configuration", () => {
   it("has a default for everything", () => {
     assert.deepEqual(load({}), {
-      http: { host: "127.0.0.1", port: 8080, corsOrigins: [] },
+      http: { host: "127.0.0.1", port: 8080, corsOrigins: [], basePath: "", trustProxy: false },
       apiKey: undefined,
       apiKeyFile: undefined,
       dataDir: resolve("data"),
@@ -88,9 +88,17 @@ describe("configuration", () => {
       EVENT_SOURCE: "urn:example:site-1",
       PUBLIC_URL: "https://example.com/causeway/",
       CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
+      BASE_PATH: "/iot/site-1/",
+      TRUST_PROXY: "true",
     });
     assert.deepEqual(config, {
-      http: { host: "::", port: 0, corsOrigins: ["https://app.example.com", "http://localhost:5173"] },
+      http: {
+        host: "::",
+        port: 0,
+        corsOrigins: ["https://app.example.com", "http://localhost:5173"],
+        basePath: "/iot/site-1",
+        trustProxy: true,
+      },
       apiKey: "a-key-of-24-characters!!",
       apiKeyFile: undefined,
       dataDir: "/var/lib/causeway",
@@ -119,6 +127,14 @@ describe("configuration", () => {
       eventSource: "urn:example:site-1",
       publicUrl: "https://example.com/causeway",
     });
+  });
+
+  it("appends BASE_PATH to a PUBLIC_URL without a path", () => {
+    const urlOf = (env: Env) => load(env).publicUrl;
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com", BASE_PATH: "/iot" }), "https://example.com/iot");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/", BASE_PATH: "/iot/" }), "https://example.com/iot");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/x", BASE_PATH: "/iot" }), "https://example.com/x");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/" }), "https://example.com");
   });
 
   it("is deeply frozen", () => {
@@ -155,6 +171,7 @@ describe("configuration", () => {
     ["MAX_PAYLOAD_BYTES 1", { MAX_PAYLOAD_BYTES: "1" }],
     ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
+    ["BASE_PATH /", { BASE_PATH: "/" }],
     ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
     ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
   ];
@@ -213,6 +230,12 @@ describe("configuration", () => {
     [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
     [{ CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+    [{ BASE_PATH: "iot" }, "BASE_PATH"],
+    [{ BASE_PATH: "//iot" }, "BASE_PATH"],
+    [{ BASE_PATH: "/a/../b" }, "BASE_PATH"],
+    [{ BASE_PATH: "/v1" }, "BASE_PATH"],
+    [{ BASE_PATH: "/käse" }, "BASE_PATH"],
+    [{ TRUST_PROXY: "1" }, "TRUST_PROXY"],
     [{ CORS_ORIGINS: "null" }, "CORS_ORIGINS"],
     [{ CORS_ORIGINS: "https://*.example.com" }, "CORS_ORIGINS"],
     [{ CORS_ORIGINS: "https://example.com/" }, "CORS_ORIGINS"],
@@ -343,7 +366,12 @@ describe("secrets in files", () => {
     const missing = join(dir, "missing");
     const empty = file("empty", "\n");
     assert.deepEqual(
-      mistakesOf({ BROKER_USERNAME: "device", BROKER_PASSWORD_FILE: missing, API_KEY_FILE: empty, SECRETS_KEY_FILE: dir }),
+      mistakesOf({
+        BROKER_USERNAME: "device",
+        BROKER_PASSWORD_FILE: missing,
+        API_KEY_FILE: empty,
+        SECRETS_KEY_FILE: dir,
+      }),
       [
         { name: "API_KEY_FILE", message: `the file ${empty} is empty` },
         { name: "BROKER_PASSWORD_FILE", message: `the file ${missing} cannot be read (ENOENT)` },
@@ -360,10 +388,9 @@ describe("secrets in files", () => {
         message: "the content must be at least 16 printable ASCII characters without white space",
       },
     ]);
-    assert.deepEqual(
-      namesOf({ MQTT_USERNAME: "u", MQTT_PASSWORD_FILE: file("lines", "one\ntwo\n") }),
-      ["MQTT_PASSWORD_FILE"],
-    );
+    assert.deepEqual(namesOf({ MQTT_USERNAME: "u", MQTT_PASSWORD_FILE: file("lines", "one\ntwo\n") }), [
+      "MQTT_PASSWORD_FILE",
+    ]);
   });
 });
 
