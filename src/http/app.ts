@@ -7,7 +7,7 @@ import Fastify, {
   LogController,
 } from "fastify";
 import type { Caller } from "../keys/caller.ts";
-import { type Authenticate, callerOf } from "./auth.ts";
+import { type Authentication, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { createCors } from "./cors.ts";
@@ -21,12 +21,11 @@ import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
-export interface AppOptions extends ExternalOptions {
+export interface AppOptions extends Authentication, ExternalOptions {
   /** All handlers of the contract, unless {@link AppOptions.absent} is set. */
   handlers: Partial<Handlers>;
   /** Why this process does not serve the API; the detail of the 404 for every path without a handler. */
   absent?: string | undefined;
-  authenticate: Authenticate;
   /** Maximum payload size; also the limit of raw bodies. */
   maxPayloadBytes: number;
   expiringKeys: IdempotencyKeys;
@@ -49,6 +48,7 @@ const MAX_HEADER_BYTES = 256 * 1024;
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = await loadDocument();
   const limits = { ...HTTP_TIMEOUTS, ...options.timeouts };
+  const onError = errorHandler(options.explain);
   const cors = createCors(options.corsOrigins ?? []);
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
@@ -73,7 +73,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
     frameworkErrors: (_error, request, reply) => {
-      if (!cors(request, reply)) sendProblem(reply, admit(request, reply) ?? badUrl(request));
+      if (cors(request, reply)) return;
+      const refuse = (problem = badUrl(request)) => sendProblem(reply, problem);
+      const admitted = admit(request, reply);
+      if (!(admitted instanceof Promise)) return refuse(admitted);
+      void admitted.then(refuse, (error) => onError(error, request, reply));
     },
   });
   enforceTimeouts(app.server, limits);
@@ -85,16 +89,20 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
+  app.decorateRequest("session", null);
   addExternal(app, options);
   app.addHook("preClose", (done) => {
     closed = true;
     done();
   });
-  app.setErrorHandler(errorHandler(options.explain));
+  app.setErrorHandler(onError);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
     if (cors(request, reply)) return;
-    done(admit(request, reply) ?? (request.is404 ? notFound(options.absent) : undefined));
+    const go = (problem?: Problem) => done(problem ?? (request.is404 ? notFound(options.absent) : undefined));
+    const admitted = admit(request, reply);
+    if (admitted instanceof Promise) admitted.then(go, done);
+    else go(admitted);
   });
   // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
@@ -105,17 +113,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** Decides whether a request is refused, before its body is read. */
-function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
-  return (request: FastifyRequest, reply: FastifyReply): Problem | undefined => {
+/** Decides whether a request is refused, before its body is read; at once, except for requests with a session. */
+function gate({ isClosing, ...authentication }: Authentication & Pick<AppOptions, "isClosing">) {
+  return (request: FastifyRequest, reply: FastifyReply): Problem | undefined | Promise<Problem | undefined> => {
     if (isClosing?.()) return shuttingDown();
     // RFC 9112 section 3.2.
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
     const { open, scope } = request.routeOptions.config;
     // Without a key, unknown paths below /v1 are indistinguishable from known ones.
     if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
-    try {
-      const caller = callerOf(request, authenticate);
+    const enter = (caller: Caller): undefined => {
       // Counted before the scope is checked: calls beyond the key's scope are rate-limited as well.
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
@@ -124,11 +131,19 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
       }
       request.caller = caller;
       return undefined;
+    };
+    try {
+      const caller = callerOf(request, authentication);
+      return caller instanceof Promise ? caller.then(enter).catch(problemIn) : enter(caller);
     } catch (error) {
-      if (error instanceof Problem) return error;
-      throw error;
+      return problemIn(error);
     }
   };
+}
+
+function problemIn(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  throw error;
 }
 
 /** The router could not decode the path. */

@@ -18,21 +18,24 @@ describe("below a path prefix", requireOrSkip("nginx"), () => {
   const bridges: TestBridge[] = [];
 
   before(async () => {
-    const [passedPort, removedPort] = [await freePort(), await freePort()];
+    const port = await freePort();
+    const publicUrl = `http://127.0.0.1:${port}`;
     receiver = await startReceiver();
-    nginx = await startNginx(`
-      location /passed/ {
-        proxy_pass http://127.0.0.1:${passedPort};
+    bridges.push(
+      await startTestBridge({ BASE_PATH: "/passed/", PUBLIC_URL: publicUrl }),
+      await startTestBridge({ TRUST_PROXY: "true", PUBLIC_URL: `${publicUrl}/removed/site-1` }),
+    );
+    nginx = await startNginx(
+      port,
+      `location /passed/ {
+        proxy_pass ${bridges[0]!.url};
       }
       location /removed/site-1/ {
-        proxy_pass http://127.0.0.1:${removedPort}/;
+        proxy_pass ${bridges[1]!.url}/;
         proxy_set_header X-Forwarded-Prefix /removed/site-1;
         proxy_set_header X-Forwarded-Proto https;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      }`);
-    bridges.push(
-      await startTestBridge({ PORT: String(passedPort), BASE_PATH: "/passed/", PUBLIC_URL: nginx.url }),
-      await startTestBridge({ PORT: String(removedPort), TRUST_PROXY: "true", PUBLIC_URL: `${nginx.url}/removed/site-1` }),
+      }`,
     );
   });
   after(async () => {
@@ -99,6 +102,16 @@ describe("below a path prefix", requireOrSkip("nginx"), () => {
         assert.equal((await causeway.webhooks.get(id)).url, `${receiver.url}/client${i}`);
       });
 
+      it("sets the cookie of a session for its own path, and Secure when the proxy says that the client uses TLS", async () => {
+        const response = await post("/v1/session", { key: API_KEY }, {});
+        assert.equal(response.status, 204);
+        const [cookie, ...attributes] = response.headers.get("set-cookie")!.split("; ");
+        const secure = prefix === "/passed" ? [] : ["Secure"];
+        assert.deepEqual(attributes, [`Path=${prefix}`, "Max-Age=43200", "HttpOnly", "SameSite=Strict", ...secure]);
+        const session = await call("/v1/session", { headers: { cookie: cookie! } });
+        assert.equal(((await session.json()) as { name: string }).name, "root");
+      });
+
       it("asks receivers for consent with a callback URL that works", async () => {
         const path = `/asked${i}`;
         const created = await post("/v1/webhooks", { url: receiver.url + path, topics: ["v"], verify: true });
@@ -114,7 +127,11 @@ describe("below a path prefix", requireOrSkip("nginx"), () => {
   it("the prefix that is passed on keeps double and encoded slashes of topics", async () => {
     const put = (topic: string) =>
       fetch(`${nginx.url}/passed/v1/topics/${topic}`, { method: "PUT", headers: AUTH, body: "x" });
-    for (const [path, topic] of [["s//1", "s//1"], ["s%2F%2F2", "s//2"], ["s%252F3", "s%2F3"]]) {
+    for (const [path, topic] of [
+      ["s//1", "s//1"],
+      ["s%2F%2F2", "s//2"],
+      ["s%252F3", "s%2F3"],
+    ]) {
       assert.equal(((await (await put(path!)).json()) as { topic: string }).topic, topic);
     }
   });
@@ -124,7 +141,15 @@ describe("below a path prefix", requireOrSkip("nginx"), () => {
     for (const path of ["/healthz", "/readyz?x=1", "/passed/healthz", "/passed/readyz"]) {
       assert.equal((await fetch(url + path)).status, 200, path);
     }
-    for (const path of ["/", "/docs", "/openapi.json", "/v1/keys", "/metrics", "/passedby/v1/keys", "//passed/v1/keys"]) {
+    for (const path of [
+      "/",
+      "/docs",
+      "/openapi.json",
+      "/v1/keys",
+      "/metrics",
+      "/passedby/v1/keys",
+      "//passed/v1/keys",
+    ]) {
       assert.equal((await fetch(url + path, { headers: AUTH })).status, 404, path);
     }
     const bare = await fetch(`${url}/passed`, { redirect: "manual" });
