@@ -1,6 +1,6 @@
 /** Sessions of several instances on one store. */
 import assert from "node:assert/strict";
-import { it, mock } from "node:test";
+import { it } from "node:test";
 import { Sessions } from "../../src/http/sessions.ts";
 import { ROOT } from "../../src/keys/caller.ts";
 import { MemoryExpiringKeys } from "./support.ts";
@@ -22,8 +22,7 @@ it("a session is known to every instance, and to one that starts later", async (
 });
 
 it("a sign-out reaches the other instances within five seconds", async (t) => {
-  mock.timers.enable({ apis: ["setInterval"] });
-  t.after(() => mock.timers.reset());
+  t.mock.timers.enable({ apis: ["setInterval"] });
   const { clock, expiringKeys, start } = instances();
   const [one, two] = [start(), start()];
   const { token } = await one.create("root", null);
@@ -33,7 +32,7 @@ it("a sign-out reaches the other instances within five seconds", async (t) => {
   assert.equal(await one.find(token), undefined);
   const pass = async (ms: number) => {
     clock.ms += ms;
-    mock.timers.tick(ms);
+    t.mock.timers.tick(ms);
     await new Promise(setImmediate);
   };
   await pass(4_999);
@@ -47,15 +46,14 @@ it("a sign-out reaches the other instances within five seconds", async (t) => {
 });
 
 it("a lasting request that asks no more is forgotten", async (t) => {
-  mock.timers.enable({ apis: ["setInterval"] });
-  t.after(() => mock.timers.reset());
+  t.mock.timers.enable({ apis: ["setInterval"] });
   const { clock, expiringKeys, start } = instances();
   const sessions = start();
   const { token } = await sessions.create("root", null);
   sessions.isOpen((await sessions.find(token))!.session);
   for (let i = 0; i < 30; i++) {
     clock.ms += 5_000;
-    mock.timers.tick(5_000);
+    t.mock.timers.tick(5_000);
   }
   assert.equal(expiringKeys.reads, 1 + 11);
 });
@@ -68,8 +66,7 @@ it("a session of the first key ends when that key is replaced", async () => {
 });
 
 it("while the store is away, an open session lasts and an unknown one is an error", async (t) => {
-  mock.timers.enable({ apis: ["setInterval"] });
-  t.after(() => mock.timers.reset());
+  t.mock.timers.enable({ apis: ["setInterval"] });
   const { clock, expiringKeys, start } = instances();
   const [one, two] = [start(), start()];
   const { token } = await one.create("root", null);
@@ -77,7 +74,7 @@ it("while the store is away, an open session lasts and an unknown one is an erro
   assert.equal(one.isOpen(session), true);
   expiringKeys.broken = true;
   clock.ms += 5_000;
-  mock.timers.tick(5_000);
+  t.mock.timers.tick(5_000);
   await new Promise(setImmediate);
   assert.equal(one.isOpen(session), true);
   await assert.rejects(two.find(token), /the store is away/);

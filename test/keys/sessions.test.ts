@@ -12,10 +12,14 @@ const HOURS = 3_600_000;
 const CSRF = { "x-causeway-request": "1" };
 
 let test: TestKeys;
-beforeEach(async () => {
-  test = await startTestKeys();
-});
-afterEach(() => test.close());
+
+/** Starts an app for each test of a suite. */
+function startForEach(): void {
+  beforeEach(async () => {
+    test = await startTestKeys();
+  });
+  afterEach(() => test.close());
+}
 
 const post = (body: object) => request(test.app.server).post("/v1/session").send(body);
 
@@ -32,6 +36,8 @@ const call = (method: string, path: string, cookie: string, headers: Record<stri
     .set({ cookie, ...headers });
 
 describe("signing in", () => {
+  startForEach();
+
   it("sets a random cookie that scripts cannot read and other sites cannot send", async () => {
     const [one, two] = [await post({ key: ROOT_KEY }), await post({ key: ROOT_KEY })];
     assert.equal(one.text, "");
@@ -81,6 +87,8 @@ describe("signing in", () => {
 });
 
 describe("the caller", () => {
+  startForEach();
+
   it("is described with its rights, by session and by bearer key", async () => {
     const expiresAt = new Date(test.clock.ms + 24 * HOURS).toISOString();
     const rights = { scopes: ["publish", "read"] as const, publish: ["a/#"], read: ["b"] };
@@ -101,6 +109,8 @@ describe("the caller", () => {
 });
 
 describe("a session", () => {
+  startForEach();
+
   it("has exactly the rights of its key", async () => {
     const { key } = await test.make({ scopes: ["publish"], publish: ["a"] });
     const cookie = await signIn(key);
