@@ -46,6 +46,8 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #now: () => number;
   readonly #cached = new LRUCache<string, BrowserSession>({ max: MAX_CACHED });
+  /** Sessions ended here: one read before its end and cached after it must not open again. */
+  readonly #ended = new LRUCache<string, true>({ max: MAX_CACHED });
   /** Sessions of requests that last, with the time at which such a request last asked. */
   readonly #lasting = new Map<BrowserSession, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -89,6 +91,7 @@ export class Sessions {
   async end(token: string): Promise<void> {
     const name = nameOf(token);
     await this.#options.expiringKeys.release(name);
+    this.#ended.set(name, true);
     const cached = this.#cached.get(name);
     if (cached) cached.isEnded = true;
     this.#cached.delete(name);
@@ -117,7 +120,7 @@ export class Sessions {
   async #read(name: string, cached: BrowserSession | undefined, token = ""): Promise<BrowserSession | undefined> {
     const checkedAt = this.#now();
     const text = await this.#options.expiringKeys.get(name);
-    if (text === undefined) {
+    if (text === undefined || this.#ended.has(name)) {
       if (cached) cached.isEnded = true;
       this.#cached.delete(name);
       return undefined;

@@ -53,6 +53,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
     callerOf: (id) => (id === ROOT.id ? ROOT : keys.callerOf(id)),
     firstKey: apiKey,
   });
+  const authentication = { authenticate, sessions };
   const explain = createExplain((error) => store.isOutage(error));
 
   const handlers = () =>
@@ -66,15 +67,17 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
       ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
       registrations: () => registry.all(),
-      isValid: (request) => isGood(request, { authenticate, sessions }),
-      ...{ authenticate, sessions, signInLimit: new SignInLimit() },
+      isValid: (request) => isGood(request, authentication),
+      ...authentication,
+      signInLimit: new SignInLimit(),
       ...{ maxPayloadBytes, explain },
     });
   const roles = config.roles.join();
   const server = new HttpServer({
     handlers: runs.api ? handlers() : operationsHandlers(operations),
     absent: runs.api ? undefined : `this process has ROLES=${roles}; the API is served by those with api`,
-    ...{ authenticate, sessions, isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
+    ...authentication,
+    ...{ isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
     ...config.http,
   });
   return { keyCache, server };

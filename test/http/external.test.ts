@@ -83,6 +83,34 @@ describe("the external view of a request", () => {
     assert.equal((await seen({ trustProxy: true }, { "x-forwarded-prefix": "/iot/" })).prefix, "/iot");
   });
 
+  it("below a base path, only the probes are found without it", async (t) => {
+    const { app, seen: calls } = await testApp({}, { basePath: "/base" });
+    t.after(() => app.close());
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    const status = async (path: string, headers = AUTH) => (await request(app.server).get(path).set(headers)).status;
+    for (const path of ["/healthz", "/healthz?x=1", "/base/healthz", "/base/docs", "/base/v1/webhooks"]) {
+      assert.equal(await status(path), 200, path);
+    }
+    for (const path of [
+      "/",
+      "/docs",
+      "/v1/webhooks",
+      "/v1/topics/%zz",
+      "/based/docs",
+      "/base%2Fdocs",
+      "/healthz/",
+      "/Base/docs",
+    ]) {
+      assert.equal(await status(path), 404, path);
+    }
+    assert.equal(await status("/base/v1/nothing", {} as typeof AUTH), 401);
+    const redirect = await request(app.server).get("/base?x");
+    assert.deepEqual([redirect.status, redirect.headers.location], [302, "/base/docs"]);
+    const put = await request(app.server).put("/base/v1/topics/a//b%2Fc").set(AUTH).send("x");
+    assert.equal(put.status, 200);
+    assert.deepEqual(calls.at(-1)!.params, { topic: "a//b/c" });
+  });
+
   it("accepts prefixes of plain characters", () => {
     for (const good of ["/iot", "/a/b-c/d_e/f.g/~h", "/v10", "/..."]) assert.ok(isPathPrefix(good), good);
   });

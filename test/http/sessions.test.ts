@@ -45,6 +45,27 @@ it("a sign-out reaches the other instances within five seconds", async (t) => {
   assert.equal(expiringKeys.reads, reads, "an ended session is no longer read");
 });
 
+it("a session that is signed out while it is read does not open again", async () => {
+  const { expiringKeys, start } = instances();
+  const sessions = start();
+  const { token } = await sessions.create("root", null);
+  const read = expiringKeys.get.bind(expiringKeys);
+  let resume = () => {};
+  const held = new Promise<void>((resolve) => {
+    resume = resolve;
+  });
+  expiringKeys.get = async (key) => {
+    const value = await read(key);
+    await held;
+    return value;
+  };
+  const finding = sessions.find(token);
+  await sessions.end(token);
+  resume();
+  assert.equal(await finding, undefined);
+  assert.equal(await sessions.find(token), undefined);
+});
+
 it("a lasting request that asks no more is forgotten", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const { clock, expiringKeys, start } = instances();

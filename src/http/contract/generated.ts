@@ -1629,6 +1629,10 @@ export interface components {
             items: components["schemas"]["Key"][];
             nextCursor: string | null;
         };
+        SignIn: {
+            /** @description The API key. */
+            key: string;
+        };
         CallerRights: {
             /** @description The name of the key; `root` for the first key. */
             name: string;
@@ -3596,10 +3600,7 @@ export interface operations {
                  *       "key": "cw_Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE"
                  *     }
                  */
-                "application/json": {
-                    /** @description The API key. */
-                    key: string;
-                };
+                "application/json": components["schemas"]["SignIn"];
             };
         };
         responses: {
