@@ -84,7 +84,7 @@ for (const qos of [1, 2] as const) {
     await before.endAsync();
     const publisher = await client(t, url);
     const publish = (n: number) => publisher.publishAsync("a", String(n), { qos });
-    await Promise.all(Array.from({ length: 400 }, (_, n) => publish(n)));
+    await Promise.all(Array.from({ length: 150 }, (_, n) => publish(n)));
     const subscriber = connect(url, SUBSCRIBER);
     t.after(() => subscriber.endAsync(true));
     const got = payloadsUntil(subscriber, "last");
@@ -92,8 +92,8 @@ for (const qos of [1, 2] as const) {
     subscriber.once("message", () => {
       isArriving = true;
     });
-    let n = 400;
-    for (let more = 200; more > 0; n++) {
+    let n = 150;
+    for (let more = 60; more > 0; n++) {
       await publish(n);
       if (isArriving) more -= 1;
     }
