@@ -10,6 +10,7 @@ export const catalogue = {
   unauthorized: [401, "A valid API key is required"],
   forbidden_topic: [403, "The key may not use this topic"],
   insufficient_scope: [403, "The key may not do this"],
+  csrf_header_required: [403, "The header x-causeway-request is required"],
   not_found: [404, "Not found"],
   no_retained_message: [404, "The topic holds no retained message"],
   method_not_allowed: [405, "The method is not allowed here"],

@@ -5,6 +5,7 @@ import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
 import { type RequestPorts, requestHandlers } from "./requests.ts";
+import { type SessionPorts, sessionHandlers } from "./sessions.ts";
 import { type StreamPorts, streamHandlers } from "./streams.ts";
 import { type TopicPorts, topicHandlers } from "./topics.ts";
 import { type WebhookPorts, webhookHandlers } from "./webhooks.ts";
@@ -14,11 +15,13 @@ export interface HandlerPorts
     TopicPorts,
     RequestPorts,
     StreamPorts,
-    KeyPorts,
+    Omit<KeyPorts, "keys">,
+    Omit<SessionPorts, "keys">,
     WebhookPorts,
     Omit<DeliveryPorts, "webhooks" | "deliveries">,
     Omit<OperationsPorts, "webhooks"> {
   deliveries: DeliveryPorts["deliveries"] & MessagePorts["deliveries"];
+  keys: KeyPorts["keys"] & SessionPorts["keys"];
 }
 
 export function createHandlers(ports: HandlerPorts): Handlers {
@@ -28,6 +31,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...requestHandlers(ports),
     ...streamHandlers(ports),
     ...keyHandlers(ports),
+    ...sessionHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
     ...operationsHandlers(ports),

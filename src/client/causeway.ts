@@ -4,6 +4,7 @@ import { Keys } from "./keys.ts";
 import { Messages } from "./messages.ts";
 import { type MessageSource, type PublishManyOptions, publishMany } from "./publish-many.ts";
 import { Requests } from "./requests.ts";
+import { Session } from "./session.ts";
 import { type StreamOptions, stream } from "./stream.ts";
 import { Topics } from "./topics.ts";
 import { Transport } from "./transport.ts";
@@ -13,7 +14,8 @@ import { Webhooks } from "./webhooks.ts";
 export interface CausewayOptions {
   /** Address of the bridge, such as `http://127.0.0.1:8080`, with its base path if it has one. */
   url: string;
-  apiKey: string;
+  /** Absent in a browser that signs in with {@link Session.signIn}: the cookie of its session is sent. */
+  apiKey?: string | undefined;
   /** Default: the global `fetch`. */
   fetch?: typeof fetch;
   /** How often a call is repeated after 429, 503 or a lost connection. Default: 3. */
@@ -29,6 +31,7 @@ export class Causeway {
   readonly webhooks: Webhooks;
   readonly deliveries: Deliveries;
   readonly keys: Keys;
+  readonly session: Session;
   readonly #transport: Transport;
 
   constructor({ url, apiKey, fetch, retries = 3, timeoutMs = 60_000 }: CausewayOptions) {
@@ -41,6 +44,7 @@ export class Causeway {
     this.webhooks = new Webhooks(this.#transport);
     this.deliveries = new Deliveries(this.#transport);
     this.keys = new Keys(this.#transport);
+    this.session = new Session(this.#transport);
   }
 
   /** Returns the connections and the state of the bridge. */

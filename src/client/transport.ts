@@ -8,7 +8,8 @@ import type { ActOptions } from "./types.ts";
 
 export interface TransportOptions {
   url: string;
-  apiKey: string;
+  /** Absent: the browser authenticates with the cookie of its session. */
+  apiKey: string | undefined;
   fetch: typeof fetch;
   retries: number;
   timeoutMs: number;
@@ -46,7 +47,7 @@ export class Transport {
    * @param path with its query
    */
   async open(path: string, { headers, ...init }: RequestInit & { signal: AbortSignal }): Promise<Response> {
-    const authorized = { authorization: `Bearer ${this.#options.apiKey}`, ...(headers as Record<string, string>) };
+    const authorized = { ...this.#authorization(), ...(headers as Record<string, string>) };
     return this.#reach(init.signal, async () => {
       const response = await this.#options.fetch(this.#options.url + path, { ...init, headers: authorized });
       if (!response.ok) throw await errorOf(response);
@@ -56,7 +57,7 @@ export class Transport {
 
   async #call(request: Request, { signal, timeoutMs = this.timeoutMs, idempotencyKey }: ActOptions): Promise<Response> {
     const { method, headers } = request;
-    headers.set("authorization", `Bearer ${this.#options.apiKey}`);
+    for (const [name, value] of Object.entries(this.#authorization())) headers.set(name, value);
     if (method === "POST") headers.set("idempotency-key", idempotencyKey ?? randomKey());
     const body = method === "GET" ? undefined : await request.arrayBuffer();
     const limit = new TimeLimit(signal, timeoutMs, `no response within ${timeoutMs} ms`);
@@ -76,6 +77,11 @@ export class Transport {
     } finally {
       limit.end();
     }
+  }
+
+  #authorization(): Record<string, string> {
+    const { apiKey } = this.#options;
+    return apiKey === undefined ? { "x-causeway-request": "1" } : { authorization: `Bearer ${apiKey}` };
   }
 
   /** Reads the body as well: a connection that breaks in the middle of it counts as a failed attempt. */

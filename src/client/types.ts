@@ -40,6 +40,7 @@ export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Key = Schemas["Key"];
 export type CreatedKey = Schemas["CreatedKey"];
+export type CallerRights = Schemas["CallerRights"];
 export type Status = Schemas["Status"];
 /** A message as a CloudEvent, as streams and webhooks carry it. */
 export type CloudEvent = Schemas["CloudEvent"];

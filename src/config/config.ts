@@ -11,6 +11,7 @@ import { parseEnv } from "node:util";
 import { Ajv } from "ajv";
 import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
+import { readSecretFiles } from "./secret-files.ts";
 import { decode, secretsOfUrl } from "./secrets.ts";
 import {
   formats,
@@ -24,14 +25,26 @@ import {
   rules,
   schema,
   type Variables,
+  withoutSlash,
 } from "./variables.ts";
 
 export type { LogLevel, MqttProtocol, Role };
 
 export interface Config {
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Origins whose pages may call the API. */
+    readonly corsOrigins: readonly string[];
+    /** Prefix of all paths, without a trailing slash; "" for none. */
+    readonly basePath: string;
+    /** Whether the `X-Forwarded-*` headers of a proxy are believed. */
+    readonly trustProxy: boolean;
+  };
   /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
+  /** File from which `apiKey` was read. */
+  readonly apiKeyFile?: string;
   /** Absolute path. */
   readonly dataDir: string;
   readonly logLevel: LogLevel;
@@ -95,12 +108,13 @@ export function loadConfig(
 ): Config {
   const mistakes: Mistakes = new Map();
   const raw: Raw = { ...(envFile && readEnvFile(envFile, mistakes)), ...present(env) };
+  const fromFiles = readSecretFiles(raw, mistakes);
   moveUserInfo(raw);
   crossCheck(raw, mistakes);
   readPems(raw, mistakes);
   const values = validate(raw, mistakes);
-  if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes));
-  return freeze(toConfig(values));
+  if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes, fromFiles));
+  return freeze(toConfig(values, fromFiles.includes("API_KEY") ? raw.API_KEY_FILE : undefined));
 }
 
 /** The URL for output: without user info, and without the query, in which Redis URLs may contain a password. */
@@ -155,11 +169,19 @@ function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
   return undefined;
 }
 
-function toConfig(v: Variables): Config {
+function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
   const embedded = !v.MQTT_URL && !v.STORE_URL;
+  const basePath = withoutSlash(v.BASE_PATH ?? "");
   return {
-    http: { host: v.HOST, port: v.PORT },
+    http: {
+      host: v.HOST,
+      port: v.PORT,
+      corsOrigins: list(v.CORS_ORIGINS ?? ""),
+      basePath,
+      trustProxy: v.TRUST_PROXY === "true",
+    },
     apiKey: v.API_KEY,
+    apiKeyFile: apiKeyFile && resolve(apiKeyFile),
     dataDir: resolve(v.DATA_DIR),
     logLevel: v.LOG_LEVEL,
     mqtt: {
@@ -184,14 +206,24 @@ function toConfig(v: Variables): Config {
     maxPendingRequests: v.MAX_PENDING_REQUESTS,
     maxWaitingDeliveries: v.MAX_WAITING_DELIVERIES,
     eventSource: v.EVENT_SOURCE,
-    publicUrl: v.PUBLIC_URL?.replace(/\/+$/, ""),
+    publicUrl: v.PUBLIC_URL && publicUrlOf(v.PUBLIC_URL, basePath),
   };
 }
 
-function inOrder(mistakes: Mistakes): { name: string; message: string }[] {
-  const names = Object.keys(rules);
+/** Without a path of its own, the URL is that of the host, and the API is below the base path there. */
+function publicUrlOf(text: string, basePath: string): string {
+  const url = withoutSlash(text);
+  return new URL(url).pathname === "/" ? url + basePath : url;
+}
+
+/** @param fromFiles variables whose mistakes are in a file: reported with the variable that is given */
+function inOrder(mistakes: Mistakes, fromFiles: string[]): { name: string; message: string }[] {
+  const names = Object.keys(rules).flatMap((name) => [name, `${name}_FILE`]);
   return [...mistakes]
-    .map(([name, message]) => ({ name, message }))
+    .filter(([name]) => !mistakes.has(`${name}_FILE`))
+    .map(([name, message]) =>
+      fromFiles.includes(name) ? { name: `${name}_FILE`, message: `the content ${message}` } : { name, message },
+    )
     .sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 

@@ -1,5 +1,6 @@
 /** Environment variables: one validation rule each, pure. `docs/configuration.md` explains them. */
 import ipaddr from "ipaddr.js";
+import { isPathPrefix } from "../lib/path-prefix.ts";
 
 export const ROLES = ["api", "uplink", "delivery"] as const;
 export type Role = (typeof ROLES)[number];
@@ -37,6 +38,9 @@ export interface Variables {
   MAX_WAITING_DELIVERIES: number;
   EVENT_SOURCE: string;
   PUBLIC_URL?: string;
+  CORS_ORIGINS?: string;
+  BASE_PATH?: string;
+  TRUST_PROXY: "true" | "false";
 }
 
 /** The variables as text; empty ones are left out. */
@@ -45,6 +49,8 @@ export type Raw = Record<string, string>;
 export type Mistakes = Map<string, string>;
 
 export const PEMS = ["MQTT_CA", "MQTT_CERT", "MQTT_KEY"] as const;
+/** Variables whose value can be in a file, named by the variable with the suffix `_FILE`. */
+export const SECRETS = ["API_KEY", "MQTT_PASSWORD", "BROKER_PASSWORD", "STORE_URL", "SECRETS_KEY"] as const;
 
 type Rule = { schema: Record<string, unknown>; expected: string };
 
@@ -101,7 +107,16 @@ export const rules: Record<keyof Variables, Rule> = {
   MAX_PENDING_REQUESTS: integer(1, 1_000_000, 10_000),
   MAX_WAITING_DELIVERIES: integer(1, 10_000_000, 100_000),
   EVENT_SOURCE: text("uri-reference", "must be a URI reference such as /causeway (RFC 3986)", { default: "/causeway" }),
+  BASE_PATH: text(
+    "base-path",
+    "must be a path such as /causeway, of letters, digits, dots, hyphens, underscores and tildes, and not begin with /v1",
+  ),
+  TRUST_PROXY: oneOf(["true", "false"], "false"),
   PUBLIC_URL: text("public-url", "must be a URL such as https://causeway.example.com, with the scheme http or https"),
+  CORS_ORIGINS: text(
+    "origins",
+    "must be origins such as https://app.example.com, separated by commas: no path, no default port, and no *, because each page with access to the API must be named",
+  ),
 };
 
 export const formats: Record<string, (value: string) => boolean> = {
@@ -117,6 +132,8 @@ export const formats: Record<string, (value: string) => boolean> = {
   "public-url": (value) =>
     hasScheme(value, ["http:", "https:"]) && !/[?#@]/.test(value) && /^[\x21-\x7e]+$/.test(value),
   roles: (value) => list(value).length > 0 && list(value).every((role) => (ROLES as readonly string[]).includes(role)),
+  "base-path": (value) => withoutSlash(value) === "" || isPathPrefix(withoutSlash(value)),
+  origins: (value) => list(value).length > 0 && list(value).every(isOrigin),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>
     /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),
@@ -137,6 +154,11 @@ export function list(value: string): string[] {
   return value.split(",").flatMap((item) => item.trim() || []);
 }
 
+/** Removes trailing slashes. */
+export function withoutSlash(path: string): string {
+  return path.replace(/\/+$/, "");
+}
+
 export function hasScheme(value: string, schemes: string[]): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, hostname } = new URL(value);
@@ -150,4 +172,11 @@ export function isPem(value: string): boolean {
 /** Accepts IPv4 only in four decimal parts, since programs differ on `010.0.0.0/8`; no IPv6 zone ids. */
 function isNetwork(value: string): boolean {
   return ipaddr.IPv4.isValidCIDRFourPartDecimal(value) || (ipaddr.IPv6.isValidCIDR(value) && !value.includes("%"));
+}
+
+/** Accepts an origin exactly as browsers send it. Only they define origins of schemes such as `capacitor`. */
+function isOrigin(value: string): boolean {
+  if (!/^[a-z][a-z\d+.-]*:\/\/(?:[a-z\d.-]+|\[[a-f\d:]+\])(?::\d+)?$/.test(value) || !URL.canParse(value)) return false;
+  const { protocol, origin } = new URL(value);
+  return !["http:", "https:"].includes(protocol) || origin === value;
 }

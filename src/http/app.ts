@@ -7,11 +7,13 @@ import Fastify, {
   LogController,
 } from "fastify";
 import type { Caller } from "../keys/caller.ts";
-import { type Authenticate, callerOf } from "./auth.ts";
+import { type Authentication, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
+import { createCors } from "./cors.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
+import { addExternal, createRewrite, type ExternalOptions } from "./external.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
@@ -19,15 +21,16 @@ import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
-export interface AppOptions {
+export interface AppOptions extends Authentication, ExternalOptions {
   /** All handlers of the contract, unless {@link AppOptions.absent} is set. */
   handlers: Partial<Handlers>;
   /** Why this process does not serve the API; the detail of the 404 for every path without a handler. */
   absent?: string | undefined;
-  authenticate: Authenticate;
   /** Maximum payload size; also the limit of raw bodies. */
   maxPayloadBytes: number;
   expiringKeys: IdempotencyKeys;
+  /** Origins whose pages may call the API. */
+  corsOrigins?: readonly string[];
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */
@@ -45,6 +48,8 @@ const MAX_HEADER_BYTES = 256 * 1024;
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const document = await loadDocument();
   const limits = { ...HTTP_TIMEOUTS, ...options.timeouts };
+  const onError = errorHandler(options.explain);
+  const cors = createCors(options.corsOrigins ?? []);
   let closed = false;
   const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
   const app = Fastify({
@@ -61,12 +66,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     },
     // The default, and it must stay: a stream of messages may last as long as it needs. See enforceTimeouts.
     requestTimeout: 0,
+    ...createRewrite(options),
     // Topics beyond MQTT's limit must reach the check that reports them.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     // The gate responds with a Problem instead.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
-    frameworkErrors: (_error, request, reply) => sendProblem(reply, admit(request, reply) ?? badUrl(request)),
+    frameworkErrors: (_error, request, reply) => {
+      if (cors(request, reply)) return;
+      const refuse = (problem = badUrl(request)) => sendProblem(reply, problem);
+      const admitted = admit(request, reply);
+      if (!(admitted instanceof Promise)) return refuse(admitted);
+      void admitted.then(refuse, (error) => onError(error, request, reply));
+    },
   });
   enforceTimeouts(app.server, limits);
   // Node would respond 417 without a body. An unknown expectation may be ignored (RFC 9110 section 10.1.1).
@@ -77,14 +89,20 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   // The gate sets it before any handler that needs it.
   app.decorateRequest("caller", null as unknown as Caller);
+  app.decorateRequest("session", null);
+  addExternal(app, options);
   app.addHook("preClose", (done) => {
     closed = true;
     done();
   });
-  app.setErrorHandler(errorHandler(options.explain));
+  app.setErrorHandler(onError);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
-    done(admit(request, reply) ?? (request.is404 ? notFound(options.absent) : undefined));
+    if (cors(request, reply)) return;
+    const go = (problem?: Problem) => done(problem ?? (request.is404 ? notFound(options.absent) : undefined));
+    const admitted = admit(request, reply);
+    if (admitted instanceof Promise) admitted.then(go, done);
+    else go(admitted);
   });
   // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
@@ -95,17 +113,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** Decides whether a request is refused, before its body is read. */
-function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "isClosing">) {
-  return (request: FastifyRequest, reply: FastifyReply): Problem | undefined => {
+/** Decides whether a request is refused, before its body is read; at once, except for requests with a session. */
+function gate({ isClosing, ...authentication }: Authentication & Pick<AppOptions, "isClosing">) {
+  return (request: FastifyRequest, reply: FastifyReply): Problem | undefined | Promise<Problem | undefined> => {
     if (isClosing?.()) return shuttingDown();
     // RFC 9112 section 3.2.
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
     const { open, scopes = [] } = request.routeOptions.config;
     // Without a key, unknown paths below /v1 are indistinguishable from known ones.
     if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
-    try {
-      const caller = callerOf(request, authenticate);
+    const enter = (caller: Caller): undefined => {
       // Counted before the scope is checked: calls beyond the key's scope are rate-limited as well.
       const allowance = requireRate(caller, 1);
       if (allowance) reply.headers(rateHeaders(allowance));
@@ -115,11 +132,19 @@ function gate({ authenticate, isClosing }: Pick<AppOptions, "authenticate" | "is
       }
       request.caller = caller;
       return undefined;
+    };
+    try {
+      const caller = callerOf(request, authentication);
+      return caller instanceof Promise ? caller.then(enter).catch(problemIn) : enter(caller);
     } catch (error) {
-      if (error instanceof Problem) return error;
-      throw error;
+      return problemIn(error);
     }
   };
+}
+
+function problemIn(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  throw error;
 }
 
 /** The router could not decode the path. */

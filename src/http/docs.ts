@@ -38,9 +38,14 @@ const INIT = `window.ui = SwaggerUIBundle({
 });
 `;
 
+/** The place of the only server in the document's texts. */
+const JSON_SERVER = '"servers":[{"url":"/"';
+const YAML_SERVER = "servers:\n  - url: /";
+
 /** Serves `/docs`, `/openapi.json` and `/openapi.yaml` without authentication, and redirects `/` to `/docs`. */
 export async function serveDocs(app: FastifyInstance, document: { yaml: string; openapi: OpenApi }): Promise<void> {
   const json = JSON.stringify(document.openapi);
+  const { yaml } = document;
   const open = { config: { open: true } };
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -60,13 +65,23 @@ export async function serveDocs(app: FastifyInstance, document: { yaml: string; 
     // The bridge speaks plain HTTP; HSTS is up to the TLS proxy in front of it.
     strictTransportSecurity: false,
   });
-  app.get("/", open, (_request, reply) => reply.redirect("docs"));
+  // Relative without a known prefix: a proxy that is not trusted may have removed one.
+  app.get("/", open, ({ external: { prefix } }, reply) => reply.redirect(prefix === "" ? "docs" : `${prefix}/docs`));
   app.get("/docs", open, (_request, reply) => reply.type("text/html; charset=utf-8").send(PAGE));
   app.get("/docs/", open, (_request, reply) => reply.redirect("../docs"));
   app.get("/docs/init.js", open, (_request, reply) => reply.type("text/javascript; charset=utf-8").send(INIT));
-  app.get("/openapi.json", open, (_request, reply) => reply.type("application/json; charset=utf-8").send(json));
-  app.get("/openapi.yaml", open, (_request, reply) => reply.type("application/yaml").send(document.yaml));
+  app.get("/openapi.json", open, ({ external: { prefix } }, reply) =>
+    reply.type("application/json; charset=utf-8").send(prefix === "" ? json : withServer(json, JSON_SERVER, prefix)),
+  );
+  app.get("/openapi.yaml", open, ({ external: { prefix } }, reply) =>
+    reply.type("application/yaml").send(prefix === "" ? yaml : withServer(yaml, YAML_SERVER, prefix)),
+  );
   const root = dirname(createRequire(import.meta.url).resolve("@fastify/swagger-ui/static/swagger-ui-bundle.js"));
   await app.register(files, { root, serve: false });
   for (const name of ASSETS) app.get(`/docs/assets/${name}`, open, (_request, reply) => reply.sendFile(name));
+}
+
+/** Replaces the server's URL `/` with the path prefix. */
+function withServer(text: string, server: string, prefix: string): string {
+  return text.replace(server, server.replace(/\/(?="?$)/, prefix));
 }

@@ -13,6 +13,7 @@ export interface Parameter {
 interface Response {
   description: string;
   content?: Record<string, object>;
+  headers?: Record<string, object>;
 }
 
 interface RequestBody {

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from 
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { ExpiringKeys } from "../store/store.ts";
+import { credentialOf } from "./auth.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 
 declare module "fastify" {
@@ -60,7 +61,7 @@ const RUNNING_SECONDS = 90;
  * header costs one header lookup.
  *
  * The responses of createKey and createWebhook contain secrets. Responses are therefore stored encrypted, with a key
- * derived from the caller's API key and therefore never in the store: read access to the store reveals no API key. The
+ * derived from the caller's API key or session token and therefore never in the store: read access to the store reveals no API key. The
  * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
  */
 export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
@@ -87,11 +88,11 @@ export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
 }
 
 /** Scope of an idempotency key. @throws Problem if the header is not a valid key */
-function scopeOf({ headers, method, originalUrl }: FastifyRequest, key: string): unknown[] {
+function scopeOf(request: FastifyRequest, key: string): unknown[] {
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw fieldProblem("invalid_request", "header.idempotency-key", "must be 1 to 255 printable ASCII characters");
   }
-  return [headers.authorization ?? "", method, originalUrl, key];
+  return [credentialOf(request), request.method, request.url, key];
 }
 
 async function begin(

@@ -62,7 +62,8 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
       url: urlOf(path),
       schema: schemasOf(openapi, path, operation),
       ...routeSettings(options, path, operation),
-      ...(method === "post" && idempotency),
+      // Without a key, responses are not kept: a sign-in sets a cookie, and keys of different callers would collide.
+      ...(method === "post" && operation.security?.length !== 0 && idempotency),
     });
   }
   for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);

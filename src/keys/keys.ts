@@ -61,10 +61,19 @@ export class Keys {
       return undefined;
     }
     if (known === undefined) this.#recent.set(bearer, digest);
-    const now = this.#now();
-    if (now >= caller.expiresAt) return undefined;
-    if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
-    return caller;
+    return this.#use(caller);
+  }
+
+  /** Returns the caller of a key by its id, as {@link authenticate} does by its text. */
+  callerOf(id: string): Caller | undefined {
+    const caller = this.#byId.get(id);
+    return caller && this.#use(caller);
+  }
+
+  /** Returns a key from memory. */
+  get(id: string): KeyDto | undefined {
+    const record = this.#byId.has(id) ? this.#cache.get(id) : undefined;
+    return record && toDto(record);
   }
 
   /** Creates a key; the result is the only one that contains the key's text. */
@@ -90,6 +99,14 @@ export class Keys {
     this.#removed.set(id, true);
     this.#follow(id);
     return true;
+  }
+
+  /** Returns undefined for an expired key. */
+  #use(caller: KeyCaller): Caller | undefined {
+    const now = this.#now();
+    if (now >= caller.expiresAt) return undefined;
+    if (now - caller.notedAt >= USE_NOTED_MS) this.#noteUse(caller, now);
+    return caller;
   }
 
   #follow(id: string): void {

@@ -11,17 +11,19 @@ interface Started {
 
 export function banner(started: Started): string {
   const { bridge, apiKey, config } = started;
-  const { address, broker, store } = bridge;
+  const { broker, store } = bridge;
+  const address = bridge.address + config.http.basePath;
   if (!config.roles.includes("api")) return withoutApi(started);
   const { port, hostname } = new URL(broker.url);
   const mosquitto = `-h ${hostname} -p ${port || "1883"}`;
-  const auth = `-H "Authorization: Bearer ${apiKey.file ? `$(cat ${shellQuote(apiKey.file)})` : "$API_KEY"}"`;
+  const keyFile = apiKey.file ?? config.apiKeyFile;
+  const auth = `-H "Authorization: Bearer ${keyFile ? `$(cat ${shellQuote(keyFile)})` : "$API_KEY"}"`;
   const lines = [
     "",
     "  Causeway is up.",
     "",
     `  API        ${address}   (documents: ${address}/docs)`,
-    `  API key    ${keyLine(apiKey)}`,
+    `  API key    ${keyLine(apiKey, config)}`,
     `  Broker     ${broker.url}${broker.embedded ? "   (embedded, MQTT 3.1.1)" : ""}`,
     `  Store      ${store === "embedded" ? `embedded, in ${config.dataDir}` : "Redis"}`,
     ...(broker.wantedPort
@@ -54,7 +56,7 @@ function withoutApi({ bridge: { address, broker }, apiKey, config }: Started): s
     "",
     `  Roles      ${config.roles.join(", ")}   (the API is served by processes with the role api)`,
     `  Health     ${address}/readyz`,
-    `  API key    ${keyLine(apiKey)}`,
+    `  API key    ${keyLine(apiKey, config)}`,
     `  Broker     ${broker.url}`,
     "  Store      Redis",
     "",
@@ -63,8 +65,8 @@ function withoutApi({ bridge: { address, broker }, apiKey, config }: Started): s
   return lines.join("\n");
 }
 
-function keyLine({ key, file, isNew }: ApiKey): string {
-  if (!file) return "as given in API_KEY";
+function keyLine({ key, file, isNew }: ApiKey, { apiKeyFile }: Config): string {
+  if (!file) return apiKeyFile ? `as given in ${apiKeyFile}` : "as given in API_KEY";
   return isNew ? `${key}   (shown this once, kept in ${file})` : `kept in ${file}`;
 }
 

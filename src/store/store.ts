@@ -76,6 +76,7 @@ export interface ExpiringKeys {
   setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined>;
   /** Sets the value, whether or not the key exists. */
   put(key: string, value: string, ttlSeconds: number): Promise<void>;
+  get(key: string): Promise<string | undefined>;
   release(key: string): Promise<void>;
   /** Releases the key if it holds this value; otherwise does nothing. */
   releaseIf(key: string, value: string): Promise<void>;

@@ -5,8 +5,11 @@ import { operationsHandlers } from "../api/operations.ts";
 import { PLACEHOLDER } from "../downlink/request.ts";
 import { bearerCheck, eitherOf, isGood } from "../http/auth.ts";
 import { HttpServer } from "../http/server.ts";
+import { Sessions } from "../http/sessions.ts";
+import { ROOT } from "../keys/caller.ts";
 import type { KeyRecord } from "../keys/key.ts";
 import { Keys } from "../keys/keys.ts";
+import { SignInLimit } from "../keys/sign-in-limit.ts";
 import { RecordCache } from "../store/record-cache.ts";
 import { createPreview } from "../uplink/deliver/preview.ts";
 import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
@@ -46,6 +49,12 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
   const keyCache = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
   const keys = new Keys({ cache: keyCache });
   const authenticate = eitherOf(bearerCheck(apiKey), (bearer) => keys.authenticate(bearer));
+  const sessions = new Sessions({
+    expiringKeys: store.expiringKeys,
+    callerOf: (id) => (id === ROOT.id ? ROOT : keys.callerOf(id)),
+    firstKey: apiKey,
+  });
+  const authentication = { authenticate, sessions };
   const explain = createExplain((error) => store.isOutage(error));
 
   const handlers = () =>
@@ -59,15 +68,18 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
       ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
       registrations: () => registry.all(),
-      isValid: (request) => isGood(request, authenticate),
+      isValid: (request) => isGood(request, authentication),
+      ...authentication,
+      signInLimit: new SignInLimit(),
       ...{ maxPayloadBytes, explain },
     });
   const roles = config.roles.join();
   const server = new HttpServer({
     handlers: runs.api ? handlers() : operationsHandlers(operations),
     absent: runs.api ? undefined : `this process has ROLES=${roles}; the API is served by those with api`,
-    ...{ authenticate, isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
-    ...{ host: config.http.host, port: config.http.port },
+    ...authentication,
+    ...{ isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
+    ...config.http,
   });
   return { keyCache, server };
 }

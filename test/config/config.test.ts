@@ -31,8 +31,9 @@ const namesOf = (env: Env) => mistakesOf(env).map(({ name }) => name);
 describe("configuration", () => {
   it("has a default for everything", () => {
     assert.deepEqual(load({}), {
-      http: { host: "127.0.0.1", port: 8080 },
+      http: { host: "127.0.0.1", port: 8080, corsOrigins: [], basePath: "", trustProxy: false },
       apiKey: undefined,
+      apiKeyFile: undefined,
       dataDir: resolve("data"),
       logLevel: "info",
       mqtt: {
@@ -86,10 +87,20 @@ describe("configuration", () => {
       MAX_PAYLOAD_BYTES: "16777216",
       EVENT_SOURCE: "urn:example:site-1",
       PUBLIC_URL: "https://example.com/causeway/",
+      CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
+      BASE_PATH: "/iot/site-1/",
+      TRUST_PROXY: "true",
     });
     assert.deepEqual(config, {
-      http: { host: "::", port: 0 },
+      http: {
+        host: "::",
+        port: 0,
+        corsOrigins: ["https://app.example.com", "http://localhost:5173"],
+        basePath: "/iot/site-1",
+        trustProxy: true,
+      },
       apiKey: "a-key-of-24-characters!!",
+      apiKeyFile: undefined,
       dataDir: "/var/lib/causeway",
       logLevel: "debug",
       mqtt: {
@@ -116,6 +127,14 @@ describe("configuration", () => {
       eventSource: "urn:example:site-1",
       publicUrl: "https://example.com/causeway",
     });
+  });
+
+  it("appends BASE_PATH to a PUBLIC_URL without a path", () => {
+    const urlOf = (env: Env) => load(env).publicUrl;
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com", BASE_PATH: "/iot" }), "https://example.com/iot");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/", BASE_PATH: "/iot/" }), "https://example.com/iot");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/x", BASE_PATH: "/iot" }), "https://example.com/x");
+    assert.equal(urlOf({ PUBLIC_URL: "https://example.com/" }), "https://example.com");
   });
 
   it("is deeply frozen", () => {
@@ -152,6 +171,8 @@ describe("configuration", () => {
     ["MAX_PAYLOAD_BYTES 1", { MAX_PAYLOAD_BYTES: "1" }],
     ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
+    ["BASE_PATH /", { BASE_PATH: "/" }],
+    ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
     ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
   ];
   for (const [name, env] of accepted) it(`accepts: ${name}`, () => assert.deepEqual(mistakesOf(env), []));
@@ -208,6 +229,19 @@ describe("configuration", () => {
     [{ PUBLIC_URL: "causeway.example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
+    [{ CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+    [{ BASE_PATH: "iot" }, "BASE_PATH"],
+    [{ BASE_PATH: "//iot" }, "BASE_PATH"],
+    [{ BASE_PATH: "/a/../b" }, "BASE_PATH"],
+    [{ BASE_PATH: "/v1" }, "BASE_PATH"],
+    [{ BASE_PATH: "/käse" }, "BASE_PATH"],
+    [{ TRUST_PROXY: "1" }, "TRUST_PROXY"],
+    [{ CORS_ORIGINS: "null" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://*.example.com" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://example.com/" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://example.com:443" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://Example.com" }, "CORS_ORIGINS"],
+    [{ CORS_ORIGINS: "https://a.example.com,b.example.com" }, "CORS_ORIGINS"],
   ];
   for (const [env, ...names] of refused) {
     it(`refuses ${JSON.stringify(env)}`, () => assert.deepEqual(namesOf(env), names));
@@ -293,13 +327,80 @@ describe("configuration", () => {
   });
 });
 
+describe("secrets in files", () => {
+  const file = (name: string, content: string) => {
+    const path = join(dir, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it("are read without the trailing newline, each variable from a file of its own", () => {
+    const config = load({
+      API_KEY_FILE: file("api-key", "a-key-of-24-characters!!\n"),
+      MQTT_USERNAME: "bridge",
+      MQTT_PASSWORD_FILE: file("mqtt-password", " with spaces \r\n"),
+      BROKER_USERNAME: "device",
+      BROKER_PASSWORD_FILE: file("broker-password", "without-newline"),
+      STORE_URL_FILE: file("store-url", "redis://:pw@redis:6379\n"),
+      SECRETS_KEY_FILE: file("secrets-key", `${"n".repeat(32)},${"o".repeat(32)}\n`),
+    });
+    assert.equal(config.apiKey, "a-key-of-24-characters!!");
+    assert.equal(config.apiKeyFile, join(dir, "api-key"));
+    assert.equal(config.mqtt.password, " with spaces ");
+    assert.equal(config.broker.password, "without-newline");
+    assert.equal(config.storeUrl, "redis://:pw@redis:6379");
+    assert.deepEqual(config.secretsKeys, ["n".repeat(32), "o".repeat(32)]);
+  });
+
+  it("win over a password in MQTT_URL, as MQTT_PASSWORD does", () => {
+    const env = { MQTT_URL: "mqtt://me:x@broker", MQTT_PASSWORD_FILE: file("wins", "y\n") };
+    assert.equal(load(env).mqtt.password, "y");
+  });
+
+  it("must not be given together with the variable itself", () => {
+    const mistakes = mistakesOf({ API_KEY: "k".repeat(16), API_KEY_FILE: file("both", "k".repeat(16)) });
+    assert.deepEqual(mistakes, [{ name: "API_KEY_FILE", message: "must not be given together with API_KEY" }]);
+  });
+
+  it("are reported once, with the path, when a file is missing, empty or a directory", () => {
+    const missing = join(dir, "missing");
+    const empty = file("empty", "\n");
+    assert.deepEqual(
+      mistakesOf({
+        BROKER_USERNAME: "device",
+        BROKER_PASSWORD_FILE: missing,
+        API_KEY_FILE: empty,
+        SECRETS_KEY_FILE: dir,
+      }),
+      [
+        { name: "API_KEY_FILE", message: `the file ${empty} is empty` },
+        { name: "BROKER_PASSWORD_FILE", message: `the file ${missing} cannot be read (ENOENT)` },
+        { name: "SECRETS_KEY_FILE", message: `the file ${dir} cannot be read (EISDIR)` },
+      ],
+    );
+  });
+
+  it("are checked like the variable, and no message shows their content", () => {
+    const mistakes = mistakesOf({ API_KEY_FILE: file("short", "hunter2\n") });
+    assert.deepEqual(mistakes, [
+      {
+        name: "API_KEY_FILE",
+        message: "the content must be at least 16 printable ASCII characters without white space",
+      },
+    ]);
+    assert.deepEqual(namesOf({ MQTT_USERNAME: "u", MQTT_PASSWORD_FILE: file("lines", "one\ntwo\n") }), [
+      "MQTT_PASSWORD_FILE",
+    ]);
+  });
+});
+
 describe("the .env file", () => {
   const envFile = join(dir, ".env");
   writeFileSync(envFile, 'PORT=9000\nLOG_LEVEL="warn"\n# a comment\nAPI_KEY=\nHOST=0.0.0.0\n');
 
   it("is read, and the environment takes precedence", () => {
     const config = loadConfig({ PORT: "9001", HOST: "" }, { envFile });
-    assert.deepEqual(config.http, { host: "0.0.0.0", port: 9001 });
+    assert.deepEqual([config.http.host, config.http.port], ["0.0.0.0", 9001]);
     assert.equal(config.logLevel, "warn");
     assert.equal(config.apiKey, undefined);
   });

@@ -36,12 +36,22 @@ export function expiringKeysContract({ store, other }: Subject): void {
       assert.equal(await expiringKeys.setIfAbsent("k4", "x", 60), "made");
     });
 
+    test("get returns the value of any instance, and nothing once it is released", async () => {
+      assert.equal(await store().expiringKeys.get("k7"), undefined);
+      await store().expiringKeys.put("k7", "value", 60);
+      assert.equal(await other().expiringKeys.get("k7"), "value");
+      assert.equal(await other().expiringKeys.setIfAbsent("k7", "x", 60), "value");
+      await other().expiringKeys.release("k7");
+      assert.equal(await store().expiringKeys.get("k7"), undefined);
+    });
+
     test("a key expires after its TTL", async () => {
       const { expiringKeys } = store();
       await expiringKeys.setIfAbsent("k5", "short", 1);
       await expiringKeys.put("k6", "long", 60);
       assert.equal(await expiringKeys.setIfAbsent("k5", "too early", 60), "short");
       await sleep(1_100); // The store uses the real clock.
+      assert.deepEqual([await expiringKeys.get("k5"), await expiringKeys.get("k6")], [undefined, "long"]);
       assert.equal(await expiringKeys.setIfAbsent("k5", "next", 60), undefined);
       assert.equal(await expiringKeys.setIfAbsent("k5", "x", 60), "next");
       assert.equal(await expiringKeys.setIfAbsent("k6", "x", 60), "long");

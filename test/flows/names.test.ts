@@ -94,6 +94,7 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
     publish: ["#"],
     rateLimit: { max: 9, perSeconds: 1 },
   });
+  await bridge.api("POST", "/v1/session", { key: "test-key-0123456789abcdef" });
   await bridge.api("POST", `/v1/webhooks/${webhook.id}/test`);
   const answered = async () => (await bridge.api("GET", `/v1/requests/${request.body.id}`)).body.outcome as string;
   await eventually(answered, (outcome) => outcome === "responded", 20_000);

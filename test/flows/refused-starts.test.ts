@@ -1,7 +1,7 @@
 /** A start with unusable data ends with exit code 78 and one sentence about the remedy, without a stack trace. */
 
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { startTestBridge } from "../support/bridge.ts";
@@ -47,5 +47,24 @@ describe("a start is refused", () => {
     writeFileSync(join(dataDir, "store-id"), "garbage");
     writeFileSync(join(dataDir, "format"), "garbage");
     await refused(dataDir, /^Causeway cannot start: \S+format does not contain a valid format number/m);
+  });
+
+  it("with a secret file that cannot be read; a readable one is used and never printed", async (t) => {
+    const dataDir = temporaryDirectory("refused");
+    const file = join(dataDir, "secret");
+    await refused(dataDir, new RegExp(`^  API_KEY_FILE: the file ${file} cannot be read \\(ENOENT\\)$`, "m"), {
+      API_KEY_FILE: file,
+    });
+    const key = "a-key-from-a-file-0123456789";
+    writeFileSync(file, `${key}\n`);
+    const bridge = await startTestBridge({ DATA_DIR: dataDir, API_KEY: "", API_KEY_FILE: file, LOG_LEVEL: "trace" });
+    t.after(() => bridge.kill());
+    const { status } = await bridge.api("GET", "/v1/status", undefined, { authorization: `Bearer ${key}` });
+    assert.equal(status, 200);
+    assert.equal((await bridge.api("GET", "/v1/status")).status, 401);
+    await bridge.stop();
+    assert.match(bridge.output, new RegExp(`as given in ${file}`));
+    assert.ok(!bridge.output.includes(key));
+    assert.ok(!existsSync(join(dataDir, "api-key")), "no key was generated");
   });
 });

@@ -51,7 +51,7 @@ export class Generator {
     private readonly options: GeneratorOptions,
     private readonly state: State,
   ) {
-    this.#values = new Values(options.openapi, meaningOf(options.receiver));
+    this.#values = new Values(options.openapi, meaningOf(options.receiver, options.apiKey));
     this.#hostile = hostileValues(options.without);
     this.#body = new RequestBody(options.openapi, this.#values, this.#hostile);
     this.#targets = operationsOf(options.openapi).map((one) => [WEIGHTS[one.operation.operationId] ?? 4, one] as const);

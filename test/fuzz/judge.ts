@@ -155,7 +155,8 @@ function unexplained(
 ): string[] {
   if (catalogue[code]?.[0] !== status) return [`${code} with the status ${status}`];
   if (code === "rate_limited") {
-    const isLimited = typeof call.caller === "object" && call.caller.rateLimit !== null;
+    const isLimited =
+      (typeof call.caller === "object" && call.caller.rateLimit !== null) || call.operation === "createSession";
     return isLimited ? [] : [`${UNLIMITED}: ${detail}`];
   }
   if (status < 500 || (code === "request_timeout" && call.operation === "sendRequest")) return [];

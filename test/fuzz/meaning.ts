@@ -36,8 +36,8 @@ function wideFilterOf(random: Random): string {
   return random.pick(["#", "fuzz/#", "fuzz/+/state", "{keyName}/#", filterOf(random)]);
 }
 
-/** @param receiver URL of the receiver */
-export function meaningOf(receiver: string) {
+/** @param receiver URL of the receiver @param apiKey the first key */
+export function meaningOf(receiver: string, apiKey: string) {
   const url = (random: Random) => `${receiver}/${random.pick(RECEIVER_PATHS)}`;
   return (random: Random, field: string, schema: string | undefined): unknown => {
     switch (schema) {
@@ -99,6 +99,8 @@ export function meaningOf(receiver: string) {
         return new Date(Date.now() + random.pick([-1_000, 500, 3_600_000, 20 * 86_400_000])).toISOString();
       case "KeyInput.expiresAt":
         return random.pick(["2099-01-01T00:00:00Z", "2099-12-31T23:59:59.5+02:00"]);
+      case "SignIn.key":
+        return apiKey;
       case "KeyInput.name":
         return random.pick(["fuzz", "site 1", "é"]);
     }

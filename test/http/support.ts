@@ -5,6 +5,7 @@ import { bearerCheck } from "../../src/http/auth.ts";
 import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
 import type { IdempotencyKeys } from "../../src/http/idempotency.ts";
+import type { ExpiringKeys } from "../../src/store/store.ts";
 
 const { openapi } = await loadDocument();
 
@@ -29,9 +30,11 @@ export interface TestApp {
 }
 
 /** Expiring keys in memory; the clock does not run, `expire` ends keys. */
-export class MemoryExpiringKeys implements IdempotencyKeys {
+export class MemoryExpiringKeys implements IdempotencyKeys, Pick<ExpiringKeys, "get"> {
   readonly entries = new Map<string, { value: string; ttlSeconds: number }>();
   broken = false;
+  /** Number of calls of `get`. */
+  reads = 0;
 
   async setIfAbsent(key: string, value: string, ttlSeconds: number): Promise<string | undefined> {
     if (this.broken) throw new Error("the store is away");
@@ -44,6 +47,12 @@ export class MemoryExpiringKeys implements IdempotencyKeys {
   async put(key: string, value: string, ttlSeconds: number): Promise<void> {
     if (this.broken) throw new Error("the store is away");
     this.entries.set(key, { value, ttlSeconds });
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    if (this.broken) throw new Error("the store is away");
+    this.reads++;
+    return this.entries.get(key)?.value;
   }
 
   async release(key: string): Promise<void> {

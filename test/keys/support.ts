@@ -7,8 +7,11 @@ import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
+import { Sessions } from "../../src/http/sessions.ts";
+import { ROOT } from "../../src/keys/caller.ts";
 import type { KeyInput, KeyRecord } from "../../src/keys/key.ts";
 import { Keys } from "../../src/keys/keys.ts";
+import { SignInLimit } from "../../src/keys/sign-in-limit.ts";
 import type { OnMessage } from "../../src/live/live-subscriptions.ts";
 import { Streams } from "../../src/live/sse.ts";
 import { SyncRequests } from "../../src/live/sync-requests.ts";
@@ -137,6 +140,12 @@ export async function startTestKeys(): Promise<TestKeys> {
   const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
   const first = bearerCheck(ROOT_KEY);
   const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
+  const sessions = new Sessions({
+    expiringKeys,
+    callerOf: (id) => (id === ROOT.id ? ROOT : keys.callerOf(id)),
+    firstKey: ROOT_KEY,
+    now: clock.now,
+  });
   const listeners = new Set<OnMessage>();
   const listen = async (_topics: string[], onMessage: OnMessage) => {
     listeners.add(onMessage);
@@ -151,7 +160,8 @@ export async function startTestKeys(): Promise<TestKeys> {
   const streams = new Streams({ listen, eventSource: "/test", onDropped: () => undefined });
   const ports: Partial<HandlerPorts> = {
     registrations: () => registry.all(),
-    isValid: (request) => isGood(request, authenticate),
+    isValid: (request) => isGood(request, { authenticate, sessions }),
+    ...{ authenticate, sessions, signInLimit: new SignInLimit(clock.now) },
     maxPayloadBytes: 1_000,
     publish,
     protocol: () => "5",
@@ -216,6 +226,7 @@ export async function startTestKeys(): Promise<TestKeys> {
   const app = await buildApp({
     handlers: createHandlers(ports as HandlerPorts),
     authenticate,
+    sessions,
     maxPayloadBytes: 1_000,
     expiringKeys,
     logger,

@@ -150,6 +150,7 @@ describe("another Redis in place of the right one", requireOrSkip("redis-server"
       replace: () => hooks.replace("a", 2, 1),
       remove: () => hooks.remove("a"),
       setIfAbsent: () => store.expiringKeys.setIfAbsent("k", "v", 60),
+      getKey: () => store.expiringKeys.get("k"),
       release: () => store.expiringKeys.release("k"),
       releaseIf: () => store.expiringKeys.releaseIf("k", "v"),
       countersAdd: () => store.counters.add("g", { n: 1 }),

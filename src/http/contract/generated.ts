@@ -308,6 +308,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller
+         * @description Returns the name and the rights of the caller, whether it is authenticated by a session or by a bearer key. The first key is `root`, which may use all topics. Any key may make this call.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Opens a session with an API key, which may be the first one, and sets the cookie `causeway_session` (HttpOnly, SameSite=Strict, and Secure when the client uses TLS). The session has the rights of the key and lasts 12 hours, on every instance and across restarts. It ends earlier when you sign out, or when the key is removed, replaced or expires. After ten wrong keys from one address, each further attempt from there has to wait 6 seconds (429).
+         */
+        post: operations["createSession"];
+        /**
+         * Sign out
+         * @description Ends the session of the cookie and removes the cookie. Other instances refuse the session within 5 seconds; its streams end within 20 seconds. Without a cookie, nothing happens.
+         */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -1642,6 +1670,22 @@ export interface components {
             items: components["schemas"]["Key"][];
             nextCursor: string | null;
         };
+        SignIn: {
+            /** @description The API key. */
+            key: string;
+        };
+        CallerRights: {
+            /** @description The name of the key; `root` for the first key. */
+            name: string;
+            scopes: components["schemas"]["KeyScopes"];
+            publish: string[];
+            read: string[];
+            /**
+             * Format: date-time
+             * @description The end of the session or, with a bearer key, of the key.
+             */
+            expiresAt: string | null;
+        };
         /** @description MQTT 5 user properties. An array repeats the name once per value, in order. */
         UserProperties: {
             [key: string]: string | string[];
@@ -2307,7 +2351,7 @@ export interface components {
          * @description A stable code; compare this field.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "csrf_header_required" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, such as `topics[0]` or `query.limit`. */
             path: string;
@@ -2406,7 +2450,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: the API key is missing or invalid. */
+        /** @description `unauthorized`: the API key is missing or invalid, or the session has ended. */
         Unauthorized: {
             headers: {
                 /** @description Always `Bearer`. */
@@ -2426,7 +2470,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden_topic`: the key may not use this topic. `insufficient_scope`: the key lacks the scope of this operation. */
+        /** @description `forbidden_topic`: the key may not use this topic. `insufficient_scope`: the key lacks the scope of this operation. `csrf_header_required`: a call with the cookie of a session lacks the header `x-causeway-request: 1`. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -3575,6 +3619,112 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "site-1",
+                     *       "scopes": [
+                     *         "publish",
+                     *         "read"
+                     *       ],
+                     *       "publish": [
+                     *         "site-1/+/commands"
+                     *       ],
+                     *       "read": [
+                     *         "site-1/#"
+                     *       ],
+                     *       "expiresAt": "2026-03-02T00:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CallerRights"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "cw_Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Signed in. */
+            204: {
+                headers: {
+                    /** @description The cookie of the session. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            204: {
+                headers: {
+                    /** @description Removes the cookie. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];

@@ -10,6 +10,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return false`;
 
 const PUT = "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])";
+const GET = "return redis.call('GET', KEYS[1])";
 const RELEASE = "redis.call('DEL', KEYS[1])";
 
 const RELEASE_IF = `
@@ -20,6 +21,7 @@ export function redisExpiringKeys(client: Redis, prefix: string): ExpiringKeys {
   const keyOf = (key: string) => `${prefix}:c:${key}`;
   const setIfAbsent = script(client, "setIfAbsent", 1, SET_IF_ABSENT);
   const put = script(client, "claimPut", 1, PUT);
+  const get = script(client, "expiringGet", 1, GET);
   const release = script(client, "claimRelease", 1, RELEASE);
   const releaseIf = script(client, "release_if", 1, RELEASE_IF);
   return {
@@ -28,6 +30,9 @@ export function redisExpiringKeys(client: Redis, prefix: string): ExpiringKeys {
     },
     async put(key, value, ttlSeconds) {
       await put(keyOf(key), value, ttlSeconds);
+    },
+    async get(key) {
+      return ((await get(keyOf(key))) as string | null) ?? undefined;
     },
     async release(key) {
       await release(keyOf(key));

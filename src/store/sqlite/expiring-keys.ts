@@ -30,14 +30,14 @@ export function expiringKeyProcedures({ db }: Thread) {
     writes += 1;
     if (writes % SWEEP_EVERY === 0) db.run(SWEEP, [Date.now(), SWEEP_AT_MOST]);
   };
+  /** An expired key counts as absent. */
+  const get = (key: string) =>
+    db.value<string>("SELECT value FROM causeway_expiring_key WHERE key = ? AND expires_at > ?", [key, Date.now()]);
   return {
     "keys.put": put,
-    /** An expired key counts as absent. */
+    "keys.get": get,
     "keys.setIfAbsent": (key: string, value: string, ttlSeconds: number) => {
-      const existing = db.value<string>("SELECT value FROM causeway_expiring_key WHERE key = ? AND expires_at > ?", [
-        key,
-        Date.now(),
-      ]);
+      const existing = get(key);
       if (existing === undefined) put(key, value, ttlSeconds);
       return existing;
     },
@@ -51,6 +51,7 @@ export function sqliteExpiringKeys(database: Database): ExpiringKeys {
   return {
     setIfAbsent: (key, value, ttlSeconds) => database.call("keys.setIfAbsent", key, value, ttlSeconds),
     put: (key, value, ttlSeconds) => database.call("keys.put", key, value, ttlSeconds),
+    get: (key) => database.call("keys.get", key),
     release: (key) => database.call("keys.release", key),
     releaseIf: (key, value) => database.call("keys.releaseIf", key, value),
   };
