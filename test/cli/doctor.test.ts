@@ -99,7 +99,7 @@ describe("doctor with the embedded broker and store", () => {
       ({ of }) => of("webhook gone").length > 0 && of("webhook closed").length > 0,
     );
     assert.equal(found.of("webhook gone")[0]!.advice, `Mend the receiver, then: causeway webhooks resume ${gone.id}`);
-    assert.match(found.detail("webhook closed"), /1 deliveries were given up, the last one with connection_refused/);
+    assert.match(found.detail("webhook closed"), /given up: 1, the last one with connection_refused/);
     assert.equal(found.of("webhook paused")[0]!.status, "warning");
     assert.deepEqual(
       found.failed.map(({ check }) => check),

@@ -31,6 +31,10 @@ export class TmuxTerminal {
       NOWHERE,
       ...shell,
       "PS1=ready> ",
+      // The server ends with its shell, even if the tests are killed.
+      "timeout",
+      "--foreground",
+      "300",
       "bash",
       "--norc",
       "--noprofile",

@@ -1,4 +1,7 @@
-/** `causeway start`: this process becomes the bridge. */
+/**
+ * `causeway start`: this process becomes the bridge. A child process could have the flag of `npm start`, but would get
+ * each signal twice where a supervisor signals the whole group, and the second one ends the bridge at once.
+ */
 import type { Command } from "commander";
 import type { Runtime } from "../runtime.ts";
 import { addExamples } from "../settings/options.ts";

@@ -15,10 +15,10 @@ function columns(output: Output): Column<Webhook>[] {
     { title: "ID", value: ({ id }) => id },
     { title: "STATE", value: ({ state }) => state, paint: (text, { state }) => output.paint(COLOURS[state], text) },
     { title: "URL", value: ({ url }) => url, mayShrink: true },
-    { title: "WAITING", value: ({ counts }) => counts.pending + counts.retrying + counts.active, isOptional: true },
     { title: "FAILED", value: ({ counts }) => counts.failed, isOptional: true },
-    { title: "TOPICS", value: ({ topics }) => topics.join(" "), mayShrink: true, isOptional: true },
+    { title: "WAITING", value: ({ counts }) => counts.pending + counts.retrying + counts.active, isOptional: true },
     { title: "NAME", value: ({ name }) => name, mayShrink: true, isOptional: true },
+    { title: "TOPICS", value: ({ topics }) => topics.join(" "), mayShrink: true, isOptional: true },
   ];
 }
 

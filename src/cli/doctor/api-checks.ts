@@ -145,10 +145,10 @@ function ledgerFindings({ books }: Status): Finding[] {
   const { enqueued, succeeded, failed: dead, waiting, discarded } = deliveries;
   const missing = enqueued - succeeded - dead - waiting - discarded;
   if (missing !== 0) {
-    return [failed("ledgers", `${missing} deliveries are unaccounted for`, "Report it, with the log of the bridge.")];
+    return [failed("ledgers", `deliveries unaccounted for: ${missing}`, "Report it, with the log of the bridge.")];
   }
   // Messages on their way are received and not enqueued yet.
-  const detail = `${messages.received} messages received, ${waiting} deliveries wait${lost > 0 ? `, ${lost} under way` : ""}`;
+  const detail = `messages received: ${messages.received}, deliveries waiting: ${waiting}${lost > 0 ? `, under way: ${lost}` : ""}`;
   return [ok("ledgers", detail)];
 }
 

@@ -29,12 +29,14 @@ export async function checkBroker(broker: BrokerAddress, topic: string | undefin
     const advice = "Check that the broker runs, and MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD and the certificates.";
     return [failed("MQTT connection", `${broker.url}: ${first}`, advice)];
   }
-  await first.connection.close();
   const findings = [connected(broker, first)];
+  const target = { topic: topic ?? DEFAULT_TOPIC, isChosen: topic !== undefined };
+  // Aedes reports only sessions with subscriptions as present.
+  await within(first.connection.client.subscribeAsync(target.topic, { qos: 1 })).catch(() => undefined);
+  await first.connection.close();
   const second = await open(true);
   if (typeof second === "string") return [...findings, failed("MQTT session", second, "See the log of the broker.")];
   findings.push(session(second));
-  const target = { topic: topic ?? DEFAULT_TOPIC, isChosen: topic !== undefined };
   findings.push(...(await tryTopic(second, target)));
   if (findings.every(({ status }) => status === "ok")) findings.push(await tryRetained(second));
   await second.connection.close();
@@ -47,6 +49,8 @@ export async function checkBroker(broker: BrokerAddress, topic: string | undefin
 /** Returns the reason if there is no connection. */
 async function connect(broker: BrokerAddress, clientId: string, persistent: boolean): Promise<Probe | string> {
   const quiet = { info() {}, warn() {}, error() {} };
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), CONNECT_MS);
   let accepted: Omit<Probe, "connection"> | undefined;
   const connection = new Connection({
     broker,
@@ -54,17 +58,25 @@ async function connect(broker: BrokerAddress, clientId: string, persistent: bool
     clientId,
     persistent,
     log: quiet,
+    prepare: (client) => {
+      client.on("error", ({ code }: Error & { code?: unknown }) => {
+        // A refused version, or none in time, is followed by an attempt with the other one.
+        if (code !== undefined && code !== 1 && code !== 132) setImmediate(() => giveUp.abort());
+      });
+    },
     onConnect: (connack, protocol) => {
       accepted = { connack: connack as Connack, protocol };
     },
   });
   try {
-    await connection.untilConnected(AbortSignal.timeout(CONNECT_MS));
+    await connection.untilConnected(giveUp.signal);
     return { connection, ...accepted! };
   } catch {
     const reason = connection.lastError ?? `no answer within ${CONNECT_MS / 1_000} s`;
     await connection.close();
     return reason;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -10,13 +10,14 @@ const MEMORY_WARNING = 0.8;
 
 export async function checkRedis(url: string): Promise<Finding[]> {
   const client = failFastClient(url);
-  let last = `no answer within ${TIMEOUT_MS / 1_000} s`;
-  client.on("error", (error) => {
-    last = error.message;
-  });
+  const late = `no answer within ${TIMEOUT_MS / 1_000} s`;
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(new Error(late)), TIMEOUT_MS);
+  // After `untilReady` has seen the error: it knows which ones no waiting resolves.
+  client.on("error", (error) => setImmediate(() => giveUp.abort(error)));
   const address = redactedAddress(url);
   try {
-    await untilReady(client, AbortSignal.timeout(TIMEOUT_MS));
+    await untilReady(client, giveUp.signal);
     const { version, warnings } = await checkServer(client);
     const findings = warnings.map((text) => warning(CHECK, text, "See docs/operations.md."));
     const durable = warnings.length === 0 ? ", keeps data on disk" : "";
@@ -28,10 +29,9 @@ export async function checkRedis(url: string): Promise<Finding[]> {
   } catch (error) {
     if (error instanceof StoreConfigError)
       return [failed(CHECK, error.message, "Change the setting that the message names.")];
-    const isLate = (error as Error).name === "TimeoutError";
-    const detail = isLate ? last : (error as Error).message;
-    return [failed(CHECK, `${address}: ${detail}`, "Start Redis, or correct STORE_URL.")];
+    return [failed(CHECK, `${address}: ${(error as Error).message}`, "Start Redis, or correct STORE_URL.")];
   } finally {
+    clearTimeout(timer);
     client.disconnect();
   }
 }

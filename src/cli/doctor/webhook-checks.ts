@@ -55,18 +55,18 @@ async function checkWebhook(causeway: Causeway, webhook: Webhook): Promise<Findi
     const isPending = webhook.verification?.state === "pending";
     const why = isPending ? "the receiver has not confirmed its ownership" : "paused";
     const advice = isPending ? "See docs/security.md." : `To deliver: causeway webhooks resume ${id}`;
-    return [...findings, warning(check, `${why}, ${counts.pending + counts.retrying} deliveries wait`, advice)];
+    return [...findings, warning(check, `${why}, deliveries waiting: ${counts.pending + counts.retrying}`, advice)];
   }
   if (state === "failing" || counts.retrying > 0) {
     const last = await lastFailure(causeway, id, "retrying");
     const { detail, advice } = explain(last);
     const add = state === "failing" ? failed : warning;
-    return [...findings, add(check, `${url}: ${detail}, ${counts.retrying} deliveries are retried`, advice)];
+    return [...findings, add(check, `${url}: ${detail}, deliveries being retried: ${counts.retrying}`, advice)];
   }
   if (counts.failed > 0) {
     const { detail } = explain(await lastFailure(causeway, id, "failed"));
     const advice = `Mend the cause, then: causeway deliveries replay ${id}`;
-    findings.push(warning(check, `${counts.failed} deliveries were given up, the last one with ${detail}`, advice));
+    findings.push(warning(check, `deliveries given up: ${counts.failed}, the last one with ${detail}`, advice));
   }
   return findings;
 }

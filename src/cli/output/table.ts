@@ -13,7 +13,8 @@ export interface Column<T> {
 }
 
 const GAP = 2;
-const MIN_WIDTH = 12;
+/** A shorter piece of a URL or a topic says nothing. */
+const MIN_WIDTH = 20;
 
 export function cellsOf<T>(item: T, columns: readonly Column<T>[]): string[] {
   return columns.map(({ value }) => printable(String(value(item) ?? "")));
