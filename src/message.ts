@@ -77,11 +77,12 @@ export function toStored(message: Message): StoredMessage {
   const body =
     text === undefined || text.includes("\u0000") ? { payloadBase64: payload.toString("base64") } : { payload: text };
   return {
+    // First, where the store's index of deliveries finds them without looking through the payload.
+    receivedAt,
     topic: withoutNull(topic),
     ...body,
     qos,
     retain,
-    receivedAt,
     ...(contentType !== undefined && { contentType: withoutNull(contentType) }),
     ...(responseTopic !== undefined && { responseTopic: withoutNull(responseTopic) }),
     ...(correlationData !== undefined && { correlationData: correlationData.toString("base64") }),

@@ -3,10 +3,10 @@
  * example `npm run test:unit -- --test-reporter=dot`.
  */
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { scaled } from "./support/speed.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -27,13 +27,33 @@ function startsProcess(file: string, seen = new Set<string>()): boolean {
     .some((path) => path.startsWith("test/") && startsProcess(path, seen));
 }
 
-const unit = process.argv.includes("--unit");
-const files = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
+/** Unit test files that run in one process: alone, each would spend most of its time on loading the same modules. */
+const GROUP = 12;
+
+/** Writes files that import the unit tests, neighbours together. */
+function groupUnitTests(files: string[], to: string): string[] {
+  return Array.from({ length: Math.ceil(files.length / GROUP) }, (_, i) => {
+    const entry = join(to, `unit-${i + 1}.test.mjs`);
+    const urls = files.slice(i * GROUP, (i + 1) * GROUP).map((file) => pathToFileURL(join(ROOT, file)));
+    writeFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(""));
+    return entry;
+  });
+}
+
+const isUnit = (file: string) => !(file.startsWith("test/flows/") || startsProcess(file));
+const all = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".test.ts"))
   .map((name) => join("test", name))
-  .filter((file) => !unit || !(file.startsWith("test/flows/") || startsProcess(file)))
-  // Scenarios take longest: they begin first, and short files fill the end.
-  .sort((a, b) => Number(b.includes("/flows/")) - Number(a.includes("/flows/")) || (a < b ? -1 : 1));
+  .sort();
+const groups = mkdtempSync(join(tmpdir(), "causeway-unit-"));
+const unit = groupUnitTests(all.filter(isUnit), groups);
+const others = process.argv.includes("--unit") ? [] : all.filter((file) => !isUnit(file));
+// Scenarios take longest: they begin first, and short files fill the end.
+const files = [
+  ...others.filter((file) => file.includes("flows")),
+  ...others.filter((file) => !file.includes("flows")),
+  ...unit,
+];
 
 // Most scenarios wait rather than compute: one file more than cores keeps the cores busy.
 const concurrency = availableParallelism() + 1;
@@ -41,4 +61,7 @@ const options = ["--test-reporter=spec", `--test-timeout=${scaled(FILE_TIMEOUT_M
 const own = process.argv.slice(2).filter((arg) => arg !== "--unit");
 const args = ["--import", "tsx", "--test", ...options, `--test-concurrency=${concurrency}`, ...own, ...files];
 const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
-child.on("close", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+child.on("close", (code, signal) => {
+  rmSync(groups, { recursive: true, force: true });
+  process.exit(signal ? 1 : (code ?? 1));
+});

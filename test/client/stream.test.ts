@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { describe, it } from "node:test";
 import { Causeway, CausewayConnectionError, isCausewayError } from "../../src/client/index.ts";
+import { scaled } from "../support/speed.ts";
 import { hangUp, problem, type Script, silent, startScripted } from "./scripted-server.ts";
 
 const client = (url: string, options = {}) => new Causeway({ url, apiKey: "secret", ...options });
@@ -68,7 +69,7 @@ describe("a stream", { concurrency: true }, () => {
 
   it("opens again when it is silent", async (t) => {
     const { url, requests } = await startScripted(t, sending("1"), silent, sending("2"));
-    assert.deepEqual(await take(client(url).stream(["d/#"], { silenceMs: 150 }), 2), ["1", "2"]);
+    assert.deepEqual(await take(client(url).stream(["d/#"], { silenceMs: scaled(600) }), 2), ["1", "2"]);
     assert.equal(requests.length, 3);
   });
 

@@ -10,6 +10,7 @@ import {
   redactInPlace,
   toLogged,
 } from "../../src/security/redaction.ts";
+import { scaled } from "../support/speed.ts";
 
 const NEEDLE = "needle-4711";
 
@@ -41,7 +42,7 @@ describe("the message of an error", () => {
     for (const part of ['"', "a.", "a://", " the ", "The "]) {
       const before = performance.now();
       assert.ok(redact(part.repeat(500_000)).length <= 1_001);
-      assert.ok(performance.now() - before < 250, part);
+      assert.ok(performance.now() - before < scaled(2_000), part);
     }
   });
 });

@@ -22,7 +22,7 @@ import {
   UNREAD_MS,
   waitFor,
 } from "./broker-limits.ts";
-import { deduplicateDeliveries, deduplicateQueues } from "./deduplicate-deliveries.ts";
+import { orderDeliveries, orderQueues } from "./connection-deliveries.ts";
 import { retainedStore } from "./retained-store.ts";
 import { type BrokerFile, SqlitePersistence } from "./sqlite-persistence.ts";
 import { surviveOutages } from "./survive-outages.ts";
@@ -72,16 +72,15 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     drainTimeout: UNREAD_MS,
     preConnect: (client, packet, callback) => {
       strangers.delete(client.conn as Socket);
-      deduplicateDeliveries(client);
+      orderDeliveries(client);
       callback(null, !packet.clientId.includes("\0")); // [MQTT-1.5.3-2], as in refuseNull
     },
     authenticate: authenticator({ own, ownClients }, options.username ?? "", options.password),
   });
   refuseNull(aedes);
   acknowledgeWhenStored(aedes, persistence);
-  deduplicateQueues(aedes, persistence);
+  orderQueues(persistence, (client) => ownClients.has(client as Client));
   surviveOutages(aedes, persistence);
-  holdForOwnSessions(persistence, ownClients);
   aedes.on("clientDisconnect", (client) => ownClients.has(client) && persistence.held.end(client.id));
   aedes.on("clientError", (client, error) =>
     log.info({ client_id: client?.id, error: reasonOf(error) }, "broker_client_error"),
@@ -111,15 +110,6 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
     },
-  };
-}
-
-/** From its CONNACK on, a session of the bridge gets messages that are not stored. */
-function holdForOwnSessions(persistence: SqlitePersistence, ownClients: WeakSet<object>): void {
-  const stream = persistence.outgoingStream.bind(persistence);
-  persistence.outgoingStream = (client) => {
-    if (ownClients.has(client) && !(client as Client).clean) persistence.held.begin(client.id);
-    return stream(client);
   };
 }
 

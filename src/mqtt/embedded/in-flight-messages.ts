@@ -34,6 +34,8 @@ class OwnSession<M> {
   readonly sent = new Map<number, number>();
   /** Packet identifiers of the stored messages that were sent. */
   readonly stored = new Set<number>();
+  /** Whether messages are held: not before the session has got the queue that was stored for it. */
+  isOpen = false;
   acknowledgedAt = 0;
   /** Whether messages were stored for want of acknowledgements: holding more would only make devices wait. */
   isStuck = false;
@@ -49,11 +51,16 @@ export class InFlightMessages<M extends Sendable> {
     this.#store = store;
   }
 
-  /** Call when a session is connected, before it gets the messages that were stored for it. */
+  /** Call when a session is connected, before it gets its queue; its messages are held from {@link open} on. */
   begin(clientId: string): void {
     // The end of a connection that is taken over may come only after this one has begun.
     this.end(clientId);
     this.#sessions.set(clientId, new OwnSession());
+  }
+
+  open(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    if (session) session.isOpen = true;
   }
 
   /** Stores what the session has not acknowledged: it gets these messages again when it reconnects. */
@@ -65,7 +72,8 @@ export class InFlightMessages<M extends Sendable> {
   }
 
   canHold(clientId: string): boolean {
-    return this.#sessions.get(clientId)?.isStuck === false;
+    const session = this.#sessions.get(clientId);
+    return session?.isOpen === true && !session.isStuck;
   }
 
   /** Resolves when the device may forget the message. */

@@ -148,11 +148,28 @@ export class SqlitePersistence {
     return row && decodeOutgoing(row, false);
   }
 
-  /** Streams what is stored now: messages stored later are also delivered directly. */
+  /** Streams what is stored now. */
   outgoingStream({ id }: Client): Readable {
-    const last = this.#file.call<number>("mqtt.lastOutgoing");
-    last.catch(() => undefined); // The stream reports it.
-    return Readable.from(this.#outgoing(id, last));
+    const newest = this.newestOutgoing(id, 0);
+    newest.catch(() => undefined); // The stream reports it.
+    return Readable.from(this.#outgoing(id, newest));
+  }
+
+  /** Returns the place of the newest message in a session's queue that is after another one, 0 if there is none. */
+  newestOutgoing(clientId: string, after: number): Promise<number> {
+    return this.#file.call("mqtt.newestOutgoing", clientId, after);
+  }
+
+  /** The messages of a part of a queue, by the broker's counter. */
+  async *outgoingBetween(clientId: string, after: number, until: number): AsyncGenerator<object> {
+    let [brokerId, counter] = ["", 0];
+    for (;;) {
+      const place = [after, until, brokerId, counter, PAGE];
+      const rows = await this.#file.call<OutgoingRow[]>("mqtt.outgoing", clientId, ...place);
+      for (const row of rows) yield decodeOutgoing(row);
+      if (rows.length < PAGE) return;
+      [brokerId, counter] = rows.at(-1)!;
+    }
   }
 
   async incomingStorePacket({ id }: Client, message: PersistedMessage): Promise<void> {
@@ -207,15 +224,8 @@ export class SqlitePersistence {
     }
   }
 
-  async *#outgoing(clientId: string, until: Promise<number>): AsyncGenerator<object> {
-    const last = await until;
-    let [brokerId, counter] = ["", 0];
-    for (;;) {
-      const rows = await this.#file.call<OutgoingRow[]>("mqtt.outgoing", clientId, last, brokerId, counter, PAGE);
-      for (const row of rows) yield decodeOutgoing(row);
-      if (rows.length < PAGE) return;
-      [brokerId, counter] = rows.at(-1)!;
-    }
+  async *#outgoing(clientId: string, newest: Promise<number>): AsyncGenerator<object> {
+    yield* this.outgoingBetween(clientId, 0, await newest);
   }
 
   async *#wills(brokers: Record<string, unknown>): AsyncGenerator<object> {

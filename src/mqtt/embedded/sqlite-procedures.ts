@@ -138,15 +138,22 @@ function outgoingProcedures({ db, relaxed }: Thread) {
       ]),
     ),
 
-    "mqtt.lastOutgoing": () => db.value<number | null>("SELECT max(seq) FROM mqtt_outgoing") ?? 0,
+    /** Returns the newest message of a session that was stored after another one, 0 if there is none. */
+    "mqtt.newestOutgoing": (clientId: string, after: number) =>
+      db.value<number | null>("SELECT max(seq) FROM mqtt_outgoing WHERE client_id = ? AND seq > ?", [
+        clientId,
+        after,
+      ]) ?? 0,
 
-    /** Returns messages stored up to `last`, in their order, after a broker's counter. */
-    "mqtt.outgoing": (clientId: string, last: number, brokerId: string, counter: number, limit: number) =>
+    /** Returns messages stored after one place and up to another, in their order, after a broker's counter. */
+    "mqtt.outgoing": (
+      ...[clientId, after, until, brokerId, counter, limit]: [string, number, number, string, number, number]
+    ) =>
       db.rows<OutgoingRow>(
         `SELECT ${OUTGOING} FROM mqtt_outgoing ` +
-          "WHERE client_id = ? AND (broker_id, broker_counter) > (?, ?) AND seq <= ? " +
+          "WHERE client_id = ? AND (broker_id, broker_counter) > (?, ?) AND seq > ? AND seq <= ? " +
           "ORDER BY broker_id, broker_counter LIMIT ?",
-        [clientId, brokerId, counter, last, limit],
+        [clientId, brokerId, counter, after, until, limit],
       ),
   };
 }

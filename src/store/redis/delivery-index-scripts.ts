@@ -23,36 +23,47 @@ export function indexRewrites(prefix: string): ScriptRewrite[] {
     ...hook(
       ["removeJob", "cleanJobsInSet", "obliterate"],
       REMOVE_JOB,
-      adding(prefix) + REMOVED,
+      adding(prefix) + removing(prefix),
       "indexRemoved(jobKey)",
     ),
   ];
 }
 
 /**
- * `indexed` reads time and topic from a job's data without decoding the payload before them: inside a JSON string every
- * quote has a backslash before it, so `"topic":"` and `"receivedAt":` begin members.
+ * `parsed` reads time and topic from a job's data without decoding it. They come first; elsewhere they are found behind
+ * a payload too: inside a JSON string every quote has a backslash before it, so `"topic":"` and `"receivedAt":` begin
+ * members.
  */
 function adding(prefix: string): string {
   return `
-local function indexed(id, queue, data)
-  local topic = string.match(data, '"topic":"([^"\\\\]*)"')
+local function parsed(data)
+  local at, topic = string.match(data, '^{"receivedAt":(%d+),"topic":"([^"\\\\]*)"')
+  if at then return at, topic end
+  topic = string.match(data, '"topic":"([^"\\\\]*)"')
   if not topic and string.find(data, '"topic":"', 1, true) then topic = cjson.decode(data).topic end
-  return tonumber(string.match(data, '"receivedAt":(%d+)') or 0), id .. ' ' .. queue .. ' ' .. (topic or '') .. '/'
-end
-local function splitJobKey(key)
-  return string.match(key, '^${luaPattern(`${prefix}:q:`)}(${luaPattern(LEDGER_QUEUES)}[^:]*):(.*)')
-end
-local function keyOf(queue) return '${prefix}:q:' .. queue .. ':received' end
-local received = '${prefix}:b:received'
-local function index(id, queue, data)
-  local at, member = indexed(id, queue, data)
-  redis.call('ZADD', received, at, member)
-  redis.call('ZADD', keyOf(queue), at, member)
+  return string.match(data, '"receivedAt":(%d+)') or '0', topic or ''
 end
 local function indexAdded(jobKey, data)
-  local queue, id = splitJobKey(jobKey)
-  if queue then index(id, queue, data) end
+  local base, id = string.match(jobKey, '${jobKeys(prefix)}')
+  if not base then return end
+  local at, topic = parsed(data)
+  redis.call('ZADD', base .. 'received', at, id .. ' ' .. topic .. '/')
+end
+`;
+}
+
+/** Lua pattern of the key of a job in a queue with a ledger: what the keys of its queue begin with, and the job's id. */
+const jobKeys = (prefix: string) => `^(${luaPattern(`${prefix}:q:${LEDGER_QUEUES}`)}[^:]*:)(.*)`;
+
+/** Functions are created at every call of a script, so each script has only those it needs. */
+function removing(prefix: string): string {
+  return `
+local function indexRemoved(jobKey)
+  local base, id = string.match(jobKey, '${jobKeys(prefix)}')
+  local data = base and redis.call('HGET', jobKey, 'data')
+  if not data then return end
+  local _, topic = parsed(data)
+  redis.call('ZREM', base .. 'received', id .. ' ' .. topic .. '/')
 end
 `;
 }
@@ -61,18 +72,6 @@ end
 export function library(prefix: string): string {
   return adding(prefix) + LISTS;
 }
-
-/** Functions are created at every call of a script, so each script has only those it needs. */
-const REMOVED = `
-local function indexRemoved(jobKey)
-  local queue, id = splitJobKey(jobKey)
-  local data = queue and redis.call('HGET', jobKey, 'data')
-  if not data then return end
-  local _, member = indexed(id, queue, data)
-  redis.call('ZREM', received, member)
-  redis.call('ZREM', keyOf(queue), member)
-end
-`;
 
 const LISTS = `
 local states = { 'completed', 'failed', 'delayed', 'prioritized', 'active', 'waiting' }
@@ -88,23 +87,20 @@ end
 
 /** Entries examined in one call at most, which delays other users of Redis. */
 const EXAMINE = 2_000;
-/** Entries read at once. */
+/** Entries read at once, of all queues together at first. */
 const CHUNK = 200;
 /** Jobs of a state that are collected and sorted instead of looked for in the index. */
 const COLLECT = 1_000;
 
 /**
- * ARGV: count, since, Lua pattern of the topic and a slash, states, time, id and queue of the position, then the queues. Returns
- * whether there are more, the position where to continue, and the entries: time, member, state.
+ * ARGV: count, since, Lua pattern of the topic and a slash, states, time, id and queue of the position, then the queues.
+ * Returns whether there are more, the position where to continue, and the entries: time, id, queue, topic, state.
  */
 export const NEWEST = `
 local count, since, pattern, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local time, bound = tonumber(ARGV[5]), ARGV[6] .. ' ' .. ARGV[7]
-local queues, isListed = {}, {}
-for i = 8, #ARGV do
-  queues[i - 7] = ARGV[i]
-  isListed[ARGV[i]] = true
-end
+local queues = {}
+for i = 8, #ARGV do queues[i - 7] = ARGV[i] end
 local function isWanted(state) return wanted == '' or string.find(wanted, state .. ',', 1, true) end
 local function stateOf(base, id)
   for _, state in ipairs({ 'completed', 'failed', 'delayed', 'prioritized' }) do
@@ -112,15 +108,26 @@ local function stateOf(base, id)
   end
   return redis.call('LPOS', base .. 'active', id) and 'active' or 'waiting'
 end
-local function isMatch(member)
-  if pattern == '' then return true end
-  local space = string.find(member, ' ', string.find(member, ' ', 1, true) + 1, true)
-  return string.find(member, pattern, space + 1)
+-- An entry has the fields at, time (the same as text), member and queue.
+local function idOf(e) return string.match(e.member, '^[^ ]*') end
+local function placeOf(e) return idOf(e) .. ' ' .. e.queue end
+local function isMatch(e)
+  return pattern == '' or string.find(e.member, pattern, string.find(e.member, ' ', 1, true) + 1)
 end
-local function isBefore(at, place) return at < time or at == time and place < bound end
-local function placeOf(member) return string.match(member, '^[^ ]* [^ ]*') end
-local result = { 0, '', '' }
-local function stopAt(at, member) result[1], result[2], result[3] = 1, at, member end
+local function isNewer(a, b)
+  if a.at ~= b.at then return a.at > b.at end
+  return placeOf(a) > placeOf(b)
+end
+local function isBefore(e) return e.at < time or e.at == time and placeOf(e) < bound end
+local result, taken = { 0, '', '', '' }, 0
+local function take(e, state)
+  local id = idOf(e)
+  for _, value in ipairs({ e.time, id, e.queue, string.sub(e.member, #id + 2, -2), state }) do
+    result[#result + 1] = value
+  end
+  taken = taken + 1
+end
+local function stopAt(e) result[1], result[2], result[3], result[4] = 1, e.time, idOf(e), e.queue end
 
 local function collect()
   local found = {}
@@ -130,46 +137,62 @@ local function collect()
       for _, id in ipairs(idsOf(base, state, 0, -1)) do
         local data = redis.call('HGET', base .. id, 'data')
         if data then
-          local at, member = indexed(id, queue, data)
-          if at >= since and isBefore(at, placeOf(member)) and isMatch(member) then
-            found[#found + 1] = { at, member, state }
-          end
+          local at, topic = parsed(data)
+          local e = { at = tonumber(at), time = at, member = id .. ' ' .. topic .. '/', queue = queue, state = state }
+          if e.at >= since and isBefore(e) and isMatch(e) then found[#found + 1] = e end
         end
       end
     end
   end
-  table.sort(found, function(a, b) return a[1] > b[1] or a[1] == b[1] and a[2] > b[2] end)
-  for i = 1, math.min(count, #found) do
-    for _, value in ipairs(found[i]) do result[#result + 1] = tostring(value) end
-  end
-  if #found > count then stopAt(tostring(found[count][1]), found[count][2]) end
+  table.sort(found, isNewer)
+  for i = 1, math.min(count, #found) do take(found[i], found[i].state) end
+  if #found > count then stopAt(found[count]) end
 end
 
-local function walk()
-  local key = #queues == 1 and keyOf(queues[1]) or received
-  local first, taken, examined = redis.call('ZCOUNT', key, '(' .. ARGV[5], '+inf'), 0, 0
-  while true do
-    local chunk = redis.call('ZREVRANGE', key, first, first + ${CHUNK} - 1)
-    if #chunk == 0 then return end
-    for _, member in ipairs(chunk) do
-      if isMatch(member) then
-        local id, queue = string.match(member, '^([^ ]*) ([^ ]*)')
-        local at = isListed[queue] and redis.call('ZSCORE', key, member)
-        if at and tonumber(at) < since then return end
-        local state = at and isBefore(tonumber(at), id .. ' ' .. queue) and stateOf(KEYS[1] .. queue .. ':', id)
-        if state and isWanted(state) then
-          local n = #result
-          result[n + 1], result[n + 2], result[n + 3] = at, member, state
-          taken = taken + 1
-          if taken == count then return stopAt(at, member) end
-        end
-      end
+-- Each queue is read from its newest entry before the position on. A heap holds the readers, each at its next entry.
+local function advance(reader)
+  repeat
+    local chunk, i = reader.chunk, reader.i
+    if i > #chunk then
+      local key = KEYS[1] .. reader.queue .. ':received'
+      chunk = redis.call('ZREVRANGEBYSCORE', key, ARGV[5], since, 'WITHSCORES', 'LIMIT', reader.offset, reader.size)
+      if #chunk == 0 then return false end
+      reader.chunk, i = chunk, 1
+      reader.offset, reader.size = reader.offset + reader.size, math.min(reader.size * 4, ${CHUNK})
     end
-    first, examined = first + #chunk, examined + #chunk
-    local last = chunk[#chunk]
-    local at = redis.call('ZSCORE', key, last)
-    if tonumber(at) < since then return end
-    if examined >= ${EXAMINE} and isBefore(tonumber(at), placeOf(last)) then return stopAt(at, last) end
+    reader.member, reader.time, reader.at, reader.i = chunk[i], chunk[i + 1], tonumber(chunk[i + 1]), i + 2
+  until isBefore(reader)
+  return true
+end
+local function sift(heap, i)
+  local reader, size = heap[i], #heap
+  while true do
+    local child = 2 * i
+    if child > size then break end
+    if child < size and isNewer(heap[child + 1], heap[child]) then child = child + 1 end
+    if not isNewer(heap[child], reader) then break end
+    heap[i], i = heap[child], child
+  end
+  heap[i] = reader
+end
+local function walk()
+  local heap, first = {}, math.max(1, math.floor(${CHUNK} / #queues))
+  for _, queue in ipairs(queues) do
+    local reader = { queue = queue, chunk = {}, i = 1, offset = 0, size = first }
+    if advance(reader) then heap[#heap + 1] = reader end
+  end
+  for i = math.floor(#heap / 2), 1, -1 do sift(heap, i) end
+  for examined = 1, ${EXAMINE} do
+    local reader = heap[1]
+    if not reader then return end
+    local state = isMatch(reader) and stateOf(KEYS[1] .. reader.queue .. ':', idOf(reader))
+    if state and isWanted(state) then take(reader, state) end
+    if taken == count or examined == ${EXAMINE} then return stopAt(reader) end
+    if not advance(reader) then
+      heap[1] = heap[#heap]
+      heap[#heap] = nil
+    end
+    if heap[1] then sift(heap, 1) end
   end
 end
 
@@ -191,7 +214,7 @@ local unequal = {}
 for _, queue in ipairs(redis.call('SMEMBERS', KEYS[2])) do
   local base, there = KEYS[1] .. queue .. ':', 0
   for _, state in ipairs(states) do there = there + size(base, state) end
-  if redis.call('ZCARD', keyOf(queue)) ~= there then unequal[#unequal + 1] = queue end
+  if redis.call('ZCARD', base .. 'received') ~= there then unequal[#unequal + 1] = queue end
 end
 return unequal`;
 
@@ -203,20 +226,19 @@ for _, state in ipairs(states) do
   if #ids > tonumber(ARGV[3]) - tonumber(ARGV[2]) then more = 1 end
   for _, id in ipairs(ids) do
     local data = redis.call('HGET', base .. id, 'data')
-    if data then index(id, ARGV[1], data) end
+    if data then indexAdded(base .. id, data) end
   end
 end
 return more`;
 
 /** Removes the entries of a queue without a job. Returns the number of entries examined and of those left. */
 export const PRUNE = `
-local key = keyOf(ARGV[1])
-local members = redis.call('ZRANGE', key, ARGV[2], ARGV[3])
+local base = KEYS[1] .. ARGV[1] .. ':'
+local members = redis.call('ZRANGE', base .. 'received', ARGV[2], ARGV[3])
 local left = #members
 for _, member in ipairs(members) do
-  if redis.call('EXISTS', KEYS[1] .. ARGV[1] .. ':' .. string.match(member, '^[^ ]*')) == 0 then
-    redis.call('ZREM', received, member)
-    left = left - redis.call('ZREM', key, member)
+  if redis.call('EXISTS', base .. string.match(member, '^[^ ]*')) == 0 then
+    left = left - redis.call('ZREM', base .. 'received', member)
   end
 end
 return { #members, left }`;

@@ -1,17 +1,19 @@
 /**
  * Index of the jobs of all delivery queues by time of receipt, with their topics. Written inside BullMQ's own scripts, in
  * the atomic step that adds or removes the job; a change of state does not touch it, because the state is read from the
- * queue's own lists. Two sorted sets, one of all queues and one of each queue: the score is the time, the member
- * `<id> <queue> <topic>/`.
+ * queue's own lists. One sorted set for each queue: the score is the time, the member `<id> <topic>/`.
  */
 import type { Redis } from "ioredis";
 import { matcher } from "../../topic-index.ts";
-import type { DeliveryIndex, IndexPosition, IndexState } from "../store.ts";
+import type { DeliveryIndex, IndexEntry, IndexState } from "../store.ts";
 import { CHECK, FILL, library, NEWEST, PRUNE } from "./delivery-index-scripts.ts";
 import { script } from "./script.ts";
 import { luaPattern } from "./script-rewrites.ts";
 
-type NewestReply = [more: number, at: string, member: string, ...entries: string[]];
+type NewestReply = [more: number, at: string, id: string, queue: string, ...entries: string[]];
+
+/** Values of an entry in a reply: time, id, queue, topic, state. */
+const WIDTH = 5;
 
 /** Jobs of each state in one step while a queue is indexed. */
 const STEP = 500;
@@ -56,23 +58,22 @@ export function redisDeliveryIndex(client: Redis, prefix: string): DeliveryIndex
       const wanted = states.map((state) => `${state},`).join("");
       const position = [before.at, before.id, before.queue];
       const args = [count, since, topic === undefined ? "" : patternOf(topic), wanted, ...position, ...queues];
-      const [more, at, member, ...flat] = (await newest(base, ...args)) as NewestReply;
+      const [more, at, id, queue, ...flat] = (await newest(base, ...args)) as NewestReply;
       const isMatch = topic === undefined ? () => true : matcher([topic]);
-      const entries = Array.from({ length: flat.length / 3 }, (_, i) => {
-        const [time, each, state] = flat.slice(3 * i, 3 * i + 3) as [string, string, IndexState];
-        return { ...toEntry(time, each), state };
-      });
-      return {
-        entries: entries.filter((entry) => isMatch(entry.topic)).map(({ topic: _topic, ...entry }) => entry),
-        next: more === 1 ? toEntry(at, member) : undefined,
-      };
+      const entries: IndexEntry[] = [];
+      for (let i = 0; i < flat.length; i += WIDTH) {
+        const [time, each, of, onTopic, state] = flat.slice(i, i + WIDTH) as [
+          string,
+          string,
+          string,
+          string,
+          IndexState,
+        ];
+        if (isMatch(onTopic)) entries.push({ at: Number(time), id: each, queue: of, state });
+      }
+      return { entries, next: more === 1 ? { at: Number(at), id, queue } : undefined };
     },
   };
-}
-
-function toEntry(at: string, member: string): IndexPosition & { topic: string } {
-  const [id = "", queue = ""] = member.split(" ", 2);
-  return { at: Number(at), id, queue, topic: member.slice(id.length + queue.length + 2, -1) };
 }
 
 /** Lua pattern of `topic .. '/'` for a filter. It also finds `$` topics, which a leading wildcard must not match. */

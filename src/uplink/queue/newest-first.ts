@@ -36,8 +36,8 @@ export interface NewestQuery extends ListFilter {
   limit: number;
 }
 
-/** Reads for one page, after which it is returned short: each examines a bounded number of deliveries. */
-const MAX_READS = 5;
+/** Time after which a page is returned short: each read of the index examines a bounded number of deliveries. */
+const ENOUGH_MS = 25;
 
 /**
  * Returns one page and the position after which the next one begins; undefined at the end. Positions never change, so
@@ -48,9 +48,9 @@ export async function newestFirst(
   { until, after, limit, ...query }: NewestQuery,
 ): Promise<{ found: FoundDelivery[]; next: ListPosition | undefined }> {
   const found: FoundDelivery[] = [];
-  const end = { at: Math.min(until, Number.MAX_SAFE_INTEGER), id: "", queue: "" };
-  let before = after && after.at < end.at ? after : end;
-  for (let reads = 0; reads < MAX_READS; reads++) {
+  const top = { at: Math.min(until, Number.MAX_SAFE_INTEGER), id: "", queue: "" };
+  let before = after && after.at < top.at ? after : top;
+  for (const end = performance.now() + ENOUGH_MS; performance.now() < end; ) {
     // One more than the page: it tells whether another page follows.
     const { entries, next } = await index.newest({ ...query, before }, limit + 1 - found.length);
     found.push(...entries);

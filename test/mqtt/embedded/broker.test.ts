@@ -93,7 +93,7 @@ describe("the embedded broker", () => {
   it("delivers a message once that is published while the subscriber connects", async (t) => {
     let connecting: (() => Promise<unknown>) | undefined;
     const { url } = await start(t, {
-      beforeCall: (procedure) => (procedure === "mqtt.lastOutgoing" ? connecting?.() : undefined),
+      beforeCall: (procedure) => (procedure === "mqtt.newestOutgoing" ? connecting?.() : undefined),
     });
     const session = { clientId: uniqueId(), clean: false };
     const before = await client(t, url, session);

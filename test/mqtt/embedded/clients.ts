@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { scaled } from "../../support/speed.ts";
 import { type StartOptions, startBroker } from "./start-broker.ts";
 
 export async function dataDirectory(t: TestContext): Promise<string> {
@@ -30,7 +31,7 @@ export async function client(t: TestContext, url: string, options: IClientOption
 export async function payloadsUntil(mqtt: MqttClient, last: string): Promise<string[]> {
   const payloads: string[] = [];
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`there came only ${payloads}`)), 10_000);
+    const timer = setTimeout(() => reject(new Error(`there came only ${payloads}`)), scaled(20_000));
     mqtt.on("message", (_topic, payload) => {
       payloads.push(payload.toString());
       if (payloads.at(-1) !== last) return;

@@ -12,6 +12,7 @@ function setUp(t: TestContext) {
     stored.push(message);
   });
   held.begin(SESSION);
+  held.open(SESSION);
   const safe: number[] = [];
   const hold = (brokerCounter: number) =>
     void held.hold(SESSION, { brokerCounter }).then(() => safe.push(brokerCounter));
@@ -50,6 +51,8 @@ describe("a held message", () => {
     const { held, stored, safe, hold, settled } = setUp(t);
     hold(1);
     held.begin(SESSION);
+    held.open(SESSION);
+    held.open(SESSION);
     await settled();
     assert.deepEqual([stored, safe], [[{ brokerCounter: 1 }], [1]]);
     assert.equal(held.canHold(SESSION), true);
@@ -115,6 +118,8 @@ describe("a held message", () => {
   it("is not safe when it cannot be stored", async () => {
     const held = new InFlightMessages(() => Promise.reject(new Error("the disk is full")));
     held.begin(SESSION);
+    held.open(SESSION);
+    held.open(SESSION);
     const safe = held.hold(SESSION, { brokerCounter: 1 });
     held.end(SESSION);
     await assert.rejects(safe, /the disk is full/);

@@ -64,7 +64,7 @@ describe("a call that the file refuses once", () => {
     "mqtt.putWill",
     "mqtt.subscribe",
     "mqtt.findRetained",
-    "mqtt.lastOutgoing",
+    "mqtt.newestOutgoing",
   ]) {
     it(`${refused}: the broker goes on, and the client connects again`, async (t) => {
       const file = refusing();
