@@ -25,13 +25,13 @@ export class Runtime {
     return new Output({ isJson: json, env: this.env, stdout: process.stdout, stderr: process.stderr });
   }
 
-  target(command: Command): Promise<Target> {
+  target(command: Command): Target {
     return findTarget(command.optsWithGlobals<GlobalOptions>(), this.env);
   }
 
   /** The client of the chosen bridge. */
   async client(command: Command): Promise<Causeway> {
-    const { url, apiKey } = await this.target(command);
+    const { url, apiKey } = this.target(command);
     if (apiKey === undefined) {
       throw new NoKeyError(
         "no API key: pass --api-key, set CAUSEWAY_API_KEY, name a --profile, or run this where DATA_DIR is",

@@ -1,7 +1,7 @@
 /** The commands against a real bridge: publish, request, tail, webhooks and keys. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { before, describe, it } from "node:test";
@@ -319,6 +319,17 @@ describe("causeway", () => {
     writeFileSync(join(dataDir, "api-key"), API_KEY);
     writeFileSync(join(dataDir, ".env"), `DATA_DIR=${dataDir}\nPORT=${new URL(world.bridge.url).port}\n`);
     assert.equal((await runCli(["webhooks", "list"], { env: cliEnv(), cwd: dataDir })).code, 0);
+  });
+
+  it("uses the profile that is named", async () => {
+    const folder = temporaryDirectory("config");
+    mkdirSync(join(folder, "causeway"));
+    const profile = `{ url: "${world.bridge.url}", apiKey: ${API_KEY} }`;
+    writeFileSync(join(folder, "causeway/config.yaml"), `profiles: { here: ${profile} }`);
+    const { code } = await runCli(["webhooks", "list", "--profile", "here"], {
+      env: { ...cliEnv(), XDG_CONFIG_HOME: folder },
+    });
+    assert.equal(code, 0);
   });
 
   it("shows a list up to its limit, and says that there is more", async () => {

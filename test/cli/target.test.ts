@@ -74,14 +74,14 @@ describe("the bridge and the key of a command", () => {
     ["no key at all", { apiKey: undefined }, {}, { ...NONE, DATA_DIR: "/nonexistent" }],
   ];
   for (const [why, expected, flags, env] of cases) {
-    it(why, async () => {
-      const target = await findTarget(flags, env);
+    it(why, () => {
+      const target = findTarget(flags, env);
       assert.deepEqual({ ...target, ...expected }, target);
     });
   }
 
-  it("tells where they come from", async () => {
-    const { urlFrom, keyFrom } = await findTarget({ profile: "prod", apiKey: "x" }, PROFILES);
+  it("tells where they come from", () => {
+    const { urlFrom, keyFrom } = findTarget({ profile: "prod", apiKey: "x" }, PROFILES);
     assert.deepEqual([urlFrom, keyFrom], ["profile prod", "--api-key"]);
   });
 });
@@ -105,12 +105,15 @@ describe("a mistake is a usage error that shows no key", () => {
   ];
   for (const [why, pattern, flags, env] of cases) {
     it(why, () =>
-      assert.rejects(findTarget(flags, env), (error: Error) => {
-        assert.ok(error instanceof UsageError);
-        assert.match(error.message, pattern);
-        assert.doesNotMatch(error.message, /cw_secret|12345/);
-        return true;
-      }),
+      assert.throws(
+        () => findTarget(flags, env),
+        (error: Error) => {
+          assert.ok(error instanceof UsageError);
+          assert.match(error.message, pattern);
+          assert.doesNotMatch(error.message, /cw_secret|12345/);
+          return true;
+        },
+      ),
     );
   }
 });

@@ -64,7 +64,7 @@ async function* examine(
   command: Command,
   { topic, url: webhookUrl }: DoctorOptions,
 ): AsyncGenerator<Finding, void, undefined> {
-  const { url, apiKey, urlFrom } = await runtime.target(command);
+  const { url, apiKey, urlFrom } = runtime.target(command);
   const { findings, isReached } = await checkReachable(url);
   yield* findings;
   const causeway = isReached && apiKey !== undefined ? new Causeway({ url, apiKey, retries: 0 }) : undefined;

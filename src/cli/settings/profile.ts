@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { parse, YAMLParseError } from "yaml";
 import { UsageError } from "../failures.ts";
 
 interface Profile {
@@ -17,10 +18,7 @@ const FIELDS = ["url", "apiKey", "apiKeyFile"];
  * Reads the named profile, or `default` if the file has one.
  * @throws UsageError if the named profile does not exist, or if the file is not valid
  */
-export async function readProfile(
-  wanted: string | undefined,
-  env: Record<string, string | undefined>,
-): Promise<Profile | undefined> {
+export function readProfile(wanted: string | undefined, env: Record<string, string | undefined>): Profile | undefined {
   const folder = join(env.XDG_CONFIG_HOME || join(homedir(), ".config"), "causeway");
   const file = join(folder, "config.yaml");
   const text = readIfThere(file);
@@ -28,7 +26,7 @@ export async function readProfile(
     if (wanted !== undefined) throw new UsageError(`there is no profile ${wanted}: ${file} does not exist`);
     return undefined;
   }
-  const profiles = await parseProfiles(text, file);
+  const profiles = parseProfiles(text, file);
   const name = wanted ?? DEFAULT;
   const found = profiles[name];
   if (found === undefined) {
@@ -51,15 +49,14 @@ export async function readProfile(
   return { name, ...(url !== undefined && { url }), ...(key !== undefined && { apiKey: key }) };
 }
 
-async function parseProfiles(text: string, file: string): Promise<Record<string, object>> {
-  const { parse } = await import("yaml");
+function parseProfiles(text: string, file: string): Record<string, object> {
   let document: unknown;
   try {
     document = parse(text);
   } catch (error) {
     // The parser's message quotes the line, which may contain a key.
-    const { linePos } = error as { linePos?: [{ line: number }] };
-    throw new UsageError(`${file} is not valid YAML${linePos ? `, line ${linePos[0].line}` : ""}`);
+    if (!(error instanceof YAMLParseError)) throw error;
+    throw new UsageError(`${file} is not valid YAML, line ${error.linePos?.[0].line}`);
   }
   const { profiles } = (document ?? {}) as { profiles?: unknown };
   const isValid = isMapping(profiles) && Object.values(profiles).every(isMapping);

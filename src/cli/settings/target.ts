@@ -23,8 +23,8 @@ interface Flags {
 
 type Candidate = readonly [value: string | undefined, from: string];
 
-export async function findTarget(flags: Flags, env: Environment): Promise<Target> {
-  const profile = await readProfile(flags.profile, env);
+export function findTarget(flags: Flags, env: Environment): Target {
+  const profile = readProfile(flags.profile, env);
   const from = `profile ${profile?.name}`;
   const local = localSettings(env);
   const [url, urlFrom] = first(
