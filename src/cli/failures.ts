@@ -23,7 +23,7 @@ export class UsageError extends Error {}
 /** No API key was found, so no call is made. */
 export class NoKeyError extends Error {}
 
-interface Failure {
+interface FailureReport {
   code: string;
   detail: string;
   status?: number;
@@ -52,7 +52,7 @@ export function report(error: unknown, { isJson, stderr }: { isJson: boolean; st
   if (exitCodeOf(error) === EXIT.defect && error instanceof Error) stderr.write(`${error.stack}\n`);
 }
 
-export function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown): FailureReport {
   if (error instanceof CausewayError) {
     const { code, detail, status, errors, requestId } = error;
     return {
@@ -69,7 +69,7 @@ export function failureOf(error: unknown): Failure {
   return { code: error instanceof CausewayConnectionError ? "unreachable" : "defect", detail };
 }
 
-function forPeople({ code, detail, errors = [], requestId }: Failure): string {
+function forPeople({ code, detail, errors = [], requestId }: FailureReport): string {
   const lines = [`causeway: ${code === "usage" ? "" : `${code}: `}${detail}`];
   // A single field is in the detail already.
   if (errors.length > 1) lines.push(...errors.map(({ path, message }) => `  ${path}: ${message}`));

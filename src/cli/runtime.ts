@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { Causeway } from "../client/index.ts";
 import { EXIT, type ExitCode, NoKeyError } from "./failures.ts";
 import { Output } from "./output/output.ts";
-import { type Environment, findTarget, type Target } from "./settings/target.ts";
+import { type BridgeTarget, type Environment, findTarget } from "./settings/target.ts";
 
 /** Options of every command. */
 interface GlobalOptions {
@@ -25,7 +25,7 @@ export class Runtime {
     return new Output({ isJson: json, env: this.env, stdout: process.stdout, stderr: process.stderr });
   }
 
-  target(command: Command): Target {
+  target(command: Command): BridgeTarget {
     return findTarget(command.optsWithGlobals<GlobalOptions>(), this.env);
   }
 

@@ -8,11 +8,11 @@ import {
   addExamples,
   future,
   integer,
+  type NamedValues,
   pairs,
   present,
   qosOption,
   readPayload,
-  type UserProperties,
 } from "../settings/options.ts";
 import { publishLines } from "./publish-lines.ts";
 
@@ -25,7 +25,7 @@ interface PublishOptions {
   contentType?: string;
   responseTopic?: string;
   correlationData?: string;
-  property?: UserProperties;
+  property?: NamedValues;
   durable?: true;
   sendAt?: string;
   idempotencyKey?: string;

@@ -3,24 +3,16 @@ import { type Command, Option } from "commander";
 import type { RequestInput } from "../../client/index.ts";
 import { printable } from "../output/printable.ts";
 import type { Runtime } from "../runtime.ts";
-import {
-  addExamples,
-  pairs,
-  present,
-  qosOption,
-  readPayload,
-  seconds,
-  type UserProperties,
-} from "../settings/options.ts";
+import { addExamples, type NamedValues, pairs, present, qosOption, readPayload, seconds } from "../settings/options.ts";
 
-interface RequestOptions {
+interface RequestFlags {
   file?: string;
   timeout?: number;
   qos?: 0 | 1 | 2;
   responseTopic?: string;
   match?: "correlation" | "topic" | "first";
   contentType?: string;
-  property?: UserProperties;
+  property?: NamedValues;
 }
 
 export function addRequest(program: Command, runtime: Runtime): void {
@@ -37,9 +29,7 @@ export function addRequest(program: Command, runtime: Runtime): void {
     .addOption(new Option("--match <how>", "how the response is recognized").choices(["correlation", "topic", "first"]))
     .option("--content-type <type>", "MQTT 5 content type")
     .option("--property <name=value>", "MQTT 5 user property; may be repeated", pairs)
-    .action((topic, payload, options: RequestOptions, self: Command) =>
-      run(runtime, self, { topic, payload, options }),
-    );
+    .action((topic, payload, options: RequestFlags, self: Command) => run(runtime, self, { topic, payload, options }));
   addExamples(
     command,
     "causeway request devices/pi-7/rpc status --timeout 5",
@@ -50,7 +40,7 @@ export function addRequest(program: Command, runtime: Runtime): void {
 async function run(
   runtime: Runtime,
   command: Command,
-  { topic, payload, options }: { topic: string; payload: string | undefined; options: RequestOptions },
+  { topic, payload, options }: { topic: string; payload: string | undefined; options: RequestFlags },
 ): Promise<void> {
   const { timeout, qos, responseTopic, match, contentType, property } = options;
   const bytes = await readPayload(payload, options.file);

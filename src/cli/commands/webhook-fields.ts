@@ -1,6 +1,6 @@
 /** Fields of a webhook as options. `--data` takes all others. */
 import { type Command, Option } from "commander";
-import { integer, pairs, present, qosOption, readJson, repeated, type UserProperties } from "../settings/options.ts";
+import { integer, type NamedValues, pairs, present, qosOption, readJson, repeated } from "../settings/options.ts";
 
 export interface WebhookFields {
   data?: string;
@@ -10,7 +10,7 @@ export interface WebhookFields {
   enabled?: boolean;
   qos?: 0 | 1 | 2;
   mode?: "structured" | "binary";
-  header?: UserProperties;
+  header?: NamedValues;
   secret?: string;
   filter?: string;
   transform?: string;

@@ -1,4 +1,4 @@
-/** What the bridge says about itself: reachability, readiness, clock and status. */
+/** Checks by the HTTP API: reachability, readiness, clock and status of the bridge. */
 import { type Causeway, CausewayError, type Status } from "../../client/index.ts";
 import { failureOf } from "../failures.ts";
 import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
@@ -9,7 +9,7 @@ const TIMEOUT_MS = 10_000;
 const SKEW_WARNING_MS = 5_000;
 const SKEW_FAILED_MS = 300_000;
 
-interface Readiness {
+interface ReadyChecks {
   checks: Record<string, { ok: boolean; detail?: string }>;
 }
 
@@ -43,11 +43,11 @@ export async function checkReachable(url: string): Promise<{ findings: Finding[]
   return { findings: [ok("bridge", `${base} answers`), ...readyFindings(body), clock], isReached: true };
 }
 
-function isReadiness(body: unknown): body is Readiness {
-  return typeof (body as Readiness | undefined)?.checks === "object";
+function isReadiness(body: unknown): body is ReadyChecks {
+  return typeof (body as ReadyChecks | undefined)?.checks === "object";
 }
 
-function readyFindings({ checks }: Readiness): Finding[] {
+function readyFindings({ checks }: ReadyChecks): Finding[] {
   return Object.entries(checks).map(([name, { ok: isOk, detail }]) =>
     isOk
       ? ok(`bridge ${name}`, detail ?? "works")
@@ -119,13 +119,13 @@ function statusFindings(status: Status, version: string): Finding[] {
   return findings;
 }
 
-interface Session {
+interface ReceivingSession {
   clientId: string;
   refused: { filter: string; reason: string }[];
 }
 
 function sessionFindings({ lanes = [] }: Status): Finding[] {
-  const sessions = lanes.flatMap((lane) => (lane.sessions ?? []) as unknown as Session[]);
+  const sessions = lanes.flatMap((lane) => (lane.sessions ?? []) as unknown as ReceivingSession[]);
   return sessions.flatMap(({ clientId, refused }) =>
     refused.map(({ filter, reason }) =>
       failed(

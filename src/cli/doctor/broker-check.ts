@@ -14,7 +14,7 @@ interface Connack {
   properties?: { maximumQoS?: number; retainAvailable?: boolean };
 }
 
-interface Probe {
+interface ProbeConnection {
   connection: Connection;
   connack: Connack;
   protocol: ProtocolVersion;
@@ -47,11 +47,15 @@ export async function checkBroker(broker: BrokerAddress, topic: string | undefin
 }
 
 /** Returns the reason if there is no connection. */
-async function connect(broker: BrokerAddress, clientId: string, persistent: boolean): Promise<Probe | string> {
+async function connect(
+  broker: BrokerAddress,
+  clientId: string,
+  persistent: boolean,
+): Promise<ProbeConnection | string> {
   const quiet = { info() {}, warn() {}, error() {} };
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), CONNECT_MS);
-  let accepted: Omit<Probe, "connection"> | undefined;
+  let accepted: Omit<ProbeConnection, "connection"> | undefined;
   const connection = new Connection({
     broker,
     name: "doctor",
@@ -80,7 +84,7 @@ async function connect(broker: BrokerAddress, clientId: string, persistent: bool
   }
 }
 
-function connected({ url }: BrokerAddress, { protocol, connack }: Probe): Finding {
+function connected({ url }: BrokerAddress, { protocol, connack }: ProbeConnection): Finding {
   const { maximumQoS = 2, retainAvailable = true } = connack.properties ?? {};
   const limits = [
     ...(maximumQoS < 2 ? [`QoS ${maximumQoS} at most`] : []),
@@ -91,7 +95,7 @@ function connected({ url }: BrokerAddress, { protocol, connack }: Probe): Findin
   return warning("MQTT connection", detail, "Without QoS 1 messages can be lost: use another broker, or allow QoS 1.");
 }
 
-function session({ connack }: Probe): Finding {
+function session({ connack }: ProbeConnection): Finding {
   if (connack.sessionPresent) return ok("MQTT session", "kept by the broker between connections");
   const advice = "Let the broker keep sessions: otherwise messages are lost while the bridge is away.";
   return failed("MQTT session", "not kept by the broker between connections", advice);
@@ -121,7 +125,7 @@ interface Arrival {
 }
 
 /** Subscribes, publishes and receives. Nothing is retained: that would replace the retained message of the topic. */
-async function tryTopic({ connection }: Probe, target: ProbeTopic): Promise<Finding[]> {
+async function tryTopic({ connection }: ProbeConnection, target: ProbeTopic): Promise<Finding[]> {
   const { topic } = target;
   const { client } = connection;
   const refuse = (check: string, detail: string) => refusal(check, detail, target);
@@ -148,7 +152,7 @@ async function tryTopic({ connection }: Probe, target: ProbeTopic): Promise<Find
 }
 
 /** Retains a message on the program's own topic, reads it and removes it. */
-async function tryRetained({ connection }: Probe): Promise<Finding> {
+async function tryRetained({ connection }: ProbeConnection): Promise<Finding> {
   const { client } = connection;
   const payload = `causeway doctor ${randomBytes(8).toString("hex")}`;
   const arrived = received(connection, { topic: DEFAULT_TOPIC, payload, isRetained: true });

@@ -3,7 +3,7 @@ export interface Finding {
   check: string;
   status: "ok" | "warning" | "failed" | "skipped";
   detail: string;
-  /** What to do. */
+  /** Remedy: present if the check failed or warns. */
   advice?: string;
 }
 

@@ -9,18 +9,18 @@ const MIB = 1024 * 1024;
 const FREE_WARNING = 1024 * MIB;
 const FREE_FAILED = 100 * MIB;
 
-interface Running {
+interface RunningBridge {
   /** Whether the bridge of this configuration runs. */
   isRunning: boolean;
   /** URL of its broker, from its status. */
   brokerUrl?: string | undefined;
 }
 
-export async function checkMachine(config: Config, running: Running): Promise<Finding[]> {
+export async function checkMachine(config: Config, running: RunningBridge): Promise<Finding[]> {
   return [...(await checkPorts(config, running)), ...(await checkDataDir(config.dataDir))];
 }
 
-async function checkPorts({ http, mqtt, broker }: Config, { isRunning, brokerUrl }: Running): Promise<Finding[]> {
+async function checkPorts({ http, mqtt, broker }: Config, { isRunning, brokerUrl }: RunningBridge): Promise<Finding[]> {
   const findings = [
     isRunning
       ? ok("HTTP port", `${http.port} is the bridge's`)

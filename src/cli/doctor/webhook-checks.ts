@@ -3,7 +3,7 @@ import { type Causeway, type Delivery, isCausewayError, type Webhook } from "../
 import { failureOf } from "../failures.ts";
 import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
 
-/** What to do about the error of an attempt. The names are those of the API. */
+/** Remedies by the error of an attempt, with the names of the API. */
 const ADVICE: Record<string, string> = {
   dns_error: "Check the host name in the URL, and the DNS of the bridge's machine.",
   connection_refused: "Start the receiver, or correct the port in the URL.",

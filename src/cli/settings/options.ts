@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../failures.ts";
 
-export type UserProperties = Record<string, string | string[]>;
+export type NamedValues = Record<string, string | string[]>;
 
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
@@ -35,7 +35,7 @@ export function repeated(value: string, before: string[] = []): string[] {
 }
 
 /** Collects `name=value`; a repeated name gets several values. */
-export function pairs(text: string, before: UserProperties = {}): UserProperties {
+export function pairs(text: string, before: NamedValues = {}): NamedValues {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("must be name=value");
   const [name, value] = [text.slice(0, at), text.slice(at + 1)];

@@ -7,7 +7,7 @@ import { readProfile } from "./profile.ts";
 
 export type Environment = Record<string, string | undefined>;
 
-export interface Target {
+export interface BridgeTarget {
   url: string;
   apiKey: string | undefined;
   /** Where the values come from, for people. */
@@ -23,7 +23,7 @@ interface Flags {
 
 type Candidate = readonly [value: string | undefined, from: string];
 
-export function findTarget(flags: Flags, env: Environment): Target {
+export function findTarget(flags: Flags, env: Environment): BridgeTarget {
   const profile = readProfile(flags.profile, env);
   const from = `profile ${profile?.name}`;
   const local = localSettings(env);
