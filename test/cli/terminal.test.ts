@@ -85,6 +85,13 @@ describe("causeway in a terminal", requireOrSkip("tmux"), () => {
     assert.doesNotMatch(screen, /█|░/);
   });
 
+  it("follows a replay to its end, and leaves no progress bar", async () => {
+    world.receiver.answer = () => 204;
+    const screen = await terminals.get(80)!.run(`causeway deliveries replay ${webhookId}`);
+    assert.equal(screen, "finished: 3 of 3 deliveries");
+    await world.receiver.untilCalled(6);
+  });
+
   it("tails with local times, and ends with Ctrl-C", async () => {
     const terminal = terminals.get(80)!;
     terminal.type("clear; causeway tail 'tail/#'; echo status $?");
