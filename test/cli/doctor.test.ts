@@ -138,6 +138,11 @@ describe("doctor with the embedded broker and store", () => {
     );
   });
 
+  it("says nothing about the ports of a bridge that is not the configured one", async () => {
+    const found = await examine({ ...local(), PORT: "1" });
+    assert.deepEqual([found.of("ports")[0]?.status, found.of("HTTP port"), found.of("MQTT port")], ["skipped", [], []]);
+  });
+
   it("reports that the embedded broker is on another port than the configured one", async () => {
     const found = await examine({ ...local(), BROKER_PORT: "1" });
     assert.match(found.detail("MQTT port"), /^1 is taken by another program, so the embedded broker listens on \d+$/);

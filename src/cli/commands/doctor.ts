@@ -81,7 +81,8 @@ async function* examine(
   if (!isLocal) yield skipped("configuration", `the bridge is elsewhere (${urlFrom})`);
   if (!isLocal && webhookUrl === undefined) return;
   const { checkLocally } = await import("../doctor/local-checks.ts");
-  yield* checkLocally({ env: runtime.env, topic, webhookUrl, isLocal, isRunning: isReached, brokerUrl, causeway });
+  const port = isReached ? Number(new URL(url).port || 80) : undefined;
+  yield* checkLocally({ env: runtime.env, topic, webhookUrl, isLocal, port, brokerUrl, causeway });
 }
 
 function fieldsOf({ check, status, detail, advice = "" }: Finding): string[] {

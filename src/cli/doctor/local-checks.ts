@@ -17,7 +17,8 @@ interface LocalChecks {
   webhookUrl: string | undefined;
   /** Whether the bridge is on this machine. */
   isLocal: boolean;
-  isRunning: boolean;
+  /** Port of the bridge that answers; undefined if none does. */
+  port: number | undefined;
   brokerUrl: string | undefined;
   /** Absent: the bridge cannot be asked. */
   causeway: Causeway | undefined;
@@ -38,10 +39,10 @@ export async function* checkLocally(checks: LocalChecks): AsyncGenerator<Finding
     }
     return;
   }
-  const { isLocal, isRunning, brokerUrl, topic, webhookUrl, causeway } = checks;
+  const { isLocal, port, brokerUrl, topic, webhookUrl, causeway } = checks;
   if (isLocal) {
     yield ok("configuration", "valid");
-    yield* await checkMachine(config, { isRunning, brokerUrl });
+    yield* await checkMachine(config, { port, brokerUrl });
     if (config.storeUrl !== undefined) yield* await checkRedis(config.storeUrl);
     const broker = brokerOf(config, brokerUrl);
     if (broker) yield* await checkBroker(broker, topic);

@@ -3,15 +3,15 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Config } from "../../config/config.ts";
-import { type Finding, failed, ok, warning } from "./finding.ts";
+import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
 
 const MIB = 1024 * 1024;
 const FREE_WARNING = 1024 * MIB;
 const FREE_FAILED = 100 * MIB;
 
 interface RunningBridge {
-  /** Whether the bridge of this configuration runs. */
-  isRunning: boolean;
+  /** Port of the bridge that answers; undefined if none does. */
+  port: number | undefined;
   /** URL of its broker, from its status. */
   brokerUrl?: string | undefined;
 }
@@ -20,7 +20,11 @@ export async function checkMachine(config: Config, running: RunningBridge): Prom
   return [...(await checkPorts(config, running)), ...(await checkDataDir(config.dataDir))];
 }
 
-async function checkPorts({ http, mqtt, broker }: Config, { isRunning, brokerUrl }: RunningBridge): Promise<Finding[]> {
+async function checkPorts({ http, mqtt, broker }: Config, { port, brokerUrl }: RunningBridge): Promise<Finding[]> {
+  const isRunning = port !== undefined;
+  if (isRunning && port !== http.port) {
+    return [skipped("ports", `the bridge answers on ${port}, the configuration here says ${http.port}`)];
+  }
   const findings = [
     isRunning
       ? ok("HTTP port", `${http.port} is the bridge's`)
