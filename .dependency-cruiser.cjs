@@ -7,7 +7,7 @@ const npm = (...names) => `(^|/)node_modules/(${names.join("|")})/`;
 
 /** Where processes, threads and exports of the package begin. The procedures run in the thread of the engine. */
 const ROOTS = [
-  "main|demo/demo|client/index|receiver/index",
+  "main|cli/cli|demo/demo|client/index|receiver/index",
   "uplink/expressions/sandbox-child|store/sqlite/procedures|mqtt/embedded/sqlite-procedures",
 ].join("|");
 
@@ -89,8 +89,33 @@ module.exports = {
       name: "only-main-knows-the-bridge",
       comment: "The composition root is the top: no other file imports it.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/(main|demo/demo)\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/(main|demo/demo|cli/commands/start)\\.ts$" },
       to: { path: "^src/(main|bridge)\\.ts$", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "cli-is-a-program-of-its-own",
+      comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
+      severity: "error",
+      from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|commands/start\\.ts$)" },
+      to: { path: "^src/", pathNot: "^src/(cli|client)/" },
+    },
+    {
+      name: "doctor-reads-what-the-bridge-reads",
+      comment: "Checks the parts that the configuration names with the code that the bridge uses, and no flow.",
+      severity: "error",
+      from: { path: "^src/cli/doctor/" },
+      to: {
+        path: "^src/",
+        pathNot:
+          "^src/(cli|client|config|lib)/|^src/mqtt/client/connection\\.ts$|" +
+          "^src/store/(store|redis/(connection|server-check))\\.ts$|^src/uplink/egress/ssrf-guard\\.ts$",
+      },
+    },
+    {
+      name: "nothing-imports-the-cli",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/cli/" },
+      to: { path: "^src/cli/" },
     },
     {
       name: "shared-vocabulary-is-pure",

@@ -1,12 +1,13 @@
 /**
  * The last step of `npm run build`, after the compiler: the OpenAPI document as JSON, and `dist/causeway.js`, which is
  * `dist/main.js` with all modules that it loads in one file. Loading a thousand files takes 0.8 s of CPU at every
- * start, and 20 MB.
+ * start, and 20 MB. `dist/cli.js` is the program `causeway` in the same way; commands that need large modules load them
+ * from files of their own.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { parseDocument, readYaml } from "../src/http/document.ts";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -37,10 +38,15 @@ const ownUrls: Plugin = {
   },
 };
 
-writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(await parseDocument(readYaml())));
-await build({
-  entryPoints: [`${DIST}main.js`],
-  outfile: `${DIST}causeway.js`,
+/** `causeway start` loads the bundle of the bridge, not a second copy of its modules. */
+const bridgeBundle: Plugin = {
+  name: "bridge-bundle",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.\/\.\.\/main\.js$/ }, () => ({ path: "./causeway.js", external: true }));
+  },
+};
+
+const common: BuildOptions = {
   bundle: true,
   platform: "node",
   format: "esm",
@@ -53,6 +59,19 @@ await build({
   minifySyntax: true,
   lineLimit: 200,
   banner: { js: COMMON_JS },
-  plugins: [ownUrls],
   logLevel: "warning",
+};
+
+writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(await parseDocument(readYaml())));
+await build({ ...common, entryPoints: [`${DIST}main.js`], outfile: `${DIST}causeway.js`, plugins: [ownUrls] });
+
+// The names of the parts change with their content.
+for (const name of readdirSync(DIST)) if (/^cli-\w+\.js$/.test(name)) rmSync(DIST + name);
+await build({
+  ...common,
+  entryPoints: [{ in: `${DIST}cli/cli.js`, out: "cli" }],
+  outdir: DIST,
+  splitting: true,
+  chunkNames: "cli-[hash]",
+  plugins: [bridgeBundle, ownUrls],
 });

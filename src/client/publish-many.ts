@@ -4,7 +4,8 @@ import { TimeLimit } from "./time-limit.ts";
 import type { Transport } from "./transport.ts";
 import type { BatchResult, MessageInput } from "./types.ts";
 
-export type MessageSource = AsyncIterable<MessageInput> | Iterable<MessageInput>;
+/** Messages, or their JSON texts, which are sent as they are: parsing would change numbers such as `1.10`. */
+export type MessageSource = AsyncIterable<MessageInput | string> | Iterable<MessageInput | string>;
 
 export interface PublishManyOptions {
   signal?: AbortSignal | undefined;
@@ -85,7 +86,7 @@ class OutgoingLines {
   /** Set when the source failed. */
   failure: { cause: unknown } | undefined;
   readonly body: ReadableStream<Uint8Array>;
-  readonly #source: AsyncIterator<MessageInput> | Iterator<MessageInput>;
+  readonly #source: AsyncIterator<MessageInput | string> | Iterator<MessageInput | string>;
   /** Lines that were taken while the last ones were written: they leave in one chunk. */
   #lines = "";
   #isEnded = false;
@@ -125,7 +126,7 @@ class OutgoingLines {
         const { done, value } = await this.#source.next();
         this.#isTaking = false;
         if (done) break;
-        this.#lines += `${JSON.stringify(value)}\n`;
+        this.#lines += `${lineOf(value)}\n`;
         this.unread++;
         this.#onLine();
       }
@@ -189,7 +190,7 @@ async function* batchesOf(messages: MessageSource): AsyncGenerator<string[], voi
   let batch: string[] = [];
   let length = 0;
   for await (const message of messages) {
-    const text = JSON.stringify(message);
+    const text = lineOf(message);
     if (batch.length === MAX_BATCH || (batch.length > 0 && length + text.length > MAX_BATCH_LENGTH)) {
       yield batch;
       batch = [];
@@ -201,6 +202,11 @@ async function* batchesOf(messages: MessageSource): AsyncGenerator<string[], voi
   if (batch.length > 0) yield batch;
 }
 
-function iteratorOf(messages: MessageSource): AsyncIterator<MessageInput> | Iterator<MessageInput> {
+/** JSON has line breaks between its tokens only, never inside strings. */
+function lineOf(message: MessageInput | string): string {
+  return typeof message === "string" ? message.replaceAll(/[\r\n]/g, " ") : JSON.stringify(message);
+}
+
+function iteratorOf(messages: MessageSource): AsyncIterator<MessageInput | string> | Iterator<MessageInput | string> {
   return Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
 }

@@ -128,6 +128,20 @@ describe("publishMany as lines", () => {
     assert.deepEqual(topics, ["d/0", "d/1"]);
   });
 
+  it("sends the JSON text of a message as it is, on one line", async (t) => {
+    const received: string[] = [];
+    const url = await startLines(t, async (lines, response) => {
+      for await (const line of lines) {
+        received.push(line);
+        response.write('{"status":200}\n');
+      }
+      response.end();
+    });
+    const texts = ['{"topic":"a","payload":1.10}', '{"topic":"b",\r\n"payload":12345678901234567890}'];
+    assert.equal((await all(client(url).publishMany(texts))).length, 2);
+    assert.deepEqual(received, [texts[0], '{"topic":"b",  "payload":12345678901234567890}']);
+  });
+
   it("accepts an array, and none at all", async (t) => {
     const url = await startLines(t, echo);
     assert.equal((await all(client(url).publishMany([{ topic: "a" }, { topic: "b" }]))).length, 2);

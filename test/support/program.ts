@@ -10,9 +10,14 @@ const BUNDLE = join(ROOT, "dist/causeway.js");
  * Arguments for Node that run the bridge: the built program where it is newer than every source file, since it starts
  * several times faster; otherwise the sources.
  */
-export const MAIN: readonly string[] = isBuilt()
-  ? [BUNDLE]
-  : ["--import", import.meta.resolve("tsx"), join(ROOT, "src/main.ts")];
+export const MAIN: readonly string[] = isBuilt() ? [BUNDLE] : fromSource("src/main.ts");
+
+/** The same for the program `causeway`. */
+export const CLI: readonly string[] = isBuilt() ? [join(ROOT, "dist/cli.js")] : fromSource("src/cli/cli.ts");
+
+function fromSource(file: string): string[] {
+  return ["--import", import.meta.resolve("tsx"), join(ROOT, file)];
+}
 
 function isBuilt(): boolean {
   const builtAt = statSync(BUNDLE, { throwIfNoEntry: false })?.mtimeMs ?? 0;
