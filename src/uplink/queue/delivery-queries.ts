@@ -38,7 +38,7 @@ export const STATES: Record<DeliveryStatus, JobState[]> = {
 };
 export const STATUSES = Object.keys(STATES) as DeliveryStatus[];
 
-export function statusOf(state: JobState | "gone"): DeliveryStatus | undefined {
+export function statusOf(state: JobState): DeliveryStatus | undefined {
   return STATUSES.find((each) => STATES[each].some((one) => one === state));
 }
 
@@ -55,11 +55,11 @@ export async function getDelivery(
   webhookId: string,
   messageId: string,
 ): Promise<DeliveryDetail | "not_found"> {
-  const job = await queue.get(messageId);
-  if (!job) return "not_found";
-  const [state, attempts] = await Promise.all([queue.stateOf(messageId), readAttempts(queue, job)]);
-  const status = statusOf(state);
+  const found = await queue.getWithState(messageId);
+  const status = found && statusOf(found.state);
   if (!status) return "not_found";
+  const { job } = found;
+  const attempts = await readAttempts(queue, job);
   const { receivedAt: _receivedAt, type: _type, ...message } = job.data;
   return { ...(await toDelivery(queue, job, webhookId, status)), message, attemptLog: attempts.map(toLogged) };
 }
