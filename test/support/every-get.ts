@@ -53,6 +53,7 @@ const VALUES: Record<string, Values> = {
   listDeliveries: { ...webhook, ...delivered },
   getDelivery: { ...webhook, messageId: ({ messageId }) => [messageId] },
   getReplay: { ...webhook, replayId: ({ replayId }) => [replayId] },
+  getSession: {},
   getStatus: {},
   getHealth: {},
   getReady: {},

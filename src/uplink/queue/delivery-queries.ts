@@ -38,7 +38,7 @@ export const STATES: Record<DeliveryStatus, JobState[]> = {
 };
 export const STATUSES = Object.keys(STATES) as DeliveryStatus[];
 
-export function statusOf(state: JobState | "gone"): DeliveryStatus | undefined {
+export function statusOf(state: JobState): DeliveryStatus | undefined {
   return STATUSES.find((each) => STATES[each].some((one) => one === state));
 }
 
@@ -55,10 +55,10 @@ export async function getDelivery(
   webhookId: string,
   messageId: string,
 ): Promise<DeliveryDetail | "not_found"> {
-  // The state first: a job that ends in between would otherwise have succeeded without an attempt.
-  const status = statusOf(await queue.stateOf(messageId));
-  const job = await queue.get(messageId);
-  if (!status || !job) return "not_found";
+  const found = await queue.getWithState(messageId);
+  const status = found && statusOf(found.state);
+  if (!status) return "not_found";
+  const { job } = found;
   const attempts = await readAttempts(queue, job);
   const { receivedAt: _receivedAt, type: _type, ...message } = job.data;
   return { ...(await toDelivery(queue, job, webhookId, status)), message, attemptLog: attempts.map(toLogged) };

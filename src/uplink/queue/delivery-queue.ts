@@ -31,7 +31,14 @@ export class DeliveryQueue {
 
   async get(id: string): Promise<QueuedJob | undefined> {
     // Another string might be a key that BullMQ itself uses.
-    return /^[a-z]+_[0-9a-f-]{36}$/.test(id) ? this.queue.getJob(id) : undefined;
+    return isJobId(id) ? this.queue.getJob(id) : undefined;
+  }
+
+  /** The state is read first: a job that is reported as ended then has its result. */
+  async getWithState(id: string): Promise<{ job: QueuedJob; state: JobState } | undefined> {
+    const state = isJobId(id) ? await this.stateOf(id) : "gone";
+    const job = state === "gone" ? undefined : await this.queue.getJob(id);
+    return job && state !== "gone" ? { job, state } : undefined;
   }
 
   async stateOf(id: string): Promise<JobState | "gone"> {
@@ -183,6 +190,10 @@ export function isPermanentFailure(error: unknown): boolean {
 /** Whether BullMQ refused a step because the job is gone, locked or in another state, as opposed to an outage. */
 export function isRefusal(error: unknown): boolean {
   return typeof (error as { code?: unknown }).code === "number";
+}
+
+function isJobId(id: string): boolean {
+  return /^[a-z]+_[0-9a-f-]{36}$/.test(id);
 }
 
 async function isDone(step: () => Promise<unknown>): Promise<boolean> {

@@ -22,11 +22,11 @@ export async function findMessage(
   let message: DeliveryJob | undefined;
   const search = async (webhookId: string) => {
     const queue = queueOf(webhookId);
-    const job = await queue.get(messageId);
-    const status = job && statusOf(await queue.stateOf(messageId));
+    const found = await queue.getWithState(messageId);
+    const status = found && statusOf(found.state);
     if (!status) return;
-    message ??= job.data;
-    deliveries.push(await toDelivery(queue, job, webhookId, status));
+    message ??= found.job.data;
+    deliveries.push(await toDelivery(queue, found.job, webhookId, status));
   };
   for (let i = 0; i < webhookIds.length; i += SEARCHED) {
     await Promise.all(webhookIds.slice(i, i + SEARCHED).map(search));

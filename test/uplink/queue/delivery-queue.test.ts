@@ -194,3 +194,17 @@ for (const kind of ["redis", "embedded"] as const) {
     );
   });
 }
+
+it("a job that ends while it is read with its state is not reported as ended without its result", async () => {
+  let ended = false;
+  const endAfter = <T>(value: T) => {
+    ended = true;
+    return Promise.resolve(value);
+  };
+  const queue = new DeliveryQueue({
+    getJobState: () => endAfter(ended ? "completed" : "active"),
+    getJob: () => endAfter({ returnvalue: ended ? "result" : null }),
+  } as unknown as ConstructorParameters<typeof DeliveryQueue>[0]);
+  const { job, state } = (await queue.getWithState(newId("msg")))!;
+  assert.ok(state !== "completed" || job.returnvalue === "result");
+});
