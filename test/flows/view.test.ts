@@ -173,6 +173,7 @@ async function settle({ bridge, receiver, device }: Scenario, tenant: string): P
   const { id: webhookId } = await bridge.register({
     url,
     name,
+    externalId: `external-${tenant}`,
     topics: [filter],
     headers: { "X-Own": `header-of-${tenant}` },
   });
@@ -193,7 +194,8 @@ async function settle({ bridge, receiver, device }: Scenario, tenant: string): P
   );
   const input = { name: `Key of ${tenant}`, scopes: ["view"], read: [filter] };
   const { key } = await create("/v1/keys", input);
-  const ids = { webhookId, messageId, storedId: stored.id, requestId: request.id, replayId: replay.id };
+  const externalId = `external-${tenant}`;
+  const ids = { webhookId, externalId, messageId, storedId: stored.id, requestId: request.id, replayId: replay.id };
   const texts = [name, url, `tenants/${tenant}/`, input.name, ...Object.values(ids)];
   const contents = ["payload", "header", "response-of-hook", "retained"].map((what) => `${what}-of-${tenant}`);
   return { name, filter, topic, retainedTopic, key, ...ids, needles: [...texts, ...contents] };

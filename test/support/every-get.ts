@@ -19,6 +19,7 @@ export interface Tenant {
   /** Topic of its retained message. */
   retainedTopic: string;
   webhookId: string;
+  externalId: string;
   messageId: string;
   /** A stored publish. */
   storedId: string;
@@ -46,7 +47,9 @@ const VALUES: Record<string, Values> = {
   getRequest: { id: ({ requestId }) => [requestId] },
   openStream: { topic: ({ filter }) => [filter] },
   listKeys: {},
-  listWebhooks: { name: ({ name }) => [name], topic: ({ topic }) => [topic] },
+  listWebhooks: {
+    ...{ name: ({ name }) => [name], topic: ({ topic }) => [topic], externalId: ({ externalId }) => [externalId] },
+  },
   getWebhook: webhook,
   confirmWebhook: { ...webhook, token: () => ["x"] },
   listAllDeliveries: { ...delivered, webhookId: ({ webhookId }) => [webhookId] },
