@@ -1,5 +1,6 @@
 /**
- * The last step of `npm run build`, after the compiler: the OpenAPI document as JSON, and `dist/causeway.js`, which is
+ * The last step of `npm run build`, after the compiler: the OpenAPI document as JSON, a JSON Schema for the files of
+ * `causeway apply`, and `dist/causeway.js`, which is
  * `dist/main.js` with all modules that it loads in one file. Loading a thousand files takes 0.8 s of CPU at every
  * start, and 20 MB. `dist/cli.js` is the program `causeway` in the same way; commands that need large modules load them
  * from files of their own.
@@ -9,6 +10,7 @@ import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { parseDocument, readYaml } from "../src/http/document.ts";
+import { configurationSchema } from "./configuration-schema.ts";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
@@ -62,7 +64,9 @@ const common: BuildOptions = {
   logLevel: "warning",
 };
 
-writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(await parseDocument(readYaml())));
+const openapi = await parseDocument(readYaml());
+writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(openapi));
+writeFileSync(`${DIST}configuration.schema.json`, JSON.stringify(configurationSchema(openapi.components.schemas)));
 await build({ ...common, entryPoints: [`${DIST}main.js`], outfile: `${DIST}causeway.js`, plugins: [ownUrls] });
 
 // The names of the parts change with their content.

@@ -1,8 +1,10 @@
 /** The tree of the commands. */
 import { Command } from "commander";
+import { addApply } from "./commands/apply.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDeliveries } from "./commands/deliveries.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addExport } from "./commands/export.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
@@ -41,6 +43,8 @@ export function createProgram(runtime: Runtime): Command {
     addWebhooks,
     addDeliveries,
     addKeys,
+    addApply,
+    addExport,
     addDoctor,
     addCompletion,
   ]) {

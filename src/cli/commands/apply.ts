@@ -1,0 +1,116 @@
+/** `causeway apply`: makes the bridge have what the files say. */
+import type { Command } from "commander";
+import {
+  type Causeway,
+  CausewayError,
+  type Key,
+  type KeyInput,
+  type Webhook,
+  type WebhookInput,
+  type WebhookPatch,
+} from "../../client/index.ts";
+import { type Change, changesOf } from "../configuration/changes.ts";
+import { readDocuments } from "../configuration/documents.ts";
+import { EXIT, UsageError } from "../failures.ts";
+import type { Output } from "../output/output.ts";
+import type { Runtime } from "../runtime.ts";
+import { addExamples, repeated } from "../settings/options.ts";
+
+const SIGNS = { create: "+", update: "~", delete: "-", conflict: "!" } as const;
+const COLOURS = { create: "green", update: "yellow", delete: "red", conflict: "red" } as const;
+
+interface ApplyOptions {
+  file: string[];
+  dryRun?: true;
+  prune?: true;
+  setSecrets?: true;
+}
+
+export function addApply(program: Command, runtime: Runtime): void {
+  const command = program
+    .command("apply")
+    .summary("make the bridge have what files say")
+    .description(
+      "Creates and changes webhooks and keys as files describe them, and shows each difference. " +
+        "A repetition changes nothing. Secrets come from the environment or from files, see docs/cli.md.",
+    )
+    .requiredOption("-f, --file <path>", "file or folder of YAML or JSON, - for standard input; repeatable", repeated)
+    .option("--dry-run", "only show the differences; exit code 1 if there are any")
+    .option("--prune", "delete webhooks with an external id that no document has")
+    .option("--set-secrets", "set secrets again, although the bridge does not show whether they differ")
+    .action(async ({ file, dryRun, ...how }: ApplyOptions, self: Command) => {
+      const documents = await readDocuments(file, runtime.env);
+      if (documents.length === 0 && how.prune) throw new UsageError("no document, so --prune would delete everything");
+      const causeway = await runtime.client(self);
+      const output = runtime.output(self);
+      const changes = changesOf(documents, await current(causeway), how);
+      const isConflict = changes.some(({ action }) => action === "conflict");
+      if (isConflict || (dryRun && changes.length > 0)) runtime.exitCode = EXIT.no;
+      const done: object[] = [];
+      for (const change of changes) {
+        show(change, output);
+        const result = dryRun || isConflict ? undefined : await carryOut(causeway, change).catch(naming(change));
+        tell(change, result, output);
+        const { kind, identity, action, fields } = change;
+        done.push({ kind, identity, action, fields, ...(result && { result }) });
+      }
+      if (output.isJson) output.document({ documents: documents.length, dryRun: dryRun === true, changes: done });
+      else if (isConflict)
+        output.note("nothing was changed: a key cannot be changed, delete it or choose another name");
+      else if (changes.length === 0) output.line(`no differences in ${documents.length} documents`);
+    });
+  addExamples(
+    command,
+    "causeway apply -f webhooks.yaml",
+    "causeway apply -f config/ --prune --dry-run",
+    "causeway export | causeway apply -f -",
+  );
+}
+
+async function current(causeway: Causeway) {
+  const [webhooks, keys]: [Webhook[], Key[]] = [[], []];
+  for await (const webhook of causeway.webhooks.list({ limit: 250 })) webhooks.push(webhook);
+  for await (const key of causeway.keys.list({ limit: 250 })) keys.push(key);
+  return { webhooks, keys };
+}
+
+function show({ kind, identity, action, fields }: Change, output: Output): void {
+  if (output.isJson) return;
+  output.line(output.paint(COLOURS[action], `${SIGNS[action]} ${kind} ${identity}`));
+  for (const [name, { from, to }] of Object.entries(fields)) {
+    const text = from === undefined && to === undefined ? "set again" : `${shown(from)} → ${shown(to)}`;
+    output.line(`    ${name}: ${text}`);
+  }
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "none" : JSON.stringify(value);
+}
+
+async function carryOut(causeway: Causeway, { kind, action, id, input }: Change): Promise<object | undefined> {
+  if (action === "delete") {
+    await causeway.webhooks.delete(id!);
+    return { id };
+  }
+  if (action === "update") return causeway.webhooks.update(id!, input as WebhookPatch);
+  if (kind === "Key") return causeway.keys.create(input as KeyInput);
+  const { externalId, id: foreign, ...webhook } = input;
+  if (externalId === undefined) throw new UsageError(`there is no webhook ${foreign}; a new one needs an externalId`);
+  return causeway.webhooks.put(externalId as string, webhook as WebhookInput);
+}
+
+/** Adds to a refusal what was refused; what stands before it in the files has been applied. */
+function naming({ kind, identity }: Change): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof CausewayError)) throw error;
+    const { status, code, detail, errors } = error;
+    throw new CausewayError(status, { ...(code && { code }), detail: `${kind} ${identity}: ${detail}`, errors }, error);
+  };
+}
+
+/** Texts that are not shown again. */
+function tell({ kind, action, input }: Change, result: object | undefined, output: Output): void {
+  if (action !== "create" || !result || output.isJson) return;
+  if (kind === "Key") output.line(`    key: ${(result as { key: string }).key}`);
+  else if (input.secret === undefined) output.line(`    secret: ${(result as { secret?: string }).secret}`);
+}

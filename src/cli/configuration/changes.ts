@@ -1,0 +1,96 @@
+/** Differences between the documents and what the bridge has. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { Key, Webhook } from "../../client/index.ts";
+import type { ConfigurationDocument, Fields } from "./documents.ts";
+import { asShown, comparable, isSecret, keyFields, WEBHOOK_DEFAULTS, webhookFields } from "./fields.ts";
+
+export interface Change {
+  kind: "Webhook" | "Key";
+  identity: string;
+  /** `conflict`: the bridge has a key of this name with other rights, and a key cannot be changed. */
+  action: "create" | "update" | "delete" | "conflict";
+  /** The id of an existing webhook. */
+  id?: string;
+  /** Fields that differ: the values at the bridge and in the document. */
+  fields: Record<string, { from?: unknown; to?: unknown }>;
+  /** Everything to send. */
+  input: Fields;
+}
+
+export interface Current {
+  webhooks: Webhook[];
+  keys: Key[];
+}
+
+/**
+ * @param prune whether webhooks with an external id that no document names are deleted
+ * @param setSecrets whether secrets are set although they cannot be compared
+ */
+export function changesOf(
+  documents: readonly ConfigurationDocument[],
+  current: Current,
+  { prune = false, setSecrets = false }: { prune?: boolean; setSecrets?: boolean } = {},
+): Change[] {
+  const changes: Change[] = [];
+  const named = new Set<string>();
+  for (const document of documents) {
+    if (document.kind === "Key") {
+      const key = current.keys.find(({ name }) => name === document.identity);
+      const change = key ? keyConflict(document, key) : creation(document);
+      if (change) changes.push(change);
+      continue;
+    }
+    const { externalId, id } = document.fields;
+    const webhook = current.webhooks.find((one) =>
+      externalId === undefined ? one.id === id : one.externalId === externalId,
+    );
+    if (webhook) named.add(webhook.id);
+    const change = webhook ? webhookUpdate(document, webhook, setSecrets) : creation(document);
+    if (change) changes.push(change);
+  }
+  if (prune) {
+    for (const { id, externalId } of current.webhooks) {
+      if (externalId === undefined || named.has(id)) continue;
+      changes.push({ kind: "Webhook", identity: externalId, action: "delete", id, fields: {}, input: {} });
+    }
+  }
+  return changes;
+}
+
+function creation({ kind, identity, fields }: ConfigurationDocument): Change {
+  return { kind, identity, action: "create", fields: {}, input: fields };
+}
+
+function webhookUpdate(
+  { identity, fields: { externalId: _externalId, id: _id, ...wanted } }: ConfigurationDocument,
+  webhook: Webhook,
+  setSecrets: boolean,
+): Change | undefined {
+  const shown = webhookFields(webhook);
+  const fields: Change["fields"] = {};
+  const secrets: Fields = {};
+  const input: Fields = {};
+  for (const name of new Set([...Object.keys(shown), ...Object.keys(wanted)])) {
+    const from = shown[name] ?? WEBHOOK_DEFAULTS[name];
+    const value = asShown(name, wanted[name] ?? WEBHOOK_DEFAULTS[name]);
+    if (isSecret(name, from, value)) secrets[name] = value;
+    const to = comparable(name, from, value);
+    if (isDeepStrictEqual(from, to)) continue;
+    fields[name] = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+    input[name] = value ?? (name === "verify" ? false : null);
+  }
+  if (setSecrets) for (const name of Object.keys(secrets)) fields[name] ??= {};
+  if (Object.keys(fields).length === 0) return undefined;
+  return { kind: "Webhook", identity, action: "update", id: webhook.id, fields, input: { ...secrets, ...input } };
+}
+
+function keyConflict({ identity, fields }: ConfigurationDocument, key: Key): Change | undefined {
+  const now = keyFields(key);
+  const differing: Change["fields"] = {};
+  for (const name of new Set([...Object.keys(now), ...Object.keys(fields)])) {
+    const [from, to] = [now[name], asShown(name, fields[name])];
+    if (!isDeepStrictEqual(from, to)) differing[name] = { from, to };
+  }
+  if (Object.keys(differing).length === 0) return undefined;
+  return { kind: "Key", identity, action: "conflict", fields: differing, input: {} };
+}

@@ -1,0 +1,103 @@
+/** Configuration files: YAML documents of a kind, with references to secrets. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { parseAllDocuments } from "yaml";
+import { UsageError } from "../failures.ts";
+import type { Environment } from "../settings/target.ts";
+
+export type Fields = Record<string, unknown>;
+
+export interface ConfigurationDocument {
+  kind: "Webhook" | "Key";
+  /** Webhook: `externalId` or `id`. Key: `name`. Unique within its kind. */
+  identity: string;
+  /** The document without its kind, references replaced. */
+  fields: Fields;
+}
+
+const EXTENSION = /\.(?:ya?ml|json)$/;
+const IDENTITIES = { Webhook: ["externalId", "id"], Key: ["name"] } as const;
+
+/**
+ * Reads files, or all `.yaml`, `.yml` and `.json` files of folders and their folders.
+ *
+ * @param paths `-` is standard input
+ * @throws UsageError naming the file and the document
+ */
+export async function readDocuments(paths: readonly string[], env: Environment): Promise<ConfigurationDocument[]> {
+  const documents: ConfigurationDocument[] = [];
+  const places = new Map<string, string>();
+  for (const path of paths.flatMap(filesOf)) {
+    const source = path === "-" ? await text(process.stdin) : readText(path);
+    for (const [i, one] of parseAllDocuments(source).entries()) {
+      const place = `${path === "-" ? "standard input" : path}, document ${i + 1}`;
+      const [error] = one.errors;
+      if (error) throw new UsageError(`${place}: ${error.message.split("\n")[0]}`);
+      const value: unknown = one.toJS();
+      if (value === null) continue;
+      const document = toDocument(value, place, env);
+      const key = `${document.kind} ${document.identity}`;
+      if (places.has(key)) throw new UsageError(`${place}: ${key} is also in ${places.get(key)}`);
+      places.set(key, place);
+      documents.push(document);
+    }
+  }
+  return documents;
+}
+
+function filesOf(path: string): string[] {
+  if (path === "-") return [path];
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    return readdirSync(path, { recursive: true, encoding: "utf8" })
+      .filter((name) => EXTENSION.test(name))
+      .sort()
+      .map((name) => join(path, name));
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function toDocument(value: unknown, place: string, env: Environment): ConfigurationDocument {
+  if (!isObject(value)) throw new UsageError(`${place}: must be an object with kind: Webhook or kind: Key`);
+  const { kind, ...raw } = value;
+  if (kind !== "Webhook" && kind !== "Key") throw new UsageError(`${place}: kind must be Webhook or Key`);
+  const names: readonly string[] = IDENTITIES[kind];
+  const fields = withReferences(raw, "", place, env) as Fields;
+  const identity = names.map((name) => fields[name]).find((one) => typeof one === "string" && one !== "");
+  if (identity === undefined) throw new UsageError(`${place}: ${names.join(" or ")} is required`);
+  return { kind, identity: identity as string, fields };
+}
+
+const REFERENCE = /\$\{(env|file):([^}]+)\}/g;
+
+/** Replaces `${env:NAME}` and `${file:PATH}` in every text. */
+function withReferences(value: unknown, path: string, place: string, env: Environment): unknown {
+  if (typeof value === "string") {
+    return value.replace(REFERENCE, (_, source: string, name: string) => {
+      if (source === "file") return readText(resolve(name), `${place}: ${path}: `).replace(/\r?\n$/, "");
+      const found = env[name];
+      if (found === undefined) throw new UsageError(`${place}: ${path}: the environment variable ${name} is not set`);
+      return found;
+    });
+  }
+  if (Array.isArray(value)) return value.map((one, i) => withReferences(one, `${path}[${i}]`, place, env));
+  if (!isObject(value)) return value;
+  const below = (name: string) => (path === "" ? name : `${path}.${name}`);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name, withReferences(one, below(name), place, env)]),
+  );
+}
+
+function readText(path: string, before = ""): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`${before}${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,131 @@
+/** Differences between configuration documents and the bridge. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { changesOf } from "../../../src/cli/configuration/changes.ts";
+import type { ConfigurationDocument, Fields } from "../../../src/cli/configuration/documents.ts";
+import { WEBHOOK_DEFAULTS } from "../../../src/cli/configuration/fields.ts";
+import type { Key, Webhook } from "../../../src/client/index.ts";
+import { DEFAULTS } from "../../../src/webhooks/webhook.ts";
+
+const MASK = "********";
+const shown = (fields: Fields = {}) =>
+  ({
+    ...WEBHOOK_DEFAULTS,
+    ...{ id: "wh_1", externalId: "one", url: "https://example.com/", topics: ["a/#"], state: "active", counts: {} },
+    ...fields,
+  }) as unknown as Webhook;
+const wanted = (fields: Fields = {}): ConfigurationDocument => ({
+  kind: "Webhook",
+  identity: "one",
+  fields: { externalId: "one", url: "https://example.com/", topics: ["a/#"], ...fields },
+});
+const basic = { type: "basic", username: "u" };
+
+describe("the changes of a webhook", () => {
+  const rows: [title: string, current: Fields, document: Fields, input: Fields | undefined][] = [
+    ["none if absent fields have their defaults", {}, {}, undefined],
+    ["none if given fields equal the defaults", {}, { concurrency: 10, events: [] }, undefined],
+    [
+      "none if the rest has its defaults",
+      { batch: { maxSize: 9, maxWaitMs: 1_000 } },
+      { batch: { maxSize: 9 } },
+      undefined,
+    ],
+    ["none for a topic that is given twice", {}, { topics: ["a/#", "a/#"] }, undefined],
+    ["a changed field", {}, { topics: ["b/#"] }, { topics: ["b/#"] }],
+    ["a field set back to its default", { concurrency: 3 }, {}, { concurrency: 10 }],
+    ["a removed field", { filter: "true" }, {}, { filter: null }],
+    ["a removed name", { name: "One" }, {}, { name: null }],
+    ["none for a secret, which cannot be compared", {}, { secret: "whsec_x" }, undefined],
+    ["a secret beside another change", {}, { secret: "whsec_x", qos: 2 }, { secret: "whsec_x", qos: 2 }],
+    ["none for credentials", { auth: basic }, { auth: { ...basic, password: "p" } }, undefined],
+    ["none without credentials", { auth: basic }, { auth: basic }, undefined],
+    ["another user", { auth: basic }, { auth: { ...basic, username: "v" } }, { auth: { ...basic, username: "v" } }],
+    ["no auth any more", { auth: basic }, {}, { auth: null }],
+    ["none for a masked header", { headers: { "X-Key": MASK } }, { headers: { "X-Key": "k" } }, undefined],
+    ["none for its mask", { headers: { "X-Key": MASK } }, { headers: { "X-Key": MASK } }, undefined],
+    ["another header", { headers: { A: "1" } }, { headers: { A: "2" } }, { headers: { A: "2" } }],
+    ["no headers any more", { headers: { A: "1" } }, {}, { headers: {} }],
+    [
+      "a header of the name of a method",
+      { headers: {} },
+      { headers: { constructor: "1" } },
+      { headers: { constructor: "1" } },
+    ],
+    ["a check that is to begin", {}, { verify: true }, { verify: true }],
+    ["none for a check that was made", { verification: { state: "verified" } }, { verify: true }, undefined],
+    ["a check that is to end", { verification: { state: "pending" } }, {}, { verify: false }],
+    ["a field that the bridge does not know", {}, { unknown: 1 }, { unknown: 1 }],
+  ];
+  for (const [title, current, document, input] of rows) {
+    it(`are ${title}`, () => {
+      const changes = changesOf([wanted(document)], { webhooks: [shown(current)], keys: [] });
+      assert.deepEqual(
+        changes.map((change) => [change.action, change.id, change.input]),
+        input === undefined ? [] : [["update", "wh_1", input]],
+      );
+      assert.ok(!JSON.stringify(changes.map(({ fields }) => fields)).match(/whsec_x|"p"/));
+    });
+  }
+
+  it("set secrets again if that is wished", () => {
+    const document = wanted({
+      secret: "whsec_x",
+      auth: { ...basic, password: "p" },
+      headers: { "X-Key": "k", A: "1" },
+    });
+    const webhooks = [shown({ auth: basic, headers: { "X-Key": MASK, A: "1" } })];
+    const [change] = changesOf([document], { webhooks, keys: [] }, { setSecrets: true });
+    const { secret, auth, headers } = document.fields;
+    assert.deepEqual(change!.input, { secret, auth, headers });
+    assert.deepEqual(change!.fields, { secret: {}, auth: {}, headers: {} });
+  });
+
+  it("are found by the id of a webhook without a name of its own", () => {
+    const document: ConfigurationDocument = { ...wanted(), identity: "wh_1" };
+    document.fields = { id: "wh_1", url: "https://example.com/", topics: ["b"] };
+    const [change] = changesOf([document], { webhooks: [shown({ externalId: undefined })], keys: [] });
+    assert.deepEqual(change!.input, { topics: ["b"] });
+  });
+
+  it("are a creation if there is none, and deletions of what has no document", () => {
+    const others = [shown({ id: "wh_2", externalId: "two" }), shown({ id: "wh_3", externalId: undefined })];
+    const changes = changesOf([wanted()], { webhooks: others, keys: [] }, { prune: true });
+    assert.deepEqual(
+      changes.map(({ action, identity }) => [action, identity]),
+      [
+        ["create", "one"],
+        ["delete", "two"],
+      ],
+    );
+    assert.equal(changesOf([wanted()], { webhooks: others, keys: [] }).length, 1);
+  });
+
+  it("assume the defaults of the bridge", () => {
+    for (const [name, value] of Object.entries(DEFAULTS)) assert.deepEqual(WEBHOOK_DEFAULTS[name], value, name);
+  });
+});
+
+describe("the changes of a key", () => {
+  const key = {
+    ...{ id: "key_1", name: "k", scopes: ["read"], publish: [], read: ["a/#"], rateLimit: null, expiresAt: null },
+    ...{ createdAt: "", lastUsedAt: null },
+  } as unknown as Key;
+  const document = (fields: Fields): ConfigurationDocument => ({ kind: "Key", identity: "k", fields });
+
+  it("are none if its rights are the same", () => {
+    const same = document({ name: "k", scopes: ["read"], read: ["a/#"] });
+    assert.deepEqual(changesOf([same], { webhooks: [], keys: [key] }), []);
+  });
+
+  it("are none for another way to write its end", () => {
+    const same = document({ name: "k", scopes: ["read"], read: ["a/#"], expiresAt: "2030-01-01T01:00:00+01:00" });
+    const ending = { ...key, expiresAt: "2030-01-01T00:00:00.000Z" } as Key;
+    assert.deepEqual(changesOf([same], { webhooks: [], keys: [ending] }), []);
+  });
+
+  it("conflict if they differ, because a key cannot be changed", () => {
+    const [change] = changesOf([document({ name: "k", scopes: ["read"], read: ["b"] })], { webhooks: [], keys: [key] });
+    assert.deepEqual([change!.action, change!.fields], ["conflict", { read: { from: ["a/#"], to: ["b"] } }]);
+  });
+});
