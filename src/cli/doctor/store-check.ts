@@ -24,7 +24,7 @@ export async function checkRedis(url: string): Promise<Finding[]> {
     return [
       ok(CHECK, `${address}, version ${version}, noeviction${durable}`),
       ...findings,
-      memory(await client.info("memory")),
+      memory(await client.info("MEMORY")),
     ];
   } catch (error) {
     if (error instanceof StoreConfigError)
