@@ -9,7 +9,7 @@ import {
   type WebhookInput,
   type WebhookPatch,
 } from "../../client/index.ts";
-import { type Change, changesOf } from "../configuration/changes.ts";
+import { changesOf, type Difference } from "../configuration/changes.ts";
 import { readDocuments } from "../configuration/documents.ts";
 import { EXIT, UsageError } from "../failures.ts";
 import type { Output } from "../output/output.ts";
@@ -74,7 +74,7 @@ async function current(causeway: Causeway) {
   return { webhooks, keys };
 }
 
-function show({ kind, identity, action, fields }: Change, output: Output): void {
+function show({ kind, identity, action, fields }: Difference, output: Output): void {
   if (output.isJson) return;
   output.line(output.paint(COLOURS[action], `${SIGNS[action]} ${kind} ${identity}`));
   for (const [name, { from, to }] of Object.entries(fields)) {
@@ -87,7 +87,7 @@ function shown(value: unknown): string {
   return value === undefined ? "none" : JSON.stringify(value);
 }
 
-async function carryOut(causeway: Causeway, { kind, action, id, input }: Change): Promise<object | undefined> {
+async function carryOut(causeway: Causeway, { kind, action, id, input }: Difference): Promise<object | undefined> {
   if (action === "delete") {
     await causeway.webhooks.delete(id!);
     return { id };
@@ -100,7 +100,7 @@ async function carryOut(causeway: Causeway, { kind, action, id, input }: Change)
 }
 
 /** Adds to a refusal what was refused; what stands before it in the files has been applied. */
-function naming({ kind, identity }: Change): (error: unknown) => never {
+function naming({ kind, identity }: Difference): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof CausewayError)) throw error;
     const { status, code, detail, errors } = error;
@@ -109,7 +109,7 @@ function naming({ kind, identity }: Change): (error: unknown) => never {
 }
 
 /** Texts that are not shown again. */
-function tell({ kind, action, input }: Change, result: object | undefined, output: Output): void {
+function tell({ kind, action, input }: Difference, result: object | undefined, output: Output): void {
   if (action !== "create" || !result || output.isJson) return;
   if (kind === "Key") output.line(`    key: ${(result as { key: string }).key}`);
   else if (input.secret === undefined) output.line(`    secret: ${(result as { secret?: string }).secret}`);

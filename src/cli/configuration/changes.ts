@@ -1,10 +1,10 @@
-/** Differences between the documents and what the bridge has. Pure. */
+/** Differences between documents and what the bridge has. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import type { Key, Webhook } from "../../client/index.ts";
 import type { ConfigurationDocument, Fields } from "./documents.ts";
 import { asShown, comparable, isSecret, keyFields, WEBHOOK_DEFAULTS, webhookFields } from "./fields.ts";
 
-export interface Change {
+export interface Difference {
   kind: "Webhook" | "Key";
   identity: string;
   /** `conflict`: the bridge has a key of this name with other rights, and a key cannot be changed. */
@@ -30,8 +30,8 @@ export function changesOf(
   documents: readonly ConfigurationDocument[],
   current: Current,
   { prune = false, setSecrets = false }: { prune?: boolean; setSecrets?: boolean } = {},
-): Change[] {
-  const changes: Change[] = [];
+): Difference[] {
+  const changes: Difference[] = [];
   const named = new Set<string>();
   for (const document of documents) {
     if (document.kind === "Key") {
@@ -57,7 +57,7 @@ export function changesOf(
   return changes;
 }
 
-function creation({ kind, identity, fields }: ConfigurationDocument): Change {
+function creation({ kind, identity, fields }: ConfigurationDocument): Difference {
   return { kind, identity, action: "create", fields: {}, input: fields };
 }
 
@@ -65,9 +65,9 @@ function webhookUpdate(
   { identity, fields: { externalId: _externalId, id: _id, ...wanted } }: ConfigurationDocument,
   webhook: Webhook,
   setSecrets: boolean,
-): Change | undefined {
+): Difference | undefined {
   const shown = webhookFields(webhook);
-  const fields: Change["fields"] = {};
+  const fields: Difference["fields"] = {};
   const secrets: Fields = {};
   const input: Fields = {};
   for (const name of new Set([...Object.keys(shown), ...Object.keys(wanted)])) {
@@ -84,9 +84,9 @@ function webhookUpdate(
   return { kind: "Webhook", identity, action: "update", id: webhook.id, fields, input: { ...secrets, ...input } };
 }
 
-function keyConflict({ identity, fields }: ConfigurationDocument, key: Key): Change | undefined {
+function keyConflict({ identity, fields }: ConfigurationDocument, key: Key): Difference | undefined {
   const now = keyFields(key);
-  const differing: Change["fields"] = {};
+  const differing: Difference["fields"] = {};
   for (const name of new Set([...Object.keys(now), ...Object.keys(fields)])) {
     const [from, to] = [now[name], asShown(name, fields[name])];
     if (!isDeepStrictEqual(from, to)) differing[name] = { from, to };
