@@ -66,6 +66,18 @@ describe("doctor with the embedded broker and store", () => {
     assert.equal(found.of("MQTT retained")[0]?.status, "ok");
   });
 
+  it("needs no rights but view, and says what a key may not see", async () => {
+    const input = { name: "viewer", scopes: ["view"], read: ["none/#"] };
+    const { body } = await world.bridge.api("POST", "/v1/keys", input);
+    const found = await examine({ ...local(), CAUSEWAY_API_KEY: body.key }, "--topic", "doctor/probe");
+    assert.deepEqual(found.failed, []);
+    assert.equal(found.detail("broker"), "connected, MQTT 3.1.1");
+    assert.deepEqual(found.of("ledgers"), [
+      { check: "ledgers", status: "skipped", detail: "the key lacks the scope admin" },
+    ]);
+    assert.equal(found.of("webhooks")[0]?.status, "ok");
+  });
+
   it("leaves no retained message and no session behind", async () => {
     await examine(local(), "--topic", "doctor/probe");
     const { body } = await world.bridge.api("GET", "/v1/topics?filter=%23");

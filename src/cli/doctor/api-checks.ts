@@ -68,7 +68,7 @@ export function checkClock(date: string | null, sentAt: number, receivedAt: numb
   return ok("clock", "the same here and at the bridge");
 }
 
-/** Reads `/v1/status`, for which the key needs the scope `admin`. */
+/** Reads `/v1/status`, for which the key needs the scope `admin` or `view`. */
 export async function checkStatus(
   causeway: Causeway,
   version: string,
@@ -78,7 +78,7 @@ export async function checkStatus(
     return { findings: statusFindings(status, version), status };
   } catch (error) {
     if (error instanceof CausewayError && error.code === "insufficient_scope") {
-      return { findings: [ok("key", "accepted"), skipped("status", "the key lacks the scope admin")] };
+      return { findings: [ok("key", "accepted"), skipped("status", "the key lacks the scopes admin and view")] };
     }
     const { code, detail } = failureOf(error);
     const advice = "Use a key of this bridge: --api-key, CAUSEWAY_API_KEY or a profile.";
@@ -86,16 +86,18 @@ export async function checkStatus(
   }
 }
 
+/** Without the scope `admin`, a key is shown neither the URL nor whether the broker is embedded. */
 interface StatusBroker {
-  url: string;
+  url?: string;
   connected: boolean;
   protocol: string | null;
-  embedded: boolean;
+  embedded?: boolean;
 }
 
 interface StatusStore {
   kind: string;
-  warnings: string[];
+  /** Absent for a key without the scope `admin`. */
+  warnings?: string[];
 }
 
 function statusFindings(status: Status, version: string): Finding[] {
@@ -108,12 +110,12 @@ function statusFindings(status: Status, version: string): Finding[] {
       : warning("version", `the bridge is ${status.version}, this program ${version}`, "Use the same version of both."),
   );
   if (broker?.connected) {
-    const kind = broker.embedded ? "embedded" : broker.url;
+    const kind = broker.embedded ? "embedded" : (broker.url ?? "connected");
     findings.push(ok("broker", `${kind}, MQTT ${broker.protocol}`));
   }
   if (store) {
     findings.push(ok("store", store.kind));
-    for (const text of store.warnings) findings.push(warning("store", text, "See docs/operations.md."));
+    for (const text of store.warnings ?? []) findings.push(warning("store", text, "See docs/operations.md."));
   }
   findings.push(...sessionFindings(status), ...ledgerFindings(status));
   return findings;
@@ -139,6 +141,7 @@ function sessionFindings({ lanes = [] }: Status): Finding[] {
 
 /** The ledgers balance at every moment; a difference is a loss. */
 function ledgerFindings({ books }: Status): Finding[] {
+  if (books === undefined) return [skipped("ledgers", "the key lacks the scope admin")];
   if (!books) return [warning("ledgers", "not readable", "Check the store.")];
   const { messages, deliveries } = books;
   const lost = messages.received - messages.unmatched - messages.enqueued;

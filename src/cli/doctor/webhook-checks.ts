@@ -18,6 +18,7 @@ const ADVICE: Record<string, string> = {
   auth_error: "Check auth: the token endpoint gives no token.",
   filter_error: "Correct filter; causeway webhooks preview shows its error.",
   transform_error: "Correct transform; causeway webhooks preview shows its error.",
+  url_error: "Correct the template in url: the topic lacks a level that it names.",
   not_accepted: "The receiver names these events as failed in its response to the batch.",
 };
 
@@ -30,11 +31,14 @@ export async function checkWebhooks(causeway: Causeway): Promise<Finding[]> {
       findings.push(...(await checkWebhook(causeway, webhook)));
     }
   } catch (error) {
-    if (isCausewayError(error, "insufficient_scope")) return [skipped("webhooks", "the key lacks the scope webhooks")];
+    if (isCausewayError(error, "insufficient_scope"))
+      return [skipped("webhooks", "the key lacks the scopes webhooks and view")];
     const { code, detail } = failureOf(error);
     return [failed("webhooks", `${code}: ${detail}`, "See the log of the bridge.")];
   }
-  return findings.length > 0 ? findings : [ok("webhooks", count === 0 ? "none is registered" : `all ${count} deliver`)];
+  return findings.length > 0
+    ? findings
+    : [ok("webhooks", count === 0 ? "none is registered" : `none of ${count} fails`)];
 }
 
 async function checkWebhook(causeway: Causeway, webhook: Webhook): Promise<Finding[]> {
