@@ -47,12 +47,12 @@ describe("configuration as code", () => {
     assert.match(exported.stdout, new RegExp(`kind: Webhook\nid: ${named.id}\n`));
     for (const flag of [["--dry-run"], []]) {
       const again = await run(["apply", "-f", "-", ...flag], exported.stdout);
-      assert.deepEqual([again.code, again.stdout], [0, "no differences in 202 documents\n"], again.stderr);
+      assert.deepEqual([again.code, again.stdout], [0, "no differences (documents: 202)\n"], again.stderr);
     }
     assert.deepEqual(await listed(), before);
     // The documents themselves make no difference either, although they contain secrets.
     const repeated = await run(["apply", "-f", "-"], yaml([...documents, key]), { PASSWORD: "another" });
-    assert.equal(repeated.stdout, "no differences in 201 documents\n");
+    assert.equal(repeated.stdout, "no differences (documents: 201)\n");
     assert.deepEqual(await listed(), before);
   });
 
@@ -121,6 +121,20 @@ describe("configuration as code", () => {
     assert.ok(!(await listed()).some(({ externalId }) => externalId === "web-3000"));
   });
 
+  it("needs the scope admin for keys only", async () => {
+    const input = { name: "webhooks only", scopes: ["webhooks"], read: ["#"] };
+    const { key } = (await world.bridge.api("POST", "/v1/keys", input)).body as { key: string };
+    const env = { CAUSEWAY_API_KEY: key };
+    const exported = await run(["export"], undefined, env);
+    assert.equal(exported.code, 0);
+    assert.ok(!exported.stdout.includes("kind: Key"));
+    assert.match(exported.stderr, /without the API keys/);
+    const again = await run(["apply", "-f", "-"], exported.stdout, env);
+    assert.match(again.stdout, /^no differences/, again.stderr);
+    const refused = await run(["apply", "-f", "-"], yaml([{ kind: "Key", name: "x", scopes: ["read"] }]), env);
+    assert.equal(refused.code, 5);
+  });
+
   it("reports what the API refuses, by name", async () => {
     const { code, stderr } = await run(["apply", "-f", "-"], yaml([webhook(3_001, { topics: ["a/#/b"] })]));
     assert.equal(code, 3);
@@ -130,7 +144,7 @@ describe("configuration as code", () => {
   it("deletes what has no document only with --prune", async () => {
     const kept = webhook(1_000);
     const unnamed = (await listed()).filter(({ externalId }) => externalId === undefined).length;
-    assert.equal((await run(["apply", "-f", "-"], yaml([kept]))).stdout, "no differences in 1 documents\n");
+    assert.equal((await run(["apply", "-f", "-"], yaml([kept]))).stdout, "no differences (documents: 1)\n");
     const none = await run(["apply", "-f", "-", "--prune"], "");
     assert.equal(none.code, 2);
     const { code } = await run(["apply", "-f", "-", "--prune"], yaml([kept]));

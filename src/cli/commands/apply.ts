@@ -43,7 +43,8 @@ export function addApply(program: Command, runtime: Runtime): void {
       if (documents.length === 0 && how.prune) throw new UsageError("no document, so --prune would delete everything");
       const causeway = await runtime.client(self);
       const output = runtime.output(self);
-      const changes = changesOf(documents, await current(causeway), how);
+      const hasKeys = documents.some(({ kind }) => kind === "Key");
+      const changes = changesOf(documents, await current(causeway, hasKeys), how);
       const isConflict = changes.some(({ action }) => action === "conflict");
       if (isConflict || (dryRun && changes.length > 0)) runtime.exitCode = EXIT.no;
       const done: object[] = [];
@@ -57,7 +58,7 @@ export function addApply(program: Command, runtime: Runtime): void {
       if (output.isJson) output.document({ documents: documents.length, dryRun: dryRun === true, changes: done });
       else if (isConflict)
         output.note("nothing was changed: a key cannot be changed, delete it or choose another name");
-      else if (changes.length === 0) output.line(`no differences in ${documents.length} documents`);
+      else if (changes.length === 0) output.line(`no differences (documents: ${documents.length})`);
     });
   addExamples(
     command,
@@ -67,10 +68,11 @@ export function addApply(program: Command, runtime: Runtime): void {
   );
 }
 
-async function current(causeway: Causeway) {
+/** @param hasKeys whether keys are needed, for which the scope `admin` is */
+async function current(causeway: Causeway, hasKeys: boolean) {
   const [webhooks, keys]: [Webhook[], Key[]] = [[], []];
   for await (const webhook of causeway.webhooks.list({ limit: 250 })) webhooks.push(webhook);
-  for await (const key of causeway.keys.list({ limit: 250 })) keys.push(key);
+  if (hasKeys) for await (const key of causeway.keys.list({ limit: 250 })) keys.push(key);
   return { webhooks, keys };
 }
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import type { Webhook } from "../../client/index.ts";
+import { isCausewayError, type Webhook } from "../../client/index.ts";
 import type { Fields } from "../configuration/documents.ts";
 import { keyFields, WEBHOOK_DEFAULTS, webhookFields } from "../configuration/fields.ts";
 import type { Runtime } from "../runtime.ts";
@@ -24,7 +24,12 @@ export function addExport(program: Command, runtime: Runtime): void {
         else output.raw(`---\n${stringify(document, { lineWidth: 0 })}`);
       };
       for await (const webhook of causeway.webhooks.list({ limit: 250 })) print(webhookDocument(webhook));
-      for await (const key of causeway.keys.list({ limit: 250 })) print({ kind: "Key", ...keyFields(key) });
+      try {
+        for await (const key of causeway.keys.list({ limit: 250 })) print({ kind: "Key", ...keyFields(key) });
+      } catch (error) {
+        if (!isCausewayError(error, "insufficient_scope")) throw error;
+        output.note("without the API keys, for which the key needs the scope admin");
+      }
     });
   addExamples(command, "causeway export > causeway.yaml", "causeway export --json | jq -r .externalId");
 }

@@ -1,6 +1,6 @@
 /** Configuration files: YAML documents of a kind, with references to secrets. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseAllDocuments } from "yaml";
 import { UsageError } from "../failures.ts";
@@ -36,7 +36,7 @@ export async function readDocuments(paths: readonly string[], env: Environment):
       if (error) throw new UsageError(`${place}: ${error.message.split("\n")[0]}`);
       const value: unknown = one.toJS();
       if (value === null) continue;
-      const document = toDocument(value, place, env);
+      const document = toDocument(value, { place, env, folder: path === "-" ? "." : dirname(path) });
       const key = `${document.kind} ${document.identity}`;
       if (places.has(key)) throw new UsageError(`${place}: ${key} is also in ${places.get(key)}`);
       places.set(key, place);
@@ -59,12 +59,21 @@ function filesOf(path: string): string[] {
   }
 }
 
-function toDocument(value: unknown, place: string, env: Environment): ConfigurationDocument {
+interface Origin {
+  /** File and document, for messages. */
+  place: string;
+  env: Environment;
+  /** Where paths of references begin. */
+  folder: string;
+}
+
+function toDocument(value: unknown, origin: Origin): ConfigurationDocument {
+  const { place } = origin;
   if (!isObject(value)) throw new UsageError(`${place}: must be an object with kind: Webhook or kind: Key`);
   const { kind, ...raw } = value;
   if (kind !== "Webhook" && kind !== "Key") throw new UsageError(`${place}: kind must be Webhook or Key`);
   const names: readonly string[] = IDENTITIES[kind];
-  const fields = withReferences(raw, "", place, env) as Fields;
+  const fields = withReferences(raw, "", origin) as Fields;
   const identity = names.map((name) => fields[name]).find((one) => typeof one === "string" && one !== "");
   if (identity === undefined) throw new UsageError(`${place}: ${names.join(" or ")} is required`);
   return { kind, identity: identity as string, fields };
@@ -73,20 +82,21 @@ function toDocument(value: unknown, place: string, env: Environment): Configurat
 const REFERENCE = /\$\{(env|file):([^}]+)\}/g;
 
 /** Replaces `${env:NAME}` and `${file:PATH}` in every text. */
-function withReferences(value: unknown, path: string, place: string, env: Environment): unknown {
+function withReferences(value: unknown, path: string, origin: Origin): unknown {
   if (typeof value === "string") {
+    const { place, env, folder } = origin;
     return value.replace(REFERENCE, (_, source: string, name: string) => {
-      if (source === "file") return readText(resolve(name), `${place}: ${path}: `).replace(/\r?\n$/, "");
+      if (source === "file") return readText(resolve(folder, name), `${place}: ${path}: `).replace(/\r?\n$/, "");
       const found = env[name];
       if (found === undefined) throw new UsageError(`${place}: ${path}: the environment variable ${name} is not set`);
       return found;
     });
   }
-  if (Array.isArray(value)) return value.map((one, i) => withReferences(one, `${path}[${i}]`, place, env));
+  if (Array.isArray(value)) return value.map((one, i) => withReferences(one, `${path}[${i}]`, origin));
   if (!isObject(value)) return value;
   const below = (name: string) => (path === "" ? name : `${path}.${name}`);
   return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [name, withReferences(one, below(name), place, env)]),
+    Object.entries(value).map(([name, one]) => [name, withReferences(one, below(name), origin)]),
   );
 }
 

@@ -31,9 +31,10 @@ describe("configuration documents", () => {
   });
 
   it("have references to the environment and to files", async () => {
-    const secret = write("s3cret\n", "secret");
-    const text = `kind: Webhook\nexternalId: a\nheaders: {X: "Bearer \${env:TOKEN}"}\ntopics: ["\${file:${secret}}"]`;
-    const [document] = await readDocuments([write(text)], ENV);
+    const folder = temporaryDirectory("documents");
+    write("s3cret\n", "secret", folder);
+    const text = `kind: Webhook\nexternalId: a\nheaders: {X: "Bearer \${env:TOKEN}"}\ntopics: ["\${file:secret}"]`;
+    const [document] = await readDocuments([write(text, "a.yaml", folder)], ENV);
     assert.deepEqual(document!.fields, { externalId: "a", headers: { X: "Bearer t0ken" }, topics: ["s3cret"] });
   });
 
