@@ -143,12 +143,12 @@ describe("causeway", () => {
     it("fails with 3 when the device does not respond", async () => {
       const args = [
         "request",
-        "rpc-nobody",
+        "rpc-silent",
         "",
         "--timeout",
         "0.2",
         "--response-topic",
-        "rpc-nobody/response",
+        "rpc-silent/response",
         "--match",
         "first",
       ];
@@ -243,6 +243,10 @@ describe("causeway", () => {
 
       const list = await run(["webhooks", "list"]);
       assert.equal(list.stdout, `${id}\tactive\t${url}\t0\t0\t\tcli/+/up cli/down\n`);
+      const ids = async (...filter: string[]) => (await run(["webhooks", "list", ...filter])).stdout;
+      assert.equal(await ids("--topic", "cli/down", "--state", "active"), list.stdout);
+      assert.equal(await ids("--topic", "cli/elsewhere/down"), "");
+      assert.equal(await ids("--external-id", "none"), "");
       assert.match((await run(["webhooks", "get", id])).stdout, new RegExp(`^id: ${id}\nurl: ${url}\n`));
       assert.equal((await runForJson(["webhooks", "update", id, "--name", "cli", "--qos", "2"])).name, "cli");
       assert.equal((await run(["webhooks", "pause", id])).stdout, `${id} is paused\n`);

@@ -60,6 +60,18 @@ describe("causeway deliveries", () => {
     await world.receiver.until((calls) => calls.some(({ headers }) => headers["webhook-id"] === messageId));
   });
 
+  it("are counted with --dry-run, and not replayed", async () => {
+    const [dry, json] = [
+      await run(["replay", webhookId, "--dry-run"]),
+      ["deliveries", "replay", webhookId, "--dry-run"],
+    ];
+    const { count } = await runJson(json, { env });
+    assert.ok(count > 0);
+    assert.deepEqual([dry.code, dry.stdout], [0, `${count} deliveries\n`]);
+    const left = await world.bridge.api("GET", `/v1/webhooks/${webhookId}/deliveries?status=failed`);
+    assert.equal(left.body.items.length, count);
+  });
+
   it("replay the others, and wait for the end", async () => {
     const before = world.receiver.calls.length;
     const { code, stdout } = await run(["replay", webhookId, "--since", "1h"]);

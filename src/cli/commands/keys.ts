@@ -55,7 +55,7 @@ function addCreate(keys: Command, runtime: Runtime): void {
     .description("Creates a key and prints it. It is not shown again.")
     .argument("<name>", "name of the key")
     .addOption(
-      new Option("--scope <scope>", "publish, read, webhooks or admin; may be repeated")
+      new Option("--scope <scope>", "publish, read, webhooks, view or admin; may be repeated")
         .argParser(repeated)
         .makeOptionMandatory(),
     )

@@ -15,6 +15,7 @@ interface ReplayOptions {
   since?: string;
   until?: string;
   wait: boolean;
+  dryRun?: true;
 }
 
 export function addReplay(deliveries: Command, runtime: Runtime): void {
@@ -28,10 +29,15 @@ export function addReplay(deliveries: Command, runtime: Runtime): void {
     .option("--since <time>", "received at this time or later, or within a duration such as 2h", past)
     .option("--until <time>", "received before this time", past)
     .option("--no-wait", "end at once; the replay goes on at the bridge")
-    .action(async (webhookId: string, { status, since, until, wait }: ReplayOptions, self: Command) => {
+    .option("--dry-run", "only count the deliveries")
+    .action(async (webhookId: string, { status, since, until, wait, dryRun }: ReplayOptions, self: Command) => {
       const range: ReplayInput = { status, ...present({ since, until }) };
       const causeway = await runtime.client(self);
       const output = runtime.output(self);
+      if (dryRun) {
+        const count = await causeway.webhooks.countReplay(webhookId, range);
+        return output.document({ count }, `${count} deliveries`);
+      }
       const started = await causeway.webhooks.replay(webhookId, range);
       const replay = wait ? await follow(causeway, started, output) : started;
       output.document(replay, `${replay.state}: ${replay.done} of ${replay.count} deliveries`);

@@ -1,6 +1,6 @@
 /** `causeway webhooks`: registrations. */
-import type { Command } from "commander";
-import type { Causeway, Webhook } from "../../client/index.ts";
+import { type Command, Option } from "commander";
+import type { Causeway, Webhook, WebhooksQuery } from "../../client/index.ts";
 import { EXIT, UsageError } from "../failures.ts";
 import type { Output } from "../output/output.ts";
 import type { Column } from "../output/table.ts";
@@ -9,6 +9,11 @@ import { addExamples, addListOptions, id, integer, limitOf, present, readPayload
 import { addWebhookFields, readWebhookFields, type WebhookFields } from "./webhook-fields.ts";
 
 const COLOURS = { active: "green", paused: "dim", disabled: "red", failing: "red" } as const;
+
+type WebhookListOptions = Pick<WebhooksQuery, "state" | "name" | "topic" | "externalId"> & {
+  limit: number;
+  all?: true;
+};
 
 function columns(output: Output): Column<Webhook>[] {
   return [
@@ -25,15 +30,18 @@ function columns(output: Output): Column<Webhook>[] {
 export function addWebhooks(program: Command, runtime: Runtime): void {
   const webhooks = program.command("webhooks").summary("manage webhooks").description("Manages webhooks.");
   addExamples(
-    addListOptions(webhooks.command("list").description("Lists the webhooks.")).action(
-      async (options, self: Command) => {
+    addListOptions(webhooks.command("list").description("Lists the webhooks."))
+      .addOption(new Option("--state <state>", "webhooks in this state").choices(Object.keys(COLOURS)))
+      .option("--name <text>", "webhooks whose name contains the text")
+      .option("--topic <topic>", "webhooks that get a message on this topic")
+      .option("--external-id <id>", "the webhook with this external id")
+      .action(async ({ limit, all, ...query }: WebhookListOptions, self: Command) => {
         const causeway = await runtime.client(self);
         const output = runtime.output(self);
-        await output.list(causeway.webhooks.list(), columns(output), limitOf(options));
-      },
-    ),
-    "causeway webhooks list",
-    "causeway webhooks list --all --json | jq -r 'select(.state == \"failing\") | .id'",
+        await output.list(causeway.webhooks.list(query), columns(output), limitOf({ limit, all }));
+      }),
+    "causeway webhooks list --topic devices/pi-7/telemetry",
+    "causeway webhooks list --state failing --all --json | jq -r .id",
   );
   addCreateAndUpdate(webhooks, runtime);
   addOnOne(

@@ -78,7 +78,7 @@ export function addListOptions(command: Command): Command {
     .option("--all", "show all");
 }
 
-export function limitOf({ limit, all }: { limit: number; all?: true }): number {
+export function limitOf({ limit, all }: { limit: number; all?: true | undefined }): number {
   return all ? Number.POSITIVE_INFINITY : limit;
 }
 
