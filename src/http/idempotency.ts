@@ -61,8 +61,9 @@ const RUNNING_SECONDS = 90;
  * header costs one header lookup.
  *
  * The responses of createKey and createWebhook contain secrets. Responses are therefore stored encrypted, with a key
- * derived from the caller's API key or session token and therefore never in the store: read access to the store reveals no API key. The
- * request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at a payload.
+ * derived from the caller's API key or session token and therefore never in the store: read access to the store reveals
+ * no API key. The request body is stored as a digest keyed the same way: a plain digest would confirm a correct guess at
+ * a payload.
  */
 export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
   return {
