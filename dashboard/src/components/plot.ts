@@ -1,0 +1,106 @@
+/** The canvas of a chart. In a file of its own, so that uPlot is loaded only with the first chart. */
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { isUtc } from "../data/clock.ts";
+import type { Series } from "./chart.tsx";
+
+interface PlotData {
+  times: readonly number[];
+  series: readonly Series[];
+  format: (value: number) => string;
+  isStacked?: boolean;
+  height?: number;
+}
+
+export function createPlot(element: HTMLElement, data: PlotData) {
+  let current = data;
+  let plot = draw(element, current);
+  const redraw = () => {
+    plot.destroy();
+    plot = draw(element, current);
+  };
+  const resize = new ResizeObserver(() => plot.setSize(sizeOf(element, current)));
+  resize.observe(element);
+  // The canvas does not follow custom properties by itself.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", redraw);
+  const theme = new MutationObserver(redraw);
+  theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  const zone = isUtc.subscribe(redraw);
+  return {
+    update(next: PlotData) {
+      const isSame = next.series.map(({ name }) => name).join() === current.series.map(({ name }) => name).join();
+      current = next;
+      if (isSame) plot.setData(columnsOf(next));
+      else redraw();
+    },
+    destroy() {
+      resize.disconnect();
+      theme.disconnect();
+      dark.removeEventListener("change", redraw);
+      zone();
+      plot.destroy();
+    },
+  };
+}
+
+function draw(element: HTMLElement, data: PlotData): uPlot {
+  const probe = getComputedStyle(element);
+  const colourOf = (name: string) => resolve(element, name);
+  const axis = {
+    stroke: colourOf("--text-quiet"),
+    font: `12px ${probe.fontFamily}`,
+    grid: { stroke: colourOf("--border"), width: 1 },
+    ticks: { stroke: colourOf("--border"), width: 1 },
+  };
+  return new uPlot(
+    {
+      ...sizeOf(element, data),
+      tzDate: (seconds) => (isUtc.value ? uPlot.tzDate(new Date(seconds * 1_000), "UTC") : new Date(seconds * 1_000)),
+      series: [
+        { value: (_plot, seconds) => (seconds === null ? "–" : new Date(seconds * 1_000).toLocaleTimeString("en-GB")) },
+        ...data.series.map(({ name, colour }, i) => ({
+          label: name,
+          stroke: colourOf(colour),
+          width: 1.5,
+          ...(data.isStacked && { fill: `${colourOf(colour)}33` }),
+          points: { show: false },
+          value: (_plot: uPlot, _value: number, _series: number, at: number | null) => {
+            const value = at === null ? null : data.series[i]?.values[at];
+            return value == null ? "–" : data.format(value);
+          },
+        })),
+      ],
+      axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) }],
+      scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
+      cursor: { drag: { x: false, y: false } },
+      legend: { live: true },
+    },
+    columnsOf(data),
+    element,
+  );
+}
+
+/** Times in seconds, then the values of each series; stacked, each on top of the ones before it. */
+function columnsOf({ times, series, isStacked }: PlotData): uPlot.AlignedData {
+  const columns: (number | null)[][] = [];
+  for (const { values } of series) {
+    const below = columns.at(-1);
+    columns.push(values.map((value, i) => (isStacked ? (value ?? 0) + (below?.[i] ?? 0) : value)));
+  }
+  return [times.map((at) => at / 1_000), ...columns];
+}
+
+function sizeOf(element: HTMLElement, { height = 180 }: PlotData) {
+  return { width: Math.max(200, element.clientWidth), height };
+}
+
+/** Resolves a custom property, including `light-dark()`, to `#rrggbb`. */
+function resolve(element: HTMLElement, name: string): string {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  element.append(probe);
+  const [red = 0, green = 0, blue = 0] = getComputedStyle(probe).color.match(/\d+/g)?.map(Number) ?? [];
+  probe.remove();
+  return `#${[red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}

@@ -1,0 +1,10 @@
+import { render } from "preact";
+import { App } from "./app.tsx";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/components.css";
+import { startTheme } from "./data/theme.ts";
+
+startTheme();
+render(<App />, document.getElementById("app")!);
