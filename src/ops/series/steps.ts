@@ -1,5 +1,5 @@
 /** Ranges and steps of the metrics over time. Pure. */
-import { Refused, refuseField } from "../../errors.ts";
+import { type Refused, refuseField } from "../../errors.ts";
 
 /** `seconds` that a range reaches back, its default step, and the step in which it is stored. */
 const RANGES = {
@@ -33,8 +33,4 @@ export function stepsOf({ range, stepSeconds }: SeriesQuery, now: number): Steps
   }
   const [stepMs, count] = [chosen * 1_000, seconds / chosen];
   return { range, stepMs, count, from: (Math.floor(now / stepMs) - count + 1) * stepMs };
-}
-
-export function isRefused(steps: Steps | Refused): steps is Refused {
-  return steps instanceof Refused;
 }
