@@ -797,7 +797,7 @@ export interface paths {
         };
         /**
          * Get the status
-         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, the warnings, and the URL and error of the broker are absent.
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `settings`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
         put?: never;
@@ -2302,6 +2302,10 @@ export interface components {
             })[];
             /** @description Number of registered webhooks. */
             webhooks?: number;
+            /** @description The settings in effect by variable, only for keys with `admin`: null if absent, and `set` in place of a secret, a user name or a certificate. URLs are without credentials and query. */
+            settings?: {
+                [key: string]: unknown;
+            };
             /** @description Null while the store is unavailable. */
             books?: components["schemas"]["Books"] | null;
         } & {
