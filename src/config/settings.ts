@@ -32,7 +32,7 @@ export function settingsOf(config: Config): Settings {
     STORE_RESET: config.storeReset ? "accept" : null,
     SECRETS_KEY: config.secretsKeys.length > 0 ? "set" : null,
     ROLES: config.roles.join(","),
-    WEBHOOK_ALLOW_NETWORKS: config.webhookAllowNetworks.join(",") || null,
+    WEBHOOK_ALLOW_NETWORKS: [...new Set(config.webhookAllowNetworks)].join(",") || null,
     MAX_PAYLOAD_BYTES: config.maxPayloadBytes,
     MAX_PENDING_REQUESTS: config.maxPendingRequests,
     MAX_WAITING_DELIVERIES: config.maxWaitingDeliveries,
