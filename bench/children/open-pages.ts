@@ -31,7 +31,7 @@ const call = async (path: string) => {
 /** Opens a stream, and reads its bytes without parsing them. */
 function openStream(topics: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stream = request(`${url}/v1/stream?topics=${encodeURIComponent(topics)}`, { headers }, (response) => {
+    const stream = request(`${url}/v1/stream?topic=${encodeURIComponent(topics)}`, { headers }, (response) => {
       response.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
       });
