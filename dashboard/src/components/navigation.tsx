@@ -18,7 +18,7 @@ export const ENTRIES: readonly Entry[] = [
   { page: "live", word: "Live", scopes: ["read", "publish"] },
   { page: "workbench", word: "Workbench", scopes: ["webhooks"] },
   { page: "keys", word: "Keys", scopes: ["admin"] },
-  { page: "settings", word: "Settings", scopes: ["view", "admin"] },
+  { page: "settings", word: "Settings", scopes: ["view", "admin", "webhooks", "read", "publish"] },
 ];
 
 const WORDS: Record<Theme, string> = { system: "System theme", light: "Light theme", dark: "Dark theme" };

@@ -1,5 +1,8 @@
+import { useEffect } from "preact/hooks";
+import { useLocation } from "preact-iso";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
+import { pathTo } from "../../data/address.ts";
 import { useRights } from "../../data/session.tsx";
 import { NoWebhooks } from "../webhooks/no-webhooks.tsx";
 import { AttentionList } from "./attention-list.tsx";
@@ -13,6 +16,12 @@ import { useChecks, useRates, useStatus } from "./use-status.ts";
 
 export default function Overview() {
   const { can } = useRights();
+  const { route } = useLocation();
+  const seesNothing = !can("view", "admin", "webhooks");
+  useEffect(() => {
+    // The page that such a key begins with.
+    if (seesNothing) route(pathTo("live"), true);
+  }, [seesNothing]);
   const status = useStatus();
   const checks = useChecks();
   const attention = useAttention(status.data, checks.data);
