@@ -80,7 +80,10 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
           },
         })),
       ],
-      axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) }],
+      axes: [
+        { ...axis, values: (_plot, splits, _axis, _space, step) => splits.map((at) => tickOf(at, step)) },
+        { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) },
+      ],
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
@@ -88,6 +91,15 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
     columnsOf(data),
     element,
   );
+}
+
+/** `14:05`; `Nov 27` at midnight and for steps of days. */
+function tickOf(seconds: number, step: number): string {
+  const zone = isUtc.value ? { timeZone: "UTC" } : {};
+  const at = seconds * 1_000;
+  const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", ...zone }).format(at);
+  if (step < 86_400 && time !== "00:00") return time;
+  return new Intl.DateTimeFormat("en", { month: "short", day: "numeric", ...zone }).format(at);
 }
 
 /** Times in seconds, then the values of each series; stacked, each on top of the ones before it. */
