@@ -56,7 +56,7 @@ export default function Overview() {
           <Loaded of={status} failure="The status could not be read">
             {(data) => <Figures status={data} rates={rates} />}
           </Loaded>
-          <TrafficChart />
+          <TrafficChart isBusy={(rates?.received ?? 0) > 0} />
           {status.data && (
             <>
               <BooksPanel status={status.data} />

@@ -9,7 +9,8 @@ import { completePoints, isEmpty, RANGES, type Range, rangeOf, STEPS } from "./t
 import { useMetrics } from "./use-status.ts";
 
 /** Messages in, deliveries out and failed, over a range that is in the address. */
-export function TrafficChart() {
+/** @param isBusy whether messages arrive, so that the first figures are about to be stored */
+export function TrafficChart({ isBusy }: { isBusy: boolean }) {
   const { query, route } = useLocation();
   const range = rangeOf(query.range);
   const metrics = useMetrics(range);
@@ -24,7 +25,7 @@ export function TrafficChart() {
       />
       <Loaded of={metrics} failure="The metrics could not be read">
         {(data) => {
-          if (isEmpty(data)) return <NoTraffic range={range} />;
+          if (isEmpty(data)) return isBusy ? <Soon /> : <NoTraffic range={range} />;
           const points = completePoints(data.points);
           const isMessages = points.some(({ received }) => received !== undefined);
           return (
@@ -49,13 +50,21 @@ export function TrafficChart() {
   );
 }
 
+function Soon() {
+  return (
+    <div class="empty">
+      <p>No figures yet. They are stored every ten seconds.</p>
+    </div>
+  );
+}
+
 const WORDS: Record<Range, string> = { "1h": "hour", "24h": "24 hours", "30d": "30 days" };
 
 function NoTraffic({ range }: { range: Range }) {
   const { can } = useRights();
   return (
     <div class="empty">
-      <p>No message in the last {WORDS[range]}. New figures appear within ten seconds.</p>
+      <p>No message in the last {WORDS[range]}.</p>
       {can("publish") ? (
         <a class="button" href={pathTo("live")}>
           Publish a message

@@ -6,7 +6,7 @@ import { setTheme, THEMES, type Theme, theme } from "../../data/theme.ts";
 import { filterWords, SCOPE_WORDS } from "./words.ts";
 import "./settings.css";
 
-const WORDS: Record<Theme, string> = { system: "As the system", light: "Light", dark: "Dark" };
+const WORDS: Record<Theme, string> = { system: "System", light: "Light", dark: "Dark" };
 
 /** What concerns only this browser: how pages look, and who is signed in. */
 export function Browser() {

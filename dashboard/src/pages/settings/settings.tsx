@@ -33,23 +33,21 @@ export default function Settings() {
         </a>
       }
     >
-      <Browser />
       {seesStatus && (
         <>
           {checks.data && <Checks checks={checks.data} />}
           <Loaded of={status} failure="The status could not be read">
             {(data) => (
-              <>
-                <div class="grid-2">
-                  <BrokerPanel status={data} />
-                  <StorePanel status={data} />
-                </div>
-                <Configuration status={data} />
-              </>
+              <div class="grid-2">
+                <BrokerPanel status={data} />
+                <StorePanel status={data} />
+              </div>
             )}
           </Loaded>
         </>
       )}
+      <Browser />
+      {status.data && <Configuration status={status.data} />}
     </Page>
   );
 }

@@ -92,7 +92,7 @@ function SortHead({ by, word, isNumber, title, query, onSort }: SortHeadProps) {
       aria-sort={isSorted ? (isAscending ? "ascending" : "descending") : undefined}
     >
       <button type="button" class="sort" title={title} onClick={() => onSort(sortedBy(query, by))}>
-        {word}
+        <span>{word}</span>
         <span aria-hidden="true">{isSorted ? (isAscending ? "↑" : "↓") : ""}</span>
       </button>
     </th>
