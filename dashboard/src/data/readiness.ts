@@ -1,9 +1,6 @@
 /** The checks of `/readyz`, which needs no key and is not part of the API's client. */
 
-export interface Check {
-  ok: boolean;
-  detail?: string;
-}
+import type { Check } from "./states.ts";
 
 /** Check → result. Rejects if the bridge, or the proxy before it, does not respond with checks. */
 export async function readChecks({
