@@ -1,9 +1,7 @@
 /** Everything that needs a person: what, since when, why, and one action. Pure. */
 import type { Webhook } from "causeway-mqtt/client";
-import type { Tone } from "../../components/state-mark.tsx";
 import { countOf } from "../../data/format.ts";
-import type { Check } from "../../data/readiness.ts";
-import { nameOf } from "../../data/states.ts";
+import { type Check, nameOf, type Tone } from "../../data/states.ts";
 
 export type Act =
   | { kind: "open"; word: string; page: string; query?: Record<string, string> }

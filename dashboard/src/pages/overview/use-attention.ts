@@ -2,8 +2,8 @@
 import type { Status, Webhook } from "causeway-mqtt/client";
 import { causeway } from "../../data/causeway.ts";
 import { EVERY, useData } from "../../data/query.ts";
-import type { Check } from "../../data/readiness.ts";
 import { useRights } from "../../data/session.tsx";
+import type { Check } from "../../data/states.ts";
 import { type Attention, checksNeedingAttention, inOrder, webhookNeedsAttention } from "./attention.ts";
 import { brokerOf } from "./status.ts";
 

@@ -3,8 +3,9 @@ import type { CallOptions } from "causeway-mqtt/client";
 import { useEffect, useState } from "preact/hooks";
 import { causeway } from "../../data/causeway.ts";
 import { EVERY, useData } from "../../data/query.ts";
-import { type Check, readChecks } from "../../data/readiness.ts";
+import { readChecks } from "../../data/readiness.ts";
 import { useRights } from "../../data/session.tsx";
+import type { Check } from "../../data/states.ts";
 import { type MinuteRates, minuteRates, ratesOf, type Sample, sampleOf, withSample } from "./rates.ts";
 import { STEPS } from "./traffic.ts";
 

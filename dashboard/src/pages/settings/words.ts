@@ -1,5 +1,5 @@
 /** Words of the settings. Pure. */
-import type { Check } from "../../data/readiness.ts";
+import type { Check } from "../../data/states.ts";
 
 /** `All 4 checks pass.`, `The check broker fails.` */
 export function checksLead(checks: Record<string, Check>): string {
