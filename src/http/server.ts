@@ -18,6 +18,11 @@ export class HttpServer {
     return this.#address;
   }
 
+  /** The address with the base path. */
+  get url(): string | undefined {
+    return this.#address && this.#address + (this.options.basePath ?? "");
+  }
+
   async start(): Promise<void> {
     const { host, port } = this.options;
     this.#app = await buildApp(this.options);

@@ -1,0 +1,123 @@
+/** The documents of `CONFIG_DIR`, which the bridge applies to itself once at every start. */
+import { Causeway, CausewayError, isCausewayError } from "../client/index.ts";
+import { isTransient } from "../client/retry.ts";
+import { retryForever } from "../lib/retry-forever.ts";
+import { reasonOf } from "../security/redaction.ts";
+import { carryOut, readCurrent } from "./apply.ts";
+import { changesOf, type Difference } from "./changes.ts";
+import { type ConfigurationDocument, DocumentError } from "./documents.ts";
+
+/** A document that the API refuses, or that only a person can apply. */
+interface Refusal {
+  kind: string;
+  identity: string;
+  /** Code of the contract. */
+  code: string;
+  detail: string;
+}
+
+export interface ConfigurationStatus {
+  folder: string;
+  state: "applying" | "applied" | "partly";
+  appliedAt: string | null;
+  documents: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  refused: readonly Refusal[];
+}
+
+export interface ConfigurationFolderOptions {
+  folder: string;
+  documents: readonly ConfigurationDocument[];
+  apiKey: string;
+  log: { info(fields: object, event: string): void; warn(fields: object, event: string): void };
+}
+
+/** Pauses while the store is unavailable. */
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
+
+export class ConfigurationFolder {
+  readonly #stop = new AbortController();
+  /** Identities that this start has changed, kept when it has to begin again. */
+  readonly #changed = { create: new Set<string>(), update: new Set<string>() };
+  #refused: readonly Refusal[] = [];
+  #appliedAt: Date | undefined;
+
+  constructor(private readonly options: ConfigurationFolderOptions) {}
+
+  get status(): ConfigurationStatus {
+    const { folder, documents } = this.options;
+    const [created, updated] = [this.#changed.create.size, this.#changed.update.size];
+    const refused = this.#refused;
+    return {
+      folder,
+      state: !this.#appliedAt ? "applying" : refused.length > 0 ? "partly" : "applied",
+      appliedAt: this.#appliedAt?.toISOString() ?? null,
+      documents: documents.length,
+      ...{ created, updated },
+      unchanged: this.#appliedAt ? documents.length - created - updated - refused.length : 0,
+      refused,
+    };
+  }
+
+  /**
+   * Applies the documents in the background: neither a slow nor an unavailable store holds up the start.
+   * @param url address of the API of this process
+   */
+  start(url: string): void {
+    const { apiKey, log } = this.options;
+    const { signal } = this.#stop;
+    const stoppable: typeof fetch = (input, init) =>
+      fetch(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) });
+    const causeway = new Causeway({ url, apiKey, fetch: stoppable, retries: 0 });
+    const onError = (error: unknown) => {
+      if (!signal.aborted) log.warn({ error: reasonOf(error) }, "configuration_postponed");
+    };
+    // Rejects only when the process stops.
+    void retryForever(() => this.#applyAll(causeway), { backoff: BACKOFF, signal, onError }).catch(() => undefined);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #applyAll(causeway: Causeway): Promise<void> {
+    const { documents, log } = this.options;
+    const hasKeys = documents.some(({ kind }) => kind === "Key");
+    const refused: Refusal[] = [];
+    for (const change of changesOf(documents, await readCurrent(causeway, hasKeys))) {
+      const refusal = await this.#apply(causeway, change);
+      if (refusal) refused.push(refusal);
+    }
+    for (const refusal of refused) log.warn(refusal, "configuration_refused");
+    this.#refused = refused;
+    this.#appliedAt = new Date();
+    const { refused: _, appliedAt: _at, ...counts } = this.status;
+    log.info({ ...counts, refused: refused.length }, "configuration_applied");
+  }
+
+  /** @throws the error of a call that may succeed later */
+  async #apply(causeway: Causeway, change: Difference): Promise<Refusal | undefined> {
+    const { kind, identity, action, fields } = change;
+    const refusal = (code: string, detail: string) => ({ kind, identity, code, detail });
+    if (action === "conflict") {
+      const names = Object.keys(fields).join(", ");
+      return refusal("conflict", `the key differs in ${names}; a key cannot be changed: delete it or rename this one`);
+    }
+    if (kind === "Key") {
+      return refusal("not_found", "there is no key of this name; create it with causeway, which shows its text once");
+    }
+    try {
+      await carryOut(causeway, change);
+    } catch (error) {
+      if (error instanceof DocumentError) return refusal("not_found", error.message);
+      // A conflict is a change by another instance at the same moment.
+      const isFinal = error instanceof CausewayError && !isTransient(error) && !isCausewayError(error, "conflict");
+      if (isFinal) return refusal(error.code ?? `http_${error.status}`, error.detail);
+      throw error;
+    }
+    if (action !== "delete") this.#changed[action].add(identity);
+    return undefined;
+  }
+}
