@@ -3,8 +3,6 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { type Document, parseAllDocuments } from "yaml";
 
-type Environment = Record<string, string | undefined>;
-
 export type Fields = Record<string, unknown>;
 
 export interface ConfigurationDocument {
@@ -28,7 +26,7 @@ const IDENTITIES = { Webhook: ["externalId", "id"], Key: ["name"] } as const;
  * @param stdin the text of standard input
  * @throws DocumentError naming the file and the document
  */
-export function readDocuments(paths: readonly string[], env: Environment, stdin = ""): ConfigurationDocument[] {
+export function readDocuments(paths: readonly string[], env: NodeJS.ProcessEnv, stdin = ""): ConfigurationDocument[] {
   const documents: ConfigurationDocument[] = [];
   const places = new Map<string, string>();
   for (const path of paths.flatMap(filesOf)) {
@@ -75,7 +73,7 @@ function parsed(document: Document.Parsed, place: string): unknown {
 interface Origin {
   /** File and document, for messages. */
   place: string;
-  env: Environment;
+  env: NodeJS.ProcessEnv;
   /** Where paths of references begin. */
   folder: string;
 }

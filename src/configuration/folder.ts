@@ -8,7 +8,7 @@ import { changesOf, type Difference } from "./changes.ts";
 import { type ConfigurationDocument, DocumentError } from "./documents.ts";
 
 /** A document that the API refuses, or that only a person can apply. */
-interface Refusal {
+interface RefusedDocument {
   kind: string;
   identity: string;
   /** Code of the contract. */
@@ -24,7 +24,7 @@ export interface ConfigurationStatus {
   created: number;
   updated: number;
   unchanged: number;
-  refused: readonly Refusal[];
+  refused: readonly RefusedDocument[];
 }
 
 export interface ConfigurationFolderOptions {
@@ -41,7 +41,7 @@ export class ConfigurationFolder {
   readonly #stop = new AbortController();
   /** Identities that this start has changed, kept when it has to begin again. */
   readonly #changed = { create: new Set<string>(), update: new Set<string>() };
-  #refused: readonly Refusal[] = [];
+  #refused: readonly RefusedDocument[] = [];
   #appliedAt: Date | undefined;
 
   constructor(private readonly options: ConfigurationFolderOptions) {}
@@ -85,7 +85,7 @@ export class ConfigurationFolder {
   async #applyAll(causeway: Causeway): Promise<void> {
     const { documents, log } = this.options;
     const hasKeys = documents.some(({ kind }) => kind === "Key");
-    const refused: Refusal[] = [];
+    const refused: RefusedDocument[] = [];
     for (const change of changesOf(documents, await readCurrent(causeway, hasKeys))) {
       const refusal = await this.#apply(causeway, change);
       if (refusal) refused.push(refusal);
@@ -98,7 +98,7 @@ export class ConfigurationFolder {
   }
 
   /** @throws the error of a call that may succeed later */
-  async #apply(causeway: Causeway, change: Difference): Promise<Refusal | undefined> {
+  async #apply(causeway: Causeway, change: Difference): Promise<RefusedDocument | undefined> {
     const { kind, identity, action, fields } = change;
     const refusal = (code: string, detail: string) => ({ kind, identity, code, detail });
     if (action === "conflict") {

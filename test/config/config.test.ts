@@ -188,7 +188,7 @@ describe("configuration", () => {
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
     ["BASE_PATH /", { BASE_PATH: "/" }],
     ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
-    ["CONFIG_DIR that is empty", { CONFIG_DIR: dir }],
+    ["CONFIG_DIR that is empty", { CONFIG_DIR: mkdtempSync(join(dir, "empty-")) }],
     ["CONFIG_DIR of another process", { CONFIG_DIR: "/no/such", ROLES: "delivery", STORE_URL: "redis://h" }],
     ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
   ];
