@@ -1,5 +1,5 @@
 /** The documents of `CONFIG_DIR`, which the bridge applies to itself once at every start. */
-import { Causeway, CausewayError, isCausewayError } from "../client/index.ts";
+import { Causeway, CausewayConnectionError, CausewayError, isCausewayError } from "../client/index.ts";
 import { isTransient } from "../client/retry.ts";
 import { retryForever } from "../lib/retry-forever.ts";
 import { reasonOf } from "../security/redaction.ts";
@@ -39,8 +39,8 @@ const BACKOFF = { firstMs: 250, maxMs: 10_000 };
 
 export class ConfigurationFolder {
   readonly #stop = new AbortController();
-  /** Identities that this start has changed, kept when it has to begin again. */
-  readonly #changed = { create: new Set<string>(), update: new Set<string>() };
+  /** The first change of each document by this start, kept when it has to begin again. */
+  readonly #changed = new Map<string, "create" | "update">();
   #refused: readonly RefusedDocument[] = [];
   #appliedAt: Date | undefined;
 
@@ -48,15 +48,17 @@ export class ConfigurationFolder {
 
   get status(): ConfigurationStatus {
     const { folder, documents } = this.options;
-    const [created, updated] = [this.#changed.create.size, this.#changed.update.size];
     const refused = this.#refused;
+    const changes = [...this.#changed.values()];
+    const different = new Set([...this.#changed.keys(), ...refused.map(nameOf)]);
     return {
       folder,
       state: !this.#appliedAt ? "applying" : refused.length > 0 ? "partly" : "applied",
       appliedAt: this.#appliedAt?.toISOString() ?? null,
       documents: documents.length,
-      ...{ created, updated },
-      unchanged: this.#appliedAt ? documents.length - created - updated - refused.length : 0,
+      created: changes.filter((change) => change === "create").length,
+      updated: changes.filter((change) => change === "update").length,
+      unchanged: this.#appliedAt ? documents.length - different.size : 0,
       refused,
     };
   }
@@ -111,13 +113,19 @@ export class ConfigurationFolder {
     try {
       await carryOut(causeway, change);
     } catch (error) {
-      if (error instanceof DocumentError) return refusal("not_found", error.message);
       // A conflict is a change by another instance at the same moment.
-      const isFinal = error instanceof CausewayError && !isTransient(error) && !isCausewayError(error, "conflict");
-      if (isFinal) return refusal(error.code ?? `http_${error.status}`, error.detail);
-      throw error;
+      const isOutage = error instanceof CausewayConnectionError || isTransient(error);
+      if (isOutage || isCausewayError(error, "conflict")) throw error;
+      if (error instanceof CausewayError) return refusal(error.code ?? `http_${error.status}`, error.detail);
+      // The client refuses external ids that cannot be part of a path.
+      return refusal(error instanceof DocumentError ? "not_found" : "invalid_request", reasonOf(error));
     }
-    if (action !== "delete") this.#changed[action].add(identity);
+    const name = nameOf(change);
+    if (action !== "delete" && !this.#changed.has(name)) this.#changed.set(name, action);
     return undefined;
   }
+}
+
+function nameOf({ kind, identity }: Pick<RefusedDocument, "kind" | "identity">): string {
+  return `${kind} ${identity}`;
 }

@@ -18,9 +18,9 @@ export class HttpServer {
     return this.#address;
   }
 
-  /** The address with the base path. */
+  /** Where this process reaches its own API: not every system connects to the unspecified address. */
   get url(): string | undefined {
-    return this.#address && this.#address + (this.options.basePath ?? "");
+    return this.#address && this.#address.replace("//[::]:", "//[::1]:") + (this.options.basePath ?? "");
   }
 
   async start(): Promise<void> {

@@ -93,6 +93,7 @@ describe("CONFIG_DIR", () => {
       webhook(1, { url: "http://169.254.169.254/" }),
       { kind: "Webhook", id: "wh_0000000000000000000000", url: "http://127.0.0.1:9/", topics: ["a"] },
       webhook(2),
+      webhook(3, { externalId: ".." }),
       { kind: "Key", ...key, read: ["b"] },
       { kind: "Key", name: "absent", scopes: ["read"], read: ["a"] },
     );
@@ -103,18 +104,19 @@ describe("CONFIG_DIR", () => {
     await bridge.stop();
     const again = await startScenario(t, embedded, { env: { CONFIG_DIR: folder, DATA_DIR }, device: false });
     const status = await applied(again.bridge);
-    assert.deepEqual([status.state, status.documents, status.created, status.unchanged], ["partly", 5, 1, 0]);
+    assert.deepEqual([status.state, status.documents, status.created, status.unchanged], ["partly", 6, 1, 0]);
     assert.deepEqual(
       status.refused.map(({ kind, identity, code }: Record<string, string>) => [kind, identity, code]),
       [
         ["Webhook", "web-1", "blocked_address"],
         ["Webhook", "wh_0000000000000000000000", "not_found"],
+        ["Webhook", "..", "invalid_request"],
         ["Key", "fixed", "conflict"],
         ["Key", "absent", "not_found"],
       ],
     );
     assert.match(status.refused[0].detail, /url/);
-    assert.match(status.refused[2].detail, /differs in read;/);
+    assert.match(status.refused[3].detail, /differs in read;/);
     await again.bridge.waitForOutput(/"code":"blocked_address".*"configuration_refused"/);
     const headers = { authorization: `Bearer ${viewer.body.key}` };
     const limited = await again.bridge.api("GET", "/v1/status", undefined, headers);
