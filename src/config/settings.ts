@@ -12,6 +12,7 @@ export function settingsOf(config: Config): Settings {
     PORT: http.port,
     API_KEY: masked(config.apiKey),
     DATA_DIR: config.dataDir,
+    CONFIG_DIR: config.configuration?.folder ?? null,
     LOG_LEVEL: config.logLevel,
     MQTT_URL: url(mqtt.url),
     // Some brokers take an access token as the user name.

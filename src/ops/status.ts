@@ -1,5 +1,6 @@
 /** State of the bridge: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
+import type { ConfigurationStatus } from "../configuration/folder.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
 import type { Publisher } from "../mqtt/client/publisher.ts";
 import type { SubscriberSession } from "../mqtt/receive/session.ts";
@@ -99,10 +100,13 @@ export interface StatusPorts {
   ledgers: LedgerPorts;
   /** The settings in effect, without secrets. */
   settings: Record<string, unknown>;
+  /** Absent: this process applies no documents. */
+  configuration?: { readonly status: ConfigurationStatus } | undefined;
 }
 
 export function createStatus(ports: StatusPorts) {
-  const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers } = ports;
+  const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers, configuration } =
+    ports;
   const startedAt = new Date();
   const ofProcess = () => ({
     version,
@@ -136,6 +140,7 @@ export function createStatus(ports: StatusPorts) {
       settings: ports.settings,
       // Null if the store is unavailable: the rest of the status is useful just then.
       books: await readBooks(ledgers).catch(() => null),
+      ...(configuration && { configuration: configuration.status }),
     };
   };
 }
