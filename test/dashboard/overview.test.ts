@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   checksNeedingAttention,
+  configurationNeedsAttention,
   inOrder,
   MANY_WAITING,
   webhookNeedsAttention,
@@ -78,6 +79,18 @@ describe("attention", () => {
     assert.deepEqual(names({ broker: down, uplink: down, store: up }), ["check-broker"]);
     assert.deepEqual(names({ broker: up, uplink: down, other: down }), ["check-uplink", "check-other"]);
     assert.equal(checksNeedingAttention({ store: down })[0]!.why, "refused");
+  });
+
+  it("has the documents that were not applied, the first by name", () => {
+    assert.deepEqual(configurationNeedsAttention(undefined), []);
+    const refused = [
+      { kind: "Webhook", identity: "alarms", code: "blocked_address", detail: "leads to 10.0.0.1." },
+      { kind: "Key", identity: "ops", code: "conflict", detail: "twice" },
+    ];
+    const [item] = configurationNeedsAttention({ appliedAt: null, refused } as never);
+    assert.equal(item!.what, "2 documents of CONFIG_DIR not applied");
+    assert.equal(item!.why, "Webhook alarms: leads to 10.0.0.1");
+    assert.deepEqual(configurationNeedsAttention({ appliedAt: null, refused: [] } as never), []);
   });
 
   it("begins with the bridge, then the worst, then the newest", () => {

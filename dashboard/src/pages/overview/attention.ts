@@ -1,5 +1,5 @@
 /** Everything that needs a person: what, since when, why, and one action. Pure. */
-import type { Webhook } from "causeway-mqtt/client";
+import type { Status, Webhook } from "causeway-mqtt/client";
 import { countOf } from "../../data/format.ts";
 import { type Check, nameOf, type Tone } from "../../data/states.ts";
 
@@ -45,6 +45,22 @@ export function checksNeedingAttention(checks: Record<string, Check>): Attention
       why: detail ?? "no reason given",
       act: { kind: "open" as const, word: "Show the checks", page: "settings" },
     }));
+}
+
+/** Documents of CONFIG_DIR that the bridge refused at its start. */
+export function configurationNeedsAttention(configuration: Status["configuration"]): Attention[] {
+  const [first] = configuration?.refused ?? [];
+  if (!configuration || !first) return [];
+  return [
+    {
+      ...{ id: "check-configuration", tone: "failed", state: "Refused" },
+      what: `${countOf(configuration.refused.length, "document")} of CONFIG_DIR not applied`,
+      since: configuration.appliedAt ?? undefined,
+      why: `${first.kind} ${first.identity}: ${first.detail.replace(/\.$/, "")}`,
+      next: "The bridge applies the folder again at its next start.",
+      act: { kind: "open", word: "Show the configuration", page: "settings" },
+    },
+  ];
 }
 
 export function webhookNeedsAttention(webhook: Webhook): Attention[] {

@@ -4,7 +4,13 @@ import { causeway } from "../../data/causeway.ts";
 import { EVERY, useData } from "../../data/query.ts";
 import { useRights } from "../../data/session.tsx";
 import type { Check } from "../../data/states.ts";
-import { type Attention, checksNeedingAttention, inOrder, webhookNeedsAttention } from "./attention.ts";
+import {
+  type Attention,
+  checksNeedingAttention,
+  configurationNeedsAttention,
+  inOrder,
+  webhookNeedsAttention,
+} from "./attention.ts";
 import { brokerOf } from "./status.ts";
 
 const PAGE = 250;
@@ -70,6 +76,7 @@ export function useAttention(status: Status | undefined, checks: Record<string, 
   const shown = new Map([...others, ...(unhealthy.data?.items ?? [])].map((webhook) => [webhook.id, webhook]));
   const items = inOrder([
     ...checksNeedingAttention(checks ?? checksOf(status)),
+    ...configurationNeedsAttention(status?.configuration),
     ...[...shown.values()].flatMap(webhookNeedsAttention),
   ]);
   const isPaused = ({ state, verification }: Webhook) => state === "paused" && verification?.state !== "pending";

@@ -11,6 +11,7 @@ import { BrokerPanel, StorePanel } from "../overview/infrastructure.tsx";
 import { useChecks, useStatus } from "../overview/use-status.ts";
 import { Browser } from "./browser.tsx";
 import { Configuration } from "./configuration.tsx";
+import { ConfigurationFolder } from "./configuration-folder.tsx";
 import { checksLead } from "./words.ts";
 
 export default function Settings() {
@@ -46,6 +47,7 @@ export default function Settings() {
           </Loaded>
         </>
       )}
+      {status.data?.configuration && <ConfigurationFolder configuration={status.data.configuration} />}
       <Browser />
       {status.data && <Configuration status={status.data} />}
     </Page>
