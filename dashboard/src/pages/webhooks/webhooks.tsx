@@ -29,7 +29,10 @@ function useWebhooks(query: ListQuery) {
     { everyMs: EVERY.few * pages.current },
   );
   pages.current = Math.max(1, Math.ceil((list.items?.length ?? 0) / PAGE));
-  return list;
+  // The rows before stay while those of other filters are read.
+  const shown = useRef(list.items);
+  if (list.items || list.error) shown.current = list.items;
+  return { ...list, items: shown.current };
 }
 
 export default function Webhooks() {
