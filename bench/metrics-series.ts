@@ -105,6 +105,7 @@ async function measure(name: string, store: Store, bytes: () => Promise<number>)
   for (const [title, call] of calling) {
     for (const [range, stepSeconds] of QUERIES) {
       const times: number[] = [];
+      const before = process.cpuUsage();
       for (let i = 0; i < calls; i++) {
         const begin = performance.now();
         const found = await call({ range, ...(stepSeconds && { stepSeconds }) });
@@ -114,7 +115,9 @@ async function measure(name: string, store: Store, bytes: () => Promise<number>)
       }
       met = met && percentile(times, 0.95) <= LIMIT_MS;
       const query = `${range}${stepSeconds ? ` by ${stepSeconds} s` : ""}`;
-      console.log(`  ${`${title}, ${query}`.padEnd(56)} p50, p95, most ${figures(times)}`);
+      const { user, system } = process.cpuUsage(before);
+      const cpu = `${((user + system) / calls / 1_000).toFixed(1)} ms of CPU`;
+      console.log(`  ${`${title}, ${query}`.padEnd(56)} p50, p95, most ${figures(times)}   ${cpu}`);
     }
   }
   await measureWrites(store);
