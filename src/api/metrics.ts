@@ -3,7 +3,7 @@ import type { Refused } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
-import type { AllSeries, Series } from "../ops/series/reader.ts";
+import type { AllSeriesDto, SeriesDto } from "../ops/series/reader.ts";
 import type { SeriesQuery } from "../ops/series/steps.ts";
 
 export interface MetricsPorts {
@@ -16,9 +16,9 @@ export interface MetricsPorts {
     seesAll(caller: Caller): boolean;
   };
   series: {
-    ofWebhook(id: string, query: SeriesQuery): Promise<Series | Refused>;
+    ofWebhook(id: string, query: SeriesQuery): Promise<SeriesDto | Refused>;
     /** @param own ids of the only webhooks to report about; absent: everything */
-    ofAll(query: SeriesQuery, own?: readonly string[]): Promise<AllSeries | Refused>;
+    ofAll(query: SeriesQuery, own?: readonly string[]): Promise<AllSeriesDto | Refused>;
   };
 }
 
