@@ -17,8 +17,11 @@ export interface MetricsPorts {
   };
   series: {
     ofWebhook(id: string, query: SeriesQuery): Promise<SeriesDto | Refused>;
-    /** @param own ids of the only webhooks to report about; absent: everything */
-    ofAll(query: SeriesQuery, own?: readonly string[]): Promise<AllSeriesDto | Refused>;
+    /**
+     * @param ids the webhooks to report about
+     * @param all whether the points are those of the whole bridge, with its messages
+     */
+    ofAll(query: SeriesQuery, ids: readonly string[], all: boolean): Promise<AllSeriesDto | Refused>;
   };
 }
 
@@ -28,9 +31,7 @@ export function metricsHandlers({ webhooks, series }: MetricsPorts) {
       unwrap(await webhooks.readable(id, caller));
       return unwrap(await series.ofWebhook(id, query));
     },
-    getAllMetrics: async ({ query, caller }) => {
-      const own = webhooks.seesAll(caller) ? undefined : webhooks.visible(caller);
-      return unwrap(await series.ofAll(query, own));
-    },
+    getAllMetrics: async ({ query, caller }) =>
+      unwrap(await series.ofAll(query, webhooks.visible(caller), webhooks.seesAll(caller))),
   } satisfies Partial<Handlers>;
 }

@@ -34,8 +34,6 @@ export interface AllSeriesDto extends SeriesDto {
 
 export interface ReaderOptions {
   series: Pick<Series, "of" | "all">;
-  /** The ids of all webhooks. */
-  webhooks(): string[];
   now?: () => number;
 }
 
@@ -55,21 +53,24 @@ export class SeriesReader {
     return steps instanceof Refused ? steps : toSeries(steps, await this.#rowsOf(id, steps), toTotals);
   }
 
-  /** @param own ids of the only webhooks to report about; absent: everything */
-  async ofAll(query: SeriesQuery, own?: readonly string[]): Promise<AllSeriesDto | Refused> {
+  /**
+   * @param ids the webhooks to report about
+   * @param all whether the points are those of the whole bridge, with its messages; otherwise those of `ids`
+   */
+  async ofAll(query: SeriesQuery, ids: readonly string[], all: boolean): Promise<AllSeriesDto | Refused> {
     const steps = stepsOf(query, this.#options.now());
     if (steps instanceof Refused) return steps;
-    const { rows, totals } = own ? await this.#ofSome(own, steps) : await this.#ofBridge(steps);
+    const { rows, totals } = all ? await this.#ofBridge(ids, steps) : await this.#ofSome(ids, steps);
     const webhooks = [...totals]
       .map(([id, row]) => ({ id, row }))
       .filter(({ row }) => row.some((count) => count > 0))
       .sort((a, b) => (a.id < b.id ? -1 : 1))
       .map(({ id, row }) => ({ id, ...toTotals(row) }));
-    return { ...toSeries(steps, rows, own ? toTotals : withMessages), webhooks };
+    return { ...toSeries(steps, rows, all ? withMessages : toTotals), webhooks };
   }
 
-  async #ofBridge(steps: Steps): Promise<{ rows: StepRow[]; totals: Map<string, StepRow> }> {
-    const totals = new Map(this.#options.webhooks().map((id) => [id, newRow()]));
+  async #ofBridge(ids: readonly string[], steps: Steps): Promise<{ rows: StepRow[]; totals: Map<string, StepRow> }> {
+    const totals = new Map(ids.map((id) => [id, newRow()]));
     const [rows] = await Promise.all([this.#rowsOf(BRIDGE, steps), this.#addTotals(totals, steps)]);
     return { rows, totals };
   }
