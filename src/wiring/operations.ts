@@ -40,7 +40,7 @@ export function wireOperations(
     webhooks: { visible: (caller) => visibleIds(registry.all(), caller) },
   };
   const { health } = watch;
-  const series = new SeriesReader({ series: store.series, webhooks: () => registry.all().map(({ id }) => id) });
+  const series = new SeriesReader({ series: store.series });
   addGauges(metrics, () =>
     queueDepths({ runs, connection, store, receiver, webhooks: registry, deliveries, health, outbox, ledgers }),
   );

@@ -817,7 +817,7 @@ export interface paths {
         };
         /**
          * Get the metrics of all webhooks
-         * @description Returns the metrics of all webhooks that the key may see, together in `points` and as totals of each in `webhooks`. A key with `admin`, or with `read` filters that cover every webhook, among them `#`, also gets the messages of the bridge, `received` and `published`, and its points include webhooks deleted since. Points and their delays are those of the metrics of one webhook. The totals cover the time from the first point on.
+         * @description Returns the metrics of all webhooks that the key may see, together in `points` and as totals of each in `webhooks`. For a key with `admin`, or with `read` filters that cover every webhook, among them `#`, the points are those of the whole bridge: they include webhooks deleted since, and the messages `received` and `published`. Points and their delays are those of the metrics of one webhook. The totals cover the time from the first point on.
          */
         get: operations["getAllMetrics"];
         put?: never;
