@@ -6,7 +6,7 @@ import {
   matchesIn,
   tokenize,
   visibleLines,
-} from "../../dashboard/src/components/json-lines.ts";
+} from "../../dashboard/src/data/json-lines.ts";
 import fc from "../support/property.ts";
 
 const join = (lines: readonly JsonLine[]) => lines.flatMap(({ tokens }) => tokens.map(({ text }) => text)).join("");

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type JsonLine, linesOf, matchesIn, visibleLines } from "./json-lines.ts";
+import { type JsonLine, linesOf, matchesIn, visibleLines } from "../data/json-lines.ts";
 
 /** Lines rendered before the reader asks for all. */
 const FIRST_LINES = 400;

@@ -1,5 +1,5 @@
 /** A member of a JSON text as it was sent. Parsing would make `21.5` of `21.50`. Pure. */
-import { tokenize } from "../components/json-lines.ts";
+import { tokenize } from "./json-lines.ts";
 
 /**
  * Returns the text of the value at a path of names, such as `["response", "payload"]`; undefined if there is none.

@@ -55,7 +55,7 @@ export function FilterBar({ filters, webhooks, onChange }: FilterBarProps) {
         </Field>
         <TopicField topic={filters.topic} onChange={(topic) => onChange({ topic })} />
         <div class="field">
-          <span class="label">Received in the last</span>
+          <span class="label">Received</span>
           <div>
             <Choices
               label="Received in the last"

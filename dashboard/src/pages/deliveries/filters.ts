@@ -118,3 +118,8 @@ export function topicError(topic: string): string | undefined {
   );
   return isPlaced ? undefined : "+ stands for one whole level, # for all levels at the end";
 }
+
+/** Whether the API retries it: not while it is sent, or before its first attempt. */
+export function canRetry({ status, lastAttempt }: Pick<Delivery, "status"> & { lastAttempt: object | null }): boolean {
+  return status === "failed" || status === "succeeded" || (status === "retrying" && lastAttempt !== null);
+}

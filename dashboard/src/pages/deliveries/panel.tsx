@@ -9,6 +9,7 @@ import { useRights } from "../../data/session.tsx";
 import { deliveryMark } from "../../data/states.ts";
 import type { Webhooks } from "../../data/webhook-names.ts";
 import { Attempts } from "./attempts.tsx";
+import { canRetry } from "./filters.ts";
 import { MessageFacts, MessagePayload } from "./message-facts.tsx";
 import { Retry } from "./retry.tsx";
 
@@ -43,7 +44,7 @@ export function DeliveryPanel({ webhookId, messageId, webhooks, onClose }: Deliv
                 <button type="button" class="button" onClick={delivery.refetch}>
                   Refresh
                 </button>
-                {can("webhooks") && <Retry webhookId={webhookId} messageId={messageId} isMain />}
+                {can("webhooks") && canRetry(data) && <Retry webhookId={webhookId} messageId={messageId} isMain />}
               </div>
             </div>
             <dl class="facts">

@@ -1,10 +1,18 @@
 /** Retrying every delivery that the filters match: one replay for each webhook, or one delivery after the other. */
-import { type Causeway, type DeliveriesQuery, isCausewayError, type ReplayInput } from "causeway-mqtt/client";
+import type { Causeway, DeliveriesQuery, ReplayInput } from "causeway-mqtt/client";
+import { reasonOf, refusalOf } from "../../data/refusal.ts";
 
-export type ReplayClient = {
+interface DeliveryId {
+  webhookId: string;
+  messageId: string;
+}
+
+export interface ReplayClient {
   webhooks: Pick<Causeway["webhooks"], "countReplay" | "replay" | "getReplay" | "cancelReplay">;
-  deliveries: Pick<Causeway["deliveries"], "list" | "retry">;
-};
+  deliveries: Pick<Causeway["deliveries"], "retry"> & {
+    list(query: DeliveriesQuery, options: { signal: AbortSignal }): AsyncIterable<DeliveryId>;
+  };
+}
 
 /** The work at one webhook. */
 export interface Part {
@@ -77,7 +85,7 @@ export async function cancelReplays(client: ReplayClient, parts: readonly Part[]
       try {
         await client.webhooks.cancelReplay(webhookId, replayId);
       } catch (error) {
-        if (!isCausewayError(error, "conflict")) throw error;
+        if (refusalOf(error)?.code !== "conflict") throw error;
       }
     }),
   );
@@ -85,7 +93,7 @@ export async function cancelReplays(client: ReplayClient, parts: readonly Part[]
 
 /** The deliveries that match, up to {@link MAX_SINGLE}, for filters that a replay does not know. */
 export async function matching(client: ReplayClient, query: DeliveriesQuery, signal: AbortSignal) {
-  const found: { webhookId: string; messageId: string }[] = [];
+  const found: DeliveryId[] = [];
   for await (const { webhookId, messageId } of client.deliveries.list({ ...query, limit: 250 }, { signal })) {
     if (found.length === MAX_SINGLE) return { found, isMore: true };
     found.push({ webhookId, messageId });
@@ -99,7 +107,7 @@ export async function matching(client: ReplayClient, query: DeliveriesQuery, sig
  */
 export async function retryEach(
   client: ReplayClient,
-  deliveries: readonly { webhookId: string; messageId: string }[],
+  deliveries: readonly DeliveryId[],
   onDone: (done: number) => void,
   signal: AbortSignal,
 ): Promise<{ retried: number; reasons: Map<string, number> }> {
@@ -119,8 +127,4 @@ export async function retryEach(
     onDone(++done);
   }
   return { retried, reasons };
-}
-
-function reasonOf(error: unknown): string {
-  return isCausewayError(error) ? error.detail : "the bridge cannot be reached";
 }

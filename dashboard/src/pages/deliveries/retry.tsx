@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/preact-query";
-import { isCausewayError } from "causeway-mqtt/client";
 import { useState } from "preact/hooks";
 import { toast } from "../../components/toasts.tsx";
 import { causeway } from "../../data/causeway.ts";
+import { reasonOf } from "../../data/refusal.ts";
 
 interface RetryProps {
   webhookId: string;
@@ -21,8 +21,7 @@ export function Retry({ webhookId, messageId, isMain = false }: RetryProps) {
       await causeway.deliveries.retry(webhookId, messageId);
       toast("The delivery is queued again.", "live");
     } catch (error) {
-      const why = isCausewayError(error) ? error.detail : "the bridge cannot be reached";
-      toast(`Not retried: ${why}.`, "failed");
+      toast(`Not retried: ${reasonOf(error)}.`, "failed");
     }
     setRunning(false);
     for (const resource of ["deliveries", "delivery", "messages"]) {

@@ -5,6 +5,7 @@ import { pathTo } from "../../data/address.ts";
 import { useRights } from "../../data/session.tsx";
 import { causeOf, deliveryMark } from "../../data/states.ts";
 import type { Webhooks } from "../../data/webhook-names.ts";
+import { canRetry } from "../deliveries/filters.ts";
 import { MessageFacts, MessagePayload } from "../deliveries/message-facts.tsx";
 import { Retry } from "../deliveries/retry.tsx";
 import { Steps } from "./steps.tsx";
@@ -91,7 +92,9 @@ function Deliveries({ message: { id, deliveries }, details, webhooks }: Received
                     <a class="button plain" href={pathTo("deliveries", { webhookId, open: `${webhookId}.${id}` })}>
                       Open
                     </a>
-                    {can("webhooks") && <Retry webhookId={webhookId} messageId={id} isMain={status === "failed"} />}
+                    {can("webhooks") && canRetry({ status, lastAttempt }) && (
+                      <Retry webhookId={webhookId} messageId={id} isMain={status === "failed"} />
+                    )}
                   </div>
                 </td>
               </tr>

@@ -1,6 +1,5 @@
 /** The steps of a message or request, in the order of time. Pure. */
 import type { DeliveryDetail, MessageState, RequestState } from "causeway-mqtt/client";
-import type { Tone } from "../../components/state-mark.tsx";
 
 export type Published = Extract<MessageState, { direction: "published" }>;
 export type Received = Extract<MessageState, { direction: "received" }>;
@@ -9,7 +8,7 @@ type Attempt = DeliveryDetail["attemptLog"][number];
 export interface Step {
   /** RFC 3339. */
   at: string;
-  tone: Tone;
+  tone: "delivered" | "retrying" | "failed" | "paused" | "live";
   title: string;
   text?: string;
   /** With an attempt: of which delivery, and its place in the log. */
@@ -56,9 +55,9 @@ export function publishedSteps(message: Published): Step[] {
     steps.push({ at: sendAt, tone: "live", title: "Scheduled for this time", isPlanned: outcome === "scheduled" });
   if (publishedAt) {
     const isAcknowledged = outcome === "acknowledged";
-    const nobody = noMatchingSubscribers ? " It had no subscriber for the topic." : "";
+    const unheard = noMatchingSubscribers ? " It had no subscriber for the topic." : "";
     const text = isAcknowledged
-      ? `The broker acknowledged it.${nobody}`
+      ? `The broker acknowledged it.${unheard}`
       : "With QoS 0 the broker acknowledges nothing.";
     steps.push({
       at: publishedAt,
