@@ -40,6 +40,8 @@ export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Key = Schemas["Key"];
 export type CreatedKey = Schemas["CreatedKey"];
+export type PortalSessionInput = WithDefaults<Schemas["PortalSessionInput"], "ttlSeconds">;
+export type PortalSession = Schemas["PortalSession"];
 export type CallerRights = Schemas["CallerRights"];
 export type Status = Schemas["Status"];
 /** A message as a CloudEvent, as streams and webhooks carry it. */

@@ -1,9 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatCount } from "../data/format.ts";
 import { type JsonLine, linesOf, matchesIn, visibleLines } from "../data/json-lines.ts";
 
-/** Lines rendered before the reader asks for all. */
+/** Lines rendered at first, and lines added each time the reader asks for more: tens of thousands stop a browser. */
 const FIRST_LINES = 400;
-/** Characters of one line rendered before the reader asks for all. */
+const MORE_LINES = 2_000;
+/** Lines rendered after a match. */
+const LINES_AFTER = 100;
+/** Characters of one token rendered before the reader asks for more. */
 const FIRST_CHARACTERS = 16_384;
 /** Deeper lines are not indented further. */
 const MAX_INDENT = 24;
@@ -12,7 +16,7 @@ const MAX_INDENT = 24;
 export function JsonView({ text }: { text: string }) {
   const lines = useMemo(() => linesOf(text), [text]);
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set<number>());
-  const [isAll, setAll] = useState(false);
+  const [limit, setLimit] = useState(FIRST_LINES);
   const [query, setQuery] = useState("");
   const [turn, setTurn] = useState(0);
   const found = useMemo(() => matchesIn(lines, query.trim()), [lines, query]);
@@ -24,7 +28,8 @@ export function JsonView({ text }: { text: string }) {
     return new Set([...folded].filter((i) => current <= i || current > (lines[i]!.closedAt ?? i)));
   }, [folded, current, lines]);
   const visible = useMemo(() => visibleLines(lines, effective), [lines, effective]);
-  const shown = isAll || (current ?? 0) >= FIRST_LINES ? visible : visible.slice(0, FIRST_LINES);
+  const shown = visible.slice(0, Math.max(limit, current === undefined ? 0 : visible.indexOf(current) + LINES_AFTER));
+  const isCut = limit === FIRST_LINES;
   const toggle = (i: number) => {
     const next = new Set(effective);
     if (!next.delete(i)) next.add(i);
@@ -50,17 +55,22 @@ export function JsonView({ text }: { text: string }) {
           <Line
             key={i}
             line={lines[i]!}
-            isCut={!isAll}
+            isCut={isCut}
             isFolded={effective.has(i)}
             mark={i === current ? "current" : isMatch.has(i) ? "match" : ""}
             onToggle={() => toggle(i)}
           />
         ))}
       </section>
-      {!isAll && (shown.length < visible.length || text.length > FIRST_CHARACTERS) && (
-        <button type="button" class="button" onClick={() => setAll(true)}>
-          Show all {lines.length.toLocaleString("en")} lines
-        </button>
+      {(shown.length < visible.length || (isCut && text.length > FIRST_CHARACTERS)) && (
+        <div class="row">
+          <button type="button" class="button" onClick={() => setLimit(shown.length + MORE_LINES)}>
+            Show more
+          </button>
+          <span class="small quiet">
+            {formatCount(shown.length)} of {formatCount(visible.length)} lines
+          </span>
+        </div>
       )}
     </div>
   );

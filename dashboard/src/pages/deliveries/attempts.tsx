@@ -57,7 +57,7 @@ export function AttemptDetail({ attempt, message, webhook }: AttemptDetailProps)
       {request ? (
         <>
           <div class="section-head">
-            <h4>Request</h4>
+            <strong>Request</strong>
             {curl && <Copy text={curl} label="Copy as curl" />}
           </div>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
@@ -81,7 +81,7 @@ export function AttemptDetail({ attempt, message, webhook }: AttemptDetailProps)
       )}
       {statusCode !== null && (
         <>
-          <h4>Response {statusCode}</h4>
+          <strong>Response {statusCode}</strong>
           {responseBody ? <pre class="response">{responseBody}</pre> : <p class="quiet small">No body was kept.</p>}
         </>
       )}
