@@ -171,9 +171,9 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await page.getByText("ff 00 01").waitFor();
     await page.goto(`${plant.bridge.url}/messages/${idOf("pump/large")}`);
     await page.getByText("400 of 48,002 lines").waitFor();
-    await page.getByRole("button", { name: "Hide 12000 entries" }).click();
+    await page.getByRole("button", { name: "Hide 12,000 entries" }).click();
     assert.deepEqual(await axe(), []);
-    await page.getByRole("button", { name: "Show 12000 entries" }).click();
+    await page.getByRole("button", { name: "Show 12,000 entries" }).click();
     assert.ok((await page.locator(".json-line").count()) < 500);
     await page.getByLabel("Search in the payload").fill('"i": 250');
     await page.getByText(/Line 1 of \d+/).waitFor();

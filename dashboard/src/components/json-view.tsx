@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { formatCount } from "../data/format.ts";
+import { countOf, formatCount } from "../data/format.ts";
 import { type JsonLine, linesOf, matchesIn, visibleLines } from "../data/json-lines.ts";
 
 /** Lines rendered at first, and lines added each time the reader asks for more: tens of thousands stop a browser. */
@@ -124,6 +124,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
   useEffect(() => {
     if (mark === "current") ref.current?.scrollIntoView({ block: "nearest" });
   }, [mark]);
+  const entries = countOf(size ?? 0, "entry", "entries");
   const isLong = isCut && tokens.some(({ text }) => text.length > FIRST_CHARACTERS);
   return (
     <div ref={ref} class={`json-line ${mark}`} style={{ paddingLeft: `${Math.min(depth, MAX_INDENT) * 16 + 20}px` }}>
@@ -132,7 +133,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
           type="button"
           class="fold"
           aria-expanded={!isFolded}
-          aria-label={isFolded ? `Show ${size} entries` : `Hide ${size} entries`}
+          aria-label={`${isFolded ? "Show" : "Hide"} ${entries}`}
           onClick={onToggle}
         >
           {isFolded ? "▸" : "▾"}
@@ -144,7 +145,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
         </span>
       ))}
       {isLong && <span class="quiet"> … cut here</span>}
-      {isFolded && <span class="quiet small"> … {size === 1 ? "1 entry" : `${size} entries`} </span>}
+      {isFolded && <span class="quiet small"> … {entries} </span>}
     </div>
   );
 }
