@@ -87,8 +87,8 @@ describe("portal links in Chromium", requireOrSkip("chromium"), () => {
       cookies.map(({ name, sameSite, secure, httpOnly }) => [name, sameSite, secure, httpOnly]),
       [["causeway_portal", "None", true, true]],
     );
-    await frame.getByRole("link", { name: "Live" }).click();
-    await frame.getByRole("heading", { name: "Live" }).waitFor();
+    await frame.getByRole("link", { name: "Live", exact: true }).click();
+    await frame.getByRole("heading", { level: 1 }).waitFor();
     // The cookie belongs to frames of the host: a window of the bridge itself is not signed in.
     const own = await context.newPage();
     await own.goto(`${bridge.url}/iot/`);

@@ -5,6 +5,8 @@ import { type JsonLine, linesOf, matchesIn, visibleLines } from "../data/json-li
 /** Lines rendered at first, and lines added each time the reader asks for more: tens of thousands stop a browser. */
 const FIRST_LINES = 400;
 const MORE_LINES = 2_000;
+/** From here on lines out of sight are not laid out. */
+const MANY_LINES = 500;
 /** Lines rendered after a match. */
 const LINES_AFTER = 100;
 /** Characters of one token rendered before the reader asks for more. */
@@ -50,7 +52,11 @@ export function JsonView({ text }: { text: string }) {
         />
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <section class="payload-body" tabIndex={0} aria-label="Payload as JSON">
+      <section
+        class={`payload-body ${shown.length > MANY_LINES ? "many" : ""}`}
+        tabIndex={0}
+        aria-label="Payload as JSON"
+      >
         {shown.map((i) => (
           <Line
             key={i}
