@@ -5,6 +5,7 @@
 import type { Part } from "../process/shutdown.ts";
 import type { ApiParts } from "./api.ts";
 import type { BrokerAccess } from "./broker.ts";
+import type { ConfigurationPart } from "./configuration.ts";
 import type { DeliverParts } from "./deliver.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import type { Infrastructure } from "./infrastructure.ts";
@@ -29,7 +30,7 @@ export const OPENED_MS = {
 };
 
 export interface Wired {
-  infrastructure: Pick<Infrastructure, "runs" | "registry" | "observer">;
+  infrastructure: Pick<Infrastructure, "runs" | "registry" | "recorder" | "observer">;
   broker: Pick<BrokerAccess, "publisher" | "reader">;
   queues: Pick<QueueParts, "queues" | "groups" | "retention" | "orphanedQueues">;
   receive: ReceiveParts;
@@ -38,11 +39,12 @@ export interface Wired {
   live: LiveParts;
   operations: Pick<OperationsParts, "canary">;
   api: ApiParts;
+  configuration?: ConfigurationPart;
 }
 
 export function lifecycle(wired: Wired): Part[] {
-  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api } = wired;
-  const { runs, registry } = infrastructure;
+  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api, configuration } = wired;
+  const { runs, registry, recorder } = infrastructure;
   const { requestCache, pending, receivers, election, ledger, snapshots } = receive;
   const { endpoints, watch, workers, ordered, replays } = deliver;
   const follow = () => followRegistrations(infrastructure, queues, receive, deliver);
@@ -50,7 +52,9 @@ export function lifecycle(wired: Wired): Part[] {
   const startAll = (parts: { start(): unknown }[]) => Promise.all(parts.map((part) => part.start()));
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));
 
-  const parts: (Part | false)[] = [
+  const parts: (Part | false | undefined)[] = [
+    // Last: the others are counted until they end.
+    { name: "series", start: () => recorder.start(), stop: () => recorder.stop(), ms: SHORT_MS },
     { name: "publisher", stop: () => broker.publisher.close(), ms: SHORT_MS },
     { name: "reader", stop: () => broker.reader.close(), ms: SHORT_MS },
     // Replies and events are accepted until the calls have ended. It starts to publish further below.
@@ -109,11 +113,16 @@ export function lifecycle(wired: Wired): Part[] {
       name: "canary",
       start: () => operations.canary.start(),
       stop: () => operations.canary.stop(),
-      ms: 500,
+      ms: SHORT_MS,
     },
     { name: "keys", start: () => api.keyCache.start(), stop: () => api.keyCache.stop(), ms: UNSUBSCRIBE_MS },
     { name: "feed", stop: () => live.feed.close(), ms: SHORT_MS },
     { name: "http", start: () => api.server.start(), stop: () => api.server.stop(), ms: 1_500 },
+    configuration && {
+      name: "configuration",
+      start: () => configuration.start(api.server.url!),
+      stop: () => configuration.stop(),
+    },
     // First, since the server waits for open responses.
     {
       name: "live",
@@ -123,5 +132,5 @@ export function lifecycle(wired: Wired): Part[] {
       },
     },
   ];
-  return parts.filter((part) => part !== false);
+  return parts.filter((part) => part !== false && part !== undefined);
 }

@@ -32,6 +32,7 @@ export function JsonView({ text }: { text: string }) {
   const visible = useMemo(() => visibleLines(lines, effective), [lines, effective]);
   const shown = visible.slice(0, Math.max(limit, current === undefined ? 0 : visible.indexOf(current) + LINES_AFTER));
   const isCut = limit === FIRST_LINES;
+  const layout = shown.length > MANY_LINES ? "many" : "";
   const toggle = (i: number) => {
     const next = new Set(effective);
     if (!next.delete(i)) next.add(i);
@@ -52,11 +53,7 @@ export function JsonView({ text }: { text: string }) {
         />
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <section
-        class={`payload-body ${shown.length > MANY_LINES ? "many" : ""}`}
-        tabIndex={0}
-        aria-label="Payload as JSON"
-      >
+      <section class={`payload-body ${layout}`} tabIndex={0} aria-label="Payload as JSON">
         {shown.map((i) => (
           <Line
             key={i}
