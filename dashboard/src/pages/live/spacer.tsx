@@ -2,7 +2,7 @@
 export function Spacer({ height, columns }: { height: number; columns: number }) {
   if (height <= 0) return null;
   return (
-    <tr aria-hidden="true" class="spacer">
+    <tr class="spacer">
       <td colSpan={columns} style={{ height: `${height}px` }} />
     </tr>
   );

@@ -64,7 +64,8 @@ export class TopicTree {
     visit(this.root, (node) => {
       const current = (node.count - node.counted) / seconds;
       // Half of the old rate: steady figures for devices that publish every few seconds.
-      node.rate = current === 0 && node.rate < 0.05 ? 0 : (current + node.rate) / 2;
+      const before = node.counted === 0 ? current : node.rate;
+      node.rate = current === 0 && before < 0.05 ? 0 : (current + before) / 2;
       node.counted = node.count;
     });
   }
@@ -87,7 +88,7 @@ export class TopicTree {
   }
 }
 
-const UNFOLDED_DEPTH = 1;
+const UNFOLDED_DEPTH = 4;
 /** A node with more children stays folded until the reader unfolds it. */
 const UNFOLDED_CHILDREN = 20;
 
