@@ -5,6 +5,7 @@
 import type { Part } from "../process/shutdown.ts";
 import type { ApiParts } from "./api.ts";
 import type { BrokerAccess } from "./broker.ts";
+import type { ConfigurationPart } from "./configuration.ts";
 import type { DeliverParts } from "./deliver.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import type { Infrastructure } from "./infrastructure.ts";
@@ -38,10 +39,11 @@ export interface Wired {
   live: LiveParts;
   operations: Pick<OperationsParts, "canary">;
   api: ApiParts;
+  configuration?: ConfigurationPart;
 }
 
 export function lifecycle(wired: Wired): Part[] {
-  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api } = wired;
+  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api, configuration } = wired;
   const { runs, registry } = infrastructure;
   const { requestCache, pending, receivers, election, ledger, snapshots } = receive;
   const { endpoints, watch, workers, ordered, replays } = deliver;
@@ -50,7 +52,7 @@ export function lifecycle(wired: Wired): Part[] {
   const startAll = (parts: { start(): unknown }[]) => Promise.all(parts.map((part) => part.start()));
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));
 
-  const parts: (Part | false)[] = [
+  const parts: (Part | false | undefined)[] = [
     { name: "publisher", stop: () => broker.publisher.close(), ms: SHORT_MS },
     { name: "reader", stop: () => broker.reader.close(), ms: SHORT_MS },
     // Replies and events are accepted until the calls have ended. It starts to publish further below.
@@ -114,6 +116,11 @@ export function lifecycle(wired: Wired): Part[] {
     { name: "keys", start: () => api.keyCache.start(), stop: () => api.keyCache.stop(), ms: UNSUBSCRIBE_MS },
     { name: "feed", stop: () => live.feed.close(), ms: SHORT_MS },
     { name: "http", start: () => api.server.start(), stop: () => api.server.stop(), ms: 1_500 },
+    configuration && {
+      name: "configuration",
+      start: () => configuration.start(api.server.url!),
+      stop: () => configuration.stop(),
+    },
     // First, since the server waits for open responses.
     {
       name: "live",
@@ -123,5 +130,5 @@ export function lifecycle(wired: Wired): Part[] {
       },
     },
   ];
-  return parts.filter((part) => part !== false);
+  return parts.filter((part) => part !== false && part !== undefined);
 }
