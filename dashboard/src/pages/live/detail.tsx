@@ -3,7 +3,8 @@ import { PayloadView } from "../../components/payload.tsx";
 import { Time } from "../../components/time.tsx";
 import { pathTo } from "../../data/address.ts";
 import { causeway } from "../../data/causeway.ts";
-import { useData } from "../../data/query.ts";
+import { now } from "../../data/clock.ts";
+import { EVERY, useData } from "../../data/query.ts";
 import { useRights } from "../../data/session.tsx";
 import { contentOf, propertiesOf } from "./event-content.ts";
 import { followedBy, NEAR_MS } from "./follow.ts";
@@ -60,6 +61,8 @@ export function Detail({ handle: { tail, version }, message, onSelect }: DetailP
   );
 }
 
+const FRESH_MS = 10_000;
+
 function Actions({ message: { topic, at } }: { message: TailMessage }) {
   const { can } = useRights();
   const { addressOf } = useLiveQuery();
@@ -71,7 +74,8 @@ function Actions({ message: { topic, at } }: { message: TailMessage }) {
       const until = new Date(at + NEAR_MS).toISOString();
       return (await causeway.deliveries.list({ topic, since, until, limit: 20 }, options).page()).items;
     },
-    { enabled: sees },
+    // The delivery of a message that has just arrived may follow.
+    { enabled: sees, ...(now.value - at < FRESH_MS && { everyMs: EVERY.second }) },
   );
   const followed = near.data && followedBy(near.data, at);
   return (

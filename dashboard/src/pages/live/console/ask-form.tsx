@@ -46,12 +46,12 @@ export function AskForm({ topic, topics }: { topic: string | undefined; topics: 
           onChange={change}
           topicHint="{requestId} stands for the id of the request, also in the payload and the response topic."
         />
-        <Options fields={fields} timeout={timeout} onChange={change} />
+        <Options fields={fields} timeout={timeout} responseTopic={errors.responseTopic} onChange={change} />
         <PropertiesFieldset
           fields={fields}
           errors={errors}
           onChange={change}
-          names={["responseTopic", "contentType", "correlationData", "expirySeconds"]}
+          names={["contentType", "correlationData", "expirySeconds"]}
         />
         <div class="row">
           <button type="submit" class="button primary" disabled={!isReady}>
@@ -73,12 +73,31 @@ export function AskForm({ topic, topics }: { topic: string | undefined; topics: 
 interface OptionsProps {
   fields: AskFields;
   timeout: string | undefined;
+  /** The error of the field. */
+  responseTopic: string | undefined;
   onChange: (part: Partial<AskFields>) => void;
 }
 
-function Options({ fields, timeout, onChange }: OptionsProps) {
+function Options({ fields, timeout, responseTopic, onChange }: OptionsProps) {
   return (
     <>
+      <Field
+        label="Response topic"
+        error={responseTopic}
+        hint="Where the device responds. Empty: a topic of its own, which MQTT 5 devices find in the request."
+      >
+        {(props) => (
+          <input
+            {...props}
+            class="mono"
+            value={fields.responseTopic}
+            placeholder="devices/pi-7/responses/{requestId}"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={({ currentTarget }) => onChange({ responseTopic: currentTarget.value })}
+          />
+        )}
+      </Field>
       <div class="row">
         <Choices
           label="When"

@@ -29,7 +29,7 @@ export function SentList({ kind, onAgain }: { kind: Sent["kind"]; onAgain: (fiel
   if (shown.length === 0) return null;
   return (
     <section class="section">
-      <h3>Sent from this tab</h3>
+      <h2>Sent from this tab</h2>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
       <section class="table-wrap short" tabIndex={0} aria-label="Sent from this tab">
         <table class="table">
