@@ -23,7 +23,8 @@ interface DetailProps {
 export function Detail({ handle: { tail, version }, message, onSelect }: DetailProps) {
   version.value;
   const { topic, event, at } = message;
-  const history = tail.history;
+  // A copy: components with the same properties are not drawn again.
+  const history = [...tail.history];
   return (
     <div class="section detail">
       <div class="section-head">

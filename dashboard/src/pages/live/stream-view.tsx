@@ -22,7 +22,13 @@ export function StreamView({ handle: { tail, version }, selected, onSelect }: St
   version.value;
   const [held, setHeld] = useState<{ messages: readonly TailMessage[]; listed: number }>();
   useEffect(() => setHeld(undefined), [tail, tail.branch]);
-  const hold = () => setHeld((old) => old ?? { messages: tail.messages.slice(-MAX_MESSAGES), listed: tail.listed });
+  // The list that the reader sees, to which messages may have been added since.
+  const drawn = useRef({ messages: tail.messages, length: 0, listed: 0 });
+  drawn.current = { messages: tail.messages, length: tail.messages.length, listed: tail.listed };
+  const hold = () => {
+    const { messages, length, listed } = drawn.current;
+    setHeld((old) => old ?? { messages: messages.slice(Math.max(0, length - MAX_MESSAGES), length), listed });
+  };
   const source = held?.messages ?? tail.messages;
   const count = Math.min(source.length, MAX_MESSAGES);
   const view = useWindow(count, ROW_HEIGHT);

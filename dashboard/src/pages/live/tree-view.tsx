@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import { formatCount, formatRate } from "../../data/format.ts";
 import { Spacer } from "./spacer.tsx";
 import { isUnfolded, type TopicNode } from "./topic-tree.ts";
@@ -20,11 +20,13 @@ export function TreeView({ handle: { tail, version }, branch, addressOf }: TreeV
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
   const rows = tail.tree.rows(toggled);
   const view = useWindow(rows.length, ROW_HEIGHT);
-  const toggle = (path: string) => {
-    const next = new Set(toggled);
-    if (!next.delete(path)) next.add(path);
-    setToggled(next);
-  };
+  const toggle = useCallback((path: string) => {
+    setToggled((old) => {
+      const next = new Set(old);
+      if (!next.delete(path)) next.add(path);
+      return next;
+    });
+  }, []);
   return (
     <div class="section">
       <div class="section-head">
@@ -59,7 +61,13 @@ export function TreeView({ handle: { tail, version }, branch, addressOf }: TreeV
             {rows.slice(view.from, view.to).map((node, i) => (
               <Row
                 key={node.path}
-                node={node}
+                path={node.path}
+                level={node.level}
+                depth={node.depth}
+                hasChildren={node.children.size > 0}
+                count={node.count}
+                rate={node.rate}
+                last={node.last}
                 index={view.from + i + 2}
                 isOpen={isUnfolded(node, toggled)}
                 isBranch={node.path === branch}
@@ -75,8 +83,9 @@ export function TreeView({ handle: { tail, version }, branch, addressOf }: TreeV
   );
 }
 
-interface RowProps {
-  node: TopicNode;
+/** Values instead of the node, which changes in place: a row is drawn again when one of them differs. */
+interface RowProps extends Pick<TopicNode, "path" | "level" | "depth" | "count" | "rate" | "last"> {
+  hasChildren: boolean;
   index: number;
   isOpen: boolean;
   isBranch: boolean;
@@ -87,13 +96,13 @@ interface RowProps {
 const INDENT = 14;
 const MAX_INDENT = 8;
 
-function Row({ node, index, isOpen, isBranch, href, onToggle }: RowProps) {
-  const { path, level, depth, children, count, rate, last } = node;
+function Row({ path, level, depth, hasChildren, count, rate, last, ...row }: RowProps) {
+  const { index, isOpen, isBranch, href, onToggle } = row;
   return (
     <tr aria-rowindex={index} aria-selected={isBranch}>
       <td style={{ paddingLeft: `${8 + Math.min(depth, MAX_INDENT) * INDENT}px` }}>
         <div class="tree-topic">
-          {children.size > 0 ? (
+          {hasChildren ? (
             <button
               type="button"
               class="fold"

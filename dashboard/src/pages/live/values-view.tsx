@@ -1,10 +1,10 @@
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { Sparkline } from "../../components/sparkline.tsx";
 import { isUtc, now } from "../../data/clock.ts";
 import { countOf, formatClock } from "../../data/format.ts";
 import { textOf } from "./event-content.ts";
 import type { TailMessage } from "./tail.ts";
-import { changesBetween, numberPaths, numbersAt, spread } from "./values.ts";
+import { changesBetween, numberAt, numberPaths, spread } from "./values.ts";
 
 interface ValuesProps {
   message: TailMessage;
@@ -15,9 +15,13 @@ interface ValuesProps {
 /** What the message changed against the one before it. */
 export function Changes({ message, history }: ValuesProps) {
   const at = history.findIndex(({ number }) => number === message.number);
-  const previous = at > 0 ? history[at - 1] : undefined;
+  // Remembered: the one before leaves the history first.
+  const previous = useMemo(() => (at > 0 ? history[at - 1] : undefined), [message]);
+  const changes = useMemo(
+    () => (previous ? changesBetween(textOf(previous.event), textOf(message.event)) : []),
+    [previous, message],
+  );
   if (!previous) return <p class="quiet">There is no earlier message on this topic to compare with.</p>;
-  const changes = changesBetween(textOf(previous.event), textOf(message.event));
   if (changes.length === 0) return <p class="quiet">The same payload as before.</p>;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
@@ -47,13 +51,16 @@ export function Changes({ message, history }: ValuesProps) {
 /** A line of one number of the topic's payloads. */
 export function Numbers({ message, history }: ValuesProps) {
   const [wanted, setWanted] = useState<string>();
-  const paths = numberPaths(textOf(message.event));
+  const paths = useMemo(() => numberPaths(textOf(message.event)), [message]);
+  const path = wanted !== undefined && paths.includes(wanted) ? wanted : (paths[0] ?? "");
+  // Each payload is read once, not for every drawing.
+  const read = useMemo(() => new WeakMap<TailMessage, number | null>(), [path]);
   if (paths.length === 0) return null;
-  const path = wanted !== undefined && paths.includes(wanted) ? wanted : paths[0]!;
-  const values = numbersAt(
-    history.map(({ event }) => textOf(event)),
-    path,
-  );
+  const values = history.flatMap((one) => {
+    if (!read.has(one)) read.set(one, numberAt(textOf(one.event), path) ?? null);
+    const value = read.get(one);
+    return value == null ? [] : [value];
+  });
   const [min, max] = [Math.min(...values), Math.max(...values)];
   return (
     <div class="row">

@@ -32,12 +32,10 @@ export function numberPaths(text: string): string[] {
   return (leavesOf(text) ?? []).filter(isNumber).map(({ path }) => path);
 }
 
-/** Returns the number at a path of each payload that has one. */
-export function numbersAt(texts: readonly string[], path: string): number[] {
-  return texts.flatMap((text) => {
-    const leaf = leavesOf(text)?.find((one) => one.path === path);
-    return leaf && isNumber(leaf) ? [Number(leaf.raw)] : [];
-  });
+/** Returns the number at a path of a payload, or undefined. */
+export function numberAt(text: string, path: string): number | undefined {
+  const leaf = leavesOf(text)?.find((one) => one.path === path);
+  return leaf && isNumber(leaf) ? Number(leaf.raw) : undefined;
 }
 
 function isNumber({ raw }: Leaf): boolean {
