@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type JsonLine,
-  linesOf,
-  matchesIn,
-  tokenize,
-  visibleLines,
-} from "../../dashboard/src/components/json-lines.ts";
+import { type JsonLine, linesOf, matchesIn, tokenize, visibleLines } from "../../dashboard/src/data/json-lines.ts";
 import fc from "../support/property.ts";
 
 const join = (lines: readonly JsonLine[]) => lines.flatMap(({ tokens }) => tokens.map(({ text }) => text)).join("");

@@ -1,9 +1,15 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type JsonLine, linesOf, matchesIn, visibleLines } from "./json-lines.ts";
+import { countOf, formatCount } from "../data/format.ts";
+import { type JsonLine, linesOf, matchesIn, visibleLines } from "../data/json-lines.ts";
 
-/** Lines rendered before the reader asks for all. */
+/** Lines rendered at first, and lines added each time the reader asks for more: tens of thousands stop a browser. */
 const FIRST_LINES = 400;
-/** Characters of one line rendered before the reader asks for all. */
+const MORE_LINES = 2_000;
+/** From here on lines out of sight are not laid out. */
+const MANY_LINES = 500;
+/** Lines rendered after a match. */
+const LINES_AFTER = 100;
+/** Characters of one token rendered before the reader asks for more. */
 const FIRST_CHARACTERS = 16_384;
 /** Deeper lines are not indented further. */
 const MAX_INDENT = 24;
@@ -12,7 +18,7 @@ const MAX_INDENT = 24;
 export function JsonView({ text }: { text: string }) {
   const lines = useMemo(() => linesOf(text), [text]);
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set<number>());
-  const [isAll, setAll] = useState(false);
+  const [limit, setLimit] = useState(FIRST_LINES);
   const [query, setQuery] = useState("");
   const [turn, setTurn] = useState(0);
   const found = useMemo(() => matchesIn(lines, query.trim()), [lines, query]);
@@ -24,7 +30,9 @@ export function JsonView({ text }: { text: string }) {
     return new Set([...folded].filter((i) => current <= i || current > (lines[i]!.closedAt ?? i)));
   }, [folded, current, lines]);
   const visible = useMemo(() => visibleLines(lines, effective), [lines, effective]);
-  const shown = isAll || (current ?? 0) >= FIRST_LINES ? visible : visible.slice(0, FIRST_LINES);
+  const shown = visible.slice(0, Math.max(limit, current === undefined ? 0 : visible.indexOf(current) + LINES_AFTER));
+  const isCut = limit === FIRST_LINES;
+  const layout = shown.length > MANY_LINES ? "many" : "";
   const toggle = (i: number) => {
     const next = new Set(effective);
     if (!next.delete(i)) next.add(i);
@@ -45,22 +53,27 @@ export function JsonView({ text }: { text: string }) {
         />
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <section class="payload-body" tabIndex={0} aria-label="Payload as JSON">
+      <section class={`payload-body ${layout}`} tabIndex={0} aria-label="Payload as JSON">
         {shown.map((i) => (
           <Line
             key={i}
             line={lines[i]!}
-            isCut={!isAll}
+            isCut={isCut}
             isFolded={effective.has(i)}
             mark={i === current ? "current" : isMatch.has(i) ? "match" : ""}
             onToggle={() => toggle(i)}
           />
         ))}
       </section>
-      {!isAll && (shown.length < visible.length || text.length > FIRST_CHARACTERS) && (
-        <button type="button" class="button" onClick={() => setAll(true)}>
-          Show all {lines.length.toLocaleString("en")} lines
-        </button>
+      {(shown.length < visible.length || (isCut && text.length > FIRST_CHARACTERS)) && (
+        <div class="row">
+          <button type="button" class="button" onClick={() => setLimit(shown.length + MORE_LINES)}>
+            Show more
+          </button>
+          <span class="small quiet">
+            {formatCount(shown.length)} of {formatCount(visible.length)} lines
+          </span>
+        </div>
       )}
     </div>
   );
@@ -114,6 +127,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
   useEffect(() => {
     if (mark === "current") ref.current?.scrollIntoView({ block: "nearest" });
   }, [mark]);
+  const entries = countOf(size ?? 0, "entry", "entries");
   const isLong = isCut && tokens.some(({ text }) => text.length > FIRST_CHARACTERS);
   return (
     <div ref={ref} class={`json-line ${mark}`} style={{ paddingLeft: `${Math.min(depth, MAX_INDENT) * 16 + 20}px` }}>
@@ -122,7 +136,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
           type="button"
           class="fold"
           aria-expanded={!isFolded}
-          aria-label={isFolded ? `Show ${size} entries` : `Hide ${size} entries`}
+          aria-label={`${isFolded ? "Show" : "Hide"} ${entries}`}
           onClick={onToggle}
         >
           {isFolded ? "▸" : "▾"}
@@ -134,7 +148,7 @@ function Line({ line: { depth, tokens, closedAt, size }, isCut, isFolded, mark, 
         </span>
       ))}
       {isLong && <span class="quiet"> … cut here</span>}
-      {isFolded && <span class="quiet small"> … {size === 1 ? "1 entry" : `${size} entries`} </span>}
+      {isFolded && <span class="quiet small"> … {entries} </span>}
     </div>
   );
 }
