@@ -64,6 +64,14 @@ describe("keys in Chromium", requireOrSkip("chromium"), () => {
 
     const used = await bridge.api("GET", "/v1/session", undefined, { authorization: `Bearer ${key}` });
     assert.equal(used.status, 200);
+    await page.getByRole("button", { name: "Portal link for site-1" }).click();
+    const portal = page.getByRole("dialog", { name: "Portal link for site-1" });
+    await portal.getByLabel("Valid for").selectOption("15 minutes");
+    assert.deepEqual(await axe(), []);
+    await portal.getByRole("button", { name: "Create the link" }).click();
+    assert.ok((await portal.locator("pre").innerText()).startsWith(`${bridge.url}/portal#`));
+    assert.deepEqual(await axe(), []);
+    await portal.getByRole("button", { name: "Close" }).click();
     await page.getByRole("button", { name: "Revoke site-1" }).click();
     const confirm = page.getByRole("dialog", { name: "Revoke site-1" });
     await confirm.getByText(/This key was (?:never|last) used/).waitFor();

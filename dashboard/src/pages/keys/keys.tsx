@@ -6,8 +6,6 @@ import { Confirm, Dialog } from "../../components/dialog.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { More } from "../../components/more.tsx";
 import { Page } from "../../components/page.tsx";
-import { StateMark } from "../../components/state-mark.tsx";
-import { Time } from "../../components/time.tsx";
 import { toast } from "../../components/toasts.tsx";
 import { pathTo } from "../../data/address.ts";
 import { causeway } from "../../data/causeway.ts";
@@ -17,7 +15,9 @@ import { EVERY, useList } from "../../data/query.ts";
 import { useRights } from "../../data/session.tsx";
 import { CreateKey } from "./create-key.tsx";
 import { CreatedKeyView } from "./created-key.tsx";
-import { keysLead, limitWords } from "./key-form.ts";
+import { keysLead } from "./key-form.ts";
+import { KeyTable } from "./key-table.tsx";
+import { PortalLink } from "./portal-link.tsx";
 import "./keys.css";
 
 /** Who may do what. */
@@ -35,6 +35,7 @@ function AllKeys() {
   const queries = useQueryClient();
   const [created, setCreated] = useState<CreatedKey>();
   const [revoked, setRevoked] = useState<Key>();
+  const [portal, setPortal] = useState<Key>();
   const list = useList(["keys"], (after, options) => causeway.keys.list({ after, limit: 50 }, options).page(), {
     everyMs: EVERY.slow,
   });
@@ -51,7 +52,9 @@ function AllKeys() {
       }
     >
       <Loaded of={{ ...list, data: list.items }} failure="The keys could not be read">
-        {(keys) => (keys.length === 0 ? <NoKeys /> : <KeyTable keys={keys} onRevoke={setRevoked} />)}
+        {(keys) =>
+          keys.length === 0 ? <NoKeys /> : <KeyTable keys={keys} onRevoke={setRevoked} onPortal={setPortal} />
+        }
       </Loaded>
       <More list={list} />
       {query.new && !created && (
@@ -75,6 +78,7 @@ function AllKeys() {
           <CreatedKeyView created={created} />
         </Dialog>
       )}
+      {portal && <PortalLink of={portal} onClose={() => setPortal(undefined)} />}
       {revoked && (
         <Confirm
           title={`Revoke ${revoked.name}`}
@@ -117,76 +121,4 @@ function NoKeys() {
       </a>
     </div>
   );
-}
-
-function KeyTable({ keys, onRevoke }: { keys: readonly Key[]; onRevoke: (key: Key) => void }) {
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section class="table-wrap" tabIndex={0} aria-label="Keys">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Scopes</th>
-            <th scope="col">May publish to</th>
-            <th scope="col">May read</th>
-            <th scope="col">Limit</th>
-            <th scope="col">Last use</th>
-            <th scope="col">Expires</th>
-            <th scope="col">
-              <span class="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map((key) => (
-            <tr key={key.id}>
-              <th scope="row" class="key-name">
-                {key.name}
-              </th>
-              <td>{key.scopes.join(", ")}</td>
-              <Filters filters={key.publish} />
-              <Filters filters={key.read} />
-              <td>{limitWords(key)}</td>
-              <td>{key.lastUsedAt === null ? "never" : <Time at={key.lastUsedAt} />}</td>
-              <td>
-                <Expires at={key.expiresAt} />
-              </td>
-              <td class="number">
-                <button
-                  type="button"
-                  class="button danger"
-                  data-row
-                  aria-label={`Revoke ${key.name}`}
-                  onClick={() => onRevoke(key)}
-                >
-                  Revoke
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-const SHOWN_FILTERS = 3;
-
-function Filters({ filters }: { filters: readonly string[] }) {
-  return (
-    <td class="mono wide" title={filters.join("\n")}>
-      {filters.length === 0 && "–"}
-      {filters.slice(0, SHOWN_FILTERS).map((filter) => (
-        <div key={filter}>{filter}</div>
-      ))}
-      {filters.length > SHOWN_FILTERS && `and ${filters.length - SHOWN_FILTERS} more`}
-    </td>
-  );
-}
-
-function Expires({ at }: { at: string | null }) {
-  if (at === null) return <>never</>;
-  if (Date.parse(at) <= now.value) return <StateMark tone="failed" word="Expired" />;
-  return <Time at={at} />;
 }

@@ -1,8 +1,8 @@
 /** JSON read in place: each value as the text that was sent, such as `21.50`. Pure. */
 
-export type Path = readonly (string | number)[];
+type Path = readonly (string | number)[];
 
-type Visit = (path: Path, start: number, end: number, isLeaf: boolean) => void;
+type Visit = (path: Path, start: number, end: number) => void;
 
 export interface Leaf {
   /** Such as `sensors[0].celsius`. */
@@ -17,20 +17,8 @@ const MAX_LENGTH = 65_536;
 export function leavesOf(text: string): Leaf[] | undefined {
   if (text.length > MAX_LENGTH || !isJson(text)) return undefined;
   const leaves: Leaf[] = [];
-  walk(text, (path, start, end, isLeaf) => {
-    if (isLeaf) leaves.push({ path: formatPath(path), raw: text.slice(start, end) });
-  });
+  walk(text, (path, start, end) => leaves.push({ path: formatPath(path), raw: text.slice(start, end) }));
   return leaves;
-}
-
-/** Returns the text of one member of a JSON document, exactly as it stands there. */
-export function memberText(json: string, wanted: Path): string | undefined {
-  if (!isJson(json)) return undefined;
-  let found: string | undefined;
-  walk(json, (path, start, end) => {
-    if (path.length === wanted.length && path.every((part, i) => part === wanted[i])) found = json.slice(start, end);
-  });
-  return found;
 }
 
 export function isJson(text: string): boolean {
@@ -42,7 +30,7 @@ export function isJson(text: string): boolean {
   }
 }
 
-/** Visits every value of a valid document, members before their container. */
+/** Visits every scalar and empty container of a valid document. */
 function walk(text: string, visit: Visit): void {
   const path: (string | number)[] = [];
   let at = 0;
@@ -57,7 +45,7 @@ function walk(text: string, visit: Visit): void {
     const start = at;
     const open = text[at];
     const isLeaf = open === "{" || open === "[" ? container(open) : skip(open === '"' ? STRING : SCALAR) !== "";
-    visit(path, start, at, isLeaf);
+    if (isLeaf) visit(path, start, at);
     skip(SPACE);
   };
   /** Returns whether it is empty. */

@@ -1,7 +1,7 @@
 /** Asks a device, and returns its response with the payload as it was sent. */
 import type { RequestInput, Responded } from "causeway-mqtt/client";
 import { createClient } from "../../../data/causeway.ts";
-import { memberText } from "../raw-json.ts";
+import { rawMember } from "../../../data/raw-member.ts";
 
 export interface Answer {
   responded: Responded;
@@ -25,5 +25,5 @@ function contentOf({ response }: Responded, json: string): Answer["content"] {
   const { payload, payloadBase64 } = response;
   if (payloadBase64 !== undefined) return { base64: payloadBase64 };
   if (typeof payload === "string") return { text: payload };
-  return { text: memberText(json, ["response", "payload"]) ?? "" };
+  return { text: rawMember(json, ["response", "payload"]) ?? "" };
 }
