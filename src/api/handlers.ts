@@ -3,6 +3,7 @@ import type { Handlers } from "../http/contract/index.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
 import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
+import { type MetricsPorts, metricsHandlers } from "./metrics.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
 import { type RequestPorts, requestHandlers } from "./requests.ts";
 import { type SessionPorts, sessionHandlers } from "./sessions.ts";
@@ -19,6 +20,7 @@ export interface HandlerPorts
     Omit<SessionPorts, "keys">,
     WebhookPorts,
     Omit<DeliveryPorts, "webhooks" | "deliveries">,
+    Omit<MetricsPorts, "webhooks">,
     Omit<OperationsPorts, "webhooks"> {
   deliveries: DeliveryPorts["deliveries"] & MessagePorts["deliveries"];
   keys: KeyPorts["keys"] & SessionPorts["keys"];
@@ -34,6 +36,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...sessionHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
+    ...metricsHandlers(ports),
     ...operationsHandlers(ports),
   };
 }
