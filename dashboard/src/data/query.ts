@@ -1,5 +1,5 @@
 /** Reading from the API: cached by key, repeated while a page shows it, and kept when a later read fails. */
-import { type QueryKey, QueryCache, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/preact-query";
+import { QueryCache, QueryClient, type QueryKey, useInfiniteQuery, useQuery } from "@tanstack/preact-query";
 import { type CallOptions, isCausewayError, type Page } from "causeway-mqtt/client";
 import { SESSION } from "./session-key.ts";
 
