@@ -1,5 +1,56 @@
+import { useRoute } from "preact-iso";
+import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
+import { causeway } from "../../data/causeway.ts";
+import { isUtc, now } from "../../data/clock.ts";
+import { EVERY, useData } from "../../data/query.ts";
+import { useRights } from "../../data/session.tsx";
+import { nameOf } from "../../data/states.ts";
+import { Actions } from "./detail/actions.tsx";
+import { Charts } from "./detail/charts.tsx";
+import { Counts } from "./detail/counts.tsx";
+import { DangerZone } from "./detail/danger-zone.tsx";
+import { Facts } from "./detail/facts.tsx";
+import { Notices } from "./detail/notices.tsx";
+import { RecentDeliveries } from "./detail/recent-deliveries.tsx";
+import { ReplayProgress } from "./detail/replay-progress.tsx";
+import { stateInWords } from "./detail/summary.ts";
+import "./webhook-pages.css";
+
+/** Deliveries that wait for another attempt, of which the next one and the cause are told. */
+const RETRYING = 50;
 
 export default function WebhookPage() {
-  return <Page title="WebhookPage" />;
+  const { can } = useRights();
+  const id = useRoute().params.id!;
+  const webhook = useData(["webhook", id], (options) => causeway.webhooks.get(id, options), { everyMs: EVERY.few });
+  const isLate = (webhook.data?.counts.retrying ?? 0) > 0;
+  const retrying = useData(
+    ["webhook", id, "retrying"],
+    (options) => causeway.deliveries.listOf(id, { status: "retrying", limit: RETRYING }, options).page(),
+    { everyMs: EVERY.few, enabled: isLate },
+  );
+  const { data } = webhook;
+  const late = isLate ? (retrying.data?.items ?? []) : [];
+  return (
+    <Page
+      title={data ? nameOf(data) : "Webhook"}
+      lead={data && stateInWords(data, late, { now: now.value, isUtc: isUtc.value })}
+      actions={data && can("webhooks") && <Actions webhook={data} />}
+    >
+      <Loaded of={webhook} failure="The webhook could not be read">
+        {(one) => (
+          <>
+            <Notices webhook={one} />
+            <ReplayProgress webhookId={id} />
+            <Counts webhook={one} />
+            <Charts webhookId={id} />
+            <RecentDeliveries webhook={one} />
+            <Facts webhook={one} />
+            {can("webhooks") && <DangerZone webhook={one} />}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
 }

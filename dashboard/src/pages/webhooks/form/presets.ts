@@ -298,11 +298,23 @@ export function answerError({ pattern, example }: Placeholder, answer: string): 
 
 /** Returns the settings of a preset with the answers in place. A missing answer stays visible as `{{id}}`. */
 export function applyPreset({ asks, settings }: Preset, answers: Answers): Partial<Draft> {
+  const isWhole = /^\{\{\w+\}\}$/;
   const filled = Object.entries(settings).map(([field, template]) => [
     field,
     typeof template === "string" ? fill(template, field, asks, answers) : template,
   ]);
-  return Object.fromEntries(filled) as Partial<Draft>;
+  const draft = Object.fromEntries(filled) as Partial<Draft>;
+  return isWhole.test(draft.url ?? "") ? { ...draft, url: "" } : draft;
+}
+
+/** Whether every question has an answer that can be right. */
+export function isAnswered({ asks }: Preset, answers: Answers): boolean {
+  return asks.every((ask) => answerError(ask, answers[ask.id] ?? "") === undefined);
+}
+
+/** Whether a URL still contains a question. */
+export function isUnfilled(url: string): boolean {
+  return /\{\{\w+\}\}/.test(url);
 }
 
 function fill(template: string, field: string, asks: readonly Placeholder[], answers: Answers): string {
