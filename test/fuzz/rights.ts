@@ -55,6 +55,13 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return ofWebhook(key, body);
     case "listAllDeliveries":
       return ofDeliveries(key, body.items, state);
+    case "getAllMetrics":
+      return ofDeliveries(
+        key,
+        body.webhooks.map(({ id }: { id: string }) => ({ webhookId: id })),
+        state,
+      );
+    case "getWebhookMetrics":
     case "listDeliveries":
     case "testWebhook":
     case "replayDeliveries":

@@ -2252,7 +2252,7 @@ export interface components {
             at: string;
             /** @description Messages received from the broker. */
             received?: number;
-            /** @description Messages published, replies to devices included. */
+            /** @description Messages published, those of the bridge itself included. */
             published?: number;
         };
         WebhookMetrics: {

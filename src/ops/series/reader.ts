@@ -75,14 +75,15 @@ export class SeriesReader {
   }
 
   async #addTotals(totals: ReadonlyMap<string, Row>, { from, stepMs, count, range }: Steps): Promise<void> {
-    for (const part of totalParts(storedIn(range), from, from + count * stepMs)) {
+    const add = async (part: Part) => {
       for await (const values of this.#options.series.all(groupName(part.resolution, part.group))) {
         for (const [id, value] of values) {
           const row = totals.get(id);
           if (row) addPart(part, value, () => row);
         }
       }
-    }
+    };
+    await Promise.all(totalParts(storedIn(range), from, from + count * stepMs).map(add));
   }
 
   async #ofSome(ids: readonly string[], steps: Steps): Promise<{ rows: Row[]; totals: Map<string, Row> }> {

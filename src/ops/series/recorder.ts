@@ -10,7 +10,7 @@ import type { PublishResult } from "../../downlink/publish.ts";
 import type { Series } from "../../store/store.ts";
 import type { Decision } from "../../uplink/attempt.ts";
 import { groupName, RESOLUTIONS, type Resolution } from "./resolutions.ts";
-import { CELL, cellOf, encodeRow, newRow, type Row } from "./row.ts";
+import { CELL, cellOf, encodeRow, flat, newRow, type Row } from "./row.ts";
 
 /** Id of the statistics of the whole bridge. */
 export const BRIDGE = "bridge";
@@ -160,7 +160,7 @@ export class SeriesRecorder {
     for (const track of entry.tracks) {
       const { group, step } = placeOf(track.resolution, minute);
       if (group === track.group && step === track.step) continue;
-      if (group === track.group) track.closed += encodeRow(track.step, track.row);
+      if (group === track.group) track.closed = flat([track.closed, encodeRow(track.step, track.row)]);
       else {
         if (entry.changed) this.#keep(entry.id, track);
         track.closed = "";

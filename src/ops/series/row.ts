@@ -57,15 +57,23 @@ export function encodeRow(step: number, row: Row): string {
   let first = 0;
   while (first < BUCKETS && row[COUNTS + first] === 0) first++;
   const durations = first === BUCKETS ? "" : `${HISTOGRAM}${first.toString(RADIX)}${cells(row, COUNTS + first, WIDTH)}`;
-  return counts || durations ? `${step.toString(RADIX)}${counts}${durations}${END}` : "";
+  return counts || durations ? flat([step.toString(RADIX), counts, durations, END]) : "";
 }
 
 function cells(row: Row, from: number, to: number): string {
   let last = to;
   while (last > from && row[last - 1] === 0) last--;
-  let text = "";
-  for (let cell = from; cell < last; cell++) text += row[cell] === 0 ? "," : `,${row[cell]!.toString(RADIX)}`;
-  return text;
+  const texts: string[] = [];
+  for (let cell = from; cell < last; cell++) texts.push(",", row[cell] === 0 ? "" : row[cell]!.toString(RADIX));
+  return flat(texts);
+}
+
+/**
+ * Joins texts into one that is stored as such. The engine keeps the result of `+` as a tree of its parts, which would
+ * occupy a multiple of the text for as long as the process keeps it.
+ */
+export function flat(texts: readonly string[]): string {
+  return texts.join("");
 }
 
 const codeOf = (char: string) => char.charCodeAt(0);
