@@ -97,7 +97,19 @@ module.exports = {
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
       from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client)/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration)/" },
+    },
+    {
+      name: "configuration-uses-the-client",
+      comment:
+        "The bridge and the program `causeway` apply documents in the same way: through the API, with the client.",
+      severity: "error",
+      from: { path: "^src/configuration/" },
+      to: {
+        path: "^src/",
+        pathNot: "^src/(configuration|client|lib)/|^src/security/redaction\\.ts$",
+        dependencyTypesNot: ["type-only"],
+      },
     },
     {
       name: "doctor-reads-what-the-bridge-reads",

@@ -5,6 +5,7 @@ import type { NewerDataError } from "./store/format.ts";
 import { BREAKER, type BreakerPolicy } from "./uplink/health/circuit-breaker.ts";
 import { wireApi } from "./wiring/api.ts";
 import { wireBroker } from "./wiring/broker.ts";
+import { wireConfiguration } from "./wiring/configuration.ts";
 import { wireDeliver } from "./wiring/deliver.ts";
 import { wireDownlink } from "./wiring/downlink.ts";
 import { type Logs, openInfrastructure } from "./wiring/infrastructure.ts";
@@ -56,10 +57,11 @@ export async function startBridge(
     const downlink = wireDownlink(infrastructure, broker, receive);
     const deliver = wireDeliver(infrastructure, queues, downlink, breaker);
     const live = wireLive(infrastructure, broker);
-    const operations = wireOperations(infrastructure, broker, queues, receive, downlink, deliver);
+    const configuration = wireConfiguration(infrastructure, apiKey);
+    const operations = wireOperations(infrastructure, broker, queues, receive, downlink, deliver, configuration);
     const flows = { infrastructure, broker, queues, receive, downlink, deliver, live, operations };
     const api = wireApi(flows, apiKey, closing.isClosing);
-    await closing.start(lifecycle({ ...flows, api }));
+    await closing.start(lifecycle({ ...flows, api, configuration }));
 
     const { runs, store, embedded, outdated } = infrastructure;
     const url = redactUrl(infrastructure.broker.url);

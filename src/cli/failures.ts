@@ -1,6 +1,7 @@
 /** Exit codes, and errors as people and programs read them. */
 import { CommanderError } from "commander";
 import { CausewayConnectionError, CausewayError } from "../client/index.ts";
+import { DocumentError } from "../configuration/documents.ts";
 import { printable } from "./output/printable.ts";
 
 export const EXIT = {
@@ -20,6 +21,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** The command line, its input or the profile is wrong. */
 export class UsageError extends Error {}
 
+function isUsage(error: unknown): boolean {
+  return error instanceof UsageError || error instanceof DocumentError;
+}
+
 /** No API key was found, so no call is made. */
 export class NoKeyError extends Error {}
 
@@ -36,7 +41,7 @@ const PROXY_STATUSES = [502, 503, 504];
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (error instanceof UsageError) return EXIT.usage;
+  if (isUsage(error)) return EXIT.usage;
   if (error instanceof NoKeyError) return EXIT.unauthorized;
   if (error instanceof CausewayConnectionError) return EXIT.unreachable;
   if (!(error instanceof CausewayError)) return EXIT.defect;
@@ -64,7 +69,7 @@ export function failureOf(error: unknown): FailureReport {
     };
   }
   const detail = error instanceof Error ? error.message.replace(/^error: /, "") : String(error);
-  if (error instanceof CommanderError || error instanceof UsageError) return { code: "usage", detail };
+  if (error instanceof CommanderError || isUsage(error)) return { code: "usage", detail };
   if (error instanceof NoKeyError) return { code: "no_api_key", detail };
   return { code: error instanceof CausewayConnectionError ? "unreachable" : "defect", detail };
 }

@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { Ajv } from "ajv";
+import { type Configuration, readConfiguration } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
 import { readSecretFiles } from "./secret-files.ts";
@@ -47,6 +48,8 @@ export interface Config {
   readonly apiKeyFile?: string;
   /** Absolute path. */
   readonly dataDir: string;
+  /** Documents that the bridge applies to itself. Only with the role `api`. */
+  readonly configuration?: Configuration;
   readonly logLevel: LogLevel;
   readonly mqtt: {
     /** Absent: the embedded broker. Never contains a user name or password. */
@@ -112,9 +115,11 @@ export function loadConfig(
   moveUserInfo(raw);
   crossCheck(raw, mistakes);
   readPems(raw, mistakes);
+  const configuration = readConfiguration(raw, mistakes);
   const values = validate(raw, mistakes);
   if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes, fromFiles));
-  return freeze(toConfig(values, fromFiles.includes("API_KEY") ? raw.API_KEY_FILE : undefined));
+  const config = toConfig(values, fromFiles.includes("API_KEY") ? raw.API_KEY_FILE : undefined);
+  return freeze({ ...config, ...(configuration && { configuration }) });
 }
 
 /** The URL for output: without user info, and without the query, in which Redis URLs may contain a password. */
@@ -228,6 +233,6 @@ function inOrder(mistakes: Mistakes, fromFiles: string[]): { name: string; messa
 }
 
 function freeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) if (typeof part === "object") freeze(part);
+  for (const part of Object.values(value)) if (typeof part === "object" && part !== null) freeze(part);
   return Object.freeze(value);
 }

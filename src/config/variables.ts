@@ -13,6 +13,7 @@ export interface Variables {
   PORT: number;
   API_KEY?: string;
   DATA_DIR: string;
+  CONFIG_DIR?: string;
   LOG_LEVEL: LogLevel;
   MQTT_URL?: string;
   MQTT_USERNAME?: string;
@@ -76,6 +77,7 @@ export const rules: Record<keyof Variables, Rule> = {
   PORT: integer(0, 65_535, 8080),
   API_KEY: text("api-key", "must be at least 16 printable ASCII characters without white space"),
   DATA_DIR: text("line", "must be the path of a directory", { default: "./data" }),
+  CONFIG_DIR: text("line", "must be the path of a folder"),
   LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
   MQTT_URL: text("mqtt-url", "must be a URL such as mqtt://host:1883, with the scheme mqtt, mqtts, ws or wss"),
   MQTT_USERNAME: credential,

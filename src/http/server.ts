@@ -18,6 +18,11 @@ export class HttpServer {
     return this.#address;
   }
 
+  /** Where this process reaches its own API: not every system connects to the unspecified address. */
+  get url(): string | undefined {
+    return this.#address && this.#address.replace("//[::]:", "//[::1]:") + (this.options.basePath ?? "");
+  }
+
   async start(): Promise<void> {
     const { host, port } = this.options;
     this.#app = await buildApp(this.options);

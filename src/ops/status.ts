@@ -1,5 +1,6 @@
 /** State of the bridge: readiness probes, `/v1/status`, queue depths. */
 import { createRequire } from "node:module";
+import type { ConfigurationStatus } from "../configuration/folder.ts";
 import { protocolName } from "../mqtt/client/connection.ts";
 import type { Publisher } from "../mqtt/client/publisher.ts";
 import type { SubscriberSession } from "../mqtt/receive/session.ts";
@@ -97,10 +98,13 @@ export interface StatusPorts {
   receiver: ReceiverState;
   webhooks: { readonly size: number };
   ledgers: LedgerPorts;
+  /** Absent: this process applies no documents. */
+  configuration?: { readonly status: ConfigurationStatus } | undefined;
 }
 
 export function createStatus(ports: StatusPorts) {
-  const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers } = ports;
+  const { instance, roles, runs, connection, broker, store, warnings, receiver, webhooks, ledgers, configuration } =
+    ports;
   const startedAt = new Date();
   const ofProcess = () => ({
     version,
@@ -133,6 +137,7 @@ export function createStatus(ports: StatusPorts) {
       webhooks: webhooks.size,
       // Null if the store is unavailable: the rest of the status is useful just then.
       books: await readBooks(ledgers).catch(() => null),
+      ...(configuration && { configuration: configuration.status }),
     };
   };
 }

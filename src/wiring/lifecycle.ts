@@ -5,6 +5,7 @@
 import type { Part } from "../process/shutdown.ts";
 import type { ApiParts } from "./api.ts";
 import type { BrokerAccess } from "./broker.ts";
+import type { ConfigurationPart } from "./configuration.ts";
 import type { DeliverParts } from "./deliver.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import type { Infrastructure } from "./infrastructure.ts";
@@ -38,10 +39,11 @@ export interface Wired {
   live: LiveParts;
   operations: Pick<OperationsParts, "canary">;
   api: ApiParts;
+  configuration?: ConfigurationPart;
 }
 
 export function lifecycle(wired: Wired): Part[] {
-  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api } = wired;
+  const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api, configuration } = wired;
   const { runs, registry, recorder } = infrastructure;
   const { requestCache, pending, receivers, election, ledger, snapshots } = receive;
   const { endpoints, watch, workers, ordered, replays } = deliver;
@@ -50,7 +52,7 @@ export function lifecycle(wired: Wired): Part[] {
   const startAll = (parts: { start(): unknown }[]) => Promise.all(parts.map((part) => part.start()));
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));
 
-  const parts: (Part | false)[] = [
+  const parts: (Part | false | undefined)[] = [
     // Last: the others are counted until they end.
     { name: "series", start: () => recorder.start(), stop: () => recorder.stop(), ms: SHORT_MS },
     { name: "publisher", stop: () => broker.publisher.close(), ms: SHORT_MS },
@@ -116,6 +118,11 @@ export function lifecycle(wired: Wired): Part[] {
     { name: "keys", start: () => api.keyCache.start(), stop: () => api.keyCache.stop(), ms: UNSUBSCRIBE_MS },
     { name: "feed", stop: () => live.feed.close(), ms: SHORT_MS },
     { name: "http", start: () => api.server.start(), stop: () => api.server.stop(), ms: 1_500 },
+    configuration && {
+      name: "configuration",
+      start: () => configuration.start(api.server.url!),
+      stop: () => configuration.stop(),
+    },
     // First, since the server waits for open responses.
     {
       name: "live",
@@ -125,5 +132,5 @@ export function lifecycle(wired: Wired): Part[] {
       },
     },
   ];
-  return parts.filter((part) => part !== false);
+  return parts.filter((part) => part !== false && part !== undefined);
 }

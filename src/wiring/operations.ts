@@ -7,6 +7,7 @@ import { SeriesReader } from "../ops/series/reader.ts";
 import { createProbes, createStatus, queueDepths } from "../ops/status.ts";
 import { visibleIds } from "../webhooks/access.ts";
 import type { BrokerAccess } from "./broker.ts";
+import type { ConfigurationPart } from "./configuration.ts";
 import type { DeliverParts } from "./deliver.ts";
 import type { DownlinkParts } from "./downlink.ts";
 import type { Infrastructure } from "./infrastructure.ts";
@@ -22,6 +23,7 @@ export function wireOperations(
   { election, ledger }: ReceiveParts,
   { outbox }: DownlinkParts,
   { watch }: DeliverParts,
+  configuration: ConfigurationPart,
 ) {
   const canary = new Canary(store.queues);
   const receiver = election;
@@ -31,7 +33,7 @@ export function wireOperations(
     readiness: createReadiness(createProbes({ runs, connection, store, receiver, canary })),
     status: createStatus({
       ...{ instance, roles: config.roles, runs, connection, broker: address, store, warnings },
-      ...{ receiver, webhooks: registry, ledgers },
+      ...{ receiver, webhooks: registry, ledgers, configuration },
     }),
     metrics: async (own) => ({ contentType: metrics.registry.contentType, text: await metricsPage(metrics, own) }),
     webhooks: { visible: (caller) => visibleIds(registry.all(), caller) },

@@ -137,6 +137,21 @@ describe("configuration", () => {
     assert.equal(urlOf({ PUBLIC_URL: "https://example.com/" }), "https://example.com");
   });
 
+  it("has the documents of CONFIG_DIR, with its own variables in their references", () => {
+    const folder = mkdtempSync(join(dir, "documents-"));
+    writeFileSync(join(folder, "a.yaml"), `kind: Webhook\nexternalId: a\nname: null\nurl: "\${env:RECEIVER}"`);
+    assert.deepEqual(load({ CONFIG_DIR: folder, RECEIVER: "http://r" }).configuration, {
+      folder,
+      documents: [{ kind: "Webhook", identity: "a", fields: { externalId: "a", name: null, url: "http://r" } }],
+    });
+    assert.deepEqual(mistakesOf({ CONFIG_DIR: folder }), [
+      {
+        name: "CONFIG_DIR",
+        message: `${join(folder, "a.yaml")}, document 1: url: the environment variable RECEIVER is not set`,
+      },
+    ]);
+  });
+
   it("is deeply frozen", () => {
     const config = load({});
     assert.throws(() => Object.assign(config, { apiKey: "x" }), TypeError);
@@ -173,6 +188,8 @@ describe("configuration", () => {
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
     ["BASE_PATH /", { BASE_PATH: "/" }],
     ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
+    ["CONFIG_DIR that is empty", { CONFIG_DIR: mkdtempSync(join(dir, "empty-")) }],
+    ["CONFIG_DIR of another process", { CONFIG_DIR: "/no/such", ROLES: "delivery", STORE_URL: "redis://h" }],
     ["a password in the URL, its user in a variable", { MQTT_URL: "mqtt://:pw@b", MQTT_USERNAME: "u" }],
   ];
   for (const [name, env] of accepted) it(`accepts: ${name}`, () => assert.deepEqual(mistakesOf(env), []));
@@ -186,6 +203,7 @@ describe("configuration", () => {
     [{ API_KEY: "fifteen-letters" }, "API_KEY"],
     [{ API_KEY: "sixteen letters and white space" }, "API_KEY"],
     [{ API_KEY: "schlüsselschlüssel" }, "API_KEY"],
+    [{ CONFIG_DIR: "/no/such" }, "CONFIG_DIR"],
     [{ LOG_LEVEL: "verbose" }, "LOG_LEVEL"],
     [{ MQTT_URL: "broker:1883" }, "MQTT_URL"],
     [{ MQTT_URL: "http://broker" }, "MQTT_URL"],

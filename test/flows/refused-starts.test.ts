@@ -49,6 +49,28 @@ describe("a start is refused", () => {
     await refused(dataDir, /^Causeway cannot start: \S+format does not contain a valid format number/m);
   });
 
+  it("with a CONFIG_DIR that is missing, or documents that cannot be read", async () => {
+    const folder = temporaryDirectory("refused");
+    const file = join(folder, "a.yaml");
+    const start = (pattern: RegExp) =>
+      refused(temporaryDirectory("refused"), pattern, { CONFIG_DIR: folder, PASSWORD: "p4ssw0rd" });
+    const rows: [text: string, error: string][] = [
+      ["kind: [", "document 1: .*"],
+      ["kind: Hook\nname: a", "document 1: kind must be Webhook or Key"],
+      ["kind: Webhook\nurl: http://x", "document 1: externalId or id is required"],
+      [
+        `kind: Key\nname: a\n---\nkind: Webhook\nexternalId: b\nheaders: {X: "\${env:NONE}"}`,
+        "document 2: headers.X: .* NONE is not set",
+      ],
+    ];
+    for (const [text, error] of rows) {
+      writeFileSync(file, text);
+      await start(new RegExp(`^  CONFIG_DIR: ${file}, ${error}$`, "m"));
+    }
+    rmSync(folder, { recursive: true });
+    await start(new RegExp(`^  CONFIG_DIR: ${folder} cannot be read \\(ENOENT\\)$`, "m"));
+  });
+
   it("with a secret file that cannot be read; a readable one is used and never printed", async (t) => {
     const dataDir = temporaryDirectory("refused");
     const file = join(dataDir, "secret");

@@ -66,6 +66,11 @@ describe("the uplink check", () => {
 const away = () => Promise.reject(new Error("away"));
 const counts = { pending: 1, retrying: 2, active: 3, failed: 4, succeeded: 5, discarded: 6 };
 const books = { messages: {}, deliveries: {} };
+const CONFIGURATION = {
+  ...{ folder: "/f", state: "partly" as const, appliedAt: "2026-03-01T12:00:00.000Z", documents: 1 },
+  ...{ created: 0, updated: 0, unchanged: 0 },
+  refused: [{ kind: "Webhook", identity: "a", code: "blocked_address", detail: "url: is not allowed" }],
+};
 const ALL = { connection: true, receiver: true, canary: true };
 
 type Parts = ProbePorts & StatusPorts & GaugePorts;
@@ -186,6 +191,12 @@ describe("the status", () => {
       partsWith({ connection: { protocol: undefined } }),
       { broker: { ...connected, protocol: null } },
     ],
+    [
+      "has the configuration that was applied",
+      { ...partsWith(), configuration: { status: CONFIGURATION } },
+      { configuration: CONFIGURATION },
+    ],
+    ["has no configuration without CONFIG_DIR", partsWith(), { configuration: undefined }],
     ["has no broker without a connection", partsWith({ runs: { connection: false } }), { broker: null }],
     [
       "has the warnings of the store and of the settings",
@@ -215,11 +226,14 @@ describe("the status", () => {
 
   it("has nothing about other webhooks, topics and totals for a key that sees only some webhooks", async () => {
     const refused = [{ filter: "hidden/#", reason: "hidden" }];
-    const parts = partsWith({
-      connection: { lastError: "hidden" },
-      receiver: { sessions: [{ status: { ...CONNECTED, refused }, pending: 3 }] },
-      ledgers: { messages: { read: () => Promise.reject(new Error("not read")) } },
-    });
+    const parts = {
+      ...partsWith({
+        connection: { lastError: "hidden" },
+        receiver: { sessions: [{ status: { ...CONNECTED, refused }, pending: 3 }] },
+        ledgers: { messages: { read: () => Promise.reject(new Error("not read")) } },
+      }),
+      configuration: { status: CONFIGURATION },
+    };
     const { version, node, startedAt, uptimeSeconds, ...rest } = await createStatus(parts)(["wh_1", "wh_2"]);
     assert.deepEqual(rest, {
       instance: "i",

@@ -24,6 +24,7 @@ function wire(roles: Role[], calls: string[]): Wired {
     },
     ...{ broker: part("broker"), queues, receive, downlink: part("downlink"), deliver },
     ...{ live: part("live"), operations: part("operations"), api: part("api") },
+    configuration: part("configuration"),
   };
 }
 
@@ -78,6 +79,7 @@ describe("the lifecycle", () => {
         ["keys", "starts and stops", 100],
         ["feed", "stops", 250],
         ["http", "starts and stops", 1_500],
+        ["configuration", "starts and stops", undefined],
         ["live", "stops", undefined],
       ],
     );
@@ -100,9 +102,10 @@ describe("the lifecycle", () => {
       ...["deliver.workers.refresh", "receive.election.start", "deliver.ordered.start"],
       ...["receive.snapshots.refresh", "deliver.replays.start", "downlink.outbox.start"],
       ...["downlink.responseWorker.start", "operations.canary.start", "api.keyCache.start", "api.server.start"],
+      "configuration.start",
     ]);
     assert.deepEqual(stopped, [
-      ...["live.streams.close", "live.syncRequests.close", "api.server.stop", "live.feed.close"],
+      ...["live.streams.close", "live.syncRequests.close", "configuration.stop", "api.server.stop", "live.feed.close"],
       ...["api.keyCache.stop", "operations.canary.stop", "downlink.responseWorker.stop", "deliver.replays.stop"],
       "receive.snapshots.stop",
       ...["receive.election.stop", "deliver.workers.stop", "receive.ledger.stop"],

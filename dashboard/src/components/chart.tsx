@@ -1,23 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isUtc } from "../data/clock.ts";
+import type { PlotData } from "./plot.ts";
 
-export interface Series {
-  name: string;
-  /** A custom property of tokens.css, such as `--delivered`. */
-  colour: string;
-  values: readonly (number | null)[];
-}
-
-interface ChartProps {
+interface ChartProps extends PlotData {
   /** Names the chart, and the table of its data. */
   title: string;
-  /** Starts of the steps in milliseconds since the epoch. */
-  times: readonly number[];
-  series: readonly Series[];
-  format: (value: number) => string;
-  /** Series on top of each other instead of side by side. */
-  isStacked?: boolean;
-  height?: number;
 }
 
 /** A chart over time, drawn by uPlot, which is loaded when the first chart is shown; with its data as a table. */

@@ -2,13 +2,22 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isUtc } from "../data/clock.ts";
-import type { Series } from "./chart.tsx";
 
-interface PlotData {
+export interface Series {
+  name: string;
+  /** A custom property of tokens.css, such as `--delivered`. */
+  colour: string;
+  values: readonly (number | null)[];
+}
+
+export interface PlotData {
+  /** Starts of the steps in milliseconds since the epoch. */
   times: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
+  /** Series on top of each other instead of side by side. */
   isStacked?: boolean;
+  /** In pixels. */
   height?: number;
 }
 

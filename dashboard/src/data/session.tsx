@@ -1,5 +1,5 @@
 /** The signed-in key and its rights. */
-import { useQuery, useQueryClient } from "@tanstack/preact-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/preact-query";
 import { type CallerRights, isCausewayError } from "causeway-mqtt/client";
 import { type ComponentChildren, createContext } from "preact";
 import { useContext } from "preact/hooks";
@@ -39,7 +39,7 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
     return (
       <SignIn
         onSignedIn={() => {
-          client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
+          removeOthers(client);
           void refetch();
         }}
       />
@@ -56,12 +56,17 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
   return <main class="main" id="main" aria-busy="true" />;
 }
 
+/** Forgets what another key has read. */
+function removeOthers(client: QueryClient): void {
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
+}
+
 /** Returns the function that signs out on every page of this browser. */
 export function useSignOut(): () => Promise<void> {
   const client = useQueryClient();
   return async () => {
     await causeway.session.signOut();
-    client.clear();
+    removeOthers(client);
     await client.resetQueries({ queryKey: SESSION });
   };
 }

@@ -1,16 +1,10 @@
 /** `causeway apply`: makes the bridge have what the files say. */
+import { text } from "node:stream/consumers";
 import type { Command } from "commander";
-import {
-  type Causeway,
-  CausewayError,
-  type Key,
-  type KeyInput,
-  type Webhook,
-  type WebhookInput,
-  type WebhookPatch,
-} from "../../client/index.ts";
-import { changesOf, type Difference } from "../configuration/changes.ts";
-import { readDocuments } from "../configuration/documents.ts";
+import { CausewayError } from "../../client/index.ts";
+import { carryOut, readCurrent } from "../../configuration/apply.ts";
+import { changesOf, type Difference } from "../../configuration/changes.ts";
+import { readDocuments } from "../../configuration/documents.ts";
 import { EXIT, UsageError } from "../failures.ts";
 import type { Output } from "../output/output.ts";
 import type { Runtime } from "../runtime.ts";
@@ -39,12 +33,13 @@ export function addApply(program: Command, runtime: Runtime): void {
     .option("--prune", "delete webhooks with an external id that no document has")
     .option("--set-secrets", "set secrets again, although the bridge does not show whether they differ")
     .action(async ({ file, dryRun, ...how }: ApplyOptions, self: Command) => {
-      const documents = await readDocuments(file, runtime.env);
+      const stdin = file.includes("-") ? await text(process.stdin) : "";
+      const documents = readDocuments(file, runtime.env, stdin);
       if (documents.length === 0 && how.prune) throw new UsageError("no document, so --prune would delete everything");
       const causeway = await runtime.client(self);
       const output = runtime.output(self);
       const hasKeys = documents.some(({ kind }) => kind === "Key");
-      const changes = changesOf(documents, await current(causeway, hasKeys), how);
+      const changes = changesOf(documents, await readCurrent(causeway, hasKeys), how);
       const isConflict = changes.some(({ action }) => action === "conflict");
       if (isConflict || (dryRun && changes.length > 0)) runtime.exitCode = EXIT.no;
       const done: object[] = [];
@@ -68,14 +63,6 @@ export function addApply(program: Command, runtime: Runtime): void {
   );
 }
 
-/** @param hasKeys whether keys are needed, for which the scope `admin` is */
-async function current(causeway: Causeway, hasKeys: boolean) {
-  const [webhooks, keys]: [Webhook[], Key[]] = [[], []];
-  for await (const webhook of causeway.webhooks.list({ limit: 250 })) webhooks.push(webhook);
-  if (hasKeys) for await (const key of causeway.keys.list({ limit: 250 })) keys.push(key);
-  return { webhooks, keys };
-}
-
 function show({ kind, identity, action, fields }: Difference, output: Output): void {
   if (output.isJson) return;
   output.line(output.paint(COLOURS[action], `${SIGNS[action]} ${kind} ${identity}`));
@@ -87,18 +74,6 @@ function show({ kind, identity, action, fields }: Difference, output: Output): v
 
 function shown(value: unknown): string {
   return value === undefined ? "none" : JSON.stringify(value);
-}
-
-async function carryOut(causeway: Causeway, { kind, action, id, input }: Difference): Promise<object | undefined> {
-  if (action === "delete") {
-    await causeway.webhooks.delete(id!);
-    return { id };
-  }
-  if (action === "update") return causeway.webhooks.update(id!, input as WebhookPatch);
-  if (kind === "Key") return causeway.keys.create(input as KeyInput);
-  const { externalId, id: foreign, ...webhook } = input;
-  if (externalId === undefined) throw new UsageError(`there is no webhook ${foreign}; a new one needs an externalId`);
-  return causeway.webhooks.put(externalId as string, webhook as WebhookInput);
 }
 
 /** Adds to a refusal what was refused; what stands before it in the files has been applied. */

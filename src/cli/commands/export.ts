@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { isCausewayError, type Webhook } from "../../client/index.ts";
-import type { Fields } from "../configuration/documents.ts";
-import { keyFields, WEBHOOK_DEFAULTS, webhookFields } from "../configuration/fields.ts";
+import type { Fields } from "../../configuration/documents.ts";
+import { keyFields, WEBHOOK_DEFAULTS, webhookFields } from "../../configuration/fields.ts";
 import type { Runtime } from "../runtime.ts";
 import { addExamples } from "../settings/options.ts";
 

@@ -797,7 +797,7 @@ export interface paths {
         };
         /**
          * Get the status
-         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, the warnings, and the URL and error of the broker are absent.
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `configuration`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
         put?: never;
@@ -2304,6 +2304,42 @@ export interface components {
             webhooks?: number;
             /** @description Null while the store is unavailable. */
             books?: components["schemas"]["Books"] | null;
+            configuration?: components["schemas"]["Configuration"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description How this process applied the documents of `CONFIG_DIR` at its start. Absent without `CONFIG_DIR` and in a process without the role `api`. */
+        Configuration: {
+            folder: string;
+            /**
+             * @description `applying` also while the store is unavailable. `partly`: some documents were refused.
+             * @enum {string}
+             */
+            state: "applying" | "applied" | "partly";
+            /**
+             * Format: date-time
+             * @description Null while `applying`.
+             */
+            appliedAt: string | null;
+            /** @description Number of documents in the folder. */
+            documents: number;
+            created: number;
+            updated: number;
+            /** @description 0 while `applying`. */
+            unchanged: number;
+            /** @description Documents that have no effect. The others are applied. */
+            refused: ({
+                /** @enum {string} */
+                kind: "Webhook" | "Key";
+                /** @description The `externalId` or `id` of the webhook, the `name` of the key. */
+                identity: string;
+                /** @description A problem code, such as `blocked_address`. */
+                code: string;
+                /** @description A human-readable reason; may change. */
+                detail: string;
+            } & {
+                [key: string]: unknown;
+            })[];
         } & {
             [key: string]: unknown;
         };

@@ -1,5 +1,5 @@
 /** Fields of webhooks and keys that a configuration holds, and those that the bridge does not show. Pure. */
-import type { Key, Webhook } from "../../client/index.ts";
+import type { Key, Webhook } from "../client/index.ts";
 import type { Fields } from "./documents.ts";
 
 /** Shown by the bridge in place of a secret value. */

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { configurationSchema } from "../../../packaging/configuration-schema.ts";
-import { loadDocument } from "../../../src/http/document.ts";
+import { configurationSchema } from "../../packaging/configuration-schema.ts";
+import { loadDocument } from "../../src/http/document.ts";
 
 it("the schema of configuration files accepts documents, and refuses mistakes in them", async () => {
   const { openapi } = await loadDocument();

@@ -1,6 +1,6 @@
 /** Differences between documents and what the bridge has. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import type { Key, Webhook } from "../../client/index.ts";
+import type { Key, Webhook } from "../client/index.ts";
 import type { ConfigurationDocument, Fields } from "./documents.ts";
 import { asShown, comparable, isSecret, keyFields, WEBHOOK_DEFAULTS, webhookFields } from "./fields.ts";
 

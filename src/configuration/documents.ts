@@ -1,10 +1,7 @@
 /** Configuration files: YAML documents of a kind, with references to secrets. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { text } from "node:stream/consumers";
-import { parseAllDocuments } from "yaml";
-import { UsageError } from "../failures.ts";
-import type { Environment } from "../settings/target.ts";
+import { dirname, join, resolve, sep } from "node:path";
+import { type Document, parseAllDocuments } from "yaml";
 
 export type Fields = Record<string, unknown>;
 
@@ -16,6 +13,9 @@ export interface ConfigurationDocument {
   fields: Fields;
 }
 
+/** A document or its file is wrong; names both. */
+export class DocumentError extends Error {}
+
 const EXTENSION = /\.(?:ya?ml|json)$/;
 const IDENTITIES = { Webhook: ["externalId", "id"], Key: ["name"] } as const;
 
@@ -23,22 +23,21 @@ const IDENTITIES = { Webhook: ["externalId", "id"], Key: ["name"] } as const;
  * Reads files, or all `.yaml`, `.yml` and `.json` files of folders and their folders.
  *
  * @param paths `-` is standard input
- * @throws UsageError naming the file and the document
+ * @param stdin the text of standard input
+ * @throws DocumentError naming the file and the document
  */
-export async function readDocuments(paths: readonly string[], env: Environment): Promise<ConfigurationDocument[]> {
+export function readDocuments(paths: readonly string[], env: NodeJS.ProcessEnv, stdin = ""): ConfigurationDocument[] {
   const documents: ConfigurationDocument[] = [];
   const places = new Map<string, string>();
   for (const path of paths.flatMap(filesOf)) {
-    const source = path === "-" ? await text(process.stdin) : readText(path);
+    const source = path === "-" ? stdin : readText(path);
     for (const [i, one] of parseAllDocuments(source).entries()) {
       const place = `${path === "-" ? "standard input" : path}, document ${i + 1}`;
-      const [error] = one.errors;
-      if (error) throw new UsageError(`${place}: ${error.message.split("\n")[0]}`);
-      const value: unknown = one.toJS();
+      const value = parsed(one, place);
       if (value === null) continue;
       const document = toDocument(value, { place, env, folder: path === "-" ? "." : dirname(path) });
       const key = `${document.kind} ${document.identity}`;
-      if (places.has(key)) throw new UsageError(`${place}: ${key} is also in ${places.get(key)}`);
+      if (places.has(key)) throw new DocumentError(`${place}: ${key} is also in ${places.get(key)}`);
       places.set(key, place);
       documents.push(document);
     }
@@ -46,36 +45,48 @@ export async function readDocuments(paths: readonly string[], env: Environment):
   return documents;
 }
 
+/** Hidden names are left out: in a volume of Kubernetes they are second paths to the same files. */
 function filesOf(path: string): string[] {
   if (path === "-") return [path];
   try {
     if (!statSync(path).isDirectory()) return [path];
     return readdirSync(path, { recursive: true, encoding: "utf8" })
-      .filter((name) => EXTENSION.test(name))
+      .filter((name) => EXTENSION.test(name) && !name.split(sep).some((part) => part.startsWith(".")))
       .sort()
       .map((name) => join(path, name));
   } catch (error) {
-    throw new UsageError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new DocumentError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function parsed(document: Document.Parsed, place: string): unknown {
+  try {
+    const [error] = document.errors;
+    if (error) throw error;
+    // Throws for aliases without an anchor, and for too many.
+    return document.toJS();
+  } catch (error) {
+    throw new DocumentError(`${place}: ${(error as Error).message.split("\n")[0]}`);
   }
 }
 
 interface Origin {
   /** File and document, for messages. */
   place: string;
-  env: Environment;
+  env: NodeJS.ProcessEnv;
   /** Where paths of references begin. */
   folder: string;
 }
 
 function toDocument(value: unknown, origin: Origin): ConfigurationDocument {
   const { place } = origin;
-  if (!isObject(value)) throw new UsageError(`${place}: must be an object with kind: Webhook or kind: Key`);
+  if (!isObject(value)) throw new DocumentError(`${place}: must be an object with kind: Webhook or kind: Key`);
   const { kind, ...raw } = value;
-  if (kind !== "Webhook" && kind !== "Key") throw new UsageError(`${place}: kind must be Webhook or Key`);
+  if (kind !== "Webhook" && kind !== "Key") throw new DocumentError(`${place}: kind must be Webhook or Key`);
   const names: readonly string[] = IDENTITIES[kind];
   const fields = withReferences(raw, "", origin) as Fields;
   const identity = names.map((name) => fields[name]).find((one) => typeof one === "string" && one !== "");
-  if (identity === undefined) throw new UsageError(`${place}: ${names.join(" or ")} is required`);
+  if (identity === undefined) throw new DocumentError(`${place}: ${names.join(" or ")} is required`);
   return { kind, identity: identity as string, fields };
 }
 
@@ -88,7 +99,8 @@ function withReferences(value: unknown, path: string, origin: Origin): unknown {
     return value.replace(REFERENCE, (_, source: string, name: string) => {
       if (source === "file") return readText(resolve(folder, name), `${place}: ${path}: `).replace(/\r?\n$/, "");
       const found = env[name];
-      if (found === undefined) throw new UsageError(`${place}: ${path}: the environment variable ${name} is not set`);
+      if (found === undefined)
+        throw new DocumentError(`${place}: ${path}: the environment variable ${name} is not set`);
       return found;
     });
   }
@@ -104,7 +116,7 @@ function readText(path: string, before = ""): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new UsageError(`${before}${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new DocumentError(`${before}${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 

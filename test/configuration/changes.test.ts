@@ -1,11 +1,11 @@
 /** Differences between configuration documents and the bridge. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { changesOf } from "../../../src/cli/configuration/changes.ts";
-import type { ConfigurationDocument, Fields } from "../../../src/cli/configuration/documents.ts";
-import { WEBHOOK_DEFAULTS } from "../../../src/cli/configuration/fields.ts";
-import type { Key, Webhook } from "../../../src/client/index.ts";
-import { DEFAULTS } from "../../../src/webhooks/webhook.ts";
+import type { Key, Webhook } from "../../src/client/index.ts";
+import { changesOf } from "../../src/configuration/changes.ts";
+import type { ConfigurationDocument, Fields } from "../../src/configuration/documents.ts";
+import { WEBHOOK_DEFAULTS } from "../../src/configuration/fields.ts";
+import { DEFAULTS } from "../../src/webhooks/webhook.ts";
 
 const MASK = "********";
 const shown = (fields: Fields = {}) =>
