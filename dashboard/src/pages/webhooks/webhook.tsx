@@ -11,27 +11,25 @@ import { Charts } from "./detail/charts.tsx";
 import { Counts } from "./detail/counts.tsx";
 import { DangerZone } from "./detail/danger-zone.tsx";
 import { Facts } from "./detail/facts.tsx";
+import { failedAttempts } from "./detail/failed-attempts.ts";
 import { Notices } from "./detail/notices.tsx";
 import { RecentDeliveries } from "./detail/recent-deliveries.tsx";
 import { ReplayProgress } from "./detail/replay-progress.tsx";
 import { stateInWords } from "./detail/summary.ts";
 import "./webhook-pages.css";
 
-/** Deliveries that wait for another attempt, of which the next one and the cause are told. */
-const RETRYING = 50;
-
 export default function WebhookPage() {
   const { can } = useRights();
   const id = useRoute().params.id!;
   const webhook = useData(["webhook", id], (options) => causeway.webhooks.get(id, options), { everyMs: EVERY.few });
-  const isLate = (webhook.data?.counts.retrying ?? 0) > 0;
-  const retrying = useData(
-    ["webhook", id, "retrying"],
-    (options) => causeway.deliveries.listOf(id, { status: "retrying", limit: RETRYING }, options).page(),
-    { everyMs: EVERY.few, enabled: isLate },
-  );
+  const { failingSince, counts } = webhook.data ?? {};
+  const isLate = Boolean(failingSince) || (counts?.retrying ?? 0) > 0;
+  const failed = useData(["webhook", id, "failed-attempts"], (options) => failedAttempts(id, failingSince, options), {
+    everyMs: EVERY.few,
+    enabled: isLate,
+  });
   const { data } = webhook;
-  const late = isLate ? (retrying.data?.items ?? []) : [];
+  const late = isLate ? (failed.data ?? []) : [];
   return (
     <Page
       title={data ? nameOf(data) : "Webhook"}

@@ -1,8 +1,9 @@
 import type { MetricsPoint } from "causeway-mqtt/client";
 import { useLocation } from "preact-iso";
-import { Chart, type Series } from "../../../components/chart.tsx";
+import { Chart } from "../../../components/chart.tsx";
 import { Choices } from "../../../components/choices.tsx";
 import { Loaded } from "../../../components/loaded.tsx";
+import type { Series } from "../../../components/plot.ts";
 import { pathTo } from "../../../data/address.ts";
 import { causeway } from "../../../data/causeway.ts";
 import { formatCount, formatDuration, formatShare } from "../../../data/format.ts";

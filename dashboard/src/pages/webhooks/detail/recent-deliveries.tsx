@@ -44,7 +44,7 @@ export function RecentDeliveries({ webhook: { id, topics } }: { webhook: Webhook
 function Table({ deliveries }: { deliveries: readonly Delivery[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section class="table-wrap" tabIndex={0} aria-label="Recent deliveries">
+    <section class="table-wrap" tabIndex={0} aria-label="Table of recent deliveries">
       <table class="table">
         <thead>
           <tr>

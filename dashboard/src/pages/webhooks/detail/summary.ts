@@ -28,7 +28,8 @@ export function stateInWords(webhook: Webhook, retrying: readonly Delivery[], mo
   const next = nextTry(retrying, moment.now);
   if (state === "failing") {
     const since = webhook.failingSince ? ` since ${clock(webhook.failingSince)}` : "";
-    return `Failing${since}${cause ? ` (${cause})` : ""}.${next}${kept}`;
+    // The breaker's next probe is not in the API; it comes after 10 minutes at most.
+    return `Failing${since}${cause ? ` (${cause})` : ""}.${next || " Next try within 10 min."}${kept}`;
   }
   const refused = webhook.refusedTopics?.length ?? 0;
   if (refused > 0) return `The broker refuses ${countOf(refused, "topic filter")}.${kept}`;

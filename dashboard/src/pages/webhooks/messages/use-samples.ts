@@ -49,17 +49,17 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
     const ended = new AbortController();
     const { signal } = ended;
     const add = (more: Sample[]) => !signal.aborted && setItems((now) => mergeSamples(now, more));
-    const tasks: Promise<unknown>[] = [];
     const wanted = key.split("\n");
-    if (mayLookUp)
-      tasks.push(lookUp(wanted, reads, signal, add).catch((failure) => !signal.aborted && setError(failure)));
-    if (mayListen)
-      tasks.push(
-        listen(wanted, tailMs, signal, (more) => !signal.aborted && setPending((now) => mergeSamples(now, more))),
-      );
-    // A live tail without an end says nothing about the loading.
-    const finite = tailMs === undefined ? tasks.slice(0, mayLookUp ? 1 : 0) : tasks;
-    void Promise.allSettled(finite).then(() => !signal.aborted && setLoading(false));
+    const addNewer = (more: Sample[]) => !signal.aborted && setPending((now) => mergeSamples(now, more));
+    void (async () => {
+      const reading = mayLookUp ? lookUp(wanted, reads, signal, add) : undefined;
+      // First the stored ones, then the live ones: the same message has another id in a stream, and would be here twice.
+      await reading?.listed.catch((failure: Error) => !signal.aborted && setError(failure));
+      const tail = mayListen && !signal.aborted ? listen(wanted, tailMs, signal, addNewer) : undefined;
+      // A live tail without an end says nothing about the loading.
+      await Promise.allSettled([reading?.done, tailMs === undefined ? undefined : tail]);
+      if (!signal.aborted) setLoading(false);
+    })();
     return () => ended.abort();
   }, [key, mayListen, mayLookUp, tailMs, reads]);
   const take = () => {
@@ -76,27 +76,28 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
   return { items, isLoading, error, newer: pending.length, take };
 }
 
-/** Reads the newest deliveries under each filter, then the content of their messages. */
-async function lookUp(
-  filters: string[],
-  reads: boolean,
-  signal: AbortSignal,
-  add: (samples: Sample[]) => void,
-): Promise<void> {
-  const pages = await Promise.all(
+/** Reads the newest deliveries under each filter, then, if wanted, the content of their messages. */
+function lookUp(filters: string[], reads: boolean, signal: AbortSignal, add: (samples: Sample[]) => void) {
+  const listed = Promise.all(
     filters.slice(0, MAX_FILTERS).map((topic) => causeway.deliveries.list({ topic, limit: 100 }, { signal }).page()),
-  );
-  const found = mergeSamples(
-    pages.flatMap(({ items }) => samplesOfDeliveries(items)),
-    [],
-  );
-  add(found);
-  if (!reads) return;
-  const queue = [...found];
-  const worker = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) add([await readContent(next, signal)]);
-  };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
+  ).then((pages) => {
+    const found = mergeSamples(
+      pages.flatMap(({ items }) => samplesOfDeliveries(items)),
+      [],
+    );
+    add(found);
+    return found;
+  });
+  const done = listed.then(async (found) => {
+    const queue = reads ? [...found] : [];
+    const worker = async () => {
+      for (let next = queue.shift(); next; next = queue.shift()) add([await readContent(next, signal)]);
+    };
+    await Promise.all(Array.from({ length: PARALLEL_READS }, worker));
+  });
+  // A failure of the list is handled where `listed` is awaited; `done` fails with it.
+  done.catch(() => undefined);
+  return { listed, done };
 }
 
 /** Returns the sample with its content; without it if the message is no longer kept. */
