@@ -32,6 +32,16 @@ describe("samples", () => {
     assert.deepEqual(mergeSamples([full], [bare]), [full]);
   });
 
+  it("counts the copies of overlapping filters as one message", () => {
+    const copy: Sample = { id: "b", topic: "a", at: 1_000, message: { topic: "a", payload: "1" } };
+    const other: Sample = { ...copy, id: "a", at: 1_005 };
+    assert.deepEqual(mergeSamples([copy], [other]), [other]);
+    assert.deepEqual(mergeSamples([other], [copy]), [other]);
+    const next: Sample = { ...copy, id: "c", message: { topic: "a", payload: "2" } };
+    assert.equal(mergeSamples([copy], [next]).length, 2, "another payload is another message");
+    assert.equal(mergeSamples([copy], [{ ...copy, id: "d", at: 2_000 }]).length, 2, "and so is a later one");
+  });
+
   it("keeps the bytes of a live payload", () => {
     const event = {
       specversion: "1.0" as const,

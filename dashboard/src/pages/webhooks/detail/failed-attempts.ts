@@ -3,8 +3,9 @@ import type { CallOptions, Delivery } from "causeway-mqtt/client";
 import { causeway } from "../../../data/causeway.ts";
 
 const LIMIT = 50;
-/** The attempts that open the circuit breaker fail within this time, in milliseconds. */
-const OPENING_MS = 30_000;
+/** Deliveries received until so long after the first failure were probably attempted, in milliseconds. */
+const OPENING_MS = 1_000;
+const MAX_LIMIT = 250;
 
 /**
  * Reads deliveries that wait for another attempt. While the circuit breaker is open, a delivery whose wait has ended
@@ -18,6 +19,6 @@ export async function failedAttempts(
   const { items } = await causeway.deliveries.listOf(webhookId, { status: "retrying", limit: LIMIT }, options).page();
   if (items.some(({ lastAttempt }) => lastAttempt) || !failingSince) return items;
   const until = new Date(Date.parse(failingSince) + OPENING_MS).toISOString();
-  const early = await causeway.deliveries.list({ webhookId, until, limit: LIMIT }, options).page();
+  const early = await causeway.deliveries.list({ webhookId, until, limit: MAX_LIMIT }, options).page();
   return early.items.filter(({ status, lastAttempt }) => status !== "succeeded" && lastAttempt);
 }

@@ -20,6 +20,8 @@ export interface Sample {
 
 /** Number of messages that a page works with, the maximum of one preview call. */
 export const MAX_SAMPLES = 50;
+/** Copies of a message arrive within this time, in milliseconds. */
+const COPY_MS = 20;
 
 /** Returns the messages of deliveries, each once, newest first; the bridge's own events are none. */
 export function samplesOfDeliveries(deliveries: readonly Delivery[]): Sample[] {
@@ -60,13 +62,29 @@ export function withContent(sample: Sample, state: MessageState): Sample {
   return { ...sample, message: { topic, qos, retain, ...given } };
 }
 
-/** Merges two lists of samples, newest first; the one with content wins. */
+/** Merges two lists of samples, newest first; the one with content wins, and a copy is left out. */
 export function mergeSamples(one: readonly Sample[], other: readonly Sample[], max = MAX_SAMPLES): Sample[] {
   const byId = new Map<string, Sample>();
   for (const sample of [...one, ...other]) {
     if (!byId.get(sample.id)?.message) byId.set(sample.id, sample);
   }
-  return [...byId.values()].sort((a, b) => b.at - a.at).slice(0, max);
+  const kept: Sample[] = [];
+  // Of copies, the one with the first id stays, however often lists are merged.
+  for (const sample of [...byId.values()].sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))) {
+    if (!kept.some((earlier) => isCopy(earlier, sample))) kept.push(sample);
+    if (kept.length === max) break;
+  }
+  return kept;
+}
+
+/**
+ * Whether two samples are one message: where filters overlap, a broker may send a copy for each, and each copy has an
+ * id of its own.
+ */
+function isCopy(one: Sample, other: Sample): boolean {
+  if (one.topic !== other.topic || Math.abs(one.at - other.at) > COPY_MS) return false;
+  if (!one.message || !other.message) return true;
+  return one.message.payload === other.message.payload && one.message.payloadBase64 === other.message.payloadBase64;
 }
 
 /** Whether the sample has content to work with. */

@@ -79,7 +79,7 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
 /** Reads the newest deliveries under each filter, then, if wanted, the content of their messages. */
 function lookUp(filters: string[], reads: boolean, signal: AbortSignal, add: (samples: Sample[]) => void) {
   const listed = Promise.all(
-    filters.slice(0, MAX_FILTERS).map((topic) => causeway.deliveries.list({ topic, limit: 100 }, { signal }).page()),
+    filters.slice(0, MAX_FILTERS).map((topic) => causeway.deliveries.list({ topic, limit: 250 }, { signal }).page()),
   ).then((pages) => {
     const found = mergeSamples(
       pages.flatMap(({ items }) => samplesOfDeliveries(items)),
