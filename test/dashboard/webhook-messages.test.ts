@@ -13,8 +13,8 @@ import {
 } from "../../dashboard/src/pages/webhooks/messages/sample.ts";
 import fc from "../support/property.ts";
 
-const delivery = (messageId: string, at: number, type?: string) =>
-  ({ messageId, topic: "a/b", receivedAt: new Date(at).toISOString(), type }) as Delivery;
+const delivery = (messageId: string, at: number, type?: string, webhookId = "wh") =>
+  ({ messageId, webhookId, topic: "a/b", receivedAt: new Date(at).toISOString(), type }) as Delivery;
 
 describe("samples", () => {
   it("lists each message of several deliveries once, without the events of the bridge", () => {
@@ -37,6 +37,10 @@ describe("samples", () => {
     const other: Sample = { ...copy, id: "a", at: 1_005 };
     assert.deepEqual(mergeSamples([copy], [other]), [other]);
     assert.deepEqual(mergeSamples([other], [copy]), [other]);
+    const [m1, m2] = samplesOfDeliveries([delivery("m1", 1), delivery("m2", 2)]) as [Sample, Sample];
+    assert.equal(mergeSamples([m1], [m2]).length, 2, "a webhook gets no copies");
+    const [m3] = samplesOfDeliveries([delivery("m3", 2, undefined, "other")]) as [Sample];
+    assert.equal(mergeSamples([m1], [m3]).length, 1);
     const next: Sample = { ...copy, id: "c", message: { topic: "a", payload: "2" } };
     assert.equal(mergeSamples([copy], [next]).length, 2, "another payload is another message");
     assert.equal(mergeSamples([copy], [{ ...copy, id: "d", at: 2_000 }]).length, 2, "and so is a later one");

@@ -12,6 +12,8 @@ export interface Sample {
   topic: string;
   /** Milliseconds since the epoch. */
   at: number;
+  /** Webhooks that got it; absent for a live message. */
+  webhookIds?: readonly string[];
   /** Absent until the payload is read. */
   message?: SampleMessage;
   /** Its content cannot be shown: the key may not read it, or it is no longer kept. */
@@ -26,9 +28,11 @@ const COPY_MS = 20;
 /** Returns the messages of deliveries, each once, newest first; the bridge's own events are none. */
 export function samplesOfDeliveries(deliveries: readonly Delivery[]): Sample[] {
   const seen = new Map<string, Sample>();
-  for (const { messageId, topic, type, receivedAt } of deliveries) {
+  for (const { messageId, webhookId, topic, type, receivedAt } of deliveries) {
     if (type !== undefined && type !== "mqtt.message") continue;
-    if (!seen.has(messageId)) seen.set(messageId, { id: messageId, topic, at: Date.parse(receivedAt) });
+    const { webhookIds = [] } = seen.get(messageId) ?? {};
+    const at = Date.parse(receivedAt);
+    seen.set(messageId, { id: messageId, topic, at, webhookIds: [...webhookIds, webhookId] });
   }
   return [...seen.values()];
 }
@@ -79,10 +83,11 @@ export function mergeSamples(one: readonly Sample[], other: readonly Sample[], m
 
 /**
  * Whether two samples are one message: where filters overlap, a broker may send a copy for each, and each copy has an
- * id of its own.
+ * id of its own. A webhook gets only one of them.
  */
 function isCopy(one: Sample, other: Sample): boolean {
   if (one.topic !== other.topic || Math.abs(one.at - other.at) > COPY_MS) return false;
+  if (one.webhookIds?.some((id) => other.webhookIds?.includes(id))) return false;
   if (!one.message || !other.message) return true;
   return one.message.payload === other.message.payload && one.message.payloadBase64 === other.message.payloadBase64;
 }
