@@ -41,7 +41,7 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
         const { protocol, origin: to } = new URL(request.url());
         if (/^(?:https?|wss?):$/.test(protocol) && to !== origin) violations.push(`request to ${request.url()}`);
       });
-      page.on("pageerror", (error) => violations.push(`script error: ${error.stack}`));
+      page.on("pageerror", (error) => violations.push(`script error: ${error.name}: ${error.message} ${error.stack}`));
       page.on("console", (message) => {
         if (/Content Security Policy/.test(message.text())) violations.push(message.text());
       });

@@ -46,9 +46,17 @@ export function useData<T>(
     queryKey: key,
     queryFn: ({ signal }) => read({ signal }),
     enabled,
-    ...(everyMs !== undefined && { refetchInterval: everyMs }),
+    refetchInterval: intervalOf(everyMs),
   });
   return { data, error, isLoading, readAt: dataUpdatedAt, refetch: () => void refetch() };
+}
+
+/** After a failure of the bridge or of the way to it, reads again soon, so that the page recovers by itself. */
+function intervalOf(everyMs: number | undefined) {
+  return ({ state: { error } }: { state: { error: Error | null } }): number | false => {
+    const isOutage = error !== null && !(isCausewayError(error) && error.status < 500);
+    return isOutage ? Math.min(everyMs ?? EVERY.few, EVERY.few) : (everyMs ?? false);
+  };
 }
 
 export interface ListData<T> extends Omit<Data<T>, "data"> {
@@ -73,7 +81,7 @@ export function useList<T>(
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page: Page<T>) => page.nextCursor ?? undefined,
     enabled,
-    ...(everyMs !== undefined && { refetchInterval: everyMs }),
+    refetchInterval: intervalOf(everyMs),
   });
   return {
     items: result.data?.pages.flatMap(({ items }) => items),
