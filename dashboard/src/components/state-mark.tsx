@@ -1,5 +1,6 @@
-/** States with a colour, a shape and a word. */
-export type Tone = "delivered" | "retrying" | "failed" | "paused" | "live";
+import type { Tone } from "../data/states.ts";
+
+export type { Tone };
 
 const SHAPES: Record<Tone, preact.JSX.Element> = {
   delivered: <path d="M2 5.5 4 8l4-6" fill="none" stroke="currentColor" stroke-width="1.8" />,

@@ -8,7 +8,7 @@ import { tokenize } from "./json-lines.ts";
 export function rawMember(json: string, path: readonly string[]): string | undefined {
   const names: string[] = [];
   const wanted = path.map((name) => `"${name}"`).join("/");
-  /** What the innermost object or array is; an array has no names. */
+  /** Brackets of the open objects and arrays, the innermost last. */
   const open: ("{" | "[")[] = [];
   let value: { text: string; depth: number } | undefined;
   for (const { kind, text } of tokenize(json)) {

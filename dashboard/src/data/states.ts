@@ -1,6 +1,14 @@
 /** States of webhooks, deliveries and attempts in words. Pure. */
 import type { Delivery, Webhook } from "causeway-mqtt/client";
-import type { Tone } from "../components/state-mark.tsx";
+
+/** Each has a colour and a shape: `StateMark`. */
+export type Tone = "delivered" | "retrying" | "failed" | "paused" | "live";
+
+/** Result of one check of `/readyz`. */
+export interface Check {
+  ok: boolean;
+  detail?: string;
+}
 
 export interface Mark {
   tone: Tone;

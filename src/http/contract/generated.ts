@@ -817,7 +817,7 @@ export interface paths {
         };
         /**
          * Get the status
-         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `configuration`, the warnings, and the URL and error of the broker are absent.
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `settings`, `configuration`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
         put?: never;
@@ -2343,6 +2343,10 @@ export interface components {
             })[];
             /** @description Number of registered webhooks. */
             webhooks?: number;
+            /** @description The settings in effect by variable, only for keys with `admin`: null if absent, and `set` in place of a secret, a user name or a certificate. URLs are without credentials and query. */
+            settings?: {
+                [key: string]: unknown;
+            };
             /** @description Null while the store is unavailable. */
             books?: components["schemas"]["Books"] | null;
             configuration?: components["schemas"]["Configuration"];

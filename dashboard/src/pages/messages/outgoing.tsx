@@ -1,4 +1,4 @@
-/** What went to devices: published messages, and requests with their responses. */
+/** Messages and requests to devices: published messages, and requests with their responses. */
 import { useQueryClient } from "@tanstack/preact-query";
 import type { RequestState } from "causeway-mqtt/client";
 import { useState } from "preact/hooks";
