@@ -68,7 +68,8 @@ export function sessionHandlers(ports: SessionPorts) {
         throw unauthorized(isPortal ? "the link is used or has expired: ask for a new one" : "the key is not valid");
       }
       const { caller, until } = signedIn;
-      requireRate(caller, 1);
+      // A refusal would come too late for a link: it is used up.
+      if (!isPortal) requireRate(caller, 1);
       const session = await sessions.create(caller.id, rightsOf(caller.id).expiresAt, until);
       reply.header("set-cookie", sessionCookies(request, { ...session, isPortal, isEmbedded }));
       return undefined;

@@ -131,6 +131,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     const { messageId } = body.items[0];
     for (const colorScheme of ["light", "dark"] as const) {
       const { page, violations, axe } = await open("deliveries", { colorScheme });
+      await page.getByLabel("Find by id").waitFor();
       await page.keyboard.press("/");
       await page.keyboard.type(messageId);
       await page.keyboard.press("Enter");

@@ -46,6 +46,14 @@ describe("a portal link", () => {
     assert.equal((await whoami(cookie!.split(";")[0]!)).status, 401);
   });
 
+  it("opens although the rate limit of its key is used up", async () => {
+    const { id, key } = await test.make({ rateLimit: { max: 1, perSeconds: 3_600 } });
+    const token = await link(id);
+    assert.equal((await test.api("GET", "/v1/session", undefined, key)).status, 200);
+    assert.equal((await test.api("GET", "/v1/session", undefined, key)).status, 429);
+    assert.equal((await open(token)).status, 204);
+  });
+
   it("opens for one of several at once", async () => {
     const { id } = await test.make({});
     const token = await link(id);

@@ -10,6 +10,8 @@ const PAGE = 250;
 
 export interface Webhooks {
   all: readonly Webhook[];
+  /** Whether there are more than {@link Webhooks.all} has. */
+  isCut: boolean;
   get(id: string): Webhook | undefined;
   /** The name, the host of the URL, or the id while it is unknown. */
   name(id: string): string;
@@ -32,6 +34,7 @@ export function useWebhooks(): Webhooks {
   const get = (id: string) => byId.get(id);
   return {
     all: data,
+    isCut: data.length >= MAX_WEBHOOKS,
     get,
     name: (id) => {
       const webhook = get(id);

@@ -91,6 +91,11 @@ function Replays({ filters, range, webhooks }: ReplaysProps) {
           <PartRow key={part.webhookId} part={part} name={webhooks.name(part.webhookId)} />
         ))}
       </ul>
+      {webhooks.isCut && filters.webhookId === "" && (
+        <p class="quiet small">
+          Only the first {formatCount(webhooks.all.length)} webhooks are counted. Choose a webhook for another one.
+        </p>
+      )}
       {isRunning && <p class="quiet small">The bridge goes on with this when the page is closed.</p>}
       <div class="row">
         {!isStarting && (

@@ -68,7 +68,7 @@ function WithNames({ subject }: { subject: Subject }) {
   return <Content subject={subject} webhooks={useWebhooks()} />;
 }
 
-const NO_WEBHOOKS: Webhooks = { all: [], get: () => undefined, name: (id) => id };
+const NO_WEBHOOKS: Webhooks = { all: [], isCut: false, get: () => undefined, name: (id) => id };
 
 function Content({ subject, webhooks = NO_WEBHOOKS }: { subject: Subject; webhooks?: Webhooks }) {
   if (subject.kind === "request") return <RequestToDevice request={subject.request} raw={subject.raw} />;
