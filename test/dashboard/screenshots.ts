@@ -32,6 +32,7 @@ const newest = await plant.bridge.api("GET", "/v1/deliveries?limit=1");
 const addresses: Record<string, string> = {
   overview: "",
   webhook: `webhooks/${plant.webhooks.Analytics}`,
+  workbench: `workbench?webhook=${plant.webhooks["Pump alarms"]}`,
   edit: `webhooks/${plant.webhooks["Pump alarms"]}/edit`,
   new: "webhooks/new",
   message: `messages/${newest.body.items[0]?.messageId}`,

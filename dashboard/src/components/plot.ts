@@ -73,7 +73,8 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
           stroke: colourOf(colour),
           width: 1.5,
           ...(data.isStacked && { fill: `${colourOf(colour)}33` }),
-          points: { show: false },
+          // A line needs two points: a value between gaps is drawn as a dot.
+          points: { size: 5, filter: (plot: uPlot, at: number) => isolated(plot.data[at]!) },
           value: (_plot: uPlot, _value: number, _series: number, at: number | null) => {
             const value = at === null ? null : data.series[i]?.values[at];
             return value == null ? "–" : data.format(value);
@@ -121,6 +122,13 @@ function clockLabels(splits: number[]): string[] {
 function exactTime(seconds: number): string {
   const options = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
   return new Intl.DateTimeFormat("en", { ...options, ...zone() }).format(seconds * 1_000);
+}
+
+/** Indices of the values without a neighbour. */
+function isolated(values: ArrayLike<number | null | undefined>): number[] {
+  return Array.from({ length: values.length }, (_, i) => i).filter(
+    (i) => values[i] != null && values[i - 1] == null && values[i + 1] == null,
+  );
 }
 
 function sizeOf(element: HTMLElement, { height = 180 }: PlotData) {
