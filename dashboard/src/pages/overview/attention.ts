@@ -16,7 +16,7 @@ export interface Attention {
   why: string;
   /** RFC 3339. */
   since?: string | undefined;
-  /** What happens without a person. */
+  /** The course of things without a person. */
   next?: string;
   act?: Act;
   webhookId?: string;

@@ -3,7 +3,7 @@ import { countOf, formatCount } from "../../data/format.ts";
 import type { Attention } from "./attention.ts";
 
 export interface LeadFacts {
-  /** Of the bridge and of webhooks; undefined while unknown. */
+  /** Items of the bridge and of its webhooks. */
   attention: readonly Attention[];
   /** Number of webhooks, undefined while unknown. */
   webhooks: number | undefined;

@@ -3,7 +3,7 @@ import type { Books } from "./status.ts";
 
 export interface BookLine {
   text: string;
-  /** What is missing from the right side, 0 if the line closes. */
+  /** The amount missing from the right side, 0 if the line closes. */
   missing: number;
 }
 

@@ -91,7 +91,7 @@ export function useAttention(status: Status | undefined, checks: Record<string, 
   };
 }
 
-/** What the status says where a proxy hides /readyz. */
+/** The check of the broker by the status, where a proxy hides /readyz. */
 function checksOf(status: Status | undefined): Record<string, Check> {
   const broker = status && brokerOf(status);
   return broker && !broker.connected ? { broker: { ok: false, detail: broker.error ?? "not connected" } } : {};

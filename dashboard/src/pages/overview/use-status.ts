@@ -30,7 +30,7 @@ export interface LiveRates {
   received: number;
   delivered: number;
   failed: number;
-  /** Of the last complete minute, as all are if the key may not see the books. */
+  /** The rate of the last complete minute; all rates are such if the key may not see the books. */
   retried: number | undefined;
   /** Whether `received` counts messages; deliveries added otherwise. */
   isMessages: boolean;

@@ -8,7 +8,7 @@ import "./settings.css";
 
 const WORDS: Record<Theme, string> = { system: "System", light: "Light", dark: "Dark" };
 
-/** What concerns only this browser: how pages look, and who is signed in. */
+/** Settings of this browser alone: how pages look, and the key that is signed in. */
 export function Browser() {
   const { name, scopes, publish, read, expiresAt } = useRights();
   const signOut = useSignOut();
