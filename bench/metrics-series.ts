@@ -95,11 +95,11 @@ async function measure(name: string, store: Store, bytes: () => Promise<number>)
   const seconds = ((performance.now() - seedingAt) / 1_000).toFixed(0);
   const each = (((await bytes()) - empty) / webhooks / 1_024).toFixed(1);
   console.log(`\n${name}: ${webhooks} webhooks, 30 days (made in ${seconds} s), ${each} KiB a webhook`);
-  const reader = new SeriesReader({ series: store.series, webhooks: () => ids });
+  const reader = new SeriesReader({ series: store.series });
   const calling: [title: string, call: (query: { range: Range; stepSeconds?: number }) => Promise<object>][] = [
     ["one webhook", (query) => reader.ofWebhook(ids[Math.floor(Math.random() * webhooks)]!, query)],
-    ["all", (query) => reader.ofAll(query)],
-    ["50 own webhooks of a key with filters", (query) => reader.ofAll(query, ids.slice(0, 50))],
+    ["all", (query) => reader.ofAll(query, ids, true)],
+    ["50 own webhooks of a key with filters", (query) => reader.ofAll(query, ids.slice(0, 50), false)],
   ];
   let met = true;
   for (const [title, call] of calling) {

@@ -8,6 +8,7 @@ import { pathTo } from "./data/address.ts";
 import { createQueryClient } from "./data/query.ts";
 import { SessionGate } from "./data/session.tsx";
 import { NotFound } from "./pages/not-found.tsx";
+import { PortalGate } from "./pages/portal.tsx";
 
 // Each page is loaded when it is first opened.
 const Overview = lazy(() => import("./pages/overview/overview.tsx"));
@@ -29,31 +30,33 @@ export function App() {
     <LocationProvider>
       <QueryClientProvider client={client}>
         <ErrorBoundary>
-          <SessionGate>
-            <div class="shell">
-              <button type="button" class="button skip" onClick={() => document.getElementById("main")?.focus()}>
-                Skip to the content
-              </button>
-              <Navigation />
-              <main class="main" id="main" tabIndex={-1}>
-                <Router>
-                  <Route path={pathTo("")} component={Overview} />
-                  <Route path={pathTo("webhooks")} component={Webhooks} />
-                  <Route path={pathTo("webhooks/new")} component={NewWebhook} />
-                  <Route path={pathTo("webhooks/:id/edit")} component={EditWebhook} />
-                  <Route path={pathTo("webhooks/:id")} component={WebhookPage} />
-                  <Route path={pathTo("workbench")} component={Workbench} />
-                  <Route path={pathTo("deliveries")} component={Deliveries} />
-                  <Route path={pathTo("messages/:id")} component={MessagePage} />
-                  <Route path={pathTo("live")} component={Live} />
-                  <Route path={pathTo("keys")} component={Keys} />
-                  <Route path={pathTo("settings")} component={Settings} />
-                  <Route default component={NotFound} />
-                </Router>
-              </main>
-            </div>
-            <Shortcuts />
-          </SessionGate>
+          <PortalGate>
+            <SessionGate>
+              <div class="shell">
+                <button type="button" class="button skip" onClick={() => document.getElementById("main")?.focus()}>
+                  Skip to the content
+                </button>
+                <Navigation />
+                <main class="main" id="main" tabIndex={-1}>
+                  <Router>
+                    <Route path={pathTo("")} component={Overview} />
+                    <Route path={pathTo("webhooks")} component={Webhooks} />
+                    <Route path={pathTo("webhooks/new")} component={NewWebhook} />
+                    <Route path={pathTo("webhooks/:id/edit")} component={EditWebhook} />
+                    <Route path={pathTo("webhooks/:id")} component={WebhookPage} />
+                    <Route path={pathTo("workbench")} component={Workbench} />
+                    <Route path={pathTo("deliveries")} component={Deliveries} />
+                    <Route path={pathTo("messages/:id")} component={MessagePage} />
+                    <Route path={pathTo("live")} component={Live} />
+                    <Route path={pathTo("keys")} component={Keys} />
+                    <Route path={pathTo("settings")} component={Settings} />
+                    <Route default component={NotFound} />
+                  </Router>
+                </main>
+              </div>
+              <Shortcuts />
+            </SessionGate>
+          </PortalGate>
           <Toasts />
         </ErrorBoundary>
       </QueryClientProvider>

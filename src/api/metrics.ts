@@ -3,7 +3,7 @@ import type { Refused } from "../errors.ts";
 import type { Handlers } from "../http/contract/index.ts";
 import { unwrap } from "../http/problem.ts";
 import type { Caller } from "../keys/caller.ts";
-import type { AllSeries, Series } from "../ops/series/reader.ts";
+import type { AllSeriesDto, SeriesDto } from "../ops/series/reader.ts";
 import type { SeriesQuery } from "../ops/series/steps.ts";
 
 export interface MetricsPorts {
@@ -16,9 +16,12 @@ export interface MetricsPorts {
     seesAll(caller: Caller): boolean;
   };
   series: {
-    ofWebhook(id: string, query: SeriesQuery): Promise<Series | Refused>;
-    /** @param own ids of the only webhooks to report about; absent: everything */
-    ofAll(query: SeriesQuery, own?: readonly string[]): Promise<AllSeries | Refused>;
+    ofWebhook(id: string, query: SeriesQuery): Promise<SeriesDto | Refused>;
+    /**
+     * @param ids the webhooks to report about
+     * @param all whether the points are those of the whole bridge, with its messages
+     */
+    ofAll(query: SeriesQuery, ids: readonly string[], all: boolean): Promise<AllSeriesDto | Refused>;
   };
 }
 
@@ -28,9 +31,7 @@ export function metricsHandlers({ webhooks, series }: MetricsPorts) {
       unwrap(await webhooks.readable(id, caller));
       return unwrap(await series.ofWebhook(id, query));
     },
-    getAllMetrics: async ({ query, caller }) => {
-      const own = webhooks.seesAll(caller) ? undefined : webhooks.visible(caller);
-      return unwrap(await series.ofAll(query, own));
-    },
+    getAllMetrics: async ({ query, caller }) =>
+      unwrap(await series.ofAll(query, webhooks.visible(caller), webhooks.seesAll(caller))),
   } satisfies Partial<Handlers>;
 }

@@ -32,6 +32,8 @@ export interface AppOptions extends Authentication, ExternalOptions {
   expiringKeys: IdempotencyKeys;
   /** Origins whose pages may call the API. */
   corsOrigins?: readonly string[];
+  /** Origins whose pages may show the dashboard in a frame. */
+  embedOrigins?: readonly string[];
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */
@@ -111,7 +113,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
   if (options.absent === undefined) {
     await app.register((scope) => serveDocs(scope, document));
-    await app.register((scope) => serveDashboard(scope));
+    await app.register((scope) => serveDashboard(scope, options.embedOrigins));
   }
   await app.ready();
   return app;

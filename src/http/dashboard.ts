@@ -20,6 +20,7 @@ const PAGES = [
   "/keys",
   "/hooks",
   "/settings",
+  "/portal",
 ];
 
 /** Names of built files change with their content. */
@@ -28,8 +29,9 @@ const IMMUTABLE = "public, max-age=31536000, immutable";
 /**
  * Serves the pages without authentication: they hold no data. Without a build, `/` leads to the documentation.
  * @param app a scope of its own, which gets the security headers of the dashboard
+ * @param embedOrigins whose pages may show it in a frame
  */
-export async function serveDashboard(app: FastifyInstance): Promise<void> {
+export async function serveDashboard(app: FastifyInstance, embedOrigins: readonly string[] = []): Promise<void> {
   const open = { config: { open: true } };
   const folder = FOLDERS.find((one) => existsSync(`${one}index.html`));
   if (folder === undefined) {
@@ -48,9 +50,11 @@ export async function serveDashboard(app: FastifyInstance): Promise<void> {
         connectSrc: ["'self'"],
         baseUri: ["'self'"],
         formAction: ["'none'"],
-        frameAncestors: ["'none'"],
+        frameAncestors: embedOrigins.length > 0 ? [...embedOrigins] : ["'none'"],
       },
     },
+    // Knows no list of origins; every browser that counts obeys frame-ancestors.
+    xFrameOptions: embedOrigins.length > 0 ? false : { action: "deny" },
     // The bridge speaks plain HTTP; HSTS is up to the TLS proxy in front of it.
     strictTransportSecurity: false,
   });

@@ -15,7 +15,7 @@ import { startMosquitto } from "../support/mosquitto.ts";
 import { freePort } from "../support/ports.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
+import { embedded, mosquittoAndRedis, scenario, startScenario } from "../support/scenario.ts";
 import { API_KEY, cliEnv, runCli } from "./support.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -294,4 +294,18 @@ describe("the memory of Redis", () => {
       assert.deepEqual([found.status, found.detail], [status, detail]);
     });
   }
+});
+
+it("doctor names the documents of CONFIG_DIR that the bridge refused", async (t) => {
+  const folder = temporaryDirectory("configuration");
+  writeFileSync(
+    join(folder, "webhooks.yaml"),
+    "kind: Webhook\nexternalId: good\nurl: http://127.0.0.1:9/\ntopics: [a]\n---\n" +
+      "kind: Webhook\nexternalId: private\nurl: http://10.0.0.1/\ntopics: [a]\n",
+  );
+  const { bridge } = await startScenario(t, embedded, { env: { CONFIG_DIR: folder }, device: false });
+  await bridge.waitForOutput(/"configuration_(?:applied|refused)"/);
+  const found = await examine(cliEnv(bridge));
+  assert.equal(found.detail("configuration folder"), `${folder}: documents applied: 1 of 2`);
+  assert.match(found.of("configuration folder")[1]!.detail, /^Webhook private: blocked_address: /);
 });

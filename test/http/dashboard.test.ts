@@ -54,6 +54,21 @@ describe("the dashboard", () => {
     assert.equal(headers["x-content-type-options"], "nosniff");
   });
 
+  it("may be framed by the configured origins only, and has an address for portal links", async (t) => {
+    const origins = ["https://app.example.com", "http://localhost:5173"];
+    const embedded = await testApp({}, { embedOrigins: origins });
+    t.after(() => embedded.app.close());
+    const { status, headers } = await request(embedded.app.server).get("/portal");
+    assert.equal(status, 200);
+    assert.match(
+      headers["content-security-policy"]!,
+      /frame-ancestors https:\/\/app\.example\.com http:\/\/localhost:5173(;|$)/,
+    );
+    assert.equal(headers["x-frame-options"], undefined);
+    assert.equal(headers["referrer-policy"], "no-referrer");
+    assert.equal((await get("/portal")).headers["x-frame-options"], "DENY");
+  });
+
   it("loads files that never change, compressed, within 150 KB", async () => {
     const urls = assetsOf((await get("/")).text);
     assert.ok(urls.some((url) => url.endsWith(".js")) && urls.some((url) => url.endsWith(".css")));

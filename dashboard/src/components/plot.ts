@@ -35,7 +35,7 @@ export function createPlot(element: HTMLElement, data: PlotData) {
   dark.addEventListener("change", redraw);
   const theme = new MutationObserver(redraw);
   theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  const zone = isUtc.subscribe(redraw);
+  const unsubscribe = isUtc.subscribe(redraw);
   return {
     update(next: PlotData) {
       const isSame = next.series.map(({ name }) => name).join() === current.series.map(({ name }) => name).join();
@@ -47,7 +47,7 @@ export function createPlot(element: HTMLElement, data: PlotData) {
       resize.disconnect();
       theme.disconnect();
       dark.removeEventListener("change", redraw);
-      zone();
+      unsubscribe();
       plot.destroy();
     },
   };
@@ -67,7 +67,7 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
       ...sizeOf(element, data),
       tzDate: (seconds) => (isUtc.value ? uPlot.tzDate(new Date(seconds * 1_000), "UTC") : new Date(seconds * 1_000)),
       series: [
-        { value: (_plot, seconds) => (seconds === null ? "–" : new Date(seconds * 1_000).toLocaleTimeString("en-GB")) },
+        { value: (_plot, seconds) => (seconds === null ? "–" : exactTime(seconds)) },
         ...data.series.map(({ name, colour }, i) => ({
           label: name,
           stroke: colourOf(colour),
@@ -81,7 +81,10 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
           },
         })),
       ],
-      axes: [axis, { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) }],
+      axes: [
+        { ...axis, space: 64, values: (_plot, splits) => clockLabels(splits) },
+        { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) },
+      ],
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
@@ -99,6 +102,26 @@ function columnsOf({ times, series, isStacked }: PlotData): uPlot.AlignedData {
     columns.push(values.map((value, i) => (isStacked ? (value ?? 0) + (below?.[i] ?? 0) : value)));
   }
   return [times.map((at) => at / 1_000), ...columns];
+}
+
+const zone = () => (isUtc.value ? { timeZone: "UTC" } : {});
+
+const DAY_SECONDS = 86_400;
+
+/** Labels of the time axis: the time of day, and the date where it changes or where steps are days. */
+function clockLabels(splits: number[]): string[] {
+  const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", ...zone() });
+  const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", ...zone() });
+  const isDays = splits.length > 1 && splits[1]! - splits[0]! >= DAY_SECONDS;
+  return splits.map((seconds) => {
+    const clock = time.format(seconds * 1_000);
+    return isDays || clock === "00:00" ? day.format(seconds * 1_000) : clock;
+  });
+}
+
+function exactTime(seconds: number): string {
+  const options = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  return new Intl.DateTimeFormat("en", { ...options, ...zone() }).format(seconds * 1_000);
 }
 
 /** Indices of the values without a neighbour. */

@@ -117,7 +117,7 @@ function statusFindings(status: Status, version: string): Finding[] {
     findings.push(ok("store", store.kind));
     for (const text of store.warnings ?? []) findings.push(warning("store", text, "See docs/operations.md."));
   }
-  findings.push(...sessionFindings(status), ...ledgerFindings(status));
+  findings.push(...sessionFindings(status), ...configurationFindings(status), ...ledgerFindings(status));
   return findings;
 }
 
@@ -137,6 +137,22 @@ function sessionFindings({ lanes = [] }: Status): Finding[] {
       ),
     ),
   );
+}
+
+/** Outcome of the documents in `CONFIG_DIR`. Absent without it, and for a key with filters. */
+function configurationFindings({ configuration }: Status): Finding[] {
+  if (!configuration) return [];
+  const { folder, state, documents, refused } = configuration;
+  if (state === "applying") {
+    return [warning("configuration folder", `${folder} is being applied`, "Wait, or see the log of the bridge.")];
+  }
+  const advice = "Mend the file and restart the bridge, or run causeway apply.";
+  return [
+    ok("configuration folder", `${folder}: documents applied: ${documents - refused.length} of ${documents}`),
+    ...refused.map(({ kind, identity, code, detail }) =>
+      failed("configuration folder", `${kind} ${identity}: ${code}: ${detail}`, advice),
+    ),
+  ];
 }
 
 /** The ledgers balance at every moment; a difference is a loss. */

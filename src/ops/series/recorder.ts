@@ -10,7 +10,7 @@ import type { PublishResult } from "../../downlink/publish.ts";
 import type { Series } from "../../store/store.ts";
 import type { Decision } from "../../uplink/attempt.ts";
 import { groupName, RESOLUTIONS, type Resolution } from "./resolutions.ts";
-import { CELL, cellOf, encodeRow, flat, newRow, type Row } from "./row.ts";
+import { CELL, cellOf, encodeRow, flat, newRow, type StepRow } from "./row.ts";
 
 /** Id of the statistics of the whole bridge. */
 export const BRIDGE = "bridge";
@@ -50,7 +50,7 @@ interface Track {
   closed: string;
   /** The current step of the group, and its statistics. */
   step: number;
-  row: Row;
+  row: StepRow;
 }
 
 interface Entry {
@@ -63,7 +63,7 @@ interface Entry {
 }
 
 /** Values of one group to write. */
-interface Write {
+interface GroupWrite {
   resolution: Resolution;
   group: number;
   writer: string;
@@ -74,7 +74,7 @@ export class SeriesRecorder {
   readonly #options: Required<RecorderOptions>;
   readonly #entries = new Map<string, Entry>();
   #changed: Entry[] = [];
-  readonly #writes = new Map<string, Write>();
+  readonly #writes = new Map<string, GroupWrite>();
   #writer = randomName();
   #minute = 0;
   #writing: Promise<void> | undefined;
@@ -207,7 +207,7 @@ export class SeriesRecorder {
     }
   }
 
-  async #writeGroup({ resolution, group, writer, values }: Write): Promise<void> {
+  async #writeGroup({ resolution, group, writer, values }: GroupWrite): Promise<void> {
     const { stepMs, size, keepSeconds } = resolution;
     const endedSeconds = (this.#options.now() - (group + 1) * stepMs * size) / 1_000;
     // After so long an outage, no range reaches back to it.

@@ -25,8 +25,8 @@ export function groupName({ name }: Resolution, group: number): string {
   return `${name}-${group}`;
 }
 
-/** A part of the store to read: the steps of a group that begin from `from` on and before `to`. */
-export interface Part {
+/** A section of the store to read: the steps of a group that begin from `from` on and before `to`. */
+export interface Section {
   resolution: Resolution;
   group: number;
   from: number;
@@ -34,7 +34,7 @@ export interface Part {
 }
 
 /** Returns the groups with all steps of a resolution from a time on until another. */
-export function partsOf(resolution: Resolution, from: number, to: number): Part[] {
+export function sectionsOf(resolution: Resolution, from: number, to: number): Section[] {
   const first = groupAt(resolution, from);
   const count = to > from ? groupAt(resolution, to - 1) - first + 1 : 0;
   return Array.from({ length: count }, (_, i) => ({ resolution, group: first + i, from, to }));
@@ -44,8 +44,8 @@ export function partsOf(resolution: Resolution, from: number, to: number): Part[
  * Returns the groups that make up the total of a time: whole steps of the next coarser resolution, which are few, after
  * the steps of the fine one until the first coarse step begins.
  */
-export function totalParts(fine: Resolution, from: number, to: number): Part[] {
+export function totalSections(fine: Resolution, from: number, to: number): Section[] {
   const coarse = RESOLUTIONS[RESOLUTIONS.indexOf(fine) + 1]!;
   const change = Math.min(to, Math.ceil(from / coarse.stepMs) * coarse.stepMs);
-  return [...partsOf(fine, from, change), ...partsOf(coarse, change, to)];
+  return [...sectionsOf(fine, from, change), ...sectionsOf(coarse, change, to)];
 }

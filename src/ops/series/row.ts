@@ -11,9 +11,9 @@ export const COUNTS = Object.keys(CELL).length;
 export const BUCKETS = 35;
 const WIDTH = COUNTS + BUCKETS;
 
-export type Row = Float64Array;
+export type StepRow = Float64Array;
 
-export function newRow(): Row {
+export function newRow(): StepRow {
   return new Float64Array(WIDTH);
 }
 
@@ -26,7 +26,7 @@ export function cellOf(durationMs: number): number {
 const boundOf = (bucket: number) => (bucket < 0 ? 0 : 2 ** (bucket / 2));
 
 /** Estimates a percentile in milliseconds, linear within its bucket; null without durations. @param share 0 to 1 */
-export function percentile(row: Row, share: number): number | null {
+export function percentile(row: StepRow, share: number): number | null {
   let total = 0;
   for (let cell = COUNTS; cell < WIDTH; cell++) total += row[cell]!;
   if (total === 0) return null;
@@ -52,7 +52,7 @@ const HISTOGRAM = "/";
  * Encodes a row: `step,counts…/first bucket,counts…;` in base 36. Zeros are empty and left out at the end. Empty if all
  * are zero.
  */
-export function encodeRow(step: number, row: Row): string {
+export function encodeRow(step: number, row: StepRow): string {
   const counts = cells(row, 0, COUNTS);
   let first = 0;
   while (first < BUCKETS && row[COUNTS + first] === 0) first++;
@@ -60,7 +60,7 @@ export function encodeRow(step: number, row: Row): string {
   return counts || durations ? flat([step.toString(RADIX), counts, durations, END]) : "";
 }
 
-function cells(row: Row, from: number, to: number): string {
+function cells(row: StepRow, from: number, to: number): string {
   let last = to;
   while (last > from && row[last - 1] === 0) last--;
   const texts: string[] = [];
@@ -83,8 +83,8 @@ const [ZERO, NINE, A, Z] = [codeOf("0"), codeOf("9"), codeOf("a"), codeOf("z")];
 const [STEP, FIRST] = [-1, -2];
 
 /** Adds encoded rows. @param rowOf the row to add a step to; undefined: leaves the step out */
-export function addEncoded(text: string, rowOf: (step: number) => Row | undefined): void {
-  let row: Row | undefined;
+export function addEncoded(text: string, rowOf: (step: number) => StepRow | undefined): void {
+  let row: StepRow | undefined;
   let [cell, value] = [STEP, 0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -41,7 +41,7 @@ DELETE FROM causeway_series WHERE "group" = ?1 AND (id, writer) IN
 /** Every write removes twice as many expired values as it adds, so they cannot accumulate. */
 const SWEPT_FOR_EACH = 2;
 
-type Value = [id: string, value: string];
+type SeriesValue = [id: string, value: string];
 type PageRow = [id: string, writer: string, value: string];
 
 export function seriesProcedures({ db }: Thread) {
@@ -54,7 +54,7 @@ export function seriesProcedures({ db }: Thread) {
     if (left === undefined) db.run('DELETE FROM causeway_series_group WHERE "group" = ?', [expired]);
   };
   return {
-    "series.put": (group: string, writer: string, values: readonly Value[], ttlSeconds: number) => {
+    "series.put": (group: string, writer: string, values: readonly SeriesValue[], ttlSeconds: number) => {
       for (const [id, value] of values) db.run(PUT, [group, id, writer, value]);
       db.run(EXTEND, [group, Date.now() + Math.ceil(ttlSeconds * 1_000)]);
       sweep(SWEPT_FOR_EACH * values.length);

@@ -22,14 +22,14 @@ function setUp(ids = ["wh_1", "wh_2"]) {
       onFailed: ({ message }) => void failures.push(message),
       now: () => clock.at,
     });
-  const reader = new SeriesReader({ series, webhooks: () => ids, now: () => clock.at });
+  const reader = new SeriesReader({ series, now: () => clock.at });
   const of = async (id: string, query: SeriesQuery = { range: "1h" }) => {
     const found = await reader.ofWebhook(id, query);
     assert.ok(!(found instanceof Refused));
     return found.points;
   };
   const all = async (query: SeriesQuery = { range: "1h" }, own?: string[]) => {
-    const found = await reader.ofAll(query, own);
+    const found = await reader.ofAll(query, own ?? ids, own === undefined);
     assert.ok(!(found instanceof Refused));
     return found;
   };

@@ -10,18 +10,18 @@ import {
   encodeRow,
   newRow,
   percentile,
-  type Row,
+  type StepRow,
 } from "../../../src/ops/series/row.ts";
 import fc from "../../support/property.ts";
 
 /** A row with these cells. */
-function rowWith(cells: Record<number, number>): Row {
+function rowWith(cells: Record<number, number>): StepRow {
   const row = newRow();
   for (const [cell, value] of Object.entries(cells)) row[Number(cell)] = value;
   return row;
 }
 
-function ofDurations(durations: readonly number[]): Row {
+function ofDurations(durations: readonly number[]): StepRow {
   const row = newRow();
   for (const ms of durations) row[cellOf(ms)]! += 1;
   return row;
@@ -75,7 +75,7 @@ describe("percentiles", () => {
 });
 
 describe("the encoding of rows", () => {
-  const table: [reason: string, step: number, row: Row, text: string][] = [
+  const table: [reason: string, step: number, row: StepRow, text: string][] = [
     ["of nothing is empty", 5, newRow(), ""],
     ["leaves out zeros at the end", 5, rowWith({ [CELL.enqueued]: 1 }), "5,1;"],
     ["keeps the place of zeros between", 59, rowWith({ [CELL.failed]: 35 }), "1n,,,z;"],

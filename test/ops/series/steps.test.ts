@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Refused } from "../../../src/errors.ts";
-import { HOURS, MINUTES, partsOf, totalParts } from "../../../src/ops/series/resolutions.ts";
+import { HOURS, MINUTES, sectionsOf, totalSections } from "../../../src/ops/series/resolutions.ts";
 import { type Range, stepsOf } from "../../../src/ops/series/steps.ts";
 
 const at = (text: string) => Date.parse(`2026-03-${text}Z`);
@@ -48,7 +48,7 @@ describe("steps", () => {
 });
 
 describe("the parts to read", () => {
-  const brief = (parts: ReturnType<typeof partsOf>) =>
+  const brief = (parts: ReturnType<typeof sectionsOf>) =>
     parts.map(({ resolution: { name, stepMs, size }, group, from, to }) => [
       name,
       new Date(group * stepMs * size).toISOString(),
@@ -57,22 +57,22 @@ describe("the parts to read", () => {
   const [start, end] = ["2026-03-10T10:25:00.000Z", "2026-03-11T10:25:00.000Z"];
 
   it("are every group that overlaps with the range", () => {
-    const parts = partsOf(MINUTES, Date.parse(start), Date.parse(end));
+    const parts = sectionsOf(MINUTES, Date.parse(start), Date.parse(end));
     assert.equal(parts.length, 25);
     assert.deepEqual(brief(parts)[24], ["minute", "2026-03-11T10:00:00.000Z", start, end]);
-    const whole = partsOf(MINUTES, at("10T10:00:00"), at("10T12:00:00"));
+    const whole = sectionsOf(MINUTES, at("10T10:00:00"), at("10T12:00:00"));
     assert.equal(whole.length, 2);
-    assert.deepEqual(partsOf(MINUTES, NOW, NOW), []);
+    assert.deepEqual(sectionsOf(MINUTES, NOW, NOW), []);
   });
 
   it("of totals begin fine and go on coarse", () => {
     const change = "2026-03-10T11:00:00.000Z";
-    assert.deepEqual(brief(totalParts(MINUTES, Date.parse(start), Date.parse(end))), [
+    assert.deepEqual(brief(totalSections(MINUTES, Date.parse(start), Date.parse(end))), [
       ["minute", "2026-03-10T10:00:00.000Z", start, change],
       ["hour", "2026-03-10T00:00:00.000Z", change, end],
       ["hour", "2026-03-11T00:00:00.000Z", change, end],
     ]);
-    const month = totalParts(HOURS, at("02T11:00:00"), at("11T11:00:00"));
+    const month = totalSections(HOURS, at("02T11:00:00"), at("11T11:00:00"));
     assert.deepEqual(
       month.map(({ resolution }) => resolution.name),
       ["hour", "day"],
@@ -80,7 +80,7 @@ describe("the parts to read", () => {
   });
 
   it("of totals need no fine part where a coarse step begins", () => {
-    const parts = totalParts(MINUTES, at("11T10:00:00"), at("11T11:00:00"));
+    const parts = totalSections(MINUTES, at("11T10:00:00"), at("11T11:00:00"));
     assert.deepEqual(
       parts.map(({ resolution }) => resolution.name),
       ["hour"],
@@ -88,7 +88,7 @@ describe("the parts to read", () => {
   });
 
   it("of totals end with the range, even before a coarse step begins", () => {
-    const parts = totalParts(MINUTES, at("11T10:05:00"), at("11T10:10:00"));
+    const parts = totalSections(MINUTES, at("11T10:05:00"), at("11T10:10:00"));
     assert.deepEqual(brief(parts), [
       ["minute", "2026-03-11T10:00:00.000Z", "2026-03-11T10:05:00.000Z", "2026-03-11T10:10:00.000Z"],
     ]);
