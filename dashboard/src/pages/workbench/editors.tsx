@@ -17,7 +17,7 @@ export function Editors({ bench, webhook }: { bench: Bench; webhook: Webhook | u
   const { expressions, setExpressions, original, isEdited, preview } = bench;
   return (
     <section class="section" aria-labelledby="editors-title">
-      <h2 id="editors-title">Filter and transform</h2>
+      <h2 id="editors-title">Expressions</h2>
       <Field
         label="Filter"
         hint="JSONata over the event. A message is sent only if it is true. Empty: all are sent."

@@ -23,7 +23,7 @@ export interface Sample {
 /** Number of messages that a page works with, the maximum of one preview call. */
 export const MAX_SAMPLES = 50;
 /** Copies of a message arrive within this time, in milliseconds. */
-const COPY_MS = 20;
+const COPY_MS = 250;
 
 /** Returns the messages of deliveries, each once, newest first; the bridge's own events are none. */
 export function samplesOfDeliveries(deliveries: readonly Delivery[]): Sample[] {
