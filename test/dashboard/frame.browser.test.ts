@@ -128,6 +128,10 @@ describe("the dashboard in Chromium", requireOrSkip("chromium"), () => {
     await page.goto(`${bridge.url}/iot/webhooks`);
     await signIn(page, API_KEY);
     await page.getByText("No webhooks yet.").first().waitFor();
+    // The other pages are loaded while nothing else happens.
+    await page.waitForFunction(() =>
+      performance.getEntriesByType("resource").some(({ name }) => /keys-.*js$/.test(name)),
+    );
     await bridge.kill();
     await page.getByText(/^As of .*, reconnecting\.$/).waitFor();
     await page.getByRole("link", { name: "Keys", exact: true }).click();
