@@ -40,6 +40,7 @@ export function settingsOf(config: Config): Settings {
     EVENT_SOURCE: config.eventSource,
     PUBLIC_URL: config.publicUrl ?? null,
     CORS_ORIGINS: http.corsOrigins.join(",") || null,
+    EMBED_ORIGINS: http.embedOrigins.join(",") || null,
     BASE_PATH: http.basePath || null,
     TRUST_PROXY: String(http.trustProxy),
   };
