@@ -1,9 +1,10 @@
-/** What each preset sends, against the rules that its service documents. */
+/** The bodies of the presets, against the rules that their services document. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import jsonata from "jsonata";
+import { answerError, applyPreset } from "../../dashboard/src/pages/webhooks/form/apply-preset.ts";
 import { type Draft, EMPTY, inputOf } from "../../dashboard/src/pages/webhooks/form/draft.ts";
-import { answerError, applyPreset, PRESETS } from "../../dashboard/src/pages/webhooks/form/presets.ts";
+import { PRESETS } from "../../dashboard/src/pages/webhooks/form/presets.ts";
 
 const event = (data: unknown) => ({
   specversion: "1.0",

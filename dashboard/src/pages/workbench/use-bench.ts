@@ -34,7 +34,7 @@ export interface Bench {
   resultOf(sample: Sample): PreviewResult | undefined;
   selected: Sample | undefined;
   select(id: string): void;
-  /** What the selected message becomes without the edit. */
+  /** Result of the selected message without the edit. */
   before: PreviewResult | undefined;
 }
 

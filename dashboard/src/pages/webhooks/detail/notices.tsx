@@ -7,7 +7,7 @@ import { toast } from "../../../components/toasts.tsx";
 import { causeway } from "../../../data/causeway.ts";
 import { useRights } from "../../../data/session.tsx";
 
-/** What keeps a webhook from delivering, with what to do about it. */
+/** Reasons why a webhook does not deliver, and the remedies. */
 export function Notices({ webhook }: { webhook: Webhook }) {
   const { can } = useRights();
   const { verification, disabled, refusedTopics = [], oldSecretUntil } = webhook;

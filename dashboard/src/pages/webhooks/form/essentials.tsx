@@ -69,7 +69,7 @@ function MatchCounts({ form: { draft, pool } }: { form: WebhookForm }) {
   );
 }
 
-/** What the URL guard of the bridge says. Its refusal is the error of the field. */
+/** Verdict of the URL guard of the bridge. Its refusal is the error of the field. */
 function UrlVerdict({ form: { hasUrl, preview } }: { form: WebhookForm }) {
   if (hasUrl && preview.isAccepted) return <>The bridge may call this URL.</>;
   if (hasUrl && preview.isChecking) return <>Checking</>;

@@ -4,15 +4,9 @@ import { ErrorNotice } from "../../../components/error-notice.tsx";
 import "../webhook-pages.css";
 import { Essentials } from "./essentials.tsx";
 import { LivePreview } from "./live-preview.tsx";
+import { DeliverySection, SecuritySection } from "./more-sections.tsx";
 import { PresetPicker } from "./preset-picker.tsx";
-import {
-  DeliverySection,
-  DestinationSection,
-  openSections,
-  SecuritySection,
-  ShapeSection,
-  SourceSection,
-} from "./sections.tsx";
+import { DestinationSection, openSections, ShapeSection, SourceSection } from "./sections.tsx";
 import type { WebhookForm } from "./use-form.ts";
 
 interface FormProps {

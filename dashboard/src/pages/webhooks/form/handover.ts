@@ -1,4 +1,4 @@
-/** What the workbench hands over to the form: expressions are too long for a URL. */
+/** Passes expressions from the workbench to the form: they are too long for a URL. */
 import type { Draft } from "./draft.ts";
 
 const NAME = "causeway-draft";

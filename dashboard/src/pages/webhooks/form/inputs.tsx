@@ -119,7 +119,7 @@ export function CheckInput({ label, hint, error, isChecked, onChange }: CheckPro
 interface FoldProps {
   form: WebhookForm;
   title: string;
-  /** What is inside, in a few words. */
+  /** The contents in a few words. */
   about: string;
   /** Fields of the API inside: a refused one opens the section. */
   fields: readonly string[];

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Field } from "../../../components/field.tsx";
-import { type Answers, answerError, applyPreset, isAnswered, PRESETS, type Preset } from "./presets.ts";
+import { type Answers, answerError, applyPreset, isAnswered, type Preset } from "./apply-preset.ts";
+import { PRESETS } from "./presets.ts";
 import type { WebhookForm } from "./use-form.ts";
 
 /** Services that the form knows. Choosing one fills the fields; its questions keep them up to date. */

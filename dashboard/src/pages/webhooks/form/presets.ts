@@ -4,32 +4,7 @@
  * The services read JSON only as `application/json`, so a transform builds the body and binary mode sends its result
  * as it is. Device data is cut and escaped so that no message is refused or read as markup.
  */
-import type { Draft } from "./draft.ts";
-
-/** A value that the person has to give. */
-export interface Placeholder {
-  id: string;
-  label: string;
-  hint: string;
-  example: string;
-  /** Answers that the service can understand. */
-  pattern: RegExp;
-  /** Whether the answer is a whole URL or its start, which is not percent-encoded. */
-  isUrl?: boolean;
-  isSecret?: boolean;
-}
-
-export interface Preset {
-  id: string;
-  name: string;
-  /** What arrives there, in one sentence. */
-  about: string;
-  asks: readonly Placeholder[];
-  /** Settings; `{{id}}` stands for the answer to a placeholder. */
-  settings: Partial<Draft>;
-  /** What to know before the first message. */
-  note?: string;
-}
+import type { Placeholder, Preset } from "./apply-preset.ts";
 
 /** The payload as text, whatever the device sent. */
 const TEXT = `$text := $exists(data) ? ($type(data) = "string" ? data : $string(data)) : "(binary payload)";`;
@@ -40,8 +15,19 @@ const WHOLE = `{
   "time": time,
   "payload": $exists(data) ? data : data_base64
 }`;
+/** The result of the transform is the body. */
+const AS_IS = { mode: "binary", method: "POST" } as const;
 const HTTP_URL = /^https?:\/\/\S+$/;
 const NO_TEST = "Test events skip the transform, and the service refuses them. Publish a message to try it.";
+
+const serverAt = (example: string, hint: string): Placeholder => ({
+  id: "server",
+  label: "Server",
+  hint,
+  example,
+  pattern: /^https?:\/\/[^/\s]+\/?$/,
+  isUrl: true,
+});
 
 export const PRESETS: readonly Preset[] = [
   {
@@ -69,8 +55,7 @@ export const PRESETS: readonly Preset[] = [
     // At most 2,000 characters, however they are counted; a mention in device data notifies no one.
     settings: {
       url: "{{url}}",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       transform: `(
   ${TEXT}
   {
@@ -99,8 +84,7 @@ export const PRESETS: readonly Preset[] = [
     // Slack reads &, < and > as markup, and allows one message a second.
     settings: {
       url: "{{url}}",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       rateMax: "1",
       ratePerSeconds: "1",
       transform: `(
@@ -116,14 +100,7 @@ export const PRESETS: readonly Preset[] = [
     name: "ntfy",
     about: "A notification on phones and desktops: the topic is its title.",
     asks: [
-      {
-        id: "server",
-        label: "Server",
-        hint: "ntfy.sh or your own. Messages go to its root, not to the topic's address.",
-        example: "https://ntfy.sh",
-        pattern: /^https?:\/\/[^/\s]+\/?$/,
-        isUrl: true,
-      },
+      serverAt("https://ntfy.sh", "ntfy.sh or your own. Messages go to its root, not to the topic's address."),
       {
         id: "topic",
         label: "ntfy topic",
@@ -134,8 +111,7 @@ export const PRESETS: readonly Preset[] = [
     ],
     settings: {
       url: "{{server}}/",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       transform: `(
   ${TEXT}
   {
@@ -172,8 +148,7 @@ export const PRESETS: readonly Preset[] = [
     // 1 to 4,096 characters, counted in UTF-16; about one message a second in a chat.
     settings: {
       url: "https://api.telegram.org/bot{{token}}/sendMessage",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       rateMax: "1",
       ratePerSeconds: "1",
       transform: `(
@@ -188,14 +163,7 @@ export const PRESETS: readonly Preset[] = [
     name: "InfluxDB",
     about: "Points of devices that send line protocol, byte for byte.",
     asks: [
-      {
-        id: "server",
-        label: "Server",
-        hint: "InfluxDB 2, InfluxDB 3 or InfluxDB Cloud.",
-        example: "http://influxdb.example.com:8086",
-        pattern: /^https?:\/\/[^/\s]+\/?$/,
-        isUrl: true,
-      },
+      serverAt("http://influxdb.example.com:8086", "InfluxDB 2, InfluxDB 3 or InfluxDB Cloud."),
       { id: "org", label: "Organization", hint: "Its name or id.", example: "plant", pattern: /^.+$/ },
       { id: "bucket", label: "Bucket", hint: "Its name or id.", example: "telemetry", pattern: /^.+$/ },
       {
@@ -210,8 +178,7 @@ export const PRESETS: readonly Preset[] = [
     // Only text can be line protocol; the payload itself is sent, as text/plain.
     settings: {
       url: "{{server}}/api/v2/write?org={{org}}&bucket={{bucket}}&precision=ns",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       headers: "Authorization: Token {{token}}",
       filter: `$type(data) = "string" and $contains(data, /^[^\\s#,]+(,[^\\s=,]+=[^\\s,]+)* [^\\s=,]+=\\S/)`,
       transform: "",
@@ -234,8 +201,7 @@ export const PRESETS: readonly Preset[] = [
     ],
     settings: {
       url: "{{url}}",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       filter: `$type(data) in ["object", "number"]`,
       transform: `{ "topic": subject, "time": time, "data": data }`,
     },
@@ -246,14 +212,10 @@ export const PRESETS: readonly Preset[] = [
     name: "Home Assistant",
     about: "Starts automations; they read trigger.json.topic and trigger.json.payload.",
     asks: [
-      {
-        id: "server",
-        label: "Server",
-        hint: "An address in your own network must be in WEBHOOK_ALLOW_NETWORKS of the bridge.",
-        example: "http://homeassistant.local:8123",
-        pattern: /^https?:\/\/[^/\s]+\/?$/,
-        isUrl: true,
-      },
+      serverAt(
+        "http://homeassistant.local:8123",
+        "An address in your own network must be in WEBHOOK_ALLOW_NETWORKS of the bridge.",
+      ),
       {
         id: "webhook",
         label: "Webhook ID",
@@ -265,8 +227,7 @@ export const PRESETS: readonly Preset[] = [
     ],
     settings: {
       url: "{{server}}/api/webhook/{{webhook}}",
-      mode: "binary",
-      method: "POST",
+      ...AS_IS,
       transform: WHOLE,
     },
     note: "Automations take calls of the local network only, unless local_only is off.",
@@ -288,42 +249,3 @@ export const PRESETS: readonly Preset[] = [
     settings: { url: "{{url}}", mode: "binary", method: "POST", transform: WHOLE },
   },
 ];
-
-export type Answers = Readonly<Record<string, string>>;
-
-/** Why an answer cannot be right; undefined if it may be. */
-export function answerError({ pattern, example }: Placeholder, answer: string): string | undefined {
-  return pattern.test(answer.trim()) ? undefined : `must look like ${example}`;
-}
-
-/** Returns the settings of a preset with the answers in place. A missing answer stays visible as `{{id}}`. */
-export function applyPreset({ asks, settings }: Preset, answers: Answers): Partial<Draft> {
-  const isWhole = /^\{\{\w+\}\}$/;
-  const filled = Object.entries(settings).map(([field, template]) => [
-    field,
-    typeof template === "string" ? fill(template, field, asks, answers) : template,
-  ]);
-  const draft = Object.fromEntries(filled) as Partial<Draft>;
-  return isWhole.test(draft.url ?? "") ? { ...draft, url: "" } : draft;
-}
-
-/** Whether every question has an answer that can be right. */
-export function isAnswered({ asks }: Preset, answers: Answers): boolean {
-  return asks.every((ask) => answerError(ask, answers[ask.id] ?? "") === undefined);
-}
-
-/** Whether a URL still contains a question. */
-export function isUnfilled(url: string): boolean {
-  return /\{\{\w+\}\}/.test(url);
-}
-
-function fill(template: string, field: string, asks: readonly Placeholder[], answers: Answers): string {
-  return template.replace(/\{\{(\w+)\}\}/g, (whole, id: string) => {
-    const answer = answers[id]?.trim() ?? "";
-    const ask = asks.find((one) => one.id === id);
-    if (!ask || answer === "") return whole;
-    if (field === "url") return ask.isUrl ? answer.replace(/\/+$/, "") : encodeURIComponent(answer).replace("%3A", ":");
-    // Inside the quotation marks of an expression.
-    return field === "headers" ? answer : JSON.stringify(answer).slice(1, -1);
-  });
-}

@@ -6,8 +6,8 @@ import { fieldErrors } from "../messages/preview.ts";
 import type { Sample } from "../messages/sample.ts";
 import { type PreviewState, usePreview } from "../messages/use-preview.ts";
 import { readContent, useSamples } from "../messages/use-samples.ts";
+import { isUnfilled } from "./apply-preset.ts";
 import { type Draft, localErrors, previewInputOf, topicsOf } from "./draft.ts";
-import { isUnfilled } from "./presets.ts";
 import { errorFor } from "./sentence.ts";
 import { matchesAny } from "./topic-filter.ts";
 

@@ -73,7 +73,7 @@ export function mergeSamples(one: readonly Sample[], other: readonly Sample[], m
     if (!byId.get(sample.id)?.message) byId.set(sample.id, sample);
   }
   const kept: Sample[] = [];
-  // Of copies, the one with the first id stays, however often lists are merged.
+  // The copy with the first id stays, however often lists are merged.
   for (const sample of [...byId.values()].sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))) {
     if (!kept.some((earlier) => isCopy(earlier, sample))) kept.push(sample);
     if (kept.length === max) break;
