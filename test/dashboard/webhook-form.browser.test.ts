@@ -89,7 +89,7 @@ describe("the form of a webhook", requireOrSkip("chromium"), () => {
         ],
       );
       await page.getByRole("link", { name: "Open the webhook" }).click();
-      await page.getByRole("heading", { level: 1, name: `Copy ${colorScheme}` }).waitFor();
+      await page.getByRole("heading", { level: 1, name: `Copy ${colorScheme}`, exact: true }).waitFor();
       assert.doesNotMatch(await page.content(), /whsec_/);
       assert.deepEqual(violations, []);
     });

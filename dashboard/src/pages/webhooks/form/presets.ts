@@ -10,9 +10,7 @@ import type { Placeholder, Preset } from "./apply-preset.ts";
 const TEXT = `$text := $exists(data) ? ($type(data) = "string" ? data : $string(data)) : "(binary payload)";`;
 /** The whole event as one JSON object, for services that run a flow with it. */
 const WHOLE = `{
-  "id": id,
-  "topic": subject,
-  "time": time,
+  "id": id, "topic": subject, "time": time,
   "payload": $exists(data) ? data : data_base64
 }`;
 /** The result of the transform is the body. */
