@@ -82,7 +82,7 @@ describe("the live page in Chromium", requireOrSkip("chromium"), () => {
     await message(page).getByLabel("Number").selectOption("seq");
     for (const [name, path] of [
       ["Deliveries of this topic", `/deliveries?topic=${encodeURIComponent(topic)}`],
-      ["Create webhook for this topic", `/webhooks/new?topics=${encodeURIComponent(topic)}`],
+      ["Create webhook for this topic", `/webhooks/new?topic=${encodeURIComponent(topic)}`],
       ["Open in workbench", `/workbench?topic=${encodeURIComponent(topic)}`],
     ]) {
       assert.equal(await message(page).getByRole("link", { name: name! }).getAttribute("href"), path);

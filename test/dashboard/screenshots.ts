@@ -45,7 +45,7 @@ for (const theme of values.themes.split(",")) {
   const colorScheme = theme === "dark" ? "dark" : "light";
   const { page, violations, axe } = await browser.open({ viewport, colorScheme, deviceScaleFactor: 1.5 });
   await page.goto(`${plant.bridge.url}/`);
-  await page.screenshot({ path: join(values.out, `sign-in-${theme}.png`) });
+  if (values.pages.includes("sign-in")) await page.screenshot({ path: join(values.out, `sign-in-${theme}.png`) });
   await signIn(page, API_KEY);
   for (const name of values.pages.split(",")) {
     await page.goto(`${plant.bridge.url}/${addresses[name] ?? name}`);

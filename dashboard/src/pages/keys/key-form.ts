@@ -1,4 +1,4 @@
-/** What a reader types to create a key, and the call that it becomes. Pure. */
+/** Entries of the form that creates a key, and the call that they become. Pure. */
 import type { Key, KeyInput } from "causeway-mqtt/client";
 import { countOf, formatCount, formatDuration } from "../../data/format.ts";
 import { exampleTopic } from "../live/lead.ts";

@@ -98,7 +98,7 @@ function Actions({ message: { topic, at } }: { message: TailMessage }) {
       )}
       {can("webhooks") && (
         <>
-          <a class="button" href={pathTo("webhooks/new", { topics: topic })}>
+          <a class="button" href={pathTo("webhooks/new", { topic })}>
             Create webhook for this topic
           </a>
           <a class="button" href={pathTo("workbench", { topic })}>

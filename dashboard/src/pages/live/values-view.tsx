@@ -12,7 +12,7 @@ interface ValuesProps {
   history: readonly TailMessage[];
 }
 
-/** What the message changed against the one before it. */
+/** Changes of the message against the one before it. */
 export function Changes({ message, history }: ValuesProps) {
   const at = history.findIndex(({ number }) => number === message.number);
   // Remembered: the one before leaves the history first.

@@ -129,7 +129,7 @@ function Options({ fields, timeout, responseTopic, onChange }: OptionsProps) {
               value={fields.match}
               onChange={({ currentTarget }) => onChange({ match: currentTarget.value as AskFields["match"] })}
             >
-              <option value="">What fits the topics</option>
+              <option value="">Automatic, by the topics</option>
               <option value="topic">A response topic of its own</option>
               <option value="correlation">Correlation data (MQTT 5)</option>
               <option value="first">The first message on the response topic</option>

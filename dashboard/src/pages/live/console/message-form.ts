@@ -1,4 +1,4 @@
-/** What a reader types to publish or to ask, and the call that it becomes. Pure. */
+/** Entries of the forms that publish and ask, and the calls that they become. Pure. */
 import type { MessageInput, RequestInput } from "causeway-mqtt/client";
 import { isJson } from "../raw-json.ts";
 import { matches, publishTopicError } from "../topic-filters.ts";

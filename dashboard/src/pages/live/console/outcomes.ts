@@ -1,4 +1,4 @@
-/** What became of a message or a request, in words. Pure. */
+/** Outcomes of messages and requests in words. Pure. */
 import type { PublishResult, RequestState, StoredPublish } from "causeway-mqtt/client";
 
 type Outcome = Pick<PublishResult | StoredPublish, "outcome" | "noMatchingSubscribers">;
