@@ -5,6 +5,7 @@ import { pino } from "pino";
 import request from "supertest";
 import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
+import type { Hook } from "../../src/hooks/hook.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
 import { Sessions } from "../../src/http/sessions.ts";
@@ -22,6 +23,7 @@ import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.t
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
+import { createTestHooks, type Seen } from "../hooks/support.ts";
 import { MemoryExpiringKeys } from "../http/support.ts";
 
 export const ROOT_KEY = "test-key";
@@ -112,6 +114,9 @@ export interface TestKeys {
   clock: Clock;
   records: MemoryRecords<KeyRecord>;
   webhookRecords: MemoryRecords<Webhook>;
+  hookRecords: MemoryRecords<Hook>;
+  /** What the hooks have done. */
+  hooked: Seen;
   keys: Keys;
   published: OutgoingMessage[];
   /** Emits `published` with each message. */
@@ -128,7 +133,8 @@ export interface TestKeys {
   close(): Promise<void>;
 }
 
-export async function startTestKeys(): Promise<TestKeys> {
+/** @param hookRecords existing hooks */
+export async function startTestKeys(hookRecords = new MemoryRecords<Hook>()): Promise<TestKeys> {
   const clock = new Clock();
   const records = new MemoryRecords<KeyRecord>();
   const { keys, view } = await startKeys(records, clock);
@@ -137,6 +143,8 @@ export async function startTestKeys(): Promise<TestKeys> {
   await registry.start();
   const published: OutgoingMessage[] = [];
   const expiringKeys = new MemoryExpiringKeys();
+  const { now } = clock;
+  const hooks = await createTestHooks({ records: hookRecords, keys, expiringKeys, now, maxPayloadBytes: 1_000 });
   const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
   const first = bearerCheck(ROOT_KEY);
   const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
@@ -169,6 +177,7 @@ export async function startTestKeys(): Promise<TestKeys> {
     syncRequests: new SyncRequests({ publish, listen, maxPending: 10, onLate: () => undefined }),
     streams,
     readRetained: async (topic) => ({ topic, payload: Buffer.from("held"), qos: 1 }),
+    ...{ hooks: hooks.service, hookCalls: hooks.calls },
     keys,
     webhooks: new WebhookService({
       registry,
@@ -244,6 +253,8 @@ export async function startTestKeys(): Promise<TestKeys> {
     clock,
     records,
     webhookRecords,
+    hookRecords,
+    hooked: hooks.seen,
     keys,
     published,
     publishing,
@@ -267,6 +278,7 @@ export async function startTestKeys(): Promise<TestKeys> {
       await app.close();
       await view.stop();
       await registry.stop();
+      await hooks.hooks.stop();
     },
   };
 }

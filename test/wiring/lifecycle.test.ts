@@ -16,7 +16,12 @@ function wire(roles: Role[], calls: string[]): Wired {
   const part = (name: string) => recorder(name) as never;
   const [queues, receive, deliver] = [part("queues"), part("receive"), part("deliver")];
   return {
-    infrastructure: { runs: capabilitiesOf(roles), registry: part("registry"), observer: part("observer") },
+    infrastructure: {
+      runs: capabilitiesOf(roles),
+      registry: part("registry"),
+      hooks: part("hooks"),
+      observer: part("observer"),
+    },
     ...{ broker: part("broker"), queues, receive, downlink: part("downlink"), deliver },
     ...{ live: part("live"), operations: part("operations"), api: part("api") },
   };
@@ -92,11 +97,23 @@ describe("the lifecycle", () => {
       ...["deliver.watch.start", "queues.retention.start", "queues.orphanedQueues.start"],
       ...["deliver.workers.refresh", "receive.election.start", "deliver.ordered.start"],
       ...["receive.snapshots.refresh", "deliver.replays.start", "downlink.outbox.start"],
-      ...["downlink.responseWorker.start", "operations.canary.start", "api.keyCache.start", "api.server.start"],
+      ...[
+        "downlink.responseWorker.start",
+        "operations.canary.start",
+        "api.keyCache.start",
+        "hooks.start",
+        "api.server.start",
+      ],
     ]);
     assert.deepEqual(stopped, [
       ...["live.streams.close", "live.syncRequests.close", "api.server.stop", "live.feed.close"],
-      ...["api.keyCache.stop", "operations.canary.stop", "downlink.responseWorker.stop", "deliver.replays.stop"],
+      ...[
+        "api.keyCache.stop",
+        "hooks.stop",
+        "operations.canary.stop",
+        "downlink.responseWorker.stop",
+        "deliver.replays.stop",
+      ],
       "receive.snapshots.stop",
       ...["receive.election.stop", "deliver.workers.stop", "receive.ledger.stop"],
       ...["queues.retention.stop", "queues.orphanedQueues.stop", "deliver.watch.stop", "queues.queues.closeAll"],
