@@ -16,7 +16,7 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
     ...hook,
     path: request.external.prefix + hook.path,
   });
-  const call = async (request: Called, reply: FastifyReply) => {
+  const call = async (request: HookRequest, reply: FastifyReply) => {
     const { params, query, headers, body, external, method } = request;
     const called = await hookCalls.call(params.token, {
       method: method as HookMethod,
@@ -66,7 +66,7 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
   } satisfies Partial<Handlers>;
 }
 
-interface Called extends Pick<FastifyRequest, "query" | "headers" | "external" | "method"> {
+interface HookRequest extends Pick<FastifyRequest, "query" | "headers" | "external" | "method"> {
   params: { token: string };
   body: Buffer | undefined;
 }

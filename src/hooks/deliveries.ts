@@ -9,7 +9,7 @@ const KEPT_SECONDS = 24 * 3600;
 const RUNNING_SECONDS = 60;
 const RUNNING = "running";
 
-export class Deliveries {
+export class SenderDeliveries {
   constructor(private readonly expiringKeys: Pick<ExpiringKeys, "setIfAbsent" | "put" | "release">) {}
 
   /**

@@ -16,7 +16,7 @@ export type Evaluate = (
 >;
 
 /** Absent payload: the hook has no expression for it. */
-export interface Evaluated {
+export interface EvaluatedHook {
   topic: string;
   payload?: { bytes: Buffer; contentType: string | undefined };
 }
@@ -32,7 +32,7 @@ export class HookExpressions {
   constructor(private readonly evaluate: Evaluate) {}
 
   /** @param document the call as JSON text; asked for only if the hook has an expression */
-  async of(hook: Hook, template: TopicTemplate, document: () => string): Promise<Evaluated | Refused> {
+  async of(hook: Hook, template: TopicTemplate, document: () => string): Promise<EvaluatedHook | Refused> {
     const { expressions } = template;
     if (expressions.length === 0 && hook.payload === undefined) return { topic: hook.topic };
     const result = await this.#evaluate(hook.id, combined(expressions, hook.payload), document);
@@ -72,7 +72,7 @@ export class HookExpressions {
 }
 
 /** A string is published as it is, any other value as its JSON text, as by `POST /v1/messages`. */
-function payloadOf(value: unknown): NonNullable<Evaluated["payload"]> {
+function payloadOf(value: unknown): NonNullable<EvaluatedHook["payload"]> {
   if (typeof value === "string") return { bytes: Buffer.from(value), contentType: undefined };
   return { bytes: Buffer.from(JSON.stringify(value)), contentType: "application/json" };
 }

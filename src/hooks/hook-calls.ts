@@ -4,7 +4,7 @@ import type { Limiter } from "../keys/limiter.ts";
 import { newId } from "../message.ts";
 import { mqttStringError } from "../topic.ts";
 import { documentOf, type HookCall, type ReadBody, readBody } from "./call.ts";
-import type { Deliveries } from "./deliveries.ts";
+import type { SenderDeliveries } from "./deliveries.ts";
 import type { HookExpressions } from "./evaluation.ts";
 import type { Hook } from "./hook.ts";
 import type { CallOutcome, HookMessage, HookPublished, HookResult } from "./outcome.ts";
@@ -17,7 +17,7 @@ export interface HookCallsOptions {
   /** Also counts a use of the key. */
   rightsOf: RightsOf;
   expressions: Pick<HookExpressions, "of">;
-  deliveries: Pick<Deliveries, "once">;
+  deliveries: Pick<SenderDeliveries, "once">;
   limits: { of(hook: Hook): Pick<Limiter, "take"> | undefined };
   /** Limit of failed verifications for each address and hook. */
   failures: {
@@ -34,7 +34,7 @@ export interface HookCallsOptions {
   now?: () => number;
 }
 
-export type Called =
+export type HookResponse =
   | { kind: "done"; result: HookResult; repeated: boolean }
   | { kind: "not_found" }
   | { kind: "wrong_method"; allowed: readonly string[] }
@@ -45,7 +45,7 @@ export class HookCalls {
   constructor(private readonly options: HookCallsOptions) {}
 
   /** Rejects if the store is unavailable, or its outbox full; the sender may then repeat the call. */
-  async call(token: string, call: HookCall): Promise<Called> {
+  async call(token: string, call: HookCall): Promise<HookResponse> {
     const hook = this.options.hooks.byToken(token);
     if (!hook) return { kind: "not_found" };
     if (!hook.methods.includes(call.method)) return { kind: "wrong_method", allowed: hook.methods };
@@ -67,7 +67,7 @@ export class HookCalls {
   }
 
   /** Verifies the call, and counts it against the limits. */
-  #admit(hook: Hook, call: HookCall): Called | undefined {
+  #admit(hook: Hook, call: HookCall): HookResponse | undefined {
     const { failures, limits, now = Date.now } = this.options;
     const seconds = failures.secondsUntil(call.address, hook.id);
     if (seconds !== undefined) {
@@ -111,7 +111,7 @@ export class HookCalls {
     return { id: newId("msg"), topic, payload, qos, retain, ...(contentType !== undefined && { contentType }) };
   }
 
-  #refuse({ id }: Hook, refused: Refused): Called {
+  #refuse({ id }: Hook, refused: Refused): HookResponse {
     this.options.observe.hookCalled(id, OUTCOMES[refused.code] ?? "failed");
     return { kind: "refused", refused };
   }

@@ -5,10 +5,10 @@ import { type Caller, checkPublishAll } from "../keys/caller.ts";
 import type { Hook } from "./hook.ts";
 import { filterOf, type TopicTemplate } from "./template.ts";
 
-type Rights = Pick<Caller, "may" | "mayPublish" | "mayPublishAll">;
+type HookRights = Pick<Caller, "may" | "mayPublish" | "mayPublishAll">;
 
 /** Returns the rights of a key; undefined if it was withdrawn or has expired. */
-export type RightsOf = (keyId: string) => Rights | undefined;
+export type RightsOf = (keyId: string) => HookRights | undefined;
 
 /** Refuses a template that can become a topic which the key may not publish to. */
 export function checkTemplate(caller: Caller, template: TopicTemplate): Refused | undefined {

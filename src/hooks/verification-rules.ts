@@ -3,9 +3,12 @@ import { type FieldError, type Refused, refuseFields } from "../errors.ts";
 import type { Verification, VerificationInput } from "./hook.ts";
 import { standardSecretError } from "./verify.ts";
 
-type Field = Exclude<keyof VerificationInput, "type">;
+type VerificationField = Exclude<keyof VerificationInput, "type">;
 
-const FIELDS: Record<Verification["type"], { required: readonly Field[]; optional?: readonly Field[] }> = {
+const FIELDS: Record<
+  Verification["type"],
+  { required: readonly VerificationField[]; optional?: readonly VerificationField[] }
+> = {
   none: { required: [] },
   standard: { required: ["secret"] },
   github: { required: ["secret"] },
@@ -24,7 +27,7 @@ export function checkVerification(input: VerificationInput): Verification | Refu
       .filter((field) => given[field] === undefined)
       .map((field) => ({ path: `verify.${field}`, message: "is required" })),
     ...Object.keys(given)
-      .filter((field) => ![...required, ...optional].includes(field as Field))
+      .filter((field) => ![...required, ...optional].includes(field as VerificationField))
       .map((field) => ({ path: `verify.${field}`, message: `does not belong to type: ${type}` })),
   ];
   if (type === "standard" && given.secret !== undefined) {

@@ -11,7 +11,7 @@ export interface SignedCall {
 }
 
 type Type = Verification["type"];
-type Check<T extends Type> = (
+type VerificationCheck<T extends Type> = (
   call: SignedCall,
   verify: Extract<Verification, { type: T }> & { type: T },
   nowSeconds: number,
@@ -23,7 +23,7 @@ const TOLERANCE_SECONDS = 300;
 const MAX_SIGNATURES = 16;
 const SECRET_PREFIX = "whsec_";
 
-const checks: { [T in Type]: Check<T> } = {
+const checks: { [T in Type]: VerificationCheck<T> } = {
   none: () => true,
 
   // https://github.com/standard-webhooks/standard-webhooks: `v1,<base64>`, several separated by spaces.
@@ -73,7 +73,7 @@ const checks: { [T in Type]: Check<T> } = {
 
 /** Whether the call comes from the sender that knows the secret, and is recent where it has a signed time. */
 export function isVerified(call: SignedCall, verify: Verification, nowSeconds: number): boolean {
-  const check = checks[verify.type] as Check<Type>;
+  const check = checks[verify.type] as VerificationCheck<Type>;
   return check(call, verify as never, nowSeconds);
 }
 

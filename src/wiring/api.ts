@@ -4,7 +4,7 @@ import { createHandlers } from "../api/handlers.ts";
 import { operationsHandlers } from "../api/operations.ts";
 import { outcomeOf } from "../downlink/publish.ts";
 import { PLACEHOLDER } from "../downlink/request.ts";
-import { Deliveries } from "../hooks/deliveries.ts";
+import { SenderDeliveries } from "../hooks/deliveries.ts";
 import { HookExpressions } from "../hooks/evaluation.ts";
 import { HookCalls } from "../hooks/hook-calls.ts";
 import { HookLimits } from "../hooks/limits.ts";
@@ -100,7 +100,7 @@ function wireHooks({ infrastructure, broker, downlink, deliver }: Served, keys: 
     hooks,
     rightsOf: of((id) => keys.callerOf(id)),
     expressions: new HookExpressions((key, expression, document) => expressions.evaluate(key, expression, document)),
-    deliveries: new Deliveries(store.expiringKeys),
+    deliveries: new SenderDeliveries(store.expiringKeys),
     limits: new HookLimits(),
     failures: new SignInLimit(),
     publish: async (message) => outcomeOf(message, await broker.publish(message)),

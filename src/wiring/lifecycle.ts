@@ -47,7 +47,7 @@ export function lifecycle(wired: Wired): Part[] {
   const { endpoints, watch, workers, ordered, replays } = deliver;
   const follow = () => followRegistrations(infrastructure, queues, receive, deliver);
   const caches = [registry, receivers, endpoints];
-  /** Those who may call the API and `/in`. */
+  /** Who may call the API and `/in`: keys and hooks. */
   const callers = [api.keyCache, hooks];
   const startAll = (parts: { start(): unknown }[]) => Promise.all(parts.map((part) => part.start()));
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));

@@ -1,6 +1,6 @@
 /** Hooks over records in memory, and JSONata in the test process. */
 import jsonata from "jsonata";
-import { Deliveries } from "../../src/hooks/deliveries.ts";
+import { SenderDeliveries } from "../../src/hooks/deliveries.ts";
 import { type Evaluate, HookExpressions } from "../../src/hooks/evaluation.ts";
 import type { Hook } from "../../src/hooks/hook.ts";
 import { HookCalls } from "../../src/hooks/hook-calls.ts";
@@ -29,7 +29,7 @@ export interface TestHooksOptions {
   maxPayloadBytes: number;
 }
 
-/** What the hooks have done; `failure` is thrown by the next attempt to store a message. */
+/** Messages and outcomes of calls; `failure` is thrown by the next attempt to store a message. */
 export interface Seen {
   stored: HookMessage[];
   outcomes: CallOutcome[];
@@ -55,7 +55,7 @@ export async function createTestHooks({ records, keys, expiringKeys, now, maxPay
     hooks,
     rightsOf,
     expressions: new HookExpressions(evaluate),
-    deliveries: new Deliveries(expiringKeys),
+    deliveries: new SenderDeliveries(expiringKeys),
     limits: new HookLimits(now),
     failures: new SignInLimit(now),
     publish: async (message) => {

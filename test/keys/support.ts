@@ -115,7 +115,7 @@ export interface TestKeys {
   records: MemoryRecords<KeyRecord>;
   webhookRecords: MemoryRecords<Webhook>;
   hookRecords: MemoryRecords<Hook>;
-  /** What the hooks have done. */
+  /** Messages and outcomes of the hooks. */
   hooked: Seen;
   keys: Keys;
   published: OutgoingMessage[];

@@ -66,9 +66,9 @@ export function addHooks(program: Command, runtime: Runtime): void {
   });
 }
 
-type OnOne = (causeway: Causeway, id: string, output: Output) => Promise<void>;
+type OnOneHook = (causeway: Causeway, id: string, output: Output) => Promise<void>;
 
-function addOnOne(parent: Command, runtime: Runtime, name: string, description: string, act: OnOne): void {
+function addOnOne(parent: Command, runtime: Runtime, name: string, description: string, act: OnOneHook): void {
   const command = parent
     .command(name)
     .description(description)
