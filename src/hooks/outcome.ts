@@ -1,4 +1,4 @@
-/** Messages of hooks, and what becomes of a call. */
+/** Messages of hooks, and the outcomes of calls. */
 import type { QoS } from "../message.ts";
 
 export interface HookMessage {
@@ -22,7 +22,7 @@ export interface HookPublished {
 
 export type HookResult = { id: string; outcome: "queued" } | HookPublished;
 
-/** What became of a call; the label of its metric. */
+/** Outcome of a call, and the label of its metric. */
 export type CallOutcome =
   | "accepted"
   | "repeated"
