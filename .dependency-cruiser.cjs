@@ -150,6 +150,16 @@ module.exports = {
       from: { path: "^src/uplink/" },
       to: { path: "^src/(downlink|mqtt|store|live|api|http)/", pathNot: "^src/store/(record-cache|lease)\\.ts$" },
     },
+    {
+      name: "hooks-stand-alone",
+      comment: "Calls become messages. Publishing, storing and the sandbox are ports, which src/wiring passes.",
+      severity: "error",
+      from: { path: "^src/hooks/" },
+      to: {
+        path: "^src/",
+        pathNot: "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache)\\.ts$",
+      },
+    },
     ...rooms([
       ["receive", ["queue"], "From the packet to the durable job: enqueues, and does not call webhooks."],
       ["queue", [], "Stored deliveries. Every stage uses this one, so it imports no stage."],
@@ -267,13 +277,13 @@ module.exports = {
       name: "the-store-is-its-port",
       comment: "Outside store/ and bridge.ts, only the interfaces of store/store.ts may be imported.",
       severity: "error",
-      from: { path: "^src/(webhooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
       to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache)\\.ts$" },
     },
     {
       name: "the-store-port-is-types",
       severity: "error",
-      from: { path: "^src/(webhooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
       to: { path: "^src/store/store\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     {

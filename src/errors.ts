@@ -23,6 +23,8 @@ export const catalogue = {
   credentials_required: [422, "The credentials must be set again"],
   too_many_webhooks: [422, "The limit of webhooks is reached"],
   too_many_keys: [422, "The limit of keys is reached"],
+  too_many_hooks: [422, "The limit of hooks is reached"],
+  expression_failed: [422, "The expressions of the hook failed"],
   rate_limited: [429, "Too many requests"],
   internal_error: [500, "Internal error"],
   broker_refused: [502, "The broker refused the message"],

@@ -41,7 +41,7 @@ export interface StoredMessage {
   userProperties?: UserProperties;
 }
 
-export type IdPrefix = "msg" | "wh" | "req" | "key" | "rpl" | "batch";
+export type IdPrefix = "msg" | "wh" | "req" | "key" | "rpl" | "batch" | "hk";
 
 /** Random bytes are fetched for 256 ids at a time: one fetch per id would cost more than the rest of a message. */
 const RANDOM_BYTES = 16;

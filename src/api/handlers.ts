@@ -1,6 +1,7 @@
 /** The handlers of the API, one file per subject. The names are the contract's operationIds. */
 import type { Handlers } from "../http/contract/index.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
+import { type HookPorts, hookHandlers } from "./hooks.ts";
 import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
 import { type MetricsPorts, metricsHandlers } from "./metrics.ts";
@@ -16,6 +17,7 @@ export interface HandlerPorts
     TopicPorts,
     RequestPorts,
     StreamPorts,
+    HookPorts,
     Omit<KeyPorts, "keys">,
     Omit<SessionPorts, "keys">,
     WebhookPorts,
@@ -33,6 +35,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...requestHandlers(ports),
     ...streamHandlers(ports),
     ...keyHandlers(ports),
+    ...hookHandlers(ports),
     ...sessionHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),

@@ -5,6 +5,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addDeliveries } from "./commands/deliveries.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addExport } from "./commands/export.ts";
+import { addHooks } from "./commands/hooks.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
@@ -42,6 +43,7 @@ export function createProgram(runtime: Runtime): Command {
     addTail,
     addWebhooks,
     addDeliveries,
+    addHooks,
     addKeys,
     addApply,
     addExport,

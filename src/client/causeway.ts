@@ -1,5 +1,6 @@
 /** The client of one bridge. */
 import { Deliveries } from "./deliveries.ts";
+import { Hooks } from "./hooks.ts";
 import { Keys } from "./keys.ts";
 import { Messages } from "./messages.ts";
 import { type MessageSource, type PublishManyOptions, publishMany } from "./publish-many.ts";
@@ -30,6 +31,7 @@ export class Causeway {
   readonly requests: Requests;
   readonly webhooks: Webhooks;
   readonly deliveries: Deliveries;
+  readonly hooks: Hooks;
   readonly keys: Keys;
   readonly session: Session;
   readonly #transport: Transport;
@@ -43,6 +45,7 @@ export class Causeway {
     this.requests = new Requests(this.#transport);
     this.webhooks = new Webhooks(this.#transport);
     this.deliveries = new Deliveries(this.#transport);
+    this.hooks = new Hooks(this.#transport);
     this.keys = new Keys(this.#transport);
     this.session = new Session(this.#transport);
   }

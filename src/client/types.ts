@@ -18,6 +18,8 @@ export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
 export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
 export type KeyInput = Schemas["KeyInput"];
+export type HookInput = WithDefaults<Schemas["HookInput"], "qos" | "retain" | "durable">;
+export type HookPatch = Schemas["HookPatch"];
 
 export type Problem = Schemas["Problem"];
 export type ProblemCode = Schemas["ProblemCode"];
@@ -39,6 +41,7 @@ export type Replay = Schemas["Replay"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Key = Schemas["Key"];
+export type Hook = Schemas["Hook"];
 export type CreatedKey = Schemas["CreatedKey"];
 export type PortalSessionInput = WithDefaults<Schemas["PortalSessionInput"], "ttlSeconds">;
 export type PortalSession = Schemas["PortalSession"];

@@ -18,10 +18,15 @@ export function errorHandler(explain: Explain = () => undefined) {
   return (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = explain(error) ?? toProblem(error, request);
     if (problem.code === "internal_error") {
-      request.log.error({ err: error, method: request.method, url: request.url }, "request_failed");
+      request.log.error({ err: error, method: request.method, url: withoutToken(request.url) }, "request_failed");
     }
     sendProblem(reply, problem);
   };
+}
+
+/** The path of a hook is a secret. */
+function withoutToken(url: string): string {
+  return url.replace(/^\/in\/[^/?]*/, "/in/********");
 }
 
 function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {

@@ -143,6 +143,8 @@ function refuseOtherMethods(app: FastifyInstance, url: string, allowed: HTTPMeth
   app.route({
     method: METHODS.filter((method) => !allowed.includes(method)),
     url,
+    // Callers of hooks have no key, and a 401 would ask for one.
+    config: { open: url.startsWith("/in/") },
     onRequest: (_request, _reply, done) =>
       done(new Problem("method_not_allowed", `use ${allow}`, { headers: { allow } })),
     handler: () => undefined,

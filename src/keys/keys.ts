@@ -70,6 +70,12 @@ export class Keys {
     return caller && this.#use(caller);
   }
 
+  /** Returns the caller of a key by its id without counting a use of the key. */
+  rightsOf(id: string): Caller | undefined {
+    const caller = this.#byId.get(id);
+    return caller && this.#now() < caller.expiresAt ? caller : undefined;
+  }
+
   /** Returns a key from memory. */
   get(id: string): KeyDto | undefined {
     const record = this.#byId.has(id) ? this.#cache.get(id) : undefined;

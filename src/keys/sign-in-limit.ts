@@ -1,4 +1,4 @@
-/** Limits wrong keys at the sign-in, per client address and instance. */
+/** Limits wrong keys at the sign-in, and calls of a hook that are not verified: per client address and instance. */
 import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
 import { Limiter, type RateLimit } from "./limiter.ts";
@@ -16,16 +16,19 @@ export class SignInLimit {
   /** @param now clock in milliseconds */
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** Returns the seconds until the address may try again; undefined if it may try now. */
-  secondsUntil(address: string): number | undefined {
-    const limiter = this.#limiters.get(networkOf(address));
+  /**
+   * Returns the seconds until the address may try again; undefined if it may try now.
+   * @param about the hook, each of which has its own limit: all its senders may have the same address
+   */
+  secondsUntil(address: string, about = ""): number | undefined {
+    const limiter = this.#limiters.get(networkOf(address) + about);
     if (!limiter || limiter.take(0).remaining > 0) return undefined;
     return Math.ceil(LIMIT.perSeconds / LIMIT.max);
   }
 
-  /** Counts a wrong key. */
-  failed(address: string): void {
-    const network = networkOf(address);
+  /** Counts a wrong key or an unverified call. */
+  failed(address: string, about = ""): void {
+    const network = networkOf(address) + about;
     const limiter = this.#limiters.get(network) ?? new Limiter(LIMIT, this.now);
     this.#limiters.set(network, limiter);
     limiter.take(1);

@@ -41,6 +41,7 @@ export function createMetrics() {
     published: counter("messages_published_total", "Messages published for the API by outcome", "outcome"),
     accepted: counter("messages_accepted_total", "Messages stored to be published later, by outcome", "outcome"),
     lateAnswers: counter("request_answers_late_total", "Answers of devices that no request waited for any more"),
+    hookCalls: counter("hook_calls_total", "Calls of inbound hooks by what came of them", "outcome"),
     streamsDropped: counter("streams_dropped_total", "Streams ended because their reader was too slow"),
     enqueueSeconds: histogram("enqueue_duration_seconds", "From the first message of a batch to its durability"),
     attemptSeconds: histogram("delivery_attempt_duration_seconds", "One call of a webhook", "webhook"),

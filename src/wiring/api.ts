@@ -2,15 +2,22 @@
 import { createExplain } from "../api/explain.ts";
 import { createHandlers } from "../api/handlers.ts";
 import { operationsHandlers } from "../api/operations.ts";
+import { outcomeOf } from "../downlink/publish.ts";
 import { PLACEHOLDER } from "../downlink/request.ts";
+import { SenderDeliveries } from "../hooks/deliveries.ts";
+import { HookExpressions } from "../hooks/evaluation.ts";
+import { HookCalls } from "../hooks/hook-calls.ts";
+import { HookLimits } from "../hooks/limits.ts";
+import { HookService } from "../hooks/service.ts";
 import { bearerCheck, eitherOf, isGood } from "../http/auth.ts";
 import { PortalLinks } from "../http/portal-links.ts";
 import { HttpServer } from "../http/server.ts";
 import { Sessions } from "../http/sessions.ts";
-import { ROOT } from "../keys/caller.ts";
+import { type Caller, ROOT } from "../keys/caller.ts";
 import type { KeyRecord } from "../keys/key.ts";
 import { Keys } from "../keys/keys.ts";
 import { SignInLimit } from "../keys/sign-in-limit.ts";
+import { createHookObserver } from "../ops/observe-hooks.ts";
 import { RecordCache } from "../store/record-cache.ts";
 import { createPreview } from "../uplink/deliver/preview.ts";
 import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
@@ -65,6 +72,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       ...{ syncRequests: live.syncRequests, asyncRequests: downlink.asyncRequests, streams: live.streams },
       responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
       webhooks: wireWebhooks(served),
+      ...wireHooks(served, keys),
       preview: createPreview({ prepare: deliver.prepare, eventSource: config.eventSource }),
       ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
       series,
@@ -86,6 +94,30 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
     ...config.http,
   });
   return { keyCache, server };
+}
+
+function wireHooks({ infrastructure, broker, downlink, deliver }: Served, keys: Keys) {
+  const { config, log, store, hooks, metrics } = infrastructure;
+  const { expressions } = deliver;
+  const of = (rights: (id: string) => Caller | undefined) => (id: string) => (id === ROOT.id ? ROOT : rights(id));
+  const hookCalls = new HookCalls({
+    hooks,
+    rightsOf: of((id) => keys.callerOf(id)),
+    expressions: new HookExpressions((key, expression, document) => expressions.evaluate(key, expression, document)),
+    deliveries: new SenderDeliveries(store.expiringKeys),
+    limits: new HookLimits(),
+    failures: new SignInLimit(),
+    publish: async (message) => outcomeOf(message, await broker.publish(message)),
+    store: downlink.outbox.accept,
+    maxPayloadBytes: config.maxPayloadBytes,
+    observe: createHookObserver(log, metrics),
+  });
+  const service = new HookService({
+    hooks,
+    rightsOf: of((id) => keys.rightsOf(id)),
+    expressionError: (text) => expressions.syntaxError(text),
+  });
+  return { hooks: service, hookCalls };
 }
 
 function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Served) {

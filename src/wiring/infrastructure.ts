@@ -2,21 +2,24 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { type Config, redactUrl } from "../config/config.ts";
+import { type Hook, openHookFields } from "../hooks/hook.ts";
+import { HookRegistry } from "../hooks/registry.ts";
 import type { BrokerAddress } from "../mqtt/client/connection.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../mqtt/embedded/broker.ts";
 import { BROKER_PROCEDURES } from "../mqtt/embedded/sqlite-persistence.ts";
 import { createMetrics, type Metrics } from "../ops/metrics.ts";
 import { Observer, type WideLine } from "../ops/observe.ts";
 import { SeriesRecorder } from "../ops/series/recorder.ts";
+import { encryptAll, encryptedRecords, type Kind, type Stored } from "../security/encrypted-records.ts";
 import { openSecrets } from "../security/secrets-key.ts";
 import { enterStore, type NewerDataError } from "../store/format.ts";
 import { enterIdentity } from "../store/identity.ts";
 import { claimInstance } from "../store/instance.ts";
 import { openStore } from "../store/open.ts";
 import { Database } from "../store/sqlite/database.ts";
-import type { Store } from "../store/store.ts";
-import { encryptAll, encryptedRecords, type StoredWebhook } from "../webhooks/encrypted-records.ts";
+import type { Records, Store } from "../store/store.ts";
 import { WebhookRegistry } from "../webhooks/registry.ts";
+import { openFields, type Webhook } from "../webhooks/webhook.ts";
 import { capabilitiesOf, type Running } from "./roles.ts";
 
 export interface Infrastructure {
@@ -33,6 +36,8 @@ export interface Infrastructure {
   broker: BrokerAddress;
   embedded: EmbeddedBroker | undefined;
   registry: WebhookRegistry;
+  /** Inbound hooks. */
+  hooks: HookRegistry;
   metrics: Metrics;
   /** Statistics over time. */
   recorder: SeriesRecorder;
@@ -99,11 +104,15 @@ export async function openInfrastructure(
   const embeddedIn = store.kind === "embedded" ? { embeddedIn: dataDir } : {};
   const secrets = await openSecrets({ keys: config.secretsKeys, ...embeddedIn });
   for (const warning of secrets.warnings) log.warn({ warning }, "store_warning");
-  const webhooks = store.records<StoredWebhook>("webhooks");
-  const resealed = await encryptAll(webhooks, secrets.ring);
-  if (resealed > 0) log.info({ webhooks: resealed }, "secrets_sealed");
-
-  const registry = new WebhookRegistry(encryptedRecords(webhooks, secrets.ring), log);
+  async function openEncrypted<T extends object>(collection: "webhooks" | "hooks", kind: Kind<T>): Promise<Records<T>> {
+    const records = store.records<Stored<T>>(collection);
+    const resealed = await encryptAll(records, secrets.ring, kind);
+    if (resealed > 0) log.info({ [collection]: resealed }, "secrets_sealed");
+    return encryptedRecords(records, secrets.ring, kind);
+  }
+  const webhooks = await openEncrypted<Webhook>("webhooks", { what: "webhook", openFields });
+  const registry = new WebhookRegistry(webhooks, log);
+  const hooks = new HookRegistry(await openEncrypted<Hook>("hooks", { what: "hook", openFields: openHookFields }), log);
   const metrics = createMetrics();
   const recorder: SeriesRecorder = new SeriesRecorder({
     series: store.series,
@@ -117,6 +126,6 @@ export async function openInfrastructure(
   const name = instance.name;
   return {
     ...{ config, runs, log, instance: name, store, outdated, broker, embedded },
-    ...{ registry, metrics, recorder, observer, warnings, suffix },
+    ...{ registry, hooks, metrics, recorder, observer, warnings, suffix },
   };
 }

@@ -30,7 +30,7 @@ export const OPENED_MS = {
 };
 
 export interface Wired {
-  infrastructure: Pick<Infrastructure, "runs" | "registry" | "recorder" | "observer">;
+  infrastructure: Pick<Infrastructure, "runs" | "registry" | "hooks" | "recorder" | "observer">;
   broker: Pick<BrokerAccess, "publisher" | "reader">;
   queues: Pick<QueueParts, "queues" | "groups" | "retention" | "orphanedQueues">;
   receive: ReceiveParts;
@@ -44,11 +44,13 @@ export interface Wired {
 
 export function lifecycle(wired: Wired): Part[] {
   const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api, configuration } = wired;
-  const { runs, registry, recorder } = infrastructure;
+  const { runs, registry, hooks, recorder } = infrastructure;
   const { requestCache, pending, receivers, election, ledger, snapshots } = receive;
   const { endpoints, watch, workers, ordered, replays } = deliver;
   const follow = () => followRegistrations(infrastructure, queues, receive, deliver);
   const caches = [registry, receivers, endpoints];
+  /** Who may call the API and `/in`: keys and hooks. */
+  const callers = [api.keyCache, hooks];
   const startAll = (parts: { start(): unknown }[]) => Promise.all(parts.map((part) => part.start()));
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));
 
@@ -115,7 +117,7 @@ export function lifecycle(wired: Wired): Part[] {
       stop: () => operations.canary.stop(),
       ms: SHORT_MS,
     },
-    { name: "keys", start: () => api.keyCache.start(), stop: () => api.keyCache.stop(), ms: UNSUBSCRIBE_MS },
+    { name: "keys", start: () => startAll(callers), stop: () => stopAll(callers), ms: UNSUBSCRIBE_MS },
     { name: "feed", stop: () => live.feed.close(), ms: SHORT_MS },
     { name: "http", start: () => api.server.start(), stop: () => api.server.stop(), ms: 1_500 },
     configuration && {

@@ -318,6 +318,22 @@ describe("causeway", () => {
     });
   });
 
+  it("hooks are created, listed, changed and deleted; standard output has the path alone", async () => {
+    const options = ["--name", "lamp", "--topic", "lamps/{query.id}", "--payload", "query.state", "--method", "GET"];
+    const created = await run(["hooks", "create", ...options, "--no-durable"]);
+    const path = created.stdout.trim();
+    assert.match(path, /^\/in\/\S+$/);
+    const id = /^(hk_\S+): /.exec(created.stderr)![1]!;
+    const { status } = await fetch(`${world.bridge.url}${path}?id=7&state=on`);
+    assert.equal(status, 200);
+    assert.match((await run(["hooks", "list"])).stdout, new RegExp(id));
+    const changed = JSON.parse((await run(["hooks", "update", id, "--data", '{"payload":null}', "--json"])).stdout);
+    assert.deepEqual([changed.payload, changed.methods], [null, ["GET"]]);
+    assert.equal(JSON.parse((await run(["hooks", "get", id, "--json"])).stdout).path, path);
+    assert.equal((await run(["hooks", "delete", id])).code, 0);
+    assert.equal((await fetch(`${world.bridge.url}${path}`)).status, 404);
+  });
+
   it("uses the key of the bridge on this machine", async () => {
     const dataDir = temporaryDirectory("cli");
     writeFileSync(join(dataDir, "api-key"), API_KEY);
@@ -410,6 +426,7 @@ describe("without a bridge", () => {
     [["webhooks", "create"], /give --url and --topic/, "a webhook without a URL"],
     [["webhooks", "create", "--data", "{"], /--data is not valid JSON/, "JSON that is none"],
     [["webhooks", "update", "wh_1"], /at least one field/, "no change"],
+    [["hooks", "create", "--name", "a"], /give --name and --topic/, "a hook without a topic"],
     [["keys", "create", "a"], /--scope/, "a key without scopes"],
     [["keys", "create", "a", "--scope", "read", "--rate-limit", "5"], /such as 100\/60/, "half a rate limit"],
     [["tail"], /missing required argument 'filter'/, "no filter"],

@@ -33,6 +33,7 @@ describe("help", () => {
       "tail",
       "webhooks",
       "deliveries",
+      "hooks",
       "keys",
       "apply",
       "export",

@@ -6,7 +6,14 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Pages whose commands run, in this order, in one folder and against one bridge. The last ones change the broker. */
-const RUN_FIRST = ["README.md", "docs/guide.md", "docs/publishing.md", "docs/requests.md", "docs/webhooks.md"];
+const RUN_FIRST = [
+  "README.md",
+  "docs/guide.md",
+  "docs/publishing.md",
+  "docs/requests.md",
+  "docs/hooks.md",
+  "docs/webhooks.md",
+];
 const RUN_LAST = ["docs/mqtt5.md"];
 
 export interface Block {

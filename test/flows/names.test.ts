@@ -95,6 +95,12 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
     publish: ["#"],
     rateLimit: { max: 9, perSeconds: 1 },
   });
+  const hook = await bridge.api("POST", "/v1/hooks", {
+    ...{ name: "h", topic: "hook/{query.id}", payload: "body", methods: ["POST"] },
+    ...{ rateLimit: { max: 9, perSeconds: 1 }, verify: { type: "gitlab", secret: "s" } },
+  });
+  const headers = { "x-gitlab-token": "s", "idempotency-key": "d1" };
+  await bridge.api("POST", `${hook.body.path}?id=1`, {}, headers);
   await bridge.api("POST", "/v1/session", { key: "test-key-0123456789abcdef" });
   await bridge.api("POST", `/v1/webhooks/${webhook.id}/test`);
   const answered = async () => (await bridge.api("GET", `/v1/requests/${request.body.id}`)).body.outcome as string;

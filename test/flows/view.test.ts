@@ -72,9 +72,9 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       const viewable = operationsOf(openapi).filter(({ operation }) => isViewable(operation));
       assert.deepEqual([...works].sort(), viewable.map(({ operation }) => operation.operationId).sort());
       const all = Buffer.concat(seen);
-      const { storedId, requestId } = own;
+      const { storedId, requestId, hookId, hookToken } = own;
       const hidden = own.needles.filter((needle) => !all.includes(needle));
-      assert.deepEqual(hidden.sort(), [requestId, "retained-of-42", storedId, "Key of 42"].sort());
+      assert.deepEqual(hidden.sort(), [requestId, "retained-of-42", storedId, "Key of 42", hookId, hookToken].sort());
     });
 
     it("would see all of it with the rights of the first key", async () => {
@@ -192,10 +192,21 @@ async function settle({ bridge, receiver, device }: Scenario, tenant: string): P
     () => bridge.api("GET", `/v1/webhooks/${webhookId}/deliveries/${messageId}`),
     ({ body }) => body.attemptLog.length === 2 && body.status === "succeeded",
   );
+  const hook = await create("/v1/hooks", { name: "hook", topic });
+  const hookToken = hook.path.slice("/in/".length);
   const input = { name: `Key of ${tenant}`, scopes: ["view"], read: [filter] };
   const { key } = await create("/v1/keys", input);
   const externalId = `external-${tenant}`;
-  const ids = { webhookId, externalId, messageId, storedId: stored.id, requestId: request.id, replayId: replay.id };
+  const ids = {
+    webhookId,
+    externalId,
+    messageId,
+    storedId: stored.id,
+    requestId: request.id,
+    replayId: replay.id,
+    hookId: hook.id,
+    hookToken,
+  };
   const texts = [name, url, `tenants/${tenant}/`, input.name, ...Object.values(ids)];
   const contents = ["payload", "header", "response-of-hook", "retained"].map((what) => `${what}-of-${tenant}`);
   return { name, filter, topic, retainedTopic, key, ...ids, needles: [...texts, ...contents] };

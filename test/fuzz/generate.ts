@@ -157,12 +157,14 @@ export class Generator {
       [/\/messages\/\{id\}/, "message"],
       [/\/requests\/\{id\}/, "request"],
       [/\/keys\/\{id\}/, "key"],
+      [/\/hooks\/\{id\}/, "hook"],
+      [/\/in\/\{token\}/, "token"],
     ];
     const odd = random.chance(0.1);
     for (const [pattern, kind] of kinds) {
       if (!pattern.test(path) || odd) continue;
       const [id = "x", more = "x"] = (this.state.any(random, kind) ?? "").split("/");
-      return path.replace("{id}", id || "x").replace(/\{\w+\}/, more);
+      return path.replace(/\{(id|token)\}/, id || "x").replace(/\{\w+\}/, more);
     }
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       if (name === "topic")

@@ -24,6 +24,7 @@ const NAMES: Record<string, readonly string[]> = {
   tokenUrl: URLS,
   filter: EXPRESSIONS,
   transform: EXPRESSIONS,
+  payload: EXPRESSIONS,
   headers: HEADERS,
 };
 /** Fields with topics or topic filters; the query parameter `filter` differs from the `filter` of a webhook. */

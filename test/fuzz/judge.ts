@@ -156,11 +156,18 @@ function unexplained(
   if (catalogue[code]?.[0] !== status) return [`${code} with the status ${status}`];
   if (code === "rate_limited") {
     const isLimited =
-      (typeof call.caller === "object" && call.caller.rateLimit !== null) || call.operation === "createSession";
+      (typeof call.caller === "object" && call.caller.rateLimit !== null) ||
+      call.operation === "createSession" ||
+      isHookCall(call);
     return isLimited ? [] : [`${UNLIMITED}: ${detail}`];
   }
   if (status < 500 || (code === "request_timeout" && call.operation === "sendRequest")) return [];
   return [`${status} ${code}: ${detail}`];
+}
+
+/** Hooks have limits of their own: failed verifications, and expressions that take too long. */
+function isHookCall({ operation = "" }: Call): boolean {
+  return operation.startsWith("callHook");
 }
 
 export function codeOf(reply: Reply): ProblemCode | undefined {

@@ -80,6 +80,22 @@ export function meaningOf(receiver: string, apiKey: string) {
         ]);
       case "CertificateAuthority":
         return ABSENT;
+      case "HookTopic":
+        return random.pick([topicOf(random), "fuzz/{params.a}/state", "fuzz/{method}/{headers.host}", "fuzz/{body}/x"]);
+      case "HookPayload":
+        return random.pick(["body", "$", "query.a", "'on'", "$count(params)"]);
+      case "HookMethods":
+        return random.pick([["POST"], ["GET", "POST", "PUT", "PATCH", "DELETE"], ["GET"]]);
+      case "HookVerification":
+        return random.pick([
+          ...[{ type: "none" }, { type: "none" }, { type: "none" }, { type: "gitlab", secret: "fuzz" }],
+          ...[
+            { type: "standard", secret: "whsec_c2VjcmV0" },
+            { type: "stripe", secret: "fuzz" },
+          ],
+          { type: "hmac", secret: "fuzz", header: "x-sig", algorithm: "sha512", encoding: "base64", prefix: "v=" },
+          { type: "basic", username: "fuzz", password: "pass" },
+        ]);
       case "UserProperties":
         return random.pick([{}, { a: "1" }, { part: ["1", "of", "9"], status: "ok" }]);
     }

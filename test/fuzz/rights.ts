@@ -38,6 +38,12 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return (body?.results ?? []).flatMap((one: { status: number; topic: string }) =>
         one.status < 300 ? beyond(key, "publish", one.topic) : [],
       );
+    case "createHook":
+      return body.topic.includes("{") ? [] : beyond(key, "publish", body.topic);
+    case "listHooks":
+    case "getHook":
+    case "updateHook":
+      return ofHooks(key, body.items ?? [body]);
     case "openStream":
       return query.getAll("topic").flatMap((filter) => beyond(key, "read", filter));
     case "listRetained":
@@ -78,6 +84,12 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
 function ofWebhook(key: KnownKey, { topics, events }: any): string[] {
   const faults = topics.flatMap((topic: string) => beyond(key, "read", topic));
   return events.length > 0 ? [...faults, ...beyond(key, "read", "#")] : faults;
+}
+
+/** The path of a hook is a secret of its creator. */
+function ofHooks(key: KnownKey, hooks: { createdBy: string }[]): string[] {
+  if (key.scopes.includes("admin")) return [];
+  return hooks.flatMap(({ createdBy }) => (createdBy === key.id ? [] : [`a hook of ${createdBy}`]));
 }
 
 function ofDeliveries(key: KnownKey, deliveries: { webhookId: string }[], state: State): string[] {

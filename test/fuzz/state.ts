@@ -2,7 +2,18 @@
 import type { KnownKey } from "./call.ts";
 import type { Random } from "./random.ts";
 
-export const KINDS = ["webhook", "key", "message", "request", "replay", "delivery", "cursor", "topic"] as const;
+export const KINDS = [
+  "webhook",
+  "key",
+  "message",
+  "request",
+  "replay",
+  "delivery",
+  "cursor",
+  "topic",
+  "hook",
+  "token",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Number kept of each kind; the oldest are dropped. */
@@ -45,6 +56,10 @@ export class State {
       case "createKey":
         this.keys.push(body);
         this.add("key", body.id);
+        break;
+      case "createHook":
+        this.add("hook", body.id);
+        this.add("token", body.path.split("/").at(-1));
         break;
       case "deleteKey":
         this.withdrawn.push(...this.keys.filter(({ id }) => id === parent));

@@ -34,3 +34,11 @@ it("counts an IPv4 address in every notation, an IPv6 network, and text of a pro
     assert.equal(limit.secondsUntil(other), undefined);
   }
 });
+
+it("counts each hook apart", () => {
+  const { limit } = failTenTimes("192.0.2.1");
+  assert.equal(limit.secondsUntil("192.0.2.1", "hk_1"), undefined);
+  for (let i = 0; i < 10; i++) limit.failed("192.0.2.1", "hk_1");
+  assert.equal(limit.secondsUntil("192.0.2.1", "hk_1"), 6);
+  assert.equal(limit.secondsUntil("192.0.2.1", "hk_2"), undefined);
+});

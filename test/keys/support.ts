@@ -5,6 +5,7 @@ import { pino } from "pino";
 import request from "supertest";
 import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
+import type { Hook } from "../../src/hooks/hook.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
 import { PortalLinks } from "../../src/http/portal-links.ts";
@@ -23,6 +24,7 @@ import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.t
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
+import { createTestHooks, type Seen } from "../hooks/support.ts";
 import { MemoryExpiringKeys } from "../http/support.ts";
 
 export const ROOT_KEY = "test-key";
@@ -113,6 +115,9 @@ export interface TestKeys {
   clock: Clock;
   records: MemoryRecords<KeyRecord>;
   webhookRecords: MemoryRecords<Webhook>;
+  hookRecords: MemoryRecords<Hook>;
+  /** Messages and outcomes of the hooks. */
+  hooked: Seen;
   keys: Keys;
   published: OutgoingMessage[];
   /** Emits `published` with each message. */
@@ -129,8 +134,11 @@ export interface TestKeys {
   close(): Promise<void>;
 }
 
-/** @param isEmbedded whether pages of other origins may show the dashboard in a frame */
-export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
+/**
+ * @param isEmbedded whether pages of other origins may show the dashboard in a frame
+ * @param hookRecords existing hooks
+ */
+export async function startTestKeys(isEmbedded = false, hookRecords = new MemoryRecords<Hook>()): Promise<TestKeys> {
   const clock = new Clock();
   const records = new MemoryRecords<KeyRecord>();
   const { keys, view } = await startKeys(records, clock);
@@ -139,6 +147,8 @@ export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
   await registry.start();
   const published: OutgoingMessage[] = [];
   const expiringKeys = new MemoryExpiringKeys();
+  const { now } = clock;
+  const hooks = await createTestHooks({ records: hookRecords, keys, expiringKeys, now, maxPayloadBytes: 1_000 });
   const counts = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
   const first = bearerCheck(ROOT_KEY);
   const authenticate: Authenticate = (bearer) => first(bearer) ?? keys.authenticate(bearer);
@@ -172,6 +182,7 @@ export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
     syncRequests: new SyncRequests({ publish, listen, maxPending: 10, onLate: () => undefined }),
     streams,
     readRetained: async (topic) => ({ topic, payload: Buffer.from("held"), qos: 1 }),
+    ...{ hooks: hooks.service, hookCalls: hooks.calls },
     keys,
     webhooks: new WebhookService({
       registry,
@@ -247,6 +258,8 @@ export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
     clock,
     records,
     webhookRecords,
+    hookRecords,
+    hooked: hooks.seen,
     keys,
     published,
     publishing,
@@ -270,6 +283,7 @@ export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
       await app.close();
       await view.stop();
       await registry.stop();
+      await hooks.hooks.stop();
     },
   };
 }

@@ -21,6 +21,8 @@ export interface Tenant {
   webhookId: string;
   externalId: string;
   messageId: string;
+  hookId: string;
+  hookToken: string;
   /** A stored publish. */
   storedId: string;
   requestId: string;
@@ -49,6 +51,9 @@ const VALUES: Record<string, Values> = {
   getRequest: { id: ({ requestId }) => [requestId] },
   openStream: { topic: ({ filter }) => [filter] },
   listKeys: {},
+  listHooks: {},
+  getHook: { id: ({ hookId }) => [hookId] },
+  callHookByGet: { token: ({ hookToken }) => [hookToken] },
   listWebhooks: {
     ...{ name: ({ name }) => [name], topic: ({ topic }) => [topic], externalId: ({ externalId }) => [externalId] },
   },

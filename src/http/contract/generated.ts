@@ -258,6 +258,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List hooks
+         * @description Returns the hooks that the key created, or all with the scope `admin`, in order of creation.
+         */
+        get: operations["listHooks"];
+        put?: never;
+        /**
+         * Create a hook
+         * @description Creates a URL that another service calls, such as GitHub, Stripe or a device that can only open links. The bridge
+         *     verifies each call and publishes a message.
+         *
+         *     `topic` is a topic name with [JSONata](https://jsonata.org) in braces, `payload` is one JSONata expression. Both
+         *     see `{method, query, headers, body, params}`: `headers` by lower-case name and without credentials, `body` as
+         *     JSON value, fields of a form, or text, and `params` the query with the fields of a form. The value of an
+         *     expression in `topic` is a text, a number or a boolean without `/`, `+` and `#`, so it stays within its topic
+         *     level. Without `payload`, the body is published byte for byte with its content type; of a multipart body with
+         *     files, the first file. A `payload` that gives a text is published as is, any other value as its JSON text.
+         *
+         *     The hook has the rights of the key that creates it: the key must be allowed to publish to every topic that
+         *     `topic` can become. The rights are checked again at each call, so revoking the key stops its hooks.
+         *
+         *     `path` contains a secret token. Only the key that created the hook and keys with the scope `admin` see and change
+         *     the hook.
+         */
+        post: operations["createHook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the hook.
+                 * @example hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a hook
+         * @description Returns the hook without the secrets of its verification.
+         */
+        get: operations["getHook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a hook
+         * @description Its URL returns 404 from now on. Messages that are stored already are published.
+         */
+        delete: operations["deleteHook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a hook
+         * @description Changes the given fields; null removes `payload` or `rateLimit`. `verify` is replaced as a whole, with its secret. The key that created the hook must be allowed to publish to every topic that a new `topic` can become.
+         */
+        patch: operations["updateHook"];
+        trace?: never;
+    };
+    "/in/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Call a hook with GET
+         * @description For the service that the hook was created for; the call needs no API key. It is verified as `verify` of the hook
+         *     says: a call that fails is 401, and after ten within a minute from one address it is 429. The response is 202
+         *     once the message is stored, or, with `durable: false`, 200 with the outcome of the publish.
+         *
+         *     A delivery id of the sender (`webhook-id`, `x-github-delivery`, `idempotency-key`, `x-gitlab-event-uuid`, the
+         *     `id` of a Stripe event) is published once in 24 hours: a repetition gets the first response again, with the
+         *     header `idempotent-replayed: true`. Refusals and failures are not kept.
+         */
+        get: operations["callHookByGet"];
+        /**
+         * Call a hook with PUT
+         * @description As with GET; the hook's `methods` say which methods it takes.
+         */
+        put: operations["callHookByPut"];
+        /**
+         * Call a hook
+         * @description As with GET; the hook's `methods` say which methods it takes.
+         */
+        post: operations["callHookByPost"];
+        /**
+         * Call a hook with DELETE
+         * @description As with GET; the hook's `methods` say which methods it takes.
+         */
+        delete: operations["callHookByDelete"];
+        options?: never;
+        head?: never;
+        /**
+         * Call a hook with PATCH
+         * @description As with GET; the hook's `methods` say which methods it takes.
+         */
+        patch: operations["callHookByPatch"];
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -1736,6 +1856,119 @@ export interface components {
             items: components["schemas"]["Key"][];
             nextCursor: string | null;
         };
+        HookInput: {
+            name: components["schemas"]["HookName"];
+            topic: components["schemas"]["HookTopic"];
+            payload?: components["schemas"]["HookPayload"];
+            /** @default 1 */
+            qos: components["schemas"]["Qos"];
+            /**
+             * @description Whether the broker keeps the message for later subscribers.
+             * @default false
+             */
+            retain: boolean;
+            verify?: components["schemas"]["HookVerification"];
+            methods?: components["schemas"]["HookMethods"];
+            /**
+             * @description `true`: messages are stored and published as soon as the broker is available. `false`: they are published during the call, whose response is the outcome.
+             * @default true
+             */
+            durable: boolean;
+            rateLimit?: components["schemas"]["RateLimit"];
+        };
+        HookPatch: {
+            name?: components["schemas"]["HookName"];
+            topic?: components["schemas"]["HookTopic"];
+            payload?: components["schemas"]["HookPayload"] | null;
+            qos?: components["schemas"]["Qos"];
+            retain?: boolean;
+            verify?: components["schemas"]["HookVerification"];
+            methods?: components["schemas"]["HookMethods"];
+            durable?: boolean;
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+        };
+        /** @description A name for people. */
+        HookName: string;
+        /**
+         * @description Topic name with JSONata in braces, at most 20 expressions.
+         * @example github/{body.repository.name}/{headers.`x-github-event`}
+         */
+        HookTopic: string;
+        /**
+         * @description JSONata of the payload.
+         * @example { 'state': body.action }
+         */
+        HookPayload: string;
+        /** @description The methods that the hook takes; `[POST]` by default. */
+        HookMethods: ("GET" | "POST" | "PUT" | "PATCH" | "DELETE")[];
+        /**
+         * @description How calls are verified; `none` by default: then only the token in the path protects the hook.
+         *
+         *     - `standard`: Standard Webhooks, with `secret` (`whsec_` and base64); at most 5 minutes old
+         *     - `github`: `x-hub-signature-256`, with `secret`
+         *     - `gitlab`: `x-gitlab-token`, which is the `secret`
+         *     - `stripe`: `stripe-signature`, with `secret`; at most 5 minutes old
+         *     - `hmac`: an HMAC of the body with `secret` in the header `header`, by `algorithm` (`sha256`), in `encoding`
+         *       (`hex`), after the text `prefix` (empty)
+         *     - `basic`: `username` and `password`
+         */
+        HookVerification: {
+            /** @enum {string} */
+            type: "none" | "standard" | "github" | "gitlab" | "stripe" | "hmac" | "basic";
+            secret?: string;
+            header?: string;
+            /** @enum {string} */
+            algorithm?: "sha256" | "sha1" | "sha512";
+            /** @enum {string} */
+            encoding?: "hex" | "base64";
+            prefix?: string;
+            username?: string;
+            password?: string;
+        };
+        Hook: {
+            id: string;
+            name: string;
+            topic: string;
+            payload: string | null;
+            qos: components["schemas"]["Qos"];
+            retain: boolean;
+            /** @description Without secrets. */
+            verify: {
+                /** @enum {string} */
+                type: "none" | "standard" | "github" | "gitlab" | "stripe" | "hmac" | "basic";
+                header?: string;
+                /** @enum {string} */
+                algorithm?: "sha256" | "sha1" | "sha512";
+                /** @enum {string} */
+                encoding?: "hex" | "base64";
+                prefix?: string;
+                username?: string;
+            };
+            methods: components["schemas"]["HookMethods"];
+            durable: boolean;
+            rateLimit: {
+                max: number;
+                perSeconds: number;
+            } | null;
+            /** @description The path to call, with its secret token. Its URL begins with the address of the bridge. */
+            path: string;
+            /**
+             * @description `stopped`: the key that created the hook may not publish to its topic any more; calls are 403.
+             * @enum {string}
+             */
+            state: "active" | "stopped";
+            stoppedReason: string | null;
+            /** @description The id of the key that created the hook; `root` for the first key. */
+            createdBy: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        HookPage: {
+            items: components["schemas"]["Hook"][];
+            nextCursor: string | null;
+        };
         /** @description Exactly one of the two. */
         SignIn: {
             /** @description The API key. */
@@ -2519,7 +2752,7 @@ export interface components {
          * @description A stable code; compare this field.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "csrf_header_required" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "csrf_header_required" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "too_many_hooks" | "expression_failed" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, such as `topics[0]` or `query.limit`. */
             path: string;
@@ -3624,6 +3857,935 @@ export interface operations {
             500: components["responses"]["InternalError"];
             502: components["responses"]["BrokerRefused"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    listHooks: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items per page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                after?: components["parameters"]["After"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of hooks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "name": "github",
+                     *           "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
+                     *           "payload": null,
+                     *           "qos": 1,
+                     *           "retain": false,
+                     *           "verify": {
+                     *             "type": "github"
+                     *           },
+                     *           "methods": [
+                     *             "POST"
+                     *           ],
+                     *           "durable": true,
+                     *           "rateLimit": null,
+                     *           "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *           "state": "active",
+                     *           "stoppedReason": null,
+                     *           "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "createdAt": "2026-03-01T12:00:00.000Z",
+                     *           "updatedAt": "2026-03-01T12:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HookPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createHook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookInput"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description The path of the new hook in the API. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "name": "github",
+                     *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
+                     *       "payload": null,
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "verify": {
+                     *         "type": "github"
+                     *       },
+                     *       "methods": [
+                     *         "POST"
+                     *       ],
+                     *       "durable": true,
+                     *       "rateLimit": null,
+                     *       "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "state": "active",
+                     *       "stoppedReason": null,
+                     *       "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-01T12:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `too_many_hooks` or `idempotency_mismatch`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:too_many_hooks",
+                     *       "title": "The limit of hooks is reached",
+                     *       "status": 422,
+                     *       "detail": "the limit of 10000 hooks is reached",
+                     *       "code": "too_many_hooks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getHook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the hook.
+                 * @example hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "name": "github",
+                     *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
+                     *       "payload": null,
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "verify": {
+                     *         "type": "github"
+                     *       },
+                     *       "methods": [
+                     *         "POST"
+                     *       ],
+                     *       "durable": true,
+                     *       "rateLimit": null,
+                     *       "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "state": "active",
+                     *       "stoppedReason": null,
+                     *       "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-01T12:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteHook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the hook.
+                 * @example hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateHook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the hook.
+                 * @example hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookPatch"];
+            };
+        };
+        responses: {
+            /** @description The hook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "name": "github",
+                     *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
+                     *       "payload": null,
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "verify": {
+                     *         "type": "github"
+                     *       },
+                     *       "methods": [
+                     *         "POST"
+                     *       ],
+                     *       "durable": true,
+                     *       "rateLimit": null,
+                     *       "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "state": "active",
+                     *       "stoppedReason": null,
+                     *       "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-01T12:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    callHookByGet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Published. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "topic": "lamps/7/set",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "acknowledged",
+                     *       "noMatchingSubscribers": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublishResult"];
+                };
+            };
+            /** @description Stored; published as soon as the broker is available. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "outcome": "queued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        outcome: "queued";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description `unauthorized`: the call could not be verified. */
+            401: {
+                headers: {
+                    /** @description `Basic` for a hook with user name and password, otherwise `Signature`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:unauthorized",
+                     *       "title": "A valid API key is required",
+                     *       "status": 401,
+                     *       "detail": "the call could not be verified",
+                     *       "code": "unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `method_not_allowed`: the hook does not take this method. */
+            405: {
+                headers: {
+                    /** @description The methods of the hook. */
+                    Allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:method_not_allowed",
+                     *       "title": "The method is not allowed here",
+                     *       "status": 405,
+                     *       "detail": "use POST",
+                     *       "code": "method_not_allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `expression_failed`: the topic or the payload cannot be made from this call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "The expressions of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    callHookByPut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** @description Any body. */
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description Published. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "topic": "lamps/7/set",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "acknowledged",
+                     *       "noMatchingSubscribers": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublishResult"];
+                };
+            };
+            /** @description Stored; published as soon as the broker is available. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "outcome": "queued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        outcome: "queued";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description `unauthorized`: the call could not be verified. */
+            401: {
+                headers: {
+                    /** @description `Basic` for a hook with user name and password, otherwise `Signature`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:unauthorized",
+                     *       "title": "A valid API key is required",
+                     *       "status": 401,
+                     *       "detail": "the call could not be verified",
+                     *       "code": "unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `method_not_allowed`: the hook does not take this method. */
+            405: {
+                headers: {
+                    /** @description The methods of the hook. */
+                    Allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:method_not_allowed",
+                     *       "title": "The method is not allowed here",
+                     *       "status": 405,
+                     *       "detail": "use POST",
+                     *       "code": "method_not_allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `expression_failed`: the topic or the payload cannot be made from this call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "The expressions of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    callHookByPost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** @description Any body. */
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description Published. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "topic": "lamps/7/set",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "acknowledged",
+                     *       "noMatchingSubscribers": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublishResult"];
+                };
+            };
+            /** @description Stored; published as soon as the broker is available. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "outcome": "queued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        outcome: "queued";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description `unauthorized`: the call could not be verified. */
+            401: {
+                headers: {
+                    /** @description `Basic` for a hook with user name and password, otherwise `Signature`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:unauthorized",
+                     *       "title": "A valid API key is required",
+                     *       "status": 401,
+                     *       "detail": "the call could not be verified",
+                     *       "code": "unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `method_not_allowed`: the hook does not take this method. */
+            405: {
+                headers: {
+                    /** @description The methods of the hook. */
+                    Allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:method_not_allowed",
+                     *       "title": "The method is not allowed here",
+                     *       "status": 405,
+                     *       "detail": "use POST",
+                     *       "code": "method_not_allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `expression_failed`: the topic or the payload cannot be made from this call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "The expressions of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    callHookByDelete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** @description Any body. */
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description Published. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "topic": "lamps/7/set",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "acknowledged",
+                     *       "noMatchingSubscribers": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublishResult"];
+                };
+            };
+            /** @description Stored; published as soon as the broker is available. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "outcome": "queued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        outcome: "queued";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description `unauthorized`: the call could not be verified. */
+            401: {
+                headers: {
+                    /** @description `Basic` for a hook with user name and password, otherwise `Signature`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:unauthorized",
+                     *       "title": "A valid API key is required",
+                     *       "status": 401,
+                     *       "detail": "the call could not be verified",
+                     *       "code": "unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `method_not_allowed`: the hook does not take this method. */
+            405: {
+                headers: {
+                    /** @description The methods of the hook. */
+                    Allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:method_not_allowed",
+                     *       "title": "The method is not allowed here",
+                     *       "status": 405,
+                     *       "detail": "use POST",
+                     *       "code": "method_not_allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `expression_failed`: the topic or the payload cannot be made from this call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "The expressions of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["BrokerTimeout"];
+        };
+    };
+    callHookByPatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The secret part of the hook's `path`.
+                 * @example Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE
+                 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** @description Any body. */
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description Published. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "topic": "lamps/7/set",
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "outcome": "acknowledged",
+                     *       "noMatchingSubscribers": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublishResult"];
+                };
+            };
+            /** @description Stored; published as soon as the broker is available. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
+                     *       "outcome": "queued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        outcome: "queued";
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description `unauthorized`: the call could not be verified. */
+            401: {
+                headers: {
+                    /** @description `Basic` for a hook with user name and password, otherwise `Signature`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:unauthorized",
+                     *       "title": "A valid API key is required",
+                     *       "status": 401,
+                     *       "detail": "the call could not be verified",
+                     *       "code": "unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `method_not_allowed`: the hook does not take this method. */
+            405: {
+                headers: {
+                    /** @description The methods of the hook. */
+                    Allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:method_not_allowed",
+                     *       "title": "The method is not allowed here",
+                     *       "status": 405,
+                     *       "detail": "use POST",
+                     *       "code": "method_not_allowed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `expression_failed`: the topic or the payload cannot be made from this call. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "The expressions of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["BrokerRefused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["BrokerTimeout"];
         };
     };
     listKeys: {

@@ -1,10 +1,13 @@
-/** Encrypted webhook records: the plain fields, the secrets, and the change of keys. */
+/** Encrypted records, by the example of webhooks: the plain fields, the secrets, and the change of keys. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { encryptAll, encryptedRecords, type Sealer, type StoredWebhook } from "../../src/webhooks/encrypted-records.ts";
-import type { Webhook } from "../../src/webhooks/webhook.ts";
+import { encryptAll, encryptedRecords, type Sealer, type Stored } from "../../src/security/encrypted-records.ts";
+import { openFields, type Webhook } from "../../src/webhooks/webhook.ts";
 import { memoryRecords } from "../support/memory-records.ts";
-import { webhookWith } from "./support.ts";
+import { webhookWith } from "../webhooks/support.ts";
+
+type StoredWebhook = Stored<Webhook>;
+const KIND = { what: "webhook", openFields };
 
 /** Seals with the first key and opens with all of them; a sealed text is key, owner and text in base64. */
 function sealerOf(...keys: string[]): Sealer {
@@ -33,7 +36,7 @@ const webhook: Webhook = webhookWith({ name: "n", ...secrets });
 describe("a stored webhook", () => {
   it("has its secrets encrypted, also unknown ones, and all else in plain text", async () => {
     const stored = memoryRecords<StoredWebhook>();
-    const records = encryptedRecords(stored, sealerOf("k1"));
+    const records = encryptedRecords(stored, sealerOf("k1"), KIND);
     assert.ok(await records.create("wh_1", webhook));
     const { value, version } = (await stored.get("wh_1"))!;
     assert.doesNotMatch(JSON.stringify(value), /needle/);
@@ -52,7 +55,7 @@ describe("a stored webhook", () => {
   it("is encrypted by a change, too", async () => {
     const stored = memoryRecords<StoredWebhook>();
     await stored.create("wh_1", webhook);
-    const records = encryptedRecords(stored, sealerOf("k1"));
+    const records = encryptedRecords(stored, sealerOf("k1"), KIND);
     assert.deepEqual((await records.get("wh_1"))?.value, webhook, "a plain record is readable");
     assert.ok(await records.replace("wh_1", { ...webhook, name: "m" }, 1));
     assert.doesNotMatch(JSON.stringify(await stored.get("wh_1")), /needle/);
@@ -61,13 +64,13 @@ describe("a stored webhook", () => {
 
   it("is plain text without a key", async () => {
     const stored = memoryRecords<StoredWebhook>();
-    await encryptedRecords(stored, sealerOf()).create("wh_1", webhook);
+    await encryptedRecords(stored, sealerOf(), KIND).create("wh_1", webhook);
     assert.deepEqual((await stored.get("wh_1"))?.value, webhook);
   });
 
   it("cannot be read with the secrets of another webhook", async () => {
     const stored = memoryRecords<StoredWebhook>();
-    const records = encryptedRecords(stored, sealerOf("k1"));
+    const records = encryptedRecords(stored, sealerOf("k1"), KIND);
     await records.create("wh_1", webhook);
     const { sealed } = (await stored.get("wh_1"))!.value;
     await stored.create("wh_2", { ...webhook, id: "wh_2", sealed: sealed! });
@@ -86,12 +89,12 @@ describe("the encryption of all records", () => {
   for (const [reason, before, now, written, sealed] of cases) {
     it(reason, async () => {
       const stored = memoryRecords<StoredWebhook>();
-      for (const id of ["wh_1", "wh_2"]) await encryptedRecords(stored, before).create(id, { ...webhook, id });
-      assert.equal(await encryptAll(stored, now), written);
+      for (const id of ["wh_1", "wh_2"]) await encryptedRecords(stored, before, KIND).create(id, { ...webhook, id });
+      assert.equal(await encryptAll(stored, now, KIND), written);
       for (const { id, value } of await stored.all()) {
         assert.equal(value.sealed !== undefined, sealed);
         if (sealed) assert.ok(now.isCurrent(value.sealed!));
-        assert.deepEqual((await encryptedRecords(stored, now).get(id))?.value, { ...webhook, id });
+        assert.deepEqual((await encryptedRecords(stored, now, KIND).get(id))?.value, { ...webhook, id });
       }
     });
   }
@@ -103,9 +106,9 @@ describe("the encryption of all records", () => {
   for (const [reason, now] of unreadable) {
     it(reason, async () => {
       const stored = memoryRecords<StoredWebhook>();
-      await encryptedRecords(stored, sealerOf("k1")).create("wh_1", webhook);
+      await encryptedRecords(stored, sealerOf("k1"), KIND).create("wh_1", webhook);
       const before = await stored.all();
-      await assert.rejects(encryptAll(stored, now), /no key/);
+      await assert.rejects(encryptAll(stored, now, KIND), /no key/);
       assert.deepEqual(await stored.all(), before);
     });
   }
@@ -114,8 +117,8 @@ describe("the encryption of all records", () => {
     const stored = memoryRecords<StoredWebhook>();
     await stored.create("wh_1", webhook);
     const release = stored.hold();
-    const encrypting = encryptAll(stored, sealerOf("k1"));
-    await encryptedRecords(stored, sealerOf("k1")).replace("wh_1", { ...webhook, name: "theirs" }, 1);
+    const encrypting = encryptAll(stored, sealerOf("k1"), KIND);
+    await encryptedRecords(stored, sealerOf("k1"), KIND).replace("wh_1", { ...webhook, name: "theirs" }, 1);
     release();
     assert.equal(await encrypting, 0);
     assert.equal((await stored.get("wh_1"))?.value.name, "theirs");

@@ -1,0 +1,125 @@
+/** Hook operations of the API: create, list, get, update, remove. */
+import { Refused, refuseField } from "../errors.ts";
+import type { Caller } from "../keys/caller.ts";
+import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
+import {
+  changedHook,
+  type Hook,
+  type HookDto,
+  type HookInput,
+  type HookPatch,
+  MAX_HOOKS,
+  newHook,
+  toDto,
+  type Verification,
+} from "./hook.ts";
+import type { HookRegistry } from "./registry.ts";
+import { checkTemplate, type RightsOf, stoppedReason } from "./rights.ts";
+import { parseTopic, type TopicTemplate } from "./template.ts";
+import { checkVerification } from "./verification-rules.ts";
+
+export interface HookServiceOptions {
+  hooks: HookRegistry;
+  rightsOf: RightsOf;
+  /** Returns the syntax error of a JSONata expression, if any. */
+  expressionError(expression: string): Promise<string | undefined | Refused>;
+}
+
+/** Hooks read at once where many do not belong on the page. */
+const SCANNED = 250;
+
+export class HookService {
+  constructor(private readonly options: HookServiceOptions) {}
+
+  async create(input: HookInput, caller: Caller): Promise<HookDto | Refused> {
+    const { hooks } = this.options;
+    if (hooks.size >= MAX_HOOKS) return new Refused("too_many_hooks", `the limit of ${MAX_HOOKS} hooks is reached`);
+    const checked = await this.#check(input);
+    if (checked instanceof Refused) return checked;
+    const { template, verify = { type: "none" } } = checked;
+    const refused = checkTemplate(caller, template!);
+    if (refused) return refused;
+    const hook = newHook(input, verify, caller.id, new Date());
+    await hooks.create(hook.id, hook);
+    return this.#toDto(hook);
+  }
+
+  /** Lists the hooks that the caller may see, ordered by id. */
+  async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<Page<HookDto> | Refused> {
+    let from = afterOf(after, "hk");
+    if (from instanceof Refused) return from;
+    const found: Hook[] = [];
+    // Hooks of others do not shorten a page.
+    for (let size = limit + 1; ; size = SCANNED) {
+      const more = await this.options.hooks.list({ limit: size, ...from });
+      found.push(...more.filter((hook) => isVisible(hook, caller)));
+      if (found.length > limit || more.length < size) break;
+      from = { after: more.at(-1)!.id };
+    }
+    const { items, nextCursor } = pageOf(found, limit);
+    return { items: items.map((hook) => this.#toDto(hook)), nextCursor };
+  }
+
+  async get(id: string, caller: Caller): Promise<HookDto | Refused> {
+    const hook = await this.#visible(id, caller);
+    return hook instanceof Refused ? hook : this.#toDto(hook);
+  }
+
+  async update(id: string, patch: HookPatch, caller: Caller): Promise<HookDto | Refused> {
+    const before = await this.#visible(id, caller);
+    if (before instanceof Refused) return before;
+    const checked = await this.#check(patch);
+    if (checked instanceof Refused) return checked;
+    const { template, verify } = checked;
+    // The key that created the hook publishes, whoever changes it.
+    const stopped = template && stoppedReason(before, template, this.options.rightsOf);
+    if (stopped !== undefined) return refuseField("forbidden_topic", "topic", stopped);
+    const hook = await this.options.hooks.update(id, (current) => changedHook(current, patch, verify, new Date()));
+    return hook ? this.#toDto(hook) : noHook(id);
+  }
+
+  async remove(id: string, caller: Caller): Promise<Refused | undefined> {
+    const hook = await this.#visible(id, caller);
+    if (hook instanceof Refused) return hook;
+    return (await this.options.hooks.remove(id)) ? undefined : noHook(id);
+  }
+
+  async #visible(id: string, caller: Caller): Promise<Hook | Refused> {
+    const hook = await this.options.hooks.read(id);
+    return hook && isVisible(hook, caller) ? hook : noHook(id);
+  }
+
+  /** Checks the given fields. */
+  async #check({
+    topic,
+    payload,
+    verify,
+  }: HookPatch): Promise<{ template: TopicTemplate | undefined; verify: Verification | undefined } | Refused> {
+    const template = topic === undefined ? undefined : parseTopic(topic);
+    if (typeof template === "string") return refuseField("invalid_topic", "topic", template);
+    const checked = verify && checkVerification(verify);
+    if (checked instanceof Refused) return checked;
+    const expressions = (template?.expressions ?? []).map((text) => ["topic", text] as const);
+    for (const [path, text] of [...expressions, ...(payload == null ? [] : [["payload", payload] as const])]) {
+      const wrong = await this.options.expressionError(text);
+      if (wrong instanceof Refused) return wrong;
+      if (wrong !== undefined) return refuseField("invalid_request", path, wrong);
+    }
+    return { template, verify: checked };
+  }
+
+  #toDto(hook: Hook): HookDto {
+    const template = parseTopic(hook.topic);
+    const stopped = typeof template === "string" ? template : stoppedReason(hook, template, this.options.rightsOf);
+    return toDto(hook, stopped);
+  }
+}
+
+/** A key sees and changes only the hooks that it created; their paths are secret from all others. */
+function isVisible({ createdBy }: Hook, caller: Caller): boolean {
+  return createdBy === caller.id || caller.may("admin");
+}
+
+function noHook(id: string): Refused {
+  return new Refused("not_found", `there is no hook ${id}`);
+}
