@@ -31,6 +31,10 @@ function startsProcess(file: string, seen = new Set<string>()): boolean {
 /** Unit test files that run in one process: alone, each would spend most of its time on loading the same modules. */
 const GROUP = 12;
 
+/** A hook outside of `describe`: in a shared process it would concern the tests of other files. */
+const ROOT_HOOK = /^(?:before|after)(?:Each)?\(/m;
+const hasRootHook = (file: string) => ROOT_HOOK.test(readFileSync(join(ROOT, file), "utf8"));
+
 /** Writes files that import the unit tests, neighbours together. */
 function groupUnitTests(files: string[], to: string): string[] {
   return Array.from({ length: Math.ceil(files.length / GROUP) }, (_, i) => {
@@ -48,7 +52,13 @@ const all = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" 
   .map((name) => join("test", name))
   .sort();
 const groups = mkdtempSync(join(tmpdir(), "causeway-unit-"));
-const unit = groupUnitTests(all.filter(isUnit), groups);
+const unit = [
+  ...groupUnitTests(
+    all.filter((file) => isUnit(file) && !hasRootHook(file)),
+    groups,
+  ),
+  ...all.filter((file) => isUnit(file) && hasRootHook(file)),
+];
 const others = process.argv.includes("--unit") ? [] : all.filter((file) => !isUnit(file));
 // Scenarios take longest: they begin first, and short files fill the end.
 const files = [
