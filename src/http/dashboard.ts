@@ -18,7 +18,6 @@ const PAGES = [
   "/messages/*",
   "/live",
   "/keys",
-  "/hooks",
   "/settings",
   "/portal",
 ];
