@@ -164,6 +164,11 @@ module.exports = {
         ["queue", "ordering", "expressions", "request", "egress", "health"],
         "The last stage: uses the other stages, but never receives.",
       ],
+      [
+        "pull",
+        ["queue", "ordering", "expressions", "request", "deliver"],
+        "The last stage of pull webhooks: shares the outcomes of attempts with the stage that calls.",
+      ],
     ]),
     {
       name: "client-stands-alone",

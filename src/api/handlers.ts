@@ -4,6 +4,7 @@ import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
 import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
+import { type PullPorts, pullHandlers } from "./pull.ts";
 import { type RequestPorts, requestHandlers } from "./requests.ts";
 import { type SessionPorts, sessionHandlers } from "./sessions.ts";
 import { type StreamPorts, streamHandlers } from "./streams.ts";
@@ -18,6 +19,7 @@ export interface HandlerPorts
     Omit<KeyPorts, "keys">,
     Omit<SessionPorts, "keys">,
     WebhookPorts,
+    Omit<PullPorts, "webhooks">,
     Omit<DeliveryPorts, "webhooks" | "deliveries">,
     Omit<OperationsPorts, "webhooks"> {
   deliveries: DeliveryPorts["deliveries"] & MessagePorts["deliveries"];
@@ -34,6 +36,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...sessionHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
+    ...pullHandlers(ports),
     ...operationsHandlers(ports),
   };
 }

@@ -12,7 +12,7 @@ export type MessageInput = WithDefaults<Schemas["MessageInput"], "qos" | "retain
 export type RequestInput = WithDefaults<Schemas["RequestInput"], "qos" | "timeoutSeconds">;
 export type WebhookInput = WithDefaults<
   Schemas["WebhookInput"],
-  "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
+  "type" | "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
 >;
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;

@@ -108,7 +108,10 @@ export class ConfigurationFolder {
       return refusal("conflict", `the key differs in ${names}; a key cannot be changed: delete it or rename this one`);
     }
     if (kind === "Key") {
-      return refusal("not_found", "there is no key of this name; create it with causeway apply, which shows its text once");
+      return refusal(
+        "not_found",
+        "there is no key of this name; create it with causeway apply, which shows its text once",
+      );
     }
     try {
       await carryOut(causeway, change);

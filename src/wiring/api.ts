@@ -65,7 +65,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       responseTopic: `causeway/responses/${suffix}/${PLACEHOLDER}`,
       webhooks: wireWebhooks(served),
       preview: createPreview({ prepare: deliver.prepare, eventSource: config.eventSource }),
-      ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
+      ...{ deliveries: queues.deliveries, replays: deliver.replays, pulls: deliver.pulls, keys },
       ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
       registrations: () => registry.all(),
       isValid: (request) => isGood(request, authentication),
