@@ -29,7 +29,10 @@ export function pullHandlers({ webhooks, pulls }: PullPorts) {
   };
   return {
     pullDeliveries: async (request, reply) => {
-      const { max, waitSeconds, leaseSeconds } = { ...DEFAULTS, ...(request.body as Partial<typeof DEFAULTS> | undefined) };
+      const { max, waitSeconds, leaseSeconds } = {
+        ...DEFAULTS,
+        ...(request.body as Partial<typeof DEFAULTS> | undefined),
+      };
       const webhook = await pullable(request);
       const gone = new AbortController();
       reply.raw.once("close", () => gone.abort());

@@ -6,6 +6,7 @@ import { addDeliveries } from "./commands/deliveries.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addExport } from "./commands/export.ts";
 import { addKeys } from "./commands/keys.ts";
+import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
 import { addStart } from "./commands/start.ts";
@@ -40,6 +41,7 @@ export function createProgram(runtime: Runtime): Command {
     addPublish,
     addRequest,
     addTail,
+    addListen,
     addWebhooks,
     addDeliveries,
     addKeys,

@@ -17,6 +17,11 @@ export type WebhookInput = WithDefaults<
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
 export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
+export type PullInput = { [Field in keyof Schemas["PullInput"]]?: Schemas["PullInput"][Field] | undefined };
+/** A delivery in the hands of a consumer. */
+export type PulledDelivery = Omit<Schemas["PulledDelivery"], "event"> & { event: CloudEvent };
+/** Identifies a delivery that was taken, for `ack` and `nack`. */
+export type Lease = Pick<PulledDelivery, "messageId" | "leaseToken">;
 export type KeyInput = Schemas["KeyInput"];
 
 export type Problem = Schemas["Problem"];

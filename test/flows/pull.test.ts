@@ -139,7 +139,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")] satisfies Kind[]) {
           await nack(items, 1);
           continue;
         }
-        for (const { event } of items) (order[event.subject] ??= []).push(event.data);
+        for (const { event } of items) order[event.subject] = [...(order[event.subject] ?? []), event.data];
         await ack(items);
       }
       const expected = [0, 1, 2, 3, 4, 5];
