@@ -34,7 +34,7 @@ const WAIT_SECONDS = 20;
 const MAX_WAIT_MS = 30_000;
 
 /**
- * Yields deliveries until the caller leaves the loop or aborts. Those that were taken and not yielded are then returned.
+ * Yields deliveries until the caller leaves the loop or aborts. Deliveries taken and not yielded are then returned.
  * A pull that fails is repeated, unless the bridge refuses it for good.
  */
 export async function* pull(

@@ -11,7 +11,8 @@ import { scaled } from "../support/speed.ts";
 const MESSAGES = Number(process.env.MESSAGES ?? 2_000);
 const LEASE_SECONDS = 5;
 
-describe("pulled deliveries", () => {
+// At the same time: both mostly wait for restarts.
+describe("pulled deliveries", { concurrency: true }, () => {
   for (const kind of [embedded, mosquittoAndRedis("5")]) {
     it(`are acknowledged once each through SIGKILL: ${kind.name}`, kind.options, async (t) => {
       const { bridge, brokerUrl } = await startScenario(t, kind, { device: false });

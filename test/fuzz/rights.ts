@@ -55,6 +55,12 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return ofWebhook(key, body);
     case "listAllDeliveries":
       return ofDeliveries(key, body.items, state);
+    case "pullDeliveries":
+      return body.items.flatMap(({ event }: { event: { type: string; subject: string } }) =>
+        event.type === "webhook.test" ? [] : beyond(key, "read", event.type === "mqtt.message" ? event.subject : "#"),
+      );
+    case "ackDeliveries":
+    case "nackDeliveries":
     case "listDeliveries":
     case "testWebhook":
     case "replayDeliveries":

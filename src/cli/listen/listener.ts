@@ -54,7 +54,7 @@ export class Listener {
 
   stop(): void {
     this.#stop.abort();
-    this.#resume();
+    if (this.#paused) this.#resume();
   }
 
   togglePause(): void {
@@ -62,13 +62,13 @@ export class Listener {
       this.#resume();
       return;
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#resume = () => {
-      this.#paused = undefined;
-      this.options.output.note("continued");
-      resolve();
-    };
-    this.#paused = promise;
+    this.#paused = new Promise((resolve) => {
+      this.#resume = () => {
+        this.#paused = undefined;
+        this.options.output.note("continued");
+        resolve();
+      };
+    });
     this.options.output.note("paused: messages are kept; p continues");
   }
 

@@ -19,7 +19,7 @@ const CHECK_MS = 1;
 export const LEASE_OPTIONS = {
   lockDuration: TAKEN_MS,
   stalledInterval: CHECK_MS,
-  // Whoever takes a job counts its expired leases; BullMQ must not give it up.
+  // Each take counts the expired leases of its job; BullMQ must not give the job up.
   maxStalledCount: 1_000_000,
 };
 
