@@ -185,7 +185,10 @@ module.exports = {
       comment: "The types of the client are public: the contract decides about them.",
       severity: "error",
       from: { path: "^src/client/" },
-      to: { path: "^src/", pathNot: "^src/(client/|lib/backoff\\.ts$|receiver/json-source\\.ts$|http/contract/generated\\.ts$)" },
+      to: {
+        path: "^src/",
+        pathNot: "^src/(client/|lib/backoff\\.ts$|receiver/json-source\\.ts$|http/contract/generated\\.ts$)",
+      },
     },
     {
       name: "receiver-stands-alone",

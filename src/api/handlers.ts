@@ -3,6 +3,7 @@ import type { Handlers } from "../http/contract/index.ts";
 import { type DeliveryPorts, deliveryHandlers } from "./deliveries.ts";
 import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
+import { type MetricsPorts, metricsHandlers } from "./metrics.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
 import { type PullPorts, pullHandlers } from "./pull.ts";
 import { type RequestPorts, requestHandlers } from "./requests.ts";
@@ -21,6 +22,7 @@ export interface HandlerPorts
     WebhookPorts,
     Omit<PullPorts, "webhooks">,
     Omit<DeliveryPorts, "webhooks" | "deliveries">,
+    Omit<MetricsPorts, "webhooks">,
     Omit<OperationsPorts, "webhooks"> {
   deliveries: DeliveryPorts["deliveries"] & MessagePorts["deliveries"];
   keys: KeyPorts["keys"] & SessionPorts["keys"];
@@ -37,6 +39,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
     ...pullHandlers(ports),
+    ...metricsHandlers(ports),
     ...operationsHandlers(ports),
   };
 }

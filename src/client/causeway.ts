@@ -9,7 +9,7 @@ import { Session } from "./session.ts";
 import { type StreamOptions, stream } from "./stream.ts";
 import { Topics } from "./topics.ts";
 import { Transport } from "./transport.ts";
-import type { BatchResult, CallOptions, CloudEvent, Status } from "./types.ts";
+import type { AllMetrics, BatchResult, CallOptions, CloudEvent, MetricsQuery, Status } from "./types.ts";
 import { Webhooks } from "./webhooks.ts";
 
 export interface CausewayOptions {
@@ -51,6 +51,15 @@ export class Causeway {
   /** Returns the connections and the state of the bridge. */
   async status(options?: CallOptions): Promise<Status> {
     const { data } = await this.#transport.api.GET("/v1/status", this.#transport.settings(options));
+    return data!;
+  }
+
+  /** Returns deliveries and messages over time, and the totals of each webhook. */
+  async metrics(query: MetricsQuery = {}, options?: CallOptions): Promise<AllMetrics> {
+    const { data } = await this.#transport.api.GET("/v1/metrics", {
+      params: { query },
+      ...this.#transport.settings(options),
+    });
     return data!;
   }
 

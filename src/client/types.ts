@@ -46,6 +46,10 @@ export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Key = Schemas["Key"];
 export type CreatedKey = Schemas["CreatedKey"];
 export type CallerRights = Schemas["CallerRights"];
+export type WebhookMetrics = Schemas["WebhookMetrics"];
+/** `received` and `published` are present for keys that may see everything. */
+export type AllMetrics = Schemas["AllMetrics"];
+export type MetricsPoint = Schemas["MetricsPoint"];
 export type Status = Schemas["Status"];
 /** A message as a CloudEvent, as streams and webhooks carry it. */
 export type CloudEvent = Schemas["CloudEvent"];
@@ -56,6 +60,7 @@ export type ListQuery = QueryOf<"listKeys">;
 export type WebhooksQuery = QueryOf<"listWebhooks">;
 export type DeliveriesQuery = QueryOf<"listAllDeliveries">;
 export type WebhookDeliveriesQuery = QueryOf<"listDeliveries">;
+export type MetricsQuery = QueryOf<"getWebhookMetrics">;
 
 /** Options of every call. */
 export interface CallOptions {

@@ -7,6 +7,7 @@ import type {
   CallOptions,
   CreatedWebhook,
   Lease,
+  MetricsQuery,
   Preview,
   PreviewResults,
   Problem,
@@ -17,6 +18,7 @@ import type {
   SampleMessage,
   Webhook,
   WebhookInput,
+  WebhookMetrics,
   WebhookPatch,
   WebhooksQuery,
 } from "./types.ts";
@@ -62,6 +64,15 @@ export class Webhooks {
 
   async get(id: string, options?: CallOptions): Promise<Webhook> {
     const { data } = await this.#transport.api.GET("/v1/webhooks/{id}", this.#one(id, options));
+    return data!;
+  }
+
+  /** Returns the deliveries and attempts of a webhook over time. */
+  async metrics(id: string, query: MetricsQuery = {}, options?: CallOptions): Promise<WebhookMetrics> {
+    const { data } = await this.#transport.api.GET("/v1/webhooks/{id}/metrics", {
+      params: { path: { id }, query },
+      ...this.#transport.settings(options),
+    });
     return data!;
   }
 

@@ -10,6 +10,7 @@ import type { Notice } from "../uplink/health/circuit-breaker.ts";
 import type { IntakeOutcome } from "../uplink/receive/intake.ts";
 import type { Webhook, WebhookEvent } from "../webhooks/webhook.ts";
 import { MAX_LABELLED_WEBHOOKS, type Metrics } from "./metrics.ts";
+import type { SeriesSink } from "./series/recorder.ts";
 
 export interface ObserverLog {
   info(fields: object, message: string): void;
@@ -25,18 +26,8 @@ const membersOf = (fields: object) => JSON.stringify(fields).slice(1, -1);
 const isOfExpression = ({ error }: AttemptResult) => error === "filter_error" || error === "transform_error";
 
 /** Parts that retry by themselves after a failure. */
-export type FailingPart =
-  | "enqueue"
-  | "subscriptions"
-  | "outbox"
-  | "lease"
-  | "retention"
-  | "replays"
-  | "health"
-  | "events"
-  | "reply"
-  | "snapshot"
-  | "books";
+type Storing = "enqueue" | "outbox" | "lease" | "retention" | "replays" | "health" | "books" | "series";
+export type FailingPart = Storing | "subscriptions" | "events" | "reply" | "snapshot";
 
 const COMPLAIN_MS = 10_000;
 /** Maximum number of logged characters of a filter, which may have 65,535. */
@@ -50,6 +41,7 @@ export class Observer {
     private readonly sinks: { log: ObserverLog; wide: WideLine },
     private readonly metrics: Metrics,
     private readonly webhooks: { readonly size: number; get(id: string): unknown },
+    private readonly series: SeriesSink,
   ) {}
 
   readonly published = (message: OutgoingMessage, result: PublishResult, startedAt: number): void => {
@@ -57,6 +49,7 @@ export class Observer {
     const seconds = (performance.now() - startedAt) / 1_000;
     this.metrics.published.inc(result.kind);
     this.metrics.publishSeconds.observe(seconds);
+    this.series.published(result.kind);
     const ms = Math.round(seconds * 1e5) / 100;
     // Built by hand: on this path JSON.stringify would cost a tenth of the whole request.
     this.sinks.wide(
@@ -82,10 +75,11 @@ export class Observer {
       return;
     }
     this.metrics.received.inc();
+    this.series.received();
     this.metrics.receivedBytes.inc("", payload.length);
     if (outcome === "enqueued") {
       this.metrics.matched.inc();
-      for (const webhook of webhookIds) this.metrics.enqueued.inc(this.#label(webhook));
+      for (const webhook of webhookIds) this.#enqueued(webhook);
     } else this.metrics.unmatched.inc(outcome);
     const [bytes, webhooks, duration_ms] = [payload.length, webhookIds.length, Date.now() - receivedAt];
     const line = { message_id: id, topic, qos, bytes, outcome, webhooks, duration_ms };
@@ -101,6 +95,7 @@ export class Observer {
     const delivered = decision.kind === "delivered";
     const { leads = true, ...batch } = result.batch ?? {};
     this.metrics.attempts.inc(decision.kind);
+    this.series.attempted(id, decision.kind, leads ? result.durationMs : undefined);
     if (leads) this.metrics.attemptSeconds.observe(result.durationMs / 1_000, this.#label(id));
     if (delivered) {
       this.metrics.delivered.inc(this.#label(id));
@@ -129,11 +124,12 @@ export class Observer {
 
   /** A delivery that was not caused by a device message. */
   readonly added = (webhookId: string): void => {
-    this.metrics.enqueued.inc(this.#label(webhookId));
+    this.#enqueued(webhookId);
   };
 
   readonly filtered = ({ id }: Webhook, message: Message): void => {
     this.metrics.filtered.inc(this.#label(id));
+    this.series.filtered(id);
     this.sinks.wide(membersOf({ message_id: message.id, webhook_id: id, topic: message.topic }), "delivery_filtered");
   };
 
@@ -192,7 +188,7 @@ export class Observer {
   /** An event of the bridge is durable for the webhooks that subscribe to it. */
   readonly announced = (type: WebhookEvent, webhookIds: string[]): void => {
     this.metrics.events.inc(type);
-    for (const webhook of webhookIds) this.metrics.enqueued.inc(this.#label(webhook));
+    for (const webhook of webhookIds) this.#enqueued(webhook);
   };
 
   /** A dead letter without its own event, because there were too many. */
@@ -237,7 +233,13 @@ export class Observer {
     const { enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds } = this.metrics;
     const labelled = [enqueued, delivered, filtered, failed, discarded, attemptSeconds, deliverySeconds];
     for (const metric of labelled) metric.remove(webhookId);
+    this.series.forget(webhookId);
   };
+
+  #enqueued(webhookId: string): void {
+    this.metrics.enqueued.inc(this.#label(webhookId));
+    this.series.enqueued(webhookId);
+  }
 
   /** Returns an empty label for a removed webhook: a call that ends later must not bring its label back. */
   #label(id: string): string {

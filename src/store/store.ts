@@ -24,6 +24,7 @@ export interface Store {
   readonly deliveryIndex: DeliveryIndex;
   /** Returns the incomplete QoS 2 messages of an MQTT session. @param clientId the session's client id */
   incoming(clientId: string): IncomingStore;
+  readonly series: Series;
   readonly leases: Leases;
   readonly queues: Queues;
   /** Warnings for the operator, for example that persistence is off. */
@@ -185,6 +186,27 @@ export interface IncomingStore {
   all(): Promise<Map<number, IncomingEntry>>;
   /** Sets `entries`, replacing existing ones, and deletes `removed`, which may be absent. Durable when it resolves. */
   write(entries: ReadonlyMap<number, IncomingEntry>, removed: readonly number[]): Promise<void>;
+}
+
+/**
+ * Statistics over time as encoded texts: one value for each id, writer and group, which is a stretch of time in one
+ * resolution. A writer is a process; each replaces only its own values. All calls reject while the store is unavailable.
+ */
+export interface Series {
+  /**
+   * Sets values of a writer. May be repeated: a rejected call may have been applied fully, partly or not at all.
+   * @param ttlSeconds time from now until the whole group expires, unless a later call extends it
+   */
+  put(
+    group: string,
+    writer: string,
+    values: readonly (readonly [id: string, value: string])[],
+    ttlSeconds: number,
+  ): Promise<void>;
+  /** Returns the values of an id in each of the groups, by all writers, in no particular order. */
+  of(id: string, groups: readonly string[]): Promise<string[][]>;
+  /** Reads all values of a group, by all writers, in pages of bounded size; each value once. */
+  all(group: string): AsyncIterable<[id: string, value: string][]>;
 }
 
 /**

@@ -13,6 +13,11 @@ export function visibleIds(webhooks: readonly Webhook[], caller: Caller): string
   return webhooks.filter((webhook) => isVisible(webhook, caller)).map(({ id }) => id);
 }
 
+/** Whether the caller may know about all messages and webhooks together: an administrator, or no filter limits it. */
+export function seesAll(webhooks: readonly Webhook[], caller: Caller): boolean {
+  return caller.may("admin") || (caller.mayRead("#") && webhooks.every((webhook) => isVisible(webhook, caller)));
+}
+
 /**
  * Whether the caller may read the content of a delivery of a visible webhook. The webhook may have had other topics, or
  * events, when the message arrived.

@@ -3,7 +3,7 @@
 import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
-import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, taken, visibleIds } from "./access.ts";
+import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, seesAll, taken, visibleIds } from "./access.ts";
 import { listFilter, type WebhookFilters } from "./list-filter.ts";
 import { checkType } from "./pull-rules.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
@@ -213,6 +213,11 @@ export class WebhookService<Page, Query> {
   /** Returns the ids of all webhooks that the caller may see. */
   visible(caller: Caller): string[] {
     return visibleIds(this.options.registry.all(), caller);
+  }
+
+  /** Whether the caller may know about all messages and webhooks together. */
+  seesAll(caller: Caller): boolean {
+    return seesAll(this.options.registry.all(), caller);
   }
 
   /** Returns the registration, including its secrets; refused also if the caller may not see it. */

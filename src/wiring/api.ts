@@ -44,7 +44,7 @@ export type ApiParts = ReturnType<typeof wireApi>;
 export function wireApi(served: Served, apiKey: string, isClosing: () => boolean) {
   const { config, runs, log, store, registry, suffix } = served.infrastructure;
   const { broker, queues, downlink, deliver, live } = served;
-  const { operations } = served.operations;
+  const { operations, series } = served.operations;
   const { maxPayloadBytes } = config;
   const keyCache = new RecordCache(store.records<KeyRecord>("keys"), log, "key");
   const keys = new Keys({ cache: keyCache });
@@ -66,6 +66,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       webhooks: wireWebhooks(served),
       preview: createPreview({ prepare: deliver.prepare, eventSource: config.eventSource }),
       ...{ deliveries: queues.deliveries, replays: deliver.replays, pulls: deliver.pulls, keys },
+      series,
       ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
       registrations: () => registry.all(),
       isValid: (request) => isGood(request, authentication),

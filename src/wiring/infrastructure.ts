@@ -7,6 +7,7 @@ import { type EmbeddedBroker, startEmbeddedBroker } from "../mqtt/embedded/broke
 import { BROKER_PROCEDURES } from "../mqtt/embedded/sqlite-persistence.ts";
 import { createMetrics, type Metrics } from "../ops/metrics.ts";
 import { Observer, type WideLine } from "../ops/observe.ts";
+import { SeriesRecorder } from "../ops/series/recorder.ts";
 import { openSecrets } from "../security/secrets-key.ts";
 import { enterStore, type NewerDataError } from "../store/format.ts";
 import { enterIdentity } from "../store/identity.ts";
@@ -33,6 +34,8 @@ export interface Infrastructure {
   embedded: EmbeddedBroker | undefined;
   registry: WebhookRegistry;
   metrics: Metrics;
+  /** Statistics over time. */
+  recorder: SeriesRecorder;
   observer: Observer;
   /** Warnings for the operator, in addition to the store's own. */
   warnings: readonly string[];
@@ -102,13 +105,18 @@ export async function openInfrastructure(
 
   const registry = new WebhookRegistry(encryptedRecords(webhooks, secrets.ring), log);
   const metrics = createMetrics();
-  const observer = new Observer({ log, wide }, metrics, registry);
+  const recorder: SeriesRecorder = new SeriesRecorder({
+    series: store.series,
+    isKnown: (webhookId) => registry.get(webhookId) !== undefined,
+    onFailed: (error) => observer.partFailed("series", error),
+  });
+  const observer = new Observer({ log, wide }, metrics, registry, recorder);
   const { warnings } = secrets;
   const { outdated } = format;
   const suffix = randomUUID().slice(0, 8);
   const name = instance.name;
   return {
     ...{ config, runs, log, instance: name, store, outdated, broker, embedded },
-    ...{ registry, metrics, observer, warnings, suffix },
+    ...{ registry, metrics, recorder, observer, warnings, suffix },
   };
 }

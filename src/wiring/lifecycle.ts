@@ -30,7 +30,7 @@ export const OPENED_MS = {
 };
 
 export interface Wired {
-  infrastructure: Pick<Infrastructure, "runs" | "registry" | "observer">;
+  infrastructure: Pick<Infrastructure, "runs" | "registry" | "recorder" | "observer">;
   broker: Pick<BrokerAccess, "publisher" | "reader">;
   queues: Pick<QueueParts, "queues" | "groups" | "retention" | "orphanedQueues">;
   receive: ReceiveParts;
@@ -44,7 +44,7 @@ export interface Wired {
 
 export function lifecycle(wired: Wired): Part[] {
   const { infrastructure, broker, queues, receive, downlink, deliver, live, operations, api, configuration } = wired;
-  const { runs, registry } = infrastructure;
+  const { runs, registry, recorder } = infrastructure;
   const { requestCache, pending, receivers, election, ledger, snapshots } = receive;
   const { endpoints, watch, workers, ordered, replays } = deliver;
   const follow = () => followRegistrations(infrastructure, queues, receive, deliver);
@@ -53,6 +53,8 @@ export function lifecycle(wired: Wired): Part[] {
   const stopAll = (parts: { stop(): unknown }[]) => Promise.all(parts.map((part) => part.stop()));
 
   const parts: (Part | false | undefined)[] = [
+    // Last: the others are counted until they end.
+    { name: "series", start: () => recorder.start(), stop: () => recorder.stop(), ms: SHORT_MS },
     { name: "publisher", stop: () => broker.publisher.close(), ms: SHORT_MS },
     { name: "reader", stop: () => broker.reader.close(), ms: SHORT_MS },
     // Replies and events are accepted until the calls have ended. It starts to publish further below.
@@ -111,7 +113,7 @@ export function lifecycle(wired: Wired): Part[] {
       name: "canary",
       start: () => operations.canary.start(),
       stop: () => operations.canary.stop(),
-      ms: 500,
+      ms: SHORT_MS,
     },
     { name: "keys", start: () => api.keyCache.start(), stop: () => api.keyCache.stop(), ms: UNSUBSCRIBE_MS },
     { name: "feed", stop: () => live.feed.close(), ms: SHORT_MS },

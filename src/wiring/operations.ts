@@ -3,6 +3,7 @@ import type { OperationsPorts } from "../api/operations.ts";
 import { redactUrl } from "../config/config.ts";
 import { Canary, createReadiness } from "../ops/health.ts";
 import { addGauges, metricsPage } from "../ops/metrics.ts";
+import { SeriesReader } from "../ops/series/reader.ts";
 import { createProbes, createStatus, queueDepths } from "../ops/status.ts";
 import { visibleIds } from "../webhooks/access.ts";
 import type { BrokerAccess } from "./broker.ts";
@@ -38,8 +39,9 @@ export function wireOperations(
     webhooks: { visible: (caller) => visibleIds(registry.all(), caller) },
   };
   const { health } = watch;
+  const series = new SeriesReader({ series: store.series });
   addGauges(metrics, () =>
     queueDepths({ runs, connection, store, receiver, webhooks: registry, deliveries, health, outbox, ledgers }),
   );
-  return { canary, operations };
+  return { canary, operations, series };
 }

@@ -9,6 +9,7 @@ import { jobControlContract } from "./store-job-control.contract.ts";
 import { leasesContract } from "./store-leases.contract.ts";
 import { queuesContract } from "./store-queues.contract.ts";
 import { recordsContract } from "./store-records.contract.ts";
+import { seriesContract } from "./store-series.contract.ts";
 
 export interface OpenedStore {
   store: Store;
@@ -54,6 +55,7 @@ export function storeContract(
     booksContract(subject);
     deliveryIndexContract(subject);
     incomingContract(subject);
+    seriesContract(subject);
     leasesContract(subject);
     queuesContract(subject);
     jobControlContract(subject);

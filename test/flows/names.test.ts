@@ -35,7 +35,8 @@ function shape(text: string): string {
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>")
     .replaceAll(/(?<=[:-])[\w-]{22}(?=$|:)/g, "<hash>")
     .replaceAll(/[0-9a-f]{32,}/g, "<hash>")
-    .replaceAll(/(?<=canary-)[\w-]+/g, "<instance>");
+    .replaceAll(/(?<=canary-)[\w-]+/g, "<instance>")
+    .replaceAll(/(?<=:[sw]:[a-z]+-)\d+/g, "<n>");
 }
 
 /** Returns the member names of a JSON object. */
@@ -132,6 +133,8 @@ describe("names in Redis and on the metrics page", kind.options, () => {
     const metrics = (await bridge.api("GET", "/metrics")).bytes.toString();
     assertPinned("metrics", sorted([...metrics.matchAll(/^# TYPE (causeway_\w+ \w+)$/gm)].map((match) => match[1]!)));
 
+    const writers = () => redis.keys("causeway:w:*");
+    await eventually(writers, ({ length }) => length >= 3, 30_000);
     const keys = await redis.keys("*");
     const queues = keys.filter((key) => key.startsWith("causeway:q:"));
     assertPinned("queues", sorted(queues.map((key) => shape(key.split(":")[2]!))));

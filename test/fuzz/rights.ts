@@ -59,6 +59,13 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return body.items.flatMap(({ event }: { event: { type: string; subject: string } }) =>
         event.type === "webhook.test" ? [] : beyond(key, "read", event.type === "mqtt.message" ? event.subject : "#"),
       );
+    case "getAllMetrics":
+      return ofDeliveries(
+        key,
+        body.webhooks.map(({ id }: { id: string }) => ({ webhookId: id })),
+        state,
+      );
+    case "getWebhookMetrics":
     case "ackDeliveries":
     case "nackDeliveries":
     case "listDeliveries":

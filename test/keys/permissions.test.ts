@@ -62,11 +62,13 @@ describe("scopes", () => {
       "get /metrics",
       "get /v1/deliveries",
       "get /v1/messages/{id}",
+      "get /v1/metrics",
       "get /v1/status",
       "get /v1/webhooks",
       "get /v1/webhooks/{id}",
       "get /v1/webhooks/{id}/deliveries",
       "get /v1/webhooks/{id}/deliveries/{messageId}",
+      "get /v1/webhooks/{id}/metrics",
       "get /v1/webhooks/{id}/replays/{replayId}",
     ]);
   });

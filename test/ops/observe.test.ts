@@ -6,6 +6,7 @@ import type { StoredPublish } from "../../src/downlink/stored-publish.ts";
 import type { Message } from "../../src/message.ts";
 import { createMetrics, MAX_LABELLED_WEBHOOKS } from "../../src/ops/metrics.ts";
 import { Observer } from "../../src/ops/observe.ts";
+import type { SeriesSink } from "../../src/ops/series/recorder.ts";
 import type { AttemptResult, Decision } from "../../src/uplink/attempt.ts";
 import type { Attempted, Sending } from "../../src/uplink/deliver/attempt.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
@@ -34,7 +35,14 @@ function observed(size = 1) {
   const log = { info: write("info"), warn: write("warn"), error: write("error") };
   const wide = (members: string, msg: string) => void lines.push({ level: "info", ...JSON.parse(`{${members}}`), msg });
   const webhooks = { size, get: (id: string) => (id === "wh_1" ? webhook : undefined) };
-  return { lines, metrics, observer: new Observer({ log, wide }, metrics, webhooks) };
+  const series: unknown[][] = [];
+  const sink =
+    (name: string) =>
+    (...args: unknown[]) =>
+      void series.push([name, ...args]);
+  const names = ["enqueued", "attempted", "filtered", "received", "published", "forget"];
+  const recorder = Object.fromEntries(names.map((name) => [name, sink(name)])) as unknown as SeriesSink;
+  return { lines, metrics, series, observer: new Observer({ log, wide }, metrics, webhooks, recorder) };
 }
 
 /** The counters and the numbers of observations that are not zero, without the prefix. */
@@ -360,6 +368,30 @@ describe("the observer", () => {
       assert.deepEqual(await counted(seen), { [`deliveries_enqueued_total{webhook="${label}"}`]: 1 });
     });
   }
+
+  it("passes what it counts to the statistics over time, the duration of a call once for its batch", () => {
+    const { observer, series } = observed();
+    observer.received("other_copy", message, []);
+    observer.received("enqueued", message, ["wh_1", "wh_2"]);
+    observer.added("wh_3");
+    observer.announced("webhook.failing", ["wh_4"]);
+    observer.attempted(...attempted(failed, retry));
+    observer.attempted(...attempted(batch(true), { kind: "delivered" }));
+    observer.attempted(...attempted(batch(false), { kind: "delivered" }));
+    observer.filtered(webhook, message);
+    observer.published(outgoing, { kind: "sent" }, performance.now());
+    observer.forget("wh_1");
+    assert.deepEqual(series, [
+      ["received"],
+      ...["wh_1", "wh_2", "wh_3", "wh_4"].map((id) => ["enqueued", id]),
+      ["attempted", "wh_1", "retryAt", 12.6],
+      ["attempted", "wh_1", "delivered", 3],
+      ["attempted", "wh_1", "delivered", undefined],
+      ["filtered", "wh_1"],
+      ["published", "sent"],
+      ["forget", "wh_1"],
+    ]);
+  });
 
   it("forgets all labels of a removed webhook", async () => {
     const seen = observed();

@@ -39,6 +39,8 @@ type Values = Record<string, (tenant: Tenant) => string[]>;
 const webhook: Values = { id: ({ webhookId }) => [webhookId] };
 const delivered: Values = { topic: ({ filter }) => [filter] };
 
+const steps: Values = { range: () => ["1h", "24h", "30d"], stepSeconds: () => ["3600"] };
+
 /** Values of the parameters of each GET. A new GET needs a line here, which shows that it keeps tenants apart. */
 const VALUES: Record<string, Values> = {
   getMessage: { id: ({ messageId, storedId }) => [messageId, storedId] },
@@ -55,9 +57,11 @@ const VALUES: Record<string, Values> = {
   listAllDeliveries: { ...delivered, webhookId: ({ webhookId }) => [webhookId] },
   listDeliveries: { ...webhook, ...delivered },
   getDelivery: { ...webhook, messageId: ({ messageId }) => [messageId] },
+  getWebhookMetrics: { ...webhook, ...steps },
   getReplay: { ...webhook, replayId: ({ replayId }) => [replayId] },
   getSession: {},
   getStatus: {},
+  getAllMetrics: steps,
   getHealth: {},
   getReady: {},
   getMetrics: {},

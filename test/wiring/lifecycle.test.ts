@@ -16,7 +16,12 @@ function wire(roles: Role[], calls: string[]): Wired {
   const part = (name: string) => recorder(name) as never;
   const [queues, receive, deliver] = [part("queues"), part("receive"), part("deliver")];
   return {
-    infrastructure: { runs: capabilitiesOf(roles), registry: part("registry"), observer: part("observer") },
+    infrastructure: {
+      runs: capabilitiesOf(roles),
+      registry: part("registry"),
+      recorder: part("recorder"),
+      observer: part("observer"),
+    },
     ...{ broker: part("broker"), queues, receive, downlink: part("downlink"), deliver },
     ...{ live: part("live"), operations: part("operations"), api: part("api") },
     configuration: part("configuration"),
@@ -52,6 +57,7 @@ describe("the lifecycle", () => {
         ["store", 250],
         ["format", 100],
         ["broker", 250],
+        ["series", "starts and stops", 250],
         ["publisher", "stops", 250],
         ["reader", "stops", 250],
         ["outbox", "stops", 500],
@@ -69,7 +75,7 @@ describe("the lifecycle", () => {
         ["replays", "starts and stops", 500],
         ["publishing", "starts", undefined],
         ["answers", "starts and stops", 250],
-        ["canary", "starts and stops", 500],
+        ["canary", "starts and stops", 250],
         ["keys", "starts and stops", 100],
         ["feed", "stops", 250],
         ["http", "starts and stops", 1_500],
@@ -88,6 +94,7 @@ describe("the lifecycle", () => {
   it("starts all parts of a process with all roles, and stops them in reverse order", async () => {
     const { started, stopped } = await run(ALL);
     assert.deepEqual(started, [
+      "recorder.start",
       ...["receive.requestCache.start", "receive.pending.start"],
       ...["registry.start", "receive.receivers.start", "deliver.endpoints.start"],
       ...["registry.onChange", "deliver.endpoints.onChange"],
@@ -107,6 +114,7 @@ describe("the lifecycle", () => {
       ...["receive.pending.stop", "receive.requestCache.stop"],
       ...STOPPED_LAST,
       ...PUBLISHING_ENDS,
+      "recorder.stop",
     ]);
   });
 

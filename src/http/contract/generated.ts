@@ -691,6 +691,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks/{id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get the metrics of a webhook
+         * @description Returns the deliveries and attempts of a webhook over time, of all instances that share the store. There is a point for every step of the range, oldest first, also for those in which nothing happened; the last point is the current, incomplete step. An instance stores its figures every ten seconds: the newest ones may be missing, and the last ten seconds before a crash are never counted. Metrics are kept per minute for a day and per hour for 30 days.
+         */
+        get: operations["getWebhookMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/{id}/deliveries": {
         parameters: {
             query?: never;
@@ -852,6 +878,26 @@ export interface paths {
          * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `configuration`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the metrics of all webhooks
+         * @description Returns the metrics of all webhooks that the key may see, together in `points` and as totals of each in `webhooks`. For a key with `admin`, or with `read` filters that cover every webhook, among them `#`, the points are those of the whole bridge: they include webhooks deleted since, and the messages `received` and `published`. Points and their delays are those of the metrics of one webhook. The totals cover the time from the first point on.
+         */
+        get: operations["getAllMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2304,6 +2350,47 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * @default 1h
+         * @enum {string}
+         */
+        MetricsRange: "1h" | "24h" | "30d";
+        MetricsTotals: {
+            /** @description Deliveries added: one per message and webhook, test events and events of the bridge. */
+            enqueued: number;
+            /** @description Deliveries accepted with a 2xx, or excluded by the webhook's filter. */
+            succeeded: number;
+            /** @description Deliveries given up after the last retry. */
+            failed: number;
+            /** @description Attempts that did not succeed and are repeated. */
+            retried: number;
+            /** @description Percentile of the duration of attempts in milliseconds, estimated to within a factor of 1.42, up to 131,072. Null without an attempt. */
+            p50Ms: number | null;
+            /** @description Percentile of the duration of attempts in milliseconds, estimated to within a factor of 1.42, up to 131,072. Null without an attempt. */
+            p99Ms: number | null;
+        };
+        MetricsPoint: components["schemas"]["MetricsTotals"] & {
+            /**
+             * Format: date-time
+             * @description The start of the step.
+             */
+            at: string;
+            /** @description Messages received from the broker. */
+            received?: number;
+            /** @description Messages published, those of the bridge itself included. */
+            published?: number;
+        };
+        WebhookMetrics: {
+            range: components["schemas"]["MetricsRange"];
+            stepSeconds: number;
+            points: components["schemas"]["MetricsPoint"][];
+        };
+        AllMetrics: components["schemas"]["WebhookMetrics"] & {
+            /** @description Totals of each visible webhook that has any, ordered by id. */
+            webhooks: (components["schemas"]["MetricsTotals"] & {
+                id: string;
+            })[];
+        };
         /** @description An open schema, meant for people and dashboards. */
         Status: {
             /** @description The version of the bridge. */
@@ -2918,6 +3005,10 @@ export interface components {
         Limit: number;
         /** @description The `nextCursor` of the previous page. */
         After: string;
+        /** @description How far back the metrics reach. */
+        Range: components["schemas"]["MetricsRange"];
+        /** @description Duration of a step: a divisor of the range and a multiple of 60, or of 3600 for `30d`. The default is 60 for `1h`, 300 for `24h` and 3600 for `30d`. Steps begin at multiples of their duration since 1970-01-01T00:00:00Z. */
+        StepSeconds: number;
         /** @description Only deliveries with this status. */
         DeliveryStatus: components["schemas"]["DeliveryStatus"];
         /** @description Only messages whose topic matches this filter. */
@@ -5269,6 +5360,70 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getWebhookMetrics: {
+        parameters: {
+            query?: {
+                /** @description How far back the metrics reach. */
+                range?: components["parameters"]["Range"];
+                /** @description Duration of a step: a divisor of the range and a multiple of 60, or of 3600 for `30d`. The default is 60 for `1h`, 300 for `24h` and 3600 for `30d`. Steps begin at multiples of their duration since 1970-01-01T00:00:00Z. */
+                stepSeconds?: components["parameters"]["StepSeconds"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "range": "1h",
+                     *       "stepSeconds": 1800,
+                     *       "points": [
+                     *         {
+                     *           "at": "2026-03-01T11:30:00.000Z",
+                     *           "enqueued": 120,
+                     *           "succeeded": 118,
+                     *           "failed": 0,
+                     *           "retried": 3,
+                     *           "p50Ms": 41.2,
+                     *           "p99Ms": 180.4
+                     *         },
+                     *         {
+                     *           "at": "2026-03-01T12:00:00.000Z",
+                     *           "enqueued": 0,
+                     *           "succeeded": 0,
+                     *           "failed": 0,
+                     *           "retried": 0,
+                     *           "p50Ms": null,
+                     *           "p99Ms": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookMetrics"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listDeliveries: {
         parameters: {
             query?: {
@@ -5727,6 +5882,67 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getAllMetrics: {
+        parameters: {
+            query?: {
+                /** @description How far back the metrics reach. */
+                range?: components["parameters"]["Range"];
+                /** @description Duration of a step: a divisor of the range and a multiple of 60, or of 3600 for `30d`. The default is 60 for `1h`, 300 for `24h` and 3600 for `30d`. Steps begin at multiples of their duration since 1970-01-01T00:00:00Z. */
+                stepSeconds?: components["parameters"]["StepSeconds"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "range": "1h",
+                     *       "stepSeconds": 3600,
+                     *       "points": [
+                     *         {
+                     *           "at": "2026-03-01T12:00:00.000Z",
+                     *           "enqueued": 120,
+                     *           "succeeded": 118,
+                     *           "failed": 0,
+                     *           "retried": 3,
+                     *           "p50Ms": 41.2,
+                     *           "p99Ms": 180.4,
+                     *           "received": 80,
+                     *           "published": 12
+                     *         }
+                     *       ],
+                     *       "webhooks": [
+                     *         {
+                     *           "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *           "enqueued": 120,
+                     *           "succeeded": 118,
+                     *           "failed": 0,
+                     *           "retried": 3,
+                     *           "p50Ms": 41.2,
+                     *           "p99Ms": 180.4
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AllMetrics"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -11,7 +11,7 @@ export type OperationId = keyof operations;
  * Query parameters that always have a value, because the contract gives them a default. The generated types do not
  * express this; contract.test.ts verifies this list.
  */
-type Defaulted = "qos" | "retain" | "limit";
+type Defaulted = "qos" | "retain" | "limit" | "range";
 
 type Filled<Q> = Required<Pick<Q, Extract<keyof Q, Defaulted>>> & Omit<Q, Defaulted>;
 

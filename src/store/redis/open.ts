@@ -25,6 +25,7 @@ import { DRAIN_REWRITES, EVEN_WITHOUT_MEMORY } from "./oom.ts";
 import { redisRecords } from "./records.ts";
 import { script } from "./script.ts";
 import { loadScripts, rewriteScripts } from "./script-rewrites.ts";
+import { redisSeries } from "./series.ts";
 import { checkServer, type ServerCheck } from "./server-check.ts";
 
 export interface RedisStoreOptions {
@@ -102,6 +103,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       ledgers: redisLedgers(commands, prefix),
       deliveryIndex: redisDeliveryIndex(commands, prefix),
       incoming: (session) => redisIncoming(commands, prefix, session),
+      series: redisSeries(commands, prefix),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
       warnings: server.warnings,

@@ -10,6 +10,7 @@ import { sqliteIncoming } from "./incoming.ts";
 import { sqliteLedgers } from "./ledgers.ts";
 import { sqliteQueues } from "./queues.ts";
 import { sqliteRecords } from "./records.ts";
+import { sqliteSeries } from "./series.ts";
 
 /** Opens the store on SQLite, with its file in `dataDir`, for one process at a time. */
 export async function openSqliteStore(options: DatabaseOptions): Promise<Store> {
@@ -31,6 +32,7 @@ export function createSqliteStore(database: Database, log: StoreLog): Store {
     ledgers: sqliteLedgers(database),
     deliveryIndex: sqliteDeliveryIndex(database),
     incoming: (clientId) => sqliteIncoming(database, clientId),
+    series: sqliteSeries(database),
     leases: createProcessLeases(watchers),
     queues: sqliteQueues(database.connection, log),
     warnings: [],

@@ -7,6 +7,7 @@ import { incomingProcedures } from "./incoming.ts";
 import { integrityProcedures } from "./integrity.ts";
 import { ledgerProcedures } from "./ledgers.ts";
 import { recordProcedures } from "./records.ts";
+import { seriesProcedures } from "./series.ts";
 
 const storeProcedures = (thread: Thread) => ({
   ...integrityProcedures(thread),
@@ -16,6 +17,7 @@ const storeProcedures = (thread: Thread) => ({
   ...incomingProcedures(thread),
   ...ledgerProcedures(thread),
   ...deliveryIndexProcedures(thread),
+  ...seriesProcedures(thread),
 });
 
 export default storeProcedures satisfies ProcedureModule;
