@@ -105,6 +105,7 @@ describe("the lifecycle", () => {
       "configuration.start",
     ]);
     assert.deepEqual(stopped, [
+      "deliver.pulls.stop",
       ...["live.streams.close", "live.syncRequests.close", "configuration.stop", "api.server.stop", "live.feed.close"],
       ...["api.keyCache.stop", "operations.canary.stop", "downlink.responseWorker.stop", "deliver.replays.stop"],
       "receive.snapshots.stop",
