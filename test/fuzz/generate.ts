@@ -153,6 +153,7 @@ export class Generator {
     const kinds: [RegExp, Kind][] = [
       [/\/webhooks\/\{id\}\/replays\/\{replayId\}/, "replay"],
       [/\/webhooks\/\{id\}\/deliveries\/\{messageId\}/, "delivery"],
+      [/\/webhooks\/\{id\}\/(?:pull|ack|nack)/, "pull"],
       [/\/webhooks\/\{id\}/, "webhook"],
       [/\/messages\/\{id\}/, "message"],
       [/\/requests\/\{id\}/, "request"],

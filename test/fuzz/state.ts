@@ -2,7 +2,7 @@
 import type { KnownKey } from "./call.ts";
 import type { Random } from "./random.ts";
 
-export const KINDS = ["webhook", "key", "message", "request", "replay", "delivery", "cursor", "topic"] as const;
+export const KINDS = ["webhook", "pull", "key", "message", "request", "replay", "delivery", "cursor", "topic"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Number kept of each kind; the oldest are dropped. */
@@ -38,9 +38,11 @@ export class State {
         // A concurrent call by external id may replace the topics at any time.
         if (body.externalId === undefined) this.webhooks.set(body.id, { topics: body.topics });
         this.add("webhook", body.id);
+        if (body.type === "pull") this.add("pull", body.id);
         break;
       case "putWebhook":
         this.add("webhook", body.id);
+        if (body.type === "pull") this.add("pull", body.id);
         break;
       case "createKey":
         this.keys.push(body);
