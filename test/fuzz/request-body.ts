@@ -83,6 +83,7 @@ export class RequestBody {
   /** Gives a webhook what its type requires, and mostly nothing that it refuses. */
   // biome-ignore lint/suspicious/noExplicitAny: a webhook
   #typed(random: Random, webhook: any): void {
+    if (random.chance(0.3)) webhook.type = "pull";
     if (webhook.type !== "pull") {
       if (!random.chance(0.02)) webhook.url ??= this.#values.valid(random, URL_TEMPLATE, "url");
     } else if (!random.chance(0.05)) for (const field of OF_CALLS) delete webhook[field];
