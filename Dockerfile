@@ -8,6 +8,7 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY openapi ./openapi
 COPY packaging ./packaging
+COPY dashboard ./dashboard
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 

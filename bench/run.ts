@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { batch } from "./batch.ts";
 import { batches } from "./batches.ts";
+import { dashboard } from "./dashboard.ts";
 import { drain } from "./drain.ts";
 import { file } from "./embedded/file.ts";
 import { flow } from "./embedded/flow.ts";
@@ -52,6 +53,8 @@ const SCENARIOS: Scenario[] = [
   drain,
   webhooks1000,
 ];
+/** Run when named: the whole has to fit eight minutes. */
+const NAMED: Scenario[] = [dashboard];
 /** The embedded broker and store: run when named, because they take another four minutes. */
 const EMBEDDED: Scenario[] = [flow, slowDisk, embeddedLatency, file, webhooks, start];
 
@@ -83,6 +86,9 @@ const HELP = `npm run bench -- [options]
 
 ${SCENARIOS.map(describe).join("\n")}
 
+only when named:
+${NAMED.map(describe).join("\n")}
+
 only when named, all of them with --only embedded:
 ${EMBEDDED.map(describe).join("\n")}
 
@@ -108,14 +114,14 @@ function options() {
   const names = values.only?.split(",").map((name) => name.trim());
   const selects = (name: string) => (scenario: Scenario) =>
     scenario.name === name || scenario.name.startsWith(`${name}-`);
-  const unknown = names?.filter((name) => ![...SCENARIOS, ...EMBEDDED].some(selects(name))) ?? [];
+  const unknown = names?.filter((name) => ![...SCENARIOS, ...NAMED, ...EMBEDDED].some(selects(name))) ?? [];
   if (unknown.length > 0) throw new Error(`no such scenario: ${unknown.join(", ")}`);
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   if (rounds !== undefined && (!Number.isInteger(rounds) || rounds < 1 || rounds > MOST_ASKED)) {
     throw new Error(`--rounds must be 1 to ${MOST_ASKED}`);
   }
   const chosen = names
-    ? [...SCENARIOS, ...EMBEDDED].filter((scenario) => names.some((name) => selects(name)(scenario)))
+    ? [...SCENARIOS, ...NAMED, ...EMBEDDED].filter((scenario) => names.some((name) => selects(name)(scenario)))
     : SCENARIOS;
   const against = values.against === undefined ? undefined : builtCheckout(values.against);
   return { ...values, rounds, chosen, against, logLevel: values["log-level"] };

@@ -1,6 +1,6 @@
 /**
- * Runs the tests: all of them, or with `--unit` those that start no process. Other arguments go to `node --test`, for
- * example `npm run test:unit -- --test-reporter=dot`.
+ * Runs the tests: all of them, or with `--unit` those of the code that start no process. Other arguments go to
+ * `node --test`, for example `npm run test:unit -- --test-reporter=dot`.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +13,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Ends a file that hangs. */
 const FILE_TIMEOUT_MS = 300_000;
 /** Modules that start a process, or a database that costs as much. */
-const STARTS = /from "node:child_process"|store\/sqlite\/open\.ts"|expressions\/sandbox\.ts"|src\/bridge\.ts"/;
+const STARTS =
+  /from "node:child_process"|store\/sqlite\/open\.ts"|bullmq-sqlite\/index\.ts"|expressions\/sandbox\.ts"|src\/bridge\.ts"/;
 
 /** Returns whether a file, or a file of `test/` that it imports, starts a process. */
 function startsProcess(file: string, seen = new Set<string>()): boolean {
@@ -40,7 +41,8 @@ function groupUnitTests(files: string[], to: string): string[] {
   });
 }
 
-const isUnit = (file: string) => !(file.startsWith("test/flows/") || startsProcess(file));
+// test/docs/ checks documents and sources, which takes as long as a quarter of the unit tests.
+const isUnit = (file: string) => !(/^test\/(?:flows|docs)\//.test(file) || startsProcess(file));
 const all = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".test.ts"))
   .map((name) => join("test", name))

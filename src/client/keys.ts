@@ -1,7 +1,16 @@
 /** API keys. */
 import { PageList } from "./pages.ts";
 import type { Transport } from "./transport.ts";
-import type { ActOptions, CallOptions, CreatedKey, Key, KeyInput, ListQuery } from "./types.ts";
+import type {
+  ActOptions,
+  CallOptions,
+  CreatedKey,
+  Key,
+  KeyInput,
+  ListQuery,
+  PortalSession,
+  PortalSessionInput,
+} from "./types.ts";
 
 export class Keys {
   readonly #transport: Transport;
@@ -32,5 +41,14 @@ export class Keys {
       params: { path: { id } },
       ...this.#transport.settings(options),
     });
+  }
+
+  /** Creates a link that opens the dashboard once with the rights of a key. Only this response contains it. */
+  async createPortalSession(portal: PortalSessionInput, options?: ActOptions): Promise<PortalSession> {
+    const { data } = await this.#transport.api.POST("/v1/portal-sessions", {
+      body: portal as Required<PortalSessionInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
   }
 }

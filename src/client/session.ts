@@ -14,6 +14,11 @@ export class Session {
     await this.#transport.api.POST("/v1/session", { body: { key }, ...this.#transport.settings(options) });
   }
 
+  /** Signs in with the token of a portal session, which is the part of its URL after `#`. It works once. */
+  async signInByPortal(portalToken: string, options?: CallOptions): Promise<void> {
+    await this.#transport.api.POST("/v1/session", { body: { portalToken }, ...this.#transport.settings(options) });
+  }
+
   /** Returns the name and the rights of the caller. */
   async get(options?: CallOptions): Promise<CallerRights> {
     const { data } = await this.#transport.api.GET("/v1/session", this.#transport.settings(options));

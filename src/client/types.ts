@@ -45,6 +45,8 @@ export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Key = Schemas["Key"];
 export type CreatedKey = Schemas["CreatedKey"];
+export type PortalSessionInput = WithDefaults<Schemas["PortalSessionInput"], "ttlSeconds">;
+export type PortalSession = Schemas["PortalSession"];
 export type CallerRights = Schemas["CallerRights"];
 export type WebhookMetrics = Schemas["WebhookMetrics"];
 /** `received` and `published` are present for keys that may see everything. */

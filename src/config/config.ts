@@ -37,6 +37,8 @@ export interface Config {
     readonly port: number;
     /** Origins whose pages may call the API. */
     readonly corsOrigins: readonly string[];
+    /** Origins whose pages may show the dashboard in a frame. */
+    readonly embedOrigins: readonly string[];
     /** Prefix of all paths, without a trailing slash; "" for none. */
     readonly basePath: string;
     /** Whether the `X-Forwarded-*` headers of a proxy are believed. */
@@ -182,6 +184,7 @@ function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
       host: v.HOST,
       port: v.PORT,
       corsOrigins: list(v.CORS_ORIGINS ?? ""),
+      embedOrigins: list(v.EMBED_ORIGINS ?? ""),
       basePath,
       trustProxy: v.TRUST_PROXY === "true",
     },

@@ -40,6 +40,7 @@ export interface Variables {
   EVENT_SOURCE: string;
   PUBLIC_URL?: string;
   CORS_ORIGINS?: string;
+  EMBED_ORIGINS?: string;
   BASE_PATH?: string;
   TRUST_PROXY: "true" | "false";
 }
@@ -119,6 +120,10 @@ export const rules: Record<keyof Variables, Rule> = {
     "origins",
     "must be origins such as https://app.example.com, separated by commas: no path, no default port, and no *, because each page with access to the API must be named",
   ),
+  EMBED_ORIGINS: text(
+    "web-origins",
+    "must be origins such as https://app.example.com, with the scheme http or https, separated by commas: no path, no default port, and no *",
+  ),
 };
 
 export const formats: Record<string, (value: string) => boolean> = {
@@ -136,6 +141,8 @@ export const formats: Record<string, (value: string) => boolean> = {
   roles: (value) => list(value).length > 0 && list(value).every((role) => (ROLES as readonly string[]).includes(role)),
   "base-path": (value) => withoutSlash(value) === "" || isPathPrefix(withoutSlash(value)),
   origins: (value) => list(value).length > 0 && list(value).every(isOrigin),
+  "web-origins": (value) =>
+    list(value).length > 0 && list(value).every((origin) => /^https?:/.test(origin) && isOrigin(origin)),
   networks: (value) => list(value).every(isNetwork),
   "uri-reference": (value) =>
     /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),

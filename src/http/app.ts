@@ -11,6 +11,7 @@ import { type Authentication, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { createCors } from "./cors.ts";
+import { serveDashboard } from "./dashboard.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import { addExternal, createRewrite, type ExternalOptions } from "./external.ts";
@@ -31,6 +32,8 @@ export interface AppOptions extends Authentication, ExternalOptions {
   expiringKeys: IdempotencyKeys;
   /** Origins whose pages may call the API. */
   corsOrigins?: readonly string[];
+  /** Origins whose pages may show the dashboard in a frame. */
+  embedOrigins?: readonly string[];
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */
@@ -108,7 +111,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
   readBodies(app);
   await app.register(async (scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
-  if (options.absent === undefined) await app.register((scope) => serveDocs(scope, document));
+  if (options.absent === undefined) {
+    await app.register((scope) => serveDocs(scope, document));
+    await app.register((scope) => serveDashboard(scope, options.embedOrigins));
+  }
   await app.ready();
   return app;
 }

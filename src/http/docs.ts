@@ -42,7 +42,7 @@ const INIT = `window.ui = SwaggerUIBundle({
 const JSON_SERVER = '"servers":[{"url":"/"';
 const YAML_SERVER = "servers:\n  - url: /";
 
-/** Serves `/docs`, `/openapi.json` and `/openapi.yaml` without authentication, and redirects `/` to `/docs`. */
+/** Serves `/docs`, `/openapi.json` and `/openapi.yaml` without authentication. */
 export async function serveDocs(app: FastifyInstance, document: { yaml: string; openapi: OpenApi }): Promise<void> {
   const json = JSON.stringify(document.openapi);
   const { yaml } = document;
@@ -65,8 +65,6 @@ export async function serveDocs(app: FastifyInstance, document: { yaml: string; 
     // The bridge speaks plain HTTP; HSTS is up to the TLS proxy in front of it.
     strictTransportSecurity: false,
   });
-  // Relative without a known prefix: a proxy that is not trusted may have removed one.
-  app.get("/", open, ({ external: { prefix } }, reply) => reply.redirect(prefix === "" ? "docs" : `${prefix}/docs`));
   app.get("/docs", open, (_request, reply) => reply.type("text/html; charset=utf-8").send(PAGE));
   app.get("/docs/", open, (_request, reply) => reply.redirect("../docs"));
   app.get("/docs/init.js", open, (_request, reply) => reply.type("text/javascript; charset=utf-8").send(INIT));

@@ -1,7 +1,8 @@
 /** Browser sessions: a random token that stands for an API key, known to all instances through the store. */
-import { createHmac, hash, randomBytes } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { type Caller, ROOT } from "../keys/caller.ts";
+import { randomToken } from "../lib/random-token.ts";
 import type { ExpiringKeys } from "../store/store.ts";
 
 export interface SessionsOptions {
@@ -35,7 +36,6 @@ interface StoredSession {
 }
 
 export const SESSION_MS = 12 * 3_600_000;
-const TOKEN_BYTES = 32;
 /** How long an instance may rely on what it read: a sign-out elsewhere takes effect after at most this time. */
 const FRESH_MS = 5_000;
 /** Requests that last ask again more often: a stream at each heartbeat. */
@@ -57,12 +57,20 @@ export class Sessions {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Opens a session of a key. @param keyExpiresAt of the key; the session does not outlive it */
-  async create(keyId: string, keyExpiresAt: string | null): Promise<{ token: string; seconds: number }> {
+  /**
+   * Opens a session of a key.
+   * @param keyExpiresAt of the key; the session does not outlive it
+   * @param until milliseconds since the epoch; absent: it lasts {@link SESSION_MS}
+   */
+  async create(
+    keyId: string,
+    keyExpiresAt: string | null,
+    until?: number,
+  ): Promise<{ token: string; seconds: number }> {
     const now = this.#now();
-    const token = randomBytes(TOKEN_BYTES).toString("base64url");
+    const token = randomToken();
     const expiresAt = Math.min(
-      now + SESSION_MS,
+      until ?? now + SESSION_MS,
       keyExpiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(keyExpiresAt),
     );
     const stored: StoredSession = { keyId, expiresAt, ...(keyId === ROOT.id && { proof: this.#proofOf(token) }) };

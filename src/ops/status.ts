@@ -98,6 +98,8 @@ export interface StatusPorts {
   receiver: ReceiverState;
   webhooks: { readonly size: number };
   ledgers: LedgerPorts;
+  /** The settings in effect, without secrets. */
+  settings: Record<string, unknown>;
   /** Absent: this process applies no documents. */
   configuration?: { readonly status: ConfigurationStatus } | undefined;
 }
@@ -135,6 +137,7 @@ export function createStatus(ports: StatusPorts) {
       store: { kind: store.kind, warnings: [...store.warnings, ...warnings] },
       lanes: [receiverStatus(receiver)],
       webhooks: webhooks.size,
+      settings: ports.settings,
       // Null if the store is unavailable: the rest of the status is useful just then.
       books: await readBooks(ledgers).catch(() => null),
       ...(configuration && { configuration: configuration.status }),

@@ -22,6 +22,7 @@ export function banner(started: Started): string {
     "",
     "  Causeway is up.",
     "",
+    `  Dashboard  ${address}/`,
     `  API        ${address}   (documents: ${address}/docs)`,
     `  API key    ${keyLine(apiKey, config)}`,
     `  Broker     ${broker.url}${broker.embedded ? "   (embedded, MQTT 3.1.1)" : ""}`,

@@ -4,6 +4,7 @@ import { createHandlers } from "../api/handlers.ts";
 import { operationsHandlers } from "../api/operations.ts";
 import { PLACEHOLDER } from "../downlink/request.ts";
 import { bearerCheck, eitherOf, isGood } from "../http/auth.ts";
+import { PortalLinks } from "../http/portal-links.ts";
 import { HttpServer } from "../http/server.ts";
 import { Sessions } from "../http/sessions.ts";
 import { ROOT } from "../keys/caller.ts";
@@ -72,6 +73,8 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       isValid: (request) => isGood(request, authentication),
       ...authentication,
       signInLimit: new SignInLimit(),
+      portalLinks: new PortalLinks({ expiringKeys: store.expiringKeys }),
+      ...{ isEmbedded: config.http.embedOrigins.length > 0, publicUrl: config.publicUrl },
       ...{ maxPayloadBytes, explain },
     });
   const roles = config.roles.join();

@@ -1,6 +1,7 @@
 /** Health, status and metrics, which every process serves. */
 import type { OperationsPorts } from "../api/operations.ts";
 import { redactUrl } from "../config/config.ts";
+import { settingsOf } from "../config/settings.ts";
 import { Canary, createReadiness } from "../ops/health.ts";
 import { addGauges, metricsPage } from "../ops/metrics.ts";
 import { SeriesReader } from "../ops/series/reader.ts";
@@ -33,7 +34,7 @@ export function wireOperations(
     readiness: createReadiness(createProbes({ runs, connection, store, receiver, canary })),
     status: createStatus({
       ...{ instance, roles: config.roles, runs, connection, broker: address, store, warnings },
-      ...{ receiver, webhooks: registry, ledgers, configuration },
+      ...{ receiver, webhooks: registry, ledgers, settings: settingsOf(config), configuration },
     }),
     metrics: async (own) => ({ contentType: metrics.registry.contentType, text: await metricsPage(metrics, own) }),
     webhooks: { visible: (caller) => visibleIds(registry.all(), caller) },

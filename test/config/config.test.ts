@@ -31,7 +31,7 @@ const namesOf = (env: Env) => mistakesOf(env).map(({ name }) => name);
 describe("configuration", () => {
   it("has a default for everything", () => {
     assert.deepEqual(load({}), {
-      http: { host: "127.0.0.1", port: 8080, corsOrigins: [], basePath: "", trustProxy: false },
+      http: { host: "127.0.0.1", port: 8080, corsOrigins: [], embedOrigins: [], basePath: "", trustProxy: false },
       apiKey: undefined,
       apiKeyFile: undefined,
       dataDir: resolve("data"),
@@ -88,6 +88,7 @@ describe("configuration", () => {
       EVENT_SOURCE: "urn:example:site-1",
       PUBLIC_URL: "https://example.com/causeway/",
       CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
+      EMBED_ORIGINS: "https://app.example.com,http://localhost:5173",
       BASE_PATH: "/iot/site-1/",
       TRUST_PROXY: "true",
     });
@@ -96,6 +97,7 @@ describe("configuration", () => {
         host: "::",
         port: 0,
         corsOrigins: ["https://app.example.com", "http://localhost:5173"],
+        embedOrigins: ["https://app.example.com", "http://localhost:5173"],
         basePath: "/iot/site-1",
         trustProxy: true,
       },
@@ -187,6 +189,7 @@ describe("configuration", () => {
     ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
     ["BASE_PATH /", { BASE_PATH: "/" }],
+    ["EMBED_ORIGINS with a port", { EMBED_ORIGINS: "http://[::1]:3000" }],
     ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
     ["CONFIG_DIR that is empty", { CONFIG_DIR: mkdtempSync(join(dir, "empty-")) }],
     ["CONFIG_DIR of another process", { CONFIG_DIR: "/no/such", ROLES: "delivery", STORE_URL: "redis://h" }],
@@ -248,6 +251,11 @@ describe("configuration", () => {
     [{ PUBLIC_URL: "https://me:pw@example.com" }, "PUBLIC_URL"],
     [{ PUBLIC_URL: "https://example.com/?a=b" }, "PUBLIC_URL"],
     [{ CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+    [{ EMBED_ORIGINS: "*" }, "EMBED_ORIGINS"],
+    [{ EMBED_ORIGINS: "'self'" }, "EMBED_ORIGINS"],
+    [{ EMBED_ORIGINS: "https://*.example.com" }, "EMBED_ORIGINS"],
+    [{ EMBED_ORIGINS: "https://a.example.com; script-src *" }, "EMBED_ORIGINS"],
+    [{ EMBED_ORIGINS: "capacitor://localhost" }, "EMBED_ORIGINS"],
     [{ BASE_PATH: "iot" }, "BASE_PATH"],
     [{ BASE_PATH: "//iot" }, "BASE_PATH"],
     [{ BASE_PATH: "/a/../b" }, "BASE_PATH"],

@@ -15,7 +15,7 @@ const isOdd = (text: string) => ODD.some((pattern) => pattern.test(text));
 
 function typescriptFiles(folder: string): string[] {
   const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
-  return files.filter((file) => file.endsWith(".ts")).map((file) => join(folder, file));
+  return files.filter((file) => /\.tsx?$/.test(file)).map((file) => join(folder, file));
 }
 
 /** Comments without their marks, adjacent line comments as one. */
@@ -35,10 +35,11 @@ function comments(source: string): string[] {
   return found;
 }
 
-/** First arguments of `describe`, `it` and `test`. */
+/** First arguments of `describe`, `it` and `test`, and the text on pages. */
 function titles(file: string, source: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
+    if (ts.isJsxText(node)) found.push(node.text.trim());
     if (ts.isCallExpression(node) && /^(?:describe|it|test)\b/.test(node.expression.getText())) {
       const [title] = node.arguments;
       if (title && ts.isStringLiteralLike(title)) found.push(title.text);
@@ -57,8 +58,8 @@ function descriptions(value: unknown): string[] {
 }
 
 describe("plain English", () => {
-  for (const folder of ["src", "test", "bench"]) {
-    it(`in the comments and titles of ${folder}/`, () => {
+  for (const folder of ["src", "test", "bench", "dashboard/src"]) {
+    it(`in the comments, titles and pages of ${folder}/`, () => {
       const odd = typescriptFiles(folder).flatMap((file) => {
         if (file === GENERATED) return [];
         const source = readFileSync(join(ROOT, file), "utf8");

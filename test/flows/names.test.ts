@@ -27,7 +27,7 @@ function assertPinned(name: string, found: unknown): void {
 
 /** Short-lived names that a read of the store may miss: the test looks for them in the source instead. */
 const TRANSIENT = /^causeway:(l:retention-|c:tail-|c:snapshot-|[ri]:replays-running)/;
-const TRANSIENT_TEXTS = ["`retention-${", "`tail-${", "`snapshot-${", '"replays-running"'];
+const TRANSIENT_TEXTS = ["`retention-${", "`tail-${", "`snapshot-${", "`portal-${", '"replays-running"'];
 
 /** Replaces ids, hashes and instance names, which differ from run to run. */
 function shape(text: string): string {

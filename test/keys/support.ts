@@ -7,6 +7,7 @@ import { createHandlers, type HandlerPorts } from "../../src/api/handlers.ts";
 import type { OutgoingMessage, Publish } from "../../src/downlink/publish.ts";
 import { buildApp } from "../../src/http/app.ts";
 import { type Authenticate, bearerCheck, isGood } from "../../src/http/auth.ts";
+import { PortalLinks } from "../../src/http/portal-links.ts";
 import { Sessions } from "../../src/http/sessions.ts";
 import { ROOT } from "../../src/keys/caller.ts";
 import type { KeyInput, KeyRecord } from "../../src/keys/key.ts";
@@ -128,7 +129,8 @@ export interface TestKeys {
   close(): Promise<void>;
 }
 
-export async function startTestKeys(): Promise<TestKeys> {
+/** @param isEmbedded whether pages of other origins may show the dashboard in a frame */
+export async function startTestKeys(isEmbedded = false): Promise<TestKeys> {
   const clock = new Clock();
   const records = new MemoryRecords<KeyRecord>();
   const { keys, view } = await startKeys(records, clock);
@@ -161,7 +163,8 @@ export async function startTestKeys(): Promise<TestKeys> {
   const ports: Partial<HandlerPorts> = {
     registrations: () => registry.all(),
     isValid: (request) => isGood(request, { authenticate, sessions }),
-    ...{ authenticate, sessions, signInLimit: new SignInLimit(clock.now) },
+    ...{ authenticate, sessions, signInLimit: new SignInLimit(clock.now), isEmbedded },
+    portalLinks: new PortalLinks({ expiringKeys, now: clock.now }),
     maxPayloadBytes: 1_000,
     publish,
     protocol: () => "5",

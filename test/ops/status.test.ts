@@ -82,6 +82,7 @@ function partsWith(changes: { [name in keyof Parts]?: object } = {}): Parts {
     roles: ["api"],
     broker: { url: "mqtt://b", embedded: false },
     warnings: ["w2"],
+    settings: { PORT: 8080 },
     runs: { ...ALL, ...changes.runs },
     connection: { connected: true, state: "connected", protocol: 5, ...changes.connection },
     store: { kind: "embedded", warnings: ["w1"], ping: async () => undefined, ...changes.store },
@@ -215,6 +216,7 @@ describe("the status", () => {
       partsWith({ ledgers: { deliveries: { total: away } } }),
       { books: null, webhooks: 1 },
     ],
+    ["has the settings", partsWith(), { settings: { PORT: 8080 } }],
     ["names instance and roles", partsWith(), { instance: "i", roles: ["api"] }],
   ];
   for (const [reason, parts, shown] of cases) {

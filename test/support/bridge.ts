@@ -6,7 +6,7 @@ import { freePort } from "./ports.ts";
 import { type Exit, startProcess, type TestProcess } from "./processes.ts";
 import { MAIN } from "./program.ts";
 
-const API_KEY = "test-key-0123456789abcdef";
+export const API_KEY = "test-key-0123456789abcdef";
 
 export interface Answer {
   status: number;

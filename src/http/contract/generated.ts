@@ -323,7 +323,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Opens a session with an API key, which may be the first one, and sets the cookie `causeway_session` (HttpOnly, SameSite=Strict, and Secure when the client uses TLS). The session has the rights of the key and lasts 12 hours, on every instance and across restarts. It ends earlier when you sign out, or when the key is removed, replaced or expires. After ten wrong keys from one address, each further attempt from there has to wait 6 seconds (429).
+         * @description Opens a session with an API key, which may be the first one, and sets the cookie `causeway_session` (HttpOnly, SameSite=Strict, and Secure when the client uses TLS). The session has the rights of the key and lasts 12 hours, on every instance and across restarts. It ends earlier when you sign out, or when the key is removed, replaced or expires. After ten wrong keys from one address, each further attempt from there has to wait 6 seconds (429). With the `portalToken` of a portal session instead of a key, which works once, the session has the rights of the portal session's key and ends with it; if `EMBED_ORIGINS` is set, a second cookie, `causeway_portal` (HttpOnly, Secure, SameSite=None, Partitioned), carries it in frames of pages of other origins.
          */
         post: operations["createSession"];
         /**
@@ -331,6 +331,26 @@ export interface paths {
          * @description Ends the session of the cookie and removes the cookie. Other instances refuse the session within 5 seconds; its streams end within 20 seconds. Without a cookie, nothing happens.
          */
         delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/portal-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a portal session
+         * @description Returns a link that opens the dashboard with the rights of a key, without the key: to let a customer see the webhooks and messages of their own topics. The link works once and until `expiresAt`, when the session ends as well; removing the key ends both. The token is the part of the URL after `#`, which browsers send to no server. The URL begins with `PUBLIC_URL` or, without it, with the host of this request. Pages of the origins in `EMBED_ORIGINS` may show the dashboard in a frame.
+         */
+        post: operations["createPortalSession"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -875,7 +895,7 @@ export interface paths {
         };
         /**
          * Get the status
-         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `configuration`, the warnings, and the URL and error of the broker are absent.
+         * @description Returns the connections and the state of the bridge, for operators. New fields may be added at any time. A key with `view` and without `admin` gets nothing about other webhooks and topics: `webhooks` counts those that it may see, `sessions` is empty, and `books`, `settings`, `configuration`, the warnings, and the URL and error of the broker are absent.
          */
         get: operations["getStatus"];
         put?: never;
@@ -1794,9 +1814,30 @@ export interface components {
             items: components["schemas"]["Key"][];
             nextCursor: string | null;
         };
+        /** @description Exactly one of the two. */
         SignIn: {
             /** @description The API key. */
-            key: string;
+            key?: string;
+            /** @description The part after `#` of the URL of a portal session. */
+            portalToken?: string;
+        };
+        PortalSessionInput: {
+            /** @description The id of the key whose rights the session has; not the first key. */
+            keyId: string;
+            /**
+             * @description When the link and the session end.
+             * @default 3600
+             */
+            ttlSeconds: number;
+        };
+        PortalSession: {
+            /** @description Opens the dashboard, once. */
+            url: string;
+            /**
+             * Format: date-time
+             * @description When the link and the session end.
+             */
+            expiresAt: string;
         };
         CallerRights: {
             /** @description The name of the key; `root` for the first key. */
@@ -2427,6 +2468,10 @@ export interface components {
             })[];
             /** @description Number of registered webhooks. */
             webhooks?: number;
+            /** @description The settings in effect by variable, only for keys with `admin`: null if absent, and `set` in place of a secret, a user name or a certificate. URLs are without credentials and query. */
+            settings?: {
+                [key: string]: unknown;
+            };
             /** @description Null while the store is unavailable. */
             books?: components["schemas"]["Books"] | null;
             configuration?: components["schemas"]["Configuration"];
@@ -3959,7 +4004,7 @@ export interface operations {
             /** @description Signed in. */
             204: {
                 headers: {
-                    /** @description The cookie of the session. */
+                    /** @description The cookie of the session; with `EMBED_ORIGINS` there are two. */
                     "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
@@ -3997,6 +4042,56 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createPortalSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "keyId": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                 *       "ttlSeconds": 900
+                 *     }
+                 */
+                "application/json": components["schemas"]["PortalSessionInput"];
+            };
+        };
+        responses: {
+            /** @description Created. No later response contains the link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "url": "https://causeway.example.com/portal#Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "expiresAt": "2026-03-01T12:15:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PortalSession"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,0 +1,2 @@
+/** The place of the session in the cache of reads. */
+export const SESSION = ["session"];

@@ -1,0 +1,136 @@
+import { useQueryClient } from "@tanstack/preact-query";
+import { useState } from "preact/hooks";
+import { StateMark } from "../../components/state-mark.tsx";
+import { Time } from "../../components/time.tsx";
+import { toast } from "../../components/toasts.tsx";
+import { pathTo } from "../../data/address.ts";
+import { causeway } from "../../data/causeway.ts";
+import { now } from "../../data/clock.ts";
+import { formatCount } from "../../data/format.ts";
+import { useData } from "../../data/query.ts";
+import { type Scope, useRights } from "../../data/session.tsx";
+import type { Act, Attention } from "./attention.ts";
+import { failureOf } from "./failure.ts";
+
+/** More rows would hide the figures; the page of the webhooks has all. */
+const SHOWN = 10;
+
+export function AttentionList({ items }: { items: readonly Attention[] }) {
+  if (items.length === 0) return null;
+  return (
+    <section class="section" aria-label="Needs attention">
+      <h2>Needs attention</h2>
+      <ul class="attention">
+        {items
+          .slice(0, SHOWN)
+          .map((item) =>
+            item.id.startsWith("failing-") ? (
+              <FailingRow item={item} key={item.id} />
+            ) : (
+              <Row item={item} key={item.id} />
+            ),
+          )}
+      </ul>
+      {items.length > SHOWN && (
+        <p>
+          <a href={pathTo("webhooks", { state: "failing" })}>{formatCount(items.length - SHOWN)} more</a>
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** A failing webhook, with the cause and the next try of its deliveries. */
+function FailingRow({ item }: { item: Attention }) {
+  const id = item.webhookId!;
+  const { data } = useData(
+    ["deliveries", id, "failure"],
+    async (options) => {
+      // Deliveries that gave up tell the cause where none waits for another attempt.
+      const pages = await Promise.all([
+        causeway.deliveries.listOf(id, { status: "retrying", limit: 20 }, options).page(),
+        causeway.deliveries.listOf(id, { status: "failed", limit: 5 }, options).page(),
+      ]);
+      return pages.flatMap(({ items }) => items);
+    },
+    { everyMs: 10_000 },
+  );
+  const { cause, nextAt } = failureOf(data ?? [], now.value);
+  const why = cause ? item.why.replace("every attempt fails", cause) : item.why;
+  return <Row item={{ ...item, why }} nextAt={nextAt} />;
+}
+
+function Row({ item, nextAt }: { item: Attention; nextAt?: number | undefined }) {
+  const { tone, state, what, why, since, next, act, webhookId } = item;
+  return (
+    <li>
+      <StateMark tone={tone} word={state} />
+      <div class="what">
+        <strong>
+          {webhookId ? (
+            <a href={pathTo(`webhooks/${webhookId}`)} data-row>
+              {what}
+            </a>
+          ) : (
+            what
+          )}
+        </strong>
+        <div>
+          {since && (
+            <>
+              Since <Time at={since} exact />:{" "}
+            </>
+          )}
+          {why}.{" "}
+          <span class="quiet">
+            {nextAt ? (
+              <>
+                Next try <Time at={nextAt} />.
+              </>
+            ) : (
+              next
+            )}
+          </span>
+        </div>
+      </div>
+      {act && <ActButton act={act} what={what} />}
+    </li>
+  );
+}
+
+const SCOPES: Record<string, Scope[]> = { deliveries: ["view", "webhooks"], settings: ["view", "admin"] };
+
+/** One action. Acts that the key may not do are left out. */
+function ActButton({ act, what }: { act: Act; what: string }) {
+  const { can } = useRights();
+  const client = useQueryClient();
+  const [isRunning, setRunning] = useState(false);
+  if (act.kind === "open") {
+    if (!can(...(SCOPES[act.page] ?? ["view", "webhooks"]))) return null;
+    return (
+      <a class="button" href={pathTo(act.page, act.query)}>
+        {act.word}
+        <span class="visually-hidden"> of {what}</span>
+      </a>
+    );
+  }
+  if (!can("webhooks")) return null;
+  const run = async () => {
+    setRunning(true);
+    try {
+      if (act.kind === "resume") await causeway.webhooks.resume(act.webhookId);
+      else await causeway.webhooks.update(act.webhookId, { verify: true });
+      toast(act.kind === "resume" ? `${what} is resumed` : `The receiver of ${what} is asked again`);
+      await client.invalidateQueries({ queryKey: ["webhooks"] });
+    } catch (error) {
+      toast(`${what} was not changed: ${(error as Error).message}`, "failed");
+    }
+    setRunning(false);
+  };
+  return (
+    <button type="button" class="button" onClick={() => void run()} disabled={isRunning}>
+      {act.word}
+      <span class="visually-hidden"> {what}</span>
+    </button>
+  );
+}

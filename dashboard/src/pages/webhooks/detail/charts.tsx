@@ -1,0 +1,76 @@
+import type { MetricsPoint } from "causeway-mqtt/client";
+import { useLocation } from "preact-iso";
+import { Chart } from "../../../components/chart.tsx";
+import { Choices } from "../../../components/choices.tsx";
+import { Loaded } from "../../../components/loaded.tsx";
+import type { Series } from "../../../components/plot.ts";
+import { pathTo } from "../../../data/address.ts";
+import { causeway } from "../../../data/causeway.ts";
+import { formatCount, formatDuration, formatShare } from "../../../data/format.ts";
+import { EVERY, useData } from "../../../data/query.ts";
+
+const RANGES = [
+  ["1h", "1 h"],
+  ["24h", "24 h"],
+  ["30d", "30 d"],
+] as const;
+
+type Range = (typeof RANGES)[number][0];
+
+/** Volume by outcome and duration of attempts over time. */
+export function Charts({ webhookId }: { webhookId: string }) {
+  const { query, route } = useLocation();
+  const range = RANGES.find(([one]) => one === query.range)?.[0] ?? "1h";
+  const metrics = useData(
+    ["webhook", webhookId, "metrics", range],
+    (options) => causeway.webhooks.metrics(webhookId, { range }, options),
+    { everyMs: EVERY.slow / 3 },
+  );
+  const choose = (next: Range) => route(pathTo(`webhooks/${webhookId}`, { ...query, range: next }), true);
+  return (
+    <section class="section" aria-label="Deliveries over time">
+      <div class="section-head">
+        <Choices label="Time range" value={range} options={RANGES} onChange={choose} />
+        {metrics.data && <span class="quiet">{shareInWords(metrics.data.points)}</span>}
+      </div>
+      <Loaded of={metrics} failure="The metrics could not be read">
+        {({ points }) => (hasData(points) ? <Both points={points} /> : <Nothing range={range} />)}
+      </Loaded>
+    </section>
+  );
+}
+
+function Both({ points }: { points: readonly MetricsPoint[] }) {
+  const times = points.map(({ at }) => Date.parse(at));
+  const volume: Series[] = [
+    { name: "Succeeded", colour: "--delivered", values: points.map(({ succeeded }) => succeeded) },
+    { name: "Tried again", colour: "--retrying", values: points.map(({ retried }) => retried) },
+    { name: "Failed", colour: "--failed", values: points.map(({ failed }) => failed) },
+  ];
+  const duration: Series[] = [
+    { name: "p50", colour: "--accent", values: points.map(({ p50Ms }) => p50Ms) },
+    { name: "p99", colour: "--retrying", values: points.map(({ p99Ms }) => p99Ms) },
+  ];
+  return (
+    <div class="grid-2">
+      <Chart title="Deliveries by outcome" times={times} series={volume} format={formatCount} isStacked />
+      <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
+    </div>
+  );
+}
+
+function Nothing({ range }: { range: Range }) {
+  const words = RANGES.find(([one]) => one === range)![1];
+  return <div class="empty">No delivery in the last {words}. Figures appear about ten seconds after a delivery.</div>;
+}
+
+function hasData(points: readonly MetricsPoint[]): boolean {
+  return points.some(({ enqueued, succeeded, failed, retried }) => enqueued + succeeded + failed + retried > 0);
+}
+
+function shareInWords(points: readonly MetricsPoint[]): string {
+  const sum = (read: (point: MetricsPoint) => number) => points.reduce((total, point) => total + read(point), 0);
+  const [succeeded, failed] = [sum((point) => point.succeeded), sum((point) => point.failed)];
+  if (succeeded + failed === 0) return "";
+  return `${formatShare(succeeded, succeeded + failed)} succeeded`;
+}

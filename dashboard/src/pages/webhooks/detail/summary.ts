@@ -1,0 +1,65 @@
+/** The state of a webhook in words. Pure. */
+import type { Delivery, Webhook } from "causeway-mqtt/client";
+import { countOf, formatClock, formatRelative } from "../../../data/format.ts";
+import { causeOf } from "../../../data/states.ts";
+
+export interface Moment {
+  now: number;
+  isUtc: boolean;
+}
+
+/** Deliveries that wait: for a first attempt, for another one, or under way. */
+export function waitingOf({ counts }: Pick<Webhook, "counts">): number {
+  return counts.pending + counts.retrying + counts.active;
+}
+
+/** `Failing since 14:02:03 (connection refused). Next try in 3 min.` @param retrying deliveries that wait for another attempt */
+export function stateInWords(webhook: Webhook, retrying: readonly Delivery[], moment: Moment): string {
+  const clock = (at: string) => formatClock(Date.parse(at), moment.now, moment.isUtc);
+  const waiting = waitingOf(webhook);
+  const kept = waiting === 0 ? "" : ` ${countOf(waiting, "delivery waits", "deliveries wait")}.`;
+  const { state, disabled, verification } = webhook;
+  if (state === "disabled") {
+    return `Disabled${disabled ? ` since ${clock(disabled.at)}: ${sentence(disabled.reason)}` : "."}${kept}`;
+  }
+  if (verification?.state === "pending") return `Waits for the consent of its receiver.${kept}`;
+  if (state === "paused") return `Paused.${kept || " Nothing waits."}`;
+  const cause = lastCause(retrying);
+  const next = nextTry(retrying, moment.now);
+  if (state === "failing") {
+    const since = webhook.failingSince ? ` since ${clock(webhook.failingSince)}` : "";
+    // The breaker's next probe is not in the API; it comes after 10 minutes at most.
+    return `Failing${since}${cause ? ` (${cause})` : ""}.${next || " Next try within 10 min."}${kept}`;
+  }
+  const refused = webhook.refusedTopics?.length ?? 0;
+  if (refused > 0) return `The broker refuses ${countOf(refused, "topic filter")}.${kept}`;
+  if (webhook.counts.retrying > 0) {
+    const what = countOf(webhook.counts.retrying, "delivery is", "deliveries are");
+    return `Delivering, but ${what} tried again${cause ? ` (${cause})` : ""}.${next}`;
+  }
+  return `Delivering.${ended(webhook)}${kept}`;
+}
+
+function ended({ counts: { succeeded, failed } }: Webhook): string {
+  if (succeeded === 0 && failed === 0) return " No message has matched yet.";
+  if (failed > 0) return ` ${countOf(failed, "delivery that is kept was", "deliveries that are kept were")} given up.`;
+  return " None of the deliveries that are kept failed.";
+}
+
+/** The cause of the latest failed attempt. */
+export function lastCause(retrying: readonly Delivery[]): string | undefined {
+  const attempts = retrying.flatMap(({ lastAttempt }) => (lastAttempt ? [lastAttempt] : []));
+  const latest = attempts.sort((a, b) => Date.parse(b.at) - Date.parse(a.at))[0];
+  return latest && causeOf(latest);
+}
+
+function nextTry(retrying: readonly Delivery[], now: number): string {
+  const times = retrying.flatMap(({ nextAttemptAt }) => (nextAttemptAt ? [Date.parse(nextAttemptAt)] : []));
+  if (times.length === 0) return "";
+  const at = Math.min(...times);
+  return at - now < 1_000 ? " Next try now." : ` Next try ${formatRelative(at, now)}.`;
+}
+
+function sentence(text: string): string {
+  return /[.]$/.test(text) ? text : `${text}.`;
+}

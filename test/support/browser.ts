@@ -1,0 +1,69 @@
+/** Chromium, driven by Playwright, with what the dashboard must never do recorded. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { findProgram } from "./requirements.ts";
+import { scaled } from "./speed.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WAIT_MS = 15_000;
+
+export interface TestBrowser {
+  /** Opens a window with cookies and storage of its own. */
+  open(options?: BrowserContextOptions): Promise<TestWindow>;
+  close(): Promise<void>;
+}
+
+export interface TestWindow {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Reports of the content security policy, script errors, and requests to foreign hosts. Must stay empty. */
+  readonly violations: string[];
+  /** Returns the accessibility violations of the page as it is shown now. */
+  axe(): Promise<string[]>;
+}
+
+/** @param origin the only one to which requests may go */
+export async function startBrowser(origin: string): Promise<TestBrowser> {
+  const browser = await chromium.launch({
+    executablePath: findProgram("chromium")!,
+    // Chromium's sandbox needs rights that containers and root do not have; it loads nothing but the bridge's pages.
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+  return {
+    async open(options = {}) {
+      const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+      context.setDefaultTimeout(scaled(WAIT_MS));
+      const violations: string[] = [];
+      const page = await context.newPage();
+      page.on("request", (request) => {
+        const { protocol, origin: to } = new URL(request.url());
+        if (/^(?:https?|wss?):$/.test(protocol) && to !== origin) violations.push(`request to ${request.url()}`);
+      });
+      page.on("pageerror", (error) => violations.push(`script error: ${error.name}: ${error.message} ${error.stack}`));
+      page.on("console", (message) => {
+        if (/Content Security Policy/.test(message.text())) violations.push(message.text());
+      });
+      return { page, context, violations, axe: () => violationsOf(page) };
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function violationsOf(page: Page): Promise<string[]> {
+  // Evaluated by the debugger, which the content security policy does not concern.
+  await page.evaluate(AXE);
+  const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
+  return violations.map(({ id, help, nodes }) => {
+    const places = nodes.slice(0, 5).map(({ target, failureSummary }) => `${target.join(" ")}: ${failureSummary}`);
+    return `${id}: ${help}\n  ${places.join("\n  ")}`;
+  });
+}
+
+/** Signs in on the page that is shown, and waits for the navigation. */
+export async function signIn(page: Page, key: string): Promise<void> {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+}
