@@ -64,7 +64,7 @@ async function seed({ series }: Store): Promise<void> {
   const put: Series["put"] = async (group, ...rest) => (reachable(group) ? series.put(group, ...rest) : undefined);
   const recorder = new SeriesRecorder({
     series: { put },
-    isKnown: () => true,
+    webhooks: { get: () => true },
     onFailed: (error) => {
       throw error;
     },
@@ -126,7 +126,7 @@ async function measure(name: string, store: Store, bytes: () => Promise<number>)
 
 /** One write while all webhooks are active. */
 async function measureWrites({ series }: Store): Promise<void> {
-  const recorder = new SeriesRecorder({ series, isKnown: () => true, onFailed: console.error });
+  const recorder = new SeriesRecorder({ series, webhooks: { get: () => true }, onFailed: console.error });
   const times: number[] = [];
   const cpu = process.cpuUsage();
   for (let i = 0; i < 20; i++) {
@@ -144,7 +144,11 @@ async function measureWrites({ series }: Store): Promise<void> {
 
 /** The cost of counting alone. */
 async function measureRecorder(): Promise<void> {
-  const recorder = new SeriesRecorder({ series: { put: async () => undefined }, isKnown: () => true, onFailed() {} });
+  const recorder = new SeriesRecorder({
+    series: { put: async () => undefined },
+    webhooks: { get: () => true },
+    onFailed() {},
+  });
   const count = 1_000_000;
   for (let round = 0; round < 4; round++) {
     const { user, system } = process.cpuUsage();

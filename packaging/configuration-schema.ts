@@ -15,7 +15,10 @@ export function configurationSchema(schemas: Record<string, unknown> = {}): obje
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A webhook or an API key of Causeway",
     oneOf: [
-      kind("Webhook", definitions.WebhookInput!, { id: { type: "string" } }, ["topics"]),
+      {
+        ...kind("Webhook", definitions.WebhookInput!, { id: { type: "string" } }, ["topics"]),
+        anyOf: [{ required: ["url"] }, { required: ["type"], properties: { type: { const: "pull" } } }],
+      },
       kind("Key", definitions.KeyInput!),
     ],
     $defs: definitions,

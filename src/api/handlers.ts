@@ -6,6 +6,7 @@ import { type KeyPorts, keyHandlers } from "./keys.ts";
 import { type MessagePorts, messageHandlers } from "./messages.ts";
 import { type MetricsPorts, metricsHandlers } from "./metrics.ts";
 import { type OperationsPorts, operationsHandlers } from "./operations.ts";
+import { type PullPorts, pullHandlers } from "./pull.ts";
 import { type RequestPorts, requestHandlers } from "./requests.ts";
 import { type SessionPorts, sessionHandlers } from "./sessions.ts";
 import { type StreamPorts, streamHandlers } from "./streams.ts";
@@ -21,6 +22,7 @@ export interface HandlerPorts
     Omit<KeyPorts, "keys">,
     Omit<SessionPorts, "keys">,
     WebhookPorts,
+    Omit<PullPorts, "webhooks">,
     Omit<DeliveryPorts, "webhooks" | "deliveries">,
     Omit<MetricsPorts, "webhooks">,
     Omit<OperationsPorts, "webhooks"> {
@@ -39,6 +41,7 @@ export function createHandlers(ports: HandlerPorts): Handlers {
     ...sessionHandlers(ports),
     ...webhookHandlers(ports),
     ...deliveryHandlers(ports),
+    ...pullHandlers(ports),
     ...metricsHandlers(ports),
     ...operationsHandlers(ports),
   };

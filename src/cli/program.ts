@@ -7,6 +7,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addExport } from "./commands/export.ts";
 import { addHooks } from "./commands/hooks.ts";
 import { addKeys } from "./commands/keys.ts";
+import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
 import { addStart } from "./commands/start.ts";
@@ -41,6 +42,7 @@ export function createProgram(runtime: Runtime): Command {
     addPublish,
     addRequest,
     addTail,
+    addListen,
     addWebhooks,
     addDeliveries,
     addHooks,

@@ -4,6 +4,7 @@ import { Hooks } from "./hooks.ts";
 import { Keys } from "./keys.ts";
 import { Messages } from "./messages.ts";
 import { type MessageSource, type PublishManyOptions, publishMany } from "./publish-many.ts";
+import { type Pulled, type PullOptions, pull } from "./pull.ts";
 import { Requests } from "./requests.ts";
 import { Session } from "./session.ts";
 import { type StreamOptions, stream } from "./stream.ts";
@@ -71,6 +72,14 @@ export class Causeway {
    */
   stream(filters: string[], options?: StreamOptions): AsyncGenerator<CloudEvent, void, undefined> {
     return stream(this.#transport, filters, options);
+  }
+
+  /**
+   * Yields the deliveries of a webhook of `type: "pull"` as they arrive. Call `ack()` of each once it is processed, or
+   * `nack()`; a delivery with neither comes again when its lease runs out.
+   */
+  pull(webhookId: string, options?: PullOptions): AsyncGenerator<Pulled, void, undefined> {
+    return pull(this.webhooks, webhookId, options);
   }
 
   /**

@@ -4,6 +4,7 @@ export { CausewayConnectionError, CausewayError, CausewayTimeoutError, isCausewa
 export { type Page, PageList } from "./pages.ts";
 export { payloadBytes, payloadJson, payloadText } from "./payload.ts";
 export type { MessageSource, PublishManyOptions } from "./publish-many.ts";
+export type { Pulled, PullOptions } from "./pull.ts";
 export type { StreamOptions } from "./stream.ts";
 export type { RawPayload, RetainedMessage, RetainedPage, TopicOptions } from "./topics.ts";
 export type * from "./types.ts";

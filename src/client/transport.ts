@@ -15,6 +15,11 @@ export interface TransportOptions {
   timeoutMs: number;
 }
 
+interface CallSettings extends Omit<ActOptions, "idempotencyKey"> {
+  /** Null: the operation takes none. */
+  idempotencyKey?: string | null | undefined;
+}
+
 const MAX_WAIT_MS = 8_000;
 /** Statuses whose responses cannot have a body. */
 const BODILESS = [204, 205, 304];
@@ -38,7 +43,7 @@ export class Transport {
   }
 
   /** Settings of one typed call: `api.GET(path, { …, ...settings(options) })`. */
-  settings(options: ActOptions = {}): { fetch: (request: Request) => Promise<Response> } {
+  settings(options: CallSettings = {}): { fetch: (request: Request) => Promise<Response> } {
     return { fetch: (request) => this.#call(request, options) };
   }
 
@@ -55,10 +60,13 @@ export class Transport {
     });
   }
 
-  async #call(request: Request, { signal, timeoutMs = this.timeoutMs, idempotencyKey }: ActOptions): Promise<Response> {
+  async #call(
+    request: Request,
+    { signal, timeoutMs = this.timeoutMs, idempotencyKey }: CallSettings,
+  ): Promise<Response> {
     const { method, headers } = request;
     for (const [name, value] of Object.entries(this.#authorization())) headers.set(name, value);
-    if (method === "POST") headers.set("idempotency-key", idempotencyKey ?? randomKey());
+    if (method === "POST" && idempotencyKey !== null) headers.set("idempotency-key", idempotencyKey ?? randomKey());
     const body = method === "GET" ? undefined : await request.arrayBuffer();
     const limit = new TimeLimit(signal, timeoutMs, `no response within ${timeoutMs} ms`);
     const init = { method, headers, ...(body?.byteLength && { body }), signal: limit.signal };

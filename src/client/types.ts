@@ -12,11 +12,16 @@ export type MessageInput = WithDefaults<Schemas["MessageInput"], "qos" | "retain
 export type RequestInput = WithDefaults<Schemas["RequestInput"], "qos" | "timeoutSeconds">;
 export type WebhookInput = WithDefaults<
   Schemas["WebhookInput"],
-  "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
+  "type" | "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
 >;
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
 export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
+export type PullInput = { [Field in keyof Schemas["PullInput"]]?: Schemas["PullInput"][Field] | undefined };
+/** A delivery in the hands of a consumer. */
+export type PulledDelivery = Omit<Schemas["PulledDelivery"], "event"> & { event: CloudEvent };
+/** Identifies a delivery that was taken, for `ack` and `nack`. */
+export type Lease = Pick<PulledDelivery, "messageId" | "leaseToken">;
 export type KeyInput = Schemas["KeyInput"];
 export type HookInput = WithDefaults<Schemas["HookInput"], "qos" | "retain" | "durable">;
 export type HookPatch = Schemas["HookPatch"];

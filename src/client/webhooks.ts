@@ -1,14 +1,18 @@
 /** Registrations of webhooks. */
 import { PageList } from "./pages.ts";
+import { parsePulled } from "./pulled-json.ts";
 import type { Transport } from "./transport.ts";
 import type {
   ActOptions,
   CallOptions,
   CreatedWebhook,
+  Lease,
   MetricsQuery,
   Preview,
   PreviewResults,
   Problem,
+  PulledDelivery,
+  PullInput,
   Replay,
   ReplayInput,
   SampleMessage,
@@ -169,7 +173,45 @@ export class Webhooks {
     });
   }
 
+  /** Takes deliveries of a webhook of `type: "pull"`; `Causeway.pull` iterates over them. */
+  async pull(id: string, input: PullInput = {}, options?: CallOptions): Promise<PulledDelivery[]> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/pull", {
+      body: input as Required<PullInput>,
+      params: { path: { id } },
+      ...this.#transport.settings({ ...options, idempotencyKey: null }),
+      parseAs: "text",
+    });
+    return parsePulled(data as unknown as string);
+  }
+
+  /** Ends deliveries as succeeded; `unknown` has the ids of those whose lease has run out. */
+  async ack(id: string, items: readonly Lease[], options?: ActOptions): Promise<{ acked: number; unknown: string[] }> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/ack", {
+      body: { items: items.map(leaseOf) },
+      ...this.#one(id, options),
+    });
+    return data!;
+  }
+
+  /** Returns deliveries, to be taken again after a delay, by default at once. */
+  async nack(
+    id: string,
+    items: readonly Lease[],
+    delaySeconds = 0,
+    options?: ActOptions,
+  ): Promise<{ nacked: number; unknown: string[] }> {
+    const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/nack", {
+      body: { items: items.map(leaseOf), delaySeconds },
+      ...this.#one(id, options),
+    });
+    return data!;
+  }
+
   #one(id: string, options: ActOptions | undefined) {
     return { params: { path: { id } }, ...this.#transport.settings(options) };
   }
+}
+
+function leaseOf({ messageId, leaseToken }: Lease): Lease {
+  return { messageId, leaseToken };
 }

@@ -7,13 +7,35 @@ const MASK = "********";
 
 /** Values of fields that a document leaves out. */
 export const WEBHOOK_DEFAULTS: Fields = {
-  ...{ method: "POST", enabled: true, qos: 1, mode: "structured", headers: {}, concurrency: 10, timeoutMs: 15_000 },
+  ...{
+    type: "push",
+    method: "POST",
+    enabled: true,
+    qos: 1,
+    mode: "structured",
+    headers: {},
+    concurrency: 10,
+    timeoutMs: 15_000,
+  },
   retry: { scheduleSeconds: [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400] },
   ...{ retained: "skip", ordering: "none", events: [], topics: [] },
 };
 
 const SHOWN = [
-  ...["url", "method", "topics", "name", "enabled", "qos", "mode", "headers", "concurrency", "timeoutMs", "retry"],
+  ...[
+    "type",
+    "url",
+    "method",
+    "topics",
+    "name",
+    "enabled",
+    "qos",
+    "mode",
+    "headers",
+    "concurrency",
+    "timeoutMs",
+    "retry",
+  ],
   ...["retained", "filter", "transform", "batch", "ordering", "rateLimit", "auth", "ca", "replyTopic", "events"],
 ] as const satisfies (keyof Webhook)[];
 

@@ -97,6 +97,11 @@ export function scopesOf(operation: Operation): Scope[] {
   return [operation["x-scope"] ?? []].flat();
 }
 
+/** Whether the response is kept for repetitions of the call. */
+export function takesIdempotencyKey(openapi: OpenApi, { parameters = [] }: Operation): boolean {
+  return parameters.some((one) => resolve(openapi, one).name === "Idempotency-Key");
+}
+
 /** The status of the success response. */
 export function successStatus(operation: Operation): number {
   return Number(Object.keys(operation.responses).find((status) => status.startsWith("2")));

@@ -13,6 +13,7 @@ import {
   operationsOf,
   scopesOf,
   successStatus,
+  takesIdempotencyKey,
 } from "./document.ts";
 import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
 import { fieldsProblem, Problem } from "./problem.ts";
@@ -63,7 +64,8 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
       schema: schemasOf(openapi, path, operation),
       ...routeSettings(options, path, operation),
       // Without a key, responses are not kept: a sign-in sets a cookie, and keys of different callers would collide.
-      ...(method === "post" && operation.security?.length !== 0 && idempotency),
+      // Nor are those of a pull, which are large and end with their leases.
+      ...(method === "post" && takesIdempotencyKey(openapi, operation) && idempotency),
     });
   }
   for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);

@@ -87,7 +87,10 @@ export class Observer {
     else this.sinks.wide(membersOf(line), "message_received");
   };
 
-  readonly attempted = ({ webhook, message, attempt }: Sending, { result, decision }: Attempted): void => {
+  readonly attempted = (
+    { webhook, message, attempt }: Pick<Sending, "webhook" | "message" | "attempt">,
+    { result, decision }: Attempted,
+  ): void => {
     const { id } = webhook;
     const delivered = decision.kind === "delivered";
     const { leads = true, ...batch } = result.batch ?? {};

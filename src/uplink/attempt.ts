@@ -22,7 +22,10 @@ export type ErrorKind =
   | "filter_error"
   | "transform_error"
   /** The response to a batch names the event. */
-  | "not_accepted";
+  | "not_accepted"
+  /** A consumer returned the event, or let its lease run out. */
+  | "nacked"
+  | "lease_expired";
 
 /** A request without its body. */
 export interface SentRequest {

@@ -6,10 +6,11 @@ import { checkEvents, checkTopics, isPause, isVisible, noWebhook } from "./acces
 import { trustErrors } from "./auth-rules.ts";
 import { unmaskHeaders } from "./header-masking.ts";
 import { checkCredentials } from "./origin-change.ts";
+import { checkType, checkTypeChange } from "./pull-rules.ts";
 import { checkReplyTopic } from "./reply-topic.ts";
 import { checkCombination, checkPurpose, checkWebhook, type WebhookRules } from "./rules.ts";
 import { pendingCheck } from "./verification.ts";
-import { DEFAULTS, normalised, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
+import { DEFAULTS, isPull, normalised, type Webhook, type WebhookInput, type WebhookPatch } from "./webhook.ts";
 
 export interface PatchOptions {
   caller: Caller;
@@ -31,6 +32,7 @@ export async function createRegistration(
     checkTopics(caller, input.topics) ??
     checkEvents(caller, input.events) ??
     checkPurpose(input) ??
+    checkType(input) ??
     checkCombination(input) ??
     checkReplyTopic(input, caller) ??
     (await checkWebhook(input, rules));
@@ -43,7 +45,8 @@ export async function createRegistration(
     retry: { scheduleSeconds: [...DEFAULTS.retry.scheduleSeconds] },
     ...normalised(input),
     id: newId("wh"),
-    url: input.url,
+    ...(isPull(input) && { type: "pull" as const }),
+    url: input.url ?? "",
     topics: [...new Set(input.topics)],
     secret: input.secret ?? newSecret(),
     headers,
@@ -63,6 +66,8 @@ export function patchRegistration(
 ): Webhook | Refused {
   // Checked again: another caller may have added topics that this one may not read.
   if (!isVisible(current, caller)) return noWebhook(current.id);
+  const mistyped = checkTypeChange(current, input);
+  if (mistyped) return mistyped;
   const headers = input.headers ? unmaskHeaders(input.headers, current.headers) : current.headers;
   if (headers instanceof Refused) return headers;
   const now = new Date();

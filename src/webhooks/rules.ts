@@ -62,14 +62,14 @@ type Combined = Pick<WebhookInput, "url" | "topics" | "verify" | "ordering" | "m
 
 /** Refuses individually valid fields that exclude each other. */
 export function checkCombination(webhook: Combined): Refused | undefined {
-  return (isTemplate(webhook.url) ? checkTemplate(webhook) : undefined) ?? checkBatch(webhook);
+  return (isTemplate(webhook.url ?? "") ? checkTemplate(webhook) : undefined) ?? checkBatch(webhook);
 }
 
 function checkTemplate({ url, topics, batch, verify, verification }: Combined): Refused | undefined {
   const refuse = (field: string, message: string) => refuseField("invalid_request", field, message);
   if (batch) return refuse("batch", "must not be combined with {topic} in url: its events may have different topics");
   if (verify || verification) return refuse("verify", "must not be combined with {topic} in url: it asks one URL");
-  const missing = missingLevel(url, topics);
+  const missing = missingLevel(url!, topics);
   return missing && refuse("url", `topics that match ${missing.filter} have no level ${missing.level}`);
 }
 

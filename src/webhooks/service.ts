@@ -5,6 +5,7 @@ import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
 import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, seesAll, taken, visibleIds } from "./access.ts";
 import { listFilter, type WebhookFilters } from "./list-filter.ts";
+import { checkType } from "./pull-rules.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
 import { replacementOf } from "./replacement.ts";
 import { rotated } from "./rotation.ts";
@@ -95,6 +96,8 @@ export class WebhookService<Page, Query> {
     if ((input.externalId ?? externalId) !== externalId) {
       return refuseField("invalid_request", "externalId", "must be the external id in the path");
     }
+    const mistyped = checkType(input);
+    if (mistyped) return mistyped;
     for (let changes = 0; ; changes++) {
       const current = await this.options.externalIds.find(externalId);
       if (current && !isVisible(current, caller)) return taken(externalId);

@@ -1,6 +1,6 @@
 /** A webhook as returned by the API: without secrets, with its state and the counts of its deliveries. */
 import { maskHeaders } from "./header-masking.ts";
-import { type AuthInput, isCallable, type OpenWebhook, openFields, type Webhook } from "./webhook.ts";
+import { type AuthInput, isCallable, isPull, type OpenWebhook, openFields, type Webhook } from "./webhook.ts";
 
 export interface Counts {
   pending: number;
@@ -16,8 +16,10 @@ export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded
 
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
-export type WebhookDto = Omit<OpenWebhook, "snapshot"> &
-  Required<Pick<Webhook, "method" | "headers" | "retained" | "ordering" | "events">> & {
+export type WebhookDto = Omit<OpenWebhook, "snapshot" | "url"> &
+  Required<Pick<Webhook, "type" | "method" | "headers" | "retained" | "ordering" | "events">> & {
+    /** Absent with `type: pull`. */
+    url?: string;
     state: WebhookState;
     counts: Counts;
     /** Time since which every attempt has failed, while the state is `failing`. */
@@ -44,15 +46,17 @@ export function toDto(
   refused: ReadonlyMap<string, string>,
   now: number,
 ): WebhookDto {
-  const { snapshot: _snapshot, ...open } = openFields(webhook);
+  const { snapshot: _snapshot, url, ...open } = openFields(webhook);
   const { oldSecret, verification, auth } = webhook;
-  const { method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
+  const { type = "push", method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
   const state = stateOf(webhook, failingSince);
   const refusedTopics = webhook.topics
     .filter((topic) => refused.has(topic))
     .map((topic) => ({ topic, reason: refused.get(topic)! }));
   return {
     ...open,
+    type,
+    ...(!isPull(webhook) && { url }),
     method,
     headers: maskHeaders(webhook.headers),
     retained,

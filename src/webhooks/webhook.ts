@@ -37,9 +37,14 @@ export interface WebhookExtras {
 
 export type WebhookMethod = "POST" | "PUT" | "PATCH";
 
+/** `push`: deliveries are sent to the URL. `pull`: consumers take them. */
+export type WebhookType = "push" | "pull";
+
 export interface Webhook extends WebhookExtras {
   id: string;
-  /** May be a template, see `url-template.ts`. */
+  /** Absent: push. */
+  type?: WebhookType;
+  /** May be a template, see `url-template.ts`. Empty with `type: pull`. */
   url: string;
   /** Absent: POST. */
   method?: WebhookMethod;
@@ -84,6 +89,7 @@ export type OpenWebhook = Pick<Webhook, Exclude<keyof Webhook, SecretField>>;
 const OPEN: Record<keyof OpenWebhook, true> = {
   ...{
     id: true,
+    type: true,
     url: true,
     method: true,
     topics: true,
@@ -115,14 +121,21 @@ export function openFields(webhook: Webhook): OpenWebhook {
   return Object.fromEntries(Object.entries(webhook).filter(([name]) => Object.hasOwn(OPEN, name))) as OpenWebhook;
 }
 
-/** Whether the webhook may be called now; otherwise its deliveries keep waiting. */
+/** Whether consumers take the deliveries of the webhook. */
+export function isPull({ type }: Pick<Webhook, "type">): boolean {
+  return type === "pull";
+}
+
+/** Whether the webhook may be called now, or pulled; otherwise its deliveries keep waiting. */
 export function isCallable({ enabled, disabled, verification }: Webhook): boolean {
   return enabled && !disabled && verification?.state !== "pending";
 }
 
 /** Fields that a caller may set. */
 export interface WebhookInput extends Omit<WebhookExtras, "batch" | "auth"> {
-  url: string;
+  type?: WebhookType;
+  /** Required, except with `type: pull`. */
+  url?: string;
   method?: WebhookMethod;
   topics: string[];
   name?: string;
@@ -179,8 +192,8 @@ export const DEFAULTS = {
   retry: { scheduleSeconds: DEFAULT_SCHEDULE_SECONDS },
 } as const satisfies Partial<WebhookInput>;
 
-/** Leaves out absent and null fields, and removes duplicate filters. */
-export function normalised({ verify: _verify, ...input }: WebhookPatch): Partial<Webhook> {
+/** Leaves out the type, absent and null fields, and removes duplicate filters. */
+export function normalised({ verify: _verify, type: _type, ...input }: WebhookPatch): Partial<Webhook> {
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value != null));
   return {
     ...given,

@@ -74,7 +74,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       webhooks: wireWebhooks(served),
       ...wireHooks(served, keys),
       preview: createPreview({ prepare: deliver.prepare, eventSource: config.eventSource }),
-      ...{ deliveries: queues.deliveries, replays: deliver.replays, keys },
+      ...{ deliveries: queues.deliveries, replays: deliver.replays, pulls: deliver.pulls, keys },
       series,
       ...{ readiness: operations.readiness, status: operations.status, metrics: operations.metrics },
       registrations: () => registry.all(),

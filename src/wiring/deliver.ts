@@ -10,6 +10,9 @@ import { createPrepare } from "../uplink/expressions/apply.ts";
 import { Sandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
+import { Ending } from "../uplink/pull/ending.ts";
+import { Pulls } from "../uplink/pull/pulls.ts";
+import { createTake } from "../uplink/pull/take.ts";
 import { queueName } from "../uplink/queue/job.ts";
 import { Replays } from "../uplink/queue/replay/replay-runner.ts";
 import type { DownlinkParts } from "./downlink.ts";
@@ -66,6 +69,9 @@ export function wireDeliver(
     tails: store.expiringKeys,
     ordered,
   });
+  const ending = new Ending({ queues, deadLetters: watch, retention, tails: store.expiringKeys, observe: observer });
+  const take = createTake({ queues, prepare, ending, eventSource });
+  const pulls = new Pulls({ webhooks: registry, queues, take, ending });
   const replays = new Replays({
     records: store.records("replays"),
     running: store.records("replays-running"),
@@ -75,5 +81,5 @@ export function wireDeliver(
     openDeliveries: (webhookId) => store.queues.queue(queueName(webhookId)),
     onFailed: (error) => observer.partFailed("replays", error),
   });
-  return { guard, senders, expressions, prepare, endpoints, watch, ordered, workers, replays };
+  return { guard, senders, expressions, prepare, endpoints, watch, ordered, workers, pulls, replays };
 }

@@ -116,7 +116,7 @@ export async function openInfrastructure(
   const metrics = createMetrics();
   const recorder: SeriesRecorder = new SeriesRecorder({
     series: store.series,
-    isKnown: (webhookId) => registry.get(webhookId) !== undefined,
+    webhooks: registry,
     onFailed: (error) => observer.partFailed("series", error),
   });
   const observer = new Observer({ log, wide }, metrics, registry, recorder);

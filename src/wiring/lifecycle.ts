@@ -129,6 +129,7 @@ export function lifecycle(wired: Wired): Part[] {
     {
       name: "live",
       stop: () => {
+        deliver.pulls.stop();
         live.streams.close();
         live.syncRequests.close();
       },

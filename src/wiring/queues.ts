@@ -1,18 +1,23 @@
 /** Deliveries at rest: the queues between receiving and delivering. */
+import { backoff } from "../uplink/deliver/job-outcome.ts";
 import { GroupAppender } from "../uplink/ordering/group-append.ts";
 import { isOrdered } from "../uplink/ordering/message-groups.ts";
 import { Deliveries } from "../uplink/queue/deliveries.ts";
 import { DeliveryQueues } from "../uplink/queue/delivery-queues.ts";
+import { LEASE_OPTIONS } from "../uplink/queue/leases.ts";
 import { OrphanedQueues } from "../uplink/queue/orphaned-queues.ts";
 import { Retention } from "../uplink/queue/retention/retention.ts";
 import { createAcquire } from "../uplink/queue/retention/retention-lease.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 
+/** A pull webhook has no worker, so its queue has the options of one. */
+const QUEUE_OPTIONS = { ...LEASE_OPTIONS, settings: { backoffStrategy: backoff } } as object;
+
 export type QueueParts = ReturnType<typeof wireQueues>;
 
 export function wireQueues({ config, store, registry, observer }: Infrastructure) {
   const queues = new DeliveryQueues({
-    openQueue: (name) => store.queues.queue(name),
+    openQueue: (name) => store.queues.queue(name, QUEUE_OPTIONS),
     counters: store.counters,
     ledgers: store.ledgers,
     index: store.deliveryIndex,

@@ -31,6 +31,7 @@ describe("help", () => {
       "publish",
       "request",
       "tail",
+      "listen",
       "webhooks",
       "deliveries",
       "hooks",

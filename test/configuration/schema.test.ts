@@ -19,6 +19,8 @@ it("the schema of configuration files accepts documents, and refuses mistakes in
     [{ ...webhook, concurency: 3 }, false],
     [{ ...webhook, kind: "Hook" }, false],
     [{ ...webhook, url: undefined }, false],
+    [{ ...webhook, type: "push", url: undefined }, false],
+    [{ ...webhook, type: "pull", url: undefined }, true],
     [key, true],
     [{ ...key, scopes: ["none"] }, false],
     [{ ...key, url: "https://example.com/" }, false],

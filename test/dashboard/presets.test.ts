@@ -72,7 +72,7 @@ describe("presets", () => {
     }
     const { content } = await bodyOf("discord", JSON_EVENT);
     assert.match(content as string, /^\*\*plant\/7\/alarms\*\*\n\{"temperature":21\.5/);
-    assert.match(filled("discord").input.url, /^https:\/\/discord\.com\/api\/webhooks\/123\/abc$/);
+    assert.match(filled("discord").input.url!, /^https:\/\/discord\.com\/api\/webhooks\/123\/abc$/);
   });
 
   it("Slack: a text without control characters of its markup, one message a second", async () => {
@@ -119,7 +119,7 @@ describe("presets", () => {
     assert.equal(input.transform, undefined);
     assert.equal(input.mode, "binary");
     assert.deepEqual(input.headers, { Authorization: "Token abc==" });
-    const url = new URL(input.url);
+    const url = new URL(input.url!);
     assert.equal(url.pathname, "/api/v2/write");
     assert.deepEqual(Object.fromEntries(url.searchParams), { org: "plant", bucket: "telemetry", precision: "ns" });
   });
@@ -143,7 +143,7 @@ describe("presets", () => {
       }
       assert.deepEqual((await bodyOf(id, event({ temperature: 21.5 }))).payload, { temperature: 21.5 });
       assert.equal((await bodyOf(id, event(undefined))).payload, "AP8=");
-      assert.match(filled(id).input.url, /\/(?:api\/)?webhook\//);
+      assert.match(filled(id).input.url!, /\/(?:api\/)?webhook\//);
     });
   }
 });

@@ -17,6 +17,7 @@ import fc from "../support/property.ts";
 
 const WEBHOOK: Webhook = {
   id: "wh_1",
+  type: "push",
   url: "https://example.com/hook",
   method: "PUT",
   topics: ["a/+", "b/#"],

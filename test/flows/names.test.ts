@@ -56,6 +56,7 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
     externalId: "pinned",
     retry: { scheduleSeconds: [] },
   });
+  await bridge.register({ type: "pull", topics: ["pulled"] });
   await device.publishAsync("kept/1", "1", { qos: 1, retain: true });
   const webhook = await bridge.register({
     url: receiver.url,

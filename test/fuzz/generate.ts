@@ -53,7 +53,9 @@ export class Generator {
   ) {
     this.#values = new Values(options.openapi, meaningOf(options.receiver, options.apiKey));
     this.#hostile = hostileValues(options.without);
-    this.#body = new RequestBody(options.openapi, this.#values, this.#hostile);
+    this.#body = new RequestBody(options.openapi, this.#values, this.#hostile, (random) =>
+      this.state.any(random, "key"),
+    );
     this.#targets = operationsOf(options.openapi).map((one) => [WEIGHTS[one.operation.operationId] ?? 4, one] as const);
   }
 
@@ -153,6 +155,7 @@ export class Generator {
     const kinds: [RegExp, Kind][] = [
       [/\/webhooks\/\{id\}\/replays\/\{replayId\}/, "replay"],
       [/\/webhooks\/\{id\}\/deliveries\/\{messageId\}/, "delivery"],
+      [/\/webhooks\/\{id\}\/(?:pull|ack|nack)/, "pull"],
       [/\/webhooks\/\{id\}/, "webhook"],
       [/\/messages\/\{id\}/, "message"],
       [/\/requests\/\{id\}/, "request"],

@@ -55,6 +55,11 @@ export function meaningOf(receiver: string, apiKey: string) {
         return field === "tokenUrl" ? `${receiver}/token` : url(random);
       case "WebhookUrlTemplate":
         return random.chance(0.8) ? url(random) : `${url(random)}/${random.pick(TEMPLATES)}`;
+      case "WebhookType":
+        // A pull webhook refuses most other fields.
+        return random.chance(0.8) ? "push" : "pull";
+      case "PullInput":
+        return { max: 5, waitSeconds: random.pick([0, 1]), leaseSeconds: random.pick([1, 60]) };
       case "ExternalId":
         return externalIdOf(random);
       case "WebhookSecret":

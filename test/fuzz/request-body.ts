@@ -11,6 +11,14 @@ export type Mood = "good" | "nearly" | "hostile";
 /** Limit, because a synchronous request blocks the calls that need its result. */
 const LONGEST_REQUEST_SECONDS = 1;
 
+const WITH_WEBHOOK = ["createWebhook", "putWebhook", "previewWebhook"];
+const URL_TEMPLATE = { $ref: "#/components/schemas/WebhookUrlTemplate" };
+/** Settings of calls, which a pull webhook refuses. */
+const OF_CALLS = [
+  ...["url", "method", "mode", "headers", "concurrency", "timeoutMs", "batch", "rateLimit", "auth", "ca"],
+  ...["replyTopic", "verify"],
+];
+
 export class RequestBody {
   readonly #values: Values;
   readonly #hostile: Hostile;
@@ -19,6 +27,8 @@ export class RequestBody {
     private readonly openapi: OpenApi,
     values: Values,
     hostile: Hostile,
+    /** Returns the id of a key that an earlier call created. */
+    private readonly anyKey: (random: Random) => string | undefined,
   ) {
     this.#values = values;
     this.#hostile = hostile;
@@ -72,6 +82,15 @@ export class RequestBody {
     return Buffer.from(isRequest ? JSON.stringify(this.#tamed(random, operation, JSON.parse(text))) : text);
   }
 
+  /** Gives a webhook what its type requires, and mostly nothing that it refuses. */
+  // biome-ignore lint/suspicious/noExplicitAny: a webhook
+  #typed(random: Random, webhook: any): void {
+    if (random.chance(0.3)) webhook.type = "pull";
+    if (webhook.type !== "pull") {
+      if (!random.chance(0.02)) webhook.url ??= this.#values.valid(random, URL_TEMPLATE, "url");
+    } else if (!random.chance(0.05)) for (const field of OF_CALLS) delete webhook[field];
+  }
+
   /** Limits the time and work of a call. */
   // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
   #tamed(random: Random, { operationId }: Operation, body: any): unknown {
@@ -81,10 +100,13 @@ export class RequestBody {
       if (random.chance(0.6)) body.responseTopic ??= "fuzz/answers/{requestId}";
       if (body.timeoutSeconds === undefined || typeof body.timeoutSeconds === "number") body.timeoutSeconds = 0.5;
     }
+    const webhook = operationId === "previewWebhook" ? body.webhook : body;
+    if (WITH_WEBHOOK.includes(operationId) && webhook instanceof Object) this.#typed(random, webhook);
     if (operationId === "previewWebhook" && body.webhook instanceof Object && random.chance(0.15)) {
       body.webhook[random.pick(["filter", "transform"])] = this.#hostile.text(random, "transform");
     }
     if (operationId === "previewWebhook") this.#oneOrSeveral(random, body);
+    if (operationId === "createPortalSession" && random.chance(0.8)) body.keyId = this.anyKey(random) ?? body.keyId;
     if (operationId === "publishBatch" && Array.isArray(body.messages)) {
       const one = { $ref: "#/components/schemas/MessageInput" };
       body.messages = body.messages.map((item: unknown) =>

@@ -61,6 +61,10 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return ofWebhook(key, body);
     case "listAllDeliveries":
       return ofDeliveries(key, body.items, state);
+    case "pullDeliveries":
+      return body.items.flatMap(({ event }: { event: { type: string; subject: string } }) =>
+        event.type === "webhook.test" ? [] : beyond(key, "read", event.type === "mqtt.message" ? event.subject : "#"),
+      );
     case "getAllMetrics":
       return ofDeliveries(
         key,
@@ -68,6 +72,8 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
         state,
       );
     case "getWebhookMetrics":
+    case "ackDeliveries":
+    case "nackDeliveries":
     case "listDeliveries":
     case "testWebhook":
     case "replayDeliveries":

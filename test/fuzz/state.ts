@@ -4,6 +4,7 @@ import type { Random } from "./random.ts";
 
 export const KINDS = [
   "webhook",
+  "pull",
   "key",
   "message",
   "request",
@@ -49,9 +50,11 @@ export class State {
         // A concurrent call by external id may replace the topics at any time.
         if (body.externalId === undefined) this.webhooks.set(body.id, { topics: body.topics });
         this.add("webhook", body.id);
+        if (body.type === "pull") this.add("pull", body.id);
         break;
       case "putWebhook":
         this.add("webhook", body.id);
+        if (body.type === "pull") this.add("pull", body.id);
         break;
       case "createKey":
         this.keys.push(body);

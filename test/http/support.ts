@@ -80,6 +80,7 @@ export async function testApp(handlers: Partial<Handlers> = {}, options: Partial
 
 export const webhook: Schemas["Webhook"] = {
   id: "wh_1",
+  type: "push",
   url: "https://example.com/",
   method: "POST",
   topics: ["a/#"],

@@ -106,6 +106,7 @@ describe("the lifecycle", () => {
       ...["api.server.start", "configuration.start"],
     ]);
     assert.deepEqual(stopped, [
+      "deliver.pulls.stop",
       ...["live.streams.close", "live.syncRequests.close", "configuration.stop", "api.server.stop", "live.feed.close"],
       ...["api.keyCache.stop", "hooks.stop", "operations.canary.stop", "downlink.responseWorker.stop"],
       "deliver.replays.stop",

@@ -47,5 +47,5 @@ export function causeOf({ error, statusCode }: { error?: string | null; statusCo
 /** The name of a webhook, or the host of its URL. */
 export function nameOf({ name, url, id }: Pick<Webhook, "name" | "url" | "id">): string {
   if (name) return name;
-  return URL.canParse(url) ? new URL(url).host : id;
+  return url !== undefined && URL.canParse(url) ? new URL(url).host : id;
 }

@@ -58,7 +58,7 @@ export function eventJson(event: CloudEvent): string {
   return `${JSON.stringify(rest).slice(0, -1)},"data":${source}}`;
 }
 
-function eventLine(event: CloudEvent, output: Output): string {
+export function eventLine(event: CloudEvent, output: Output): string {
   const { time, subject, data_base64: base64 } = event;
   const payload = base64 === undefined ? printable(payloadText(event)) : `base64:${base64}`;
   if (!output.isTerminal) return [time, printable(subject), payload].join("\t");

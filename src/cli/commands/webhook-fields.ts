@@ -4,6 +4,7 @@ import { integer, type NamedValues, pairs, present, qosOption, readJson, repeate
 
 export interface WebhookFields {
   data?: string;
+  type?: "push" | "pull";
   url?: string;
   topic?: string[];
   name?: string;

@@ -19,7 +19,7 @@ function columns(output: Output): Column<Webhook>[] {
   return [
     { title: "ID", value: ({ id }) => id },
     { title: "STATE", value: ({ state }) => state, paint: (text, { state }) => output.paint(COLOURS[state], text) },
-    { title: "URL", value: ({ url }) => url, mayShrink: true },
+    { title: "URL", value: ({ url }) => url ?? "(pull)", mayShrink: true },
     { title: "FAILED", value: ({ counts }) => counts.failed, isOptional: true },
     { title: "WAITING", value: ({ counts }) => counts.pending + counts.retrying + counts.active, isOptional: true },
     { title: "NAME", value: ({ name }) => name, mayShrink: true, isOptional: true },
@@ -111,11 +111,12 @@ function addOnOne(parent: Command, runtime: Runtime, name: string, description: 
 
 function addCreateAndUpdate(parent: Command, runtime: Runtime): void {
   const create = addWebhookFields(parent.command("create"))
+    .addOption(new Option("--type <type>", "pull: consumers take the deliveries").choices(["push", "pull"]))
     .description("Registers a webhook, and shows it with its signing secret. The secret is not shown again.")
     .action(async (options: WebhookFields, self: Command) => {
       const webhook = await readWebhookFields(options);
-      if (!("url" in webhook && "topics" in webhook))
-        throw new UsageError("give --url and --topic, or --data with them");
+      if (!("topics" in webhook && ("url" in webhook || webhook.type === "pull")))
+        throw new UsageError("give --url or --type pull, and --topic, or --data with them");
       const causeway = await runtime.client(self);
       runtime.output(self).document(await causeway.webhooks.create(webhook as never));
     });
@@ -123,6 +124,7 @@ function addCreateAndUpdate(parent: Command, runtime: Runtime): void {
     create,
     "causeway webhooks create --url https://example.com/hook --topic 'devices/+/telemetry'",
     "causeway webhooks create --url https://example.com/hook --topic 'devices/#' --filter 'data.celsius > 30'",
+    "causeway webhooks create --type pull --topic 'devices/+/telemetry'",
     "causeway webhooks create --data @webhook.json",
   );
   const update = addWebhookFields(parent.command("update"))
@@ -179,12 +181,8 @@ function addPreview(parent: Command, runtime: Runtime): void {
       const causeway = await runtime.client(self);
       const { webhook: webhookId, ...fields } = options;
       const registered = webhookId === undefined ? {} : registrationOf(await causeway.webhooks.get(webhookId));
-      const webhook = {
-        url: "https://example.com/",
-        topics: ["#"],
-        ...registered,
-        ...(await readWebhookFields(fields)),
-      };
+      const given: Record<string, unknown> = { topics: ["#"], ...registered, ...(await readWebhookFields(fields)) };
+      const webhook = { ...(given.type !== "pull" && { url: "https://example.com/" }), ...given };
       const message = { topic, payloadBase64: bytes.toString("base64"), ...present({ qos: options.qos }) };
       const preview = await causeway.webhooks.preview(webhook as never, message);
       runtime.output(self).document(preview);

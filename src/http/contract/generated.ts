@@ -753,6 +753,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks/{id}/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take deliveries
+         * @description Takes up to `max` deliveries of a webhook of `type: pull`, each with a lease. Acknowledge each within `leaseSeconds`: a delivery whose lease runs out is taken again by a later call, ahead of others, which uses up an attempt. With `waitSeconds` the call waits until there is a delivery. It returns fewer than `max` when no more are waiting, and stops after 8 MiB of events. A paused webhook has none. The key must be able to read all topics of the webhook. At most 100 calls for each webhook, and 1,000 in all, run at once in a process; further ones get 429. Takes no `Idempotency-Key`: repeat a call whose response was lost, and its deliveries come again when their leases run out.
+         */
+        post: operations["pullDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge deliveries
+         * @description Ends deliveries as succeeded. `unknown` lists those that the lease no longer holds: it has run out, or the delivery has ended. Their messages may come again, or have been acknowledged already.
+         */
+        post: operations["ackDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/nack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return deliveries
+         * @description Ends the leases of deliveries that could not be processed. Each may be taken again after `delaySeconds`; at once by default, ahead of others. After as many attempts as a delivery to a URL would have, one more than `retry.scheduleSeconds` has entries, the delivery is `failed`. `unknown` as for `ack`.
+         */
+        post: operations["nackDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks/{id}/metrics": {
         parameters: {
             query?: never;
@@ -2025,7 +2103,9 @@ export interface components {
             noMatchingSubscribers: boolean | null;
         };
         WebhookInput: {
-            url: components["schemas"]["WebhookUrlTemplate"];
+            /** @default push */
+            type: components["schemas"]["WebhookType"];
+            url?: components["schemas"]["WebhookUrlTemplate"];
             /** @default POST */
             method: components["schemas"]["WebhookMethod"];
             topics: components["schemas"]["TopicFilters"];
@@ -2097,7 +2177,8 @@ export interface components {
         };
         Webhook: {
             id: string;
-            url: components["schemas"]["WebhookUrlTemplate"];
+            type: components["schemas"]["WebhookType"];
+            url?: components["schemas"]["WebhookUrlTemplate"];
             method: components["schemas"]["WebhookMethod"];
             topics: components["schemas"]["TopicFilters"];
             name?: components["schemas"]["WebhookName"];
@@ -2164,6 +2245,50 @@ export interface components {
             items: components["schemas"]["Webhook"][];
             nextCursor: string | null;
         };
+        /**
+         * @description `push`: deliveries are sent to `url`. `pull`: consumers take them with `POST /v1/webhooks/{id}/pull`; there is no `url`, and `method`, `mode: binary`, `headers`, `concurrency`, `timeoutMs`, `batch`, `rateLimit`, `auth`, `ca`, `replyTopic` and `verify` must not be given. Set at the creation only.
+         * @enum {string}
+         */
+        WebhookType: "push" | "pull";
+        PullInput: {
+            /**
+             * @description Maximum number of deliveries.
+             * @default 10
+             */
+            max: number;
+            /**
+             * @description How long to wait for a delivery if there is none.
+             * @default 0
+             */
+            waitSeconds: number;
+            /**
+             * @description Time in which each delivery must be acknowledged or returned.
+             * @default 60
+             */
+            leaseSeconds: number;
+        };
+        Pulled: {
+            items: components["schemas"]["PulledDelivery"][];
+        };
+        PulledDelivery: {
+            messageId: string;
+            /** @description 1 for the first attempt. */
+            attempt: number;
+            /** @description Holds the lease, for `ack` and `nack`. */
+            leaseToken: string;
+            /** @description The CloudEvent, exactly as a webhook receives it in structured mode: JSON payloads are the text that the device sent. See the schema `CloudEvent`, and `OperationalEvent` for events of the bridge. */
+            event: {
+                id: string;
+                type: string;
+                subject: string;
+            } & {
+                [key: string]: unknown;
+            };
+        };
+        Leases: {
+            messageId: string;
+            leaseToken: string;
+        }[];
         /**
          * @description `paused`: you set `enabled: false`, or the ownership check is pending. `disabled`: the receiver responded 410, or every attempt failed for five days. `failing`: at least the last ten attempts failed; the bridge probes the receiver after 30 s, then after twice as long each time, up to 10 min, with one attempt at a time until one succeeds.
          * @enum {string}
@@ -2389,7 +2514,7 @@ export interface components {
             at: string;
             /** @description The status code of the response, or `null` without a response. */
             statusCode: number | null;
-            /** @description The cause of the failure: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `url_error` (the template of `url` does not fit the topic), `not_accepted` (listed in the response to a batch); `null` after a 2xx. */
+            /** @description The cause of the failure: `dns_error`, `connection_refused`, `connection_reset`, `connect_timeout`, `timeout`, `tls_error`, `network_error`, `redirect`, `http_error`, `blocked_address`, `auth_error` (no OAuth 2 token), `filter_error`, `transform_error`, `url_error` (the template of `url` does not fit the topic), `not_accepted` (listed in the response to a batch), `nacked` and `lease_expired` (`type: pull`); `null` after a 2xx or an acknowledgement. */
             error: string | null;
             durationMs: number;
             /** @description With `filter_error`, `transform_error` and `url_error`: the error in the expression or the URL. */
@@ -2919,6 +3044,24 @@ export interface components {
                  *       "title": "The resource changed meanwhile",
                  *       "status": 409,
                  *       "detail": "the message has been published already",
+                 *       "code": "conflict"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `conflict`: the webhook is not of `type: pull`. `idempotency_in_progress`. */
+        NotPull: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:causeway:problem:conflict",
+                 *       "title": "The resource changed meanwhile",
+                 *       "status": 409,
+                 *       "detail": "the webhook is of type push: its deliveries are sent to its url",
                  *       "code": "conflict"
                  *     }
                  */
@@ -5155,6 +5298,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *           "type": "push",
                      *           "url": "https://example.com/hooks/telemetry",
                      *           "method": "POST",
                      *           "topics": [
@@ -5237,6 +5381,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -5351,6 +5496,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -5465,6 +5611,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -5600,6 +5747,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "externalId": "acme-alarms",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/alarms",
                      *       "method": "POST",
                      *       "topics": [
@@ -5656,6 +5804,7 @@ export interface operations {
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
                      *       "externalId": "acme-alarms",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/alarms",
                      *       "method": "POST",
                      *       "topics": [
@@ -5816,6 +5965,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -5900,6 +6050,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -6049,6 +6200,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11",
+                     *       "type": "push",
                      *       "url": "https://example.com/hooks/telemetry",
                      *       "method": "POST",
                      *       "topics": [
@@ -6255,6 +6407,211 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    pullDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "max": 100,
+                 *       "waitSeconds": 20,
+                 *       "leaseSeconds": 60
+                 *     }
+                 */
+                "application/json": components["schemas"]["PullInput"];
+            };
+        };
+        responses: {
+            /** @description The deliveries; none if none waits. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "attempt": 1,
+                     *           "leaseToken": "8vX1c0bHq2WkZrT5nYpL4g",
+                     *           "event": {
+                     *             "specversion": "1.0",
+                     *             "id": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *             "source": "/causeway",
+                     *             "type": "mqtt.message",
+                     *             "subject": "devices/pi-7/telemetry",
+                     *             "time": "2026-03-01T12:00:00.000Z",
+                     *             "mqttqos": 1,
+                     *             "mqttretain": false,
+                     *             "datacontenttype": "application/json",
+                     *             "data": {
+                     *               "celsius": 21.5
+                     *             }
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Pulled"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["NotPull"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    ackDeliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                 *           "leaseToken": "8vX1c0bHq2WkZrT5nYpL4g"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: components["schemas"]["Leases"];
+                };
+            };
+        };
+        responses: {
+            /** @description The number of deliveries that this call has ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "acked": 1,
+                     *       "unknown": []
+                     *     }
+                     */
+                    "application/json": {
+                        acked: number;
+                        unknown: string[];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["NotPull"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    nackDeliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example wh_019a3c5e-7b20-7c11-9d54-0f6f1f0f8a11
+                 */
+                id: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "messageId": "msg_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                 *           "leaseToken": "8vX1c0bHq2WkZrT5nYpL4g"
+                 *         }
+                 *       ],
+                 *       "delaySeconds": 30
+                 *     }
+                 */
+                "application/json": {
+                    items: components["schemas"]["Leases"];
+                    /** @default 0 */
+                    delaySeconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The number of deliveries that this call has returned. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "nacked": 1,
+                     *       "unknown": []
+                     *     }
+                     */
+                    "application/json": {
+                        nacked: number;
+                        unknown: string[];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["NotPull"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

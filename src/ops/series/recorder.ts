@@ -36,8 +36,8 @@ export type SeriesSink = Pick<
 
 export interface RecorderOptions {
   series: Pick<Series, "put">;
-  /** Whether a webhook is registered: a call that ends later must not bring back a removed one. */
-  isKnown(webhookId: string): boolean;
+  /** The registered webhooks: a call that ends later must not bring back a removed one. */
+  webhooks: { get(id: string): unknown };
   onFailed(error: Error): void;
   now?: () => number;
 }
@@ -132,7 +132,8 @@ export class SeriesRecorder {
 
   #count(webhookId: string, cell: number, duration?: number): void {
     this.#add(BRIDGE, cell, duration);
-    if (this.#entries.has(webhookId) || this.#options.isKnown(webhookId)) this.#add(webhookId, cell, duration);
+    if (this.#entries.has(webhookId) || this.#options.webhooks.get(webhookId) !== undefined)
+      this.#add(webhookId, cell, duration);
   }
 
   #add(id: string, cell: number, duration?: number): void {

@@ -42,7 +42,7 @@ export function awaitPause(): never {
 }
 
 /** Returns the error of the last attempt, which makes the job a dead letter. */
-function dead(attempt: AttemptEntry): Error {
+export function dead(attempt: AttemptEntry): Error {
   const error = permanentFailure(JSON.stringify(summary(attempt)));
   error.stack = JSON.stringify(attempt);
   return error;

@@ -2,7 +2,7 @@
 import type { Attempt, Attempted, Sending } from "./attempt.ts";
 
 export interface AttemptObserver {
-  attempted(sending: Sending, attempted: Attempted): void;
+  attempted(sending: Pick<Sending, "webhook" | "message" | "attempt">, attempted: Attempted): void;
 }
 
 export function withObservation(observe: AttemptObserver, attempt: Attempt): Attempt {

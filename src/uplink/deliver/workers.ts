@@ -1,7 +1,7 @@
-/** One worker per callable webhook, opened and closed as registrations change. */
+/** One worker per callable webhook with a URL, opened and closed as registrations change. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "bullmq";
-import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
+import { isCallable, isPull, type Webhook } from "../../webhooks/webhook.ts";
 import type { EndpointHealth } from "../health/endpoint-health.ts";
 import { isOrdered } from "../ordering/message-groups.ts";
 import { PredecessorGate } from "../ordering/predecessor-gate.ts";
@@ -60,7 +60,8 @@ export class Workers {
     for (const id of ids) {
       const webhook = this.options.webhooks.get(id);
       const worker = this.#workers.get(id);
-      const runs = webhook && isCallable(webhook) && (!isOrdered(webhook) || this.options.ordered.mayRun());
+      const runs =
+        webhook && isCallable(webhook) && !isPull(webhook) && (!isOrdered(webhook) || this.options.ordered.mayRun());
       if (runs && !worker) this.#workers.set(id, this.#open(webhook));
       else if (runs && worker) this.#adjust(worker, webhook);
       else if (worker) this.#close(id, worker);

@@ -114,6 +114,8 @@ function dataOf(
 }
 
 function withoutQuery(text: string): string {
+  // A pull webhook has none.
+  if (text === "") return text;
   // The parser would encode the braces of a template.
   if (isTemplate(text)) return text.split("?")[0]!;
   const { origin, pathname } = new URL(text);

@@ -10,6 +10,9 @@ import type { AttemptEntry, QueuedJob } from "./job.ts";
 /** Most attempts that the API returns, and that one row of the job's log holds. */
 const MAX_SHOWN = 50;
 
+/** Error of an attempt whose lease ran out. */
+export const LEASE_EXPIRED = "lease_expired";
+
 export interface LoggedAttempt extends Omit<AttemptEntry, "responseBody" | "request"> {
   /** The first 1 KiB of the response as text, null when it was empty. */
   responseBody: string | null;
@@ -23,6 +26,8 @@ interface AgainRow {
   again: string;
   /** Attempts that only the job itself held. */
   attempts: AttemptEntry[];
+  /** Leases that had run out before; they count no more. Absent: none. */
+  expired?: number;
 }
 
 type AttemptRow = AttemptEntry | AgainRow;
@@ -51,14 +56,32 @@ export async function rememberAttempts(queue: DeliveryQueue, job: QueuedJob, now
   const rows = await queue.logOf(job.id!);
   const known = new Set(rows.flatMap(parseRow).flatMap(attemptsOfRow).map(keyOf));
   const attempts = attemptsInJob(job).filter((attempt) => !known.has(keyOf(attempt)));
-  const row: AgainRow = { again: new Date(now).toISOString(), attempts: attempts.slice(-MAX_SHOWN) };
+  const row: AgainRow = {
+    again: new Date(now).toISOString(),
+    attempts: attempts.slice(-MAX_SHOWN),
+    ...(job.stalledCounter > 0 && { expired: job.stalledCounter }),
+  };
   return queue.appendLog(job, JSON.stringify(row));
 }
 
 /** Time at which the delivery was last made again on request, in milliseconds since the epoch. */
 export async function lastAgain(queue: DeliveryQueue, jobId: string): Promise<number | undefined> {
+  const last = await lastAgainRow(queue, jobId);
+  return last && Date.parse(last.again);
+}
+
+/** Whether a lease of the job has run out that is not among its attempts yet. */
+export async function hasExpired(queue: DeliveryQueue, job: QueuedJob): Promise<boolean> {
+  const { stalledCounter } = job;
+  if (stalledCounter === 0) return false;
+  const recorded = attemptsInJob(job).filter(({ error }) => error === LEASE_EXPIRED).length;
+  if (stalledCounter === recorded) return false;
+  return stalledCounter > recorded + ((await lastAgainRow(queue, job.id!))?.expired ?? 0);
+}
+
+async function lastAgainRow(queue: DeliveryQueue, jobId: string): Promise<AgainRow | undefined> {
   const last = (await queue.logOf(jobId)).flatMap(parseRow).findLast((row) => "again" in row);
-  return last && "again" in last ? Date.parse(last.again) : undefined;
+  return last && "again" in last ? last : undefined;
 }
 
 export function toLogged({ responseBody, request, ...rest }: AttemptEntry): LoggedAttempt {

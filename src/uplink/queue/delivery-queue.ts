@@ -1,10 +1,14 @@
 /**
- * Queue of one webhook on BullMQ: the only file that knows BullMQ's result codes and the differences between its
- * backends. Callers get named outcomes; other rejections mean that the store is unavailable.
+ * Queue of one webhook on BullMQ: with leases.ts and refusals.ts the only file that knows BullMQ's result codes and the
+ * differences between its backends. Callers get named outcomes; other rejections mean that the store is unavailable.
  */
 import { DelayedError, Job, type Queue, RateLimitError, UnrecoverableError } from "bullmq";
 import { type DeliveryJob, JOB_OPTIONS, KEEP_LOGS, type PlacedJob, type QueuedJob } from "./job.ts";
+import { Leases } from "./leases.ts";
 import { type CallRateLimit, owedMs } from "./rate-limit.ts";
+import { isDone, isRefusal } from "./refusals.ts";
+
+export { isRefusal };
 
 export type EndState = "failed" | "completed";
 export type JobState = "active" | "waiting" | "prioritized" | "delayed" | EndState;
@@ -16,7 +20,12 @@ const HOLD_MS = 3_600_000;
 const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
 
 export class DeliveryQueue {
-  constructor(private readonly queue: Queue<DeliveryJob>) {}
+  /** The jobs as consumers take them. */
+  readonly leases: Leases;
+
+  constructor(private readonly queue: Queue<DeliveryJob>) {
+    this.leases = new Leases(queue);
+  }
 
   /** Adds all jobs or none; an existing id is left unchanged. */
   async add(jobs: readonly PlacedJob[]): Promise<void> {
@@ -187,21 +196,6 @@ export function isPermanentFailure(error: unknown): boolean {
   return error instanceof UnrecoverableError;
 }
 
-/** Whether BullMQ refused a step because the job is gone, locked or in another state, as opposed to an outage. */
-export function isRefusal(error: unknown): boolean {
-  return typeof (error as { code?: unknown }).code === "number";
-}
-
 function isJobId(id: string): boolean {
   return /^[a-z]+_[0-9a-f-]{36}$/.test(id);
-}
-
-async function isDone(step: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await step();
-    return true;
-  } catch (error) {
-    if (isRefusal(error)) return false;
-    throw error;
-  }
 }

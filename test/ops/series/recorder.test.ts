@@ -18,7 +18,7 @@ function setUp(ids = ["wh_1", "wh_2"]) {
   const open = () =>
     new SeriesRecorder({
       series,
-      isKnown: (id) => ids.includes(id),
+      webhooks: { get: (id: string) => (ids.includes(id) ? {} : undefined) },
       onFailed: ({ message }) => void failures.push(message),
       now: () => clock.at,
     });

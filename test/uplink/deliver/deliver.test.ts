@@ -37,7 +37,7 @@ const SILENT: DeliverPorts["observe"] = {
 
 function setup(result: AttemptResult, changes: Partial<Webhook> | undefined = {}, prepared?: Prepared) {
   const calls: Call[] = [];
-  const observed: (Sending & Attempted)[] = [];
+  const observed: (Pick<Sending, "webhook" | "message" | "attempt"> & Attempted)[] = [];
   const replyFailures: Error[] = [];
   const rests: number[] = [];
   const deadLetters: number[] = [];

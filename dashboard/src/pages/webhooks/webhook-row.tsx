@@ -23,7 +23,7 @@ export const WebhookRow = memo(function WebhookRow({ webhook, figures, hasFigure
   const mark =
     verification?.state === "pending" ? ({ tone: "paused", word: "Not verified" } as const) : webhookMark(webhook);
   const [topic, ...more] = topics;
-  const host = URL.canParse(url) ? new URL(url).host : url;
+  const host = url === undefined ? "pulled" : URL.canParse(url) ? new URL(url).host : url;
   const waiting = counts.pending + counts.active + counts.retrying;
   return (
     <tr>

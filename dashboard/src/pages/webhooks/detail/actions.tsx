@@ -15,7 +15,8 @@ export function Actions({ webhook }: { webhook: Webhook }) {
   const [open, setOpen] = useState<"test" | "rotate" | "replay">();
   const [isRunning, setRunning] = useState(false);
   const [error, setError] = useState<Error>();
-  const { id, enabled, disabled } = webhook;
+  const { id, enabled, disabled, type } = webhook;
+  const isPulled = type === "pull";
   const isStopped = !enabled || disabled !== undefined;
   const close = () => setOpen(undefined);
   const toggle = async () => {
@@ -32,9 +33,11 @@ export function Actions({ webhook }: { webhook: Webhook }) {
   };
   return (
     <>
-      <a class="button" href={pathTo(`webhooks/${id}/edit`)}>
-        Edit
-      </a>
+      {!isPulled && (
+        <a class="button" href={pathTo(`webhooks/${id}/edit`)}>
+          Edit
+        </a>
+      )}
       <a class="button" href={pathTo("workbench", { webhook: id })}>
         Workbench
       </a>
@@ -47,9 +50,11 @@ export function Actions({ webhook }: { webhook: Webhook }) {
       <button type="button" class="button" data-retry onClick={() => setOpen("replay")}>
         Retry deliveries
       </button>
-      <button type="button" class="button" onClick={() => setOpen("rotate")}>
-        Rotate the secret
-      </button>
+      {!isPulled && (
+        <button type="button" class="button" onClick={() => setOpen("rotate")}>
+          Rotate the secret
+        </button>
+      )}
       {open === "test" && <TestDialog webhook={webhook} onClose={close} />}
       {open === "rotate" && <RotateDialog webhook={webhook} onClose={close} />}
       {open === "replay" && <ReplayDialog webhook={webhook} onClose={close} />}

@@ -66,7 +66,9 @@ function sourceFacts(webhook: Webhook): MaybeFact[] {
   const { url, method, topics, qos, headers, auth, ca, events = [], retained } = webhook;
   const names = Object.entries(headers ?? {});
   return [
-    ["Calls", <span class="mono" key="url">{`${method} ${url}`}</span>],
+    url === undefined
+      ? ["Pulled", "Consumers take its deliveries and acknowledge them."]
+      : ["Calls", <span class="mono" key="url">{`${method} ${url}`}</span>],
     [
       "Topics",
       topics.length === 0 ? (

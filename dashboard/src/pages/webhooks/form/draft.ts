@@ -21,7 +21,7 @@ export function draftOf(webhook: Webhook): Draft {
     qos: `${qos}` as Draft["qos"],
     retained: webhook.retained === "deliver",
     events: webhook.events ?? [],
-    url,
+    url: url ?? "",
     method,
     headers: Object.entries(headers ?? {})
       .map(([header, value]) => `${header}: ${value}`)

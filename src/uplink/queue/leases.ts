@@ -1,0 +1,73 @@
+/**
+ * Leases of jobs that consumers take by hand. A lease is BullMQ's lock of an active job: it is in the store, so it
+ * survives a restart, and any instance can end it. There is no worker, and so no connection that blocks: the commands
+ * fail at once while the store is unavailable.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Job, type Queue } from "bullmq";
+import type { DeliveryJob, QueuedJob } from "./job.ts";
+import { isDone } from "./refusals.ts";
+
+/** Lease of a job when it is taken; another duration is set in a second step. */
+const TAKEN_MS = 60_000;
+/** Lease while the end of a job is being stored. */
+const ENDING_MS = 30_000;
+/** Shortest interval between two checks for expired leases, in milliseconds. */
+const CHECK_MS = 1;
+
+/** Options of the queues, which BullMQ's workers have otherwise. */
+export const LEASE_OPTIONS = {
+  lockDuration: TAKEN_MS,
+  stalledInterval: CHECK_MS,
+  // Each take counts the expired leases of its job; BullMQ must not give the job up.
+  maxStalledCount: 1_000_000,
+};
+
+export class Leases {
+  constructor(private readonly queue: Queue<DeliveryJob>) {}
+
+  /** Takes the next job. @returns undefined when none waits */
+  async take(token: string, leaseMs: number): Promise<QueuedJob | undefined> {
+    const [json, id] = await this.queue.getBackend().moveToActive(token);
+    if (!json) return undefined;
+    const job: QueuedJob = Job.fromJSON(this.queue, json, id);
+    if (leaseMs !== TAKEN_MS) await job.extendLock(token, leaseMs);
+    return job;
+  }
+
+  /** Returns jobs whose lease has run out to the head of the queue. */
+  async recoverExpired(): Promise<void> {
+    const backend = this.queue.getBackend();
+    // A check recovers the jobs that an earlier one has found active.
+    await backend.moveStalledJobsToWait();
+    await delay(2 * CHECK_MS);
+    await backend.moveStalledJobsToWait();
+  }
+
+  /** Makes the lease last until the end is stored. @returns false when the token does not hold the job */
+  async hold(job: QueuedJob, token: string): Promise<boolean> {
+    return (await job.extendLock(token, ENDING_MS)) === 1;
+  }
+
+  /** Ends the job as succeeded. @returns false when the token does not hold it, as in the methods below */
+  complete(job: QueuedJob, token: string, result: unknown): Promise<boolean> {
+    return isDone(() => job.moveToCompleted(result, token, false));
+  }
+
+  /** Ends an attempt with the error of a failure or of a retry; uses up the attempt. */
+  fail(job: QueuedJob, token: string, error: Error): Promise<boolean> {
+    // A retry without a delay goes before all others. The backends read the option from this job object.
+    job.opts.lifo = true;
+    return isDone(() => job.moveToFailed(error, token));
+  }
+
+  /** Delays the job; uses up no attempt. */
+  postpone(job: QueuedJob, token: string, ms: number): Promise<boolean> {
+    return isDone(() => job.moveToDelayed(Date.now() + ms, token));
+  }
+
+  /** Returns the job to the head of the queue; uses up no attempt. */
+  release(job: QueuedJob, token: string): Promise<boolean> {
+    return isDone(() => job.moveToWait(token));
+  }
+}
