@@ -1,6 +1,9 @@
 /** Signing secrets and their rotation. Pure. */
 import type { Webhook } from "./webhook.ts";
 
+/** Default grace period in which the old secret also signs. */
+export const GRACE_SECONDS = 86_400;
+
 /** The grace period is 0 to 604,800 seconds. */
 export interface Rotation {
   secret: string;

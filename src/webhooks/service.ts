@@ -8,7 +8,7 @@ import { listFilter, type WebhookFilters } from "./list-filter.ts";
 import { checkType } from "./pull-rules.ts";
 import { createRegistration, patchRegistration } from "./registration.ts";
 import { replacementOf } from "./replacement.ts";
-import { rotated } from "./rotation.ts";
+import { GRACE_SECONDS, rotated } from "./rotation.ts";
 import { checkWebhook } from "./rules.ts";
 import type { WebhookServiceOptions } from "./service-options.ts";
 import { agreed, type Consent } from "./verification.ts";
@@ -23,9 +23,6 @@ const SYNCHRONIZED_MS = 2_000;
 
 /** Webhooks read at once where many do not belong on the page. */
 const SCANNED = 250;
-
-/** Default grace period in which the old secret also signs. */
-const GRACE_SECONDS = 86_400;
 
 /** How often a replacement starts again because the webhook was created or removed meanwhile. */
 const MAX_CHANGES = 20;

@@ -10,7 +10,7 @@ import { createPrepare } from "../uplink/expressions/apply.ts";
 import { Sandbox } from "../uplink/expressions/sandbox.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
-import { Ending } from "../uplink/pull/ending.ts";
+import { PulledEnding } from "../uplink/pull/ending.ts";
 import { Pulls } from "../uplink/pull/pulls.ts";
 import { createTake } from "../uplink/pull/take.ts";
 import { queueName } from "../uplink/queue/job.ts";
@@ -69,7 +69,13 @@ export function wireDeliver(
     tails: store.expiringKeys,
     ordered,
   });
-  const ending = new Ending({ queues, deadLetters: watch, retention, tails: store.expiringKeys, observe: observer });
+  const ending = new PulledEnding({
+    queues,
+    deadLetters: watch,
+    retention,
+    tails: store.expiringKeys,
+    observe: observer,
+  });
   const take = createTake({ queues, prepare, ending, eventSource });
   const pulls = new Pulls({ webhooks: registry, queues, take, ending });
   const replays = new Replays({

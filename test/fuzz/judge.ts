@@ -135,9 +135,11 @@ export class Judge {
   }
 
   /** The same key and request must give the same response. Calls are concurrent, so either may be the first. */
-  #again({ method, path, headers, body: sent }: Call, { headers: replied, status, body }: Reply): string[] {
+  #again({ operation, method, path, headers, body: sent }: Call, { headers: replied, status, body }: Reply): string[] {
     const named = headers.filter(([name]) => ["Idempotency-Key", "Authorization"].includes(name));
     if (!named.some(([name]) => name === "Idempotency-Key")) return [];
+    // It takes no key, and leases other deliveries each time.
+    if (operation === "pullDeliveries") return [];
     // Each line has its own expiring key.
     if (String(replied["content-type"]).startsWith(LINES) || (!replied["idempotent-replayed"] && status >= 300))
       return [];

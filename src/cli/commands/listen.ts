@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { type Command, Option } from "commander";
 import { onKeys } from "../listen/keys.ts";
-import { Listener } from "../listen/listener.ts";
+import { LocalListener } from "../listen/listener.ts";
 import type { Runtime } from "../runtime.ts";
 import { addExamples, integer, repeated } from "../settings/options.ts";
 
@@ -55,7 +55,7 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
   const name = `causeway listen on ${hostname()}`.slice(0, 200);
   const { id } = await causeway.webhooks.put(externalIdOf(topics), { type: "pull", topics, name, retry: RETRY });
   const receiver = forwardTo === undefined ? undefined : { url: forwardTo, secret };
-  const listener = new Listener({ causeway, webhookId: id, receiver, leaseSeconds, count, output });
+  const listener = new LocalListener({ causeway, webhookId: id, receiver, leaseSeconds, count, output });
   const stop = () => listener.stop();
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { type Pulled, payloadText } from "../../client/index.ts";
 import { versionOf } from "../program-version.ts";
 
-export interface Receiver {
+export interface LocalReceiver {
   url: string;
   /** `whsec_…`; absent: no signature. */
   secret?: string | undefined;
@@ -21,7 +21,7 @@ const TIMEOUT_MS = 15_000;
 /** Never rejects. */
 export async function forward(
   { event, messageId, attempt }: Pick<Pulled, "event" | "messageId" | "attempt">,
-  { url, secret }: Receiver,
+  { url, secret }: LocalReceiver,
   signal: AbortSignal,
 ): Promise<Forwarded> {
   const body = eventText(event);

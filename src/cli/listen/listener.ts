@@ -4,13 +4,13 @@ import type { Causeway, Pulled } from "../../client/index.ts";
 import { eventJson, eventLine } from "../commands/tail.ts";
 import { failureOf } from "../failures.ts";
 import type { Output } from "../output/output.ts";
-import { forward, type Receiver } from "./forward.ts";
+import { forward, type LocalReceiver } from "./forward.ts";
 
 export interface ListenerOptions {
   causeway: Causeway;
   webhookId: string;
   /** Absent: events are only printed. */
-  receiver: Receiver | undefined;
+  receiver: LocalReceiver | undefined;
   leaseSeconds: number;
   /** Ends after this many events. */
   count: number;
@@ -22,7 +22,7 @@ const MAX_RETRY_MS = 30_000;
 /** A lease that is about to run out is not used for another call. */
 const RESERVE_MS = 1_000;
 
-export class Listener {
+export class LocalListener {
   readonly #stop = new AbortController();
   #last: Pulled | undefined;
   #paused: Promise<void> | undefined;
@@ -108,7 +108,7 @@ export class Listener {
     return false;
   }
 
-  async #forward(delivery: Pulled, receiver: Receiver): Promise<boolean> {
+  async #forward(delivery: Pulled, receiver: LocalReceiver): Promise<boolean> {
     const { output } = this.options;
     const { isAccepted, outcome, durationMs } = await forward(delivery, receiver, this.#stop.signal);
     if (output.isJson) output.problem("", { messageId: delivery.messageId, outcome, durationMs });

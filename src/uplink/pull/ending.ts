@@ -25,7 +25,7 @@ export interface EndingPorts {
   };
 }
 
-export class Ending {
+export class PulledEnding {
   constructor(private readonly ports: EndingPorts) {}
 
   /** Ends an attempt. @returns false when the token does not hold the delivery */

@@ -6,11 +6,11 @@ import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { Attempted } from "../deliver/attempt.ts";
 import type { DeliveryQueue } from "../queue/delivery-queue.ts";
 import type { QueuedJob } from "../queue/job.ts";
-import type { Ending } from "./ending.ts";
+import type { PulledEnding } from "./ending.ts";
 import { acked, nacked } from "./pulled-attempt.ts";
 import type { PulledDelivery, Take, TakeOptions } from "./take.ts";
 
-export interface Lease {
+export interface DeliveryLease {
   messageId: string;
   leaseToken: string;
 }
@@ -26,7 +26,7 @@ export interface PullsOptions {
     onAdded(listener: (webhookId: string) => void): void;
   };
   take: Take;
-  ending: Pick<Ending, "attempt">;
+  ending: Pick<PulledEnding, "attempt">;
 }
 
 const MAX_PULLS = 1_000;
@@ -68,12 +68,12 @@ export class Pulls {
   }
 
   /** Ends deliveries as succeeded. @returns the ids of those that the tokens do not hold */
-  ack(webhook: Webhook, leases: readonly Lease[]): Promise<string[]> {
+  ack(webhook: Webhook, leases: readonly DeliveryLease[]): Promise<string[]> {
     return this.#end(webhook, leases, ({ processedOn }, now) => acked({ takenAt: processedOn ?? now }, now));
   }
 
   /** Returns deliveries to the queue. @returns the ids of those that the tokens do not hold */
-  nack(webhook: Webhook, leases: readonly Lease[], delayMs: number): Promise<string[]> {
+  nack(webhook: Webhook, leases: readonly DeliveryLease[], delayMs: number): Promise<string[]> {
     const retries = webhook.retry.scheduleSeconds.length;
     return this.#end(webhook, leases, ({ attemptsMade, processedOn }, now) =>
       nacked({ attemptsMade, retries, takenAt: processedOn ?? now }, delayMs, now),
@@ -146,12 +146,12 @@ export class Pulls {
 
   async #end(
     webhook: Webhook,
-    leases: readonly Lease[],
+    leases: readonly DeliveryLease[],
     outcomeOf: (job: QueuedJob, now: number) => Attempted,
   ): Promise<string[]> {
     const queue = this.options.queues.of(webhook.id);
     const unknown: string[] = [];
-    const endOne = async ({ messageId, leaseToken }: Lease) => {
+    const endOne = async ({ messageId, leaseToken }: DeliveryLease) => {
       const job = await queue.get(messageId);
       const isEnded = job && (await this.options.ending.attempt(webhook, job, leaseToken, outcomeOf(job, Date.now())));
       if (!isEnded) unknown.push(messageId);

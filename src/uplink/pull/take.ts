@@ -8,7 +8,7 @@ import { hasExpired } from "../queue/attempt-log.ts";
 import type { DeliveryQueue } from "../queue/delivery-queue.ts";
 import { type DeliveredMessage, fromJob, type QueuedJob } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
-import type { Ending } from "./ending.ts";
+import type { PulledEnding } from "./ending.ts";
 import { passes } from "./order.ts";
 import { expired } from "./pulled-attempt.ts";
 
@@ -35,7 +35,7 @@ export interface TakeOptions {
 export interface TakePorts {
   queues: { of(webhookId: string): DeliveryQueue };
   prepare: Prepare;
-  ending: Pick<Ending, "attempt" | "filtered">;
+  ending: Pick<PulledEnding, "attempt" | "filtered">;
   /** CloudEvents `source`. */
   eventSource: string;
 }

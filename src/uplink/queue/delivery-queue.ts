@@ -4,7 +4,7 @@
  */
 import { DelayedError, Job, type Queue, RateLimitError, UnrecoverableError } from "bullmq";
 import { type DeliveryJob, JOB_OPTIONS, KEEP_LOGS, type PlacedJob, type QueuedJob } from "./job.ts";
-import { Leases } from "./leases.ts";
+import { DeliveryLeases } from "./leases.ts";
 import { type CallRateLimit, owedMs } from "./rate-limit.ts";
 import { isDone, isRefusal } from "./refusals.ts";
 
@@ -21,10 +21,10 @@ const NO_LIMIT = { max: 1_000_000_000, duration: 1_000 };
 
 export class DeliveryQueue {
   /** The jobs as consumers take them. */
-  readonly leases: Leases;
+  readonly leases: DeliveryLeases;
 
   constructor(private readonly queue: Queue<DeliveryJob>) {
-    this.leases = new Leases(queue);
+    this.leases = new DeliveryLeases(queue);
   }
 
   /** Adds all jobs or none; an existing id is left unchanged. */

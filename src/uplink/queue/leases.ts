@@ -23,7 +23,7 @@ export const LEASE_OPTIONS = {
   maxStalledCount: 1_000_000,
 };
 
-export class Leases {
+export class DeliveryLeases {
   constructor(private readonly queue: Queue<DeliveryJob>) {}
 
   /** Takes the next job. @returns undefined when none waits */
