@@ -22,8 +22,10 @@ const WEIGHTS: Record<string, number> = {
   previewWebhook: 3,
   openStream: 3,
   createWebhook: 5,
+  createHook: 12,
   deleteKey: 2,
   deleteWebhook: 2,
+  deleteHook: 1,
   getMetrics: 1,
   getStatus: 1,
 };

@@ -4,7 +4,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 import { fuzz } from "./fuzz.ts";
 
 /** Far fewer leave operations that never succeed. */
-const CALLS = Number(process.env.FUZZ_CALLS ?? 2_500);
+const CALLS = Number(process.env.FUZZ_CALLS ?? 4_000);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 /**
