@@ -423,7 +423,7 @@ describe("without a bridge", () => {
     [["publish", "--lines", "--retain"], /--lines takes retain/, "an option for all lines"],
     [["publish", "t", "x", "--send-at", "tomorrow"], /must be a time such as/, "a time in words"],
     [["webhooks", "get", ".."], /must be an id/, "dots as an id"],
-    [["webhooks", "create"], /give --url and --topic/, "a webhook without a URL"],
+    [["webhooks", "create"], /give --url or --type pull, and --topic/, "a webhook without a URL"],
     [["webhooks", "create", "--data", "{"], /--data is not valid JSON/, "JSON that is none"],
     [["webhooks", "update", "wh_1"], /at least one field/, "no change"],
     [["hooks", "create", "--name", "a"], /give --name and --topic/, "a hook without a topic"],

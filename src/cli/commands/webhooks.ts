@@ -49,7 +49,10 @@ export function addWebhooks(program: Command, runtime: Runtime): void {
     runtime,
     "get",
     "Shows a webhook, its state and its counts.",
-    async (causeway, webhookId, output) => output.document(await causeway.webhooks.get(webhookId)),
+    async (causeway, webhookId, output) => {
+      const { id, name, url, ...more } = await causeway.webhooks.get(webhookId);
+      output.document({ id, ...(name !== undefined && { name }), ...(url !== undefined && { url }), ...more });
+    },
   );
   addOnOne(
     webhooks,
