@@ -104,6 +104,7 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
   it("retries failed deliveries after it has counted them", async () => {
     plant.receiver.answer = () => 204;
     const { page, violations, axe } = await open("Archive");
+    await page.getByRole("button", { name: "Retry deliveries" }).waitFor();
     await page.keyboard.press("r");
     const dialog = page.getByRole("dialog", { name: "Retry deliveries" });
     // Calls that were under way may still fail.
