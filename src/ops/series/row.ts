@@ -91,8 +91,16 @@ export function addEncoded(text: string, rowOf: (step: number) => StepRow | unde
     if (code >= A && code <= Z) value = value * RADIX + code - A + 10;
     else if (code >= ZERO && code <= NINE) value = value * RADIX + code - ZERO;
     else {
-      if (cell === STEP) row = rowOf(value);
-      else if (cell !== FIRST && row !== undefined) row[cell]! += value;
+      if (cell === STEP) {
+        row = rowOf(value);
+        if (row === undefined) {
+          // Half of the rows of a long range are outside it.
+          i = text.indexOf(END, i);
+          if (i < 0) return;
+          value = 0;
+          continue;
+        }
+      } else if (cell !== FIRST && row !== undefined) row[cell]! += value;
       if (code === COMMA) cell = cell === STEP ? 0 : cell === FIRST ? COUNTS + value : cell + 1;
       else cell = code === SLASH ? FIRST : STEP;
       value = 0;
