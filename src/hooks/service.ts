@@ -71,7 +71,7 @@ export class HookService {
     const checked = await this.#check(patch);
     if (checked instanceof Refused) return checked;
     const { template, verify } = checked;
-    // The key that created the hook publishes, whoever changes it.
+    // A hook publishes with the rights of the key that created it, also when an administrator changes it.
     const stopped = template && stoppedReason(before, template, this.options.rightsOf);
     if (stopped !== undefined) return refuseField("forbidden_topic", "topic", stopped);
     const hook = await this.options.hooks.update(id, (current) => changedHook(current, patch, verify, new Date()));

@@ -18,21 +18,32 @@ function typescriptFiles(folder: string): string[] {
   return files.filter((file) => /\.tsx?$/.test(file)).map((file) => join(folder, file));
 }
 
-/** Comments without their marks, adjacent line comments as one. */
-function comments(source: string): string[] {
-  const found: string[] = [];
-  const scanner = ts.createScanner(ts.ScriptTarget.Latest, false, ts.LanguageVariant.Standard, source);
-  for (let kind = scanner.scan(); kind !== ts.SyntaxKind.EndOfFileToken; kind = scanner.scan()) {
-    const isComment = kind === ts.SyntaxKind.SingleLineCommentTrivia || kind === ts.SyntaxKind.MultiLineCommentTrivia;
-    if (isComment)
-      found.push(
-        scanner
-          .getTokenText()
-          .replaceAll(/^\s*(?:\/\*\*?|\*\/|\*|\/\/)\s?|\s*\*\/$/gm, "")
-          .trim(),
-      );
-  }
-  return found;
+/** Comments without their marks, those before or after the same token as one. */
+function comments(file: string, source: string): string[] {
+  const found = new Map<number, string>();
+  const add = (ranges: ts.CommentRange[] | undefined) => {
+    const texts = (ranges ?? []).map(({ pos, end }) =>
+      source
+        .slice(pos, end)
+        .replaceAll(/^\s*(?:\/\*\*?|\*\/|\*|\/\/)\s?|\s*\*\/$/gm, "")
+        .trim(),
+    );
+    if (ranges) found.set(ranges[0]!.pos, texts.join("\n"));
+  };
+  // From the parsed tree: a scanner by itself takes the end of a template literal for the beginning of another.
+  const visit = (node: ts.Node): void => {
+    if (ts.isJsxText(node)) return;
+    if (node.getChildCount() === 0) {
+      add(ts.getLeadingCommentRanges(source, node.getFullStart()));
+      add(ts.getTrailingCommentRanges(source, node.getEnd()));
+    }
+    node
+      .getChildren()
+      .filter((child) => child.kind !== ts.SyntaxKind.JSDoc)
+      .forEach(visit);
+  };
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true));
+  return [...found.values()];
 }
 
 /** First arguments of `describe`, `it` and `test`, and the text on pages. */
@@ -63,7 +74,7 @@ describe("plain English", () => {
       const odd = typescriptFiles(folder).flatMap((file) => {
         if (file === GENERATED) return [];
         const source = readFileSync(join(ROOT, file), "utf8");
-        return [...comments(source), ...titles(file, source)].filter(isOdd).map((text) => `${file}: ${text}`);
+        return [...comments(file, source), ...titles(file, source)].filter(isOdd).map((text) => `${file}: ${text}`);
       });
       assert.deepEqual(odd, []);
     });

@@ -68,7 +68,7 @@ end
 `;
 }
 
-/** What the scripts that read and repair the index begin with. */
+/** Beginning of the scripts that read and repair the index. */
 export function library(prefix: string): string {
   return adding(prefix) + LISTS;
 }

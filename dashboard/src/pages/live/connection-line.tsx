@@ -15,7 +15,7 @@ export function ConnectionMark({ handle: { tail, version } }: { handle: TailHand
   return <StateMark tone="live" word="Live" />;
 }
 
-/** What the reader misses, and why. */
+/** Messages that the reader misses, and the reason. */
 export function ConnectionNotice({ handle: { tail, version, retry } }: { handle: TailHandle }) {
   version.value;
   const { connection, away } = tail;
