@@ -1,7 +1,7 @@
 /** Hook operations of the API: create, list, get, update, remove. */
 import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
-import { afterOf, type Page, pageOf } from "../lib/cursor.ts";
+import { afterOf, type Page, pageOfWanted } from "../lib/cursor.ts";
 import {
   changedHook,
   type Hook,
@@ -25,9 +25,6 @@ export interface HookServiceOptions {
   expressionError(expression: string): Promise<string | undefined | Refused>;
 }
 
-/** Hooks read at once where many do not belong on the page. */
-const SCANNED = 250;
-
 export class HookService {
   constructor(private readonly options: HookServiceOptions) {}
 
@@ -46,17 +43,10 @@ export class HookService {
 
   /** Lists the hooks that the caller may see, ordered by id. */
   async list({ limit, after }: { limit: number; after?: string }, caller: Caller): Promise<Page<HookDto> | Refused> {
-    let from = afterOf(after, "hk");
+    const from = afterOf(after, "hk");
     if (from instanceof Refused) return from;
-    const found: Hook[] = [];
-    // Hooks of others do not shorten a page.
-    for (let size = limit + 1; ; size = SCANNED) {
-      const more = await this.options.hooks.list({ limit: size, ...from });
-      found.push(...more.filter((hook) => isVisible(hook, caller)));
-      if (found.length > limit || more.length < size) break;
-      from = { after: more.at(-1)!.id };
-    }
-    const { items, nextCursor } = pageOf(found, limit);
+    const read = (range: { limit: number; after?: string }) => this.options.hooks.list(range);
+    const { items, nextCursor } = await pageOfWanted(read, (hook) => isVisible(hook, caller), { limit, ...from });
     return { items: items.map((hook) => this.#toDto(hook)), nextCursor };
   }
 

@@ -34,6 +34,28 @@ export function pageOf<T extends { id: string }>(found: T[], limit: number): Pag
   return { items, nextCursor: found.length > limit && last ? encodeCursor(last.id) : null };
 }
 
+/** Items read at once where many do not belong on the page. */
+const SCANNED = 250;
+
+/**
+ * Builds a page of those items of a list, sorted by id, that are wanted: the others do not shorten it.
+ * @param read returns up to `limit` items after an id
+ */
+export async function pageOfWanted<T extends { id: string }>(
+  read: (range: { after?: string; limit: number }) => Promise<T[]>,
+  isWanted: (item: T) => boolean,
+  { limit, ...start }: { after?: string; limit: number },
+): Promise<Page<T>> {
+  const found: T[] = [];
+  let from: { after?: string } = start;
+  for (let size = limit + 1; ; size = SCANNED) {
+    const more = await read({ limit: size, ...from });
+    found.push(...more.filter(isWanted));
+    if (found.length > limit || more.length < size) return pageOf(found, limit);
+    from = { after: more.at(-1)!.id };
+  }
+}
+
 /** Returns the id in a cursor of a list sorted by id; no id for the first page. */
 export function afterOf(cursor: string | undefined, prefix: IdPrefix): { after?: string } | Refused {
   if (cursor === undefined) return {};

@@ -2,7 +2,7 @@
 
 import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
-import { afterOf, type Page as ListPage, pageOf } from "../lib/cursor.ts";
+import { afterOf, type Page as ListPage, pageOfWanted } from "../lib/cursor.ts";
 import { checkEvents, checkTopics, checkUse, isVisible, noWebhook, seesAll, taken, visibleIds } from "./access.ts";
 import { listFilter, type WebhookFilters } from "./list-filter.ts";
 import { checkType } from "./pull-rules.ts";
@@ -20,9 +20,6 @@ import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts
  * broker is unavailable.
  */
 const SYNCHRONIZED_MS = 2_000;
-
-/** Webhooks read at once where many do not belong on the page. */
-const SCANNED = 250;
 
 /** How often a replacement starts again because the webhook was created or removed meanwhile. */
 const MAX_CHANGES = 20;
@@ -57,21 +54,14 @@ export class WebhookService<Page, Query> {
     caller: Caller,
   ): Promise<ListPage<WebhookDto> | Refused> {
     const { registry, health } = this.options;
-    const found: Webhook[] = [];
-    let from = afterOf(after, "wh");
+    const from = afterOf(after, "wh");
     if (from instanceof Refused) return from;
     const isWanted = listFilter(filters, (id) => health.failingSince(id));
     if (isWanted instanceof Refused) return isWanted;
     const isListed = (webhook: Webhook) => isVisible(webhook, caller) && isWanted(webhook);
     if (externalId !== undefined) return this.#listNamed(externalId, isListed);
-    // Other webhooks do not shorten a page.
-    for (let size = limit + 1; ; size = SCANNED) {
-      const more = await registry.list({ limit: size, ...from });
-      found.push(...more.filter(isListed));
-      if (found.length > limit || more.length < size) break;
-      from = { after: more.at(-1)!.id };
-    }
-    const { items, nextCursor } = pageOf(found, limit);
+    const read = (range: { limit: number; after?: string }) => registry.list(range);
+    const { items, nextCursor } = await pageOfWanted(read, isListed, { limit, ...from });
     return { items: await Promise.all(items.map((webhook) => this.#withCounts(webhook))), nextCursor };
   }
 
