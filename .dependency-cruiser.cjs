@@ -157,7 +157,8 @@ module.exports = {
       from: { path: "^src/hooks/" },
       to: {
         path: "^src/",
-        pathNot: "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache)\\.ts$",
+        pathNot:
+          "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache|external-ids)\\.ts$",
       },
     },
     ...rooms([
@@ -285,13 +286,13 @@ module.exports = {
       name: "the-store-is-its-port",
       comment: "Outside store/ and bridge.ts, only the interfaces of store/store.ts may be imported.",
       severity: "error",
-      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
-      to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache)\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/(record-cache|external-ids)\\.ts$" },
+      to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache|external-ids)\\.ts$" },
     },
     {
       name: "the-store-port-is-types",
       severity: "error",
-      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/(record-cache|external-ids)\\.ts$" },
       to: { path: "^src/store/store\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     {
