@@ -96,7 +96,7 @@ module.exports = {
       name: "cli-is-a-program-of-its-own",
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
-      from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|commands/start\\.ts$)" },
+      from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|mcp/|commands/start\\.ts$)" },
       to: { path: "^src/", pathNot: "^src/(cli|client|configuration)/" },
     },
     {
@@ -110,6 +110,13 @@ module.exports = {
         pathNot: "^src/(configuration|client|lib)/|^src/security/redaction\\.ts$",
         dependencyTypesNot: ["type-only"],
       },
+    },
+    {
+      name: "mcp-reads-the-contract",
+      comment: "Tools over the client; their inputs and scopes come from the contract.",
+      severity: "error",
+      from: { path: "^src/cli/mcp/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client)/|^src/http/document\\.ts$" },
     },
     {
       name: "doctor-reads-what-the-bridge-reads",

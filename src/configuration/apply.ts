@@ -1,7 +1,7 @@
 /** Carries out differences through the API. */
 import { type Causeway, isCausewayError, type KeyInput } from "../client/index.ts";
 import type { Current, Difference } from "./changes.ts";
-import { type ConfigurationDocument, DocumentError, type Kind } from "./documents.ts";
+import { type ConfigurationDocument, DocumentError, type DocumentKind } from "./documents.ts";
 
 /**
  * Reads the kinds that the documents have, as each needs scopes of its own. To prune, also the webhooks and hooks that
@@ -12,7 +12,7 @@ export async function readCurrent(
   documents: readonly ConfigurationDocument[],
   { prune = false }: { prune?: boolean } = {},
 ): Promise<Current> {
-  const read = async <T>(kind: Kind, list: () => AsyncIterable<T>): Promise<T[]> => {
+  const read = async <T>(kind: DocumentKind, list: () => AsyncIterable<T>): Promise<T[]> => {
     const all: T[] = [];
     const isNeeded = documents.some((document) => document.kind === kind);
     if (!isNeeded && (!prune || kind === "Key")) return all;

@@ -1,7 +1,7 @@
 /** Differences between documents and what the bridge has. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import type { Hook, Key, Webhook } from "../client/index.ts";
-import type { ConfigurationDocument, Fields, Kind } from "./documents.ts";
+import type { ConfigurationDocument, DocumentKind, Fields } from "./documents.ts";
 import {
   asShown,
   comparable,
@@ -14,7 +14,7 @@ import {
 } from "./fields.ts";
 
 export interface Difference {
-  kind: Kind;
+  kind: DocumentKind;
   identity: string;
   /** `conflict`: the bridge has a key of this name with other rights, and a key cannot be changed. */
   action: "create" | "update" | "delete" | "conflict";
@@ -36,7 +36,7 @@ const DEFAULTS = { Webhook: WEBHOOK_DEFAULTS, Hook: HOOK_DEFAULTS };
 type RegistrationKind = keyof typeof DEFAULTS;
 
 /** A webhook or a hook at the bridge. */
-interface Registration {
+interface CurrentRegistration {
   id: string;
   externalId?: string | null | undefined;
   /** Its settings as a document has them. */
@@ -54,7 +54,7 @@ export function changesOf(
 ): Difference[] {
   const changes: Difference[] = [];
   const named = new Set<string>();
-  const registrations: Record<RegistrationKind, Registration[]> = {
+  const registrations: Record<RegistrationKind, CurrentRegistration[]> = {
     Webhook: current.webhooks.map((one) => ({ ...one, settings: webhookFields(one) })),
     Hook: current.hooks.map((one) => ({ ...one, settings: hookFields(one) })),
   };
@@ -91,7 +91,7 @@ function creation({ kind, identity, fields }: ConfigurationDocument): Difference
 function update(
   { identity, fields: { externalId: _externalId, id: _id, ...wanted } }: ConfigurationDocument,
   kind: RegistrationKind,
-  { id, settings: shown }: Registration,
+  { id, settings: shown }: CurrentRegistration,
   setSecrets: boolean,
 ): Difference | undefined {
   const defaults = DEFAULTS[kind];

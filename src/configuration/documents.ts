@@ -5,10 +5,10 @@ import { type Document, parseAllDocuments } from "yaml";
 
 export type Fields = Record<string, unknown>;
 
-export type Kind = keyof typeof IDENTITIES;
+export type DocumentKind = keyof typeof IDENTITIES;
 
 export interface ConfigurationDocument {
-  kind: Kind;
+  kind: DocumentKind;
   /** Webhook and hook: `externalId` or `id`. Key: `name`. Unique within its kind. */
   identity: string;
   /** The document without its kind, references replaced. */
@@ -92,7 +92,7 @@ function toDocument(value: unknown, origin: Origin): ConfigurationDocument {
   return { kind, identity: identity as string, fields };
 }
 
-function isKind(value: unknown): value is Kind {
+function isKind(value: unknown): value is DocumentKind {
   return typeof value === "string" && Object.hasOwn(IDENTITIES, value);
 }
 
