@@ -10,7 +10,7 @@ export interface InputSchema extends Schema {
 }
 
 /** The fields of a tool's input. */
-export interface Fields {
+export interface InputFields {
   properties: Record<string, object>;
   required?: string[];
 }
@@ -26,7 +26,7 @@ export class Contract {
   }
 
   /** Parameters of an operation by name; required if the operation requires them. */
-  parameters(operationId: string, ...names: string[]): Fields {
+  parameters(operationId: string, ...names: string[]): InputFields {
     const { operation, shared } = this.#find(operationId);
     const all = [...shared, ...(operation.parameters ?? [])].map((one) => resolve<Parameter>(this.openapi, one));
     const chosen = names.map((name) => all.find((one) => one.name === name)!);
@@ -42,8 +42,8 @@ export class Contract {
   }
 
   /** The fields of an object schema. Only its properties: some models take no other keyword at the top. */
-  fields(schema: string, { without = [] }: { without?: string[] } = {}): Fields {
-    const { properties, required = [] } = this.openapi.components.schemas![schema] as unknown as Fields;
+  fields(schema: string, { without = [] }: { without?: string[] } = {}): InputFields {
+    const { properties, required = [] } = this.openapi.components.schemas![schema] as unknown as InputFields;
     return {
       properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !without.includes(name))),
       required,
@@ -51,7 +51,7 @@ export class Contract {
   }
 
   /** One schema with all fields, and the definitions that they refer to. */
-  input(...parts: Fields[]): InputSchema {
+  input(...parts: InputFields[]): InputSchema {
     const schema: Schema = {
       type: "object",
       properties: Object.assign({}, ...parts.map(({ properties }) => properties)),

@@ -163,15 +163,11 @@ describe("causeway mcp", () => {
     assert.equal(preview.results.length, 1);
 
     await device.subscribeAsync("mcp-device/rpc");
-    device.on("message", (topic, payload, { properties }) => {
-      if (topic === "mcp-device/rpc" && properties?.responseTopic) {
-        const { responseTopic, correlationData } = properties;
-        device.publish(responseTopic, `re: ${payload}`, {
-          properties: { ...(correlationData && { correlationData }) },
-        });
-      }
+    const responseTopic = "mcp-device/rpc/response";
+    device.on("message", (topic, payload) => {
+      if (topic === "mcp-device/rpc") device.publish(responseTopic, `re: ${payload}`);
     });
-    const answered = await call("request_device", { topic: "mcp-device/rpc", payload: "uptime" });
+    const answered = await call("request_device", { topic: "mcp-device/rpc", payload: "uptime", responseTopic });
     assert.equal(answered.response.payload, "re: uptime");
     const watched = call("tail", { topics: ["seen/#"], seconds: 30, messages: 2 });
     const isOver = watched.then(() => true);
