@@ -97,7 +97,14 @@ module.exports = {
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
       from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|mcp/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client|configuration)/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|presets)/" },
+    },
+    {
+      name: "presets-stand-alone",
+      comment: "Data and pure functions for the program `causeway` and for browsers: of the bridge only types.",
+      severity: "error",
+      from: { path: "^src/presets/" },
+      to: { path: ".", pathNot: "^src/presets/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "configuration-uses-the-client",

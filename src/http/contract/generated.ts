@@ -1361,7 +1361,7 @@ export interface webhooks {
         put?: never;
         /**
          * A message in binary mode
-         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Method, signature, retries and the handling of responses are the same as in structured mode.
+         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, or the result of `transform`, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Method, signature, retries and the handling of responses are the same as in structured mode.
          */
         post: {
             parameters: {
@@ -2351,11 +2351,11 @@ export interface components {
         /** @description A unique name of your own, by which `PUT /v1/webhooks/external/{externalId}` creates and replaces the webhook. Set at the creation only. */
         ExternalId: string;
         /**
-         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, with the attributes in `ce-*` headers.
+         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, or the result of `transform`, with the attributes in `ce-*` headers.
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Additional headers of each call. Values of headers whose names suggest credentials (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are returned as `********`. Sending the mask back keeps the value, unless `url` changes to another origin. */
+        /** @description Additional headers of each call. Values of headers whose names suggest credentials (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are returned as `********`. Sending the mask back keeps the value, unless `url` changes to another origin. `Content-Type` needs `mode: binary` and a `transform`: it is the media type of the results. */
         WebhookHeaders: {
             [key: string]: string;
         };
@@ -2376,7 +2376,7 @@ export interface components {
          */
         FilterExpression: string;
         /**
-         * @description A JSONata expression over the CloudEvent. Its result becomes the event's `data`, as `application/json`. Evaluation time is limited as for a filter.
+         * @description A JSONata expression over the CloudEvent. Its result becomes the event's `data`, as `application/json`. With `mode: binary` the result is the body: a string is sent as it is, as `text/plain; charset=utf-8`, any other value as its JSON text. A `Content-Type` in `headers` states another type. Evaluation time is limited as for a filter.
          * @example { "celsius": data.temperature }
          */
         TransformExpression: string;
