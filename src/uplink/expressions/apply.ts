@@ -2,7 +2,7 @@
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
-import { eventJson } from "../request/cloudevent.ts";
+import { eventText } from "../request/cloudevent.ts";
 import { isContentType } from "../request/headers.ts";
 import type { Evaluated, Sandbox } from "./sandbox.ts";
 
@@ -29,7 +29,7 @@ export function createPrepare({ expressions, eventSource }: PrepareOptions): Pre
       return { kind: "send", message };
     }
     const startedAt = performance.now();
-    const event = eventJson(message, { source: eventSource }).toString("utf8");
+    const event = eventText(message, { source: eventSource });
     return expressions
       .evaluate(key, { filter, transform }, event)
       .then((evaluated) => prepared(webhook, message, evaluated, performance.now() - startedAt));

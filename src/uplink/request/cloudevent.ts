@@ -53,10 +53,15 @@ export function buildRequest(message: Message, options: RequestOptions): Webhook
 
 /** Encodes an event in the CloudEvents JSON format: one JSON object in UTF-8. */
 export function eventJson(message: Message, origin: EventOrigin): Buffer {
+  return Buffer.from(eventText(message, origin), "utf8");
+}
+
+/** Encodes an event as {@link eventJson} does, as text. */
+export function eventText(message: Message, origin: EventOrigin): string {
   const data = dataOf(message);
   let head = "";
   for (const [name, value] of attributes(message, origin)) head += `"${name}":${JSON.stringify(value)},`;
-  return Buffer.from(`{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`, "utf8");
+  return `{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`;
 }
 
 /** Builds one request for several events. @param events results of {@link eventJson} */
