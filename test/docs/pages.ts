@@ -13,7 +13,6 @@ const RUN_FIRST = [
   "docs/requests.md",
   "docs/hooks.md",
   "docs/webhooks.md",
-  "docs/formats.md",
 ];
 const RUN_LAST = ["docs/mqtt5.md"];
 
