@@ -187,7 +187,11 @@ module.exports = {
       ["queue", [], "Stored deliveries. Every stage uses this one, so it imports no stage."],
       ["ordering", ["queue"], "The order of deliveries, which concerns jobs and not calls."],
       ["formats", ["queue"], "Decodes payloads and remembers what decoding needs."],
-      ["expressions", ["queue", "request", "formats"], "Decodes, filters and transforms a message; does not decide about the call."],
+      [
+        "expressions",
+        ["queue", "request", "formats"],
+        "Decodes, filters and transforms a message; does not decide about the call.",
+      ],
       ["request", [], "Message to signed HTTP request: pure, so that a preview equals the delivery."],
       ["egress", [], "The guarded HTTP client. Imports no queue, so that every outbound call can use it."],
       ["health", [], "The circuit breaker evaluates attempt results; it neither calls nor queues."],
