@@ -47,7 +47,7 @@ const expressions = {
 
 /** The request for a message; undefined if it is filtered out. */
 export async function requestOf(webhook: FilledWebhook, message: Message): Promise<ServiceRequest | undefined> {
-  const prepare = createPrepare({ expressions, eventSource: "/causeway" });
+  const prepare = createPrepare({ decode: (_webhook, message) => message, expressions, eventSource: "/causeway" });
   const stored = { id: "wh_1", headers: {}, mode: "structured", ...webhook } as unknown as Webhook;
   const prepared = await prepare(stored, message as DeliveredMessage);
   if (prepared.kind === "filtered") return undefined;

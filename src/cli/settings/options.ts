@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Webhook } from "../../client/index.ts";
 import { UsageError } from "../failures.ts";
 
 export type NamedValues = Record<string, string | string[]>;
@@ -71,6 +72,15 @@ export function qosOption(): Option {
   });
 }
 
+/** Name of a payload format in the contract. */
+export type FormatName = NonNullable<Webhook["payloadFormat"]>;
+
+const FORMAT_NAMES: readonly FormatName[] = ["auto", "sparkplug", "cbor", "msgpack"];
+
+export function payloadFormatOption(description: string): Option {
+  return new Option("--payload-format <format>", description).choices(FORMAT_NAMES);
+}
+
 /** `--limit` and `--all` of lists. */
 export function addListOptions(command: Command): Command {
   return command
@@ -89,6 +99,25 @@ export async function readPayload(payload: string | undefined, file: string | un
   if (payload === undefined)
     throw new UsageError("give a PAYLOAD, - for standard input, or --file; '' is an empty one");
   return payload === "-" ? buffer(process.stdin) : Buffer.from(payload);
+}
+
+/**
+ * The fields of a payload: with a format, the JSON value to encode; otherwise the bytes as they are, since text could
+ * contain what JSON strings cannot.
+ */
+export function payloadFields(bytes: Buffer, payloadFormat: FormatName | undefined): PayloadFields {
+  if (payloadFormat === undefined || payloadFormat === "auto") return { payloadBase64: bytes.toString("base64") };
+  try {
+    return { payload: JSON.parse(bytes.toString()) as unknown, payloadFormat };
+  } catch (error) {
+    throw new UsageError(`with --payload-format, the payload must be JSON: ${(error as Error).message}`);
+  }
+}
+
+export interface PayloadFields {
+  payload?: unknown;
+  payloadBase64?: string;
+  payloadFormat?: FormatName;
 }
 
 /** JSON of an option: the text itself, `@file`, or `-` for standard input. */

@@ -20,7 +20,7 @@ const message = {
 async function sent(result: unknown, webhook: Partial<Webhook>): Promise<[body: string, type: string | undefined]> {
   const data = JSON.stringify(result);
   const expressions = { evaluate: async () => ({ kind: "kept", data }) as const };
-  const prepare = createPrepare({ expressions, eventSource: "/causeway" });
+  const prepare = createPrepare({ decode: (_webhook, message) => message, expressions, eventSource: "/causeway" });
   const { mode = "binary", headers = {} } = webhook;
   const prepared = await prepare({ id: "wh_1", transform: "x", mode, headers } as Webhook, message);
   assert.ok(prepared.kind === "send");
