@@ -8,8 +8,11 @@ import { Job, type Queue } from "bullmq";
 import type { DeliveryJob, QueuedJob } from "./job.ts";
 import { isDone } from "./refusals.ts";
 
-/** Lease of a job when it is taken; another duration is set in a second step. */
-const TAKEN_MS = 60_000;
+/**
+ * Lease of a job when it is taken; the consumer's duration is set in a second step, since BullMQ has one for each queue.
+ * A process that is killed in between delays the job by this time.
+ */
+const TAKEN_MS = 5_000;
 /** Lease while the end of a job is being stored. */
 const ENDING_MS = 30_000;
 /** Shortest interval between two steps of a check for expired leases, in milliseconds. */
@@ -33,11 +36,13 @@ export class DeliveryLeases {
 
   /** Takes the next job. @returns undefined when none waits */
   async take(token: string, leaseMs: number): Promise<QueuedJob | undefined> {
-    const [json, id] = await this.queue.getBackend().moveToActive(token);
-    if (!json) return undefined;
-    const job: QueuedJob = Job.fromJSON(this.queue, json, id);
-    if (leaseMs !== TAKEN_MS) await job.extendLock(token, leaseMs);
-    return job;
+    for (;;) {
+      const [json, id] = await this.queue.getBackend().moveToActive(token);
+      if (!json) return undefined;
+      const job: QueuedJob = Job.fromJSON(this.queue, json, id);
+      // Otherwise the process stood still for so long that the job may be another consumer's.
+      if (await this.hold(job, token, leaseMs)) return job;
+    }
   }
 
   /** Returns jobs whose lease has run out to the head of the queue, unless that was done a moment ago. */
