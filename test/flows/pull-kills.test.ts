@@ -10,9 +10,9 @@ import { Pullers } from "../support/pullers.ts";
 import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 import { scaled } from "../support/speed.ts";
 
-const MESSAGES = Number(process.env.MESSAGES ?? 1_000);
+const MESSAGES = Number(process.env.MESSAGES ?? 500);
 const CASES = [
-  { ordering: "none", messages: MESSAGES, pullers: 4, leaseSeconds: 5 },
+  { ordering: "none", messages: MESSAGES, pullers: 4, leaseSeconds: 2 },
   { ordering: "topic", messages: Math.ceil(MESSAGES / 5), pullers: 3, leaseSeconds: 2 },
   { ordering: "strict", messages: Math.ceil(MESSAGES / 20), pullers: 3, leaseSeconds: 2 },
 ] as const;
