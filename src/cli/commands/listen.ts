@@ -61,7 +61,6 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
   process.once("SIGTERM", stop);
   const hasKeys = output.isTerminal && process.stdin.isTTY;
   output.note(`listening with ${id}`);
-  if (hasKeys) output.note(`keys: ${receiver ? "r retry, " : ""}i inspect, p pause, q quit`);
   const offKeys = hasKeys
     ? onKeys(process.stdin, {
         r: () => void listener.retry(),
@@ -70,6 +69,8 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
         q: stop,
       })
     : () => {};
+  // After the mode of the terminal is set: a key pressed before it is echoed.
+  if (hasKeys) output.note(`keys: ${receiver ? "r retry, " : ""}i inspect, p pause, q quit`);
   try {
     await listener.run();
   } finally {
