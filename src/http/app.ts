@@ -15,7 +15,7 @@ import { serveDashboard } from "./dashboard.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import { addExternal, createRewrite, type ExternalOptions } from "./external.ts";
-import type { IdempotencyKeys } from "./idempotency.ts";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { rateHeaders, requireRate } from "./rate-limit.ts";

@@ -801,7 +801,7 @@ export interface paths {
         put?: never;
         /**
          * Take deliveries
-         * @description Takes up to `max` deliveries of a webhook of `type: pull`, each with a lease. Acknowledge each within `leaseSeconds`: a delivery whose lease runs out is taken again by a later call, ahead of others, which uses up an attempt. With `waitSeconds` the call waits until there is a delivery. It returns fewer than `max` when no more are waiting, and stops after 8 MiB of events. A paused webhook has none. The key must be able to read all topics of the webhook. At most 100 calls for each webhook, and 1,000 in all, run at once in a process; further ones get 429. Takes no `Idempotency-Key`: repeat a call whose response was lost, and its deliveries come again when their leases run out.
+         * @description Takes up to `max` deliveries of a webhook of `type: pull`, each with a lease. Acknowledge each within `leaseSeconds`: a delivery whose lease runs out is taken again by a later call, ahead of others, which uses up an attempt. With `waitSeconds` the call waits until there is a delivery. It returns fewer than `max` when no more are waiting, and stops after 8 MiB of events. A paused webhook has none. The key must be able to read all topics of the webhook. At most 100 calls for each webhook, and 1,000 in all, run at once in a process; further ones get 429. If a response is lost, repeat the call with the same `Idempotency-Key` within 5 minutes: it returns the deliveries of the first response that are still leased, with the same tokens, and their leases start again. When none of them is leased any more, the call gets 409 `conflict`: use another key. A call that returned none keeps no key. Without a key, the deliveries of a lost response come again when their leases run out.
          */
         post: operations["pullDeliveries"];
         delete?: never;
@@ -3109,7 +3109,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `conflict`: the webhook is not of `type: pull`. `idempotency_in_progress`. */
+        /** @description `conflict`: the webhook is not of `type: pull`; or, of a pull, the leases of the first response with this `Idempotency-Key` have ended. `idempotency_in_progress`. */
         NotPull: {
             headers: {
                 [name: string]: unknown;
@@ -6640,7 +6640,10 @@ export interface operations {
     pullDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The id of the webhook.
@@ -6704,6 +6707,7 @@ export interface operations {
             409: components["responses"]["NotPull"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
