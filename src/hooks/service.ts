@@ -13,12 +13,13 @@ import {
   toDto,
   type Verification,
 } from "./hook.ts";
+import { HookPreviews, type HookPreviewsOptions, type PreviewedMessage, type SampleCall } from "./preview.ts";
 import type { HookRegistry } from "./registry.ts";
 import { checkTemplate, type RightsOf, stoppedReason } from "./rights.ts";
 import { parseTopic, type TopicTemplate } from "./template.ts";
 import { checkVerification } from "./verification-rules.ts";
 
-export interface HookServiceOptions {
+export interface HookServiceOptions extends HookPreviewsOptions {
   hooks: HookRegistry;
   rightsOf: RightsOf;
   /** Returns the syntax error of a JSONata expression, if any. */
@@ -26,7 +27,11 @@ export interface HookServiceOptions {
 }
 
 export class HookService {
-  constructor(private readonly options: HookServiceOptions) {}
+  readonly #previews: HookPreviews;
+
+  constructor(private readonly options: HookServiceOptions) {
+    this.#previews = new HookPreviews(options);
+  }
 
   async create(input: HookInput, caller: Caller): Promise<HookDto | Refused> {
     const { hooks } = this.options;
@@ -39,6 +44,15 @@ export class HookService {
     const hook = newHook(input, verify, caller.id, new Date());
     await hooks.create(hook.id, hook);
     return this.#toDto(hook);
+  }
+
+  /** Returns the message that a call of such a hook would publish. Stores and publishes nothing. */
+  async preview(input: HookInput, call: SampleCall, caller: Caller): Promise<PreviewedMessage | Refused> {
+    const checked = await this.#check(input);
+    if (checked instanceof Refused) return checked;
+    const template = checked.template!;
+    const refused = checkTemplate(caller, template);
+    return refused ?? this.#previews.of(input, template, call, caller.id);
   }
 
   /** Lists the hooks that the caller may see, ordered by id. */

@@ -22,6 +22,7 @@ import { RecordCache } from "../store/record-cache.ts";
 import { createPreview } from "../uplink/deliver/preview.ts";
 import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
 import { TestEvents } from "../uplink/events/test-event.ts";
+import { FROM_API } from "../uplink/expressions/sandbox.ts";
 import { headerError } from "../uplink/request/headers.ts";
 import { newSecret, secretError } from "../uplink/request/signature.ts";
 import { ExternalIds, type Reservation } from "../webhooks/external-ids.ts";
@@ -83,6 +84,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       signInLimit: new SignInLimit(),
       portalLinks: new PortalLinks({ expiringKeys: store.expiringKeys }),
       ...{ isEmbedded: config.http.embedOrigins.length > 0, publicUrl: config.publicUrl },
+      portal: { hasLogo: config.portal.logo !== undefined, accent: config.portal.accent },
       ...{ maxPayloadBytes, explain },
     });
   const roles = config.roles.join();
@@ -92,6 +94,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
     ...authentication,
     ...{ isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
     ...config.http,
+    portalLogo: config.portal.logo,
   });
   return { keyCache, server };
 }
@@ -116,6 +119,11 @@ function wireHooks({ infrastructure, broker, downlink, deliver }: Served, keys: 
     hooks,
     rightsOf: of((id) => keys.rightsOf(id)),
     expressionError: (text) => expressions.syntaxError(text),
+    previewExpressions: new HookExpressions(
+      (callerId, expression, document) => expressions.evaluate(FROM_API + callerId, expression, document),
+      true,
+    ),
+    maxPayloadBytes: config.maxPayloadBytes,
   });
   return { hooks: service, hookCalls };
 }

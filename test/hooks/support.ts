@@ -16,8 +16,8 @@ import type { ExpiringKeys, Records } from "../../src/store/store.ts";
 export const evaluate: Evaluate = async (_key, { transform }, document) => {
   try {
     return { kind: "kept", data: JSON.stringify(await jsonata(transform).evaluate(JSON.parse(document))) };
-  } catch {
-    return { kind: "failed" };
+  } catch (error) {
+    return { kind: "failed", detail: (error as Error).message };
   }
 };
 
@@ -49,7 +49,10 @@ export async function createTestHooks({ records, keys, expiringKeys, now, maxPay
       return (error as Error).message;
     }
   };
-  const service = new HookService({ hooks, rightsOf, expressionError });
+  const service = new HookService({
+    ...{ hooks, rightsOf, expressionError, maxPayloadBytes },
+    previewExpressions: new HookExpressions(evaluate, true),
+  });
   const published = { outcome: "acknowledged", noMatchingSubscribers: false } as const;
   const calls = new HookCalls({
     hooks,

@@ -206,6 +206,7 @@ const READ_ONLY = [
   "verification",
   "disabled",
   "failingSince",
+  "nextProbeAt",
   "refusedTopics",
   "oldSecretUntil",
   "createdAt",
