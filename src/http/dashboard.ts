@@ -18,6 +18,7 @@ const PAGES = [
   "/messages/*",
   "/live",
   "/keys",
+  "/hooks",
   "/settings",
   "/portal",
 ];
