@@ -48,6 +48,13 @@ export const NEW_HOOK: HookDraft = {
   ...{ methods: ["POST"], durable: true, rateMax: "", ratePerSeconds: "1" },
 };
 
+/** A part of the form. */
+export interface PartProps {
+  draft: HookDraft;
+  errors: Readonly<Record<string, string>>;
+  onChange: (part: Partial<HookDraft>) => void;
+}
+
 /** The call that a hook is tried with. */
 export interface CallDraft {
   method: Method;

@@ -4,7 +4,7 @@ import { ErrorNotice } from "../../components/error-notice.tsx";
 import { Field } from "../../components/field.tsx";
 import { useRights } from "../../data/session.tsx";
 import { fieldErrors } from "./field-errors.ts";
-import { callOf, type HookDraft, METHODS, previewInputOf } from "./hook-form.ts";
+import { callOf, type HookDraft, METHODS, type PartProps, previewInputOf } from "./hook-form.ts";
 import { Trial, useTrial } from "./trial.tsx";
 import { usePreview } from "./use-preview.ts";
 import { VerifyFields } from "./verify-fields.tsx";
@@ -16,12 +16,6 @@ export interface HookFormProps {
   action: string;
   isUnchanged?: (draft: HookDraft) => boolean;
   onSave: (draft: HookDraft) => Promise<void>;
-}
-
-export interface PartProps {
-  draft: HookDraft;
-  errors: Readonly<Record<string, string>>;
-  onChange: (part: Partial<HookDraft>) => void;
 }
 
 export function HookForm({ initial, hook, action, isUnchanged, onSave }: HookFormProps) {

@@ -1,7 +1,6 @@
 import type { Hook } from "causeway-mqtt/client";
 import { Field } from "../../components/field.tsx";
-import { fieldsOf, type HookDraft, VERIFICATIONS, verifyWords } from "./hook-form.ts";
-import type { PartProps } from "./hook-form.tsx";
+import { fieldsOf, type HookDraft, type PartProps, VERIFICATIONS, verifyWords } from "./hook-form.ts";
 
 const LABELS = {
   secret: "Secret",
