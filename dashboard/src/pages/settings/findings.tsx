@@ -1,4 +1,11 @@
-import { checkWebhooks, type Finding, readyFindings, type Status, statusFindings } from "causeway-mqtt/client";
+import {
+  checkHooks,
+  checkWebhooks,
+  type Finding,
+  readyFindings,
+  type Status,
+  statusFindings,
+} from "causeway-mqtt/client";
 import { StateMark, type Tone } from "../../components/state-mark.tsx";
 import { causeway } from "../../data/causeway.ts";
 import { EVERY, useData } from "../../data/query.ts";
@@ -26,12 +33,17 @@ export function Findings({ checks, status }: FindingsProps) {
     everyMs: EVERY.slow,
     enabled: can("view", "webhooks"),
   });
+  const hooks = useData(["findings", "hooks"], () => checkHooks(causeway), {
+    everyMs: EVERY.slow,
+    enabled: can("publish", "admin"),
+  });
   const clock = useData(["findings", "clock"], readClock, { everyMs: EVERY.slow });
   const found = [
     ...(checks ? readyFindings(checks) : []),
     ...(status ? statusFindings(status) : []),
     ...(clock.data ? [clock.data] : []),
     ...(webhooks.data ?? []),
+    ...(hooks.data ?? []),
   ].filter(({ status: of }) => of !== "skipped");
   if (found.length === 0) return null;
   const sorted = found.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
