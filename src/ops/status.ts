@@ -92,7 +92,7 @@ export interface StatusPorts {
   runs: StatusCapabilities;
   connection: BrokerConnection;
   broker: { url: string; embedded: boolean };
-  /** What the broker grants; undefined while it is away. */
+  /** Limits that the broker grants; undefined while it is away. */
   granted: () => Publisher["granted"];
   store: Pick<Store, "kind" | "warnings" | "capacity">;
   /** Warnings for the operator, in addition to the store's own. */

@@ -3,6 +3,6 @@ export interface StoreCapacity {
   usedBytes: number;
   /** Null: no limit is set. */
   maximumBytes: number | null;
-  /** Of the server; null for the embedded store. */
+  /** The version of the server; null for the embedded store. */
   version: string | null;
 }

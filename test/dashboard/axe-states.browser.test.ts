@@ -4,12 +4,14 @@ import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { look, PAGES } from "./axe-walk.ts";
+import { look as lookAt, PAGES, TWO_LOOKS } from "./axe-walk.ts";
 
 const PROBLEM = JSON.stringify({
   ...{ type: "urn:causeway:problem:store_unavailable", title: "The store is not available", status: 503 },
   ...{ detail: "Redis does not respond", code: "store_unavailable" },
 });
+const look = (window: TestWindow, state: string) => lookAt(window, state, TWO_LOOKS);
+
 /** All calls but that of the session. */
 const CALLS = /\/(?:v1\/(?!session)|readyz)/;
 

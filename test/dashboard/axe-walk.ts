@@ -8,13 +8,16 @@ const LOOKS = (["light", "dark"] as const).flatMap((colorScheme) =>
 /** Pages without parameters; a heading appears when the code of the page is there. */
 export const PAGES = [
   ...["", "webhooks", "webhooks/new", "workbench", "deliveries", "live"],
-  ...["live?tab=tree", "live?tab=retained", "keys", "hooks", "settings", "nowhere"],
+  ...["live?tab=tree", "live?tab=retained", "keys", "hooks", "settings", "webhooks/wh_1/nowhere"],
 ];
 
+/** Each theme and each width once. */
+export const TWO_LOOKS = [LOOKS[0]!, LOOKS[3]!];
+
 /** Returns what is wrong with the page as it is shown now, in each look. @param state for the report */
-export async function look({ page, axe }: TestWindow, state: string): Promise<string[]> {
+export async function look({ page, axe }: TestWindow, state: string, looks = LOOKS): Promise<string[]> {
   const found: string[] = [];
-  for (const { colorScheme, width } of LOOKS) {
+  for (const { colorScheme, width } of looks) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 800 });
     const violations = await axe();

@@ -80,7 +80,7 @@ export class Publisher {
     });
   }
 
-  /** What the broker grants this connection; undefined while there is none. */
+  /** Limits that the broker grants this connection; undefined while there is none. */
   get granted(): { maximumQos: number; retainAvailable: boolean } | undefined {
     const { maximumQoS = 2, retainAvailable = true } = this.#limits;
     return this.connection.connected ? { maximumQos: maximumQoS, retainAvailable } : undefined;

@@ -111,7 +111,7 @@ function Address({ hook }: { hook: Hook }) {
     <section class="section" aria-labelledby="address-title">
       <h3 id="address-title">Address</h3>
       <pre class="once">{url}</pre>
-      <p class="quiet small">Whoever knows the address can call it. Its last part is secret.</p>
+      <p class="quiet small">Its last part is secret: everyone who knows the address can call it.</p>
       <div class="row">
         <Copy text={url} label="Copy the address" />
         <Copy text={command} label="Copy as curl" />

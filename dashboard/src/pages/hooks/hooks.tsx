@@ -14,7 +14,7 @@ import { HookPanel } from "./hook-panel.tsx";
 import { HookTable } from "./hook-table.tsx";
 import "./hooks.css";
 
-/** What comes in: the addresses that other services call. */
+/** The addresses that other services call. */
 export default function Hooks() {
   const { can } = useRights();
   return can("publish", "admin") ? (
