@@ -1,4 +1,4 @@
-/** Every page that is empty, loading, refused, or without the bridge, in both themes and two widths. */
+/** Every page that is empty, in both themes and two widths. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
@@ -6,14 +6,7 @@ import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../supp
 import { requireOrSkip } from "../support/requirements.ts";
 import { look as lookAt, PAGES, TWO_LOOKS } from "./axe-walk.ts";
 
-const PROBLEM = JSON.stringify({
-  ...{ type: "urn:causeway:problem:store_unavailable", title: "The store is not available", status: 503 },
-  ...{ detail: "Redis does not respond", code: "store_unavailable" },
-});
 const look = (window: TestWindow, state: string) => lookAt(window, state, TWO_LOOKS);
-
-/** All calls but that of the session. */
-const CALLS = /\/(?:v1\/(?!session)|readyz)/;
 
 describe("pages without data", requireOrSkip("chromium"), () => {
   let bridge: TestBridge;
@@ -43,40 +36,6 @@ describe("pages without data", requireOrSkip("chromium"), () => {
       assert.deepEqual(await look(window, `${page} empty`), []);
     });
   }
-
-  for (const page of ["", "webhooks", "deliveries", "keys", "hooks", "settings", "webhooks/wh_1", "messages/msg_1"]) {
-    it(`/${page} is accessible while it loads, and when it is refused`, async () => {
-      const waiting: (() => Promise<void>)[] = [];
-      await window.page.route(CALLS, (route) => {
-        waiting.push(() =>
-          route.fulfill({ status: 503, contentType: "application/problem+json", body: PROBLEM }).catch(() => undefined),
-        );
-      });
-      await open(page);
-      const found = await look(window, `${page} loading`);
-      await window.page.unroute(CALLS);
-      await window.page.route(CALLS, (route) =>
-        route.fulfill({ status: 503, contentType: "application/problem+json", body: PROBLEM }),
-      );
-      await Promise.all(waiting.map((go) => go()));
-      await window.page.getByText("Redis does not respond").first().waitFor();
-      found.push(...(await look(window, `${page} refused`)));
-      await window.page.unroute(CALLS);
-      assert.deepEqual(found, []);
-    });
-  }
-
-  it("the overview is accessible with old data, while the bridge does not respond", async () => {
-    await open("");
-    await window.page.getByText("Connected").first().waitFor();
-    await window.context.setOffline(true);
-    await window.page
-      .getByText(/As of .*, reconnecting/)
-      .first()
-      .waitFor();
-    assert.deepEqual(await look(window, "offline"), []);
-    await window.context.setOffline(false);
-  });
 
   it("no page breaks its content security policy", () => assert.deepEqual(window.violations, []));
 });

@@ -8,7 +8,7 @@ const LOOKS = (["light", "dark"] as const).flatMap((colorScheme) =>
 /** Pages without parameters; a heading appears when the code of the page is there. */
 export const PAGES = [
   ...["", "webhooks", "webhooks/new", "workbench", "deliveries", "live"],
-  ...["live?tab=tree", "live?tab=retained", "keys", "hooks", "settings", "webhooks/wh_1/nowhere"],
+  ...["live?tab=tree", "live?tab=retained", "keys", "hooks", "settings"],
 ];
 
 /** Each theme and each width once. */
