@@ -100,8 +100,7 @@ describe("a simulated edge node with wells", () => {
   });
 
   it("takes a command by alias, for the device in the topic only", () => {
-    const alias = [...names].find(([, name]) => name === "Choke/Setpoint")![0];
-    // The map has the alias of the last device.
+    const alias = [...names].findLast(([, name]) => name === "Choke/Setpoint")![0];
     const messages = command([{ alias, dataType: "Double", value: 35 }], "/well-2");
     assert.deepEqual(values(messages, "well-2"), { "Choke/Setpoint": 35 });
     assert.equal(reborn()["Choke/Setpoint"], 60);
