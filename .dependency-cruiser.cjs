@@ -97,7 +97,20 @@ module.exports = {
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
       from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client|configuration)/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|simulate)/" },
+    },
+    {
+      name: "simulated-devices-stand-alone",
+      comment: "Devices know the broker only, as real ones do.",
+      severity: "error",
+      from: { path: "^src/simulate/" },
+      to: { path: "^src/", pathNot: "^src/(simulate|lib|mqtt)/" },
+    },
+    {
+      name: "only-the-cli-simulates",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(simulate|cli)/" },
+      to: { path: "^src/simulate/" },
     },
     {
       name: "configuration-uses-the-client",
@@ -298,7 +311,7 @@ module.exports = {
       name: "mqtt-packages-in-mqtt",
       comment: "One folder to change when a client library or the embedded broker changes.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/(mqtt|demo)/" },
+      from: { path: "^src/", pathNot: "^src/(mqtt|demo|simulate)/" },
       to: { path: npm("mqtt", "mqtt-packet", "aedes[^/]*", "ws") },
     },
     {

@@ -10,6 +10,7 @@ import { addKeys } from "./commands/keys.ts";
 import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
+import { addSimulate } from "./commands/simulate.ts";
 import { addStart } from "./commands/start.ts";
 import { addTail } from "./commands/tail.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
@@ -50,6 +51,7 @@ export function createProgram(runtime: Runtime): Command {
     addApply,
     addExport,
     addDoctor,
+    addSimulate,
     addCompletion,
   ]) {
     add(program, runtime);

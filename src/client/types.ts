@@ -8,14 +8,15 @@ type WithDefaults<T, K extends keyof T> = Omit<T, K> & Partial<Pick<T, K>>;
 
 type QueryOf<Id extends keyof operations> = NonNullable<operations[Id]["parameters"]["query"]>;
 
-export type MessageInput = WithDefaults<Schemas["MessageInput"], "qos" | "retain">;
-export type RequestInput = WithDefaults<Schemas["RequestInput"], "qos" | "timeoutSeconds">;
+export type MessageInput = WithDefaults<Schemas["MessageInput"], "qos" | "retain" | "payloadFormat">;
+export type RequestInput = WithDefaults<Schemas["RequestInput"], "qos" | "timeoutSeconds" | "payloadFormat">;
 export type WebhookInput = WithDefaults<
   Schemas["WebhookInput"],
-  "type" | "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained" | "ordering" | "events"
+  | ("type" | "method" | "enabled" | "qos" | "mode" | "concurrency" | "timeoutMs" | "retained")
+  | ("payloadFormat" | "ordering" | "events")
 >;
 export type WebhookPatch = Schemas["WebhookPatch"];
-export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain">;
+export type SampleMessage = WithDefaults<Schemas["SampleMessage"], "qos" | "retain" | "payloadFormat">;
 export type ReplayInput = Omit<Schemas["ReplayInput"], "dryRun">;
 export type PullInput = { [Field in keyof Schemas["PullInput"]]?: Schemas["PullInput"][Field] | undefined };
 /** A delivery in the hands of a consumer. */

@@ -18,7 +18,7 @@ export const WEBHOOK_DEFAULTS: Fields = {
     timeoutMs: 15_000,
   },
   retry: { scheduleSeconds: [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400] },
-  ...{ retained: "skip", ordering: "none", events: [], topics: [] },
+  ...{ retained: "skip", payloadFormat: "auto", ordering: "none", events: [], topics: [] },
 };
 
 const SHOWN = [
@@ -36,7 +36,19 @@ const SHOWN = [
     "timeoutMs",
     "retry",
   ],
-  ...["retained", "filter", "transform", "batch", "ordering", "rateLimit", "auth", "ca", "replyTopic", "events"],
+  ...[
+    "retained",
+    "payloadFormat",
+    "filter",
+    "transform",
+    "batch",
+    "ordering",
+    "rateLimit",
+    "auth",
+    "ca",
+    "replyTopic",
+    "events",
+  ],
 ] as const satisfies (keyof Webhook)[];
 
 const CREDENTIALS = new Set(["password", "token", "clientSecret", "key"]);

@@ -72,10 +72,15 @@ export function readYaml(): string {
   return readFileSync(new URL("../../openapi/openapi.yaml", import.meta.url), "utf8");
 }
 
-/** Parses the YAML; the parser is loaded only here, because a compiled program does not need it. */
+let parsed: { yaml: string; openapi: Promise<OpenApi> } | undefined;
+
+/**
+ * Parses the YAML. The parser is loaded only here, because a compiled program does not need it, and the last result is
+ * kept: parsing takes half a second, and tests build the application many times.
+ */
 export async function parseDocument(yaml: string): Promise<OpenApi> {
-  const { parse } = await import("yaml");
-  return parse(yaml);
+  if (parsed?.yaml !== yaml) parsed = { yaml, openapi: import("yaml").then(({ parse }) => parse(yaml)) };
+  return structuredClone(await parsed.openapi);
 }
 
 /** Resolves a reference to `#/components/…`; returns any other value unchanged. */

@@ -4,7 +4,7 @@ import { DEFAULTS, type Webhook, type WebhookInput, type WebhookPatch } from "./
 /** Optional settings, removed unless they are given. */
 const REMOVED = {
   ...{ name: null, retained: null, filter: null, transform: null, batch: null, ordering: null, rateLimit: null },
-  ...{ auth: null, ca: null, replyTopic: null, events: null, headers: {} },
+  ...{ payloadFormat: null, auth: null, ca: null, replyTopic: null, events: null, headers: {} },
 } satisfies WebhookPatch;
 
 /** Returns the changes. A repetition of the same call changes nothing that the bridge keeps on its own. */

@@ -17,7 +17,7 @@ export const NO_COUNTS: Counts = { pending: 0, active: 0, retrying: 0, succeeded
 export type WebhookState = "active" | "paused" | "disabled" | "failing";
 
 export type WebhookDto = Omit<OpenWebhook, "snapshot" | "url"> &
-  Required<Pick<Webhook, "type" | "method" | "headers" | "retained" | "ordering" | "events">> & {
+  Required<Pick<Webhook, "type" | "method" | "headers" | "retained" | "payloadFormat" | "ordering" | "events">> & {
     /** Absent with `type: pull`. */
     url?: string;
     state: WebhookState;
@@ -49,6 +49,7 @@ export function toDto(
   const { snapshot: _snapshot, url, ...open } = openFields(webhook);
   const { oldSecret, verification, auth } = webhook;
   const { type = "push", method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
+  const { payloadFormat = "auto" } = webhook;
   const state = stateOf(webhook, failingSince);
   const refusedTopics = webhook.topics
     .filter((topic) => refused.has(topic))
@@ -60,6 +61,7 @@ export function toDto(
     method,
     headers: maskHeaders(webhook.headers),
     retained,
+    payloadFormat,
     ordering,
     events,
     ...(refusedTopics.length > 0 && { refusedTopics }),

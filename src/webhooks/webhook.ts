@@ -1,4 +1,5 @@
 /** The record of a webhook in the store. */
+import type { PayloadFormat } from "../formats/formats.ts";
 import type { QoS } from "../message.ts";
 
 /** Events that the bridge sends about webhooks; CloudEvents `type`s. */
@@ -21,6 +22,8 @@ export type ReceiverAuth =
 /** Optional settings of a webhook. Absent: not used. */
 export interface WebhookExtras {
   retained?: "skip" | "deliver";
+  /** Absent: auto. */
+  payloadFormat?: PayloadFormat;
   /** JSONata over the CloudEvent. */
   filter?: string;
   /** JSONata over the CloudEvent; its result becomes the `data`. */
@@ -99,7 +102,8 @@ const OPEN: Record<keyof OpenWebhook, true> = {
     qos: true,
     mode: true,
   },
-  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true, filter: true, transform: true },
+  ...{ concurrency: true, timeoutMs: true, retry: true, retained: true },
+  ...{ payloadFormat: true, filter: true, transform: true },
   ...{
     batch: true,
     ordering: true,

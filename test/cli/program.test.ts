@@ -39,6 +39,7 @@ describe("help", () => {
       "apply",
       "export",
       "doctor",
+      "simulate",
     ];
     assert.deepEqual(names, [...wanted, "completion"]);
   });

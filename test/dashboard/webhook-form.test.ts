@@ -30,6 +30,7 @@ const WEBHOOK: Webhook = {
   timeoutMs: 15_000,
   retry: { scheduleSeconds: [5, 300] },
   retained: "skip",
+  payloadFormat: "auto",
   ordering: "none",
   events: [],
   filter: "data.a > 1",

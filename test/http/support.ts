@@ -92,6 +92,7 @@ export const webhook: Schemas["Webhook"] = {
   timeoutMs: 15_000,
   retry: { scheduleSeconds: [5] },
   retained: "skip",
+  payloadFormat: "auto",
   ordering: "none",
   events: [],
   state: "active",

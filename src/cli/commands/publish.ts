@@ -9,7 +9,10 @@ import {
   future,
   integer,
   type NamedValues,
+  type PayloadFormat,
   pairs,
+  payloadFields,
+  payloadFormatOption,
   present,
   qosOption,
   readPayload,
@@ -23,6 +26,7 @@ interface PublishOptions {
   retain?: true;
   expiry?: number;
   contentType?: string;
+  payloadFormat?: PayloadFormat;
   responseTopic?: string;
   correlationData?: string;
   property?: NamedValues;
@@ -43,6 +47,7 @@ export function addPublish(program: Command, runtime: Runtime): void {
     .option("--retain", "let the broker keep the message for later subscribers; an empty payload removes it")
     .addOption(new Option("--expiry <seconds>", "MQTT 5 message expiry").argParser(integer(0, 4_294_967_295)))
     .option("--content-type <type>", "MQTT 5 content type")
+    .addOption(payloadFormatOption("encode the JSON payload"))
     .option("--response-topic <topic>", "MQTT 5 response topic")
     .option("--correlation-data <text>", "MQTT 5 correlation data")
     .option("--property <name=value>", "MQTT 5 user property; may be repeated", pairs)
@@ -71,12 +76,12 @@ interface PublishArguments {
 async function run(runtime: Runtime, command: Command, { topic, payload, options }: PublishArguments): Promise<void> {
   if (options.lines) return runLines(runtime, command, { topic, payload, options });
   if (topic === undefined) throw new UsageError("give a TOPIC and a PAYLOAD, or --lines");
-  const { qos, retain, expiry, contentType, responseTopic, correlationData, property, idempotencyKey } = options;
+  const { qos, retain, expiry, contentType, payloadFormat, responseTopic, correlationData, property } = options;
+  const { idempotencyKey } = options;
   const bytes = await readPayload(payload, options.file);
   const message: MessageInput = {
     topic,
-    // The bytes as they are: text could contain what JSON strings cannot.
-    payloadBase64: bytes.toString("base64"),
+    ...payloadFields(bytes, payloadFormat),
     ...present({ qos, retain, contentType, responseTopic, sendAt: options.sendAt }),
     ...present({ expirySeconds: expiry, userProperties: property }),
     ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData).toString("base64") }),

@@ -3,7 +3,18 @@ import { type Command, Option } from "commander";
 import type { RequestInput } from "../../client/index.ts";
 import { printable } from "../output/printable.ts";
 import type { Runtime } from "../runtime.ts";
-import { addExamples, type NamedValues, pairs, present, qosOption, readPayload, seconds } from "../settings/options.ts";
+import {
+  addExamples,
+  type NamedValues,
+  type PayloadFormat,
+  pairs,
+  payloadFields,
+  payloadFormatOption,
+  present,
+  qosOption,
+  readPayload,
+  seconds,
+} from "../settings/options.ts";
 
 interface RequestFlags {
   file?: string;
@@ -12,6 +23,7 @@ interface RequestFlags {
   responseTopic?: string;
   match?: "correlation" | "topic" | "first";
   contentType?: string;
+  payloadFormat?: PayloadFormat;
   property?: NamedValues;
 }
 
@@ -28,6 +40,7 @@ export function addRequest(program: Command, runtime: Runtime): void {
     .option("--response-topic <topic>", "topic of the response; may contain {requestId}")
     .addOption(new Option("--match <how>", "how the response is recognized").choices(["correlation", "topic", "first"]))
     .option("--content-type <type>", "MQTT 5 content type")
+    .addOption(payloadFormatOption("encode the JSON payload"))
     .option("--property <name=value>", "MQTT 5 user property; may be repeated", pairs)
     .action((topic, payload, options: RequestFlags, self: Command) => run(runtime, self, { topic, payload, options }));
   addExamples(
@@ -42,11 +55,11 @@ async function run(
   command: Command,
   { topic, payload, options }: { topic: string; payload: string | undefined; options: RequestFlags },
 ): Promise<void> {
-  const { timeout, qos, responseTopic, match, contentType, property } = options;
+  const { timeout, qos, responseTopic, match, contentType, payloadFormat, property } = options;
   const bytes = await readPayload(payload, options.file);
   const request: RequestInput = {
     topic,
-    ...payloadField(bytes),
+    ...(payloadFormat === undefined ? payloadField(bytes) : payloadFields(bytes, payloadFormat)),
     ...present({ timeoutSeconds: timeout, qos, responseTopic, match, contentType, userProperties: property }),
   };
   const causeway = await runtime.client(command);

@@ -1,6 +1,16 @@
 /** Fields of a webhook as options. `--data` takes all others. */
 import { type Command, Option } from "commander";
-import { integer, type NamedValues, pairs, present, qosOption, readJson, repeated } from "../settings/options.ts";
+import {
+  integer,
+  type NamedValues,
+  type PayloadFormat,
+  pairs,
+  payloadFormatOption,
+  present,
+  qosOption,
+  readJson,
+  repeated,
+} from "../settings/options.ts";
 
 export interface WebhookFields {
   data?: string;
@@ -13,6 +23,7 @@ export interface WebhookFields {
   mode?: "structured" | "binary";
   header?: NamedValues;
   secret?: string;
+  payloadFormat?: PayloadFormat;
   filter?: string;
   transform?: string;
   ordering?: "none" | "topic" | "strict";
@@ -36,6 +47,7 @@ export function addWebhookFields(command: Command): Command {
     .addOption(new Option("--mode <mode>", "format of the calls").choices(["structured", "binary"]))
     .option("--header <name=value>", "header of the calls; may be repeated", pairs)
     .option("--secret <secret>", "signing secret: whsec_ and base64")
+    .addOption(payloadFormatOption("how devices encode their payloads"))
     .option("--filter <jsonata>", "deliver only events for which this is true")
     .option("--transform <jsonata>", "expression that changes the event")
     .addOption(new Option("--ordering <order>", "order of the deliveries").choices(["none", "topic", "strict"]))

@@ -71,6 +71,13 @@ export function qosOption(): Option {
   });
 }
 
+export const PAYLOAD_FORMATS = ["auto", "sparkplug", "cbor", "msgpack"] as const;
+export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
+
+export function payloadFormatOption(description: string): Option {
+  return new Option("--payload-format <format>", description).choices(PAYLOAD_FORMATS);
+}
+
 /** `--limit` and `--all` of lists. */
 export function addListOptions(command: Command): Command {
   return command
@@ -89,6 +96,25 @@ export async function readPayload(payload: string | undefined, file: string | un
   if (payload === undefined)
     throw new UsageError("give a PAYLOAD, - for standard input, or --file; '' is an empty one");
   return payload === "-" ? buffer(process.stdin) : Buffer.from(payload);
+}
+
+/**
+ * The fields of a payload: with a format, the JSON value to encode; otherwise the bytes as they are, since text could
+ * contain what JSON strings cannot.
+ */
+export function payloadFields(bytes: Buffer, payloadFormat: PayloadFormat | undefined): PayloadFields {
+  if (payloadFormat === undefined || payloadFormat === "auto") return { payloadBase64: bytes.toString("base64") };
+  try {
+    return { payload: JSON.parse(bytes.toString()) as unknown, payloadFormat };
+  } catch (error) {
+    throw new UsageError(`with --payload-format, the payload must be JSON: ${(error as Error).message}`);
+  }
+}
+
+export interface PayloadFields {
+  payload?: unknown;
+  payloadBase64?: string;
+  payloadFormat?: PayloadFormat;
 }
 
 /** JSON of an option: the text itself, `@file`, or `-` for standard input. */

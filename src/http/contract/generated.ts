@@ -1382,6 +1382,8 @@ export interface webhooks {
                     "ce-sequence"?: string;
                     /** @description The MQTT 5 user properties as JSON text. */
                     "ce-mqttuserproperties"?: string;
+                    /** @description Why the payload in the body could not be decoded as the webhook's `payloadFormat`. */
+                    "ce-mqttdecodeerror"?: string;
                 };
                 path?: never;
                 cookie?: never;
@@ -1734,6 +1736,8 @@ export interface components {
              * @description The payload in base64. Must not be combined with `payload`.
              */
             payloadBase64?: string;
+            /** @default auto */
+            payloadFormat: components["schemas"]["PublishFormat"];
             /** @default 1 */
             qos: components["schemas"]["Qos"];
             /**
@@ -1741,7 +1745,7 @@ export interface components {
              * @default false
              */
             retain: boolean;
-            /** @description MQTT 5 content type. */
+            /** @description MQTT 5 content type. Defaults to `application/cbor` or `application/msgpack` with that `payloadFormat`. */
             contentType?: string;
             /** @description MQTT 5 response topic, with the same rules as `topic`. If a webhook with `replyTopic` `{responseTopic}` replies to messages of this topic, the key must be allowed to publish to the response topic (403 `forbidden_topic`). */
             responseTopic?: string;
@@ -1820,9 +1824,11 @@ export interface components {
              * @description The payload in base64. Must not be combined with `payload`.
              */
             payloadBase64?: string;
+            /** @default auto */
+            payloadFormat: components["schemas"]["PublishFormat"];
             /** @default 1 */
             qos: components["schemas"]["Qos"];
-            /** @description MQTT 5 content type. */
+            /** @description MQTT 5 content type. Defaults to `application/cbor` or `application/msgpack` with that `payloadFormat`. */
             contentType?: string;
             /** @description The topic on which the device responds. May contain `{requestId}`. The key must be allowed to read it and, if a webhook with `replyTopic` `{responseTopic}` replies to messages of this topic, to publish to it. */
             responseTopic?: string;
@@ -2135,6 +2141,8 @@ export interface components {
             retry?: components["schemas"]["RetryPolicy"];
             /** @default skip */
             retained: components["schemas"]["RetainedMode"];
+            /** @default auto */
+            payloadFormat: components["schemas"]["PayloadFormat"];
             filter?: components["schemas"]["FilterExpression"];
             transform?: components["schemas"]["TransformExpression"];
             batch?: components["schemas"]["BatchPolicy"];
@@ -2164,6 +2172,7 @@ export interface components {
             /** @description Time limit for a whole call. */
             timeoutMs?: number;
             retry?: components["schemas"]["RetryPolicy"];
+            payloadFormat?: components["schemas"]["PayloadFormat"];
             filter?: components["schemas"]["FilterExpression"] | null;
             transform?: components["schemas"]["TransformExpression"] | null;
             batch?: components["schemas"]["BatchPolicy"] | null;
@@ -2193,6 +2202,7 @@ export interface components {
             state: components["schemas"]["WebhookState"];
             counts: components["schemas"]["DeliveryCounts"];
             retained: components["schemas"]["RetainedMode"];
+            payloadFormat: components["schemas"]["PayloadFormat"];
             filter?: components["schemas"]["FilterExpression"];
             transform?: components["schemas"]["TransformExpression"];
             batch?: components["schemas"]["BatchPolicy"];
@@ -2336,6 +2346,16 @@ export interface components {
          */
         RetainedMode: "skip" | "deliver";
         /**
+         * @description How devices encode their payloads. `auto`: JSON and other text is delivered as it is, anything else in base64. `sparkplug`, `cbor`, `msgpack`: a payload is decoded before `filter` and `transform`, and its JSON becomes the event's `data`. A payload that cannot be decoded is delivered as `data_base64`, with the reason in `mqttdecodeerror`.
+         * @enum {string}
+         */
+        PayloadFormat: "auto" | "sparkplug" | "cbor" | "msgpack";
+        /**
+         * @description How the payload is encoded. `auto`: as text. `cbor`, `msgpack`: the JSON value in `payload`. `sparkplug`: a Sparkplug B payload in the JSON form in which webhooks receive it. All but `auto` require `payload`.
+         * @enum {string}
+         */
+        PublishFormat: "auto" | "sparkplug" | "cbor" | "msgpack";
+        /**
          * @description A JSONata expression over the CloudEvent, such as `data.temperature > 30`. Events for which it is not true (as JSONata's `$boolean`) are not sent. Evaluation time is limited: an evaluation of more than 100 ms fails, and later expressions of the webhook run in a slower process for a while.
          * @example data.temperature > 30
          */
@@ -2426,6 +2446,8 @@ export interface components {
             payload?: unknown;
             /** Format: byte */
             payloadBase64?: string;
+            /** @default auto */
+            payloadFormat: components["schemas"]["PublishFormat"];
             /** @default 1 */
             qos: components["schemas"]["Qos"];
             /** @default false */
@@ -2809,7 +2831,7 @@ export interface components {
             data?: unknown;
             /**
              * Format: byte
-             * @description The payload in base64, if it is neither JSON nor text.
+             * @description The payload in base64, if it is neither JSON nor text, or could not be decoded.
              */
             data_base64?: string;
             mqttqos: components["schemas"]["Qos"];
@@ -2819,6 +2841,8 @@ export interface components {
             mqttcorrelationdata?: string;
             /** @description The MQTT 5 user properties as JSON text. */
             mqttuserproperties?: string;
+            /** @description Why the payload could not be decoded as the webhook's `payloadFormat`; `data_base64` holds it. */
+            mqttdecodeerror?: string;
             /** @description With `ordering`: a counter of the webhook's events, which sorts as text (the CloudEvents extension `sequence`). Gaps are possible. */
             sequence?: string;
         } & {

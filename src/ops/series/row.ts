@@ -11,10 +11,11 @@ export const COUNTS = Object.keys(CELL).length;
 export const BUCKETS = 35;
 const WIDTH = COUNTS + BUCKETS;
 
-export type StepRow = Float64Array;
+/** An ordinary array: thousands are made for one response, which takes typed arrays several times as long. */
+export type StepRow = number[];
 
 export function newRow(): StepRow {
-  return new Float64Array(WIDTH);
+  return new Array<number>(WIDTH).fill(0);
 }
 
 /** Returns the cell of a duration: that of the first bucket whose upper bound it does not exceed, or the last one. */

@@ -24,9 +24,10 @@ const EXTEND = `
 INSERT INTO causeway_series_group VALUES (?, ?)
 ON CONFLICT ("group") DO UPDATE SET expires_at = excluded.expires_at`;
 
+/** All groups in one statement: each call of the binding costs more than a group does. */
 const OF = `
-SELECT value FROM causeway_series WHERE "group" = ? AND id = ?
-AND EXISTS (SELECT 1 FROM causeway_series_group WHERE "group" = ?1 AND expires_at > ?3)`;
+SELECT "group", value FROM causeway_series JOIN causeway_series_group USING ("group")
+WHERE "group" IN (SELECT value FROM json_each(?)) AND id = ? AND expires_at > ?`;
 
 const PAGE = `
 SELECT id, writer, value FROM causeway_series WHERE "group" = ?1 AND (id, writer) > (?2, ?3)
@@ -44,6 +45,12 @@ const SWEPT_FOR_EACH = 2;
 type SeriesValue = [id: string, value: string];
 type PageRow = [id: string, writer: string, value: string];
 
+interface Page {
+  values: SeriesValue[];
+  /** Id and writer of the last row; null: there are no more. */
+  after: readonly [id: string, writer: string] | null;
+}
+
 export function seriesProcedures({ db }: Thread) {
   db.exec(TABLES);
   const sweep = (count: number) => {
@@ -59,10 +66,18 @@ export function seriesProcedures({ db }: Thread) {
       db.run(EXTEND, [group, Date.now() + Math.ceil(ttlSeconds * 1_000)]);
       sweep(SWEPT_FOR_EACH * values.length);
     },
-    "series.of": (id: string, groups: readonly string[]) =>
-      groups.map((group) => db.rows<[string]>(OF, [group, id, Date.now()]).map(([value]) => value)),
-    "series.page": (group: string, id: string, writer: string) =>
-      db.rows<PageRow>(PAGE, [group, id, writer, Date.now(), PAGE_SIZE]),
+    "series.of": (id: string, groups: readonly string[]) => {
+      const found = new Map(groups.map((group) => [group, [] as string[]]));
+      const rows = db.rows<[group: string, value: string]>(OF, [JSON.stringify(groups), id, Date.now()]);
+      for (const [group, value] of rows) found.get(group)!.push(value);
+      return [...found.values()];
+    },
+    "series.page": (group: string, id: string, writer: string): Page => {
+      const rows = db.rows<PageRow>(PAGE, [group, id, writer, Date.now(), PAGE_SIZE]);
+      const [lastId, lastWriter] = rows.at(-1) ?? [];
+      const after = rows.length < PAGE_SIZE ? null : ([lastId!, lastWriter!] as const);
+      return { values: rows.map(([rowId, , value]) => [rowId, value]), after };
+    },
   };
 }
 
@@ -71,11 +86,10 @@ export function sqliteSeries(database: Database): Series {
     put: (group, writer, values, ttlSeconds) => database.call("series.put", group, writer, values, ttlSeconds),
     of: (id, groups) => database.call("series.of", id, groups),
     async *all(group) {
-      for (let last: PageRow = ["", "", ""]; ; ) {
-        const rows = await database.call<PageRow[]>("series.page", group, last[0], last[1]);
-        yield rows.map(([id, , value]) => [id, value]);
-        if (rows.length < PAGE_SIZE) return;
-        last = rows.at(-1)!;
+      for (let after: Page["after"] = ["", ""]; after !== null; ) {
+        const page: Page = await database.call<Page>("series.page", group, ...after);
+        yield page.values;
+        after = page.after;
       }
     },
   };
