@@ -97,7 +97,7 @@ module.exports = {
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
       from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|mcp/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|presets)/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|presets|simulate)/" },
     },
     {
       name: "presets-stand-alone",
@@ -105,6 +105,19 @@ module.exports = {
       severity: "error",
       from: { path: "^src/presets/" },
       to: { path: ".", pathNot: "^src/presets/", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "simulated-devices-stand-alone",
+      comment: "Devices know the broker only, as real ones do.",
+      severity: "error",
+      from: { path: "^src/simulate/" },
+      to: { path: "^src/", pathNot: "^src/(simulate|lib|mqtt|formats/sparkplug)/" },
+    },
+    {
+      name: "only-the-cli-simulates",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(simulate|cli)/" },
+      to: { path: "^src/simulate/" },
     },
     {
       name: "configuration-uses-the-client",
@@ -325,7 +338,7 @@ module.exports = {
       name: "mqtt-packages-in-mqtt",
       comment: "One folder to change when a client library or the embedded broker changes.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/(mqtt|demo)/" },
+      from: { path: "^src/", pathNot: "^src/(mqtt|demo|simulate)/" },
       to: { path: npm("mqtt", "mqtt-packet", "aedes[^/]*", "ws") },
     },
     {

@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { CausewayConnectionError, CausewayError } from "../client/index.ts";
 import { DocumentError } from "../configuration/documents.ts";
+import { BrokerError } from "../simulate/broker-error.ts";
 import { printable } from "./output/printable.ts";
 
 export const EXIT = {
@@ -44,6 +45,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (isUsage(error)) return EXIT.usage;
   if (error instanceof NoKeyError) return EXIT.unauthorized;
   if (error instanceof CausewayConnectionError) return EXIT.unreachable;
+  if (error instanceof BrokerError) return error.isUnauthorized ? EXIT.unauthorized : EXIT.unreachable;
   if (!(error instanceof CausewayError)) return EXIT.defect;
   if (error.status === 401 || error.status === 403) return EXIT.unauthorized;
   return error.code === undefined && PROXY_STATUSES.includes(error.status) ? EXIT.unreachable : EXIT.refused;
@@ -71,6 +73,7 @@ export function failureOf(error: unknown): FailureReport {
   const detail = error instanceof Error ? error.message.replace(/^error: /, "") : String(error);
   if (error instanceof CommanderError || isUsage(error)) return { code: "usage", detail };
   if (error instanceof NoKeyError) return { code: "no_api_key", detail };
+  if (error instanceof BrokerError) return { code: error.isUnauthorized ? "broker_refused" : "unreachable", detail };
   return { code: error instanceof CausewayConnectionError ? "unreachable" : "defect", detail };
 }
 

@@ -11,6 +11,7 @@ import { addListen } from "./commands/listen.ts";
 import { addMcp } from "./commands/mcp.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
+import { addSimulate } from "./commands/simulate.ts";
 import { addStart } from "./commands/start.ts";
 import { addTail } from "./commands/tail.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
@@ -51,6 +52,7 @@ export function createProgram(runtime: Runtime): Command {
     addApply,
     addExport,
     addDoctor,
+    addSimulate,
     addMcp,
     addCompletion,
   ]) {

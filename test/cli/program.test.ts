@@ -39,6 +39,8 @@ describe("help", () => {
       "apply",
       "export",
       "doctor",
+      "simulate",
+      "mcp",
     ];
     assert.deepEqual(names, [...wanted, "completion"]);
   });

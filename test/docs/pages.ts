@@ -1,6 +1,6 @@
 /** The documentation as the tests see it: the pages, their code blocks and the notes before each block. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,6 +15,7 @@ const RUN_FIRST = [
   "docs/webhooks.md",
 ];
 const RUN_LAST = ["docs/mqtt5.md"];
+const RECIPES = "docs/recipes";
 
 export interface Block {
   /** Line of the first note or, without notes, of the opening fence. */
@@ -40,14 +41,21 @@ export function markdownFiles(): string[] {
     readdirSync(join(ROOT, directory))
       .filter((name) => name.endsWith(".md"))
       .map((name) => join(directory, name));
-  return [...at("."), ...at("docs")].sort();
+  return [...at("."), ...at("docs"), ...at(RECIPES)].sort();
 }
 
-/** The pages for users, in the order in which their commands run. */
+/** The pages for users without the recipes, in the order in which their commands run. */
 export function pages(): Page[] {
   const ordered = [...RUN_FIRST, ...RUN_LAST];
-  const others = markdownFiles().filter((path) => path.startsWith("docs/") && !ordered.includes(path));
+  const others = markdownFiles().filter((path) => dirname(path) === "docs" && !ordered.includes(path));
   return [...RUN_FIRST, ...others, ...RUN_LAST].map((path) => ({ path, text: read(path) }));
+}
+
+/** The recipes, and the page that they begin with. */
+export function recipes(): { start: Page; recipes: Page[] } {
+  const start = join(RECIPES, "README.md");
+  const paths = markdownFiles().filter((path) => dirname(path) === RECIPES && path !== start);
+  return { start: { path: start, text: read(start) }, recipes: paths.map((path) => ({ path, text: read(path) })) };
 }
 
 /** The code blocks, each with the notes right before it. */

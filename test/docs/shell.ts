@@ -8,9 +8,13 @@ export class Shell {
   #output = "";
   #onOutput = () => {};
 
-  constructor(cwd: string, timeoutMs: number) {
+  constructor(cwd: string, timeoutMs: number, env: Record<string, string> = {}) {
     this.#timeoutMs = timeoutMs;
-    this.#child = spawn("bash", ["--noprofile", "--norc"], { cwd, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn("bash", ["--noprofile", "--norc"], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     this.#exited = new Promise((resolve) => this.#child.once("close", resolve));
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       stream.setEncoding("utf8").on("data", (chunk: string) => {

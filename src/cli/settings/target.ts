@@ -58,7 +58,7 @@ export function isLoopback(url: string): boolean {
 }
 
 /** The settings of the bridge on this machine, as `causeway start` would read them in this folder. */
-function localSettings(env: Environment): Environment {
+export function localSettings(env: Environment): Environment {
   let file: Environment = {};
   try {
     file = parseEnv(readFileSync(".env", "utf8"));

@@ -1,0 +1,4 @@
+/** A part of the recipes. */
+import { testRecipes } from "./recipes.ts";
+
+testRecipes(4);
