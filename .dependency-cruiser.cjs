@@ -104,7 +104,7 @@ module.exports = {
       comment: "Devices know the broker only, as real ones do.",
       severity: "error",
       from: { path: "^src/simulate/" },
-      to: { path: "^src/", pathNot: "^src/(simulate|lib|mqtt)/" },
+      to: { path: "^src/", pathNot: "^src/(simulate|lib|mqtt|formats/sparkplug)/" },
     },
     {
       name: "only-the-cli-simulates",

@@ -1,6 +1,7 @@
 /** Rules that hold for the devices of every sector. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { valueToSparkplug } from "../../src/formats/sparkplug/encode.ts";
 import type { SimulatedClient, SimulatedMessage } from "../../src/simulate/model.ts";
 import { SECTORS } from "../../src/simulate/sectors.ts";
 import { matches, publishTopicError, topicFilterError } from "../../src/topic.ts";
@@ -11,18 +12,19 @@ import { clientsOf, NOW } from "./support.ts";
 const topicOf = (filter: string) => filter.replaceAll("+", "1").replace("#", "1");
 
 /** Topic and payload of the commands in the help, which publish or make a request. */
-function commandsIn(examples: readonly string[]): [topic: string, payload: string][] {
+function commandsIn(examples: readonly string[]): [topic: string, payload: Buffer][] {
   return examples.map((example) => {
-    const [, topic, payload] = /^causeway (?:publish|request) '?([^' ]+)'? (.+?)(?: --.*)?$/.exec(example)!;
-    const text = payload!.replace(/^'(.*)'$/, "$1");
-    return [topic!, text].map((each) => each!.replaceAll("{requestId}", "r1")) as [string, string];
+    const pattern = /^causeway (?:publish|request) '?([^' ]+)'? (--payload-format sparkplug )?(.+?)(?: --.*)?$/;
+    const [, topic, sparkplug, argument] = pattern.exec(example)!.map((each) => each?.replaceAll("{requestId}", "r1"));
+    const text = argument!.replace(/^'(.*)'$/, "$1");
+    return [topic!, Buffer.from(sparkplug ? valueToSparkplug(JSON.parse(text)) : text)];
   });
 }
 
-function deliver(clients: SimulatedClient[], topic: string, payload: string): SimulatedMessage[] {
+function deliver(clients: SimulatedClient[], topic: string, payload: Buffer): SimulatedMessage[] {
   const listening = clients.filter(({ filters }) => filters.some((filter) => matches(filter, topic)));
   assert.ok(listening.length > 0, `no device listens on ${topic}`);
-  return listening.flatMap((client) => client.command({ topic, payload: Buffer.from(payload) }, NOW));
+  return listening.flatMap((client) => client.command({ topic, payload }, NOW));
 }
 
 for (const sector of SECTORS) {
@@ -70,7 +72,7 @@ for (const sector of SECTORS) {
       const payload = fc.oneof(
         fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
         fc.json().map((text) => Buffer.from(text)),
-        fc.constantFrom(...commandsIn(sector.examples).map(([, text]) => Buffer.from(text))),
+        fc.constantFrom(...commandsIn(sector.examples).map(([, bytes]) => bytes)),
       );
       const filters = clients.flatMap((client) => client.filters.map((filter) => ({ client, filter })));
       const property = fc.property(fc.constantFrom(...filters), payload, ({ client, filter }, bytes) => {
