@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type JsonLine, linesOf, matchesIn, tokenize, visibleLines } from "../../dashboard/src/data/json-lines.ts";
-import fc from "../support/property.ts";
+import fc, { codePoint } from "../support/property.ts";
 
 const join = (lines: readonly JsonLine[]) => lines.flatMap(({ tokens }) => tokens.map(({ text }) => text)).join("");
 
@@ -31,7 +31,7 @@ const texts = fc.oneof(
       { maxLength: 40 },
     )
     .map((parts) => parts.join("")),
-  fc.string({ unit: "binary" }),
+  fc.string({ unit: codePoint }),
 );
 
 test("the tokens and the lines of any text are the text", () => {

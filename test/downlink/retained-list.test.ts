@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import request from "supertest";
 import { Problem } from "../../src/http/problem.ts";
-import fc from "../support/property.ts";
+import fc, { codePoint } from "../support/property.ts";
 import { AUTH, type Downlink, startDownlink } from "./support.ts";
 
 const held = (text: string) => ({ payload: Buffer.from(text), qos: 1 as const });
@@ -61,7 +61,7 @@ describe("GET /v1/topics", () => {
   });
 
   it("lists every topic once, sorted, for any page size", async () => {
-    const topic = fc.string({ unit: "grapheme", minLength: 1, maxLength: 6 }).filter((text) => !/[+#\0]/.test(text));
+    const topic = fc.string({ unit: codePoint, minLength: 1, maxLength: 6 }).filter((text) => !/[+#\0]/.test(text));
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(topic, { maxLength: 12 }),

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Webhook } from "standardwebhooks";
 import type { Verification } from "../../src/hooks/hook.ts";
 import { deliveryIdOf, isVerified, metaChallenge, standardSecretError } from "../../src/hooks/verify.ts";
-import fc from "../support/property.ts";
+import fc, { codePoint } from "../support/property.ts";
 
 type Headers = Record<string, string>;
 interface Example {
@@ -158,7 +158,7 @@ for (const [name, example] of Object.entries(EXAMPLES)) {
       });
 
     it("refuses any signature that is made without the secret", () => {
-      fc.assert(fc.property(fc.string({ unit: "binary" }), (value) => !verified(with_(value))));
+      fc.assert(fc.property(fc.string({ unit: codePoint }), (value) => !verified(with_(value))));
     });
   });
 }

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Message, UserProperties } from "../../src/message.ts";
 import { eventsOf, type ReceivedEvent } from "../../src/receiver/event.ts";
 import type { WebhookRequest } from "../../src/uplink/request/cloudevent.ts";
-import fc from "../support/property.ts";
+import fc, { codePoint } from "../support/property.ts";
 import { batchOf, callOf, messageOf } from "./calls.ts";
 
 const read = ({ headers, body }: WebhookRequest) => eventsOf({ headers, body: new Uint8Array(body) });
@@ -27,7 +27,7 @@ function actual(event: ReceivedEvent): Record<string, unknown> {
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 const text = (constraints: fc.StringConstraints = {}) =>
-  fc.string({ unit: "binary", ...constraints }).map((any) => any.toWellFormed());
+  fc.string({ unit: codePoint, ...constraints }).map((any) => any.toWellFormed());
 const payloads = fc.oneof(
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),
   text().map((any) => Buffer.from(any)),
