@@ -1,5 +1,6 @@
 /** `POST /v1/messages`: publish one message. */
 import { Refused, refuseField } from "../errors.ts";
+import { CONTENT_TYPES, encodePayload, type PayloadFormat } from "../formats/formats.ts";
 import { newId, type QoS, type UserProperties } from "../message.ts";
 import { mqttStringError, publishTopicError } from "../topic.ts";
 import { decodeBase64, rawMember } from "./payload.ts";
@@ -13,6 +14,7 @@ export interface MessageInput {
   topic: string;
   payload?: unknown;
   payloadBase64?: string;
+  payloadFormat?: PayloadFormat;
   qos?: QoS;
   retain?: boolean;
   contentType?: string;
@@ -77,7 +79,8 @@ function toMessage(input: MessageInput, rawJson: string): OutgoingMessage | Refu
     topic,
     qos = 1,
     retain = false,
-    contentType,
+    payloadFormat = "auto",
+    contentType = payloadFormat === "auto" ? undefined : CONTENT_TYPES[payloadFormat],
     responseTopic,
     correlationData,
     expirySeconds,
@@ -101,9 +104,22 @@ function toMessage(input: MessageInput, rawJson: string): OutgoingMessage | Refu
   return message;
 }
 
-function payloadOf({ payload, payloadBase64 }: MessageInput, rawJson: string): Buffer | Refused {
+function payloadOf(
+  { payload, payloadBase64, payloadFormat = "auto" }: MessageInput,
+  rawJson: string,
+): Buffer | Refused {
   if (payload !== undefined && payloadBase64 !== undefined) {
     return refuseField("invalid_request", "payloadBase64", "must not be combined with payload");
+  }
+  if (payloadFormat !== "auto") {
+    if (payloadBase64 !== undefined) {
+      return refuseField("invalid_request", "payloadFormat", "must not be combined with payloadBase64");
+    }
+    const json = rawMember(rawJson, "payload");
+    if (json === undefined) return refuseField("invalid_request", "payload", `is required with ${payloadFormat}`);
+    const encoded = encodePayload(payloadFormat, json);
+    if (encoded instanceof Uint8Array) return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+    return refuseField("invalid_request", `payload${encoded.path}`, encoded.message);
   }
   if (payloadBase64 !== undefined) {
     return decodeBase64(payloadBase64) ?? refuseField("invalid_request", "payloadBase64", NOT_BASE64);

@@ -25,8 +25,10 @@ export function parseExact(json: string): unknown {
   );
 }
 
-function integerOf(digits: string): bigint {
+function integerOf(digits: string): bigint | number {
   const value = digits.length > 20 ? undefined : BigInt(digits);
   if (value !== undefined && value >= MIN && value <= MAX) return value;
+  // JavaScript writes floating-point numbers below 1e21 so.
+  if (String(Number(digits)) === digits) return Number(digits);
   throw new Error(`${digits.slice(0, 24)} does not fit in 64 bits`);
 }

@@ -8,6 +8,8 @@ import { createAddressGuard } from "../uplink/egress/ssrf-guard.ts";
 import { EndpointWatch } from "../uplink/events/watch.ts";
 import { createPrepare } from "../uplink/expressions/apply.ts";
 import { Sandbox } from "../uplink/expressions/sandbox.ts";
+import { BirthMemory, type SparkplugSource } from "../uplink/formats/birth-memory.ts";
+import { createDecode } from "../uplink/formats/decode.ts";
 import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-breaker.ts";
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { PulledEnding } from "../uplink/pull/ending.ts";
@@ -29,12 +31,14 @@ export function wireDeliver(
 ) {
   const { eventSource, maxPayloadBytes } = config;
 
-  // The call: guarded HTTP, and the sandbox of filters and transforms.
+  // The call: guarded HTTP, and what happens to a payload before: decoding, filters and transforms.
   const guard = createAddressGuard({ allow: config.webhookAllowNetworks });
   const senders = createSenders({ guard });
   const send = createAuthorizedSend(senders.send);
   const expressions = new Sandbox({ maxPayloadBytes });
-  const prepare = createPrepare({ expressions, eventSource });
+  const births = new BirthMemory(store.records<SparkplugSource>("sparkplug"));
+  const decode = createDecode({ births, maxPayloadBytes });
+  const prepare = createPrepare({ decode, expressions, eventSource });
 
   // The endpoints: their health, and the events about it.
   const endpointRecords = store.records<EndpointRecord>("endpoints", { evenWithoutMemory: true });

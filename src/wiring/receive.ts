@@ -4,6 +4,8 @@ import type { RequestRecord } from "../downlink/request-record.ts";
 import { SubscriberSession } from "../mqtt/receive/session.ts";
 import { Lease } from "../store/lease.ts";
 import { RecordCache } from "../store/record-cache.ts";
+import { BirthMemory, type SparkplugSource } from "../uplink/formats/birth-memory.ts";
+import { BirthWriter } from "../uplink/formats/birth-writer.ts";
 import { Destinations } from "../uplink/receive/destinations.ts";
 import { Enqueuer } from "../uplink/receive/enqueuer.ts";
 import { createIntake } from "../uplink/receive/intake.ts";
@@ -40,9 +42,12 @@ export function wireReceive(
     onFailed: (error) => observer.partFailed("books", error),
   });
 
+  const memory = new BirthMemory(store.records<SparkplugSource>("sparkplug"));
+
   /** The parts of one term: they keep nothing that a later term could mistake for its own. */
   function openReceiver({ lease, onChange }: Term): Receiver<SubscriberSession> {
-    const enqueuer = new Enqueuer({ deliveries: groups, ledger, destinations, lease, observe: observer });
+    const births = new BirthWriter({ memory, webhooks: registry });
+    const enqueuer = new Enqueuer({ deliveries: groups, ledger, destinations, births, lease, observe: observer });
     const subscriptions = new Subscriptions<SubscriberSession>({
       webhooks: () => destinations.all(),
       records: store.records("subscriptions"),

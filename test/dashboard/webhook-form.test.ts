@@ -30,7 +30,7 @@ const WEBHOOK: Webhook = {
   timeoutMs: 15_000,
   retry: { scheduleSeconds: [5, 300] },
   retained: "skip",
-  payloadFormat: "auto",
+  payloadFormat: "cbor",
   ordering: "none",
   events: [],
   filter: "data.a > 1",

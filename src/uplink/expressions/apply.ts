@@ -1,6 +1,7 @@
-/** Applies a webhook's filter and transform to a message. */
+/** Prepares a message for a webhook: decodes the payload, applies filter and transform. */
 import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
+import type { Decode } from "../formats/decode.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
 import { eventJson } from "../request/cloudevent.ts";
 import type { Evaluated, Sandbox } from "./sandbox.ts";
@@ -11,6 +12,7 @@ export type Prepared =
   | { kind: "failed"; result: AttemptResult };
 
 export interface PrepareOptions {
+  decode: Decode;
   expressions: Pick<Sandbox, "evaluate">;
   /** CloudEvents `source`. */
   eventSource: string;
@@ -20,8 +22,14 @@ export interface PrepareOptions {
 export type Prepare = (webhook: Webhook, message: DeliveredMessage, key?: string) => Prepared | Promise<Prepared>;
 
 /** Creates a function that never rejects. It is not `async`, so that a webhook without expressions costs nothing. */
-export function createPrepare({ expressions, eventSource }: PrepareOptions): Prepare {
+export function createPrepare({ decode, expressions, eventSource }: PrepareOptions): Prepare {
   return (webhook, message, key = webhook.id) => {
+    const decoded = decode(webhook, message);
+    if (!(decoded instanceof Promise)) return apply(webhook, decoded, key);
+    return decoded.then((ready) => apply(webhook, ready, key), unread);
+  };
+
+  function apply(webhook: Webhook, message: DeliveredMessage, key: string): Prepared | Promise<Prepared> {
     const { filter, transform } = webhook;
     // The bridge's own events are delivered unchanged.
     if ((filter === undefined && transform === undefined) || message.type !== undefined) {
@@ -32,7 +40,13 @@ export function createPrepare({ expressions, eventSource }: PrepareOptions): Pre
     return expressions
       .evaluate(key, { filter, transform }, event)
       .then((evaluated) => prepared(message, evaluated, performance.now() - startedAt));
-  };
+  }
+}
+
+/** The store could not be read: the next attempt can. */
+function unread(error: Error): Prepared {
+  const detail = `the names of the metrics could not be read: ${error.message}`;
+  return { kind: "failed", result: { error: "transform_error", detail, durationMs: 0, notEvaluated: true } };
 }
 
 function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: number): Prepared {
@@ -47,10 +61,9 @@ function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: n
     }
     case "kept": {
       if (evaluated.data === undefined) return { kind: "send", message };
-      return {
-        kind: "send",
-        message: { ...message, payload: Buffer.from(evaluated.data), contentType: "application/json" },
-      };
+      const { decodeError: _, ...rest } = message;
+      const payload = Buffer.from(evaluated.data);
+      return { kind: "send", message: { ...rest, payload, contentType: "application/json" } };
     }
   }
 }

@@ -25,6 +25,8 @@ export interface DeliveryJob extends StoredMessage {
 export interface DeliveredMessage extends Message {
   type?: string;
   place?: Place;
+  /** Why the payload could not be decoded in the format of the webhook. Never stored: every attempt decodes again. */
+  decodeError?: string;
 }
 
 /** A delivery in its queue. */

@@ -14,6 +14,12 @@ export interface EnqueuerOptions {
   ledger: { enqueued(messages: number): Promise<void> };
   /** Messages for a removed webhook are dropped. */
   destinations: { has(id: string): boolean };
+  /** Remembers what later messages need to be decoded. */
+  births: {
+    note(message: Message, webhookIds: readonly string[]): void;
+    /** Resolves when everything noted is durable. Rejects when the store is unavailable. */
+    written(): Promise<void> | undefined;
+  };
   /** Confirms that this instance is the receiver. Flushes wait until it is. */
   lease: { confirm(): Promise<boolean> };
   observe: {
@@ -46,6 +52,7 @@ export class Enqueuer {
 
   /** Adds a message to the next flush. `done` is called once every delivery of the message is durable. */
   add(message: Message, webhookIds: string[], done: () => void): void {
+    this.options.births.note(message, webhookIds);
     this.#collecting.push({ message, webhookIds, done });
     if (this.#flushes.size < MAX_FLUSHES && this.#collecting.length === 1) setImmediate(() => this.#flushNext());
   }
@@ -109,6 +116,12 @@ export class Enqueuer {
   /** Runs the steps. @returns the steps that must be retried */
   async #tryAll(steps: FlushStep[]): Promise<FlushStep[]> {
     if (!(await this.options.lease.confirm()) || this.#stop.signal.aborted) return steps;
+    // Before the deliveries: one may be made as soon as it is stored.
+    const [written] = await Promise.allSettled([this.options.births.written()]);
+    if (written.status === "rejected") {
+      this.options.observe.partFailed("enqueue", written.reason as Error);
+      return steps;
+    }
     const results = await Promise.allSettled(steps.map((step) => step()));
     return steps.filter((_, i) => {
       const result = results[i]!;

@@ -4,6 +4,12 @@ import { utf8Text } from "../../message.ts";
 import { userAgent } from "../../version.ts";
 import { headerError, isJsonType, isMediaType, percentEncode } from "./headers.ts";
 
+/** A message after decoding. */
+interface EventMessage extends Message {
+  /** Why the payload could not be decoded. */
+  decodeError?: string;
+}
+
 /** Source, type and sequence of an event. */
 export interface EventOrigin {
   /** CloudEvents `source`, a URI reference. */
@@ -33,7 +39,7 @@ export interface WebhookRequest {
   headers: Record<string, string>;
 }
 
-export function buildRequest(message: Message, options: RequestOptions): WebhookRequest {
+export function buildRequest(message: EventMessage, options: RequestOptions): WebhookRequest {
   const headers = callHeaders(message.id, options);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) headers.traceparent = traceparent;
@@ -46,13 +52,13 @@ export function buildRequest(message: Message, options: RequestOptions): Webhook
   // This type tells structured mode and batches from binary mode (CloudEvents HTTP binding section 3): a device that
   // declares it could make a receiver take its payload for an event of any id and topic.
   const isEvent = declared !== undefined && /^application\/cloudevents/i.test(declared);
-  headers["content-type"] = declared !== undefined && !isEvent ? declared : typeOfContent(message.payload);
+  headers["content-type"] = declared !== undefined && !isEvent ? declared : typeOfContent(message);
   for (const [name, value] of attributes(message, options)) headers[`ce-${name}`] = percentEncode(String(value));
   return { body: message.payload, headers };
 }
 
 /** Encodes an event in the CloudEvents JSON format: one JSON object in UTF-8. */
-export function eventJson(message: Message, origin: EventOrigin): Buffer {
+export function eventJson(message: EventMessage, origin: EventOrigin): Buffer {
   const data = dataOf(message);
   let head = "";
   for (const [name, value] of attributes(message, origin)) head += `"${name}":${JSON.stringify(value)},`;
@@ -87,8 +93,8 @@ function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders):
 type Attribute = readonly [name: string, value: string | number | boolean];
 
 /** Returns every context attribute but `datacontenttype`, which the two modes carry in different places. */
-function attributes(message: Message, { source, type, sequence }: EventOrigin): Attribute[] {
-  const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties } = message;
+function attributes(message: EventMessage, { source, type, sequence }: EventOrigin): Attribute[] {
+  const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties, decodeError } = message;
   const list: Attribute[] = [
     ["specversion", "1.0"],
     ["id", id],
@@ -101,6 +107,7 @@ function attributes(message: Message, { source, type, sequence }: EventOrigin): 
   if (responseTopic !== undefined) list.push(["mqttresponsetopic", responseTopic]);
   if (correlationData !== undefined) list.push(["mqttcorrelationdata", correlationData.toString("base64")]);
   if (userProperties !== undefined) list.push(["mqttuserproperties", JSON.stringify(userProperties)]);
+  if (decodeError !== undefined) list.push(["mqttdecodeerror", decodeError]);
   if (sequence !== undefined) list.push(["sequence", sequence]);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) list.push(["traceparent", traceparent]);
@@ -118,10 +125,10 @@ interface Data {
  * JSON is inserted unchanged, unless the device declared another type: then the receiver's library reads `data` as
  * text, and `"abc"` would lose its quotation marks or `1.10` its zero.
  */
-function dataOf(message: Message): Data {
+function dataOf(message: EventMessage): Data {
   const { payload } = message;
   const declared = declaredType(message);
-  const text = utf8Text(payload);
+  const text = message.decodeError === undefined ? utf8Text(payload) : undefined;
   if (text === undefined) {
     const member = `"data_base64":"${payload.toString("base64")}"`;
     return { contentType: declared ?? "application/octet-stream", member };
@@ -139,8 +146,8 @@ function declaredType({ contentType }: Message): string | undefined {
   return contentType !== undefined && isMediaType(contentType) ? contentType : undefined;
 }
 
-function typeOfContent(payload: Buffer): string {
-  const text = utf8Text(payload);
+function typeOfContent({ payload, decodeError }: EventMessage): string {
+  const text = decodeError === undefined ? utf8Text(payload) : undefined;
   if (text === undefined) return "application/octet-stream";
   return isJson(payload, text) ? "application/json" : "text/plain";
 }

@@ -7,12 +7,15 @@ function message(payload: string): Message {
   return { id: newId("msg"), topic: "t", payload: Buffer.from(payload), qos: 1, retain: false, receivedAt: Date.now() };
 }
 
+const NO_BIRTHS = { note: () => {}, written: () => undefined };
+
 type AddJobs = EnqueuerOptions["deliveries"]["add"];
 
 function makeEnqueuer(
   addJobs: AddJobs,
   exists: (id: string) => boolean = () => true,
   mayWrite: () => boolean = () => true,
+  births: EnqueuerOptions["births"] = NO_BIRTHS,
 ) {
   const failures: Error[] = [];
   const booked: number[] = [];
@@ -26,6 +29,7 @@ function makeEnqueuer(
       },
     },
     destinations: { has: exists },
+    births,
     lease: { confirm: async () => mayWrite() },
     observe: { flushed: () => {}, partFailed: (_part, error) => failures.push(error) },
   });
@@ -187,5 +191,25 @@ describe("micro-batches", () => {
     store.calls[0]!.answer();
     await sent;
     assert.equal(enqueuer.oldestFlushMs, 0);
+  });
+
+  it("adds no delivery before the noted BIRTHs are durable, and retries until they are", async () => {
+    const order: string[] = [];
+    let failures = 1;
+    const births: EnqueuerOptions["births"] = {
+      note: ({ payload }, webhookIds) => order.push(`note ${payload} ${webhookIds}`),
+      written: async () => {
+        order.push("written");
+        if (failures-- > 0) throw new Error("store away");
+      },
+    };
+    const addJobs: AddJobs = async () => void order.push("add");
+    const { add, failures: reported } = makeEnqueuer(addJobs, undefined, undefined, births);
+    await add("birth");
+    assert.deepEqual(order, ["note birth wh_1", "written", "written", "add"]);
+    assert.deepEqual(
+      reported.map(({ message }) => message),
+      ["store away"],
+    );
   });
 });

@@ -114,6 +114,7 @@ async function instance(t: TestContext, name: string, store: ReturnType<typeof m
           deliveries: { add: async (_id, jobs) => void written.push(...jobs.map(({ data }) => data.payload!)) },
           ledger: { enqueued: async () => {} },
           destinations: { has: () => true },
+          births: { note: () => {}, written: () => undefined },
           lease,
           observe: { flushed: () => {}, partFailed: () => {} },
         }),

@@ -62,8 +62,10 @@ function Expression({ title, text }: { title: string; text: string }) {
   );
 }
 
+const PAYLOAD_FORMATS = { sparkplug: "Sparkplug B", cbor: "CBOR", msgpack: "MessagePack" };
+
 function sourceFacts(webhook: Webhook): MaybeFact[] {
-  const { url, method, topics, qos, headers, auth, ca, events = [], retained } = webhook;
+  const { url, method, topics, qos, headers, auth, ca, events = [], retained, payloadFormat } = webhook;
   const names = Object.entries(headers ?? {});
   return [
     url === undefined
@@ -84,6 +86,7 @@ function sourceFacts(webhook: Webhook): MaybeFact[] {
       ),
     ],
     ["QoS", qos],
+    payloadFormat !== "auto" && (["Payload format", PAYLOAD_FORMATS[payloadFormat]] as const),
     retained === "deliver" && (["Retained messages", "delivered once at the registration"] as const),
     events.length > 0 && (["Events of the bridge", events.join(", ")] as const),
     names.length > 0 &&

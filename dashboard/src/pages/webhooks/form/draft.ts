@@ -28,6 +28,7 @@ export function draftOf(webhook: Webhook): Draft {
       .join("\n"),
     auth: { ...NO_AUTH, type: webhook.auth ? "keep" : "none" },
     mode,
+    payloadFormat: webhook.payloadFormat,
     filter,
     transform,
     batchSize: text(webhook.batch?.maxSize),
@@ -61,7 +62,8 @@ export function localErrors({ headers, schedule }: Draft): Record<string, string
 
 /** The fields that a patch may have, each with its value; null where there is none. */
 function settingsOf(draft: Draft) {
-  const { name, qos, url, method, events, mode, filter, transform, ordering, replyTopic, ca, verify } = draft;
+  const { name, qos, url, method, events, mode, payloadFormat, filter, transform } = draft;
+  const { ordering, replyTopic, ca, verify } = draft;
   return {
     name: name.trim(),
     topics: topicsOf(draft),
@@ -71,6 +73,7 @@ function settingsOf(draft: Draft) {
     method,
     headers: headersOf(draft),
     mode,
+    payloadFormat,
     filter: filter.trim() || null,
     transform: transform.trim() || null,
     batch: batchOf(draft),

@@ -19,6 +19,7 @@ export interface Draft {
   headers: string;
   auth: AuthDraft;
   mode: Webhook["mode"];
+  payloadFormat: NonNullable<Webhook["payloadFormat"]>;
   filter: string;
   transform: string;
   batchSize: string;
@@ -85,6 +86,7 @@ export const EMPTY: Draft = {
   headers: "",
   auth: NO_AUTH,
   mode: "structured",
+  payloadFormat: "auto",
   filter: "",
   transform: "",
   batchSize: "",

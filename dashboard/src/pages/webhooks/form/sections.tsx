@@ -19,7 +19,7 @@ export function openSections(draft: Draft): OpenSections {
   return {
     source: differs(draft, "qos", "retained", "events"),
     destination: differs(draft, "method", "headers", "auth"),
-    shape: differs(draft, "filter", "transform", "mode", "batchSize"),
+    shape: differs(draft, "payloadFormat", "filter", "transform", "mode", "batchSize"),
     delivery: differs(draft, "concurrency", "ordering", "rateMax", "schedule", "timeoutMs", "replyTopic"),
     security: differs(draft, "ca", "verify"),
   };
@@ -119,10 +119,21 @@ export function ShapeSection({ form, isOpen }: SectionProps & { isOpen: boolean 
     <Fold
       form={form}
       title="Shape"
-      about="filter, transform, body, batches"
-      fields={["filter", "transform", "mode", "batch"]}
+      about="payload format, filter, transform, body, batches"
+      fields={["payloadFormat", "filter", "transform", "mode", "batch"]}
       isOpen={isOpen}
     >
+      <SelectInput
+        form={form}
+        field="payloadFormat"
+        label="Payload format"
+        options={[
+          ["auto", "JSON, text or bytes: delivered as they are"],
+          ["sparkplug", "Sparkplug B: decoded to JSON"],
+          ["cbor", "CBOR: decoded to JSON"],
+          ["msgpack", "MessagePack: decoded to JSON"],
+        ]}
+      />
       <AreaInput
         form={form}
         field="filter"
