@@ -45,7 +45,7 @@ const SWEPT_FOR_EACH = 2;
 type SeriesValue = [id: string, value: string];
 type PageRow = [id: string, writer: string, value: string];
 
-interface Page {
+export interface SeriesPage {
   values: SeriesValue[];
   /** Id and writer of the last row; null: there are no more. */
   after: readonly [id: string, writer: string] | null;
@@ -72,7 +72,7 @@ export function seriesProcedures({ db }: Thread) {
       for (const [group, value] of rows) found.get(group)!.push(value);
       return [...found.values()];
     },
-    "series.page": (group: string, id: string, writer: string): Page => {
+    "series.page": (group: string, id: string, writer: string): SeriesPage => {
       const rows = db.rows<PageRow>(PAGE, [group, id, writer, Date.now(), PAGE_SIZE]);
       const [lastId, lastWriter] = rows.at(-1) ?? [];
       const after = rows.length < PAGE_SIZE ? null : ([lastId!, lastWriter!] as const);
@@ -86,8 +86,8 @@ export function sqliteSeries(database: Database): Series {
     put: (group, writer, values, ttlSeconds) => database.call("series.put", group, writer, values, ttlSeconds),
     of: (id, groups) => database.call("series.of", id, groups),
     async *all(group) {
-      for (let after: Page["after"] = ["", ""]; after !== null; ) {
-        const page: Page = await database.call<Page>("series.page", group, ...after);
+      for (let after: SeriesPage["after"] = ["", ""]; after !== null; ) {
+        const page: SeriesPage = await database.call<SeriesPage>("series.page", group, ...after);
         yield page.values;
         after = page.after;
       }
