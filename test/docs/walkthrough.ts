@@ -23,7 +23,7 @@ import { startProcess, type TestProcess } from "../support/processes.ts";
 import { type Block, ROOT } from "./pages.ts";
 import { Shell } from "./shell.ts";
 
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 25_000;
 /** The ports in the documentation, which may be taken here. */
 const PORTS = ["8080", "1883", "1884", "9000"];
 export const NOTE =
