@@ -1,4 +1,5 @@
 /** Connects the simulated clients to a broker: readings at an interval, answers to commands, and an orderly end. */
+import { setMaxListeners } from "node:events";
 import { withDeadline } from "../lib/deadline.ts";
 import { BrokerError } from "./broker-error.ts";
 import { ClientConnection, type ConnectionSettings, type Traffic } from "./client-connection.ts";
@@ -47,6 +48,8 @@ async function run(connections: ClientConnection[], options: SimulationOptions, 
   const end = new AbortController();
   const timer = setTimeout(() => end.abort(), Math.min(forMs, MAX_TIMER_MS));
   const either = AbortSignal.any([signal, end.signal]);
+  // Each device listens to it while it waits.
+  setMaxListeners(0, either);
   // Spread over the interval: devices in the field do not report at the same instant.
   const rounds = connections.map((each, i) => repeat(each, { firstMs: (i * intervalMs) / connections.length }));
   await Promise.race([Promise.all(rounds), aborted(either)]);

@@ -130,7 +130,7 @@ async function run(runtime: Runtime, command: Command, sector: Sector, options: 
       onTraffic: (traffic) => (output.isJson ? output.json(json(traffic)) : output.line(line(traffic, output))),
       onConnection: (name, state) =>
         output.problem(`${name}: the connection is ${state}`, { code: `connection_${state}`, client: name }),
-      onReady: () => output.note(`${devices} ${sector.unit} on ${new URL(broker.url).host}, --seed ${seed}`),
+      onReady: () => output.note(`connected to ${new URL(broker.url).host}: --devices ${devices} --seed ${seed}`),
     },
     stop.signal,
   );
