@@ -6,10 +6,10 @@ import { UsageError } from "../failures.ts";
 import type { Runtime } from "../runtime.ts";
 import {
   addExamples,
+  type FormatName,
   future,
   integer,
   type NamedValues,
-  type PayloadFormat,
   pairs,
   payloadFields,
   payloadFormatOption,
@@ -26,7 +26,7 @@ interface PublishOptions {
   retain?: true;
   expiry?: number;
   contentType?: string;
-  payloadFormat?: PayloadFormat;
+  payloadFormat?: FormatName;
   responseTopic?: string;
   correlationData?: string;
   property?: NamedValues;

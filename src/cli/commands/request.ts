@@ -5,8 +5,8 @@ import { printable } from "../output/printable.ts";
 import type { Runtime } from "../runtime.ts";
 import {
   addExamples,
+  type FormatName,
   type NamedValues,
-  type PayloadFormat,
   pairs,
   payloadFields,
   payloadFormatOption,
@@ -23,7 +23,7 @@ interface RequestFlags {
   responseTopic?: string;
   match?: "correlation" | "topic" | "first";
   contentType?: string;
-  payloadFormat?: PayloadFormat;
+  payloadFormat?: FormatName;
   property?: NamedValues;
 }
 

@@ -1,9 +1,9 @@
 /** Fields of a webhook as options. `--data` takes all others. */
 import { type Command, Option } from "commander";
 import {
+  type FormatName,
   integer,
   type NamedValues,
-  type PayloadFormat,
   pairs,
   payloadFormatOption,
   present,
@@ -23,7 +23,7 @@ export interface WebhookFields {
   mode?: "structured" | "binary";
   header?: NamedValues;
   secret?: string;
-  payloadFormat?: PayloadFormat;
+  payloadFormat?: FormatName;
   filter?: string;
   transform?: string;
   ordering?: "none" | "topic" | "strict";

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Webhook } from "../../client/index.ts";
 import { UsageError } from "../failures.ts";
 
 export type NamedValues = Record<string, string | string[]>;
@@ -71,11 +72,13 @@ export function qosOption(): Option {
   });
 }
 
-export const PAYLOAD_FORMATS = ["auto", "sparkplug", "cbor", "msgpack"] as const;
-export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
+/** Name of a payload format in the contract. */
+export type FormatName = NonNullable<Webhook["payloadFormat"]>;
+
+const FORMAT_NAMES: readonly FormatName[] = ["auto", "sparkplug", "cbor", "msgpack"];
 
 export function payloadFormatOption(description: string): Option {
-  return new Option("--payload-format <format>", description).choices(PAYLOAD_FORMATS);
+  return new Option("--payload-format <format>", description).choices(FORMAT_NAMES);
 }
 
 /** `--limit` and `--all` of lists. */
@@ -102,7 +105,7 @@ export async function readPayload(payload: string | undefined, file: string | un
  * The fields of a payload: with a format, the JSON value to encode; otherwise the bytes as they are, since text could
  * contain what JSON strings cannot.
  */
-export function payloadFields(bytes: Buffer, payloadFormat: PayloadFormat | undefined): PayloadFields {
+export function payloadFields(bytes: Buffer, payloadFormat: FormatName | undefined): PayloadFields {
   if (payloadFormat === undefined || payloadFormat === "auto") return { payloadBase64: bytes.toString("base64") };
   try {
     return { payload: JSON.parse(bytes.toString()) as unknown, payloadFormat };
@@ -114,7 +117,7 @@ export function payloadFields(bytes: Buffer, payloadFormat: PayloadFormat | unde
 export interface PayloadFields {
   payload?: unknown;
   payloadBase64?: string;
-  payloadFormat?: PayloadFormat;
+  payloadFormat?: FormatName;
 }
 
 /** JSON of an option: the text itself, `@file`, or `-` for standard input. */

@@ -5,7 +5,7 @@ import { userAgent } from "../../version.ts";
 import { headerError, isJsonType, isMediaType, percentEncode } from "./headers.ts";
 
 /** A message after decoding. */
-interface EventMessage extends Message {
+interface DecodedMessage extends Message {
   /** Why the payload could not be decoded. */
   decodeError?: string;
 }
@@ -39,7 +39,7 @@ export interface WebhookRequest {
   headers: Record<string, string>;
 }
 
-export function buildRequest(message: EventMessage, options: RequestOptions): WebhookRequest {
+export function buildRequest(message: DecodedMessage, options: RequestOptions): WebhookRequest {
   const headers = callHeaders(message.id, options);
   const traceparent = traceparentOf(message);
   if (traceparent !== undefined) headers.traceparent = traceparent;
@@ -58,7 +58,7 @@ export function buildRequest(message: EventMessage, options: RequestOptions): We
 }
 
 /** Encodes an event in the CloudEvents JSON format: one JSON object in UTF-8. */
-export function eventJson(message: EventMessage, origin: EventOrigin): Buffer {
+export function eventJson(message: DecodedMessage, origin: EventOrigin): Buffer {
   const data = dataOf(message);
   let head = "";
   for (const [name, value] of attributes(message, origin)) head += `"${name}":${JSON.stringify(value)},`;
@@ -93,7 +93,7 @@ function callHeaders(id: string, { webhookHeaders, attempt, now }: CallHeaders):
 type Attribute = readonly [name: string, value: string | number | boolean];
 
 /** Returns every context attribute but `datacontenttype`, which the two modes carry in different places. */
-function attributes(message: EventMessage, { source, type, sequence }: EventOrigin): Attribute[] {
+function attributes(message: DecodedMessage, { source, type, sequence }: EventOrigin): Attribute[] {
   const { id, topic, qos, retain, receivedAt, responseTopic, correlationData, userProperties, decodeError } = message;
   const list: Attribute[] = [
     ["specversion", "1.0"],
@@ -125,7 +125,7 @@ interface Data {
  * JSON is inserted unchanged, unless the device declared another type: then the receiver's library reads `data` as
  * text, and `"abc"` would lose its quotation marks or `1.10` its zero.
  */
-function dataOf(message: EventMessage): Data {
+function dataOf(message: DecodedMessage): Data {
   const { payload } = message;
   const declared = declaredType(message);
   const text = message.decodeError === undefined ? utf8Text(payload) : undefined;
@@ -146,7 +146,7 @@ function declaredType({ contentType }: Message): string | undefined {
   return contentType !== undefined && isMediaType(contentType) ? contentType : undefined;
 }
 
-function typeOfContent({ payload, decodeError }: EventMessage): string {
+function typeOfContent({ payload, decodeError }: DecodedMessage): string {
   const text = decodeError === undefined ? utf8Text(payload) : undefined;
   if (text === undefined) return "application/octet-stream";
   return isJson(payload, text) ? "application/json" : "text/plain";
