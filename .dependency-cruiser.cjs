@@ -96,8 +96,8 @@ module.exports = {
       name: "cli-is-a-program-of-its-own",
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
-      from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|simulate)/" },
+      from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|mcp/|commands/start\\.ts$)" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|simulate|presets)/" },
     },
     {
       name: "simulated-devices-stand-alone",
@@ -113,6 +113,13 @@ module.exports = {
       to: { path: "^src/simulate/" },
     },
     {
+      name: "presets-stand-alone",
+      comment: "Data and pure functions for the program `causeway` and for browsers: of the bridge only types.",
+      severity: "error",
+      from: { path: "^src/presets/" },
+      to: { path: ".", pathNot: "^src/presets/", dependencyTypesNot: ["type-only"] },
+    },
+    {
       name: "configuration-uses-the-client",
       comment:
         "The bridge and the program `causeway` apply documents in the same way: through the API, with the client.",
@@ -123,6 +130,13 @@ module.exports = {
         pathNot: "^src/(configuration|client|lib)/|^src/security/redaction\\.ts$",
         dependencyTypesNot: ["type-only"],
       },
+    },
+    {
+      name: "mcp-reads-the-contract",
+      comment: "Tools over the client; their inputs and scopes come from the contract.",
+      severity: "error",
+      from: { path: "^src/cli/mcp/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client)/|^src/http/document\\.ts$" },
     },
     {
       name: "doctor-reads-what-the-bridge-reads",
@@ -170,7 +184,8 @@ module.exports = {
       from: { path: "^src/hooks/" },
       to: {
         path: "^src/",
-        pathNot: "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache)\\.ts$",
+        pathNot:
+          "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache|external-ids)\\.ts$",
       },
     },
     {
@@ -306,13 +321,13 @@ module.exports = {
       name: "the-store-is-its-port",
       comment: "Outside store/ and bridge.ts, only the interfaces of store/store.ts may be imported.",
       severity: "error",
-      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
-      to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache)\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/(record-cache|external-ids)\\.ts$" },
+      to: { path: "^src/store/", pathNot: "^src/store/(store|record-cache|external-ids)\\.ts$" },
     },
     {
       name: "the-store-port-is-types",
       severity: "error",
-      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/record-cache\\.ts$" },
+      from: { path: "^src/(webhooks|hooks|keys|http|ops)/|^src/store/(record-cache|external-ids)\\.ts$" },
       to: { path: "^src/store/store\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     {

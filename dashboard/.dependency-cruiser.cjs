@@ -21,7 +21,7 @@ module.exports = {
       comment: "Everything on a page is one API call that any program could make.",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^\\.\\./src/", pathNot: "^\\.\\./src/client/index\\.ts$" },
+      to: { path: "^\\.\\./src/", pathNot: "^\\.\\./src/(client|presets)/index\\.ts$" },
     },
     {
       name: "components-know-no-page",

@@ -13,12 +13,13 @@ export function configurationSchema(schemas: Record<string, unknown> = {}): obje
   });
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
-    title: "A webhook or an API key of Causeway",
+    title: "A webhook, a hook or an API key of Causeway",
     oneOf: [
       {
         ...kind("Webhook", definitions.WebhookInput!, { id: { type: "string" } }, ["topics"]),
         anyOf: [{ required: ["url"] }, { required: ["type"], properties: { type: { const: "pull" } } }],
       },
+      kind("Hook", definitions.HookInput!, { id: { type: "string" } }),
       kind("Key", definitions.KeyInput!),
     ],
     $defs: definitions,

@@ -52,6 +52,13 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
       reply.header("location", `/v1/hooks/${hook.id}`);
       return hook;
     },
+    putHook: async (request, reply) => {
+      const { params, body, caller } = request;
+      const { created, registered } = unwrap(await hooks.put(params.externalId, body, caller));
+      reply.code(created ? 201 : 200);
+      if (created) reply.header("location", `/v1/hooks/${registered.id}`);
+      return outside(request, registered);
+    },
     listHooks: async (request) => {
       const { items, nextCursor } = unwrap(await hooks.list(request.query, request.caller));
       return { items: items.map((hook) => outside(request, hook)), nextCursor };

@@ -26,7 +26,7 @@ export function webhookHandlers({ webhooks, preview, maxPayloadBytes }: WebhookP
       return webhook as typeof webhook & { secret: string };
     },
     putWebhook: async ({ params, body, caller }, reply) => {
-      const { created, webhook } = unwrap(await webhooks.put(params.externalId, body, caller));
+      const { created, registered: webhook } = unwrap(await webhooks.put(params.externalId, body, caller));
       reply.code(created ? 201 : 200);
       if (created) reply.header("location", `/v1/webhooks/${webhook.id}`);
       return webhook;

@@ -8,6 +8,7 @@ import { addExport } from "./commands/export.ts";
 import { addHooks } from "./commands/hooks.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addListen } from "./commands/listen.ts";
+import { addMcp } from "./commands/mcp.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addRequest } from "./commands/request.ts";
 import { addSimulate } from "./commands/simulate.ts";
@@ -52,6 +53,7 @@ export function createProgram(runtime: Runtime): Command {
     addExport,
     addDoctor,
     addSimulate,
+    addMcp,
     addCompletion,
   ]) {
     add(program, runtime);

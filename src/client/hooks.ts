@@ -19,6 +19,16 @@ export class Hooks {
     return data!;
   }
 
+  /** Creates the hook with this external id, or replaces all its settings: absent fields get their defaults. */
+  async put(externalId: string, hook: HookInput, options?: CallOptions): Promise<Hook> {
+    const { data } = await this.#transport.api.PUT("/v1/hooks/external/{externalId}", {
+      params: { path: { externalId } },
+      body: hook as Required<HookInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
   /** The hooks that the key created; with the scope `admin` all. */
   list(query: ListQuery = {}, options?: CallOptions): PageList<Hook> {
     return new PageList(query.after, async (after) => {

@@ -1,29 +1,51 @@
 /** Carries out differences through the API. */
-import type { Causeway, Key, KeyInput, Webhook, WebhookInput, WebhookPatch } from "../client/index.ts";
+import { type Causeway, isCausewayError, type KeyInput } from "../client/index.ts";
 import type { Current, Difference } from "./changes.ts";
-import { DocumentError } from "./documents.ts";
+import { type ConfigurationDocument, DocumentError, type DocumentKind } from "./documents.ts";
 
-/** @param hasKeys whether keys are needed, for which the scope `admin` is */
-export async function readCurrent(causeway: Causeway, hasKeys: boolean): Promise<Current> {
-  const [webhooks, keys]: [Webhook[], Key[]] = [[], []];
-  for await (const webhook of causeway.webhooks.list({ limit: 250 })) webhooks.push(webhook);
-  if (hasKeys) for await (const key of causeway.keys.list({ limit: 250 })) keys.push(key);
-  return { webhooks, keys };
+/**
+ * Reads the kinds that the documents have, as each needs scopes of its own. To prune, also the webhooks and hooks that
+ * the key may see.
+ */
+export async function readCurrent(
+  causeway: Causeway,
+  documents: readonly ConfigurationDocument[],
+  { prune = false }: { prune?: boolean } = {},
+): Promise<Current> {
+  const read = async <T>(kind: DocumentKind, list: () => AsyncIterable<T>): Promise<T[]> => {
+    const all: T[] = [];
+    const isNeeded = documents.some((document) => document.kind === kind);
+    if (!isNeeded && (!prune || kind === "Key")) return all;
+    try {
+      for await (const one of list()) all.push(one);
+    } catch (error) {
+      if (isNeeded || !isCausewayError(error, "insufficient_scope")) throw error;
+    }
+    return all;
+  };
+  const page = { limit: 250 };
+  return {
+    webhooks: await read("Webhook", () => causeway.webhooks.list(page)),
+    hooks: await read("Hook", () => causeway.hooks.list(page)),
+    keys: await read("Key", () => causeway.keys.list(page)),
+  };
 }
 
 /**
  * @returns the response of the API
- * @throws DocumentError for a webhook that must exist
+ * @throws DocumentError for a webhook or a hook that must exist
  */
 export async function carryOut(causeway: Causeway, { kind, action, id, input }: Difference): Promise<object> {
+  if (kind === "Key") return causeway.keys.create(input as KeyInput);
+  const registrations = kind === "Hook" ? causeway.hooks : causeway.webhooks;
   if (action === "delete") {
-    await causeway.webhooks.delete(id!);
+    await registrations.delete(id!);
     return { id };
   }
-  if (action === "update") return causeway.webhooks.update(id!, input as WebhookPatch);
-  if (kind === "Key") return causeway.keys.create(input as KeyInput);
-  const { externalId, id: foreign, ...webhook } = input;
-  if (externalId === undefined)
-    throw new DocumentError(`there is no webhook ${foreign}; a new one needs an externalId`);
-  return causeway.webhooks.put(externalId as string, webhook as WebhookInput);
+  if (action === "update") return registrations.update(id!, input as never);
+  const { externalId, id: foreign, ...fields } = input;
+  if (externalId === undefined) {
+    throw new DocumentError(`there is no ${kind.toLowerCase()} ${foreign}; a new one needs an externalId`);
+  }
+  return registrations.put(externalId as string, fields as never);
 }

@@ -5,9 +5,11 @@ import { type Document, parseAllDocuments } from "yaml";
 
 export type Fields = Record<string, unknown>;
 
+export type DocumentKind = keyof typeof IDENTITIES;
+
 export interface ConfigurationDocument {
-  kind: "Webhook" | "Key";
-  /** Webhook: `externalId` or `id`. Key: `name`. Unique within its kind. */
+  kind: DocumentKind;
+  /** Webhook and hook: `externalId` or `id`. Key: `name`. Unique within its kind. */
   identity: string;
   /** The document without its kind, references replaced. */
   fields: Fields;
@@ -17,7 +19,7 @@ export interface ConfigurationDocument {
 export class DocumentError extends Error {}
 
 const EXTENSION = /\.(?:ya?ml|json)$/;
-const IDENTITIES = { Webhook: ["externalId", "id"], Key: ["name"] } as const;
+const IDENTITIES = { Webhook: ["externalId", "id"], Hook: ["externalId", "id"], Key: ["name"] } as const;
 
 /**
  * Reads files, or all `.yaml`, `.yml` and `.json` files of folders and their folders.
@@ -80,14 +82,18 @@ interface Origin {
 
 function toDocument(value: unknown, origin: Origin): ConfigurationDocument {
   const { place } = origin;
-  if (!isObject(value)) throw new DocumentError(`${place}: must be an object with kind: Webhook or kind: Key`);
+  if (!isObject(value)) throw new DocumentError(`${place}: must be an object with a kind: Webhook, Hook or Key`);
   const { kind, ...raw } = value;
-  if (kind !== "Webhook" && kind !== "Key") throw new DocumentError(`${place}: kind must be Webhook or Key`);
+  if (!isKind(kind)) throw new DocumentError(`${place}: kind must be Webhook, Hook or Key`);
   const names: readonly string[] = IDENTITIES[kind];
   const fields = withReferences(raw, "", origin) as Fields;
   const identity = names.map((name) => fields[name]).find((one) => typeof one === "string" && one !== "");
   if (identity === undefined) throw new DocumentError(`${place}: ${names.join(" or ")} is required`);
   return { kind, identity: identity as string, fields };
+}
+
+function isKind(value: unknown): value is DocumentKind {
+  return typeof value === "string" && Object.hasOwn(IDENTITIES, value);
 }
 
 const REFERENCE = /\$\{(env|file):([^}]+)\}/g;

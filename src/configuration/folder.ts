@@ -86,9 +86,8 @@ export class ConfigurationFolder {
 
   async #applyAll(causeway: Causeway): Promise<void> {
     const { documents, log } = this.options;
-    const hasKeys = documents.some(({ kind }) => kind === "Key");
     const refused: RefusedDocument[] = [];
-    for (const change of changesOf(documents, await readCurrent(causeway, hasKeys))) {
+    for (const change of changesOf(documents, await readCurrent(causeway, documents))) {
       const refusal = await this.#apply(causeway, change);
       if (refusal) refused.push(refusal);
     }

@@ -31,6 +31,8 @@ export interface HmacVerification {
 export interface Hook {
   /** `hk_…` */
   id: string;
+  /** Name that a caller gave to it. */
+  externalId?: string;
   name: string;
   /** Topic name with JSONata in braces. */
   topic: string;
@@ -54,6 +56,7 @@ export interface Hook {
 /** Fields that a caller may set; the contract gives their shape, and {@link checkVerification} that of `verify`. */
 export interface HookInput {
   name: string;
+  externalId?: string;
   topic: string;
   payload?: string;
   qos?: QoS;
@@ -78,7 +81,9 @@ export interface VerificationInput {
 }
 
 /** Fields that may be changed; null removes an optional one. */
-export type HookPatch = { [K in keyof HookInput]?: HookInput[K] | (K extends "payload" | "rateLimit" ? null : never) };
+export type HookPatch = {
+  [K in Exclude<keyof HookInput, "externalId">]?: HookInput[K] | (K extends "payload" | "rateLimit" ? null : never);
+};
 
 export const MAX_HOOKS = 10_000;
 /** Part of the URL before the token. */
@@ -90,11 +95,22 @@ export function tokenDigest(token: string): string {
   return hash("sha256", token, "base64url");
 }
 
+const DEFAULTS = {
+  ...{ qos: 1, retain: false, verify: { type: "none" }, methods: ["POST"], durable: true },
+} satisfies HookPatch;
+
+/** `PUT` of a hook as changes: fields that are absent get their defaults. */
+export function replacementOf({ externalId: _, ...input }: HookInput): HookPatch & Pick<HookInput, "topic"> {
+  return { payload: null, rateLimit: null, ...DEFAULTS, ...input };
+}
+
 /** @param input checked @param verify the checked `input.verify` */
 export function newHook(input: HookInput, verify: Verification, createdBy: string, now: Date): Hook {
-  const { name, topic, payload, qos = 1, retain = false, methods = ["POST"], durable = true, rateLimit } = input;
+  const { externalId, name, topic, payload, rateLimit } = input;
+  const { qos, retain, methods, durable } = { ...DEFAULTS, ...input };
   return {
     id: newId("hk"),
+    ...(externalId !== undefined && { externalId }),
     name,
     topic,
     ...(payload !== undefined && { payload }),
@@ -121,7 +137,17 @@ export function changedHook(hook: Hook, patch: HookPatch, verify: Verification |
 
 /** All fields that are stored in plain text. The others, also those of a newer bridge, are encrypted. */
 const OPEN: Record<Exclude<keyof Hook, "verify" | "token">, true> = {
-  ...{ id: true, name: true, topic: true, payload: true, qos: true, retain: true, methods: true, durable: true },
+  ...{
+    id: true,
+    externalId: true,
+    name: true,
+    topic: true,
+    payload: true,
+    qos: true,
+    retain: true,
+    methods: true,
+    durable: true,
+  },
   ...{ rateLimit: true, createdBy: true, createdAt: true, updatedAt: true },
 };
 
@@ -133,6 +159,7 @@ export function openHookFields(hook: Hook): Partial<Hook> {
 export type ShownVerification = Omit<VerificationInput, "secret" | "verifyToken" | "password">;
 
 export interface HookDto extends Pick<Hook, "id" | "name" | "topic" | "qos" | "retain" | "methods" | "durable"> {
+  externalId: string | null;
   payload: string | null;
   verify: ShownVerification;
   rateLimit: RateLimit | null;
@@ -148,11 +175,11 @@ export interface HookDto extends Pick<Hook, "id" | "name" | "topic" | "qos" | "r
 
 /** Copies fields by name: all others may be secrets. @param stopped why its calls are refused */
 export function toDto(hook: Hook, stopped: string | undefined): HookDto {
-  const { id, name, topic, payload = null, qos, retain, verify, methods, durable, rateLimit = null } = hook;
-  const { createdBy, createdAt, updatedAt, token } = hook;
+  const { id, externalId = null, name, topic, payload = null, qos, retain, verify, methods, durable } = hook;
+  const { rateLimit = null, createdBy, createdAt, updatedAt, token } = hook;
   const state = stopped === undefined ? "active" : "stopped";
   return {
-    ...{ id, name, topic, payload, qos, retain, verify: shown(verify), methods, durable, rateLimit },
+    ...{ id, externalId, name, topic, payload, qos, retain, verify: shown(verify), methods, durable, rateLimit },
     ...{ path: HOOK_PATH + token, state, stoppedReason: stopped ?? null, createdBy, createdAt, updatedAt },
   };
 }

@@ -2,6 +2,7 @@
 import { Refused, refuseField } from "../errors.ts";
 import type { Caller } from "../keys/caller.ts";
 import { afterOf, type Page, pageOfWanted } from "../lib/cursor.ts";
+import type { ExternalIds } from "../store/external-ids.ts";
 import {
   changedHook,
   type Hook,
@@ -10,6 +11,7 @@ import {
   type HookPatch,
   MAX_HOOKS,
   newHook,
+  replacementOf,
   toDto,
   type Verification,
 } from "./hook.ts";
@@ -20,6 +22,7 @@ import { checkVerification } from "./verification-rules.ts";
 
 export interface HookServiceOptions {
   hooks: HookRegistry;
+  externalIds: Pick<ExternalIds<Hook>, "create" | "put" | "remove">;
   rightsOf: RightsOf;
   /** Returns the syntax error of a JSONata expression, if any. */
   expressionError(expression: string): Promise<string | undefined | Refused>;
@@ -37,8 +40,8 @@ export class HookService {
     const refused = checkTemplate(caller, template!);
     if (refused) return refused;
     const hook = newHook(input, verify, caller.id, new Date());
-    await hooks.create(hook.id, hook);
-    return this.#toDto(hook);
+    const created = await this.options.externalIds.create(hook);
+    return created ? this.#toDto(created) : taken(input.externalId!);
   }
 
   /** Lists the hooks that the caller may see, ordered by id. */
@@ -53,6 +56,22 @@ export class HookService {
   async get(id: string, caller: Caller): Promise<HookDto | Refused> {
     const hook = await this.#visible(id, caller);
     return hook instanceof Refused ? hook : this.#toDto(hook);
+  }
+
+  /** Creates the hook with this external id, or replaces all its settings. */
+  async put(
+    externalId: string,
+    input: HookInput,
+    caller: Caller,
+  ): Promise<{ created: boolean; registered: HookDto } | Refused> {
+    if ((input.externalId ?? externalId) !== externalId) {
+      return refuseField("invalid_request", "externalId", "must be the external id in the path");
+    }
+    return this.options.externalIds.put(externalId, {
+      create: () => this.create({ ...input, externalId }, caller),
+      replace: async (current) =>
+        isVisible(current, caller) ? this.update(current.id, replacementOf(input), caller) : taken(externalId),
+    });
   }
 
   async update(id: string, patch: HookPatch, caller: Caller): Promise<HookDto | Refused> {
@@ -71,7 +90,7 @@ export class HookService {
   async remove(id: string, caller: Caller): Promise<Refused | undefined> {
     const hook = await this.#visible(id, caller);
     if (hook instanceof Refused) return hook;
-    return (await this.options.hooks.remove(id)) ? undefined : noHook(id);
+    return (await this.options.externalIds.remove(id, hook.externalId)) ? undefined : noHook(id);
   }
 
   async #visible(id: string, caller: Caller): Promise<Hook | Refused> {
@@ -108,6 +127,10 @@ export class HookService {
 /** A key sees and changes only the hooks that it created; their paths are secret from all others. */
 function isVisible({ createdBy }: Hook, caller: Caller): boolean {
   return createdBy === caller.id || caller.may("admin");
+}
+
+function taken(externalId: string): Refused {
+  return new Refused("conflict", `there is another hook with the externalId ${externalId}`);
 }
 
 function noHook(id: string): Refused {

@@ -2,7 +2,7 @@
 import type { Writable } from "node:stream";
 import { Refused } from "../errors.ts";
 import type { Message } from "../message.ts";
-import { eventJson } from "../uplink/request/cloudevent.ts";
+import { eventText } from "../uplink/request/cloudevent.ts";
 import type { Listening, OnMessage } from "./live-subscriptions.ts";
 
 export interface StreamsOptions {
@@ -21,9 +21,19 @@ const HEARTBEAT_MS = 15_000;
 /** Bytes buffered for one client; beyond this it is disconnected, which bounds the memory of the process. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 const MAX_STREAMS = 5_000;
+/**
+ * Minimum milliseconds between two writes: a write for each message costs more than the message. The first message after
+ * a silence is written at once.
+ */
+const WRITE_EVERY_MS = 20;
+/** Characters that are written without waiting. */
+const FULL_LENGTH = 64 * 1024;
 
 interface Stream {
   sink: Sink;
+  /** Events to be written together, and their length. */
+  pending: string[];
+  length: number;
   /** Whether the client's key is still valid. Checked before every write, so it must be cheap. */
   isAllowed(): boolean;
   /** Stops listening. */
@@ -32,9 +42,15 @@ interface Stream {
 
 export class Streams {
   readonly #open = new Set<Stream>();
-  /** Serialized events: a message for many clients is serialized once. */
-  readonly #written = new WeakMap<Message, Buffer>();
+  /** Streams with pending events. */
+  readonly #due = new Set<Stream>();
   readonly #heartbeat: NodeJS.Timeout;
+  /** The last message and its event: all listeners get a message in turn, and it is serialized once. */
+  #last: { message: Message; event: string } | undefined;
+  /** The last events that were written, and their bytes: streams with the same filters share the memory. */
+  #written: { events: readonly string[]; bytes: Buffer } = { events: [], bytes: Buffer.alloc(0) };
+  #isScheduled = false;
+  #writtenAt = 0;
   #opening = 0;
 
   constructor(private readonly options: StreamsOptions) {
@@ -57,34 +73,61 @@ export class Streams {
     this.#opening++;
     const listening = await this.options
       .listen(topics, (message) => {
-        if (stream) this.#write(stream, this.#eventOf(message));
+        if (stream) this.#add(stream, this.#eventOf(message));
       })
       .finally(() => this.#opening--);
     if (listening instanceof Refused) return listening;
     const leave = () => {
       this.#open.delete(opened);
+      this.#due.delete(opened);
       listening.close();
     };
-    const opened: Stream = { sink: start(), isAllowed, leave };
+    const opened: Stream = { sink: start(), pending: [CONNECTED], length: 0, isAllowed, leave };
     stream = opened;
     this.#open.add(opened);
     opened.sink.once("close", leave);
     if (opened.sink.destroyed) leave();
-    else this.#write(opened, CONNECTED);
+    else this.#write(opened);
     return undefined;
   }
 
   /** Ends every stream. */
   close(): void {
     clearInterval(this.#heartbeat);
+    this.#writeDue();
     for (const { sink } of this.#open) sink.end();
   }
 
   #beat(): void {
-    for (const stream of this.#open) this.#write(stream, HEARTBEAT);
+    for (const stream of this.#open) this.#add(stream, HEARTBEAT);
   }
 
-  #write({ sink, isAllowed, leave }: Stream, bytes: Buffer): void {
+  #add(stream: Stream, event: string): void {
+    stream.pending.push(event);
+    stream.length += event.length;
+    if (stream.length >= FULL_LENGTH) {
+      this.#write(stream);
+      return;
+    }
+    this.#due.add(stream);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const waitMs = this.#writtenAt + WRITE_EVERY_MS - performance.now();
+    if (waitMs > 0) setTimeout(() => this.#writeDue(), waitMs);
+    else setImmediate(() => this.#writeDue());
+  }
+
+  #writeDue(): void {
+    this.#isScheduled = false;
+    this.#writtenAt = performance.now();
+    for (const stream of this.#due) this.#write(stream);
+  }
+
+  #write(stream: Stream): void {
+    const { sink, isAllowed, leave, pending } = stream;
+    stream.pending = [];
+    stream.length = 0;
+    this.#due.delete(stream);
     if (sink.destroyed) return;
     if (!isAllowed()) {
       leave();
@@ -92,27 +135,34 @@ export class Streams {
       return;
     }
     if (sink.writableLength <= MAX_BUFFERED_BYTES) {
-      sink.write(bytes);
+      sink.write(this.#bytesOf(pending));
       return;
     }
     this.options.onDropped();
     sink.destroy();
   }
 
-  #eventOf(message: Message): Buffer {
-    const known = this.#written.get(message);
-    if (known) return known;
-    const written = toEvent(message.id, eventJson(message, { source: this.options.eventSource }));
-    this.#written.set(message, written);
-    return written;
+  #bytesOf(events: readonly string[]): Buffer {
+    const { events: last } = this.#written;
+    const isSame = events.length === last.length && events.every((event, i) => event === last[i]);
+    if (!isSame) this.#written = { events, bytes: Buffer.from(events.join("")) };
+    return this.#written.bytes;
+  }
+
+  #eventOf(message: Message): string {
+    if (this.#last?.message !== message) {
+      const event = toEvent(message.id, eventText(message, { source: this.options.eventSource }));
+      this.#last = { message, event };
+    }
+    return this.#last.event;
   }
 }
 
-const CONNECTED = Buffer.from(": connected\n\n");
-const HEARTBEAT = Buffer.from(": heartbeat\n\n");
+const CONNECTED = ": connected\n\n";
+const HEARTBEAT = ": heartbeat\n\n";
 
 /** A payload embedded as JSON may contain line breaks: its event then has several `data` lines. */
-function toEvent(id: string, json: Buffer): Buffer {
-  const lines = json.toString().split(/\r\n|\r|\n/);
-  return Buffer.from(`id: ${id}\n${lines.map((line) => `data: ${line}\n`).join("")}\n`);
+function toEvent(id: string, json: string): string {
+  const data = /[\r\n]/.test(json) ? json.split(/\r\n|\r|\n/).join("\ndata: ") : json;
+  return `id: ${id}\ndata: ${data}\n\n`;
 }

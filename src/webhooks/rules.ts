@@ -55,14 +55,30 @@ export function checkPurpose({ topics, events }: Pick<Webhook, "topics" | "event
   return refuseField("invalid_request", "topics", "must contain a topic filter unless events are given");
 }
 
-type Combined = Pick<WebhookInput, "url" | "topics" | "verify" | "ordering" | "mode"> & {
+type Combined = Pick<WebhookInput, "url" | "topics" | "verify" | "ordering" | "mode" | "headers"> & {
+  transform?: string | null;
   batch?: object | null;
   verification?: object;
 };
 
 /** Refuses individually valid fields that exclude each other. */
 export function checkCombination(webhook: Combined): Refused | undefined {
-  return (isTemplate(webhook.url ?? "") ? checkTemplate(webhook) : undefined) ?? checkBatch(webhook);
+  return (
+    (isTemplate(webhook.url ?? "") ? checkTemplate(webhook) : undefined) ??
+    checkBatch(webhook) ??
+    checkContentType(webhook)
+  );
+}
+
+/** Any other body has a type of its own: that of the event, or that of the device's payload. */
+function checkContentType({ headers, mode, transform }: Combined): Refused | undefined {
+  const name = Object.keys(headers ?? {}).find((one) => one.toLowerCase() === "content-type");
+  if (name === undefined || (mode === "binary" && transform)) return undefined;
+  return refuseField(
+    "invalid_request",
+    `headers.${name}`,
+    "needs mode: binary and a transform, whose result it describes",
+  );
 }
 
 function checkTemplate({ url, topics, batch, verify, verification }: Combined): Refused | undefined {

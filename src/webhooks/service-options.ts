@@ -1,5 +1,5 @@
 /** The parts that the webhook service calls. */
-import type { ExternalIds } from "./external-ids.ts";
+import type { ExternalIds } from "../store/external-ids.ts";
 import type { WebhookRegistry } from "./registry.ts";
 import type { WebhookRules } from "./rules.ts";
 import type { Consent } from "./verification.ts";
@@ -18,7 +18,7 @@ export interface WebhookDeliveries<Page, Query> {
 
 export interface WebhookServiceOptions<Page, Query> {
   registry: WebhookRegistry;
-  externalIds: Pick<ExternalIds, "find" | "create" | "remove">;
+  externalIds: Pick<ExternalIds<Webhook>, "find" | "create" | "put" | "remove">;
   rules: WebhookRules;
   newSecret(): string;
   /** The ownership check. */

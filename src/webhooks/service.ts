@@ -21,9 +21,6 @@ import { type Counts, NO_COUNTS, toDto, type WebhookDto } from "./webhook-dto.ts
  */
 const SYNCHRONIZED_MS = 2_000;
 
-/** How often a replacement starts again because the webhook was created or removed meanwhile. */
-const MAX_CHANGES = 20;
-
 export class WebhookService<Page, Query> {
   constructor(private readonly options: WebhookServiceOptions<Page, Query>) {}
 
@@ -79,22 +76,19 @@ export class WebhookService<Page, Query> {
     externalId: string,
     input: WebhookInput,
     caller: Caller,
-  ): Promise<{ created: boolean; webhook: WebhookDto } | Refused> {
+  ): Promise<{ created: boolean; registered: WebhookDto } | Refused> {
     if ((input.externalId ?? externalId) !== externalId) {
       return refuseField("invalid_request", "externalId", "must be the external id in the path");
     }
     const mistyped = checkType(input);
     if (mistyped) return mistyped;
-    for (let changes = 0; ; changes++) {
-      const current = await this.options.externalIds.find(externalId);
-      if (current && !isVisible(current, caller)) return taken(externalId);
-      const webhook = current
-        ? await this.#patch(current.id, input, caller, (latest) => replacementOf(latest, input))
-        : await this.create({ ...input, externalId }, caller);
-      if (!(webhook instanceof Refused)) return { created: !current, webhook };
-      const isChanged = webhook.code === (current ? "not_found" : "conflict");
-      if (!isChanged || changes === MAX_CHANGES) return webhook;
-    }
+    return this.options.externalIds.put(externalId, {
+      create: () => this.create({ ...input, externalId }, caller),
+      replace: async (current) =>
+        isVisible(current, caller)
+          ? this.#patch(current.id, input, caller, (latest) => replacementOf(latest, input))
+          : taken(externalId),
+    });
   }
 
   /** Changes the given fields; `enabled: true` also re-enables a disabled webhook. */

@@ -1,4 +1,5 @@
 /** The HTTP API: keys, handlers and the server. */
+
 import { createExplain } from "../api/explain.ts";
 import { createHandlers } from "../api/handlers.ts";
 import { operationsHandlers } from "../api/operations.ts";
@@ -18,13 +19,13 @@ import type { KeyRecord } from "../keys/key.ts";
 import { Keys } from "../keys/keys.ts";
 import { SignInLimit } from "../keys/sign-in-limit.ts";
 import { createHookObserver } from "../ops/observe-hooks.ts";
+import { ExternalIds, type Reservation } from "../store/external-ids.ts";
 import { RecordCache } from "../store/record-cache.ts";
 import { createPreview } from "../uplink/deliver/preview.ts";
 import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
 import { TestEvents } from "../uplink/events/test-event.ts";
 import { headerError } from "../uplink/request/headers.ts";
 import { newSecret, secretError } from "../uplink/request/signature.ts";
-import { ExternalIds, type Reservation } from "../webhooks/external-ids.ts";
 import { WebhookService } from "../webhooks/service.ts";
 import type { BrokerAccess } from "./broker.ts";
 import type { DeliverParts } from "./deliver.ts";
@@ -114,6 +115,11 @@ function wireHooks({ infrastructure, broker, downlink, deliver }: Served, keys: 
   });
   const service = new HookService({
     hooks,
+    externalIds: new ExternalIds({
+      field: "hookId",
+      records: store.records<Reservation<"hookId">>("hook-external-ids"),
+      registry: hooks,
+    }),
     rightsOf: of((id) => keys.rightsOf(id)),
     expressionError: (text) => expressions.syntaxError(text),
   });
@@ -128,7 +134,11 @@ function wireWebhooks({ infrastructure, broker, queues, receive, deliver }: Serv
   const { publicUrl } = config;
   return new WebhookService({
     registry,
-    externalIds: new ExternalIds({ records: store.records<Reservation>("external-ids"), registry }),
+    externalIds: new ExternalIds({
+      field: "webhookId",
+      records: store.records<Reservation>("external-ids"),
+      registry,
+    }),
     rules: {
       urlError: (url) => guard.checkUrlResolved(url),
       headerError,

@@ -22,6 +22,14 @@ describe("configuration as code", () => {
     ...{ kind: "Webhook", externalId: `web-${n}`, url: `${world.receiver.url}/${n}`, topics: [`t/${n % 7}/#`] },
     ...fields,
   });
+  const exportedWebhooks = async () => {
+    const { stdout } = await run(["export", "--json"]);
+    const documents = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { kind: string });
+    return documents.filter(({ kind }) => kind === "Webhook");
+  };
   const yaml = (documents: object[]) => documents.map((one) => `---\n${stringify(one)}`).join("");
 
   it("exports what applies without a difference, with 200 webhooks", async () => {
@@ -111,6 +119,60 @@ describe("configuration as code", () => {
     assert.equal((await run(["apply", "-f", "-", "--dry-run"], yaml(documents))).code, 0);
   });
 
+  it("has hooks, whose path stays", async () => {
+    const { bridge } = world;
+    const hooks = async () => (await bridge.api("GET", "/v1/hooks")).body.items as Record<string, unknown>[];
+    const hook = (name: string, fields: object = {}) => ({
+      ...{ kind: "Hook", externalId: name, name, topic: `hooks/{query.id}` },
+      ...fields,
+    });
+    const verify = { type: "hmac", header: "X-Sig", secret: `\${env:SENDER_KEY}`, encoding: "base64" };
+    const documents = [
+      hook("plain"),
+      hook("full", { verify, payload: "{ 'a': body.b }", qos: 2, retain: true, methods: ["GET", "PUT"] }),
+      hook("limited", { durable: false, rateLimit: { max: 5, perSeconds: 1 } }),
+    ];
+    const env = { SENDER_KEY: "4711-of-the-sender" };
+    const applied = await run(["apply", "-f", "-"], yaml(documents), env);
+    assert.match(applied.stdout, /^\+ Hook plain\n\+ Hook full\n\+ Hook limited\n$/, applied.stderr);
+    const { body: foreign } = await bridge.api("POST", "/v1/hooks", { name: "x", topic: "x" });
+    const before = await hooks();
+    const exported = await run(["export"]);
+    assert.ok(!exported.stdout.includes(env.SENDER_KEY) && !exported.stdout.includes("/in/"));
+    assert.match(exported.stdout, new RegExp(`kind: Hook\nid: ${foreign.id}\n`));
+    for (const [text, more] of [[exported.stdout], [yaml(documents), { SENDER_KEY: "another" }]] as const)
+      assert.match((await run(["apply", "-f", "-"], text, more)).stdout, /^no differences/);
+    assert.deepEqual(await hooks(), before);
+
+    const changed = [hook("plain", { topic: "other" }), { kind: "Hook", id: foreign.id, name: "y", topic: "x" }];
+    const { stdout } = await run(["apply", "-f", "-"], yaml([...changed, ...documents.slice(1)]), env);
+    assert.match(stdout, /^~ Hook plain\n {4}topic: "hooks\/\{query.id\}" → "other"$/m);
+    const after = await hooks();
+    assert.deepEqual(
+      after.map(({ path }) => path),
+      before.map(({ path }) => path),
+    );
+    const missing = await run(["apply", "-f", "-"], yaml([{ ...changed[1], id: "hk_none" }]));
+    assert.deepEqual(
+      [missing.code, missing.stderr],
+      [2, "causeway: there is no hook hk_none; a new one needs an externalId\n"],
+    );
+
+    // A copy on another bridge, begun twice, is the same as this one.
+    await Promise.all(after.map(({ id }) => bridge.api("DELETE", `/v1/hooks/${id}`)));
+    const child = spawnCli(["apply", "-f", "-"], { env: { ...cliEnv(bridge), ...env } });
+    const many = Array.from({ length: 80 }, (_, n) => hook(`many-${n}`));
+    child.stdin.end(yaml(many));
+    await eventually(async () => (await hooks()).length >= 10, "some are created");
+    const closed = once(child, "close");
+    child.kill("SIGKILL");
+    await closed;
+    assert.equal((await run(["apply", "-f", "-"], yaml(many))).code, 0);
+    assert.equal((await run(["apply", "-f", "-", "--dry-run"], yaml(many))).code, 0);
+    const pruned = await run(["apply", "-f", "-", "--prune"], yaml([...many.slice(1), ...(await exportedWebhooks())]));
+    assert.equal(pruned.stdout, "- Hook many-0\n", pruned.stderr);
+  });
+
   it("refuses a changed key before it changes anything", async () => {
     const key = { kind: "Key", name: "fixed", scopes: ["read"], read: ["a"] };
     await run(["apply", "-f", "-"], yaml([key]));
@@ -128,7 +190,7 @@ describe("configuration as code", () => {
     const exported = await run(["export"], undefined, env);
     assert.equal(exported.code, 0);
     assert.ok(!exported.stdout.includes("kind: Key"));
-    assert.match(exported.stderr, /without the API keys/);
+    assert.match(exported.stderr, /without hooks, [\s\S]*without the API keys/);
     const again = await run(["apply", "-f", "-"], exported.stdout, env);
     assert.match(again.stdout, /^no differences/, again.stderr);
     const refused = await run(["apply", "-f", "-"], yaml([{ kind: "Key", name: "x", scopes: ["read"] }]), env);

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { before, describe, it } from "node:test";
+import { PRESETS } from "../../src/presets/index.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { embedded, mosquittoAndEmbeddedStore, scenario } from "../support/scenario.ts";
 import { API_KEY, cliEnv, NOWHERE, runCli, runJson, spawnCli } from "./support.ts";
@@ -277,6 +278,42 @@ describe("causeway", () => {
       assert.deepEqual([request.url, request.headers["ce-subject"]], [world.receiver.url, "p"]);
     });
 
+    it("creates and previews with presets, whose secrets may come from files", async () => {
+      const file = join(NOWHERE, "influx-token");
+      writeFileSync(file, "tok-4711\n");
+      const inputs = [
+        "--preset",
+        "influxdb",
+        "--set-file",
+        `token=${file}`,
+        "--set",
+        "org=plant",
+        "--set",
+        "bucket=b=1",
+      ];
+      const preset = [...inputs, "--set", `server=${world.bridge.url}`, "--header", "X-Site=north"];
+      const webhook = await runForJson(["webhooks", "create", "--topic", "presets/#", ...preset, "--name", "influx"]);
+      assert.equal(webhook.url, `${world.bridge.url}/api/v2/write?org=plant&bucket=b%3D1&precision=ns`);
+      assert.deepEqual([webhook.mode, webhook.name], ["binary", "influx"]);
+      assert.deepEqual(webhook.headers, { Authorization: "********", "X-Site": "north" });
+      const { request } = await runForJson(["webhooks", "preview", "presets/a b", '{"t":21.5}', ...preset]);
+      assert.match(request.body, /^mqtt,topic=presets\/a\\ b t=21\.5 \d{19}$/);
+      assert.equal((await run(["webhooks", "delete", webhook.id])).code, 0);
+    });
+
+    it("lists the presets, and shows one", async () => {
+      const presets = (await run(["webhooks", "presets", "--json"])).stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      assert.deepEqual(presets.map(({ id }) => id).sort(), PRESETS.map(({ id }) => id).sort());
+      assert.match((await run(["webhooks", "presets"])).stdout, /^ntfy\tserver topic \[priority\] \[token\]\t/m);
+      assert.deepEqual(
+        await runForJson(["webhooks", "presets", "ntfy"]),
+        presets.find(({ id }) => id === "ntfy"),
+      );
+    });
+
     it("take a document from standard input", async () => {
       const input = JSON.stringify({ url: world.receiver.url, topics: ["stdin"] });
       const { code, stdout } = await run(["webhooks", "create", "--data", "-", "--json"], input);
@@ -423,7 +460,14 @@ describe("without a bridge", () => {
     [["publish", "--lines", "--retain"], /--lines takes retain/, "an option for all lines"],
     [["publish", "t", "x", "--send-at", "tomorrow"], /must be a time such as/, "a time in words"],
     [["webhooks", "get", ".."], /must be an id/, "dots as an id"],
-    [["webhooks", "create"], /give --url or --type pull, and --topic/, "a webhook without a URL"],
+    [["webhooks", "create"], /give --url, --preset or --type pull, and --topic/, "a webhook without a URL"],
+    [["webhooks", "create", "--preset", "fax"], /there is no preset fax: give one of discord, /, "an unknown preset"],
+    [["webhooks", "create", "--set", "a=b"], /need --preset/, "inputs without a preset"],
+    [
+      ["webhooks", "create", "--preset", "influxdb", "--set", "bucket=b", "--set", "server=x", "--set", "nose=1"],
+      /no such input; --set server: must look like http.*; --set org: is required .*; --set token: is required/,
+      "inputs that are missing, wrong or unknown",
+    ],
     [["webhooks", "create", "--data", "{"], /--data is not valid JSON/, "JSON that is none"],
     [["webhooks", "update", "wh_1"], /at least one field/, "no change"],
     [["hooks", "create", "--name", "a"], /give --name and --topic/, "a hook without a topic"],

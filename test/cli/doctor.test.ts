@@ -55,6 +55,7 @@ describe("doctor with the embedded broker and store", () => {
       "version",
       "ledgers",
       "webhooks",
+      "hooks",
       "clock",
       "configuration",
       "disk",
@@ -76,6 +77,19 @@ describe("doctor with the embedded broker and store", () => {
       { check: "ledgers", status: "skipped", detail: "the key lacks the scope admin" },
     ]);
     assert.equal(found.of("webhooks")[0]?.status, "ok");
+    assert.equal(found.of("hooks")[0]?.status, "skipped");
+  });
+
+  it("names hooks whose key has gone", async () => {
+    const { api } = world.bridge;
+    const { body } = await api("POST", "/v1/keys", { name: "sender", scopes: ["publish"], publish: ["#"] });
+    const headers = { authorization: `Bearer ${body.key}` };
+    const hook = await api("POST", "/v1/hooks", { name: "bell", topic: "bell" }, headers);
+    await api("DELETE", `/v1/keys/${body.id}`);
+    const found = await examine(local());
+    assert.match(found.detail("hook bell"), /which created the hook, was withdrawn/);
+    assert.match(found.of("hook bell")[0]!.advice!, new RegExp(hook.body.id));
+    await api("DELETE", `/v1/hooks/${hook.body.id}`);
   });
 
   it("leaves no retained message and no session behind", async () => {

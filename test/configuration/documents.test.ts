@@ -47,7 +47,7 @@ describe("configuration documents", () => {
   });
 
   const refused: [title: string, text: string, message: RegExp][] = [
-    ["of an unknown kind", "kind: Hook\nname: a", /document 1: kind must be Webhook or Key$/],
+    ["of an unknown kind", "kind: Other\nname: a", /document 1: kind must be Webhook, Hook or Key$/],
     ["without an identity", "kind: Webhook\nurl: x", /document 1: externalId or id is required$/],
     ["that is no object", "kind: Key\nname: a\n---\n- 1", /document 2: must be an object/],
     ["twice", "kind: Key\nname: a\n---\nkind: Key\nname: a", /document 2: Key a is also in .*document 1$/],

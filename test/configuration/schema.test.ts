@@ -12,6 +12,7 @@ it("the schema of configuration files accepts documents, and refuses mistakes in
   );
   const webhook = { kind: "Webhook", externalId: "a", url: "https://example.com/", topics: ["a/#"] };
   const key = { kind: "Key", name: "k", scopes: ["read"], read: ["a/#"] };
+  const hook = { kind: "Hook", externalId: "h", name: "h", topic: "a/{query.id}", verify: { type: "none" } };
   const rows: [document: object, isValid: boolean][] = [
     [webhook, true],
     [{ ...webhook, externalId: undefined, id: "wh_1" }, true],
@@ -21,6 +22,10 @@ it("the schema of configuration files accepts documents, and refuses mistakes in
     [{ ...webhook, url: undefined }, false],
     [{ ...webhook, type: "push", url: undefined }, false],
     [{ ...webhook, type: "pull", url: undefined }, true],
+    [hook, true],
+    [{ ...hook, topic: undefined }, false],
+    [{ ...hook, verify: { type: "other" } }, false],
+    [{ ...hook, topics: ["a"] }, false],
     [key, true],
     [{ ...key, scopes: ["none"] }, false],
     [{ ...key, url: "https://example.com/" }, false],

@@ -124,6 +124,36 @@ describe("CONFIG_DIR", () => {
     assert.ok(!("configuration" in limited.body));
   });
 
+  it("has hooks, whose secret path stays", async (t) => {
+    const hook = (fields: object = {}) => ({
+      ...{ kind: "Hook", externalId: "bell", name: "bell", topic: "bell/{query.id}" },
+      ...{ verify: { type: "gitlab", secret: `\${env:SENDER_KEY}` }, ...fields },
+    });
+    const folder = folderOf(hook(), webhook(1), { kind: "Hook", id: "hk_none", name: "x", topic: "x" });
+    const env = { CONFIG_DIR: folder, SENDER_KEY: "s3cret-of-the-sender" };
+    const { bridge } = await startScenario(t, embedded, { env, device: false });
+    const first = await applied(bridge);
+    assert.deepEqual([first.state, first.created, first.refused[0].kind], ["partly", 2, "Hook"]);
+    const hooks = async () => (await bridge.api("GET", "/v1/hooks")).body.items;
+    const before = await hooks();
+    const call = await bridge.api("POST", `${before[0].path}?id=1`, {}, { "x-gitlab-token": env.SENDER_KEY });
+    assert.equal(call.status, 202);
+
+    await bridge.stop();
+    await bridge.start();
+    assert.equal((await applied(bridge)).unchanged, 2);
+    assert.deepEqual(await hooks(), before);
+
+    await bridge.stop();
+    put(folder, hook({ topic: "changed" }));
+    await bridge.start();
+    assert.equal((await applied(bridge)).updated, 1);
+    const { updatedAt: _, ...after } = (await hooks())[0];
+    const { updatedAt: _before, ...expected } = before[0];
+    assert.deepEqual(after, { ...expected, topic: "changed" });
+    assert.ok(!bridge.output.includes(env.SENDER_KEY) && !bridge.output.includes(before[0].path));
+  });
+
   it("ends in the same state after a kill in the middle", async (t) => {
     const count = 400;
     const folder = folderOf(...Array.from({ length: count }, (_, n) => webhook(n)));

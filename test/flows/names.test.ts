@@ -97,7 +97,7 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
     rateLimit: { max: 9, perSeconds: 1 },
   });
   const hook = await bridge.api("POST", "/v1/hooks", {
-    ...{ name: "h", topic: "hook/{query.id}", payload: "body", methods: ["POST"] },
+    ...{ name: "h", externalId: "pinned", topic: "hook/{query.id}", payload: "body", methods: ["POST"] },
     ...{ rateLimit: { max: 9, perSeconds: 1 }, verify: { type: "gitlab", secret: "s" } },
   });
   const headers = { "x-gitlab-token": "s", "idempotency-key": "d1" };

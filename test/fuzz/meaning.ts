@@ -61,6 +61,7 @@ export function meaningOf(receiver: string, apiKey: string) {
       case "PullInput":
         return { max: 5, waitSeconds: random.pick([0, 1]), leaseSeconds: random.pick([1, 60]) };
       case "ExternalId":
+      case "HookExternalId":
         return externalIdOf(random);
       case "WebhookSecret":
         return `whsec_${Buffer.alloc(random.pick([24, 32, 64]), random.below(256)).toString("base64")}`;

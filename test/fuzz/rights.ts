@@ -42,6 +42,7 @@ function found(call: Call, key: KnownKey, body: any, state: State): string[] {
       return body.topic.includes("{") ? [] : beyond(key, "publish", body.topic);
     case "listHooks":
     case "getHook":
+    case "putHook":
     case "updateHook":
       return ofHooks(key, body.items ?? [body]);
     case "openStream":

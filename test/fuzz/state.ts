@@ -61,6 +61,7 @@ export class State {
         this.add("key", body.id);
         break;
       case "createHook":
+      case "putHook":
         this.add("hook", body.id);
         this.add("token", body.path.split("/").at(-1));
         break;

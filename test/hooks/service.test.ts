@@ -31,8 +31,8 @@ describe("a new hook", () => {
     const { id, path, createdAt, updatedAt, ...fields } = body;
     assert.deepEqual(fields, {
       ...INPUT,
-      ...{ payload: null, qos: 1, retain: false, verify: { type: "none" }, methods: ["POST"], durable: true },
-      ...{ rateLimit: null, state: "active", stoppedReason: null, createdBy: "root" },
+      ...{ externalId: null, payload: null, qos: 1, retain: false, verify: { type: "none" }, methods: ["POST"] },
+      ...{ durable: true, rateLimit: null, state: "active", stoppedReason: null, createdBy: "root" },
     });
     assert.match(id, /^hk_[0-9a-f-]{36}$/);
     assert.match(path, /^\/in\/[\w-]{43}$/);
@@ -207,5 +207,67 @@ describe("the list of hooks", () => {
     }
     assert.deepEqual(found, own.sort());
     assert.equal((await test.api("GET", "/v1/hooks?after=x")).status, 400);
+  });
+});
+
+describe("a hook with an external id", () => {
+  startForEach();
+  const put = (input: object, key?: string, externalId = "acme:1") =>
+    test.api("PUT", `/v1/hooks/external/${externalId}`, input, key);
+
+  it("is created, then replaced with defaults; its id, path and creator stay", async () => {
+    const { key, id: keyId } = await test.make({ scopes: ["publish"] });
+    const verify = { type: "github", secret: "s" };
+    const more = { payload: "body", qos: 0, retain: true, verify, methods: ["PUT"], durable: false };
+    const first = await put({ ...INPUT, ...more, rateLimit: { max: 1, perSeconds: 1 } }, key);
+    assert.deepEqual([first.status, first.body.externalId, first.body.createdBy], [201, "acme:1", keyId]);
+    assert.equal(first.headers.location, `/v1/hooks/${first.body.id}`);
+
+    const second = await put({ name: "other", topic: "a/b" });
+    assert.deepEqual([second.status, second.headers.location], [200, undefined]);
+    const { updatedAt: _, ...fields } = second.body;
+    const { id, path, createdAt, externalId, createdBy } = first.body;
+    assert.deepEqual(fields, {
+      ...{ id, path, createdAt, externalId, createdBy, name: "other", topic: "a/b", payload: null, qos: 1 },
+      ...{ retain: false, verify: { type: "none" }, methods: ["POST"], durable: true, rateLimit: null },
+      ...{ state: "active", stoppedReason: null },
+    });
+    assert.equal((await test.api("GET", "/v1/hooks")).body.items.length, 1);
+  });
+
+  it("is one, however often it is created at the same time", async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => put(INPUT)));
+    assert.deepEqual(all.map(({ status }) => status).sort(), [...Array(7).fill(200), 201]);
+    assert.equal(new Set(all.map(({ body }) => body.path)).size, 1);
+  });
+
+  it("keeps others from its external id until it is removed", async () => {
+    const { key } = await test.make({ scopes: ["publish"] });
+    const { id } = await create({ externalId: "acme:1" });
+    const taken = [await test.api("POST", "/v1/hooks", { ...INPUT, externalId: "acme:1" }), await put(INPUT, key)];
+    for (const { status, body } of taken) assert.deepEqual([status, body.code], [409, "conflict"]);
+    assert.equal((await test.api("DELETE", `/v1/hooks/${id}`)).status, 204);
+    const { status, body } = await put(INPUT, key);
+    assert.equal(status, 201);
+    assert.notEqual(body.id, id);
+  });
+
+  it("refuses what its creation and a change refuse, and never changes its name", async () => {
+    const { key } = await test.make({ scopes: ["publish"], publish: ["lamps/#"] });
+    const { id } = (await put(INPUT, key)).body;
+    const rows: [input: object, externalId: string, status: number, path: string][] = [
+      [{ ...INPUT, topic: "doors/1" }, "acme:1", 403, "topic"],
+      [{ ...INPUT, topic: "doors/1" }, "acme:2", 403, "topic"],
+      [{ ...INPUT, verify: { type: "github" } }, "acme:1", 400, "verify.secret"],
+      [{ ...INPUT, externalId: "acme:2" }, "acme:1", 400, "externalId"],
+      [INPUT, "-", 400, "path.externalId"],
+      [{ topic: "a" }, "acme:1", 400, "name"],
+    ];
+    for (const [input, externalId, status, path] of rows) {
+      const refused = await put(input, key, externalId);
+      assert.deepEqual([refused.status, refused.body.errors?.[0].path], [status, path]);
+    }
+    const patch = await test.api("PATCH", `/v1/hooks/${id}`, { externalId: "b" });
+    assert.deepEqual([patch.status, patch.body.errors?.[0].path], [400, "externalId"]);
   });
 });

@@ -11,7 +11,9 @@ import { HookService } from "../../src/hooks/service.ts";
 import { type Caller, ROOT } from "../../src/keys/caller.ts";
 import type { Keys } from "../../src/keys/keys.ts";
 import { SignInLimit } from "../../src/keys/sign-in-limit.ts";
+import { ExternalIds, type Reservation } from "../../src/store/external-ids.ts";
 import type { ExpiringKeys, Records } from "../../src/store/store.ts";
+import { memoryRecords } from "../support/memory-records.ts";
 
 export const evaluate: Evaluate = async (_key, { transform }, document) => {
   try {
@@ -49,7 +51,12 @@ export async function createTestHooks({ records, keys, expiringKeys, now, maxPay
       return (error as Error).message;
     }
   };
-  const service = new HookService({ hooks, rightsOf, expressionError });
+  const service = new HookService({
+    hooks,
+    externalIds: new ExternalIds({ field: "hookId", records: memoryRecords<Reservation<"hookId">>(), registry: hooks }),
+    rightsOf,
+    expressionError,
+  });
   const published = { outcome: "acknowledged", noMatchingSubscribers: false } as const;
   const calls = new HookCalls({
     hooks,

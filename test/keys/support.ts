@@ -18,9 +18,9 @@ import type { OnMessage } from "../../src/live/live-subscriptions.ts";
 import { Streams } from "../../src/live/sse.ts";
 import { SyncRequests } from "../../src/live/sync-requests.ts";
 import { type Message, newId } from "../../src/message.ts";
+import { ExternalIds, type Reservation } from "../../src/store/external-ids.ts";
 import { RecordCache } from "../../src/store/record-cache.ts";
 import type { Records, Versioned } from "../../src/store/store.ts";
-import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
@@ -186,7 +186,7 @@ export async function startTestKeys(isEmbedded = false, hookRecords = new Memory
     keys,
     webhooks: new WebhookService({
       registry,
-      externalIds: new ExternalIds({ records: new MemoryRecords<Reservation>(), registry }),
+      externalIds: new ExternalIds({ field: "webhookId", records: new MemoryRecords<Reservation>(), registry }),
       rules: {
         urlError: async () => undefined,
         headerError: () => undefined,

@@ -35,12 +35,21 @@ function setUp(heartbeatMs?: number) {
 
 class Reader extends Writable {
   text = "";
+  readonly writes: string[] = [];
+  #onWrite = () => {};
   constructor(readonly reads = true) {
     super();
   }
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk;
+    this.writes.push(chunk.toString());
+    this.#onWrite();
     if (this.reads) done();
+  }
+
+  /** Resolves once the text was written. */
+  async has(text: string): Promise<void> {
+    while (!this.text.includes(text)) await new Promise<void>((resolve) => (this.#onWrite = resolve));
   }
 }
 
@@ -54,8 +63,45 @@ describe("streams", () => {
       () => true,
     );
     tell('{"a":\r\n1}');
+    await reader.has("1}");
     assert.match(reader.text, /^: connected\n\nid: msg_1\ndata: \{.*"data":\{"a":\ndata: 1\}.*\}\n\n$/);
     streams.close();
+  });
+
+  it("write the first message of a turn without waiting, and those that follow together", async () => {
+    const { streams, tell } = setUp();
+    const readers = [new Reader(), new Reader()];
+    for (const reader of readers)
+      await streams.open(
+        ["t"],
+        () => reader,
+        () => true,
+      );
+    tell("first");
+    await new Promise(setImmediate);
+    for (const { text } of readers) assert.match(text, /"first"/);
+    for (const payload of ["second", "third", "fourth"]) tell(payload);
+    await readers[1]!.has("fourth");
+    for (const { writes } of readers) {
+      assert.equal(writes.length, 3);
+      assert.match(writes[2]!, /"second".*"third".*"fourth"/s);
+    }
+    streams.close();
+  });
+
+  it("write what is pending when the process ends", async () => {
+    const { streams, tell } = setUp();
+    const reader = new Reader();
+    await streams.open(
+      ["t"],
+      () => reader,
+      () => true,
+    );
+    const finished = once(reader, "finish");
+    tell("last");
+    streams.close();
+    await finished;
+    assert.match(reader.text, /"last"/);
   });
 
   it("drop only a reader that does not read, and count it", async () => {
@@ -125,11 +171,11 @@ describe("streams", () => {
       () => true,
     );
     tell("before");
+    await withdrawn.has("before");
     isAllowed = false;
     const finished = once(withdrawn, "finish");
     for (let i = 0; i < 3; i++) tell("after");
-    await finished;
-    assert.match(withdrawn.text, /"before"/);
+    await Promise.all([finished, good.has("after")]);
     assert.doesNotMatch(withdrawn.text, /after/);
     assert.equal(good.text.match(/"after"/g)?.length, 3);
     assert.deepEqual([listeners.size, streams.size], [1, 1]);

@@ -16,10 +16,10 @@ describe("a put", () => {
   it("creates a webhook once, with its secret in the response", async () => {
     const { service, registry } = await serviceWith();
     const first = await granted(service.put(NAME, put(), ROOT));
-    assert.deepEqual([first.created, first.webhook.externalId, first.webhook.secret], [true, NAME, "whsec_new"]);
+    assert.deepEqual([first.created, first.registered.externalId, first.registered.secret], [true, NAME, "whsec_new"]);
     const second = await granted(service.put(NAME, put({ name: "N" }), ROOT));
-    assert.deepEqual([second.created, second.webhook.id, second.webhook.name], [false, first.webhook.id, "N"]);
-    assert.equal(second.webhook.secret, undefined);
+    assert.deepEqual([second.created, second.registered.id, second.registered.name], [false, first.registered.id, "N"]);
+    assert.equal(second.registered.secret, undefined);
     assert.equal(registry.size, 1);
   });
 
@@ -27,7 +27,7 @@ describe("a put", () => {
     const { service, registry } = await serviceWith();
     const all = await Promise.all(Array.from({ length: 5 }, () => granted(service.put(NAME, put(), ROOT))));
     assert.equal(all.filter(({ created }) => created).length, 1);
-    assert.deepEqual([registry.size, new Set(all.map(({ webhook }) => webhook.id)).size], [1, 1]);
+    assert.deepEqual([registry.size, new Set(all.map(({ registered }) => registered.id)).size], [1, 1]);
   });
 
   it("gives absent fields their defaults", async () => {
@@ -126,7 +126,7 @@ describe("an external id", () => {
 
   it("is free again after the removal", async () => {
     const { service } = await serviceWith();
-    const { webhook } = await granted(service.put(NAME, put(), ROOT));
+    const { registered: webhook } = await granted(service.put(NAME, put(), ROOT));
     await granted(service.remove(webhook.id, ROOT));
     const again = await granted(service.create(put({ externalId: NAME }), ROOT));
     assert.notEqual(again.id, webhook.id);

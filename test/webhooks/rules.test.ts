@@ -161,3 +161,21 @@ describe("a URL template", () => {
     );
   }
 });
+
+describe("a header Content-Type", () => {
+  const [headers, fault] = [{ "content-type": "text/csv" }, "headers.content-type"];
+  const cases: [reason: string, input: Partial<Webhook>, ...faults: string[]][] = [
+    ["states the type of a transform's results in binary mode", { mode: "binary", transform: "data" }],
+    ["does not state that of device data", { mode: "binary" }, "invalid_request", fault],
+    ["does not state that of events", { mode: "structured", transform: "data" }, "invalid_request", fault],
+    ["does not state that of events by default", { transform: "data" }, "invalid_request", fault],
+  ];
+  for (const [reason, input, ...faults] of cases) {
+    it(reason, () =>
+      assert.deepEqual(
+        faultsOf(() => checkCombination({ url: "https://x.test/", topics: ["#"], headers, ...input })),
+        faults,
+      ),
+    );
+  }
+});

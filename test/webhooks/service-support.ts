@@ -1,5 +1,5 @@
 /** A webhook service with recording stubs in place of the parts that it calls. */
-import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.ts";
+import { ExternalIds, type Reservation } from "../../src/store/external-ids.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import { WebhookService } from "../../src/webhooks/service.ts";
 import type { Consent } from "../../src/webhooks/verification.ts";
@@ -26,7 +26,7 @@ export async function serviceWith(stored: Webhook[] = [], consent?: Consent) {
   };
   const service = new WebhookService<string[], undefined>({
     registry,
-    externalIds: new ExternalIds({ records: memoryRecords<Reservation>(), registry }),
+    externalIds: new ExternalIds({ field: "webhookId", records: memoryRecords<Reservation>(), registry }),
     rules: {
       urlError: async (url) => (url.includes("internal") ? { code: "blocked_address", message: "no" } : undefined),
       headerError: () => undefined,

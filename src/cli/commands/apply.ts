@@ -25,12 +25,12 @@ export function addApply(program: Command, runtime: Runtime): void {
     .command("apply")
     .summary("make the bridge have what files say")
     .description(
-      "Creates and changes webhooks and keys as files describe them, and shows each difference. " +
+      "Creates and changes webhooks, hooks and keys as files describe them, and shows each difference. " +
         "A repetition changes nothing. Secrets come from the environment or from files, see docs/cli.md.",
     )
     .requiredOption("-f, --file <path>", "file or folder of YAML or JSON, - for standard input; repeatable", repeated)
     .option("--dry-run", "only show the differences; exit code 1 if there are any")
-    .option("--prune", "delete webhooks with an external id that no document has")
+    .option("--prune", "delete webhooks and hooks with an external id that no document has")
     .option("--set-secrets", "set secrets again, although the bridge does not show whether they differ")
     .action(async ({ file, dryRun, ...how }: ApplyOptions, self: Command) => {
       const stdin = file.includes("-") ? await text(process.stdin) : "";
@@ -38,8 +38,7 @@ export function addApply(program: Command, runtime: Runtime): void {
       if (documents.length === 0 && how.prune) throw new UsageError("no document, so --prune would delete everything");
       const causeway = await runtime.client(self);
       const output = runtime.output(self);
-      const hasKeys = documents.some(({ kind }) => kind === "Key");
-      const changes = changesOf(documents, await readCurrent(causeway, hasKeys), how);
+      const changes = changesOf(documents, await readCurrent(causeway, documents, how), how);
       const isConflict = changes.some(({ action }) => action === "conflict");
       if (isConflict || (dryRun && changes.length > 0)) runtime.exitCode = EXIT.no;
       const done: object[] = [];
@@ -89,5 +88,6 @@ function naming({ kind, identity }: Difference): (error: unknown) => never {
 function tell({ kind, action, input }: Difference, result: object | undefined, output: Output): void {
   if (action !== "create" || !result || output.isJson) return;
   if (kind === "Key") output.line(`    key: ${(result as { key: string }).key}`);
-  else if (input.secret === undefined) output.line(`    secret: ${(result as { secret?: string }).secret}`);
+  else if (kind === "Webhook" && input.secret === undefined)
+    output.line(`    secret: ${(result as { secret?: string }).secret}`);
 }

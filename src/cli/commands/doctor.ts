@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { Causeway } from "../../client/index.ts";
 import { checkReachable, checkStatus } from "../doctor/api-checks.ts";
 import { type Finding, failed, skipped } from "../doctor/finding.ts";
+import { checkHooks } from "../doctor/hook-checks.ts";
 import { checkWebhooks } from "../doctor/webhook-checks.ts";
 import { EXIT } from "../failures.ts";
 import type { Output } from "../output/output.ts";
@@ -73,7 +74,10 @@ async function* examine(
     const { findings: found, status } = await checkStatus(causeway, versionOf());
     yield* found;
     brokerUrl = (status?.broker as { url?: string } | null | undefined)?.url;
-    if (!found.some((each) => each.check === "key" && each.status === "failed")) yield* await checkWebhooks(causeway);
+    if (!found.some((each) => each.check === "key" && each.status === "failed")) {
+      yield* await checkWebhooks(causeway);
+      yield* await checkHooks(causeway);
+    }
   } else if (isReached) {
     yield failed("key", "no API key was found", "Pass --api-key, set CAUSEWAY_API_KEY, or name a --profile.");
   }

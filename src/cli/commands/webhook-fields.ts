@@ -11,8 +11,9 @@ import {
   readJson,
   repeated,
 } from "../settings/options.ts";
+import { type PresetFields, readPreset } from "./presets.ts";
 
-export interface WebhookFields {
+export interface WebhookFields extends PresetFields {
   data?: string;
   type?: "push" | "pull";
   url?: string;
@@ -38,6 +39,9 @@ export function addWebhookFields(command: Command): Command {
       "--data <json>",
       "fields as in the API: JSON, @file, or - for standard input; the options below take precedence",
     )
+    .option("--preset <preset>", "fields for a well-known service, see `causeway webhooks presets`")
+    .option("--set <input=value>", "value of an input of the preset; may be repeated", pairs)
+    .option("--set-file <input=path>", "the same from a file, which keeps secrets out of the process list", pairs)
     .option("--url <url>", "URL of the receiver")
     .option("--topic <filter>", "topic filter; may be repeated", repeated)
     .option("--name <name>", "name, for people")
@@ -56,13 +60,18 @@ export function addWebhookFields(command: Command): Command {
     .option("--reply-topic <topic>", "topic to which the receiver's response is published");
 }
 
-/** The fields that are given, `--data` first. */
+/** The fields that are given: those of the preset, then `--data`, then the other options. Headers are added up. */
 export async function readWebhookFields({
   data,
+  preset,
+  set,
+  setFile,
   topic,
   header,
   ...fields
 }: WebhookFields): Promise<Record<string, unknown>> {
+  const base = readPreset({ preset, set, setFile });
   const given = data === undefined ? {} : await readJson(data, "--data");
-  return { ...given, ...present({ ...fields, topics: topic, headers: header }) };
+  const headers = header && base?.headers ? { ...base.headers, ...header } : header;
+  return { ...base, ...given, ...present({ ...fields, topics: topic, headers }) };
 }

@@ -6,6 +6,7 @@ import type { Output } from "../output/output.ts";
 import type { Column } from "../output/table.ts";
 import type { Runtime } from "../runtime.ts";
 import { addExamples, addListOptions, id, integer, limitOf, present, readPayload } from "../settings/options.ts";
+import { addPresets } from "./presets.ts";
 import { addWebhookFields, readWebhookFields, type WebhookFields } from "./webhook-fields.ts";
 
 const COLOURS = { active: "green", paused: "dim", disabled: "red", failing: "red" } as const;
@@ -97,6 +98,7 @@ export function addWebhooks(program: Command, runtime: Runtime): void {
   );
   addRotation(webhooks, runtime);
   addPreview(webhooks, runtime);
+  addPresets(webhooks, runtime);
 }
 
 type OnOne = (causeway: Causeway, id: string, output: Output) => Promise<void>;
@@ -119,7 +121,7 @@ function addCreateAndUpdate(parent: Command, runtime: Runtime): void {
     .action(async (options: WebhookFields, self: Command) => {
       const webhook = await readWebhookFields(options);
       if (!("topics" in webhook && ("url" in webhook || webhook.type === "pull")))
-        throw new UsageError("give --url or --type pull, and --topic, or --data with them");
+        throw new UsageError("give --url, --preset or --type pull, and --topic, or --data with them");
       const causeway = await runtime.client(self);
       runtime.output(self).document(await causeway.webhooks.create(webhook as never));
     });
@@ -128,6 +130,7 @@ function addCreateAndUpdate(parent: Command, runtime: Runtime): void {
     "causeway webhooks create --url https://example.com/hook --topic 'devices/+/telemetry'",
     "causeway webhooks create --url https://example.com/hook --topic 'devices/#' --filter 'data.celsius > 30'",
     "causeway webhooks create --type pull --topic 'devices/+/telemetry'",
+    "causeway webhooks create --preset ntfy --set server=https://ntfy.sh --set topic=plant-7 --topic 'plant/7/alarms'",
     "causeway webhooks create --data @webhook.json",
   );
   const update = addWebhookFields(parent.command("update"))

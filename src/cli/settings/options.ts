@@ -139,7 +139,7 @@ export async function readJson(text: string, option: string): Promise<Record<str
   return value as Record<string, unknown>;
 }
 
-function readInput(file: string): Buffer {
+export function readInput(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {

@@ -296,6 +296,37 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hooks/external/{externalId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The external id of the hook.
+                 * @example github-events
+                 */
+                externalId: components["schemas"]["HookExternalId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Create or replace a hook
+         * @description Creates the hook with this external id (201), or replaces all its settings (200). Fields that are absent get
+         *     their defaults: without `verify`, calls are not verified. A repeated call has no further effect, and concurrent
+         *     calls create one hook.
+         *
+         *     A replacement keeps the `id`, the `path` and the key that created the hook, which must be allowed to publish to
+         *     every topic that the new `topic` can become.
+         */
+        put: operations["putHook"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/hooks/{id}": {
         parameters: {
             query?: never;
@@ -1335,7 +1366,7 @@ export interface webhooks {
         put?: never;
         /**
          * A message in binary mode
-         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Method, signature, retries and the handling of responses are the same as in structured mode.
+         * @description Sent to a webhook with `mode: binary`. The body is the MQTT payload itself, with the content type of the message, or the result of `transform`, and the CloudEvents attributes are `ce-*` headers, percent-encoded as the CloudEvents HTTP binding specifies. Method, signature, retries and the handling of responses are the same as in structured mode.
          */
         post: {
             parameters: {
@@ -1947,6 +1978,7 @@ export interface components {
         };
         HookInput: {
             name: components["schemas"]["HookName"];
+            externalId?: components["schemas"]["HookExternalId"];
             topic: components["schemas"]["HookTopic"];
             payload?: components["schemas"]["HookPayload"];
             /** @default 1 */
@@ -1976,6 +2008,8 @@ export interface components {
             durable?: boolean;
             rateLimit?: components["schemas"]["RateLimit"] | null;
         };
+        /** @description A unique name of your own, by which `PUT /v1/hooks/external/{externalId}` creates and replaces the hook. Set at the creation only. */
+        HookExternalId: string;
         /** @description A name for people. */
         HookName: string;
         /**
@@ -2019,6 +2053,7 @@ export interface components {
         };
         Hook: {
             id: string;
+            externalId: string | null;
             name: string;
             topic: string;
             payload: string | null;
@@ -2334,11 +2369,11 @@ export interface components {
         /** @description A unique name of your own, by which `PUT /v1/webhooks/external/{externalId}` creates and replaces the webhook. Set at the creation only. */
         ExternalId: string;
         /**
-         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, with the attributes in `ce-*` headers.
+         * @description `structured`: a CloudEvents JSON object. `binary`: the payload itself, or the result of `transform`, with the attributes in `ce-*` headers.
          * @enum {string}
          */
         DeliveryMode: "structured" | "binary";
-        /** @description Additional headers of each call. Values of headers whose names suggest credentials (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are returned as `********`. Sending the mask back keeps the value, unless `url` changes to another origin. */
+        /** @description Additional headers of each call. Values of headers whose names suggest credentials (`auth`, `cookie`, `key`, `token`, `secret`, `password`, `signature`) are returned as `********`. Sending the mask back keeps the value, unless `url` changes to another origin. `Content-Type` needs `mode: binary` and a `transform`: it is the media type of the results. */
         WebhookHeaders: {
             [key: string]: string;
         };
@@ -2369,7 +2404,7 @@ export interface components {
          */
         FilterExpression: string;
         /**
-         * @description A JSONata expression over the CloudEvent. Its result becomes the event's `data`, as `application/json`. Evaluation time is limited as for a filter.
+         * @description A JSONata expression over the CloudEvent. Its result becomes the event's `data`, as `application/json`. With `mode: binary` the result is the body: a string is sent as it is, as `text/plain; charset=utf-8`, any other value as its JSON text. A `Content-Type` in `headers` states another type. Evaluation time is limited as for a filter.
          * @example { "celsius": data.temperature }
          */
         TransformExpression: string;
@@ -4059,6 +4094,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *           "externalId": null,
                      *           "name": "github",
                      *           "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
                      *           "payload": null,
@@ -4121,6 +4157,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "externalId": null,
                      *       "name": "github",
                      *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
                      *       "payload": null,
@@ -4148,10 +4185,172 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            409: components["responses"]["IdempotencyConflict"];
+            /** @description `conflict`: another hook has this `externalId`. `idempotency_in_progress`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "there is another hook with the externalId github-events",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description `too_many_hooks` or `idempotency_mismatch`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:too_many_hooks",
+                     *       "title": "The limit of hooks is reached",
+                     *       "status": 422,
+                     *       "detail": "the limit of 10000 hooks is reached",
+                     *       "code": "too_many_hooks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    putHook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The external id of the hook.
+                 * @example github-events
+                 */
+                externalId: components["schemas"]["HookExternalId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "github",
+                 *       "topic": "github/all",
+                 *       "verify": {
+                 *         "type": "github",
+                 *         "secret": "a-long-random-text"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["HookInput"];
+            };
+        };
+        responses: {
+            /** @description Replaced. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "externalId": "github-events",
+                     *       "name": "github",
+                     *       "topic": "github/all",
+                     *       "payload": null,
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "verify": {
+                     *         "type": "github"
+                     *       },
+                     *       "methods": [
+                     *         "POST"
+                     *       ],
+                     *       "durable": true,
+                     *       "rateLimit": null,
+                     *       "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "state": "active",
+                     *       "stoppedReason": null,
+                     *       "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-02T08:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description The path of the new hook in the API. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "externalId": "github-events",
+                     *       "name": "github",
+                     *       "topic": "github/all",
+                     *       "payload": null,
+                     *       "qos": 1,
+                     *       "retain": false,
+                     *       "verify": {
+                     *         "type": "github"
+                     *       },
+                     *       "methods": [
+                     *         "POST"
+                     *       ],
+                     *       "durable": true,
+                     *       "rateLimit": null,
+                     *       "path": "/in/Zk3v9nQ2sT7xYb1LrW8eHcJ5mKpD4uGaFq6oNzVtRiE",
+                     *       "state": "active",
+                     *       "stoppedReason": null,
+                     *       "createdBy": "key_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "createdAt": "2026-03-01T12:00:00.000Z",
+                     *       "updatedAt": "2026-03-01T12:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `conflict`: the key may not see the hook with this external id, or the hook was changed concurrently. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:conflict",
+                     *       "title": "The resource changed meanwhile",
+                     *       "status": 409,
+                     *       "detail": "there is another hook with the externalId github-events",
+                     *       "code": "conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `too_many_hooks`. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4198,6 +4397,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "externalId": null,
                      *       "name": "github",
                      *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
                      *       "payload": null,
@@ -4292,6 +4492,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "hk_019a3c60-1b2f-7e53-8a4e-3b7a8c1f2d90",
+                     *       "externalId": null,
                      *       "name": "github",
                      *       "topic": "github/{body.repository.name}/{headers.`x-github-event`}",
                      *       "payload": null,

@@ -39,6 +39,16 @@ CREATE TRIGGER IF NOT EXISTS causeway_job_removed AFTER DELETE ON bullmq_job BEG
 END`;
 
 type Sums = [enqueued: number, succeeded: number, failed: number, discarded: number];
+type Jobs = [completed: number, failed: number, all: number];
+
+/** Counts ranges of the index, which takes a quarter of the time of grouping the jobs by state. */
+function jobCounts(queues: string): string {
+  const count = (jobs: string) => `(SELECT count(*) FROM bullmq_job WHERE queue = bullmq_queue.id ${jobs})`;
+  return (
+    `SELECT ${count("AND state = 'completed'")} AS completed, ${count("AND state = 'failed'")} AS failed, ` +
+    `${count("")} AS jobs FROM bullmq_queue WHERE ${queues}`
+  );
+}
 
 export function ledgerProcedures({ db }: Thread) {
   if (db.value("SELECT 1 FROM sqlite_schema WHERE name = 'causeway_ledger'") === undefined) {
@@ -46,23 +56,21 @@ export function ledgerProcedures({ db }: Thread) {
     db.exec(`BEGIN; ${TABLE}; ${TRIGGERS}; COMMIT`);
   } else db.exec(TRIGGERS);
 
-  const read = (ledgers: string, jobs: string, params: SqlValue[]): Ledger => {
+  const read = (ledgers: string, queues: string, params: SqlValue[]): Ledger => {
     const [enqueued, succeeded, failed, discarded] = db.row<Sums>(
       "SELECT coalesce(sum(enqueued), 0), coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), " +
         `coalesce(sum(discarded), 0) FROM causeway_ledger ${ledgers}`,
       params,
     )!;
-    const there = { completed: 0, failed: 0, waiting: 0 };
-    const states = db.rows<[state: string, n: number]>(
-      `SELECT state, count(*) FROM bullmq_job WHERE queue IN (SELECT id FROM bullmq_queue WHERE ${jobs}) GROUP BY state`,
+    const [completed, failedJobs, all] = db.row<Jobs>(
+      `SELECT coalesce(sum(completed), 0), coalesce(sum(failed), 0), coalesce(sum(jobs), 0) FROM (${jobCounts(queues)})`,
       params.map((queue) => `${PREFIX}${queue}`),
-    );
-    for (const [state, n] of states) there[state === "completed" || state === "failed" ? state : "waiting"] += n;
+    )!;
     return {
       enqueued,
-      succeeded: succeeded + there.completed,
-      failed: failed + there.failed,
-      waiting: there.waiting,
+      succeeded: succeeded + completed,
+      failed: failed + failedJobs,
+      waiting: all - completed - failedJobs,
       discarded,
     };
   };

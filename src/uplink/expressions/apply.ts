@@ -3,7 +3,8 @@ import type { Webhook } from "../../webhooks/webhook.ts";
 import type { AttemptResult } from "../attempt.ts";
 import type { Decode } from "../formats/decode.ts";
 import type { DeliveredMessage } from "../queue/job.ts";
-import { eventJson } from "../request/cloudevent.ts";
+import { eventText } from "../request/cloudevent.ts";
+import { isContentType } from "../request/headers.ts";
 import type { Evaluated, Sandbox } from "./sandbox.ts";
 
 export type Prepared =
@@ -36,10 +37,10 @@ export function createPrepare({ decode, expressions, eventSource }: PrepareOptio
       return { kind: "send", message };
     }
     const startedAt = performance.now();
-    const event = eventJson(message, { source: eventSource }).toString("utf8");
+    const event = eventText(message, { source: eventSource });
     return expressions
       .evaluate(key, { filter, transform }, event)
-      .then((evaluated) => prepared(message, evaluated, performance.now() - startedAt));
+      .then((evaluated) => prepared(webhook, message, evaluated, performance.now() - startedAt));
   }
 }
 
@@ -49,7 +50,7 @@ function unread(error: Error): Prepared {
   return { kind: "failed", result: { error: "transform_error", detail, durationMs: 0, notEvaluated: true } };
 }
 
-function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: number): Prepared {
+function prepared(webhook: Webhook, message: DeliveredMessage, evaluated: Evaluated, durationMs: number): Prepared {
   switch (evaluated.kind) {
     case "filtered":
       return { kind: "filtered" };
@@ -62,8 +63,18 @@ function prepared(message: DeliveredMessage, evaluated: Evaluated, durationMs: n
     case "kept": {
       if (evaluated.data === undefined) return { kind: "send", message };
       const { decodeError: _, ...rest } = message;
-      const payload = Buffer.from(evaluated.data);
-      return { kind: "send", message: { ...rest, payload, contentType: "application/json" } };
+      return { kind: "send", message: { ...rest, ...resultOf(webhook, evaluated.data) } };
     }
   }
+}
+
+/** Returns the result of a transform as a payload: JSON or, as the body of a call in binary mode, also text. */
+function resultOf({ mode, headers }: Webhook, json: string): Pick<DeliveredMessage, "payload" | "contentType"> {
+  if (mode === "structured") return { payload: Buffer.from(json), contentType: "application/json" };
+  const isText = json.startsWith('"');
+  const [, own] = Object.entries(headers).find(([name]) => isContentType(name)) ?? [];
+  return {
+    payload: Buffer.from(isText ? (JSON.parse(json) as string) : json),
+    contentType: own ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
+  };
 }

@@ -2,7 +2,7 @@
 import type { Message } from "../../message.ts";
 import { utf8Text } from "../../message.ts";
 import { userAgent } from "../../version.ts";
-import { headerError, isJsonType, isMediaType, percentEncode } from "./headers.ts";
+import { headerError, isEventType, isJsonType, isMediaType, percentEncode } from "./headers.ts";
 
 /** A message after decoding. */
 interface DecodedMessage extends Message {
@@ -51,7 +51,7 @@ export function buildRequest(message: DecodedMessage, options: RequestOptions): 
   const declared = declaredType(message);
   // This type tells structured mode and batches from binary mode (CloudEvents HTTP binding section 3): a device that
   // declares it could make a receiver take its payload for an event of any id and topic.
-  const isEvent = declared !== undefined && /^application\/cloudevents/i.test(declared);
+  const isEvent = declared !== undefined && isEventType(declared);
   headers["content-type"] = declared !== undefined && !isEvent ? declared : typeOfContent(message);
   for (const [name, value] of attributes(message, options)) headers[`ce-${name}`] = percentEncode(String(value));
   return { body: message.payload, headers };
@@ -59,10 +59,15 @@ export function buildRequest(message: DecodedMessage, options: RequestOptions): 
 
 /** Encodes an event in the CloudEvents JSON format: one JSON object in UTF-8. */
 export function eventJson(message: DecodedMessage, origin: EventOrigin): Buffer {
+  return Buffer.from(eventText(message, origin), "utf8");
+}
+
+/** Encodes an event as {@link eventJson} does, as text. */
+export function eventText(message: DecodedMessage, origin: EventOrigin): string {
   const data = dataOf(message);
   let head = "";
   for (const [name, value] of attributes(message, origin)) head += `"${name}":${JSON.stringify(value)},`;
-  return Buffer.from(`{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`, "utf8");
+  return `{${head}"datacontenttype":${JSON.stringify(data.contentType)},${data.member}}`;
 }
 
 /** Builds one request for several events. @param events results of {@link eventJson} */

@@ -36,13 +36,23 @@ function encodeBytes(text: string): string {
 
 /** Headers that the bridge or the HTTP client sets, or that concern the connection rather than the request. */
 const RESERVED = new Set([
-  ...["connection", "content-encoding", "content-length", "content-type", "date", "expect", "host", "http2-settings"],
+  ...["connection", "content-encoding", "content-length", "date", "expect", "host", "http2-settings"],
   ...["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "traceparent", "trailer"],
   ...["transfer-encoding", "upgrade", "user-agent"],
 ]);
 const RESERVED_PREFIX = /^(?:ce|webhook|causeway)-/;
 /** Receivers commonly refuse headers of more than 8 or 16 KiB in total. */
 const MAX_HEADER_VALUE = 4_096;
+
+/** Whether a header of a webhook states the media type of its transform's results. */
+export function isContentType(name: string): boolean {
+  return name.toLowerCase() === "content-type";
+}
+
+/** Whether the media type means a CloudEvent in structured mode or a batch (CloudEvents HTTP binding section 3). */
+export function isEventType(mediaType: string): boolean {
+  return /^application\/cloudevents/i.test(mediaType);
+}
 
 /** Returns the reason why a webhook's own header cannot be sent; undefined when it can. */
 export function headerError(name: string, value: string): string | undefined {
@@ -51,5 +61,7 @@ export function headerError(name: string, value: string): string | undefined {
   if (RESERVED.has(lower) || RESERVED_PREFIX.test(lower)) return "is set by Causeway itself";
   if (!/^[\t\x20-\x7e]*$/.test(value)) return "must have a value of printable ASCII characters";
   if (value.length > MAX_HEADER_VALUE) return `must have a value of at most ${MAX_HEADER_VALUE} characters`;
+  if (isContentType(name) && !isMediaType(value)) return "must be a media type such as text/csv; charset=utf-8";
+  if (isContentType(name) && isEventType(value)) return "must not be a type of CloudEvents: the body is no event";
   return undefined;
 }

@@ -16,7 +16,7 @@ function message(payload: Buffer, fields: Partial<DeliveredMessage> = {}): Deliv
 }
 
 function webhook(payloadFormat: PayloadFormat | undefined, fields: Partial<Webhook> = {}): Webhook {
-  return { id: "wh_1", ...(payloadFormat && { payloadFormat }), ...fields } as Webhook;
+  return { id: "wh_1", mode: "structured", headers: {}, ...(payloadFormat && { payloadFormat }), ...fields } as Webhook;
 }
 
 const metric = { name: "pump/on", type: 11, alias: "7" };

@@ -245,7 +245,7 @@ describe("a webhook's own headers", () => {
   });
 
   it("cannot replace the bridge's headers, break the request or inject others", () => {
-    const names = ["Content-Type", "HOST", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Webhook-Id"];
+    const names = ["HOST", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Webhook-Id"];
     const evil = [
       ...names,
       "webhook-signature",
@@ -267,6 +267,17 @@ describe("a webhook's own headers", () => {
       assert.deepEqual(build(message("x"), "binary", { "x-a": value }).headers, plain);
     }
     assert.equal(headerError("X-Api-Key", "a b\t~"), undefined);
+  });
+
+  it("may state the type of a transform's results, which changes no other body", () => {
+    assert.equal(headerError("Content-Type", "text/csv; charset=utf-8"), undefined);
+    for (const type of ["csv", "text/csv;", "application/cloudevents+json", "Application/CloudEvents-batch+json"]) {
+      assert.ok(headerError("content-type", type), type);
+    }
+    for (const mode of ["binary", "structured"] as const) {
+      const own = build(message("x"), mode, { "Content-Type": "text/csv" });
+      assert.deepEqual(own, build(message("x"), mode));
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Spacer } from "../../components/spacer.tsx";
 import { isUtc, now } from "../../data/clock.ts";
 import { countOf, formatClock } from "../../data/format.ts";
-import { Spacer } from "./spacer.tsx";
 import { MAX_MESSAGES, type TailMessage } from "./tail.ts";
 import type { TailHandle } from "./use-tail.ts";
 import { useWindow } from "./use-window.ts";

@@ -1,6 +1,6 @@
 import { useCallback, useState } from "preact/hooks";
+import { Spacer } from "../../components/spacer.tsx";
 import { formatCount, formatRate } from "../../data/format.ts";
-import { Spacer } from "./spacer.tsx";
 import { isUnfolded, type TopicNode } from "./topic-tree.ts";
 import type { TailHandle } from "./use-tail.ts";
 import { useWindow } from "./use-window.ts";

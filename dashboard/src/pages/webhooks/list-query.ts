@@ -75,6 +75,9 @@ const KEYS: Record<Sort, SortKey> = {
   waiting: ({ counts: { pending, active, retrying } }) => -(pending + active + retrying),
 };
 
+/** Compares many times faster than `localeCompare`. */
+const NAMES = new Intl.Collator();
+
 /** The rows in order: worst, slowest and fullest first, names from A to Z. */
 export function inOrderOf(
   webhooks: readonly Webhook[],
@@ -86,7 +89,7 @@ export function inOrderOf(
   const sign = isReversed ? -1 : 1;
   keyed.sort(({ key: a }, { key: b }) => {
     if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-    return sign * (typeof a === "string" ? a.localeCompare(b as string) : a - (b as number));
+    return sign * (typeof a === "string" ? NAMES.compare(a, b as string) : a - (b as number));
   });
   return keyed.map(({ webhook }) => webhook);
 }

@@ -10,6 +10,7 @@ import { Trend } from "./trend.tsx";
 
 interface RowProps {
   webhook: Webhook;
+  ariaIndex: number | undefined;
   figures: DayFigures | undefined;
   /** Whether the figures of all webhooks are known: one without figures had no delivery. */
   hasFigures: boolean;
@@ -17,8 +18,8 @@ interface RowProps {
   seesFigures: boolean;
 }
 
-/** A row is drawn anew only when its data changed: there may be a thousand. */
-export const WebhookRow = memo(function WebhookRow({ webhook, figures, hasFigures, seesFigures }: RowProps) {
+/** A row is drawn anew only when its data changed. */
+export const WebhookRow = memo(function WebhookRow({ webhook, ariaIndex, figures, hasFigures, seesFigures }: RowProps) {
   const { id, url, topics, counts, verification } = webhook;
   const mark =
     verification?.state === "pending" ? ({ tone: "paused", word: "Not verified" } as const) : webhookMark(webhook);
@@ -26,7 +27,7 @@ export const WebhookRow = memo(function WebhookRow({ webhook, figures, hasFigure
   const host = url === undefined ? "pulled" : URL.canParse(url) ? new URL(url).host : url;
   const waiting = counts.pending + counts.active + counts.retrying;
   return (
-    <tr>
+    <tr aria-rowindex={ariaIndex}>
       <td>
         <StateMark {...mark} />
       </td>

@@ -1,5 +1,6 @@
 import type { Webhook } from "causeway-mqtt/client";
 import { useMemo } from "preact/hooks";
+import { isLong, LongRows } from "../../components/long-rows.tsx";
 import { useRights } from "../../data/session.tsx";
 import { useDayFigures } from "./day-figures.ts";
 import { type DayFigures, inOrderOf, type ListQuery, type Sort, sortedBy } from "./list-query.ts";
@@ -28,7 +29,10 @@ export function WebhookTable({ webhooks, query, onSort }: TableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section class="table-wrap webhook-table" tabIndex={0} aria-label="Webhooks">
-      <table class="table">
+      <table
+        class={`table ${isLong(rows.length) ? "long" : ""}`}
+        aria-rowcount={isLong(rows.length) ? rows.length + 1 : undefined}
+      >
         <thead>
           <tr>
             {head("state", "State")}
@@ -48,17 +52,23 @@ export function WebhookTable({ webhooks, query, onSort }: TableProps) {
             {head("waiting", "Waiting", true, "Deliveries that are pending, active or retrying")}
           </tr>
         </thead>
-        <tbody>
-          {rows.map((webhook) => (
-            <WebhookRow
-              key={webhook.id}
-              webhook={webhook}
-              figures={figures?.get(webhook.id)}
-              hasFigures={figures !== undefined}
-              seesFigures={seesFigures}
-            />
-          ))}
-        </tbody>
+        <LongRows
+          count={rows.length}
+          columns={seesFigures ? 7 : 6}
+          row={(i, ariaIndex) => {
+            const webhook = rows[i]!;
+            return (
+              <WebhookRow
+                key={webhook.id}
+                webhook={webhook}
+                ariaIndex={ariaIndex}
+                figures={figures?.get(webhook.id)}
+                hasFigures={figures !== undefined}
+                seesFigures={seesFigures}
+              />
+            );
+          }}
+        />
       </table>
     </section>
   );

@@ -1,59 +1,63 @@
 import { useState } from "preact/hooks";
+import { type InputValues, inputError, PRESETS, type Preset } from "../../../../../src/presets/index.ts";
 import { Field } from "../../../components/field.tsx";
-import { type Answers, answerError, applyPreset, isAnswered, type Preset } from "./apply-preset.ts";
-import { PRESETS } from "./presets.ts";
+import { CLEARED, draftOfPreset, isAnswered, PLAIN } from "./apply-preset.ts";
 import type { WebhookForm } from "./use-form.ts";
 
-/** Services that the form knows. Choosing one fills the fields; its questions keep them up to date. */
+/** Services that the form knows. Choosing one fills the fields; its inputs keep them up to date. */
 export function PresetPicker({ form, onPick }: { form: WebhookForm; onPick: () => void }) {
-  const [preset, setPreset] = useState<Preset>(PRESETS[0]!);
-  const [answers, setAnswers] = useState<Answers>({});
+  const [preset, setPreset] = useState<Preset>(PLAIN);
+  const [values, setValues] = useState<InputValues>({});
   const pick = (next: Preset) => {
-    // Settings that only the last preset had must not stay.
-    const cleared = { url: "", headers: "", filter: "", transform: "", rateMax: "", ratePerSeconds: "" };
-    const given = Object.fromEntries(next.asks.map(({ id }) => [id, ""]));
     setPreset(next);
-    setAnswers(given);
-    form.set({ ...(preset !== next && cleared), ...applyPreset(next, given) });
-    form.setAnswered(isAnswered(next, given));
+    setValues({});
+    form.set({ ...(preset !== next && CLEARED), ...draftOfPreset(next, {}) });
+    form.setAnswered(isAnswered(next, {}));
     onPick();
   };
   const answer = (id: string, value: string) => {
-    const next = { ...answers, [id]: value };
-    setAnswers(next);
-    form.set(applyPreset(preset, next));
+    const next = { ...values, [id]: value };
+    setValues(next);
+    form.set(draftOfPreset(preset, next));
     form.setAnswered(isAnswered(preset, next));
   };
   return (
     <section class="section panel" aria-labelledby="preset-title">
       <h2 id="preset-title">Where to</h2>
       <fieldset class="presets" aria-labelledby="preset-title">
-        {PRESETS.map((one) => (
+        {[PLAIN, ...PRESETS].map((one) => (
           <button type="button" key={one.id} class="button" aria-pressed={one === preset} onClick={() => pick(one)}>
-            {one.name}
+            {one.title}
           </button>
         ))}
       </fieldset>
-      <p class="quiet">{preset.about}</p>
-      {preset.asks.map((ask) => {
-        const value = answers[ask.id] ?? "";
+      <p class="quiet">
+        {preset.description}{" "}
+        {preset.docs !== "" && (
+          <a href={preset.docs} target="_blank" rel="noreferrer">
+            Format
+          </a>
+        )}
+      </p>
+      {preset.inputs.map((input) => {
+        const value = values[input.id] ?? "";
         return (
           <Field
-            key={`${preset.id}-${ask.id}`}
-            label={ask.label}
-            hint={ask.hint}
-            error={value === "" ? undefined : answerError(ask, value)}
+            key={`${preset.id}-${input.id}`}
+            label={input.label}
+            hint={input.default === undefined ? input.hint : `Optional. ${input.hint}`}
+            error={value === "" ? undefined : inputError(input, value)}
           >
             {(props) => (
               <input
                 {...props}
                 class="mono"
-                type={ask.isSecret && !ask.isUrl ? "password" : "text"}
+                type={input.isSecret && !input.isUrl ? "password" : "text"}
                 autocomplete="off"
                 spellcheck={false}
-                placeholder={ask.example}
+                placeholder={input.default || input.example}
                 value={value}
-                onInput={({ currentTarget }) => answer(ask.id, currentTarget.value)}
+                onInput={({ currentTarget }) => answer(input.id, currentTarget.value)}
               />
             )}
           </Field>

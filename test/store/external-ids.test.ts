@@ -1,12 +1,12 @@
 /** External ids are unique in the store, whatever runs at the same time and wherever a process dies. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import { ExternalIds, type Reservation } from "../../src/store/external-ids.ts";
 import type { Records } from "../../src/store/store.ts";
-import { ExternalIds, type Reservation } from "../../src/webhooks/external-ids.ts";
 import { WebhookRegistry } from "../../src/webhooks/registry.ts";
 import type { Webhook } from "../../src/webhooks/webhook.ts";
 import { type MemoryRecords, memoryRecords } from "../support/memory-records.ts";
-import { webhookWith } from "./support.ts";
+import { webhookWith } from "../webhooks/support.ts";
 
 const quiet = { info() {}, warn() {} };
 const NAME = "acme-alarms";
@@ -20,10 +20,10 @@ beforeEach(() => {
 });
 
 /** Another instance on the same store. `changes` replaces methods of its reservations. */
-async function instance(changes: Partial<Records<Reservation>> = {}): Promise<ExternalIds> {
+async function instance(changes: Partial<Records<Reservation>> = {}): Promise<ExternalIds<Webhook, "webhookId">> {
   const registry = new WebhookRegistry(webhooks, quiet);
   await registry.start();
-  return new ExternalIds({ records: { ...reservations, ...changes }, registry });
+  return new ExternalIds({ field: "webhookId", records: { ...reservations, ...changes }, registry });
 }
 
 const ids = async () => (await webhooks.all()).map(({ id }) => id);

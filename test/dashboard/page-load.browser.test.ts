@@ -1,0 +1,40 @@
+/** Pages with many rows: no task of the browser holds up a frame, and memory is bounded. Prints the figures. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { API_KEY } from "../support/bridge.ts";
+import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
+import { requireOrSkip } from "../support/requirements.ts";
+import { type BusyBridge, costLine, costOfPages, startBusyBridge } from "./page-load.ts";
+
+const WEBHOOKS = 300;
+const EACH = 5;
+/** More pages of 50 than rows that are rendered at once. */
+const PAGES = 4;
+/** A frame of 50 ms of CPU, and half as much again for a processor that is shared with other tests. */
+const TASK_MS = 75;
+const HEAP_BYTES = 150 * 1024 * 1024;
+
+describe("pages with many rows", requireOrSkip("chromium"), () => {
+  let busy: BusyBridge;
+  let browser: TestBrowser;
+  before(async () => {
+    busy = await startBusyBridge(WEBHOOKS, EACH);
+    browser = await startBrowser(busy.bridge.url);
+  });
+  after(async () => {
+    await browser?.close();
+    await busy?.stop();
+  });
+
+  it("are drawn, extended, scrolled, sorted and filtered in short tasks", async (t) => {
+    const window = await browser.open({ viewport: { width: 1_280, height: 800 } });
+    await window.page.goto(busy.bridge.url);
+    await signIn(window.page, API_KEY);
+    for (const [what, cost] of await costOfPages(window, busy.bridge.url, PAGES)) {
+      t.diagnostic(costLine(what, cost));
+      assert.ok(cost.longestMs <= TASK_MS, `${what}: a task of ${cost.longestMs} ms of CPU`);
+      assert.ok(cost.heapBytes <= HEAP_BYTES, `${what}: ${cost.heapBytes} bytes of heap`);
+    }
+    assert.deepEqual(window.violations, []);
+  });
+});
