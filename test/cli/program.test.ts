@@ -40,6 +40,7 @@ describe("help", () => {
       "export",
       "doctor",
       "simulate",
+      "mcp",
     ];
     assert.deepEqual(names, [...wanted, "completion"]);
   });

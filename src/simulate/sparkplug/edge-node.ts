@@ -28,7 +28,7 @@ export class EdgeNode implements SimulatedClient {
   readonly name: string;
   readonly filters: readonly string[];
   readonly #options: EdgeNodeOptions;
-  /** What each device has reported last: only changes are sent. */
+  /** The last reported value of each metric: only changes are sent. */
   readonly #reported = new Map<string, string>();
   #birthDeathSequence = -1;
   #sequence = 0;
