@@ -30,7 +30,7 @@ export const NOTE =
   /^(run|run again until expected|run as: \w+, until( heard| heard on MQTT 5)?: .+|stop: \w+|file: \S+|not run: .{10,}|expect( from \w+)?: .+|shown( by: \w+)?)$/;
 
 export interface WalkthroughOptions {
-  /** What `npm start` runs in the folder, instead of the build. */
+  /** Replaces the command of `npm start`, which runs the build. */
   start?: string;
   /** Programs that the terminals find first, by name. */
   programs?: Record<string, string>;
