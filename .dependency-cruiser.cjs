@@ -188,13 +188,6 @@ module.exports = {
           "^src/(hooks|keys|lib)/|^src/(message|topic|errors)\\.ts$|^src/store/(store|record-cache|external-ids)\\.ts$",
       },
     },
-    {
-      name: "formats-are-pure",
-      comment: "Bytes to JSON and back, for both flows and on their own.",
-      severity: "error",
-      from: { path: "^src/formats/" },
-      to: { path: "^src/", pathNot: "^src/formats/" },
-    },
     ...rooms([
       ["receive", ["queue"], "From the packet to the durable job: enqueues, and does not call webhooks."],
       ["queue", [], "Stored deliveries. Every stage uses this one, so it imports no stage."],

@@ -11,6 +11,7 @@ export const catalogue = {
   forbidden_topic: [403, "The key may not use this topic"],
   insufficient_scope: [403, "The key may not do this"],
   csrf_header_required: [403, "The header x-causeway-request is required"],
+  verify_token_mismatch: [403, "The verify token is not that of the hook"],
   not_found: [404, "Not found"],
   no_retained_message: [404, "The topic holds no retained message"],
   method_not_allowed: [405, "The method is not allowed here"],

@@ -33,6 +33,8 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
         if (called.repeated) reply.header("idempotent-replayed", "true");
         reply.code(called.result.outcome === "queued" ? 202 : 200);
         return called.result;
+      case "text":
+        return reply.code(200).type("text/plain; charset=utf-8").send(called.text);
       case "not_found":
         throw new Problem("not_found", "there is nothing at this path");
       case "wrong_method": {

@@ -10,7 +10,7 @@ import type { Hook } from "./hook.ts";
 import type { CallOutcome, HookMessage, HookPublished, HookResult } from "./outcome.ts";
 import { type RightsOf, stoppedReason } from "./rights.ts";
 import { parseTopic } from "./template.ts";
-import { deliveryIdOf, isVerified } from "./verify.ts";
+import { deliveryIdOf, isVerified, metaChallenge } from "./verify.ts";
 
 export interface HookCallsOptions {
   hooks: { byToken(token: string): Hook | undefined };
@@ -36,6 +36,8 @@ export interface HookCallsOptions {
 
 export type HookResponse =
   | { kind: "done"; result: HookResult; repeated: boolean }
+  /** For Meta, which expects 200 and a text. */
+  | { kind: "text"; text: string }
   | { kind: "not_found" }
   | { kind: "wrong_method"; allowed: readonly string[] }
   | { kind: "unverified"; challenge: "Basic" | "Signature" }
@@ -48,6 +50,8 @@ export class HookCalls {
   async call(token: string, call: HookCall): Promise<HookResponse> {
     const hook = this.options.hooks.byToken(token);
     if (!hook) return { kind: "not_found" };
+    const challenge = this.#answerMeta(hook, call);
+    if (challenge) return challenge;
     if (!hook.methods.includes(call.method)) return { kind: "wrong_method", allowed: hook.methods };
     const refused = this.#admit(hook, call);
     if (refused) return refused;
@@ -59,6 +63,7 @@ export class HookCalls {
       });
       if (outcome instanceof Refused) return this.#refuse(hook, outcome);
       this.options.observe.hookCalled(hook.id, isRepeated ? "repeated" : "accepted", outcome.id);
+      if (hook.verify.type === "meta") return { kind: "text", text: "EVENT_RECEIVED" };
       return { kind: "done", result: outcome, repeated: isRepeated };
     } catch (error) {
       this.options.observe.hookCalled(hook.id, "failed");
@@ -66,13 +71,29 @@ export class HookCalls {
     }
   }
 
+  /** The verification request of Meta, which publishes nothing. */
+  #answerMeta(hook: Hook, call: HookCall): HookResponse | undefined {
+    const answer = metaChallenge(call, hook.verify);
+    if (answer === undefined) return undefined;
+    const blocked = this.#checkFailures(hook, call);
+    if (blocked) return blocked;
+    if (answer !== "mismatch") return { kind: "text", text: answer.challenge };
+    this.options.failures.failed(call.address, hook.id);
+    const detail = "hub.verify_token is not the verifyToken of this hook";
+    return this.#refuse(hook, new Refused("verify_token_mismatch", detail));
+  }
+
+  #checkFailures(hook: Hook, { address }: HookCall): HookResponse | undefined {
+    const seconds = this.options.failures.secondsUntil(address, hook.id);
+    if (seconds === undefined) return undefined;
+    return this.#refuse(hook, tooMany("too many calls from this address could not be verified", seconds));
+  }
+
   /** Verifies the call, and counts it against the limits. */
   #admit(hook: Hook, call: HookCall): HookResponse | undefined {
     const { failures, limits, now = Date.now } = this.options;
-    const seconds = failures.secondsUntil(call.address, hook.id);
-    if (seconds !== undefined) {
-      return this.#refuse(hook, tooMany("too many calls from this address could not be verified", seconds));
-    }
+    const blocked = this.#checkFailures(hook, call);
+    if (blocked) return blocked;
     if (!isVerified(call, hook.verify, Math.floor(now() / 1_000))) {
       failures.failed(call.address, hook.id);
       this.options.observe.hookCalled(hook.id, "unverified");
@@ -123,6 +144,7 @@ const OUTCOMES: Partial<Record<Refused["code"], CallOutcome>> = {
   payload_too_large: "invalid",
   expression_failed: "expression_failed",
   forbidden_topic: "stopped",
+  verify_token_mismatch: "unverified",
   idempotency_in_progress: "repeated",
 };
 

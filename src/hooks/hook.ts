@@ -12,6 +12,7 @@ export const ALGORITHMS = ["sha256", "sha1", "sha512"] as const;
 export type Verification =
   | { type: "none" }
   | { type: "standard" | "github" | "gitlab" | "stripe"; secret: string }
+  | { type: "meta"; secret: string; verifyToken: string }
   | HmacVerification
   | { type: "basic"; username: string; password: string };
 
@@ -70,6 +71,7 @@ export interface HookInput {
 export interface VerificationInput {
   type: Verification["type"];
   secret?: string;
+  verifyToken?: string;
   header?: string;
   algorithm?: HmacVerification["algorithm"];
   encoding?: HmacVerification["encoding"];
@@ -154,7 +156,7 @@ export function openHookFields(hook: Hook): Partial<Hook> {
 }
 
 /** A verification without its secrets. */
-export type ShownVerification = Omit<VerificationInput, "secret" | "password">;
+export type ShownVerification = Omit<VerificationInput, "secret" | "verifyToken" | "password">;
 
 export interface HookDto extends Pick<Hook, "id" | "name" | "topic" | "qos" | "retain" | "methods" | "durable"> {
   externalId: string | null;

@@ -14,6 +14,7 @@ const FIELDS: Record<
   github: { required: ["secret"] },
   gitlab: { required: ["secret"] },
   stripe: { required: ["secret"] },
+  meta: { required: ["secret", "verifyToken"] },
   hmac: { required: ["secret", "header"], optional: ["algorithm", "encoding", "prefix"] },
   basic: { required: ["username", "password"] },
 };

@@ -36,10 +36,10 @@ const checks: { [T in Type]: VerificationCheck<T> } = {
   },
 
   // https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
-  github({ headers, body }, { secret }) {
-    const expected = `sha256=${hmac("sha256", secret, [body], "hex")}`;
-    return constantTimeEqual(headers["x-hub-signature-256"] ?? "", expected);
-  },
+  github: (call, { secret }) => hasHubSignature(call, secret),
+
+  // https://developers.facebook.com/docs/messenger-platform/webhooks: the same header, with the app secret.
+  meta: (call, { secret }) => hasHubSignature(call, secret),
 
   // https://docs.gitlab.com/user/project/integrations/webhooks/: the secret itself, in a header.
   gitlab: ({ headers }, { secret }) => isSecret(headers["x-gitlab-token"], secret),
@@ -77,6 +77,20 @@ export function isVerified(call: SignedCall, verify: Verification, nowSeconds: n
   return check(call, verify as never, nowSeconds);
 }
 
+/**
+ * Returns the text that answers the verification request of Meta; "mismatch" if it is not for this hook; undefined if
+ * the call is another one.
+ */
+export function metaChallenge(
+  { method, query }: { method: string; query: Record<string, unknown> },
+  verify: Verification,
+): { challenge: string } | "mismatch" | undefined {
+  if (verify.type !== "meta" || method !== "GET") return undefined;
+  const { "hub.mode": mode, "hub.verify_token": token, "hub.challenge": challenge } = query;
+  const isOfMeta = mode === "subscribe" && typeof challenge === "string" && typeof token === "string";
+  return isOfMeta && isSecret(token, verify.verifyToken) ? { challenge } : "mismatch";
+}
+
 /** Returns the error in a secret of Standard Webhooks; undefined when the secret is valid. */
 export function standardSecretError(secret: string): string | undefined {
   const text = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret;
@@ -87,6 +101,11 @@ export function standardSecretError(secret: string): string | undefined {
 
 function standardKey(secret: string): Buffer {
   return Buffer.from(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret, "base64");
+}
+
+function hasHubSignature({ headers, body }: SignedCall, secret: string): boolean {
+  const expected = `sha256=${hmac("sha256", secret, [body], "hex")}`;
+  return constantTimeEqual(headers["x-hub-signature-256"] ?? "", expected);
 }
 
 function hmac(
@@ -118,6 +137,8 @@ const idHeaders: Partial<Record<Type, readonly string[]>> = {
   // The signature covers no other header.
   standard: ["webhook-id"],
   github: ["x-github-delivery"],
+  // Meta sends none: `message.mid` tells a repeated event.
+  meta: [],
   // An event that a webhook of GitLab caused has the UUID of the first event, but its own key.
   gitlab: ["idempotency-key", "x-gitlab-event-uuid"],
 };

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { requireOrSkip } from "../support/requirements.ts";
+import { scaled } from "../support/speed.ts";
 import { blocks, pages } from "./pages.ts";
 import { NOTE, WAIT_MS, Walkthrough } from "./walkthrough.ts";
 
@@ -24,7 +25,9 @@ describe("the documentation", requireOrSkip("bash", "curl", "mosquitto_pub", "mo
   for (const { path, text } of PAGES) {
     if (ONLY_MARKED.includes(path)) continue;
     for (const block of blocks(text).filter(({ notes }) => notes.some((note) => !note.startsWith("not run: ")))) {
-      it(`${path}:${block.line}: ${block.notes[0]}`, { timeout: 2 * WAIT_MS }, () => walkthrough.perform(block));
+      it(`${path}:${block.line}: ${block.notes[0]}`, { timeout: scaled(2 * WAIT_MS) }, () =>
+        walkthrough.perform(block),
+      );
     }
   }
 });

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { requireOrSkip } from "../support/requirements.ts";
+import { scaled } from "../support/speed.ts";
 import { type Block, blocks, recipes } from "./pages.ts";
 import { WAIT_MS, Walkthrough } from "./walkthrough.ts";
 
@@ -42,11 +43,13 @@ export function testRecipes(part: number): void {
           walkthrough = await Walkthrough.begin({ programs });
           for (const block of blocks(start.text).filter(isRun)) await walkthrough.perform(block);
         },
-        { timeout: 2 * WAIT_MS },
+        { timeout: scaled(2 * WAIT_MS) },
       );
       after(() => walkthrough?.end());
       for (const block of own) {
-        it(`${path}:${block.line}: ${block.notes[0]}`, { timeout: 2 * WAIT_MS }, () => walkthrough.perform(block));
+        it(`${path}:${block.line}: ${block.notes[0]}`, { timeout: scaled(2 * WAIT_MS) }, () =>
+          walkthrough.perform(block),
+        );
       }
     });
   }

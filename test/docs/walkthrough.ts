@@ -23,14 +23,14 @@ import { startProcess, type TestProcess } from "../support/processes.ts";
 import { type Block, ROOT } from "./pages.ts";
 import { Shell } from "./shell.ts";
 
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 25_000;
 /** The ports in the documentation, which may be taken here. */
 const PORTS = ["8080", "1883", "1884", "9000"];
 export const NOTE =
   /^(run|run again until expected|run as: \w+, until( heard| heard on MQTT 5)?: .+|stop: \w+|file: \S+|not run: .{10,}|expect( from \w+)?: .+|shown( by: \w+)?)$/;
 
 export interface WalkthroughOptions {
-  /** What `npm start` runs in the folder, instead of the build. */
+  /** Replaces the command of `npm start`, which runs the build. */
   start?: string;
   /** Programs that the terminals find first, by name. */
   programs?: Record<string, string>;

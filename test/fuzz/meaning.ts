@@ -103,6 +103,7 @@ export function meaningOf(receiver: string, apiKey: string) {
         if (random.chance(0.7)) return { type: "none" };
         return random.pick([
           { type: "gitlab", secret: "fuzz" },
+          { type: "meta", secret: "fuzz", verifyToken: "fuzz" },
           ...[
             { type: "standard", secret: "whsec_c2VjcmV0" },
             { type: "stripe", secret: "fuzz" },

@@ -247,3 +247,51 @@ describe("a repeated delivery", () => {
     assert.ok(!test.logged.join("").includes(path.slice("/in/".length)));
   });
 });
+
+describe("a hook that Meta calls", () => {
+  const verify = { type: "meta", secret: "app secret", verifyToken: "token" };
+  const asked = (token: string) => `?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=${token}`;
+
+  it("answers the verification request, and publishes nothing", async () => {
+    const path = await hook({ verify });
+    const reply = await call(path + asked("token"), { method: "GET" });
+    assert.deepEqual([reply.statusCode, reply.body], [200, "1158201444"]);
+    assert.equal(reply.headers["content-type"], "text/plain; charset=utf-8");
+    assert.equal(reply.headers["x-content-type-options"], "nosniff");
+    assert.deepEqual([test.hooked.stored, test.hooked.outcomes], [[], []]);
+  });
+
+  it("refuses another token with 403, and many of them with 429", async () => {
+    const path = await hook({ verify });
+    for (let i = 0; i < 10; i++) {
+      const reply = await call(path + asked("wrong"), { method: "GET" });
+      assert.deepEqual([reply.statusCode, reply.json().code], [403, "verify_token_mismatch"]);
+    }
+    assert.equal((await call(path + asked("token"), { method: "GET" })).statusCode, 429);
+    assert.deepEqual(test.hooked.stored, []);
+  });
+
+  it("takes signed events with 200 and a text, and refuses others", async () => {
+    const path = await hook({ verify });
+    const body = '{"object":"page","entry":[]}';
+    const signature = `sha256=${createHmac("sha256", "app secret").update(body).digest("hex")}`;
+    const headers = { "content-type": "application/json", "x-hub-signature-256": signature };
+    const reply = await call(path, { body, headers });
+    assert.deepEqual([reply.statusCode, reply.body], [200, "EVENT_RECEIVED"]);
+    assert.equal(last().payload.toString(), body);
+    assert.equal((await call(path, { body: `${body} `, headers })).statusCode, 401);
+    assert.equal(test.hooked.stored.length, 1);
+  });
+
+  it("is shown without its secrets, and needs both", async () => {
+    await hook({ verify });
+    const { body } = await test.api("GET", "/v1/hooks");
+    assert.deepEqual(body.items.at(-1).verify, { type: "meta" });
+    const refused = await test.api("POST", "/v1/hooks", {
+      name: "h",
+      topic: "a/b",
+      verify: { type: "meta", secret: "s" },
+    });
+    assert.deepEqual(refused.body.errors, [{ path: "verify.verifyToken", message: "is required" }]);
+  });
+});

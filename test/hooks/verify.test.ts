@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { describe, it } from "node:test";
 import { Webhook } from "standardwebhooks";
 import type { Verification } from "../../src/hooks/hook.ts";
-import { deliveryIdOf, isVerified, standardSecretError } from "../../src/hooks/verify.ts";
+import { deliveryIdOf, isVerified, metaChallenge, standardSecretError } from "../../src/hooks/verify.ts";
 import fc, { codePoint } from "../support/property.ts";
 
 type Headers = Record<string, string>;
@@ -37,6 +37,15 @@ const EXAMPLES: Record<string, Example> = {
   // docs.github.com, "Validating webhook deliveries", testing the validation.
   github: {
     verify: { type: "github", secret: "It's a Secret to Everybody" },
+    headers: {
+      "x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+    },
+    body: "Hello, World!",
+    signature: "x-hub-signature-256",
+  },
+  // The example of GitHub has the same header and algorithm; Meta publishes no vector.
+  meta: {
+    verify: { type: "meta", secret: "It's a Secret to Everybody", verifyToken: "t" },
     headers: {
       "x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
     },
@@ -215,6 +224,7 @@ describe("the id of a delivery", () => {
   it("is the one of the service, and otherwise the first known one", () => {
     assert.equal(of("standard", all), "a");
     assert.equal(of("github", all), "b");
+    assert.equal(of("meta", all), undefined);
     assert.equal(of("gitlab", all), "c");
     assert.equal(of("gitlab", { "x-gitlab-event-uuid": "d" }), "d");
     for (const type of ["none", "basic", "hmac"] as const) {
@@ -232,5 +242,34 @@ describe("the id of a delivery", () => {
   it("is absent where the sender has none", () => {
     assert.equal(of("github", { "webhook-id": "a", "x-github-delivery": "" }), undefined);
     assert.equal(of("none", {}), undefined);
+  });
+});
+
+describe("the verification request of Meta", () => {
+  const verify: Verification = { type: "meta", secret: "s", verifyToken: "token" };
+  const query = { "hub.mode": "subscribe", "hub.verify_token": "token", "hub.challenge": "1158201444" };
+
+  it("has its challenge as the answer", () => {
+    assert.deepEqual(metaChallenge({ method: "GET", query }, verify), { challenge: "1158201444" });
+  });
+
+  for (const [title, wrong] of [
+    ["another token", { "hub.verify_token": "tokens" }],
+    ["no token", { "hub.verify_token": undefined }],
+    ["an empty token", { "hub.verify_token": "" }],
+    ["a repeated token", { "hub.verify_token": ["token", "token"] }],
+    ["the app secret as the token", { "hub.verify_token": "s" }],
+    ["another mode", { "hub.mode": "unsubscribe" }],
+    ["no challenge", { "hub.challenge": undefined }],
+    ["a repeated challenge", { "hub.challenge": ["1", "2"] }],
+  ] as const) {
+    it(`is refused with ${title}`, () => {
+      assert.equal(metaChallenge({ method: "GET", query: { ...query, ...wrong } }, verify), "mismatch");
+    });
+  }
+
+  it("is nothing but GET, and only at a hook of this type", () => {
+    assert.equal(metaChallenge({ method: "POST", query }, verify), undefined);
+    assert.equal(metaChallenge({ method: "GET", query }, { type: "github", secret: "token" }), undefined);
   });
 });

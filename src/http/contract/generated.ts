@@ -403,6 +403,11 @@ export interface paths {
          *     A delivery id of the sender (`webhook-id`, `x-github-delivery`, `idempotency-key`, `x-gitlab-event-uuid`, the
          *     `id` of a Stripe event) is published once in 24 hours: a repetition gets the first response again, with the
          *     header `idempotent-replayed: true`. Refusals and failures are not kept.
+         *
+         *     A hook with `verify` of type `meta` also takes Meta's verification request, whatever its `methods` are: `GET`
+         *     with `hub.mode=subscribe`, `hub.verify_token` and `hub.challenge`. The response is the challenge as text, or 403
+         *     `verify_token_mismatch`; nothing is published. Its other calls are answered with 200 and the text
+         *     `EVENT_RECEIVED`, because Meta expects 200.
          */
         get: operations["callHookByGet"];
         /**
@@ -2046,14 +2051,17 @@ export interface components {
          *     - `github`: `x-hub-signature-256`, with `secret`
          *     - `gitlab`: `x-gitlab-token`, which is the `secret`
          *     - `stripe`: `stripe-signature`, with `secret`; at most 5 minutes old
+         *     - `meta`: Facebook Messenger, Instagram and WhatsApp: `x-hub-signature-256`, with the app secret as `secret`. The
+         *       verification request is answered if its token is `verifyToken`
          *     - `hmac`: an HMAC of the body with `secret` in the header `header`, by `algorithm` (`sha256`), in `encoding`
          *       (`hex`), after the text `prefix` (empty)
          *     - `basic`: `username` and `password`
          */
         HookVerification: {
             /** @enum {string} */
-            type: "none" | "standard" | "github" | "gitlab" | "stripe" | "hmac" | "basic";
+            type: "none" | "standard" | "github" | "gitlab" | "stripe" | "meta" | "hmac" | "basic";
             secret?: string;
+            verifyToken?: string;
             header?: string;
             /** @enum {string} */
             algorithm?: "sha256" | "sha1" | "sha512";
@@ -2074,7 +2082,7 @@ export interface components {
             /** @description Without secrets. */
             verify: {
                 /** @enum {string} */
-                type: "none" | "standard" | "github" | "gitlab" | "stripe" | "hmac" | "basic";
+                type: "none" | "standard" | "github" | "gitlab" | "stripe" | "meta" | "hmac" | "basic";
                 header?: string;
                 /** @enum {string} */
                 algorithm?: "sha256" | "sha1" | "sha512";
@@ -2997,7 +3005,7 @@ export interface components {
          * @description A stable code; compare this field.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "csrf_header_required" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "too_many_hooks" | "expression_failed" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
+        ProblemCode: "invalid_request" | "invalid_topic" | "invalid_topic_filter" | "invalid_url" | "blocked_address" | "unauthorized" | "forbidden_topic" | "insufficient_scope" | "csrf_header_required" | "verify_token_mismatch" | "not_found" | "no_retained_message" | "method_not_allowed" | "slow_request" | "conflict" | "idempotency_in_progress" | "payload_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "credentials_required" | "too_many_webhooks" | "too_many_keys" | "too_many_hooks" | "expression_failed" | "rate_limited" | "internal_error" | "broker_refused" | "broker_unavailable" | "store_unavailable" | "shutting_down" | "broker_timeout" | "request_timeout";
         FieldError: {
             /** @description The field, such as `topics[0]` or `query.limit`. */
             path: string;
@@ -4663,12 +4671,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Published. */
+            /** @description Published, or, as text, the response to Meta. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example EVENT_RECEIVED */
+                    "text/plain": string;
                     /**
                      * @example {
                      *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
@@ -4722,7 +4732,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            403: components["responses"]["Forbidden"];
+            /** @description `forbidden_topic`: the key of the hook may not publish to the topic any more. `verify_token_mismatch`: the token of Meta's verification request is not that of the hook. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:verify_token_mismatch",
+                     *       "title": "The verify token is not that of the hook",
+                     *       "status": 403,
+                     *       "detail": "hub.verify_token is not the verifyToken of this hook",
+                     *       "code": "verify_token_mismatch"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description `method_not_allowed`: the hook does not take this method. */
             405: {
@@ -4791,12 +4818,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Published. */
+            /** @description Published, or, as text, the response to Meta. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example EVENT_RECEIVED */
+                    "text/plain": string;
                     /**
                      * @example {
                      *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
@@ -4919,12 +4948,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Published. */
+            /** @description Published, or, as text, the response to Meta. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example EVENT_RECEIVED */
+                    "text/plain": string;
                     /**
                      * @example {
                      *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
@@ -5047,12 +5078,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Published. */
+            /** @description Published, or, as text, the response to Meta. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example EVENT_RECEIVED */
+                    "text/plain": string;
                     /**
                      * @example {
                      *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
@@ -5175,12 +5208,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Published. */
+            /** @description Published, or, as text, the response to Meta. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example EVENT_RECEIVED */
+                    "text/plain": string;
                     /**
                      * @example {
                      *       "id": "msg_019a3c5d-6d1c-7a55-b0f6-2f3c9d8e7a10",
