@@ -5712,6 +5712,7 @@ export interface operations {
                      *             ]
                      *           },
                      *           "retained": "skip",
+                     *           "payloadFormat": "auto",
                      *           "ordering": "none",
                      *           "events": [],
                      *           "state": "active",
@@ -5794,6 +5795,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -5910,6 +5912,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6025,6 +6028,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6161,6 +6165,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6218,6 +6223,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6379,6 +6385,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6464,6 +6471,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",
@@ -6613,6 +6621,7 @@ export interface operations {
                      *         ]
                      *       },
                      *       "retained": "skip",
+                     *       "payloadFormat": "auto",
                      *       "ordering": "none",
                      *       "events": [],
                      *       "state": "active",

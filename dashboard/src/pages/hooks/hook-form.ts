@@ -6,7 +6,7 @@ export type VerifyType = Hook["verify"]["type"];
 
 export const METHODS: readonly Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-type VerifyField = "secret" | "header" | "algorithm" | "encoding" | "prefix" | "username" | "password";
+type VerifyField = "secret" | "verifyToken" | "header" | "algorithm" | "encoding" | "prefix" | "username" | "password";
 
 /** How calls can be verified: the words of the choice, and the fields that it needs. */
 export const VERIFICATIONS: readonly (readonly [type: VerifyType, words: string, fields: readonly VerifyField[]])[] = [
@@ -15,6 +15,7 @@ export const VERIFICATIONS: readonly (readonly [type: VerifyType, words: string,
   ["github", "GitHub signature", ["secret"]],
   ["gitlab", "GitLab secret token", ["secret"]],
   ["stripe", "Stripe signature", ["secret"]],
+  ["meta", "Meta signature (Messenger, Instagram, WhatsApp)", ["secret", "verifyToken"]],
   ["hmac", "HMAC in a header", ["secret", "header", "algorithm", "encoding", "prefix"]],
   ["basic", "User name and password", ["username", "password"]],
 ];
@@ -30,6 +31,7 @@ export interface HookDraft {
   /** `keep`: the stored verification stays, with its secret. */
   verify: VerifyType | "keep";
   secret: string;
+  verifyToken: string;
   header: string;
   algorithm: string;
   encoding: string;
@@ -44,7 +46,16 @@ export interface HookDraft {
 
 export const NEW_HOOK: HookDraft = {
   ...{ name: "", topic: "", payload: "", qos: "1", retain: false, verify: "none" },
-  ...{ secret: "", header: "", algorithm: "sha256", encoding: "hex", prefix: "", username: "", password: "" },
+  ...{
+    secret: "",
+    verifyToken: "",
+    header: "",
+    algorithm: "sha256",
+    encoding: "hex",
+    prefix: "",
+    username: "",
+    password: "",
+  },
   ...{ methods: ["POST"], durable: true, rateMax: "", ratePerSeconds: "1" },
 };
 

@@ -4,6 +4,7 @@ import { fieldsOf, type HookDraft, type PartProps, VERIFICATIONS, verifyWords } 
 
 const LABELS = {
   secret: "Secret",
+  verifyToken: "Verify token",
   header: "Header with the signature",
   algorithm: "Algorithm",
   encoding: "Encoding",
@@ -12,6 +13,7 @@ const LABELS = {
   password: "Password",
 } as const;
 
+const SECRETS: readonly string[] = ["secret", "verifyToken", "password"];
 const OPTIONS = { algorithm: ["sha256", "sha1", "sha512"], encoding: ["hex", "base64"] } as const;
 
 /** How calls are verified. Secrets are never shown again. */
@@ -54,8 +56,8 @@ export function VerifyFields({ draft, errors, onChange, hook }: PartProps & { ho
             ) : (
               <input
                 {...props}
-                type={field === "secret" || field === "password" ? "password" : "text"}
-                autocomplete={field === "secret" || field === "password" ? "new-password" : "off"}
+                type={SECRETS.includes(field) ? "password" : "text"}
+                autocomplete={SECRETS.includes(field) ? "new-password" : "off"}
                 spellcheck={false}
                 value={draft[field]}
                 onInput={({ currentTarget }) => onChange({ [field]: currentTarget.value })}
