@@ -1,8 +1,9 @@
+import { StoreConfigError } from "./errors.ts";
 import type { StoreLog } from "./log.ts";
 import { openRedisStore } from "./redis/open.ts";
 import type { Database } from "./sqlite/database.ts";
 import { createSqliteStore, openSqliteStore } from "./sqlite/open.ts";
-import { type Store, StoreConfigError } from "./store.ts";
+import type { Store } from "./store.ts";
 
 export interface StoreOptions {
   /** `redis://` or `rediss://`; without it, the embedded store in `dataDir`. */

@@ -3,7 +3,6 @@
  * (`test/contracts/store.contract.ts`) runs against both.
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
-import { CannotStartError } from "../errors.ts";
 import type { StoreCapacity } from "./capacity.ts";
 
 export interface Store {
@@ -245,9 +244,4 @@ export interface Queues {
     processor: Processor<D, R>,
     options?: Omit<WorkerOptions, "connection">,
   ): Worker<D, R>;
-}
-
-/** The store cannot be opened as configured; the message states the reason and the remedy. Exit code 78. */
-export class StoreConfigError extends CannotStartError {
-  override name = "StoreConfigError";
 }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { Redis } from "ioredis";
+import { StoreConfigError } from "../../src/store/errors.ts";
 import { openStore } from "../../src/store/open.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
-import { StoreConfigError } from "../../src/store/store.ts";
 import { storeContract } from "../contracts/store.contract.ts";
 import { redisInstalled, startRedis, type TestRedis } from "../support/redis.ts";
 

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from "ioredis";
 import { backoffMs, withJitter } from "../../lib/backoff.ts";
-import { StoreConfigError } from "../store.ts";
+import { StoreConfigError } from "../errors.ts";
 
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 1_000;

@@ -1,9 +1,10 @@
 import { createRedisBackend, type RedisQueueBackend } from "bullmq";
 import type { Redis } from "ioredis";
 import { retryForever } from "../../lib/retry-forever.ts";
+import { StoreConfigError } from "../errors.ts";
 import { ErrorDigest, OutageLog, type StoreLog } from "../log.ts";
 import { EVENT_STREAM_LENGTH, queuesOn } from "../queues.ts";
-import { PING_SECONDS, type Queues, type Store, StoreConfigError } from "../store.ts";
+import { PING_SECONDS, type Queues, type Store } from "../store.ts";
 import { ledgerRewrites, redisLedgers } from "./books.ts";
 import {
   failFastClient,

@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import type { StoreCapacity } from "../capacity.ts";
-import { StoreConfigError } from "../store.ts";
+import { StoreConfigError } from "../errors.ts";
 
 export interface ServerCheck {
   version: string;

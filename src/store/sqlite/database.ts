@@ -3,8 +3,8 @@ import { join, resolve } from "node:path";
 import { EngineError, SqliteConnection, type SqliteOptions } from "../../bullmq-sqlite/index.ts";
 import type { StoreCapacity } from "../capacity.ts";
 import { createDirectory } from "../directory.ts";
+import { StoreConfigError } from "../errors.ts";
 import { OutageLog, type StoreLog } from "../log.ts";
-import { StoreConfigError } from "../store.ts";
 
 export interface DatabaseOptions {
   dataDir: string;
