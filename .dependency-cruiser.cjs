@@ -192,7 +192,12 @@ module.exports = {
       ["receive", ["queue"], "From the packet to the durable job: enqueues, and does not call webhooks."],
       ["queue", [], "Stored deliveries. Every stage uses this one, so it imports no stage."],
       ["ordering", ["queue"], "The order of deliveries, which concerns jobs and not calls."],
-      ["expressions", ["queue", "request"], "Filters and transforms a message; does not decide about the call."],
+      ["formats", ["queue"], "Decodes payloads and remembers what decoding needs."],
+      [
+        "expressions",
+        ["queue", "request", "formats"],
+        "Decodes, filters and transforms a message; does not decide about the call.",
+      ],
       ["request", [], "Message to signed HTTP request: pure, so that a preview equals the delivery."],
       ["egress", [], "The guarded HTTP client. Imports no queue, so that every outbound call can use it."],
       ["health", [], "The circuit breaker evaluates attempt results; it neither calls nor queues."],

@@ -23,6 +23,7 @@ const Deliveries = lazy(() => import("./pages/deliveries/deliveries.tsx"));
 const MessagePage = lazy(() => import("./pages/messages/message.tsx"));
 const Live = lazy(() => import("./pages/live/live.tsx"));
 const Keys = lazy(() => import("./pages/keys/keys.tsx"));
+const Hooks = lazy(() => import("./pages/hooks/hooks.tsx"));
 const Settings = lazy(() => import("./pages/settings/settings.tsx"));
 
 const client = createQueryClient();
@@ -46,7 +47,7 @@ export function App() {
 
 const PAGES = [
   ...[Overview, Webhooks, NewWebhook, EditWebhook, WebhookPage, Workbench],
-  ...[Deliveries, MessagePage, Live, Keys, Settings],
+  ...[Deliveries, MessagePage, Live, Keys, Hooks, Settings],
 ];
 
 /** How long the first page has the connection for itself. */
@@ -81,6 +82,7 @@ function Shell() {
               <Route path={pathTo("messages/:id")} component={MessagePage} />
               <Route path={pathTo("live")} component={Live} />
               <Route path={pathTo("keys")} component={Keys} />
+              <Route path={pathTo("hooks")} component={Hooks} />
               <Route path={pathTo("settings")} component={Settings} />
               <Route default component={NotFound} />
             </Router>

@@ -1,10 +1,13 @@
 /** Handlers for inbound hooks: their registrations, and the calls of other services. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { rawMember } from "../downlink/payload.ts";
 import type { HookMethod } from "../hooks/hook.ts";
 import type { HookCalls } from "../hooks/hook-calls.ts";
+import type { SampleCall } from "../hooks/preview.ts";
 import type { HookService } from "../hooks/service.ts";
-import type { Handlers } from "../http/contract/index.ts";
+import type { Handlers, OperationRequest } from "../http/contract/index.ts";
 import { Problem, problemOf, unwrap } from "../http/problem.ts";
+import { unwrapIn } from "./preview.ts";
 
 export interface HookPorts {
   hooks: HookService;
@@ -52,6 +55,8 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
       reply.header("location", `/v1/hooks/${hook.id}`);
       return hook;
     },
+    previewHook: async (request) =>
+      unwrapIn("hook", await hooks.preview(request.body.hook, sampleOf(request), request.caller)),
     putHook: async (request, reply) => {
       const { params, body, caller } = request;
       const { created, registered } = unwrap(await hooks.put(params.externalId, body, caller));
@@ -73,6 +78,18 @@ export function hookHandlers({ hooks, hookCalls }: HookPorts) {
     callHookByPatch: call,
     callHookByDelete: call,
   } satisfies Partial<Handlers>;
+}
+
+/** Takes the body from the raw JSON, so that numbers keep their digits. */
+function sampleOf({ body: { call = {} }, rawJson }: OperationRequest<"previewHook">): SampleCall {
+  const { method, query, headers } = call;
+  const given = { ...(method && { method }), ...(query && { query }), ...(headers && { headers }) };
+  if (call.body === undefined) return given;
+  const body =
+    typeof call.body === "string"
+      ? { bytes: Buffer.from(call.body), contentType: "text/plain" }
+      : { bytes: Buffer.from(rawMember(rawMember(rawJson, "call")!, "body")!), contentType: "application/json" };
+  return { ...given, body };
 }
 
 interface HookRequest extends Pick<FastifyRequest, "query" | "headers" | "external" | "method"> {

@@ -3,6 +3,7 @@
 import type { FastifyRequest } from "fastify";
 import { type Authenticate, unauthorized } from "../http/auth.ts";
 import type { Handlers, Schemas } from "../http/contract/index.ts";
+import { PORTAL_LOGO_PATH } from "../http/dashboard.ts";
 import type { PortalLinks } from "../http/portal-links.ts";
 import { Problem } from "../http/problem.ts";
 import { requireRate } from "../http/rate-limit.ts";
@@ -20,6 +21,8 @@ export interface SessionPorts {
   signInLimit: Pick<SignInLimit, "secondsUntil" | "failed">;
   /** Whether pages of other origins may show the dashboard in a frame. */
   isEmbedded: boolean;
+  /** Look of the pages in portal sessions. */
+  portal?: { hasLogo: boolean; accent?: string | undefined };
   /** URL of the bridge as clients reach it; absent: that of the request. */
   publicUrl?: string | undefined;
 }
@@ -34,6 +37,8 @@ type Rights = Pick<KeyDto, "name" | "scopes" | "publish" | "read" | "expiresAt">
 
 /** The first key, which has no record. */
 const ROOT_RIGHTS: Rights = { name: "root", scopes: [...SCOPES], publish: ["#"], read: ["#"], expiresAt: null };
+
+const NO_BRANDING: NonNullable<SessionPorts["portal"]> = { hasLogo: false };
 
 export function sessionHandlers(ports: SessionPorts) {
   const { sessions, portalLinks, keys, signInLimit, isEmbedded } = ports;
@@ -93,6 +98,7 @@ export function sessionHandlers(ports: SessionPorts) {
         publish,
         read,
         expiresAt: session ? new Date(session.expiresAt).toISOString() : expiresAt,
+        ...(session?.isPortal && brandingOf(ports.portal, request.external.prefix)),
       };
     },
     deleteSession: async (request, reply) => {
@@ -102,6 +108,11 @@ export function sessionHandlers(ports: SessionPorts) {
       return undefined;
     },
   } satisfies Partial<Handlers>;
+}
+
+function brandingOf({ hasLogo, accent = null } = NO_BRANDING, prefix: string) {
+  if (!hasLogo && accent === null) return {};
+  return { branding: { logo: hasLogo ? prefix + PORTAL_LOGO_PATH : null, accent } };
 }
 
 /** The URL of the bridge as the client has called it. */

@@ -1,7 +1,16 @@
 /** Inbound hooks: URLs that other services call. */
 import { PageList } from "./pages.ts";
 import type { Transport } from "./transport.ts";
-import type { ActOptions, CallOptions, Hook, HookInput, HookPatch, ListQuery } from "./types.ts";
+import type {
+  ActOptions,
+  CallOptions,
+  Hook,
+  HookInput,
+  HookPatch,
+  HookPreview,
+  ListQuery,
+  SampleCall,
+} from "./types.ts";
 
 export class Hooks {
   readonly #transport: Transport;
@@ -14,6 +23,15 @@ export class Hooks {
   async create(hook: HookInput, options?: ActOptions): Promise<Hook> {
     const { data } = await this.#transport.api.POST("/v1/hooks", {
       body: hook as Required<HookInput>,
+      ...this.#transport.settings(options),
+    });
+    return data!;
+  }
+
+  /** Returns the message that a call of such a hook would publish; nothing is stored or published. */
+  async preview(hook: HookInput, call: SampleCall = {}, options?: CallOptions): Promise<HookPreview> {
+    const { data } = await this.#transport.api.POST("/v1/hooks/preview", {
+      body: { hook: hook as Required<HookInput>, call },
       ...this.#transport.settings(options),
     });
     return data!;

@@ -1,7 +1,8 @@
 /** Consumers of pull webhooks: one delivery after the other, without an end. */
-import { CausewayConnectionError } from "./errors.ts";
+import { CausewayConnectionError, isCausewayError } from "./errors.ts";
 import { isTransient, waitMs } from "./retry.ts";
 import { sleep } from "./time-limit.ts";
+import { randomKey } from "./transport.ts";
 import type { CloudEvent, PulledDelivery } from "./types.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -42,18 +43,30 @@ export async function* pull(
   id: string,
   { max, leaseSeconds, signal, onRetry }: PullOptions = {},
 ): AsyncGenerator<Pulled, void, undefined> {
+  // A repetition with the same key gets the deliveries of a response that was lost on its way.
+  let key = randomKey();
+  let isRenewed = false;
   for (let failures = 0; !signal?.aborted; ) {
     let items: PulledDelivery[];
     try {
-      items = await webhooks.pull(id, { max, leaseSeconds, waitSeconds: WAIT_SECONDS }, { signal });
-      failures = 0;
+      const input = { max, leaseSeconds, waitSeconds: WAIT_SECONDS };
+      items = await webhooks.pull(id, input, { signal, idempotencyKey: key });
     } catch (error) {
       if (signal?.aborted) return;
+      if (isCausewayError(error, "conflict") && !isRenewed) {
+        // The leases of the lost response have run out. If a new key fails too, it is another conflict.
+        key = randomKey();
+        isRenewed = true;
+        continue;
+      }
       if (!isTransient(error) && !(error instanceof CausewayConnectionError)) throw error;
-      onRetry?.(error);
-      await sleep(waitMs(error, ++failures, MAX_WAIT_MS), signal).catch(() => undefined);
+      // The bridge does not know yet that the connection of the first call broke: it responds soon.
+      const isRunning = isCausewayError(error, "idempotency_in_progress");
+      if (!isRunning) onRetry?.(error);
+      await sleep(waitMs(error, isRunning ? 1 : ++failures, MAX_WAIT_MS), signal).catch(() => undefined);
       continue;
     }
+    [key, isRenewed, failures] = [randomKey(), false, 0];
     let yielded = 0;
     try {
       for (const item of items) {

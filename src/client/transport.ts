@@ -15,11 +15,6 @@ export interface TransportOptions {
   timeoutMs: number;
 }
 
-interface CallSettings extends Omit<ActOptions, "idempotencyKey"> {
-  /** Null: the operation takes none. */
-  idempotencyKey?: string | null | undefined;
-}
-
 const MAX_WAIT_MS = 8_000;
 /** Statuses whose responses cannot have a body. */
 const BODILESS = [204, 205, 304];
@@ -43,7 +38,7 @@ export class Transport {
   }
 
   /** Settings of one typed call: `api.GET(path, { …, ...settings(options) })`. */
-  settings(options: CallSettings = {}): { fetch: (request: Request) => Promise<Response> } {
+  settings(options: ActOptions = {}): { fetch: (request: Request) => Promise<Response> } {
     return { fetch: (request) => this.#call(request, options) };
   }
 
@@ -60,13 +55,10 @@ export class Transport {
     });
   }
 
-  async #call(
-    request: Request,
-    { signal, timeoutMs = this.timeoutMs, idempotencyKey }: CallSettings,
-  ): Promise<Response> {
+  async #call(request: Request, { signal, timeoutMs = this.timeoutMs, idempotencyKey }: ActOptions): Promise<Response> {
     const { method, headers } = request;
     for (const [name, value] of Object.entries(this.#authorization())) headers.set(name, value);
-    if (method === "POST" && idempotencyKey !== null) headers.set("idempotency-key", idempotencyKey ?? randomKey());
+    if (method === "POST") headers.set("idempotency-key", idempotencyKey ?? randomKey());
     const body = method === "GET" ? undefined : await request.arrayBuffer();
     const limit = new TimeLimit(signal, timeoutMs, `no response within ${timeoutMs} ms`);
     const init = { method, headers, ...(body?.byteLength && { body }), signal: limit.signal };
@@ -124,7 +116,7 @@ function messageOf(error: unknown): string {
 }
 
 /** `crypto.randomUUID` is missing on pages without TLS, which a bridge in a local network often serves. */
-function randomKey(): string {
+export function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -26,6 +26,9 @@ export type Lease = Pick<PulledDelivery, "messageId" | "leaseToken">;
 export type KeyInput = Schemas["KeyInput"];
 export type HookInput = WithDefaults<Schemas["HookInput"], "qos" | "retain" | "durable">;
 export type HookPatch = Schemas["HookPatch"];
+/** A call of a hook, for a preview. */
+export type SampleCall = Schemas["SampleCall"];
+export type HookPreview = Schemas["HookPreview"];
 
 export type Problem = Schemas["Problem"];
 export type ProblemCode = Schemas["ProblemCode"];

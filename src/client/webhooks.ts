@@ -174,11 +174,10 @@ export class Webhooks {
   }
 
   /** Takes deliveries of a webhook of `type: "pull"`; `Causeway.pull` iterates over them. */
-  async pull(id: string, input: PullInput = {}, options?: CallOptions): Promise<PulledDelivery[]> {
+  async pull(id: string, input: PullInput = {}, options?: ActOptions): Promise<PulledDelivery[]> {
     const { data } = await this.#transport.api.POST("/v1/webhooks/{id}/pull", {
       body: input as Required<PullInput>,
-      params: { path: { id } },
-      ...this.#transport.settings({ ...options, idempotencyKey: null }),
+      ...this.#one(id, options),
       parseAs: "text",
     });
     return parsePulled(data as unknown as string);

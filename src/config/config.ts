@@ -12,6 +12,7 @@ import { Ajv } from "ajv";
 import { type Configuration, readConfiguration } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readPems } from "./pems.ts";
+import { type PortalLogo, readPortalLogo } from "./portal-logo.ts";
 import { readSecretFiles } from "./secret-files.ts";
 import { decode, secretsOfUrl } from "./secrets.ts";
 import {
@@ -29,7 +30,7 @@ import {
   withoutSlash,
 } from "./variables.ts";
 
-export type { LogLevel, MqttProtocol, Role };
+export type { LogLevel, MqttProtocol, PortalLogo, Role };
 
 export interface Config {
   readonly http: {
@@ -44,6 +45,8 @@ export interface Config {
     /** Whether the `X-Forwarded-*` headers of a proxy are believed. */
     readonly trustProxy: boolean;
   };
+  /** Look of the dashboard in portal sessions. */
+  readonly portal: { readonly logo?: PortalLogo; readonly accent?: string };
   /** Absent: a key is generated and kept in `dataDir`. */
   readonly apiKey?: string;
   /** File from which `apiKey` was read. */
@@ -118,10 +121,12 @@ export function loadConfig(
   crossCheck(raw, mistakes);
   readPems(raw, mistakes);
   const configuration = readConfiguration(raw, mistakes);
+  const logo = readPortalLogo(raw, mistakes);
   const values = validate(raw, mistakes);
   if (!values || mistakes.size > 0) throw new ConfigError(inOrder(mistakes, fromFiles));
   const config = toConfig(values, fromFiles.includes("API_KEY") ? raw.API_KEY_FILE : undefined);
-  return freeze({ ...config, ...(configuration && { configuration }) });
+  const portal = { ...(logo && { logo }), ...(values.PORTAL_ACCENT && { accent: values.PORTAL_ACCENT.toLowerCase() }) };
+  return freeze({ ...config, portal, ...(configuration && { configuration }) });
 }
 
 /** The URL for output: without user info, and without the query, in which Redis URLs may contain a password. */
@@ -176,7 +181,7 @@ function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
   return undefined;
 }
 
-function toConfig(v: Variables, apiKeyFile: string | undefined): Config {
+function toConfig(v: Variables, apiKeyFile: string | undefined): Omit<Config, "portal"> {
   const embedded = !v.MQTT_URL && !v.STORE_URL;
   const basePath = withoutSlash(v.BASE_PATH ?? "");
   return {

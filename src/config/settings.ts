@@ -6,7 +6,7 @@ import type { Variables } from "./variables.ts";
 export type Settings = Record<keyof Variables, string | number | null>;
 
 export function settingsOf(config: Config): Settings {
-  const { http, mqtt, broker } = config;
+  const { http, mqtt, broker, portal } = config;
   return {
     HOST: http.host,
     PORT: http.port,
@@ -41,6 +41,8 @@ export function settingsOf(config: Config): Settings {
     PUBLIC_URL: config.publicUrl ?? null,
     CORS_ORIGINS: http.corsOrigins.join(",") || null,
     EMBED_ORIGINS: http.embedOrigins.join(",") || null,
+    PORTAL_LOGO: portal.logo?.path ?? null,
+    PORTAL_ACCENT: portal.accent ?? null,
     BASE_PATH: http.basePath || null,
     TRUST_PROXY: String(http.trustProxy),
   };

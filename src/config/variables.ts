@@ -41,6 +41,8 @@ export interface Variables {
   PUBLIC_URL?: string;
   CORS_ORIGINS?: string;
   EMBED_ORIGINS?: string;
+  PORTAL_LOGO?: string;
+  PORTAL_ACCENT?: string;
   BASE_PATH?: string;
   TRUST_PROXY: "true" | "false";
 }
@@ -124,6 +126,8 @@ export const rules: Record<keyof Variables, Rule> = {
     "web-origins",
     "must be origins such as https://app.example.com, with the scheme http or https, separated by commas: no path, no default port, and no *",
   ),
+  PORTAL_LOGO: text("line", "must be the path of an SVG or PNG file"),
+  PORTAL_ACCENT: text("colour", "must be a colour such as #0a7d5c, as six hexadecimal digits"),
 };
 
 export const formats: Record<string, (value: string) => boolean> = {
@@ -144,6 +148,7 @@ export const formats: Record<string, (value: string) => boolean> = {
   "web-origins": (value) =>
     list(value).length > 0 && list(value).every((origin) => /^https?:/.test(origin) && isOrigin(origin)),
   networks: (value) => list(value).every(isNetwork),
+  colour: (value) => /^#[\da-f]{6}$/i.test(value),
   "uri-reference": (value) =>
     /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[\da-f]{2})+$/i.test(value) && URL.canParse(value, "http://host"),
 };

@@ -11,7 +11,7 @@ export type Evaluate = (
 ) => Promise<
   | { kind: "kept"; data?: string }
   | { kind: "filtered" }
-  | { kind: "failed"; slow?: boolean }
+  | { kind: "failed"; detail?: string; slow?: boolean }
   | { kind: "refused"; detail: string }
 >;
 
@@ -29,10 +29,18 @@ export class HookExpressions {
   /** Waiting calls by the id of the hook. */
   readonly #waiting = new Map<string, number>();
 
-  constructor(private readonly evaluate: Evaluate) {}
+  /** @param isExplained whether refusals quote values of the call, which only those who registered the hook may see */
+  constructor(
+    private readonly evaluate: Evaluate,
+    private readonly isExplained = false,
+  ) {}
 
   /** @param document the call as JSON text; asked for only if the hook has an expression */
-  async of(hook: Hook, template: TopicTemplate, document: () => string): Promise<EvaluatedHook | Refused> {
+  async of(
+    hook: Pick<Hook, "id" | "topic" | "payload">,
+    template: TopicTemplate,
+    document: () => string,
+  ): Promise<EvaluatedHook | Refused> {
     const { expressions } = template;
     if (expressions.length === 0 && hook.payload === undefined) return { topic: hook.topic };
     const result = await this.#evaluate(hook.id, combined(expressions, hook.payload), document);
@@ -62,6 +70,7 @@ export class HookExpressions {
       if (result.kind === "refused") return busy("the expressions of this hook exceeded their limits too often");
       // Messages of JSONata quote values, and the caller must learn none.
       const slow = result.kind === "failed" && result.slow === true;
+      if (this.isExplained && result.kind === "failed" && result.detail) return failed(result.detail);
       return failed(`the expressions of this hook ${slow ? "took too long" : "cannot be evaluated over this call"}`);
     } finally {
       const left = this.#waiting.get(hookId)! - 1;

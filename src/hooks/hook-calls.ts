@@ -149,7 +149,7 @@ const OUTCOMES: Partial<Record<Refused["code"], CallOutcome>> = {
 };
 
 /** The body as it was received. Its content type may be no valid MQTT string. */
-function ofBody({ payload: bytes, contentType }: ReadBody) {
+export function ofBody({ payload: bytes, contentType }: ReadBody) {
   const isValid = contentType !== undefined && mqttStringError(contentType) === undefined;
   return { bytes, contentType: isValid ? contentType : undefined };
 }

@@ -15,12 +15,13 @@ import {
   toDto,
   type Verification,
 } from "./hook.ts";
+import { HookPreviews, type HookPreviewsOptions, type PreviewedMessage, type SampleCall } from "./preview.ts";
 import type { HookRegistry } from "./registry.ts";
 import { checkTemplate, type RightsOf, stoppedReason } from "./rights.ts";
 import { parseTopic, type TopicTemplate } from "./template.ts";
 import { checkVerification } from "./verification-rules.ts";
 
-export interface HookServiceOptions {
+export interface HookServiceOptions extends HookPreviewsOptions {
   hooks: HookRegistry;
   externalIds: Pick<ExternalIds<Hook>, "create" | "put" | "remove">;
   rightsOf: RightsOf;
@@ -29,7 +30,11 @@ export interface HookServiceOptions {
 }
 
 export class HookService {
-  constructor(private readonly options: HookServiceOptions) {}
+  readonly #previews: HookPreviews;
+
+  constructor(private readonly options: HookServiceOptions) {
+    this.#previews = new HookPreviews(options);
+  }
 
   async create(input: HookInput, caller: Caller): Promise<HookDto | Refused> {
     const { hooks } = this.options;
@@ -42,6 +47,15 @@ export class HookService {
     const hook = newHook(input, verify, caller.id, new Date());
     const created = await this.options.externalIds.create(hook);
     return created ? this.#toDto(created) : taken(input.externalId!);
+  }
+
+  /** Returns the message that a call of such a hook would publish. Stores and publishes nothing. */
+  async preview(input: HookInput, call: SampleCall, caller: Caller): Promise<PreviewedMessage | Refused> {
+    const checked = await this.#check(input);
+    if (checked instanceof Refused) return checked;
+    const template = checked.template!;
+    const refused = checkTemplate(caller, template);
+    return refused ?? this.#previews.of(input, template, call, caller.id);
   }
 
   /** Lists the hooks that the caller may see, ordered by id. */

@@ -11,18 +11,18 @@ import { type Authentication, callerOf } from "./auth.ts";
 import { readBodies } from "./bodies.ts";
 import type { Handlers } from "./contract/index.ts";
 import { createCors } from "./cors.ts";
-import { serveDashboard } from "./dashboard.ts";
+import { type DashboardOptions, serveDashboard } from "./dashboard.ts";
 import { serveDocs } from "./docs.ts";
 import { loadDocument } from "./document.ts";
 import { addExternal, createRewrite, type ExternalOptions } from "./external.ts";
-import type { IdempotencyKeys } from "./idempotency.ts";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { rateHeaders, requireRate } from "./rate-limit.ts";
 import { registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
-export interface AppOptions extends Authentication, ExternalOptions {
+export interface AppOptions extends Authentication, ExternalOptions, DashboardOptions {
   /** All handlers of the contract, unless {@link AppOptions.absent} is set. */
   handlers: Partial<Handlers>;
   /** Why this process does not serve the API; the detail of the 404 for every path without a handler. */
@@ -32,8 +32,6 @@ export interface AppOptions extends Authentication, ExternalOptions {
   expiringKeys: IdempotencyKeys;
   /** Origins whose pages may call the API. */
   corsOrigins?: readonly string[];
-  /** Origins whose pages may show the dashboard in a frame. */
-  embedOrigins?: readonly string[];
   /** Maps known errors of other parts to Problems, e.g. an unavailable store. */
   explain?: Explain;
   /** Absent or false: no log. */
@@ -113,7 +111,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
   if (options.absent === undefined) {
     await app.register((scope) => serveDocs(scope, document));
-    await app.register((scope) => serveDashboard(scope, options.embedOrigins));
+    await app.register((scope) => serveDashboard(scope, options));
   }
   await app.ready();
   return app;

@@ -18,9 +18,21 @@ const PAGES = [
   "/messages/*",
   "/live",
   "/keys",
+  "/hooks",
   "/settings",
   "/portal",
 ];
+
+/** An SVG may contain script: opened by itself, the image has an origin of its own and runs none. */
+export const PORTAL_LOGO_PATH = "/portal/logo";
+const LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+export interface DashboardOptions {
+  /** Origins whose pages may show the dashboard in a frame. */
+  embedOrigins?: readonly string[] | undefined;
+  /** Image of the pages in portal sessions. */
+  portalLogo?: { mediaType: string; base64: string } | undefined;
+}
 
 /** Names of built files change with their content. */
 const IMMUTABLE = "public, max-age=31536000, immutable";
@@ -28,9 +40,11 @@ const IMMUTABLE = "public, max-age=31536000, immutable";
 /**
  * Serves the pages without authentication: they hold no data. Without a build, `/` leads to the documentation.
  * @param app a scope of its own, which gets the security headers of the dashboard
- * @param embedOrigins whose pages may show it in a frame
  */
-export async function serveDashboard(app: FastifyInstance, embedOrigins: readonly string[] = []): Promise<void> {
+export async function serveDashboard(
+  app: FastifyInstance,
+  { embedOrigins = [], portalLogo }: DashboardOptions = {},
+): Promise<void> {
   const open = { config: { open: true } };
   const folder = FOLDERS.find((one) => existsSync(`${one}index.html`));
   if (folder === undefined) {
@@ -64,6 +78,7 @@ export async function serveDashboard(app: FastifyInstance, embedOrigins: readonl
       .header("cache-control", "no-cache")
       .send(prefix === "" ? html : html.replace('<base href="/">', `<base href="${prefix}/">`));
   for (const path of PAGES) app.get(path, open, page);
+  if (portalLogo) serveLogo(app, portalLogo);
   await app.register(files, { root: folder, serve: false, preCompressed: true });
   app.get("/icon.svg", open, (_request, reply) => reply.sendFile("icon.svg", { maxAge: "1h" }));
   for (const name of readdirSync(`${folder}assets`)) {
@@ -72,4 +87,15 @@ export async function serveDashboard(app: FastifyInstance, embedOrigins: readonl
       reply.sendFile(`assets/${name}`, { cacheControl: false }).header("cache-control", IMMUTABLE),
     );
   }
+}
+
+function serveLogo(app: FastifyInstance, { mediaType, base64 }: NonNullable<DashboardOptions["portalLogo"]>): void {
+  const bytes = Buffer.from(base64, "base64");
+  app.get(PORTAL_LOGO_PATH, { config: { open: true } }, (_request, reply) =>
+    reply
+      .type(mediaType)
+      .header("content-security-policy", LOGO_POLICY)
+      .header("cache-control", "public, max-age=3600")
+      .send(bytes),
+  );
 }

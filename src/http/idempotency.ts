@@ -1,41 +1,24 @@
 /** `Idempotency-Key`: a repeated POST gets the response of the first one, and the work is done once. */
-import { createCipheriv, createDecipheriv, createHmac, hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
-import type { ExpiringKeys } from "../store/store.ts";
 import { credentialOf } from "./auth.ts";
-import { fieldProblem, Problem } from "./problem.ts";
+import { type HeldKey, type IdempotencyKeys, type KeptResponse, keep, prolong, take } from "./idempotency-keys.ts";
+import { fieldProblem } from "./problem.ts";
 
 declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The response is large and short-lived: the handler remakes it for a repetition. */
+    isRemade?: boolean;
+  }
   interface FastifyRequest {
     /** Set while this request holds its idempotency key. */
     idempotency: HeldKey | null;
     /** Set if the body is newline-delimited JSON: each line has its own idempotency key. */
     onceALine: OnceALine | null;
+    /** Set if the handler remakes its response instead of having it stored. */
+    onceRemade: OnceRemade | null;
   }
-}
-
-/** The part of the store's expiring keys that this file needs. */
-export type IdempotencyKeys = Pick<ExpiringKeys, "setIfAbsent" | "put" | "release">;
-
-/** Value of an expiring key: the keyed digest of the request's body and, once available, the encrypted response. */
-interface KeyEntry {
-  body: string;
-  answer?: string;
-}
-
-interface KeptResponse {
-  status: number;
-  contentType?: string | undefined;
-  location?: string | undefined;
-  payload: string;
-}
-
-/** The expiring key that a request holds, and the secret that encrypts its response. */
-interface HeldKey {
-  key: string;
-  body: string;
-  secret: Buffer;
 }
 
 /**
@@ -48,13 +31,22 @@ export type OnceALine = (index: number, text: string, work: () => Promise<string
 
 /** Each line is a record for 24 hours, so their number must be limited. */
 const MAX_KEYED_LINES = 100_000;
-const KEPT_SECONDS = 24 * 3600;
-
 /**
- * How long a process that dies during the work blocks its keys. The longest operation is a request to a device: 60 s,
- * plus some time for its subscription and its publish.
+ * Does the work of a request, or repeats it. Rejects with a Problem if the idempotency key does not allow it.
+ * @param work resolves with the result and the text to keep for repetitions; undefined keeps nothing, so that a
+ * repetition works anew
+ * @param again makes the result once more, from the text that was kept
  */
-const RUNNING_SECONDS = 90;
+export type OnceRemade = <T>(
+  work: () => Promise<[result: T, kept: string | undefined]>,
+  again: (kept: string) => Promise<T>,
+) => Promise<T>;
+
+/** How long responses that are remade can be: as in SQS for `ReceiveRequestAttemptId`. */
+const REMADE_SECONDS = 300;
+/** A process that dies while a consumer waits must not block the consumer's key for long. */
+const REMADE_RUNNING_SECONDS = 15;
+const PROLONG_MS = 5_000;
 
 /**
  * Hooks of a POST route. They run after validation, so that an invalid request uses no key; a request without the
@@ -73,6 +65,10 @@ export function idempotencyHooks(expiringKeys: IdempotencyKeys) {
       const scope = scopeOf(request, String(key));
       if (request.body instanceof Readable) {
         request.onceALine = onceALine(expiringKeys, scope);
+        return done();
+      }
+      if (request.routeOptions.config.isRemade) {
+        request.onceRemade = onceRemade(expiringKeys, scope, bodyDigest(request), reply);
         return done();
       }
       begin(expiringKeys, request, scope).then((answer) => (answer ? replay(reply, answer) : done()), done);
@@ -123,49 +119,34 @@ function onceALine(expiringKeys: IdempotencyKeys, scope: unknown[]): OnceALine {
   };
 }
 
-/** Takes the idempotency key, or returns the existing response. @throws Problem */
-async function take(expiringKeys: IdempotencyKeys, scope: unknown[], digest: string): Promise<HeldKey | KeptResponse> {
-  const text = JSON.stringify(scope);
-  const body = createHmac("sha256", hash("sha256", `body ${text}`, "buffer"))
-    .update(digest)
-    .digest("base64url");
-  const key = `idempotency-${hash("sha256", text)}`;
-  const secret = hash("sha256", `answer ${text}`, "buffer");
-  const found = await expiringKeys
-    .setIfAbsent(key, JSON.stringify({ body } satisfies KeyEntry), RUNNING_SECONDS)
-    .catch((cause) => {
-      const headers = { "retry-after": "1" };
-      throw new Problem("store_unavailable", "the idempotency key could not be checked", { headers, cause });
-    });
-  if (found === undefined) return { key, body, secret };
-  const entry: KeyEntry = JSON.parse(found);
-  if (entry.body !== body) {
-    throw new Problem("idempotency_mismatch", "this Idempotency-Key was used with another body");
-  }
-  if (!entry.answer) {
-    const detail = "the first request with this Idempotency-Key is still in progress";
-    throw new Problem("idempotency_in_progress", detail, { headers: { "retry-after": "1" } });
-  }
-  return decrypt(entry.answer, secret);
-}
-
-const CIPHER = "aes-256-gcm";
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
-
-function encrypt(answer: KeptResponse, secret: Buffer): string {
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv(CIPHER, secret, iv);
-  const text = Buffer.concat([cipher.update(JSON.stringify(answer)), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64");
-}
-
-function decrypt(encrypted: string, secret: Buffer): KeptResponse {
-  const bytes = Buffer.from(encrypted, "base64");
-  const text = bytes.subarray(IV_BYTES + TAG_BYTES);
-  const cipher = createDecipheriv(CIPHER, secret, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
-  cipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
-  return JSON.parse(Buffer.concat([cipher.update(text), cipher.final()]).toString());
+function onceRemade(expiringKeys: IdempotencyKeys, scope: unknown[], digest: string, reply: FastifyReply): OnceRemade {
+  return async (work, again) => {
+    const begun = await take(expiringKeys, scope, digest, REMADE_RUNNING_SECONDS);
+    if ("payload" in begun) {
+      const result = await again(begun.payload);
+      reply.header("idempotent-replayed", "true");
+      return result;
+    }
+    let prolonged: Promise<unknown> = Promise.resolve();
+    const timer = setInterval(() => {
+      prolonged = prolong(expiringKeys, begun, REMADE_RUNNING_SECONDS).catch(() => undefined);
+    }, PROLONG_MS);
+    let payload: string | undefined;
+    try {
+      const [result, kept] = await work();
+      payload = kept;
+      return result;
+    } finally {
+      clearInterval(timer);
+      await prolonged;
+      const end =
+        payload === undefined
+          ? expiringKeys.release(begun.key)
+          : keep(expiringKeys, begun, { status: 200, payload }, REMADE_SECONDS);
+      // Ignores an unavailable store, as above.
+      await end.catch(() => undefined);
+    }
+  };
 }
 
 /** Digest of the body; raw bytes are published with their content type, so it is part of the digest. */
@@ -187,13 +168,6 @@ function finish(
     location: headerOf(reply, "location"),
     payload: typeof payload === "string" ? payload : "",
   });
-}
-
-/** Stores the response, unless a retry may succeed: 5xx and 429 release the key. */
-function keep(expiringKeys: IdempotencyKeys, { key, body, secret }: HeldKey, answer: KeptResponse): Promise<void> {
-  if (answer.status >= 500 || answer.status === 429) return expiringKeys.release(key);
-  const entry: KeyEntry = { body, answer: encrypt(answer, secret) };
-  return expiringKeys.put(key, JSON.stringify(entry), KEPT_SECONDS);
 }
 
 function headerOf(reply: FastifyReply, name: string): string | undefined {

@@ -15,7 +15,8 @@ import {
   successStatus,
   takesIdempotencyKey,
 } from "./document.ts";
-import { type IdempotencyKeys, idempotencyHooks } from "./idempotency.ts";
+import { idempotencyHooks } from "./idempotency.ts";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { fieldsProblem, Problem } from "./problem.ts";
 import { routeSchemas } from "./route-schemas.ts";
 import { schemaCheck, serializerCompiler, validatorCompiler } from "./validation.ts";
@@ -52,6 +53,7 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("idempotency", null);
   app.decorateRequest("onceALine", null);
+  app.decorateRequest("onceRemade", null);
   app.addHook("onRoute", ({ url, method }) => {
     served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
   });
@@ -64,7 +66,6 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
       schema: schemasOf(openapi, path, operation),
       ...routeSettings(options, path, operation),
       // Without a key, responses are not kept: a sign-in sets a cookie, and keys of different callers would collide.
-      // Nor are those of a pull, which are large and end with their leases.
       ...(method === "post" && takesIdempotencyKey(openapi, operation) && idempotency),
     });
   }
@@ -86,6 +87,9 @@ function schemasOf(openapi: OpenApi, path: string, operation: Operation) {
 /** Schemas of messages that are validated individually. */
 const ITEMS: Partial<Record<string, string>> = { publishBatch: "MessageInput", previewWebhook: "SampleMessage" };
 
+/** Operations that remake their response for a repetition. */
+const REMADE: ReadonlySet<string> = new Set(["pullDeliveries"]);
+
 /** Limit of a body with several messages: a thousand of 32 KiB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
@@ -106,6 +110,7 @@ function routeSettings({ openapi, handlers, maxPayloadBytes }: RoutesOptions, pa
       rawBody: raw,
       optionalJson: operation.requestBody !== undefined && !raw && !needsJson(openapi, operation),
       lines,
+      isRemade: REMADE.has(operation.operationId),
       ...(item !== undefined && {
         items: { faults: schemaCheck(openapi.components.schemas, item), maxBytes: jsonLimit },
       }),

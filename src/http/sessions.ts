@@ -22,6 +22,8 @@ export interface BrowserSession {
   readonly keyId: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Whether a portal link opened it. */
+  readonly isPortal: boolean;
   /** When it was last read from the store. */
   checkedAt: number;
   isEnded: boolean;
@@ -31,6 +33,7 @@ export interface BrowserSession {
 interface StoredSession {
   keyId: string;
   expiresAt: number;
+  isPortal?: true;
   /** For the first key, which has no record: a digest of key and token that reveals neither. */
   proof?: string;
 }
@@ -60,7 +63,7 @@ export class Sessions {
   /**
    * Opens a session of a key.
    * @param keyExpiresAt of the key; the session does not outlive it
-   * @param until milliseconds since the epoch; absent: it lasts {@link SESSION_MS}
+   * @param until end of a portal session, in milliseconds since the epoch; absent: it lasts {@link SESSION_MS}
    */
   async create(
     keyId: string,
@@ -73,7 +76,11 @@ export class Sessions {
       until ?? now + SESSION_MS,
       keyExpiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(keyExpiresAt),
     );
-    const stored: StoredSession = { keyId, expiresAt, ...(keyId === ROOT.id && { proof: this.#proofOf(token) }) };
+    const stored: StoredSession = {
+      ...{ keyId, expiresAt },
+      ...(until !== undefined && { isPortal: true }),
+      ...(keyId === ROOT.id && { proof: this.#proofOf(token) }),
+    };
     const seconds = Math.max(1, Math.ceil((expiresAt - now) / 1_000));
     await this.#options.expiringKeys.put(nameOf(token), JSON.stringify(stored), seconds);
     return { token, seconds };
@@ -137,9 +144,9 @@ export class Sessions {
       cached.checkedAt = checkedAt;
       return cached;
     }
-    const { keyId, expiresAt, proof } = JSON.parse(text) as StoredSession;
+    const { keyId, expiresAt, proof, isPortal = false } = JSON.parse(text) as StoredSession;
     if (keyId === ROOT.id && proof !== this.#proofOf(token)) return undefined;
-    const session = { name, keyId, expiresAt, checkedAt, isEnded: false };
+    const session = { name, keyId, expiresAt, isPortal, checkedAt, isEnded: false };
     this.#cached.set(name, session);
     return session;
   }

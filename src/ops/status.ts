@@ -92,7 +92,9 @@ export interface StatusPorts {
   runs: StatusCapabilities;
   connection: BrokerConnection;
   broker: { url: string; embedded: boolean };
-  store: Pick<Store, "kind" | "warnings">;
+  /** Limits that the broker grants; undefined while it is away. */
+  granted: () => Publisher["granted"];
+  store: Pick<Store, "kind" | "warnings" | "capacity">;
   /** Warnings for the operator, in addition to the store's own. */
   warnings: readonly string[];
   receiver: ReceiverState;
@@ -119,6 +121,7 @@ export function createStatus(ports: StatusPorts) {
   const ofBroker = () => ({
     connected: connection.connected,
     protocol: protocolName(connection.protocol) ?? null,
+    ...(ports.granted() ?? { maximumQos: null, retainAvailable: null }),
   });
   /** @param own ids of the only webhooks to report about: neither topics, errors nor totals of others are shown */
   return async (own?: readonly string[]) => {
@@ -131,15 +134,19 @@ export function createStatus(ports: StatusPorts) {
         webhooks: own.length,
       };
     }
+    // Null if the store is unavailable: the rest of the status is useful just then.
+    const [books, capacity] = await Promise.all([
+      readBooks(ledgers).catch(() => null),
+      store.capacity().catch(() => null),
+    ]);
     return {
       ...ofProcess(),
       broker: runs.connection ? { ...broker, ...ofBroker(), error: connection.lastError ?? null } : null,
-      store: { kind: store.kind, warnings: [...store.warnings, ...warnings] },
+      store: { kind: store.kind, warnings: [...store.warnings, ...warnings], capacity },
       lanes: [receiverStatus(receiver)],
       webhooks: webhooks.size,
       settings: ports.settings,
-      // Null if the store is unavailable: the rest of the status is useful just then.
-      books: await readBooks(ledgers).catch(() => null),
+      books,
       ...(configuration && { configuration: configuration.status }),
     };
   };

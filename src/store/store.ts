@@ -4,6 +4,7 @@
  */
 import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from "bullmq";
 import { CannotStartError } from "../errors.ts";
+import type { StoreCapacity } from "./capacity.ts";
 
 export interface Store {
   readonly kind: "redis" | "embedded";
@@ -27,6 +28,8 @@ export interface Store {
   readonly series: Series;
   readonly leases: Leases;
   readonly queues: Queues;
+  /** Reads how full the store is. Rejects while it is unavailable. */
+  capacity(): Promise<StoreCapacity>;
   /** Warnings for the operator, for example that persistence is off. */
   readonly warnings: readonly string[];
   /** Closes every connection of the store. Queues and workers must be closed before. Idempotent. */

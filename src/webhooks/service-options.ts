@@ -33,6 +33,8 @@ export interface WebhookServiceOptions<Page, Query> {
   health: {
     /** Time since which every attempt has failed, in milliseconds; undefined if the endpoint is not failing. */
     failingSince(webhookId: string): number | undefined;
+    /** Time from which a failing endpoint is called again, in milliseconds; undefined if it is not failing. */
+    nextProbeAt(webhookId: string): number | undefined;
     /** Forgets the failures. Rejects when the store is unavailable. */
     reset(webhookId: string): Promise<void>;
   };

@@ -228,6 +228,7 @@ export class WebhookService<Page, Query> {
 
   #toDto(webhook: Webhook, counts: Counts): WebhookDto {
     const { health, refused } = this.options;
-    return toDto(webhook, counts, health.failingSince(webhook.id), refused(), Date.now());
+    const failing = { since: health.failingSince(webhook.id), nextProbeAt: health.nextProbeAt(webhook.id) };
+    return toDto(webhook, counts, failing, refused(), Date.now());
   }
 }

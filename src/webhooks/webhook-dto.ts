@@ -24,6 +24,8 @@ export type WebhookDto = Omit<OpenWebhook, "snapshot" | "url"> &
     counts: Counts;
     /** Time since which every attempt has failed, while the state is `failing`. */
     failingSince: string | null;
+    /** Time from which the endpoint is called again, while the state is `failing`. */
+    nextProbeAt: string | null;
     /** Topic filters whose subscription the broker refused; absent if there are none. */
     refusedTopics?: { topic: string; reason: string }[];
     auth?: AuthDto;
@@ -34,15 +36,20 @@ export type WebhookDto = Omit<OpenWebhook, "snapshot" | "url"> &
 
 type AuthDto = Omit<AuthInput, "password" | "token" | "clientSecret" | "key">;
 
+/** Times of a failing endpoint, in milliseconds; undefined if it is not failing. */
+export interface Failing {
+  since?: number | undefined;
+  nextProbeAt?: number | undefined;
+}
+
 /**
  * Converts a webhook to its API representation.
- * @param failingSince in milliseconds; undefined if the endpoint is not failing
  * @param refused reason of each refused filter
  */
 export function toDto(
   webhook: Webhook,
   counts: Counts,
-  failingSince: number | undefined,
+  failing: Failing,
   refused: ReadonlyMap<string, string>,
   now: number,
 ): WebhookDto {
@@ -50,7 +57,9 @@ export function toDto(
   const { oldSecret, verification, auth } = webhook;
   const { type = "push", method = "POST", retained = "skip", ordering = "none", events = [] } = webhook;
   const { payloadFormat = "auto" } = webhook;
-  const state = stateOf(webhook, failingSince);
+  const state = stateOf(webhook, failing.since);
+  const failingTime = (at: number | undefined) =>
+    state === "failing" && at !== undefined ? new Date(at).toISOString() : null;
   const refusedTopics = webhook.topics
     .filter((topic) => refused.has(topic))
     .map((topic) => ({ topic, reason: refused.get(topic)! }));
@@ -69,7 +78,8 @@ export function toDto(
     ...(verification && { verification: { state: verification.state, at: verification.at } }),
     ...(oldSecret && Date.parse(oldSecret.until) > now && { oldSecretUntil: oldSecret.until }),
     state,
-    failingSince: state === "failing" ? new Date(failingSince!).toISOString() : null,
+    failingSince: failingTime(failing.since),
+    nextProbeAt: failingTime(failing.nextProbeAt),
     counts,
   };
 }

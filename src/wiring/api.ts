@@ -24,6 +24,7 @@ import { RecordCache } from "../store/record-cache.ts";
 import { createPreview } from "../uplink/deliver/preview.ts";
 import { createConsentRequest, originName } from "../uplink/egress/ownership-check.ts";
 import { TestEvents } from "../uplink/events/test-event.ts";
+import { FROM_API } from "../uplink/expressions/sandbox.ts";
 import { headerError } from "../uplink/request/headers.ts";
 import { newSecret, secretError } from "../uplink/request/signature.ts";
 import { WebhookService } from "../webhooks/service.ts";
@@ -84,6 +85,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
       signInLimit: new SignInLimit(),
       portalLinks: new PortalLinks({ expiringKeys: store.expiringKeys }),
       ...{ isEmbedded: config.http.embedOrigins.length > 0, publicUrl: config.publicUrl },
+      portal: { hasLogo: config.portal.logo !== undefined, accent: config.portal.accent },
       ...{ maxPayloadBytes, explain },
     });
   const roles = config.roles.join();
@@ -93,6 +95,7 @@ export function wireApi(served: Served, apiKey: string, isClosing: () => boolean
     ...authentication,
     ...{ isClosing, explain, maxPayloadBytes, expiringKeys: store.expiringKeys, logger: log },
     ...config.http,
+    portalLogo: config.portal.logo,
   });
   return { keyCache, server };
 }
@@ -122,6 +125,11 @@ function wireHooks({ infrastructure, broker, downlink, deliver }: Served, keys: 
     }),
     rightsOf: of((id) => keys.rightsOf(id)),
     expressionError: (text) => expressions.syntaxError(text),
+    previewExpressions: new HookExpressions(
+      (callerId, expression, document) => expressions.evaluate(FROM_API + callerId, expression, document),
+      true,
+    ),
+    maxPayloadBytes: config.maxPayloadBytes,
   });
   return { hooks: service, hookCalls };
 }

@@ -14,7 +14,7 @@ import type { BreakerPolicy, EndpointRecord } from "../uplink/health/circuit-bre
 import { Ordered } from "../uplink/ordering/ordered.ts";
 import { PulledEnding } from "../uplink/pull/ending.ts";
 import { Pulls } from "../uplink/pull/pulls.ts";
-import { createTake } from "../uplink/pull/take.ts";
+import { Taker } from "../uplink/pull/take.ts";
 import { queueName } from "../uplink/queue/job.ts";
 import { Replays } from "../uplink/queue/replay/replay-runner.ts";
 import type { DownlinkParts } from "./downlink.ts";
@@ -80,8 +80,8 @@ export function wireDeliver(
     tails: store.expiringKeys,
     observe: observer,
   });
-  const take = createTake({ queues, prepare, ending, eventSource });
-  const pulls = new Pulls({ webhooks: registry, queues, take, ending });
+  const taker = new Taker({ queues, prepare, ending, eventSource });
+  const pulls = new Pulls({ webhooks: registry, queues, taker, ending });
   const replays = new Replays({
     records: store.records("replays"),
     running: store.records("replays-running"),

@@ -19,13 +19,14 @@ export type OperationsParts = ReturnType<typeof wireOperations>;
 
 export function wireOperations(
   { config, runs, instance, store, broker, embedded, registry, metrics, warnings }: Infrastructure,
-  { publisher: { connection } }: BrokerAccess,
+  { publisher }: BrokerAccess,
   { deliveries }: QueueParts,
   { election, ledger }: ReceiveParts,
   { outbox }: DownlinkParts,
   { watch }: DeliverParts,
   configuration: ConfigurationPart,
 ) {
+  const { connection } = publisher;
   const canary = new Canary(store.queues);
   const receiver = election;
   const ledgers = { messages: ledger, deliveries: store.ledgers };
@@ -34,6 +35,7 @@ export function wireOperations(
     readiness: createReadiness(createProbes({ runs, connection, store, receiver, canary })),
     status: createStatus({
       ...{ instance, roles: config.roles, runs, connection, broker: address, store, warnings },
+      granted: () => publisher.granted,
       ...{ receiver, webhooks: registry, ledgers, settings: settingsOf(config), configuration },
     }),
     metrics: async (own) => ({ contentType: metrics.registry.contentType, text: await metricsPage(metrics, own) }),

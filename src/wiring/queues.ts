@@ -8,6 +8,7 @@ import { LEASE_OPTIONS } from "../uplink/queue/leases.ts";
 import { OrphanedQueues } from "../uplink/queue/orphaned-queues.ts";
 import { Retention } from "../uplink/queue/retention/retention.ts";
 import { createAcquire } from "../uplink/queue/retention/retention-lease.ts";
+import { isPull } from "../webhooks/webhook.ts";
 import type { Infrastructure } from "./infrastructure.ts";
 
 /** A pull webhook has no worker, so its queue has the options of one. */
@@ -44,5 +45,6 @@ export function wireQueues({ config, store, registry, observer }: Infrastructure
     drop: (webhookId) => queues.drop(webhookId),
     onFailed: (error) => observer.partFailed("books", error),
   });
-  return { queues, groups, retention, orphanedQueues, deliveries: new Deliveries(queues) };
+  const deliveries = new Deliveries(queues, (webhookId) => isPull(registry.get(webhookId) ?? {}));
+  return { queues, groups, retention, orphanedQueues, deliveries };
 }

@@ -1,6 +1,7 @@
 /** The program `causeway` as a child process. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
@@ -61,4 +62,21 @@ export async function runJson(args: readonly string[], options: RunOptions = {})
   const { code, stdout, stderr } = await runCli([...args, "--json"], options);
   if (code !== 0) throw new Error(`causeway ${args.join(" ")} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout);
+}
+
+/** Starts `causeway listen`; resolves once its webhook is there. */
+export async function startListening(bridge: Pick<TestBridge, "url">, topic: string, ...args: string[]) {
+  const child = spawnCli(["listen", "--topic", topic, ...args], { env: cliEnv(bridge) });
+  const remarks = createInterface({ input: child.stderr })[Symbol.asyncIterator]();
+  const { value } = await remarks.next();
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    child,
+    webhookId: /wh_[\w-]+/.exec(value as string)![0],
+    next: async () => (await lines.next()).value as string,
+    end: async () => {
+      child.kill("SIGINT");
+      await once(child, "close");
+    },
+  };
 }

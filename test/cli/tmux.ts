@@ -53,7 +53,12 @@ export class TmuxTerminal {
   }
 
   interrupt(): void {
-    this.#tmux("send-keys", "C-c");
+    this.press("C-c");
+  }
+
+  /** Presses one key, by the name that tmux has for it. */
+  press(key: string): void {
+    this.#tmux("send-keys", key);
   }
 
   /** The lines on the screen without blank ones at the end. @param escapes whether colours are kept */

@@ -12,6 +12,15 @@ import { requireOrSkip } from "../support/requirements.ts";
 const dir = mkdtempSync(join(tmpdir(), "causeway-config-"));
 after(() => rmSync(dir, { recursive: true }));
 
+const SVG = '<?xml version="1.0"?>\n<!-- a logo -->\n<svg xmlns="http://www.w3.org/2000/svg"/>';
+const LOGO = fileOf("logo.svg", SVG);
+const PNG = Buffer.from("89504e470d0a1a0a", "hex");
+
+function fileOf(name: string, content: string | Buffer): string {
+  writeFileSync(join(dir, name), content);
+  return join(dir, name);
+}
+
 type Env = Record<string, string>;
 
 const load = (env: Env) => loadConfig(env, { envFile: false });
@@ -32,6 +41,7 @@ describe("configuration", () => {
   it("has a default for everything", () => {
     assert.deepEqual(load({}), {
       http: { host: "127.0.0.1", port: 8080, corsOrigins: [], embedOrigins: [], basePath: "", trustProxy: false },
+      portal: {},
       apiKey: undefined,
       apiKeyFile: undefined,
       dataDir: resolve("data"),
@@ -89,6 +99,8 @@ describe("configuration", () => {
       PUBLIC_URL: "https://example.com/causeway/",
       CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
       EMBED_ORIGINS: "https://app.example.com,http://localhost:5173",
+      PORTAL_LOGO: LOGO,
+      PORTAL_ACCENT: "#0A7D5C",
       BASE_PATH: "/iot/site-1/",
       TRUST_PROXY: "true",
     });
@@ -101,6 +113,7 @@ describe("configuration", () => {
         basePath: "/iot/site-1",
         trustProxy: true,
       },
+      portal: { logo: { path: LOGO, mediaType: "image/svg+xml", base64: btoa(SVG) }, accent: "#0a7d5c" },
       apiKey: "a-key-of-24-characters!!",
       apiKeyFile: undefined,
       dataDir: "/var/lib/causeway",
@@ -189,6 +202,9 @@ describe("configuration", () => {
     ["EVENT_SOURCE as a URL", { EVENT_SOURCE: "https://example.com/a%20b?c#d" }],
     ["STORE_URL without a database", { STORE_URL: "redis://:pw@h:6379" }],
     ["BASE_PATH /", { BASE_PATH: "/" }],
+    ["PORTAL_LOGO with a PNG", { PORTAL_LOGO: fileOf("logo.png", PNG) }],
+    ["PORTAL_LOGO of another process", { PORTAL_LOGO: "/no/such", ROLES: "delivery", STORE_URL: "redis://h" }],
+    ["PORTAL_ACCENT in lower case", { PORTAL_ACCENT: "#abcdef" }],
     ["EMBED_ORIGINS with a port", { EMBED_ORIGINS: "http://[::1]:3000" }],
     ["CORS_ORIGINS of every kind", { CORS_ORIGINS: "http://[::1]:3000,capacitor://localhost,https://xn--kche-0ra.de" }],
     ["CONFIG_DIR that is empty", { CONFIG_DIR: mkdtempSync(join(dir, "empty-")) }],
@@ -256,6 +272,12 @@ describe("configuration", () => {
     [{ EMBED_ORIGINS: "https://*.example.com" }, "EMBED_ORIGINS"],
     [{ EMBED_ORIGINS: "https://a.example.com; script-src *" }, "EMBED_ORIGINS"],
     [{ EMBED_ORIGINS: "capacitor://localhost" }, "EMBED_ORIGINS"],
+    [{ PORTAL_LOGO: "/no/such" }, "PORTAL_LOGO"],
+    [{ PORTAL_LOGO: fileOf("page.svg", "<html><svg></svg></html>") }, "PORTAL_LOGO"],
+    [{ PORTAL_LOGO: fileOf("large.png", Buffer.concat([PNG, Buffer.alloc(65_536)])) }, "PORTAL_LOGO"],
+    [{ PORTAL_ACCENT: "teal" }, "PORTAL_ACCENT"],
+    [{ PORTAL_ACCENT: "#fff" }, "PORTAL_ACCENT"],
+    [{ PORTAL_ACCENT: "#0a7d5c;}" }, "PORTAL_ACCENT"],
     [{ BASE_PATH: "iot" }, "BASE_PATH"],
     [{ BASE_PATH: "//iot" }, "BASE_PATH"],
     [{ BASE_PATH: "/a/../b" }, "BASE_PATH"],
@@ -440,7 +462,7 @@ describe("the .env file", () => {
   });
 
   it("has an example that names every variable and is valid with its lines uncommented", () => {
-    const example = readFileSync(".env.example", "utf8");
+    const example = readFileSync(".env.example", "utf8").replace("/etc/causeway/logo.svg", LOGO);
     const opened = example.replaceAll(/^#(?=[A-Z_]+=)/gm, "");
     const named = [...opened.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
     assert.deepEqual(named.sort(), Object.keys(rules).sort());

@@ -1,4 +1,5 @@
-import { after, before, describe } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
 import type { Store } from "../../src/store/store.ts";
 import { booksContract } from "./store-books.contract.ts";
 import { countersContract } from "./store-counters.contract.ts";
@@ -49,6 +50,13 @@ export function storeContract(
     });
 
     const subject: Subject = { store: () => opened.store, other: () => second?.store ?? opened.store };
+    it("says how full it is", async () => {
+      const { usedBytes, maximumBytes } = await subject.store().capacity();
+      assert.ok(
+        usedBytes > 0 && usedBytes < (maximumBytes ?? Number.POSITIVE_INFINITY),
+        `${usedBytes}, ${maximumBytes}`,
+      );
+    });
     recordsContract(subject);
     expiringKeysContract(subject);
     countersContract(subject);

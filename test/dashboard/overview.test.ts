@@ -8,12 +8,11 @@ import {
   MANY_WAITING,
   webhookNeedsAttention,
 } from "../../dashboard/src/pages/overview/attention.ts";
-import { failureOf } from "../../dashboard/src/pages/overview/failure.ts";
 import { formatPace, leadOf, ratesLead } from "../../dashboard/src/pages/overview/lead.ts";
 import { bookLines } from "../../dashboard/src/pages/overview/ledger.ts";
 import { minuteRates, ratesOf, type Sample, withSample } from "../../dashboard/src/pages/overview/rates.ts";
 import { completePoints, isEmpty, rangeOf, STEPS } from "../../dashboard/src/pages/overview/traffic.ts";
-import type { Delivery, MetricsPoint, Webhook } from "../../src/client/index.ts";
+import type { MetricsPoint, Webhook } from "../../src/client/index.ts";
 
 const COUNTS = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
 
@@ -106,29 +105,6 @@ describe("attention", () => {
       ["check-store", "c", "b", "a"],
     );
   });
-});
-
-describe("the cause of a failing webhook", () => {
-  const delivery = (at: string | null, statusCode: number | null, nextAttemptAt: string | null) =>
-    ({
-      nextAttemptAt,
-      lastAttempt: at && { at, statusCode, error: statusCode ? "http_error" : "connection_refused", durationMs: 1 },
-    }) as unknown as Delivery;
-  const now = Date.parse("2026-01-01T12:00:00Z");
-
-  it("is that of the newest attempt; the next try is the earliest to come", () => {
-    const found = failureOf(
-      [
-        delivery("2026-01-01T11:00:00Z", null, "2026-01-01T12:05:00Z"),
-        delivery("2026-01-01T11:30:00Z", 503, "2026-01-01T12:03:00Z"),
-        delivery(null, null, "2026-01-01T11:59:00Z"),
-      ],
-      now,
-    );
-    assert.deepEqual(found, { cause: "HTTP 503", nextAt: Date.parse("2026-01-01T12:03:00Z") });
-  });
-
-  it("is unknown without an attempt", () => assert.deepEqual(failureOf([delivery(null, null, null)], now), {}));
 });
 
 describe("the first line", () => {

@@ -37,4 +37,24 @@ describe("pages with many rows", requireOrSkip("chromium"), () => {
     }
     assert.deepEqual(window.violations, []);
   });
+
+  it("are walked through by keyboard, beyond the rows that are rendered", async () => {
+    const { page, violations, axe } = await browser.open({ viewport: { width: 1_280, height: 800 } });
+    await page.goto(`${busy.bridge.url}/webhooks`);
+    await signIn(page, API_KEY);
+    const table = page.getByRole("region", { name: "Webhooks", exact: true }).getByRole("table");
+    for (const rows of [100, 150]) {
+      await page.getByRole("button", { name: "Load more" }).click();
+      await page.getByText(`${rows} loaded`).waitFor();
+    }
+    assert.equal(await table.getAttribute("aria-rowcount"), "151");
+    assert.ok((await table.getByRole("row").count()) < 80, "only some rows are rendered");
+    await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
+    for (let row = 2; row <= 80; row++) {
+      await page.keyboard.press("j");
+      await page.locator(`tr[aria-rowindex="${row}"] a:focus`).waitFor();
+    }
+    assert.deepEqual(await axe(), []);
+    assert.deepEqual(violations, []);
+  });
 });

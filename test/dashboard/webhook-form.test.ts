@@ -56,6 +56,24 @@ describe("form of a webhook", () => {
     });
   });
 
+  it("sends no setting of calls for a pull webhook", () => {
+    const typed = { url: "https://example.com", headers: "X-A: b", concurrency: "4", secret: "whsec_x", verify: true };
+    const draft = {
+      ...EMPTY,
+      ...typed,
+      type: "pull" as const,
+      topics: "a/+",
+      filter: "data.a",
+      ordering: "topic" as const,
+    };
+    assert.deepEqual(inputOf(draft), { type: "pull", topics: ["a/+"], filter: "data.a", ordering: "topic" });
+    const { url: _, auth: _auth, ...fields } = WEBHOOK;
+    const pulled: Webhook = { ...fields, type: "pull" };
+    assert.equal(patchOf(pulled, draftOf(pulled)), undefined);
+    assert.deepEqual(patchOf(pulled, { ...draftOf(pulled), name: "Other", concurrency: "9" }), { name: "Other" });
+    assert.equal(sentenceOf(draft), "Keeps messages that pass the filter on a/+ until a consumer takes them");
+  });
+
   it("patches nothing without a change", () => {
     assert.equal(patchOf(WEBHOOK, draftOf(WEBHOOK)), undefined);
   });

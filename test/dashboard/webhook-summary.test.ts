@@ -22,6 +22,7 @@ describe("state of a webhook in words", () => {
         {
           state: "failing",
           failingSince: "2026-11-27T14:02:03.000Z",
+          nextProbeAt: "2026-11-27T14:08:00.000Z",
           counts: { ...COUNTS, pending: 213, retrying: 1 },
         },
         [REFUSED],
@@ -29,8 +30,12 @@ describe("state of a webhook in words", () => {
       "Failing since 14:02:03 UTC (connection refused). Next try in 3 min. 214 deliveries wait.",
     );
     assert.equal(
-      words({ state: "failing", failingSince: "2026-11-27T14:02:03.000Z" }),
-      "Failing since 14:02:03 UTC. Next try within 10 min.",
+      words({
+        state: "failing",
+        failingSince: "2026-11-27T14:02:03.000Z",
+        nextProbeAt: "2026-11-27T14:04:59.000Z",
+      }),
+      "Failing since 14:02:03 UTC. Next try now.",
     );
   });
 

@@ -59,6 +59,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         ({ state }) => state === "failing",
       );
       assert.ok(Date.parse(failing.failingSince) <= Date.now());
+      assert.ok(Date.parse(failing.nextProbeAt) > Date.parse(failing.failingSince), failing.nextProbeAt);
       await eventually(
         () => get(id),
         ({ counts }) => counts.active === 0,
@@ -172,7 +173,7 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
         ({ state }) => state === "failing",
       );
       const { body } = await world.bridge.api("PATCH", `/v1/webhooks/${id}`, { url: `${world.receiver.url}/new?x` });
-      assert.deepEqual([body.state, body.failingSince], ["active", null]);
+      assert.deepEqual([body.state, body.failingSince, body.nextProbeAt], ["active", null, null]);
       await world.receiver.until((calls) => at("/new", calls).length >= 1);
     });
 

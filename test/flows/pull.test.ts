@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../support/eventually.ts";
 import { embedded, type Kind, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 interface Item {
@@ -75,6 +76,73 @@ for (const kind of [embedded, mosquittoAndRedis("5")] satisfies Kind[]) {
         body.attemptLog.map(({ error }: { error: string | null }) => error),
         ["lease_expired", null],
       );
+    });
+
+    it("shows a delivery as pending once its lease has run out, also without a pull", async () => {
+      const { id, topic, pull, counts } = await consumer();
+      await publish(topic, "1");
+      const [item] = await pull({ leaseSeconds: 1 });
+      assert.equal((await counts()).active, 1);
+      const path = `/v1/webhooks/${id}/deliveries`;
+      const status = async () => (await world.bridge.api("GET", `${path}/${item!.messageId}`)).body.status;
+      await eventually(status, (found) => found === "pending");
+      const { pending, active } = await counts();
+      assert.deepEqual([pending, active], [1, 0]);
+      const listed = async (query: string) => (await world.bridge.api("GET", `${path}?status=${query}`)).body.items;
+      assert.deepEqual([(await listed("pending")).length, (await listed("active")).length], [1, 0]);
+    });
+
+    it("returns the same leases for the same Idempotency-Key, and starts them again", async () => {
+      const { id, topic, pull, ack, counts } = await consumer();
+      for (const payload of ["1.10", "2"]) await publish(topic, payload);
+      await eventually(counts, ({ pending }) => pending === 2);
+      const call = (body: object) =>
+        world.bridge.api("POST", `/v1/webhooks/${id}/pull`, body, { "idempotency-key": "k" });
+      const body = { leaseSeconds: 4 };
+      const from = Date.now();
+      const first = await call(body);
+      assert.equal(first.body.items.length, 2);
+      await delay(2_000);
+      const again = await call(body);
+      assert.deepEqual([again.status, again.bytes.toString()], [200, first.bytes.toString()]);
+      assert.equal(again.headers.get("idempotent-replayed"), "true");
+      assert.equal((await call({ max: 1 })).body.code, "idempotency_mismatch");
+      // Beyond the first lease, within the second.
+      await delay(Math.max(0, from + 4_200 - Date.now()));
+      const [one, two] = again.body.items as [Item, Item];
+      assert.equal((await ack([one])).acked, 1);
+      assert.deepEqual(
+        (await call(body)).body.items.map(({ messageId }: Item) => messageId),
+        [two.messageId],
+      );
+      assert.equal((await ack([two])).acked, 1);
+      const ended = await call(body);
+      assert.deepEqual([ended.status, ended.body.code], [409, "conflict"]);
+      assert.deepEqual(await pull({ waitSeconds: 0 }), []);
+    });
+
+    it("ends the wait of a pull when its webhook is removed, and refuses its leases", async () => {
+      const { id, topic, pull, ack } = await consumer();
+      await publish(topic, "1");
+      const items = await pull();
+      const waiting = pull({ waitSeconds: 60 });
+      assert.equal((await world.bridge.api("DELETE", `/v1/webhooks/${id}`)).status, 204);
+      assert.deepEqual(await waiting, []);
+      assert.equal((await ack(items)).code, "not_found");
+    });
+
+    it("ends leases while paused, whatever becomes of the deliveries", async () => {
+      const { id, topic, pull, ack, nack, counts } = await consumer();
+      for (const payload of ["1", "2"]) await publish(topic, payload);
+      const items: Item[] = [];
+      while (items.length < 2) items.push(...(await pull()));
+      await world.bridge.api("POST", `/v1/webhooks/${id}/pause`);
+      const [one, two] = items as [Item, Item];
+      assert.equal((await ack([one])).acked, 1);
+      assert.equal((await nack([two])).nacked, 1);
+      assert.deepEqual(await pull({ waitSeconds: 0 }), []);
+      const { pending, active, succeeded } = await counts();
+      assert.deepEqual([pending, active, succeeded], [1, 0, 1]);
     });
 
     it("hands a returned delivery out after its delay, at once by default", async () => {
@@ -194,18 +262,24 @@ for (const kind of [embedded, mosquittoAndRedis("5")] satisfies Kind[]) {
     });
 
     it("keeps a lease across a restart, and ends it there or at another instance", async () => {
-      const { topic, pull, ack } = await consumer();
+      const { id, topic, counts, pull, ack } = await consumer();
       for (const payload of ["1", "2"]) await publish(topic, payload);
-      const items: Item[] = [];
-      while (items.length < 2) items.push(...(await pull({ leaseSeconds: 600 })));
+      await eventually(counts, ({ pending }) => pending === 2);
+      const call = async (bridge = world.bridge): Promise<Item[]> => {
+        const key = { "idempotency-key": "across" };
+        return (await bridge.api("POST", `/v1/webhooks/${id}/pull`, { leaseSeconds: 600 }, key)).body.items;
+      };
+      const items = await call();
       if (kind.store === "redis") {
         const other = await world.addBridge();
+        assert.deepEqual(await call(other), items);
         assert.equal((await ack([items.pop()!], other)).acked, 1);
         await other.stop();
       }
       await world.bridge.kill();
       await world.bridge.start();
       assert.deepEqual(await pull({ waitSeconds: 0 }), []);
+      assert.deepEqual(await call(), items);
       assert.equal((await ack(items)).acked, items.length);
     });
   });

@@ -20,6 +20,7 @@ const WEIGHTS: Record<string, number> = {
   publishToTopic: 8,
   sendRequest: 6,
   previewWebhook: 3,
+  previewHook: 4,
   openStream: 3,
   createWebhook: 5,
   createHook: 12,

@@ -97,7 +97,7 @@ export function meaningOf(receiver: string, apiKey: string) {
       case "HookPayload":
         return random.pick(["body", "$", "query.a", "'on'", "$count(params)"]);
       case "HookMethods":
-        return random.chance(0.7) ? ["GET", "POST", "PUT", "PATCH", "DELETE"] : random.pick([["POST"], ["GET"]]);
+        return random.chance(0.9) ? ["GET", "POST", "PUT", "PATCH", "DELETE"] : random.pick([["POST"], ["GET"]]);
       case "HookVerification":
         // Random calls have no valid signature.
         if (random.chance(0.7)) return { type: "none" };

@@ -23,6 +23,7 @@ export function trespass(call: Call, reply: Reply, operation: Operation | undefi
 function found(call: Call, key: KnownKey, body: any, state: State): string[] {
   const query = new URLSearchParams(call.path.split("?")[1]);
   switch (call.operation) {
+    case "previewHook":
     case "publishMessage":
     case "publishToTopic":
     case "retainTopic":

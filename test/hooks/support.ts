@@ -18,8 +18,8 @@ import { memoryRecords } from "../support/memory-records.ts";
 export const evaluate: Evaluate = async (_key, { transform }, document) => {
   try {
     return { kind: "kept", data: JSON.stringify(await jsonata(transform).evaluate(JSON.parse(document))) };
-  } catch {
-    return { kind: "failed" };
+  } catch (error) {
+    return { kind: "failed", detail: (error as Error).message };
   }
 };
 
@@ -52,10 +52,9 @@ export async function createTestHooks({ records, keys, expiringKeys, now, maxPay
     }
   };
   const service = new HookService({
-    hooks,
+    ...{ hooks, rightsOf, expressionError, maxPayloadBytes },
+    previewExpressions: new HookExpressions(evaluate, true),
     externalIds: new ExternalIds({ field: "hookId", records: memoryRecords<Reservation<"hookId">>(), registry: hooks }),
-    rightsOf,
-    expressionError,
   });
   const published = { outcome: "acknowledged", noMatchingSubscribers: false } as const;
   const calls = new HookCalls({

@@ -69,6 +69,18 @@ describe("the dashboard", () => {
     assert.equal((await get("/portal")).headers["x-frame-options"], "DENY");
   });
 
+  it("serves the logo of portal sessions as an image that runs no script", async (t) => {
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>';
+    const portalLogo = { mediaType: "image/svg+xml", base64: btoa(svg) };
+    const { app } = await testApp({}, { portalLogo });
+    t.after(() => app.close());
+    const { status, headers, body } = await request(app.server).get("/portal/logo");
+    assert.deepEqual([status, headers["content-type"], body.toString()], [200, "image/svg+xml", svg]);
+    assert.equal(headers["content-security-policy"], "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    assert.equal(headers["x-content-type-options"], "nosniff");
+    assert.equal((await get("/portal/logo")).status, 404, "none is set");
+  });
+
   it("loads files that never change, compressed, within 150 KB", async () => {
     const urls = assetsOf((await get("/")).text);
     assert.ok(urls.some((url) => url.endsWith(".js")) && urls.some((url) => url.endsWith(".css")));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import request from "supertest";
-import type { Schemas } from "../../src/http/contract/index.ts";
+import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
 import { Problem } from "../../src/http/problem.ts";
 import { ROOT } from "../../src/keys/caller.ts";
 import { AUTH, type TestApp, testApp } from "./support.ts";
@@ -212,5 +212,97 @@ describe("Idempotency-Key", () => {
       return ordinary(topic);
     };
     assert.equal((await send({ topic: "a" })).status, 200);
+  });
+});
+
+describe("Idempotency-Key of a pull", () => {
+  let test: TestApp;
+  /** Text that the next pull keeps; undefined: none. */
+  let kept: string | undefined;
+  let steps: string[];
+  let during: () => Promise<unknown>;
+
+  beforeEach(async () => {
+    kept = "leases";
+    steps = [];
+    during = async () => undefined;
+    const pullDeliveries: Handlers["pullDeliveries"] = async (req, reply) => {
+      const once = req.onceRemade;
+      const work = async (): Promise<[string, string | undefined]> => {
+        steps.push("take");
+        await during();
+        return ['{"items":[]}', kept];
+      };
+      const again = async (text: string) => {
+        steps.push(`again ${text}`);
+        if (text === "ended") throw new Problem("conflict", "they have ended");
+        return '{"items":[]}';
+      };
+      reply.type("application/json");
+      return reply.send(once ? await once(work, again) : (await work())[0]);
+    };
+    test = await testApp({ pullDeliveries }, { authenticate: () => ROOT });
+    await test.app.listen({ port: 0 });
+  });
+  afterEach(() => test.app.close());
+
+  const pull = (body: object = { max: 1 }, headers: Record<string, string> = { "idempotency-key": "k" }) =>
+    request(test.app.server)
+      .post("/v1/webhooks/wh_1/pull")
+      .set({ ...AUTH, ...headers })
+      .send(body);
+
+  it("has the response made again from what was kept for 5 minutes", async () => {
+    assert.equal((await pull()).headers["idempotent-replayed"], undefined);
+    assert.equal((await pull()).headers["idempotent-replayed"], "true");
+    assert.deepEqual(steps, ["take", "again leases"]);
+    const [entry] = test.expiringKeys.entries.values();
+    assert.equal(entry!.ttlSeconds, 300);
+    assert.doesNotMatch(entry!.value, /leases/);
+  });
+
+  it("refuses another body, and passes on that the leases have ended", async () => {
+    kept = "ended";
+    await pull();
+    assert.equal((await pull({ max: 2 })).body.code, "idempotency_mismatch");
+    const refused = await pull();
+    assert.deepEqual([refused.status, refused.body.code], [409, "conflict"]);
+    assert.equal(refused.headers["idempotent-replayed"], undefined);
+  });
+
+  it("keeps no key after a pull that took nothing or failed", async () => {
+    kept = undefined;
+    await pull();
+    during = () => Promise.reject(new Problem("store_unavailable", "away"));
+    assert.equal((await pull()).status, 503);
+    assert.deepEqual([steps, test.expiringKeys.entries.size], [["take", "take"], 0]);
+  });
+
+  it("blocks the key only shortly unless the pull still runs", async (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    let finish = () => {};
+    const started = new Promise<void>((begun) => {
+      during = () => {
+        begun();
+        return new Promise<void>((resolve) => (finish = resolve));
+      };
+    });
+    const first = pull().then((response) => response);
+    await started;
+    assert.deepEqual([(await pull()).body.code, steps], ["idempotency_in_progress", ["take"]]);
+    const [[key, entry]] = [...test.expiringKeys.entries] as [[string, { value: string; ttlSeconds: number }]];
+    assert.equal(entry.ttlSeconds, 15);
+    test.expiringKeys.entries.delete(key);
+    t.mock.timers.tick(5_000);
+    assert.deepEqual(test.expiringKeys.entries.get(key), entry);
+    finish();
+    assert.equal((await first).status, 200);
+    assert.equal((await pull()).headers["idempotent-replayed"], "true");
+  });
+
+  it("works without a key", async () => {
+    await pull({}, {});
+    await pull({}, {});
+    assert.deepEqual([steps, test.expiringKeys.entries.size], [["take", "take"], 0]);
   });
 });

@@ -4,7 +4,7 @@ import { type AppOptions, buildApp } from "../../src/http/app.ts";
 import { bearerCheck } from "../../src/http/auth.ts";
 import type { Handlers, Schemas } from "../../src/http/contract/index.ts";
 import { loadDocument, operationsOf } from "../../src/http/document.ts";
-import type { IdempotencyKeys } from "../../src/http/idempotency.ts";
+import type { IdempotencyKeys } from "../../src/http/idempotency-keys.ts";
 import type { ExpiringKeys } from "../../src/store/store.ts";
 
 const { openapi } = await loadDocument();

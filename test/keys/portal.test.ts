@@ -46,6 +46,18 @@ describe("a portal link", () => {
     assert.equal((await whoami(cookie!.split(";")[0]!)).status, 401);
   });
 
+  it("shows the look of portal sessions in these only", async () => {
+    test.portal.hasLogo = true;
+    test.portal.accent = "#0a7d5c";
+    const { id, key } = await test.make({ name: "tenant" });
+    const [cookie] = cookiesOf(await open(await link(id)));
+    const { body } = await whoami(cookie!.split(";")[0]!);
+    assert.deepEqual(body.branding, { logo: "/portal/logo", accent: "#0a7d5c" });
+    const signedIn = await request(test.app.server).post("/v1/session").send({ key });
+    const own = await whoami(cookiesOf(signedIn)[0]!.split(";")[0]!);
+    assert.deepEqual([own.body.name, own.body.branding], ["tenant", undefined]);
+  });
+
   it("opens although the rate limit of its key is used up", async () => {
     const { id, key } = await test.make({ rateLimit: { max: 1, perSeconds: 3_600 } });
     const token = await link(id);

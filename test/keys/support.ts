@@ -125,6 +125,8 @@ export interface TestKeys {
   /** Delivers a message from the broker to every listener. */
   tell(topic: string, payload: string): void;
   expiringKeys: MemoryExpiringKeys;
+  /** Look of portal sessions; may be changed. */
+  portal: { hasLogo: boolean; accent?: string };
   /** All log lines. */
   logged: string[];
   /** Calls the API; `key` is the text of an API key, the first one by default. */
@@ -170,7 +172,9 @@ export async function startTestKeys(isEmbedded = false, hookRecords = new Memory
     return { kind: "sent" };
   };
   const streams = new Streams({ listen, eventSource: "/test", onDropped: () => undefined });
+  const portal: TestKeys["portal"] = { hasLogo: false };
   const ports: Partial<HandlerPorts> = {
+    portal,
     registrations: () => registry.all(),
     isValid: (request) => isGood(request, { authenticate, sessions }),
     ...{ authenticate, sessions, signInLimit: new SignInLimit(clock.now), isEmbedded },
@@ -200,7 +204,7 @@ export async function startTestKeys(isEmbedded = false, hookRecords = new Memory
         drop: async () => undefined,
         resume: async () => {},
       },
-      health: { failingSince: () => undefined, reset: async () => {} },
+      health: { failingSince: () => undefined, nextProbeAt: () => undefined, reset: async () => {} },
       tests: { send: async () => "msg_test" },
       owner: { origin: "causeway", ask: async () => undefined },
       untilSynchronized: async () => true,
@@ -270,6 +274,7 @@ export async function startTestKeys(isEmbedded = false, hookRecords = new Memory
       for (const onMessage of listeners) onMessage(message);
     },
     expiringKeys,
+    portal,
     logged,
     api,
     async make(input) {

@@ -63,6 +63,8 @@ describe("the uplink check", () => {
   });
 });
 
+const CAPACITY = { usedBytes: 1, maximumBytes: 10, version: null };
+const GRANTED = { maximumQos: 2, retainAvailable: true };
 const away = () => Promise.reject(new Error("away"));
 const counts = { pending: 1, retrying: 2, active: 3, failed: 4, succeeded: 5, discarded: 6 };
 const books = { messages: {}, deliveries: {} };
@@ -85,7 +87,14 @@ function partsWith(changes: { [name in keyof Parts]?: object } = {}): Parts {
     settings: { PORT: 8080 },
     runs: { ...ALL, ...changes.runs },
     connection: { connected: true, state: "connected", protocol: 5, ...changes.connection },
-    store: { kind: "embedded", warnings: ["w1"], ping: async () => undefined, ...changes.store },
+    store: {
+      kind: "embedded",
+      warnings: ["w1"],
+      ping: async () => undefined,
+      capacity: async () => CAPACITY,
+      ...changes.store,
+    },
+    granted: () => GRANTED,
     receiver: {
       holder: { name: "i", here: true },
       sessions: [{ status: CONNECTED, pending: 3 }],
@@ -178,7 +187,7 @@ describe("the probes", () => {
 
 describe("the status", () => {
   const of = (parts: Parts) => createStatus(parts)();
-  const connected = { url: "mqtt://b", embedded: false, connected: true, protocol: "5", error: null };
+  const connected = { url: "mqtt://b", embedded: false, connected: true, protocol: "5", ...GRANTED, error: null };
   const session = { ...CONNECTED, pending: 3 };
   const cases: [reason: string, parts: Parts, shown: object][] = [
     ["has the broker", partsWith(), { broker: connected }],
@@ -202,7 +211,17 @@ describe("the status", () => {
     [
       "has the warnings of the store and of the settings",
       partsWith(),
-      { store: { kind: "embedded", warnings: ["w1", "w2"] } },
+      { store: { kind: "embedded", warnings: ["w1", "w2"], capacity: CAPACITY } },
+    ],
+    [
+      "has no capacity while the store is away",
+      partsWith({ store: { capacity: away } }),
+      { store: { kind: "embedded", warnings: ["w1", "w2"], capacity: null } },
+    ],
+    [
+      "has no grants of a broker that is away",
+      { ...partsWith(), granted: () => undefined },
+      { broker: { ...connected, maximumQos: null, retainAvailable: null } },
     ],
     ["has the receiver", partsWith(), { lanes: [{ lane: 0, holder: "i", here: true, sessions: [session] }] }],
     [
@@ -240,7 +259,7 @@ describe("the status", () => {
     assert.deepEqual(rest, {
       instance: "i",
       roles: ["api"],
-      broker: { connected: true, protocol: "5" },
+      broker: { connected: true, protocol: "5", ...GRANTED },
       store: { kind: "embedded" },
       lanes: [{ lane: 0, holder: "i", here: true, sessions: [] }],
       webhooks: 2,

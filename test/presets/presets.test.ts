@@ -45,6 +45,18 @@ describe("the files of presets", () => {
   }
 });
 
+it("docs/presets.md has every preset, with its inputs and the page of the service", () => {
+  const rows = readFileSync("docs/presets.md", "utf8").split("\n");
+  for (const { id, inputs, docs } of PRESETS) {
+    const row = rows.find((line) => line.startsWith(`| \`${id}\` `)) ?? "";
+    const named = (isOptional: boolean) =>
+      inputs.filter((input) => (input.default !== undefined) === isOptional).map((input) => `\`${input.id}\``);
+    const optional = named(true).length > 0 ? `, optional ${named(true).join(", ")}` : "";
+    assert.ok(row.includes(`| ${named(false).join(", ")}${optional} `), `${id}: its inputs`);
+    assert.ok(row.includes(`(${docs})`), `${id}: ${docs}`);
+  }
+});
+
 describe("inputs", () => {
   const ntfy = presetOf("ntfy");
 

@@ -41,7 +41,7 @@ export async function serviceWith(stored: Webhook[] = [], consent?: Consent) {
       drop: () => note("drop"),
       resume: () => note("resume"),
     },
-    health: { failingSince: () => undefined, reset: () => note("reset health") },
+    health: { failingSince: () => undefined, nextProbeAt: () => undefined, reset: () => note("reset health") },
     tests: { send: () => note("test", "msg_1") },
     untilSynchronized: () => note("await subscriptions", true),
     refused: () => new Map(),

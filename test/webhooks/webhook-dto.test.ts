@@ -8,6 +8,7 @@ import { webhookWith } from "./support.ts";
 
 const NOW = Date.parse("2026-03-01T00:00:00.000Z");
 const SINCE = Date.parse("2026-02-01T00:00:00.000Z");
+const NEXT = Date.parse("2026-03-01T00:03:00.000Z");
 const disabled = { at: "2026-01-01T00:00:00.000Z", reason: "410" };
 const pending: Webhook["verification"] = {
   state: "pending",
@@ -17,7 +18,13 @@ const pending: Webhook["verification"] = {
 };
 
 function dtoOf(changes: Partial<Webhook>, failingSince?: number, refused: Record<string, string> = {}) {
-  return toDto(webhookWith(changes), NO_COUNTS, failingSince, new Map(Object.entries(refused)), NOW);
+  return toDto(
+    webhookWith(changes),
+    NO_COUNTS,
+    { since: failingSince, nextProbeAt: failingSince && NEXT },
+    new Map(Object.entries(refused)),
+    NOW,
+  );
 }
 
 describe("the state of a webhook", () => {
@@ -32,6 +39,11 @@ describe("the state of a webhook", () => {
     ["is disabled also while it is paused", { disabled, enabled: false }, undefined, "disabled"],
     ["is disabled also while the endpoint fails", { disabled }, SINCE, "disabled"],
   ];
+  it("names the next probe only while the endpoint is called again by itself", () => {
+    assert.equal(dtoOf({}, SINCE).nextProbeAt, "2026-03-01T00:03:00.000Z");
+    for (const changes of [{ enabled: false }, { disabled }]) assert.equal(dtoOf(changes, SINCE).nextProbeAt, null);
+    assert.equal(dtoOf({}).nextProbeAt, null);
+  });
   for (const [reason, changes, failingSince, state] of cases) {
     it(reason, () => {
       const dto = dtoOf(changes, failingSince);

@@ -1,4 +1,4 @@
-/** The rows of a table that the page scrolls. Of many rows only those near the window are rendered. */
+/** The rows of a table that the page scrolls. If there are many, only those near the window are rendered. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type RowRange, rowsNear } from "./row-range.ts";

@@ -19,6 +19,7 @@ export const ENTRIES: readonly Entry[] = [
   { page: "deliveries", word: "Deliveries", scopes: ["view", "webhooks"] },
   { page: "live", word: "Live", scopes: ["read", "publish"] },
   { page: "workbench", word: "Workbench", scopes: ["webhooks"] },
+  { page: "hooks", word: "Hooks", scopes: ["publish", "admin"] },
   { page: "keys", word: "Keys", scopes: ["admin"] },
   { page: "settings", word: "Settings", scopes: ["view", "admin", "webhooks", "read", "publish"] },
 ];
@@ -30,7 +31,7 @@ const BAR = 5;
 
 /** The pages that the key may see. A key with fewer rights sees fewer entries, not disabled ones. */
 export function Navigation() {
-  const { can, name } = useRights();
+  const { can, name, branding } = useRights();
   const { path } = useLocation();
   const signOut = useSignOut();
   const [isMore, setMore] = useState(false);
@@ -41,8 +42,14 @@ export function Navigation() {
   return (
     <nav class="nav" aria-label="Pages">
       <a class="brand" href={pathTo("")}>
-        <img src="icon.svg" width="20" height="20" alt="" />
-        Causeway
+        {branding?.logo ? (
+          <img class="logo" src={branding.logo} alt="Overview" />
+        ) : (
+          <>
+            <img src="icon.svg" width="20" height="20" alt="" />
+            Causeway
+          </>
+        )}
       </a>
       <ul>
         {entries.map((entry, i) => (

@@ -12,6 +12,7 @@ const PAGES: Record<string, string> = {
   d: "deliveries",
   l: "live",
   b: "workbench",
+  h: "hooks",
   k: "keys",
   s: "settings",
 };

@@ -1,5 +1,6 @@
 /** The checks of `/readyz`, which needs no key and is not part of the API's client. */
 
+import { checkClock, type Finding } from "causeway-mqtt/client";
 import type { Check } from "./states.ts";
 
 /** Check → result. Rejects if the bridge, or the proxy before it, does not respond with checks. */
@@ -13,4 +14,11 @@ export async function readChecks({
   const { checks } = (await response.json()) as { checks?: Record<string, Check> };
   if (!checks) throw new Error(`/readyz responds with ${response.status}`);
   return checks;
+}
+
+/** Compares the clock of the bridge with that of this browser. */
+export async function readClock({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Finding> {
+  const sentAt = Date.now();
+  const response = await fetch(new URL("readyz", document.baseURI), { cache: "no-store", ...(signal && { signal }) });
+  return checkClock(response.headers.get("date"), sentAt, Date.now());
 }

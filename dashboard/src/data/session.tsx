@@ -2,9 +2,10 @@
 import { type QueryClient, useQuery, useQueryClient } from "@tanstack/preact-query";
 import { type CallerRights, isCausewayError } from "causeway-mqtt/client";
 import { type ComponentChildren, createContext } from "preact";
-import { useContext } from "preact/hooks";
+import { useContext, useEffect } from "preact/hooks";
 import { ErrorNotice } from "../components/error-notice.tsx";
 import { SignIn } from "../pages/sign-in.tsx";
+import { accentOf } from "./accent.ts";
 import { causeway } from "./causeway.ts";
 import { SESSION } from "./session-key.ts";
 
@@ -35,6 +36,8 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
     staleTime: 60_000,
     refetchInterval: 60_000,
   });
+  const accent = data?.branding?.accent ?? undefined;
+  useEffect(() => showAccent(accent), [accent]);
   if (isCausewayError(error) && error.status === 401) {
     return (
       <SignIn
@@ -54,6 +57,15 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
     );
   }
   return <main class="main" id="main" aria-busy="true" />;
+}
+
+/** @param colour undefined: the dashboard's own */
+function showAccent(colour: string | undefined): void {
+  const { style } = document.documentElement;
+  for (const [name, value] of Object.entries(accentOf(colour ?? "#000000"))) {
+    if (colour === undefined) style.removeProperty(name);
+    else style.setProperty(name, value);
+  }
 }
 
 /** Forgets what another key has read. */

@@ -1,10 +1,10 @@
 /** `causeway doctor`: finds out what does not work, and says what to do. */
 import type { Command } from "commander";
+import { type Finding, failed, skipped } from "../../client/doctor/finding.ts";
+import { checkHooks } from "../../client/doctor/hook-checks.ts";
+import { checkWebhooks } from "../../client/doctor/webhook-checks.ts";
 import { Causeway } from "../../client/index.ts";
 import { checkReachable, checkStatus } from "../doctor/api-checks.ts";
-import { type Finding, failed, skipped } from "../doctor/finding.ts";
-import { checkHooks } from "../doctor/hook-checks.ts";
-import { checkWebhooks } from "../doctor/webhook-checks.ts";
 import { EXIT } from "../failures.ts";
 import type { Output } from "../output/output.ts";
 import { printable } from "../output/printable.ts";

@@ -60,7 +60,7 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   const hasKeys = output.isTerminal && process.stdin.isTTY;
-  output.note(`listening with ${id}${hasKeys ? ": r retries the last event, p pauses, i inspects, q quits" : ""}`);
+  output.note(`listening with ${id}`);
   const offKeys = hasKeys
     ? onKeys(process.stdin, {
         r: () => void listener.retry(),
@@ -69,6 +69,8 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
         q: stop,
       })
     : () => {};
+  // After the mode of the terminal is set: a key pressed before it is echoed.
+  if (hasKeys) output.note(`keys: ${receiver ? "r retry, " : ""}i inspect, p pause, q quit`);
   try {
     await listener.run();
   } finally {
@@ -77,7 +79,10 @@ async function run(runtime: Runtime, command: Command, options: ListenOptions): 
   if (options.delete) {
     await causeway.webhooks.delete(id);
     output.note(`deleted ${id}`);
-  } else output.note(`messages are kept until you listen again; causeway webhooks delete ${id} ends that`);
+  } else {
+    output.note("messages are kept; to end that:");
+    output.note(`  causeway webhooks delete ${id}`);
+  }
 }
 
 /** The same for each run on this machine with these topics. */

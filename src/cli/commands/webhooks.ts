@@ -209,6 +209,7 @@ const READ_ONLY = [
   "verification",
   "disabled",
   "failingSince",
+  "nextProbeAt",
   "refusedTopics",
   "oldSecretUntil",
   "createdAt",

@@ -1,8 +1,8 @@
 /** The broker as the bridge sees it, tried with a client id and a topic of its own. */
 import { randomBytes } from "node:crypto";
+import { type Finding, failed, ok, warning } from "../../client/doctor/finding.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import { type BrokerAddress, Connection, type ProtocolVersion, protocolName } from "../../mqtt/client/connection.ts";
-import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const CONNECT_MS = 15_000;
 const ANSWER_MS = 5_000;

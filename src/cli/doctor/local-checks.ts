@@ -2,11 +2,12 @@
  * The configuration of this machine, and the broker, the store and the ports that it names. Loaded only by
  * `causeway doctor`: the clients of broker and store are large.
  */
+
+import { type Finding, failed, ok } from "../../client/doctor/finding.ts";
 import type { Causeway } from "../../client/index.ts";
 import { type Config, ConfigError, loadConfig } from "../../config/config.ts";
 import type { BrokerAddress } from "../../mqtt/client/connection.ts";
 import { checkBroker } from "./broker-check.ts";
-import { type Finding, failed, ok } from "./finding.ts";
 import { checkMachine } from "./machine-checks.ts";
 import { checkRedis } from "./store-check.ts";
 import { checkWebhookUrl } from "./url-check.ts";

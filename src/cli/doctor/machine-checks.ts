@@ -2,8 +2,8 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
+import { type Finding, failed, ok, skipped, warning } from "../../client/doctor/finding.ts";
 import type { Config } from "../../config/config.ts";
-import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
 
 const MIB = 1024 * 1024;
 const FREE_WARNING = 1024 * MIB;

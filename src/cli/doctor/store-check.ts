@@ -1,8 +1,9 @@
 /** Redis as the configuration names it: reachable, durable, with memory left. */
+
+import { type Finding, failed, ok, warning } from "../../client/doctor/finding.ts";
 import { failFastClient, redactedAddress, untilReady } from "../../store/redis/connection.ts";
 import { checkServer } from "../../store/redis/server-check.ts";
 import { StoreConfigError } from "../../store/store.ts";
-import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const CHECK = "Redis";
 const TIMEOUT_MS = 5_000;

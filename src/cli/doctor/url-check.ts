@@ -1,10 +1,10 @@
 /** The verdict of the SSRF guard on a webhook URL: the running bridge's own, otherwise that of the configuration here. */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
+import { type Finding, failed, ok } from "../../client/doctor/finding.ts";
 import { type Causeway, CausewayError } from "../../client/index.ts";
 import type { Config } from "../../config/config.ts";
 import { createAddressGuard } from "../../uplink/egress/ssrf-guard.ts";
-import { type Finding, failed, ok } from "./finding.ts";
 
 const CHECK = "webhook URL";
 const ADVICE = {

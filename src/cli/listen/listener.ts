@@ -1,9 +1,10 @@
 /** Prints and forwards the deliveries of a pull webhook, one after the other. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Causeway, Pulled } from "../../client/index.ts";
+import { type Causeway, type Pulled, payloadText } from "../../client/index.ts";
 import { eventJson, eventLine } from "../commands/tail.ts";
 import { failureOf } from "../failures.ts";
 import type { Output } from "../output/output.ts";
+import { printable } from "../output/printable.ts";
 import { forward, type LocalReceiver } from "./forward.ts";
 
 export interface ListenerOptions {
@@ -43,6 +44,12 @@ export class LocalListener {
     };
     // One at a time: no lease runs out while an earlier delivery is retried, or while this program is paused.
     for await (const delivery of causeway.pull(webhookId, { max: 1, leaseSeconds, signal, onRetry })) {
+      if (this.#paused) {
+        // It came in the call that was waiting already, and its lease may be shorter than the pause.
+        await delivery.nack().catch(() => undefined);
+        await this.#paused;
+        continue;
+      }
       const endsAt = Date.now() + leaseSeconds * 1_000 - RESERVE_MS;
       this.#last = delivery;
       this.#print(delivery);
@@ -54,31 +61,37 @@ export class LocalListener {
 
   stop(): void {
     this.#stop.abort();
-    if (this.#paused) this.#resume();
+    this.#resume();
   }
 
   togglePause(): void {
+    const { output } = this.options;
     if (this.#paused) {
+      output.note("continued");
       this.#resume();
       return;
     }
     this.#paused = new Promise((resolve) => {
       this.#resume = () => {
         this.#paused = undefined;
-        this.options.output.note("continued");
         resolve();
       };
     });
-    this.options.output.note("paused: messages are kept; p continues");
+    output.note("paused: messages are kept; p continues");
   }
 
   /** Forwards the last event once more, whatever became of it. */
   async retry(): Promise<void> {
-    if (this.#last && this.options.receiver) await this.#forward(this.#last, this.options.receiver);
+    const { receiver, output } = this.options;
+    if (!receiver) output.note("nothing to retry: events are forwarded with --forward-to");
+    else if (!this.#last) output.note("no event yet");
+    else await this.#forward(this.#last, receiver);
   }
 
   inspect(): void {
-    if (this.#last) this.options.output.line(JSON.stringify(this.#last.event, null, 2));
+    const { output } = this.options;
+    if (!this.#last) output.note("no event yet");
+    else for (const line of inspected(this.#last).split("\n")) output.line(printable(line));
   }
 
   /** Returns whether the delivery is acknowledged. */
@@ -87,7 +100,7 @@ export class LocalListener {
     const { signal } = this.#stop;
     for (
       let ms = FIRST_RETRY_MS;
-      receiver && !(await this.#forward(delivery, receiver));
+      receiver && !(await this.#forward(delivery, receiver, ms));
       ms = Math.min(2 * ms, MAX_RETRY_MS)
     ) {
       await delay(ms, undefined, { signal }).catch(() => undefined);
@@ -108,11 +121,16 @@ export class LocalListener {
     return false;
   }
 
-  async #forward(delivery: Pulled, receiver: LocalReceiver): Promise<boolean> {
+  /** @param againMs when it is tried again if it fails */
+  async #forward(delivery: Pulled, receiver: LocalReceiver, againMs?: number): Promise<boolean> {
     const { output } = this.options;
     const { isAccepted, outcome, durationMs } = await forward(delivery, receiver, this.#stop.signal);
     if (output.isJson) output.problem("", { messageId: delivery.messageId, outcome, durationMs });
-    else output.note(`  ${isAccepted ? "→" : "×"} ${outcome} ${durationMs} ms`);
+    else if (isAccepted) output.note(`  → ${outcome}, ${durationMs} ms`);
+    else if (!this.#stop.signal.aborted) {
+      const again = againMs === undefined ? "" : `, again in ${againMs / 1_000} s`;
+      output.note(`  × ${outcome}, ${durationMs} ms${again}`);
+    }
     return isAccepted;
   }
 
@@ -121,4 +139,13 @@ export class LocalListener {
     if (output.isJson) output.json(eventJson(event));
     else output.line(eventLine(event, output));
   }
+}
+
+/** The delivery over several lines; a JSON payload is the text that the device sent. */
+function inspected({ event, attempt }: Pulled): string {
+  const { data, ...rest } = event;
+  const text = JSON.stringify({ attempt, ...rest }, null, 2);
+  if (data === undefined) return text;
+  const source = typeof data === "string" ? JSON.stringify(data) : payloadText(event);
+  return `${text.slice(0, -2)},\n  "data": ${source}\n}`;
 }

@@ -296,6 +296,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hooks/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a call
+         * @description Returns the message that a call of a hook would publish, without publishing it. `hook` is a registration as in `POST /v1/hooks`; nothing is stored, and the call is not verified. An expression that fails is 422 `expression_failed` with the reason. Returns 429 `rate_limited` if too many previews of the caller are waiting for their expressions or have exceeded the limits.
+         */
+        post: operations["previewHook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/hooks/external/{externalId}": {
         parameters: {
             query?: never;
@@ -806,7 +826,7 @@ export interface paths {
         put?: never;
         /**
          * Take deliveries
-         * @description Takes up to `max` deliveries of a webhook of `type: pull`, each with a lease. Acknowledge each within `leaseSeconds`: a delivery whose lease runs out is taken again by a later call, ahead of others, which uses up an attempt. With `waitSeconds` the call waits until there is a delivery. It returns fewer than `max` when no more are waiting, and stops after 8 MiB of events. A paused webhook has none. The key must be able to read all topics of the webhook. At most 100 calls for each webhook, and 1,000 in all, run at once in a process; further ones get 429. Takes no `Idempotency-Key`: repeat a call whose response was lost, and its deliveries come again when their leases run out.
+         * @description Takes up to `max` deliveries of a webhook of `type: pull`, each with a lease. Acknowledge each within `leaseSeconds`: a delivery whose lease runs out is taken again by a later call, ahead of others, which uses up an attempt. With `waitSeconds` the call waits until there is a delivery. It returns fewer than `max` when no more are waiting, and stops after 8 MiB of events. A paused webhook has none. The key must be able to read all topics of the webhook. At most 100 calls for each webhook, and 1,000 in all, run at once in a process; further ones get 429. If a response is lost, repeat the call with the same `Idempotency-Key` within 5 minutes: it returns the deliveries of the first response that are still leased, with the same tokens, and their leases start again. When none of them is leased any more, the call gets 409 `conflict`: use another key. A call that returned none keeps no key. Without a key, the deliveries of a lost response come again when their leases run out.
          */
         post: operations["pullDeliveries"];
         delete?: never;
@@ -2092,6 +2112,33 @@ export interface components {
             /** Format: date-time */
             updatedAt: string;
         };
+        /** @description A call of a hook. Everything is optional. */
+        SampleCall: {
+            /**
+             * @description `POST` by default.
+             * @enum {string}
+             */
+            method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+            query?: {
+                [key: string]: string;
+            };
+            /** @description By name, in any case. A body without `content-type` is JSON, a text is plain text. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description A string is the body as is, any other JSON value its JSON text. */
+            body?: unknown;
+        };
+        HookPreview: {
+            topic: string;
+            /** @description The payload as text. Never combined with `payloadBase64`. */
+            payload?: string;
+            /** @description The payload in base64, if it is not UTF-8 text. */
+            payloadBase64?: string;
+            contentType: string | null;
+            qos: components["schemas"]["Qos"];
+            retain: boolean;
+        };
         HookPage: {
             items: components["schemas"]["Hook"][];
             nextCursor: string | null;
@@ -2132,6 +2179,14 @@ export interface components {
              * @description The end of the session or, with a bearer key, of the key.
              */
             expiresAt: string | null;
+            branding?: components["schemas"]["Branding"];
+        };
+        /** @description How the pages of a portal session look. Only in a session that a portal link opened, with a logo or a colour set. */
+        Branding: {
+            /** @description The path of the image (`PORTAL_LOGO`) at the bridge; null without one. */
+            logo: string | null;
+            /** @description The colour of buttons and links (`PORTAL_ACCENT`), such as `#0a7d5c`; null without one. */
+            accent: string | null;
         };
         /** @description MQTT 5 user properties. An array repeats the name once per value, in order. */
         UserProperties: {
@@ -2276,6 +2331,11 @@ export interface components {
              * @description The time since which every attempt has failed, while the state is `failing`.
              */
             failingSince?: string | null;
+            /**
+             * Format: date-time
+             * @description The time from which the failing receiver is called again, by one attempt, while the state is `failing`. In the past while that attempt runs, or if no delivery is due.
+             */
+            nextProbeAt?: string | null;
             /** @description Filters in `topics` to which the broker does not subscribe the bridge, each with the reason: the broker refused the filter or closed the connection at it. The other filters are received. A filter that closed the connection is retried after 10 minutes, then after twice as long each time, up to 4 hours. Absent if there are none. */
             refusedTopics?: {
                 topic: string;
@@ -2742,10 +2802,11 @@ export interface components {
             node?: string;
             /** Format: date-time */
             startedAt?: string;
-            /** @description The publishing connection. Null in a process that has neither role `api` nor role `uplink`. */
+            /** @description The publishing connection. Null in a process that has neither role `api` nor role `uplink`. With `maximumQos` and `retainAvailable` as the broker granted them; both are null while it is away. */
             broker?: {
                 [key: string]: unknown;
             } | null;
+            /** @description `kind` and, only for keys with `admin`, `warnings` and `capacity`: the free and the total bytes of the disk of the embedded store, or the used and the maximum bytes of Redis (`maximumBytes` null: no limit), with its `version`. `capacity` is null while it cannot be read. */
             store?: {
                 [key: string]: unknown;
             };
@@ -3117,7 +3178,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `conflict`: the webhook is not of `type: pull`. `idempotency_in_progress`. */
+        /** @description `conflict`: the webhook is not of `type: pull`; or, of a pull, the leases of the first response with this `Idempotency-Key` have ended. `idempotency_in_progress`. */
         NotPull: {
             headers: {
                 [name: string]: unknown;
@@ -4218,6 +4279,72 @@ export interface operations {
                      *       "status": 422,
                      *       "detail": "the limit of 10000 hooks is reached",
                      *       "code": "too_many_hooks"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    previewHook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    hook: components["schemas"]["HookInput"];
+                    call?: components["schemas"]["SampleCall"];
+                };
+            };
+        };
+        responses: {
+            /** @description The message. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "topic": "github/demo/push",
+                     *       "payload": "{\"repository\":{\"name\":\"demo\"}}",
+                     *       "contentType": "application/json",
+                     *       "qos": 1,
+                     *       "retain": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HookPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description `expression_failed` or `idempotency_mismatch`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:causeway:problem:expression_failed",
+                     *       "title": "An expression of the hook failed",
+                     *       "status": 422,
+                     *       "detail": "topic: expression 1 must give a text, a number or a boolean",
+                     *       "code": "expression_failed"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6675,7 +6802,10 @@ export interface operations {
     pullDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A unique key of your choice, 1 to 255 printable ASCII characters. Makes retries safe for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The id of the webhook.
@@ -6739,6 +6869,7 @@ export interface operations {
             409: components["responses"]["NotPull"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -80,6 +80,12 @@ export class Publisher {
     });
   }
 
+  /** Limits that the broker grants this connection; undefined while there is none. */
+  get granted(): { maximumQos: number; retainAvailable: boolean } | undefined {
+    const { maximumQoS = 2, retainAvailable = true } = this.#limits;
+    return this.connection.connected ? { maximumQos: maximumQoS, retainAvailable } : undefined;
+  }
+
   /** Publishes one message. Never rejects. @param waited whether the publish has already waited for the reconnect */
   publish(message: OutgoingMessage, waited = false): Promise<PublishResult> {
     if (!this.connection.connected) {

@@ -26,7 +26,7 @@ import { redisRecords } from "./records.ts";
 import { script } from "./script.ts";
 import { loadScripts, rewriteScripts } from "./script-rewrites.ts";
 import { redisSeries } from "./series.ts";
-import { checkServer, type ServerCheck } from "./server-check.ts";
+import { checkServer, readCapacity, type ServerCheck } from "./server-check.ts";
 
 export interface RedisStoreOptions {
   url: string;
@@ -106,8 +106,7 @@ export async function openRedisStore({ url, prefix = "causeway", log, signal }: 
       series: redisSeries(commands, prefix),
       leases: redisLeases(commands, notices, prefix),
       queues: redisQueues({ commands, workers, prefix, server, log, outage }),
-      warnings: server.warnings,
-      close,
+      ...{ capacity: () => readCapacity(commands, server.version), warnings: server.warnings, close },
     };
   } catch (err) {
     await close();

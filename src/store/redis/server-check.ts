@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import type { StoreCapacity } from "../capacity.ts";
 import { StoreConfigError } from "../store.ts";
 
 export interface ServerCheck {
@@ -68,4 +69,11 @@ export async function checkServer(client: Redis): Promise<ServerCheck> {
     );
   }
   return { version, warnings };
+}
+
+/** Used memory and its limit. */
+export async function readCapacity(client: Redis, version: string): Promise<StoreCapacity> {
+  const info = parseInfo(await client.info("MEMORY"));
+  const limit = Number(info.get("maxmemory") ?? 0);
+  return { usedBytes: Number(info.get("used_memory") ?? 0), maximumBytes: limit === 0 ? null : limit, version };
 }

@@ -1,5 +1,7 @@
+import { statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { EngineError, SqliteConnection, type SqliteOptions } from "../../bullmq-sqlite/index.ts";
+import type { StoreCapacity } from "../capacity.ts";
 import { createDirectory } from "../directory.ts";
 import { OutageLog, type StoreLog } from "../log.ts";
 import { StoreConfigError } from "../store.ts";
@@ -23,7 +25,11 @@ export class Database {
   readonly #outage: OutageLog;
   #closing: Promise<void> | undefined;
 
-  private constructor(connection: SqliteConnection, log: StoreLog) {
+  private constructor(
+    connection: SqliteConnection,
+    private readonly directory: string,
+    log: StoreLog,
+  ) {
     this.connection = connection;
     this.#outage = new OutageLog(log, { store: "embedded" });
   }
@@ -39,7 +45,7 @@ export class Database {
       connection = await SqliteConnection.open(options);
       const faults = await connection.engine.call<string[]>("integrity.enter");
       if (faults.length > 0) throw new EngineError("DAMAGED", faults.join("; "));
-      return new Database(connection, log);
+      return new Database(connection, directory, log);
     } catch (error) {
       await connection?.close();
       throw startError(error, directory, file);
@@ -56,6 +62,12 @@ export class Database {
       if (isOutage(error) && !this.#closing) this.#outage.lost(error);
       throw error;
     }
+  }
+
+  /** The disk of the data directory, as an ordinary user may fill it. */
+  async capacity(): Promise<StoreCapacity> {
+    const { blocks, bavail, bsize } = await statfs(this.directory);
+    return { usedBytes: (blocks - bavail) * bsize, maximumBytes: blocks * bsize, version: null };
   }
 
   /** Idempotent. */

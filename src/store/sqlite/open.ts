@@ -35,6 +35,7 @@ export function createSqliteStore(database: Database, log: StoreLog): Store {
     series: sqliteSeries(database),
     leases: createProcessLeases(watchers),
     queues: sqliteQueues(database.connection, log),
+    capacity: () => database.capacity(),
     warnings: [],
     close: () => database.close(),
   };

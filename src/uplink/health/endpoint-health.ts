@@ -71,6 +71,12 @@ export class EndpointHealth {
     return isOpen(record) ? record.failingSince : undefined;
   }
 
+  /** Returns when the next probe is due, in milliseconds since the epoch; undefined unless the breaker has opened. */
+  nextProbeAt(webhookId: string): number | undefined {
+    const record = this.#endpoints.get(webhookId);
+    return isOpen(record) ? record.openUntil : undefined;
+  }
+
   /** Number of failing endpoints. */
   get failing(): number {
     return this.options.records.all().filter(isOpen).length;

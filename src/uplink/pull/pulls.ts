@@ -1,22 +1,24 @@
 /** Pull delivery: consumers take the deliveries of a webhook, and acknowledge or return them. */
 import { setTimeout as delay } from "node:timers/promises";
-import { LRUCache } from "lru-cache";
 import { Refused } from "../../errors.ts";
 import { isCallable, type Webhook } from "../../webhooks/webhook.ts";
 import type { Attempted } from "../deliver/attempt.ts";
 import type { DeliveryQueue } from "../queue/delivery-queue.ts";
 import type { QueuedJob } from "../queue/job.ts";
 import type { PulledEnding } from "./ending.ts";
+import type { DeliveryLease } from "./lease.ts";
 import { acked, nacked } from "./pulled-attempt.ts";
-import type { PulledDelivery, Take, TakeOptions } from "./take.ts";
-
-export interface DeliveryLease {
-  messageId: string;
-  leaseToken: string;
-}
+import type { PulledDelivery, TakeOptions, Taker } from "./take.ts";
 
 export interface PullOptions extends TakeOptions {
   waitMs: number;
+}
+
+export interface EndedLeases {
+  /** Ids of the deliveries that the tokens do not hold. */
+  unknown: string[];
+  /** Number of the others; a repeated item counts once. */
+  ended: number;
 }
 
 export interface PullsOptions {
@@ -25,7 +27,7 @@ export interface PullsOptions {
     of(webhookId: string): DeliveryQueue;
     onAdded(listener: (webhookId: string) => void): void;
   };
-  take: Take;
+  taker: Pick<Taker, "take" | "retake">;
   ending: Pick<PulledEnding, "attempt">;
 }
 
@@ -33,14 +35,11 @@ const MAX_PULLS = 1_000;
 const MAX_PULLS_OF_WEBHOOK = 100;
 /** A waiting call looks this often for deliveries that another process has added, or that are due. */
 const LOOK_MS = 500;
-/** Interval at which a process looks for expired leases of a webhook, while it is pulled. */
-const EXPIRED_MS = 500;
 const AT_ONCE = 20;
 
 export class Pulls {
   readonly #running = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  readonly #checked = new LRUCache<string, true>({ max: 10_000, ttl: EXPIRED_MS });
   readonly #stop = new AbortController();
   #count = 0;
 
@@ -49,31 +48,26 @@ export class Pulls {
   }
 
   /** Takes up to `max` deliveries; waits for the first one until `waitMs` has passed or the consumer has gone. */
-  async pull(webhook: Webhook, options: PullOptions): Promise<PulledDelivery[] | Refused> {
-    const { id } = webhook;
-    const running = this.#running.get(id) ?? 0;
-    if (this.#count >= MAX_PULLS || running >= MAX_PULLS_OF_WEBHOOK) {
-      return new Refused("rate_limited", "too many calls of this kind are running", { retryAfterSeconds: 1 });
-    }
-    this.#count++;
-    this.#running.set(id, running + 1);
-    try {
-      return await this.#pull(webhook, options);
-    } finally {
-      this.#count--;
-      const left = this.#running.get(id)! - 1;
-      if (left > 0) this.#running.set(id, left);
-      else this.#running.delete(id);
-    }
+  pull(webhook: Webhook, options: PullOptions): Promise<PulledDelivery[] | Refused> {
+    return this.#limited(webhook, () => this.#pull(webhook, options));
   }
 
-  /** Ends deliveries as succeeded. @returns the ids of those that the tokens do not hold */
-  ack(webhook: Webhook, leases: readonly DeliveryLease[]): Promise<string[]> {
+  /** Returns those of an earlier pull's deliveries that are still leased; their leases start again. */
+  pullAgain(
+    webhook: Webhook,
+    leases: readonly DeliveryLease[],
+    options: Omit<TakeOptions, "max">,
+  ): Promise<PulledDelivery[] | Refused> {
+    return this.#limited(webhook, () => this.options.taker.retake(webhook, leases, options));
+  }
+
+  /** Ends deliveries as succeeded. */
+  ack(webhook: Webhook, leases: readonly DeliveryLease[]): Promise<EndedLeases> {
     return this.#end(webhook, leases, ({ processedOn }, now) => acked({ takenAt: processedOn ?? now }, now));
   }
 
-  /** Returns deliveries to the queue. @returns the ids of those that the tokens do not hold */
-  nack(webhook: Webhook, leases: readonly DeliveryLease[], delayMs: number): Promise<string[]> {
+  /** Returns deliveries to the queue. */
+  nack(webhook: Webhook, leases: readonly DeliveryLease[], delayMs: number): Promise<EndedLeases> {
     const retries = webhook.retry.scheduleSeconds.length;
     return this.#end(webhook, leases, ({ attemptsMade, processedOn }, now) =>
       nacked({ attemptsMade, retries, takenAt: processedOn ?? now }, delayMs, now),
@@ -84,6 +78,23 @@ export class Pulls {
   stop(): void {
     this.#stop.abort();
     for (const id of this.#waiting.keys()) this.#wake(id);
+  }
+
+  async #limited<T>({ id }: Webhook, work: () => Promise<T>): Promise<T | Refused> {
+    const running = this.#running.get(id) ?? 0;
+    if (this.#count >= MAX_PULLS || running >= MAX_PULLS_OF_WEBHOOK) {
+      return new Refused("rate_limited", "too many calls of this kind are running", { retryAfterSeconds: 1 });
+    }
+    this.#count++;
+    this.#running.set(id, running + 1);
+    try {
+      return await work();
+    } finally {
+      this.#count--;
+      const left = this.#running.get(id)! - 1;
+      if (left > 0) this.#running.set(id, left);
+      else this.#running.delete(id);
+    }
   }
 
   async #pull(webhook: Webhook, { waitMs, ...options }: PullOptions): Promise<PulledDelivery[]> {
@@ -113,11 +124,8 @@ export class Pulls {
   }
 
   async #take(webhook: Webhook, options: TakeOptions): Promise<PulledDelivery[]> {
-    if (!this.#checked.has(webhook.id)) {
-      this.#checked.set(webhook.id, true);
-      await this.options.queues.of(webhook.id).leases.recoverExpired();
-    }
-    return this.options.take(webhook, options);
+    await this.options.queues.of(webhook.id).leases.recoverExpired();
+    return this.options.taker.take(webhook, options);
   }
 
   /** Begins to listen for added deliveries before the queue is looked at, so that none is missed in between. */
@@ -148,17 +156,18 @@ export class Pulls {
     webhook: Webhook,
     leases: readonly DeliveryLease[],
     outcomeOf: (job: QueuedJob, now: number) => Attempted,
-  ): Promise<string[]> {
+  ): Promise<EndedLeases> {
     const queue = this.options.queues.of(webhook.id);
     const unknown: string[] = [];
+    const distinct = [...new Map(leases.map((lease) => [`${lease.messageId} ${lease.leaseToken}`, lease])).values()];
     const endOne = async ({ messageId, leaseToken }: DeliveryLease) => {
       const job = await queue.get(messageId);
       const isEnded = job && (await this.options.ending.attempt(webhook, job, leaseToken, outcomeOf(job, Date.now())));
       if (!isEnded) unknown.push(messageId);
     };
-    for (let i = 0; i < leases.length; i += AT_ONCE) {
-      await Promise.all(leases.slice(i, i + AT_ONCE).map(endOne));
+    for (let i = 0; i < distinct.length; i += AT_ONCE) {
+      await Promise.all(distinct.slice(i, i + AT_ONCE).map(endOne));
     }
-    return unknown;
+    return { ended: distinct.length - unknown.length, unknown };
   }
 }

@@ -8,45 +8,69 @@ import { Job, type Queue } from "bullmq";
 import type { DeliveryJob, QueuedJob } from "./job.ts";
 import { isDone } from "./refusals.ts";
 
-/** Lease of a job when it is taken; another duration is set in a second step. */
-const TAKEN_MS = 60_000;
+/**
+ * Lease of a job when it is taken; the consumer's duration is set in a second step, since BullMQ has one for each queue.
+ * A process that is killed in between delays the job by this time.
+ */
+const TAKEN_MS = 5_000;
 /** Lease while the end of a job is being stored. */
 const ENDING_MS = 30_000;
-/** Shortest interval between two checks for expired leases, in milliseconds. */
-const CHECK_MS = 1;
+/** Shortest interval between two steps of a check for expired leases, in milliseconds. */
+const STEP_MS = 1;
+/** Interval of the checks of a queue in this process. */
+const CHECK_MS = 500;
 
 /** Options of the queues, which BullMQ's workers have otherwise. */
 export const LEASE_OPTIONS = {
   lockDuration: TAKEN_MS,
-  stalledInterval: CHECK_MS,
+  stalledInterval: STEP_MS,
   // Each take counts the expired leases of its job; BullMQ must not give the job up.
   maxStalledCount: 1_000_000,
 };
 
 export class DeliveryLeases {
+  #check: Promise<void> | undefined;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+
   constructor(private readonly queue: Queue<DeliveryJob>) {}
 
   /** Takes the next job. @returns undefined when none waits */
   async take(token: string, leaseMs: number): Promise<QueuedJob | undefined> {
-    const [json, id] = await this.queue.getBackend().moveToActive(token);
-    if (!json) return undefined;
-    const job: QueuedJob = Job.fromJSON(this.queue, json, id);
-    if (leaseMs !== TAKEN_MS) await job.extendLock(token, leaseMs);
-    return job;
+    for (;;) {
+      const [json, id] = await this.queue.getBackend().moveToActive(token);
+      if (!json) return undefined;
+      const job: QueuedJob = Job.fromJSON(this.queue, json, id);
+      // Otherwise the process stood still for so long that the job may be another consumer's.
+      if (await this.hold(job, token, leaseMs)) return job;
+    }
   }
 
-  /** Returns jobs whose lease has run out to the head of the queue. */
-  async recoverExpired(): Promise<void> {
-    const backend = this.queue.getBackend();
-    // A check recovers the jobs that an earlier one has found active.
-    await backend.moveStalledJobsToWait();
-    await delay(2 * CHECK_MS);
-    await backend.moveStalledJobsToWait();
+  /** Returns jobs whose lease has run out to the head of the queue, unless that was done a moment ago. */
+  recoverExpired(): Promise<void> {
+    // By the monotonic clock: the wall clock may be set back.
+    if (performance.now() - this.#checkedAt < CHECK_MS) return Promise.resolve();
+    this.#check ??= this.#recover().finally(() => (this.#check = undefined));
+    return this.#check;
   }
 
-  /** Makes the lease last until the end is stored. @returns false when the token does not hold the job */
-  async hold(job: QueuedJob, token: string): Promise<boolean> {
-    return (await job.extendLock(token, ENDING_MS)) === 1;
+  async #recover(): Promise<void> {
+    const { active = 0 } = await this.queue.getJobCounts("active");
+    if (active > 0) {
+      const backend = this.queue.getBackend();
+      // The second step recovers the jobs that the first one has found active.
+      await backend.moveStalledJobsToWait();
+      await delay(2 * STEP_MS);
+      await backend.moveStalledJobsToWait();
+    }
+    this.#checkedAt = performance.now();
+  }
+
+  /**
+   * Makes the lease run this long from now, by default until the end is stored.
+   * @returns false when the token does not hold the job
+   */
+  async hold(job: QueuedJob, token: string, leaseMs = ENDING_MS): Promise<boolean> {
+    return (await job.extendLock(token, leaseMs)) === 1;
   }
 
   /** Ends the job as succeeded. @returns false when the token does not hold it, as in the methods below */

@@ -55,6 +55,7 @@ describe("the health of an endpoint", () => {
     assert.equal(await settle(bad), 30_000);
     assert.deepEqual(await health.admit(webhook), { kind: "wait", ms: 30_000 });
     assert.equal(health.failingSince("wh_1"), since);
+    assert.equal(health.nextProbeAt("wh_1"), clock.now + 30_000);
     assert.equal(health.failing, 1);
     const [notice] = announced;
     assert.deepEqual(

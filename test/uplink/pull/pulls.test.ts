@@ -2,23 +2,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Refused } from "../../../src/errors.ts";
+import type { DeliveryLease } from "../../../src/uplink/pull/lease.ts";
 import { Pulls } from "../../../src/uplink/pull/pulls.ts";
-import type { PulledDelivery, Take } from "../../../src/uplink/pull/take.ts";
+import type { PulledDelivery, Taker } from "../../../src/uplink/pull/take.ts";
 import type { DeliveryQueue } from "../../../src/uplink/queue/delivery-queue.ts";
 import { DEFAULTS, type Webhook } from "../../../src/webhooks/webhook.ts";
 
 const webhook = { ...DEFAULTS, id: "wh_1", type: "pull" } as unknown as Webhook;
 const never = new AbortController().signal;
 
-function setup(take: Take, current: () => Webhook | undefined = () => webhook) {
+function setup(take: Taker["take"], current: () => Webhook | undefined = () => webhook) {
   let added = (_webhookId: string): void => {};
   const checks: string[] = [];
   const of = (id: string) =>
-    ({ leases: { recoverExpired: async () => void checks.push(id) } }) as unknown as DeliveryQueue;
+    ({
+      leases: { recoverExpired: async () => void checks.push(id) },
+      get: async (messageId: string) => (messageId === "b" ? undefined : { attemptsMade: 0 }),
+    }) as unknown as DeliveryQueue;
   const pulls = new Pulls({
     webhooks: { get: current },
     queues: { of, onAdded: (listener) => (added = listener) },
-    take,
+    taker: { take, retake: async () => [] },
     ending: { attempt: async () => true },
   });
   const pull = (waitMs: number, signal = never) =>
@@ -89,5 +93,14 @@ describe("a pull", () => {
     pulls.stop();
     await Promise.all(running);
     assert.deepEqual(await pull(0), []);
+  });
+});
+
+describe("the end of leases", () => {
+  it("counts a repeated item once, and lists what the tokens do not hold", async () => {
+    const { pulls } = setup(async () => []);
+    const [a, b] = ["a", "b"].map((messageId) => ({ messageId, leaseToken: "t" })) as [DeliveryLease, DeliveryLease];
+    assert.deepEqual(await pulls.ack(webhook, [a, a, b]), { ended: 1, unknown: ["b"] });
+    assert.deepEqual(await pulls.nack(webhook, [a, a, b], 0), { ended: 1, unknown: ["b"] });
   });
 });

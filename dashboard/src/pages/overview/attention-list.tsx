@@ -9,8 +9,8 @@ import { now } from "../../data/clock.ts";
 import { formatCount } from "../../data/format.ts";
 import { useData } from "../../data/query.ts";
 import { type Scope, useRights } from "../../data/session.tsx";
+import { lastCause } from "../webhooks/detail/summary.ts";
 import type { Act, Attention } from "./attention.ts";
-import { failureOf } from "./failure.ts";
 
 /** More rows would hide the figures; the page of the webhooks has all. */
 const SHOWN = 10;
@@ -40,7 +40,7 @@ export function AttentionList({ items }: { items: readonly Attention[] }) {
   );
 }
 
-/** A failing webhook, with the cause and the next try of its deliveries. */
+/** A failing webhook, with the cause. */
 function FailingRow({ item }: { item: Attention }) {
   const id = item.webhookId!;
   const { data } = useData(
@@ -55,13 +55,13 @@ function FailingRow({ item }: { item: Attention }) {
     },
     { everyMs: 10_000 },
   );
-  const { cause, nextAt } = failureOf(data ?? [], now.value);
+  const cause = lastCause(data ?? []);
   const why = cause ? item.why.replace("every attempt fails", cause) : item.why;
-  return <Row item={{ ...item, why }} nextAt={nextAt} />;
+  return <Row item={{ ...item, why }} />;
 }
 
-function Row({ item, nextAt }: { item: Attention; nextAt?: number | undefined }) {
-  const { tone, state, what, why, since, next, act, webhookId } = item;
+function Row({ item }: { item: Attention }) {
+  const { tone, state, what, why, since, next, nextAt, act, webhookId } = item;
   return (
     <li>
       <StateMark tone={tone} word={state} />
@@ -81,16 +81,7 @@ function Row({ item, nextAt }: { item: Attention; nextAt?: number | undefined })
               Since <Time at={since} exact />:{" "}
             </>
           )}
-          {why}.{" "}
-          <span class="quiet">
-            {nextAt ? (
-              <>
-                Next try <Time at={nextAt} />.
-              </>
-            ) : (
-              next
-            )}
-          </span>
+          {why}. <span class="quiet">{nextAt ? <NextTry at={Date.parse(nextAt)} /> : next}</span>
         </div>
       </div>
       {act && <ActButton act={act} what={what} />}
@@ -132,5 +123,15 @@ function ActButton({ act, what }: { act: Act; what: string }) {
       {act.word}
       <span class="visually-hidden"> {what}</span>
     </button>
+  );
+}
+
+/** A try that is due waits for a delivery, or is under way. */
+function NextTry({ at }: { at: number }) {
+  if (at - now.value < 1_000) return <>Next try now.</>;
+  return (
+    <>
+      Next try <Time at={at} />.
+    </>
   );
 }

@@ -18,6 +18,8 @@ export interface Attention {
   since?: string | undefined;
   /** The course of things without a person. */
   next?: string;
+  /** The next try, RFC 3339. */
+  nextAt?: string | undefined;
   act?: Act;
   webhookId?: string;
 }
@@ -64,7 +66,7 @@ export function configurationNeedsAttention(configuration: Status["configuration
 }
 
 export function webhookNeedsAttention(webhook: Webhook): Attention[] {
-  const { id, state, failingSince, disabled, verification, refusedTopics = [] } = webhook;
+  const { id, state, failingSince, nextProbeAt, disabled, verification, refusedTopics = [] } = webhook;
   const [what, webhookId] = [nameOf(webhook), id];
   const found: Attention[] = [];
   if (state === "failing") {
@@ -72,7 +74,7 @@ export function webhookNeedsAttention(webhook: Webhook): Attention[] {
       ...{ id: `failing-${id}`, tone: "retrying", state: "Failing", what, webhookId },
       since: failingSince ?? undefined,
       why: `every attempt fails${waitingSuffix(webhook)}`,
-      next: "The bridge probes the receiver at least every 10 min.",
+      nextAt: nextProbeAt ?? undefined,
       act: { kind: "open", word: "Show deliveries", page: "deliveries", query: { webhookId } },
     });
   }

@@ -23,27 +23,12 @@ export default function EditWebhook() {
   const openedAt = useMemo(() => Date.now(), []);
   const webhook = useData(["webhook-to-edit", id, openedAt], (options) => causeway.webhooks.get(id, options));
   if (!can("webhooks")) return <NoRight title="Edit a webhook" />;
-  if (webhook.data?.type === "pull") return <NotHere webhook={webhook.data} />;
   if (webhook.data) return <EditForm key={id} webhook={webhook.data} />;
   return (
     <Page title="Edit a webhook">
       <Loaded of={webhook} failure="The webhook could not be read">
         {() => null}
       </Loaded>
-    </Page>
-  );
-}
-
-/** The form is about calls, which a pull webhook does not make. */
-function NotHere({ webhook }: { webhook: Webhook }) {
-  return (
-    <Page
-      title={`Edit ${nameOf(webhook)}`}
-      lead="Consumers pull its deliveries: it has no call to set up here. Change it with the API or causeway webhooks update."
-    >
-      <p>
-        <a href={pathTo(`webhooks/${webhook.id}`)}>Back to the webhook</a>
-      </p>
     </Page>
   );
 }

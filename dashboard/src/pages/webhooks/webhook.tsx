@@ -12,6 +12,7 @@ import { Counts } from "./detail/counts.tsx";
 import { DangerZone } from "./detail/danger-zone.tsx";
 import { Facts } from "./detail/facts.tsx";
 import { failedAttempts } from "./detail/failed-attempts.ts";
+import { HowToPull } from "./detail/how-to-pull.tsx";
 import { Notices } from "./detail/notices.tsx";
 import { RecentDeliveries } from "./detail/recent-deliveries.tsx";
 import { ReplayProgress } from "./detail/replay-progress.tsx";
@@ -42,6 +43,7 @@ export default function WebhookPage() {
             <Notices webhook={one} />
             <ReplayProgress webhookId={id} />
             <Counts webhook={one} />
+            {one.type === "pull" && <HowToPull webhook={one} />}
             <Charts webhookId={id} />
             <RecentDeliveries webhook={one} />
             <Facts webhook={one} />

@@ -33,11 +33,9 @@ export function Actions({ webhook }: { webhook: Webhook }) {
   };
   return (
     <>
-      {!isPulled && (
-        <a class="button" href={pathTo(`webhooks/${id}/edit`)}>
-          Edit
-        </a>
-      )}
+      <a class="button" href={pathTo(`webhooks/${id}/edit`)}>
+        Edit
+      </a>
       <a class="button" href={pathTo("workbench", { webhook: id })}>
         Workbench
       </a>

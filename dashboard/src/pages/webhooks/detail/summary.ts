@@ -25,17 +25,17 @@ export function stateInWords(webhook: Webhook, retrying: readonly Delivery[], mo
   if (verification?.state === "pending") return `Waits for the consent of its receiver.${kept}`;
   if (state === "paused") return `Paused.${kept || " Nothing waits."}`;
   const cause = lastCause(retrying);
-  const next = nextTry(retrying, moment.now);
   if (state === "failing") {
     const since = webhook.failingSince ? ` since ${clock(webhook.failingSince)}` : "";
-    // The breaker's next probe is not in the API; it comes after 10 minutes at most.
-    return `Failing${since}${cause ? ` (${cause})` : ""}.${next || " Next try within 10 min."}${kept}`;
+    // The circuit breaker decides, not the schedules of the deliveries.
+    const next = webhook.nextProbeAt ? tryAt(Date.parse(webhook.nextProbeAt), moment.now) : "";
+    return `Failing${since}${cause ? ` (${cause})` : ""}.${next}${kept}`;
   }
   const refused = webhook.refusedTopics?.length ?? 0;
   if (refused > 0) return `The broker refuses ${countOf(refused, "topic filter")}.${kept}`;
   if (webhook.counts.retrying > 0) {
     const what = countOf(webhook.counts.retrying, "delivery is", "deliveries are");
-    return `Delivering, but ${what} tried again${cause ? ` (${cause})` : ""}.${next}`;
+    return `Delivering, but ${what} tried again${cause ? ` (${cause})` : ""}.${nextTry(retrying, moment.now)}`;
   }
   return `Delivering.${ended(webhook)}${kept}`;
 }
@@ -56,7 +56,10 @@ export function lastCause(retrying: readonly Delivery[]): string | undefined {
 function nextTry(retrying: readonly Delivery[], now: number): string {
   const times = retrying.flatMap(({ nextAttemptAt }) => (nextAttemptAt ? [Date.parse(nextAttemptAt)] : []));
   if (times.length === 0) return "";
-  const at = Math.min(...times);
+  return tryAt(Math.min(...times), now);
+}
+
+function tryAt(at: number, now: number): string {
   return at - now < 1_000 ? " Next try now." : ` Next try ${formatRelative(at, now)}.`;
 }
 

@@ -2,10 +2,24 @@ import type { CreatedWebhook } from "causeway-mqtt/client";
 import { Page } from "../../../components/page.tsx";
 import { pathTo } from "../../../data/address.ts";
 import { nameOf } from "../../../data/states.ts";
+import { HowToPull } from "../detail/how-to-pull.tsx";
 import { Secret } from "../detail/secret.tsx";
 
-/** The secret of a new webhook, which no later page can show, and what to do with it. */
 export function Created({ webhook }: { webhook: CreatedWebhook }) {
+  if (webhook.type === "push") return <CreatedPush webhook={webhook} />;
+  return (
+    <Page
+      title={`${nameOf(webhook)} is created`}
+      lead={`It keeps messages on ${webhook.topics.join(", ") || "no topic"} until a consumer takes them.`}
+    >
+      <HowToPull webhook={webhook} />
+      <NextPages webhook={webhook} />
+    </Page>
+  );
+}
+
+/** The secret of a new webhook, which no later page can show, and what to do with it. */
+function CreatedPush({ webhook }: { webhook: CreatedWebhook }) {
   const isPending = webhook.verification?.state === "pending";
   return (
     <Page
@@ -37,15 +51,21 @@ export function Created({ webhook }: { webhook: CreatedWebhook }) {
           </li>
           <li>See on the page of the webhook whether it arrives.</li>
         </ol>
-        <div class="row">
-          <a class="button primary" href={pathTo(`webhooks/${webhook.id}`)}>
-            Open the webhook
-          </a>
-          <a class="button" href={pathTo("webhooks/new")}>
-            Create another one
-          </a>
-        </div>
+        <NextPages webhook={webhook} />
       </section>
     </Page>
+  );
+}
+
+function NextPages({ webhook: { id } }: { webhook: CreatedWebhook }) {
+  return (
+    <div class="row">
+      <a class="button primary" href={pathTo(`webhooks/${id}`)}>
+        Open the webhook
+      </a>
+      <a class="button" href={pathTo("webhooks/new")}>
+        Create another one
+      </a>
+    </div>
   );
 }

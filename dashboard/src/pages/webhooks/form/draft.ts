@@ -15,6 +15,7 @@ export function draftOf(webhook: Webhook): Draft {
     value === undefined || value === byDefault ? "" : `${value}`;
   return {
     ...EMPTY,
+    type: webhook.type,
     name,
     externalId,
     topics: topics.join("\n"),
@@ -60,8 +61,30 @@ export function localErrors({ headers, schedule }: Draft): Record<string, string
   return errors;
 }
 
+/** Settings of calls, which a pull webhook does not make. */
+const OF_CALLS = [
+  "url",
+  "method",
+  "headers",
+  "mode",
+  "batch",
+  "concurrency",
+  "rateLimit",
+  "timeoutMs",
+  "replyTopic",
+  "ca",
+  "verify",
+];
+
+/** The fields that a patch may have for this type of webhook. */
+function settingsOf(draft: Draft): Partial<ReturnType<typeof allSettingsOf>> {
+  const all = allSettingsOf(draft);
+  if (draft.type === "push") return all;
+  return Object.fromEntries(Object.entries(all).filter(([field]) => !OF_CALLS.includes(field)));
+}
+
 /** The fields that a patch may have, each with its value; null where there is none. */
-function settingsOf(draft: Draft) {
+function allSettingsOf(draft: Draft) {
   const { name, qos, url, method, events, mode, payloadFormat, filter, transform } = draft;
   const { ordering, replyTopic, ca, verify } = draft;
   return {
@@ -90,18 +113,19 @@ function settingsOf(draft: Draft) {
 
 /** Returns the registration: the fields that differ from their defaults. */
 export function inputOf(draft: Draft): WebhookInput {
-  const { retained, externalId, secret } = draft;
-  const { url, topics, ...settings } = settingsOf(draft);
-  const defaults: Record<string, unknown> = settingsOf(EMPTY);
+  const { type, retained, externalId, secret } = draft;
+  const { url, topics = [], ...settings } = settingsOf(draft);
+  const defaults: Record<string, unknown> = settingsOf({ ...EMPTY, type });
   const given = Object.entries(settings).filter(([field, value]) => !isSame(value, defaults[field]));
-  const auth = authOf(draft);
+  const isPull = type === "pull";
+  const auth = isPull ? undefined : authOf(draft);
   return {
-    url,
+    ...(isPull ? { type } : { url: url! }),
     topics,
     ...(Object.fromEntries(given) as Partial<WebhookInput>),
     ...(retained && { retained: "deliver" }),
     ...(externalId.trim() && { externalId: externalId.trim() }),
-    ...(secret.trim() && { secret: secret.trim() }),
+    ...(!isPull && secret.trim() && { secret: secret.trim() }),
     ...(auth && { auth }),
   };
 }

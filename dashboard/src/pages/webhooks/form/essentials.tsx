@@ -9,7 +9,7 @@ const MAX_COUNTED = 8;
 export function Essentials({ form }: { form: WebhookForm }) {
   const { draft, set, errorOf } = form;
   return (
-    <section class="section panel" aria-label="Topics and URL">
+    <section class="section panel" aria-label={draft.type === "pull" ? "Topics" : "Topics and URL"}>
       <Field label="Topic filters" hint={<MatchCounts form={form} />} error={errorOf("topics")}>
         {(props) => (
           <textarea
@@ -22,21 +22,27 @@ export function Essentials({ form }: { form: WebhookForm }) {
           />
         )}
       </Field>
-      <Field label="URL" hint={<UrlVerdict form={form} />} error={errorOf("url")}>
-        {(props) => (
-          <input
-            {...props}
-            class="mono"
-            inputMode="url"
-            autocomplete="off"
-            spellcheck={false}
-            placeholder="https://example.com/hooks"
-            value={draft.url}
-            onInput={({ currentTarget }) => set({ url: currentTarget.value })}
-          />
-        )}
-      </Field>
-      <Field label="Name" hint="A label for people. Without one, the host of the URL is shown." error={errorOf("name")}>
+      {draft.type === "push" && (
+        <Field label="URL" hint={<UrlVerdict form={form} />} error={errorOf("url")}>
+          {(props) => (
+            <input
+              {...props}
+              class="mono"
+              inputMode="url"
+              autocomplete="off"
+              spellcheck={false}
+              placeholder="https://example.com/hooks"
+              value={draft.url}
+              onInput={({ currentTarget }) => set({ url: currentTarget.value })}
+            />
+          )}
+        </Field>
+      )}
+      <Field
+        label="Name"
+        hint={`A label for people. Without one, the ${draft.type === "pull" ? "id" : "host of the URL"} is shown.`}
+        error={errorOf("name")}
+      >
         {(props) => (
           <input
             {...props}

@@ -6,6 +6,8 @@ export type EventName = NonNullable<Webhook["events"]>[number];
 
 /** Texts as typed; an empty one stands for the default. */
 export interface Draft {
+  /** Whether the bridge calls a receiver, or consumers pull. It never changes. */
+  type: Webhook["type"];
   name: string;
   externalId: string;
   /** One topic filter a line. */
@@ -75,6 +77,7 @@ export const NO_AUTH: AuthDraft = {
 export const DEFAULT_SCHEDULE = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 
 export const EMPTY: Draft = {
+  type: "push",
   name: "",
   externalId: "",
   topics: "",

@@ -7,6 +7,7 @@ import { LivePreview } from "./live-preview.tsx";
 import { DeliverySection, SecuritySection } from "./more-sections.tsx";
 import { PresetPicker } from "./preset-picker.tsx";
 import { DestinationSection, openSections, ShapeSection, SourceSection } from "./sections.tsx";
+import { TypeChoice } from "./type-choice.tsx";
 import type { WebhookForm } from "./use-form.ts";
 
 interface FormProps {
@@ -37,16 +38,18 @@ export function FormOfWebhook({ form, isNew, action, isUnchanged = false, onSave
     setRunning(false);
   };
   const props = { form, isNew };
+  const isPull = form.draft.type === "pull";
   return (
     <form class="webhook-form" onSubmit={save} noValidate>
       <div class="section">
-        {isNew && <PresetPicker form={form} onPick={() => setOpen((now) => ({ ...now, shape: true }))} />}
+        {isNew && <TypeChoice form={form} />}
+        {isNew && !isPull && <PresetPicker form={form} onPick={() => setOpen((now) => ({ ...now, shape: true }))} />}
         <Essentials form={form} />
         <ShapeSection {...props} isOpen={open.shape} />
-        <DestinationSection {...props} isOpen={open.destination} />
+        {!isPull && <DestinationSection {...props} isOpen={open.destination} />}
         <SourceSection {...props} isOpen={open.source} />
         <DeliverySection {...props} isOpen={open.delivery} />
-        <SecuritySection {...props} isOpen={open.security} />
+        {!isPull && <SecuritySection {...props} isOpen={open.security} />}
         {error && <ErrorNotice error={error} title={isNew ? "The webhook was not created" : "Nothing was changed"} />}
         <div class="row form-actions">
           <button type="submit" class="button primary" disabled={isRunning || isUnchanged || !form.isAnswered}>

@@ -11,9 +11,9 @@ export function LivePreview({ form }: { form: WebhookForm }) {
   const [result] = preview.results ?? [];
   const hasTopics = topicsOf(draft).length > 0;
   return (
-    <aside class="section panel live-preview" aria-label="Request preview">
+    <aside class="section panel live-preview" aria-label={draft.type === "pull" ? "Event preview" : "Request preview"}>
       <div class="section-head">
-        <h2>Request</h2>
+        <h2>{draft.type === "pull" ? "Event" : "Request"}</h2>
         {hasTopics && (
           <button type="button" class="button plain" onClick={() => setOwn(own ? undefined : exampleOf(form))}>
             {own ? "Use a real message" : "Edit the message"}
@@ -42,7 +42,7 @@ export function LivePreview({ form }: { form: WebhookForm }) {
 
 function PreviewHint({ form, isLooking }: { form: WebhookForm; isLooking: boolean }) {
   const { draft, own, sample, setOwn, hasUrl } = form;
-  if (topicsOf(draft).length === 0) return <p class="quiet">Name a topic filter to see the request of a message.</p>;
+  if (topicsOf(draft).length === 0) return <p class="quiet">Name a topic filter to see what becomes of a message.</p>;
   if (!hasUrl) return <p class="quiet">Type a URL to see the request.</p>;
   if (own || sample) return null;
   if (isLooking) return <p class="quiet">Looking for a message on these topics.</p>;

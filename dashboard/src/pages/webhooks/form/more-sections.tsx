@@ -3,35 +3,50 @@ import { AreaInput, CheckInput, Fold, SelectInput, TextInput } from "./inputs.ts
 import type { SectionProps } from "./sections.tsx";
 
 export function DeliverySection({ form, isOpen }: SectionProps & { isOpen: boolean }) {
+  const isPull = form.draft.type === "pull";
   const fields = ["concurrency", "ordering", "rateLimit", "retry", "timeoutMs", "replyTopic"];
   return (
-    <Fold form={form} title="Delivery" about="order, limits, retries, replies" fields={fields} isOpen={isOpen}>
-      <div class="grid-2">
-        <TextInput form={form} field="concurrency" type="number" label="Parallel calls" placeholder="10" />
-        <TextInput form={form} field="timeoutMs" type="number" label="Time limit of a call in ms" placeholder="15000" />
-        <TextInput
-          form={form}
-          field="rateMax"
-          path="rateLimit"
-          type="number"
-          label="Calls at most"
-          placeholder="no limit"
-        />
-        <TextInput
-          form={form}
-          field="ratePerSeconds"
-          path="rateLimit.perSeconds"
-          type="number"
-          label="in this many seconds"
-          placeholder="1"
-        />
-      </div>
+    <Fold
+      form={form}
+      title="Delivery"
+      about={isPull ? "order, repetitions" : "order, limits, retries, replies"}
+      fields={fields}
+      isOpen={isOpen}
+    >
+      {!isPull && (
+        <div class="grid-2">
+          <TextInput form={form} field="concurrency" type="number" label="Parallel calls" placeholder="10" />
+          <TextInput
+            form={form}
+            field="timeoutMs"
+            type="number"
+            label="Time limit of a call in ms"
+            placeholder="15000"
+          />
+          <TextInput
+            form={form}
+            field="rateMax"
+            path="rateLimit"
+            type="number"
+            label="Calls at most"
+            placeholder="no limit"
+          />
+          <TextInput
+            form={form}
+            field="ratePerSeconds"
+            path="rateLimit.perSeconds"
+            type="number"
+            label="in this many seconds"
+            placeholder="1"
+          />
+        </div>
+      )}
       <SelectInput
         form={form}
         field="ordering"
         label="Order"
         options={[
-          ["none", "None: deliveries run in parallel"],
+          ["none", isPull ? "None: consumers work in parallel" : "None: deliveries run in parallel"],
           ["topic", "By topic: the messages of a topic one after the other"],
           ["strict", "Strict: all messages one after the other"],
         ]}
@@ -44,14 +59,16 @@ export function DeliverySection({ form, isOpen }: SectionProps & { isOpen: boole
         placeholder="5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 1 d"
         hint="Waits before the second, third and further attempts. none: a single attempt."
       />
-      <TextInput
-        form={form}
-        field="replyTopic"
-        label="Reply topic"
-        isMono
-        placeholder="{topic}/reply"
-        hint="Where the body of a 2xx response is published. {responseTopic}: the response topic of the message."
-      />
+      {!isPull && (
+        <TextInput
+          form={form}
+          field="replyTopic"
+          label="Reply topic"
+          isMono
+          placeholder="{topic}/reply"
+          hint="Where the body of a 2xx response is published. {responseTopic}: the response topic of the message."
+        />
+      )}
     </Fold>
   );
 }

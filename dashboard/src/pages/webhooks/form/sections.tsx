@@ -150,6 +150,15 @@ export function ShapeSection({ form, isOpen }: SectionProps & { isOpen: boolean 
         placeholder='{ "device": $split(subject, "/")[1], "celsius": data.temperature }'
         hint="JSONata over the event. Its result replaces the payload."
       />
+      {form.draft.type === "push" && <BodyInputs form={form} />}
+    </Fold>
+  );
+}
+
+/** The body of a call. */
+function BodyInputs({ form }: Pick<SectionProps, "form">) {
+  return (
+    <>
       <SelectInput
         form={form}
         field="mode"
@@ -177,6 +186,6 @@ export function ShapeSection({ form, isOpen }: SectionProps & { isOpen: boolean 
           placeholder="1000"
         />
       </div>
-    </Fold>
+    </>
   );
 }

@@ -5,7 +5,9 @@ import { topicsOf } from "./draft.ts";
 const SHOWN = 3;
 
 /** `Sends messages on devices/+/telemetry to https://…`, with what is still missing. */
-export function sentenceOf(draft: Pick<Draft, "topics" | "url" | "filter" | "events">): string {
+export function sentenceOf(
+  draft: Pick<Draft, "topics" | "url" | "filter" | "events"> & Partial<Pick<Draft, "type">>,
+): string {
   const topics = topicsOf(draft);
   const where = topics.slice(0, SHOWN).join(", ") + (topics.length > SHOWN ? ` and ${topics.length - SHOWN} more` : "");
   const what = [
@@ -13,6 +15,7 @@ export function sentenceOf(draft: Pick<Draft, "topics" | "url" | "filter" | "eve
     draft.events.length > 0 && "events of the bridge",
   ].filter(Boolean);
   const subject = what.length === 0 ? "messages on … (no topic yet)" : what.join(" and ");
+  if (draft.type === "pull") return `Keeps ${subject} until a consumer takes them`;
   return `Sends ${subject} to ${draft.url.trim() || "… (no URL yet)"}`;
 }
 

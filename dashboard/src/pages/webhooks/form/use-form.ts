@@ -54,7 +54,7 @@ export function useWebhookForm(initial: Draft): WebhookForm {
   const { pool, sample, isLooking } = useFormSample(draft);
   const local = localErrors(draft);
   const isComplete = (topicsOf(draft).length > 0 || draft.events.length > 0) && Object.keys(local).length === 0;
-  const hasUrl = draft.url.trim() !== "" && !isUnfilled(draft.url);
+  const hasUrl = draft.type === "pull" || (draft.url.trim() !== "" && !isUnfilled(draft.url));
   const input = isComplete ? previewInputOf({ ...draft, url: hasUrl ? draft.url : NO_URL }) : undefined;
   const message: SampleMessage | undefined = own ?? sample?.message;
   const preview = usePreview(input, message ? [message] : []);

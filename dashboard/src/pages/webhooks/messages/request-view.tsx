@@ -33,6 +33,8 @@ function Reason({ result }: { result: Preview | Problem }) {
 function Request({ request }: { request: NonNullable<Preview["request"]> }) {
   const { method, url, headers, body, bodyBase64 } = request;
   const lines = body === undefined ? [] : linesOf(body);
+  // A pull webhook makes no call: its consumers take the event.
+  if (url === "") return <pre>{lines.slice(0, MAX_LINES).join("\n")}</pre>;
   return (
     <>
       <p class="mono request-line">

@@ -1,6 +1,6 @@
 /** Hooks that refuse all calls, and why. */
-import { type Causeway, isCausewayError } from "../../client/index.ts";
-import { failureOf } from "../failures.ts";
+import type { Causeway } from "../causeway.ts";
+import { isCausewayError } from "../errors.ts";
 import { type Finding, failed, ok, skipped } from "./finding.ts";
 
 export async function checkHooks(causeway: Causeway): Promise<Finding[]> {
@@ -17,8 +17,8 @@ export async function checkHooks(causeway: Causeway): Promise<Finding[]> {
     if (isCausewayError(error, "insufficient_scope")) {
       return [skipped("hooks", "the key lacks the scopes publish and admin")];
     }
-    const { code, detail } = failureOf(error);
-    return [failed("hooks", `${code}: ${detail}`, "See the log of the bridge.")];
+    const reason = isCausewayError(error) ? `${error.code}: ${error.detail}` : (error as Error).message;
+    return [failed("hooks", reason, "See the log of the bridge.")];
   }
   return findings.length > 0 ? findings : [ok("hooks", count === 0 ? "none exists" : `none of ${count} is stopped`)];
 }

@@ -1,6 +1,7 @@
 /** Webhooks that do not deliver, and why. */
-import { type Causeway, type Delivery, isCausewayError, type Webhook } from "../../client/index.ts";
-import { failureOf } from "../failures.ts";
+import type { Causeway } from "../causeway.ts";
+import { isCausewayError } from "../errors.ts";
+import type { Delivery, Webhook } from "../types.ts";
 import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
 
 /** Remedies by the error of an attempt, with the names of the API. */
@@ -33,8 +34,8 @@ export async function checkWebhooks(causeway: Causeway): Promise<Finding[]> {
   } catch (error) {
     if (isCausewayError(error, "insufficient_scope"))
       return [skipped("webhooks", "the key lacks the scopes webhooks and view")];
-    const { code, detail } = failureOf(error);
-    return [failed("webhooks", `${code}: ${detail}`, "See the log of the bridge.")];
+    const reason = isCausewayError(error) ? `${error.code}: ${error.detail}` : (error as Error).message;
+    return [failed("webhooks", reason, "See the log of the bridge.")];
   }
   return findings.length > 0
     ? findings
