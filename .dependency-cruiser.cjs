@@ -147,7 +147,7 @@ module.exports = {
         path: "^src/",
         pathNot:
           "^src/(cli|client|config|lib)/|^src/mqtt/client/connection\\.ts$|" +
-          "^src/store/(store|redis/(connection|server-check))\\.ts$|^src/uplink/egress/ssrf-guard\\.ts$",
+          "^src/store/(errors|redis/(connection|server-check))\\.ts$|^src/uplink/egress/ssrf-guard\\.ts$",
       },
     },
     {
