@@ -22,7 +22,8 @@ it("every operation of the contract with an API key is called", () => {
       .filter(([, { operationId, security }]) => operationId === SIGN_IN || (operationId && security === undefined))
       .map(([method]) => `${method.toUpperCase()} ${path}`),
   );
-  const called = readdirSync(SOURCES).flatMap((file) =>
+  const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const called = files.flatMap((file) =>
     [...readFileSync(join(SOURCES, file), "utf8").matchAll(/api\.([A-Z]+)\("([^"]+)"/g)].map(
       ([, method, path]) => `${method} ${path}`,
     ),

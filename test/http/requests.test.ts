@@ -53,7 +53,7 @@ describe("the app", () => {
     const text = '{"topic": "a",\n "payload": 1.10}';
     assert.equal((await send("post", "/v1/messages", text)).status, 200);
     const { body, rawJson } = test.seen.at(-1)!;
-    assert.deepEqual(body, { topic: "a", payload: 1.1, qos: 1, retain: false });
+    assert.deepEqual(body, { topic: "a", payload: 1.1, payloadFormat: "auto", qos: 1, retain: false });
     assert.equal(rawJson, text);
   });
 
