@@ -1,5 +1,6 @@
 /** The protobuf messages and data types of Sparkplug B (Sparkplug 3.0.0 section 6.4). */
-import protobuf from "protobufjs/light.js";
+import { createRequire } from "node:module";
+import type protobuf from "protobufjs/light.js";
 
 /** In the order of their numbers. */
 export const DATA_TYPES = [
@@ -128,17 +129,25 @@ function declared(fields: readonly string[]) {
   return { edition: "proto2", fields: Object.fromEntries(entries) };
 }
 
-const payloadType = protobuf.Root.fromJSON({
-  nested: Object.fromEntries(Object.entries(MESSAGES).map(([name, fields]) => [name, declared(fields)])),
-}).lookupType("Payload");
+let payloadType: protobuf.Type | undefined;
+
+/** The library is loaded with the first payload: it takes 9 MB and 50 ms, and most bridges never see Sparkplug. */
+function loadedType(): protobuf.Type {
+  if (!payloadType) {
+    const { Root } = createRequire(import.meta.url)("protobufjs/light.js") as typeof protobuf;
+    const nested = Object.fromEntries(Object.entries(MESSAGES).map(([name, fields]) => [name, declared(fields)]));
+    payloadType = Root.fromJSON({ nested }).lookupType("Payload");
+  }
+  return payloadType;
+}
 
 /** @throws Error if the bytes are no protobuf message */
 export function readPayload(bytes: Uint8Array): Payload {
-  return payloadType.decode(bytes) as Payload;
+  return loadedType().decode(bytes) as Payload;
 }
 
 export function writePayload(payload: Payload): Uint8Array {
-  return payloadType.encode(payload).finish();
+  return loadedType().encode(payload).finish();
 }
 
 /** The digits of an unsigned number of 64 bits. */
