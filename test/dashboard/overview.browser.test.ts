@@ -94,7 +94,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
     assert.equal(await nav.evaluate((bar) => bar.scrollWidth <= bar.clientWidth), true, "the bar does not scroll");
     await nav.getByRole("button", { name: "More" }).click();
     const dialog = page.getByRole("dialog", { name: "More pages" });
-    assert.deepEqual(await dialog.getByRole("link").allInnerTexts(), ["Workbench", "Keys", "Settings"]);
+    assert.deepEqual(await dialog.getByRole("link").allInnerTexts(), ["Workbench", "Hooks", "Keys", "Settings"]);
     assert.deepEqual(await axe(), []);
     await dialog.getByRole("link", { name: "Settings" }).click();
     await page.getByRole("heading", { level: 1, name: "Settings" }).waitFor();

@@ -43,11 +43,15 @@ export function AttentionList({ items }: { items: readonly Attention[] }) {
 /** A failing webhook, with the cause. */
 function FailingRow({ item }: { item: Attention }) {
   const id = item.webhookId!;
+  const { since } = item;
   const { data } = useData(
     ["deliveries", id, "failure"],
     async (options) => {
-      // Deliveries that gave up tell the cause where none waits for another attempt.
+      // Many that came later wait without an attempt. Those that gave up tell the cause where none waits for another.
       const pages = await Promise.all([
+        ...(since
+          ? [causeway.deliveries.listOf(id, { status: "retrying", until: since, limit: 5 }, options).page()]
+          : []),
         causeway.deliveries.listOf(id, { status: "retrying", limit: 20 }, options).page(),
         causeway.deliveries.listOf(id, { status: "failed", limit: 5 }, options).page(),
       ]);

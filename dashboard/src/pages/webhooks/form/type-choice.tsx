@@ -19,7 +19,7 @@ export function TypeChoice({ form: { draft, set, setAnswered } }: { form: Webhoo
   };
   return (
     <fieldset class="section panel types">
-      <legend>Delivery</legend>
+      <legend>Push or pull</legend>
       {TYPES.map(([type, word, about]) => (
         <label key={type} class="row check">
           <input type="radio" name="type" checked={draft.type === type} onChange={() => choose(type)} />
