@@ -130,7 +130,7 @@ describe("the form of a webhook", requireOrSkip("chromium"), () => {
     await page.getByRole("button", { name: "Use an example message" }).click();
     assert.equal(await page.getByLabel("Topic of the message").inputValue(), "nowhere/example/x");
     await page.getByLabel("Topic of the message").fill("nowhere/pump 7/x");
-    await page.getByLabel("Payload").fill("21.50");
+    await page.getByLabel("Payload", { exact: true }).fill("21.50");
     const preview = page.getByRole("complementary", { name: "Request preview" });
     await preview.getByText(`${plant.receiver.url}/pump%207`).waitFor();
     await preview.locator("pre", { hasText: '"data": 21.50' }).waitFor();

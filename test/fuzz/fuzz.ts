@@ -28,6 +28,9 @@ export interface FuzzReport {
   callsPerSecond: number;
 }
 
+/** Calls sent at once while an operation has not succeeded, up to this many times the calls of the run. */
+const ROUND = 100;
+const LONGEST = 3;
 /** Calls between two checks of the whole system. */
 const LOOK_EVERY = 1_000;
 /** Results are used a fixed number of calls later, in call order, so that the same seed makes the same calls. */
@@ -86,6 +89,7 @@ class Run {
       progress(`${at} calls, ${Math.round(megabytes.end)} MB, ${this.#faults.size} faults`);
       if (!this.world.bridge.running || this.#faults.size >= ENOUGH_FAULTS) break;
     }
+    await this.#sendUntilAllSucceeded(calls * LONGEST);
     const callsPerSecond = (this.#next * 1_000) / (Date.now() - startedAt);
     for (const fault of await this.#sender.waited()) this.#fault(fault, () => fault);
     this.#sender.close();
@@ -96,6 +100,12 @@ class Run {
       count > 1 ? `${text}\n  (${count} times)` : text,
     );
     return { faults, statuses: this.#statuses, neverSucceeded: this.#neverSucceeded(), megabytes, callsPerSecond };
+  }
+
+  /** An operation whose conditions are rare may need some luck. */
+  async #sendUntilAllSucceeded(end: number): Promise<void> {
+    while (this.world.bridge.running && this.#neverSucceeded().length > 0 && this.#next < end)
+      await this.#sendUntil(Math.min(end, this.#next + ROUND));
   }
 
   /** Sends the calls up to this number in order, and processes their results in the same order. */

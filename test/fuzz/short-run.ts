@@ -3,8 +3,7 @@ import { it } from "node:test";
 import { requireOrSkip } from "../support/requirements.ts";
 import { fuzz } from "./fuzz.ts";
 
-/** Far fewer leave operations that never succeed. */
-const CALLS = Number(process.env.FUZZ_CALLS ?? 4_000);
+const CALLS = Number(process.env.FUZZ_CALLS ?? 3_000);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 /**

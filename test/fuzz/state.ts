@@ -73,8 +73,9 @@ export class State {
         this.webhooks.delete(parent!);
         break;
       case "publishMessage":
-        // Only a stored publish can be read or cancelled.
-        if (body.outcome === "queued" || body.outcome === "scheduled") this.add("message", body.id);
+        // Only a stored publish can be read or cancelled; most of the queued ones have ended before a call can cancel them.
+        if (body.outcome === "scheduled" || (body.outcome === "queued" && this.#ids.get("message")!.length === 0))
+          this.add("message", body.id);
         break;
       case "retainTopic":
         this.add("topic", body.topic);
