@@ -56,7 +56,7 @@ describe("a start is refused", () => {
       refused(temporaryDirectory("refused"), pattern, { CONFIG_DIR: folder, PASSWORD: "p4ssw0rd" });
     const rows: [text: string, error: string][] = [
       ["kind: [", "document 1: .*"],
-      ["kind: Hook\nname: a", "document 1: kind must be Webhook or Key"],
+      ["kind: Hose\nname: a", "document 1: kind must be Webhook, Hook or Key"],
       ["kind: Webhook\nurl: http://x", "document 1: externalId or id is required"],
       [
         `kind: Key\nname: a\n---\nkind: Webhook\nexternalId: b\nheaders: {X: "\${env:NONE}"}`,
