@@ -1,13 +1,28 @@
 /** Portal links in a real browser: in a window of their own, and in a frame of a page of another site. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { accentOf, rgbOf } from "../../dashboard/src/data/accent.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
+
+/** Another colour than that of the dashboard; too pale for text on white, so that the page must darken it. */
+const ACCENT = "#12b886";
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="24"><rect width="96" height="24" fill="#12b886"/></svg>';
+
+function logoFile(): string {
+  const path = join(temporaryDirectory("logo"), "logo.svg");
+  writeFileSync(path, LOGO);
+  return path;
+}
 
 /** Serves a page that shows the address in its query in a frame. */
 async function startHost(): Promise<{ server: Server; origin: string }> {
@@ -32,7 +47,10 @@ describe("portal links in Chromium", requireOrSkip("chromium"), () => {
   let keyId: string;
   before(async () => {
     [host, stranger] = [await startHost(), await startHost()];
-    bridge = await startTestBridge({ EMBED_ORIGINS: host.origin, BASE_PATH: "/iot" });
+    bridge = await startTestBridge({
+      ...{ EMBED_ORIGINS: host.origin, BASE_PATH: "/iot" },
+      ...{ PORTAL_LOGO: logoFile(), PORTAL_ACCENT: ACCENT },
+    });
     browser = await startBrowser(bridge.url);
     const key = { name: "tenant", scopes: ["view", "read"], read: ["tenant/#"] };
     keyId = (await bridge.api("POST", "/iot/v1/keys", key)).body.id;
@@ -76,6 +94,27 @@ describe("portal links in Chromium", requireOrSkip("chromium"), () => {
     assert.deepEqual(await context.cookies(), []);
     assert.deepEqual(violations, []);
   });
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    it(`show the logo and the colour of the operator, readable in the ${colorScheme} theme`, async () => {
+      const { page, violations, axe } = await browser.open({ colorScheme });
+      await page.goto(await link());
+      await page.getByText("Signed in as tenant").waitFor();
+      const logo = page.getByRole("link", { name: "Overview", exact: true }).locator("img.logo");
+      assert.equal(await logo.getAttribute("src"), "/iot/portal/logo");
+      const sizes = await page.evaluate(
+        "(async (image) => (await image.decode(), [image.naturalWidth, image.clientHeight]))(document.querySelector('img.logo'))",
+      );
+      assert.deepEqual(sizes, [96, 24]);
+      const shown = await page.evaluate("document.documentElement.style.getPropertyValue('--accent')");
+      assert.equal(shown, accentOf(ACCENT)["--accent"]);
+      const colour = await page.evaluate("getComputedStyle(document.querySelector('.nav [aria-current]')).color");
+      const [light, dark] = [...accentOf(ACCENT)["--accent"].matchAll(/#[\da-f]{6}/g)].map(([hex]) => rgbOf(hex));
+      assert.equal(colour, `rgb(${(colorScheme === "light" ? light! : dark!).join(", ")})`);
+      assert.deepEqual(await axe(), []);
+      assert.deepEqual(violations, []);
+    });
+  }
 
   it("open in a frame of another site, with a cookie that belongs to that site", async () => {
     const { page, context, violations } = await browser.open();

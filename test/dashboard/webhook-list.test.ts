@@ -92,9 +92,9 @@ describe("the first line of the list", () => {
 describe("the words of the settings", () => {
   it("name the checks that fail", () => {
     const [ok, down] = [{ ok: true }, { ok: false }];
-    assert.equal(checksLead({ broker: ok, store: ok }), "All 2 checks pass.");
-    assert.equal(checksLead({ broker: down, store: ok }), "The check broker fails.");
-    assert.equal(checksLead({ broker: down, store: down }), "The checks broker and store fail.");
+    assert.equal(checksLead({ broker: ok, store: ok }), "It is ready.");
+    assert.equal(checksLead({ broker: down, store: ok }), "It is not ready: broker fails.");
+    assert.equal(checksLead({ broker: down, store: down }), "It is not ready: broker and store fail.");
   });
 
   it("name the topics of a key", () => {

@@ -63,6 +63,7 @@ describe("state of a webhook in words", () => {
 
   it("says how a healthy one does", () => {
     assert.equal(words({}), "Delivering. No message has matched yet.");
+    assert.equal(words({ counts: { ...COUNTS, pending: 2 } }), "Delivering. 2 deliveries wait.");
     assert.equal(
       words({ counts: { ...COUNTS, succeeded: 9 } }),
       "Delivering. None of the deliveries that are kept failed.",

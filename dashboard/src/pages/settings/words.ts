@@ -1,12 +1,12 @@
 /** Words of the settings. Pure. */
 import type { Check } from "../../data/states.ts";
 
-/** `All 4 checks pass.`, `The check broker fails.` */
+/** `It is ready.`, `It is not ready: broker fails.` More checks are listed below, so that these are not called all. */
 export function checksLead(checks: Record<string, Check>): string {
   const names = Object.keys(checks);
   const failed = names.filter((name) => !checks[name]!.ok);
-  if (failed.length === 0) return `All ${names.length} checks pass.`;
-  return failed.length === 1 ? `The check ${failed[0]} fails.` : `The checks ${failed.join(" and ")} fail.`;
+  if (failed.length === 0) return "It is ready.";
+  return `It is not ready: ${failed.join(" and ")} ${failed.length === 1 ? "fails" : "fail"}.`;
 }
 
 export const SCOPE_WORDS: Record<string, string> = {

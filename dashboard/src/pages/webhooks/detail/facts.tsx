@@ -111,15 +111,16 @@ function sourceFacts(webhook: Webhook): MaybeFact[] {
 
 function deliveryFacts(webhook: Webhook): MaybeFact[] {
   const { mode, batch, concurrency, ordering, rateLimit, retry, timeoutMs, replyTopic, verification, id } = webhook;
+  const isCalled = webhook.url !== undefined;
   return [
     ["Body", mode === "binary" ? "binary: the payload itself" : "structured: a CloudEvent in JSON"],
     batch &&
       (["Batches", `up to ${batch.maxSize}, after ${formatDuration(batch.maxWaitMs ?? 1_000)} at the latest`] as const),
-    ["Parallel calls", concurrency],
+    isCalled && (["Parallel calls", concurrency] as const),
     ordering !== "none" && (["Order", ordering === "topic" ? "by topic" : "strict"] as const),
     rateLimit && (["Rate limit", `${countOf(rateLimit.max, "call")} in ${rateLimit.perSeconds} s`] as const),
     ["Retry after", scheduleInWords(retry?.scheduleSeconds ?? [])],
-    ["Time limit", formatDuration(timeoutMs)],
+    isCalled && (["Time limit", formatDuration(timeoutMs)] as const),
     replyTopic &&
       ([
         "Reply topic",

@@ -20,8 +20,8 @@ export function HowToPull({ webhook }: { webhook: Webhook }) {
       {webhook.topics.length > 0 && (
         <div class="section request">
           <p class="quiet">
-            To see the same topics in a terminal, or to forward them to a program there. It has a pull webhook of its
-            own.
+            This command shows the same topics in a terminal, or forwards them to a program there. It makes a pull
+            webhook of its own.
           </p>
           <pre>{listen}</pre>
           <div>

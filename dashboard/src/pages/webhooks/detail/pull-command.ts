@@ -10,7 +10,7 @@ export function pullCommands(
   { id, topics }: Pick<Webhook, "id" | "topics">,
 ): { curl: string; listen: string } {
   const call = (what: string, body: string) =>
-    `curl '${base}v1/webhooks/${id}/${what}' -H "authorization: Bearer $CAUSEWAY_API_KEY" \\\n  -H 'content-type: application/json' -d '${body}'`;
+    `curl '${base}v1/webhooks/${id}/${what}' \\\n  -H "authorization: Bearer $CAUSEWAY_API_KEY" \\\n  -H 'content-type: application/json' -d '${body}'`;
   return {
     curl: [
       "# Takes up to 10 messages. Each must be acknowledged within 60 s, or it comes again.",

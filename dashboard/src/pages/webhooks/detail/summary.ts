@@ -40,8 +40,9 @@ export function stateInWords(webhook: Webhook, retrying: readonly Delivery[], mo
   return `Delivering.${ended(webhook)}${kept}`;
 }
 
-function ended({ counts: { succeeded, failed } }: Webhook): string {
-  if (succeeded === 0 && failed === 0) return " No message has matched yet.";
+function ended({ counts }: Webhook): string {
+  const { succeeded, failed } = counts;
+  if (succeeded === 0 && failed === 0) return waitingOf({ counts }) === 0 ? " No message has matched yet." : "";
   if (failed > 0) return ` ${countOf(failed, "delivery that is kept was", "deliveries that are kept were")} given up.`;
   return " None of the deliveries that are kept failed.";
 }

@@ -9,7 +9,8 @@ const MAX_LINES = 300;
 export function outcomeMark(result: PreviewResult): { tone: Tone; word: string } {
   if (isProblem(result)) return { tone: "failed", word: "Refused" };
   if (result.outcome === "filtered") return { tone: "paused", word: "Filtered out" };
-  return result.outcome === "sent" ? { tone: "delivered", word: "Sent" } : { tone: "failed", word: "Fails" };
+  if (result.outcome !== "sent") return { tone: "failed", word: "Fails" };
+  return { tone: "delivered", word: result.request?.url === "" ? "Kept" : "Sent" };
 }
 
 /** The request that a message becomes, or why it becomes none. */
