@@ -1,6 +1,7 @@
 /** `causeway-mqtt/client`: the typed client of the HTTP API, for Node.js and browsers. */
 export { Causeway, type CausewayOptions } from "./causeway.ts";
 export { checkClock, readyFindings, statusFindings } from "./doctor/bridge-checks.ts";
+export { failedAttempts } from "./doctor/failed-attempts.ts";
 export type { Finding } from "./doctor/finding.ts";
 export { checkHooks } from "./doctor/hook-checks.ts";
 export { checkWebhooks } from "./doctor/webhook-checks.ts";

@@ -152,7 +152,7 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
   it("has the settings in effect without secrets, the checks, and this browser", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       const { page, violations, axe } = await open("/settings", API_KEY, { ...PHONE, colorScheme });
-      await page.getByText(/^Causeway \d+\.\d+\.\d+ on Node\.js .+ All 4 checks pass\.$/).waitFor();
+      await page.getByText(/^Causeway \d+\.\d+\.\d+ on Node\.js .+ It is ready\.$/).waitFor();
       await page.getByRole("region", { name: "Checks" }).getByText("bridge consumption").waitFor();
       await page.getByLabel("Search the variables").fill("api_key");
       const configuration = page.getByRole("region", { name: "Configuration", exact: true });

@@ -2,6 +2,7 @@
 import type { Causeway } from "../causeway.ts";
 import { isCausewayError } from "../errors.ts";
 import type { Delivery, Webhook } from "../types.ts";
+import { failedAttempts } from "./failed-attempts.ts";
 import { type Finding, failed, ok, skipped, warning } from "./finding.ts";
 
 /** Remedies by the error of an attempt, with the names of the API. */
@@ -63,26 +64,21 @@ async function checkWebhook(causeway: Causeway, webhook: Webhook): Promise<Findi
     return [...findings, warning(check, `${why}, deliveries waiting: ${counts.pending + counts.retrying}`, advice)];
   }
   if (state === "failing" || counts.retrying > 0) {
-    const last = await lastFailure(causeway, id, "retrying");
-    const { detail, advice } = explain(last);
+    const late = await failedAttempts(causeway, webhook);
+    const { detail, advice } = explain(late.find(({ lastAttempt }) => lastAttempt));
     const add = state === "failing" ? failed : warning;
-    return [...findings, add(check, `${url}: ${detail}, deliveries being retried: ${counts.retrying}`, advice)];
+    return [
+      ...findings,
+      add(check, `${url}: ${detail}, deliveries waiting: ${counts.pending + counts.retrying}`, advice),
+    ];
   }
   if (counts.failed > 0) {
-    const { detail } = explain(await lastFailure(causeway, id, "failed"));
+    const { items } = await causeway.deliveries.listOf(id, { status: "failed", limit: 1 }).page();
+    const { detail } = explain(items[0]);
     const advice = `Mend the cause, then: causeway deliveries replay ${id}`;
     findings.push(warning(check, `deliveries given up: ${counts.failed}, the last one with ${detail}`, advice));
   }
   return findings;
-}
-
-async function lastFailure(
-  causeway: Causeway,
-  webhookId: string,
-  status: "retrying" | "failed",
-): Promise<Delivery | undefined> {
-  const { items } = await causeway.deliveries.listOf(webhookId, { status, limit: 1 }).page();
-  return items[0];
 }
 
 function explain(delivery: Delivery | undefined): { detail: string; advice: string } {

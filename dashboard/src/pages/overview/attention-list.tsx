@@ -1,4 +1,5 @@
 import { useQueryClient } from "@tanstack/preact-query";
+import { failedAttempts } from "causeway-mqtt/client";
 import { useState } from "preact/hooks";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Time } from "../../components/time.tsx";
@@ -46,17 +47,7 @@ function FailingRow({ item }: { item: Attention }) {
   const { since } = item;
   const { data } = useData(
     ["deliveries", id, "failure"],
-    async (options) => {
-      // Many that came later wait without an attempt. Those that gave up tell the cause where none waits for another.
-      const pages = await Promise.all([
-        ...(since
-          ? [causeway.deliveries.listOf(id, { status: "retrying", until: since, limit: 5 }, options).page()]
-          : []),
-        causeway.deliveries.listOf(id, { status: "retrying", limit: 20 }, options).page(),
-        causeway.deliveries.listOf(id, { status: "failed", limit: 5 }, options).page(),
-      ]);
-      return pages.flatMap(({ items }) => items);
-    },
+    (options) => failedAttempts(causeway, { id, failingSince: since ?? null }, options),
     { everyMs: 10_000 },
   );
   const cause = lastCause(data ?? []);

@@ -1,3 +1,4 @@
+import { failedAttempts } from "causeway-mqtt/client";
 import { useRoute } from "preact-iso";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
@@ -11,7 +12,6 @@ import { Charts } from "./detail/charts.tsx";
 import { Counts } from "./detail/counts.tsx";
 import { DangerZone } from "./detail/danger-zone.tsx";
 import { Facts } from "./detail/facts.tsx";
-import { failedAttempts } from "./detail/failed-attempts.ts";
 import { HowToPull } from "./detail/how-to-pull.tsx";
 import { Notices } from "./detail/notices.tsx";
 import { RecentDeliveries } from "./detail/recent-deliveries.tsx";
@@ -25,10 +25,14 @@ export default function WebhookPage() {
   const webhook = useData(["webhook", id], (options) => causeway.webhooks.get(id, options), { everyMs: EVERY.few });
   const { failingSince, counts } = webhook.data ?? {};
   const isLate = Boolean(failingSince) || (counts?.retrying ?? 0) > 0;
-  const failed = useData(["webhook", id, "failed-attempts"], (options) => failedAttempts(id, failingSince, options), {
-    everyMs: EVERY.few,
-    enabled: isLate,
-  });
+  const failed = useData(
+    ["webhook", id, "failed-attempts"],
+    (options) => failedAttempts(causeway, { id, failingSince: failingSince ?? null }, options),
+    {
+      everyMs: EVERY.few,
+      enabled: isLate,
+    },
+  );
   const { data } = webhook;
   const late = isLate ? (failed.data ?? []) : [];
   return (
