@@ -75,9 +75,9 @@ describe("a stream", { concurrency: true }, () => {
 
   it("is not silent while the caller is slow", async (t) => {
     const { url, requests } = await startScripted(t, sending("1", "2"));
-    for await (const { id } of client(url).stream(["d/#"], { silenceMs: 100 })) {
+    for await (const { id } of client(url).stream(["d/#"], { silenceMs: 1_000 })) {
       if (id === "2") break;
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
     }
     assert.equal(requests.length, 1);
   });
