@@ -29,7 +29,7 @@ function startsProcess(file: string, seen = new Set<string>()): boolean {
 }
 
 /** Unit test files that run in one process: alone, each would spend most of its time on loading the same modules. */
-const GROUP = 12;
+const GROUP = 34;
 
 /** A hook outside of `describe`: in a shared process it would concern the tests of other files. */
 const ROOT_HOOK = /^(?:before|after)(?:Each)?\(/m;
