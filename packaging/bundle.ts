@@ -48,6 +48,17 @@ const bridgeBundle: Plugin = {
   },
 };
 
+/** BullMQ's third backend, with its SQL texts as strings, is not used. */
+const withoutPostgres: Plugin = {
+  name: "without-postgres",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]bullmq[\\/]dist[\\/]\w+[\\/]postgres[\\/]index\.js$/ }, () => ({
+      contents: "",
+      loader: "js",
+    }));
+  },
+};
+
 const common: BuildOptions = {
   bundle: true,
   platform: "node",
@@ -67,7 +78,12 @@ const common: BuildOptions = {
 const openapi = await parseDocument(readYaml());
 writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(openapi));
 writeFileSync(`${DIST}configuration.schema.json`, JSON.stringify(configurationSchema(openapi.components.schemas)));
-await build({ ...common, entryPoints: [`${DIST}main.js`], outfile: `${DIST}causeway.js`, plugins: [ownUrls] });
+await build({
+  ...common,
+  entryPoints: [`${DIST}main.js`],
+  outfile: `${DIST}causeway.js`,
+  plugins: [withoutPostgres, ownUrls],
+});
 
 // The names of the parts change with their content.
 for (const name of readdirSync(DIST)) if (/^cli-\w+\.js$/.test(name)) rmSync(DIST + name);

@@ -70,6 +70,8 @@ export function clientOptions(options: ConnectionOptions, version: ProtocolVersi
   const { broker } = options;
   return {
     ...options.client,
+    // The cache holds a buffer for each of the 65,536 packet identifiers: 8 MB, and 25 ms at the start.
+    writeCache: false,
     clientId: options.clientId,
     clean: !options.persistent,
     protocolVersion: version,
