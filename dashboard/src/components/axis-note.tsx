@@ -14,7 +14,8 @@ export function AxisNote({ all, shown }: AxisNoteProps) {
   if (!begin || begin.at === all[0]?.at) return null;
   return (
     <p class="small quiet axis-note">
-      Nothing in this range before {formatClock(Date.parse(begin.at), Date.now(), isUtc.value)}: the axis begins there.
+      The axis begins at {formatClock(Date.parse(begin.at), Date.now(), isUtc.value)}: nothing happened earlier in this
+      range.
     </p>
   );
 }
