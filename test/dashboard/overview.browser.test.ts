@@ -82,7 +82,13 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
     await page.getByRole("heading", { name: /per 10 minutes/ }).waitFor();
     await page.getByRole("button", { name: "Show as table" }).click();
     await page.getByRole("columnheader", { name: "Failed" }).waitFor();
-    assert.equal(await page.getByRole("region", { name: /per 10 minutes/ }).locator("tbody tr").count(), 6);
+    assert.equal(
+      await page
+        .getByRole("region", { name: /per 10 minutes/ })
+        .locator("tbody tr")
+        .count(),
+      6,
+    );
     assert.deepEqual(await axe(), []);
     assert.deepEqual(violations, []);
   });
