@@ -2,7 +2,7 @@
  * Index of values by topic filter: a trie with one node for each level. Matching a topic visits only the nodes whose
  * filters can match it, and none below the longest filter, however many levels the topic has.
  */
-import { isReserved } from "./topic.ts";
+import { isReserved, overlaps } from "./topic.ts";
 
 interface Node<T> {
   /** Nodes of the next level by its name; `+` is a name like any other, which no topic has. */
@@ -51,6 +51,30 @@ export class TopicIndex<T> {
     collect(this.#root, topic, 0, isReserved(topic), found);
     return found;
   }
+
+  /**
+   * Whether the check passes for a value of some filter that agrees with this one in each level that both have, apart
+   * from wildcards. It is not called for all values if it passes.
+   */
+  someAlike(filter: string, check: (value: T) => boolean): boolean {
+    const { levels, list } = split(filter);
+    return someBelow(this.#root, levels, 0, list === "subtree", check);
+  }
+}
+
+/** Filters in which those that overlap another one are found without a look at all of them. */
+export class OverlapIndex {
+  readonly #filters = new TopicIndex<string>();
+
+  /** @param filter a valid topic filter */
+  add(filter: string): void {
+    this.#filters.add(filter, filter);
+  }
+
+  /** Whether a filter of the index overlaps this valid filter, and passes the check. */
+  some(filter: string, check: (other: string) => boolean = () => true): boolean {
+    return this.#filters.someAlike(filter, (other) => overlaps(other, filter) && check(other));
+  }
 }
 
 /** Builds a check whether one of these valid filters matches a valid topic name; made once for many names. */
@@ -88,4 +112,24 @@ function collect<T>(node: Node<T>, topic: string, at: number, literal: boolean, 
   if (named) collect(named, topic, end + 1, false, found);
   const any = literal ? undefined : node.levels.get("+");
   if (any) collect(any, topic, end + 1, false, found);
+}
+
+/** @param at index of the next level @param hasHash whether `#` follows the levels */
+function someBelow<T>(
+  node: Node<T>,
+  levels: readonly string[],
+  at: number,
+  hasHash: boolean,
+  check: (value: T) => boolean,
+): boolean {
+  if (node.subtree.some(check)) return true;
+  const isBelow = at >= levels.length;
+  if (isBelow && node.values.some(check)) return true;
+  if (isBelow && !hasHash) return false;
+  const level = isBelow ? "+" : levels[at]!;
+  const nodes = level === "+" ? node.levels.values() : [node.levels.get(level), node.levels.get("+")];
+  for (const next of nodes) {
+    if (next && someBelow(next, levels, at + 1, hasHash, check)) return true;
+  }
+  return false;
 }

@@ -67,8 +67,8 @@ const files = [
   ...unit,
 ];
 
-// Most scenarios wait rather than compute: one file more than cores keeps the cores busy.
-const concurrency = availableParallelism() + 1;
+// Most scenarios wait rather than compute: two files more than cores keep the cores busy.
+const concurrency = availableParallelism() + 2;
 const options = ["--test-reporter=spec", `--test-timeout=${scaled(FILE_TIMEOUT_MS)}`];
 const own = process.argv.slice(2).filter((arg) => arg !== "--unit");
 const args = ["--import", "tsx", "--test", ...options, `--test-concurrency=${concurrency}`, ...own, ...files];

@@ -1,7 +1,8 @@
 /** The index finds what a check of each filter finds. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { TopicIndex } from "../src/topic-index.ts";
+import { overlaps } from "../src/topic.ts";
+import { OverlapIndex, TopicIndex } from "../src/topic-index.ts";
 import fc from "./support/property.ts";
 
 const level = fc.constantFrom("a", "b", "", "$x", "#x", "ä");
@@ -69,5 +70,23 @@ describe("topic index", () => {
     const index = new TopicIndex<string>();
     for (const one of ["#", "+/+/+"]) index.add(one, one);
     assert.deepEqual(index.match("/".repeat(65_535)), ["#"]);
+  });
+
+  it("finds the filters that overlap another one", () => {
+    fc.assert(
+      fc.property(fc.array(filter, { maxLength: 12 }), filter, (filters, other) => {
+        const index = new OverlapIndex();
+        for (const one of filters) index.add(one);
+        const overlapping = filters.filter((one) => overlaps(one, other));
+        const seen: string[] = [];
+        assert.equal(index.some(other), overlapping.length > 0);
+        assert.equal(
+          index.some(other, (one) => seen.push(one) < 0),
+          false,
+        );
+        assert.deepEqual(seen.sort(), overlapping.sort());
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });

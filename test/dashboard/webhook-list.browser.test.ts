@@ -85,6 +85,8 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
     await page.getByLabel("Name").fill("");
     await page.getByLabel("Would get a message on the topic").fill("meter/main/telemetry");
     await page.waitForURL(/\?topic=meter%2Fmain%2Ftelemetry$/);
+    await table(page).getByRole("link", { name: "Room 4", exact: true }).waitFor({ state: "detached" });
+    await table(page).getByRole("link", { name: "Greenhouse readings" }).waitFor({ state: "detached" });
     await table(page).getByRole("link", { name: "Billing" }).waitFor();
     assert.deepEqual(await names(page), ["Analytics", "Archive", "Billing"]);
     await page.getByLabel("State").selectOption("paused");

@@ -11,7 +11,7 @@
  * So an assignment stays unchanged as long as it is valid.
  */
 import type { QoS } from "../../../message.ts";
-import { overlaps } from "../../../topic.ts";
+import { OverlapIndex } from "../../../topic-index.ts";
 
 export interface Assignment {
   /** Index of the session: 0 unless filters overlap on MQTT 3.1.1. */
@@ -42,11 +42,11 @@ export function planSubscriptions(
   replaces: (filter: string, old: string) => boolean = () => false,
 ): Plan {
   const assignments = new Map<string, Assignment>();
-  const sessions: string[][] = [];
+  const sessions: OverlapIndex[] = [];
   // An unwanted filter stays subscribed for a while. The filter that replaces it for a webhook joins its session: most
   // brokers send one copy per session, so each message of the transition comes once. Other overlapping filters avoid
   // that session.
-  const leaving: string[][] = [];
+  const leaving: OverlapIndex[] = [];
   const wanted = new Set(filters);
   let lastId = usedId;
   for (const [filter, { session, id }] of past) {
@@ -54,13 +54,12 @@ export function planSubscriptions(
     if (!wanted.has(filter)) put(leaving, session, filter);
   }
 
-  const fits = (filter: string, index: number) => !sessions[index]?.some((other) => overlaps(other, filter));
-  const mayJoin = (filter: string, index: number) =>
-    !leaving[index]?.some((old) => overlaps(old, filter) && !replaces(filter, old));
+  const fits = (filter: string, index: number) => !sessions[index]?.some(filter);
+  const mayJoin = (filter: string, index: number) => !leaving[index]?.some(filter, (old) => !replaces(filter, old));
   const choose = (filter: string, known: Assignment | undefined) => {
     if (known && fits(filter, known.session)) return known.session;
     // Prefer the session of the replaced filter, or each message of the transition would come in two sessions.
-    const joined = leaving.findIndex((olds) => olds?.some((old) => overlaps(old, filter) && replaces(filter, old)));
+    const joined = leaving.findIndex((olds) => olds?.some(filter, (old) => replaces(filter, old)));
     if (joined >= 0 && fits(filter, joined) && mayJoin(filter, joined)) return joined;
     let index = 0;
     while (!fits(filter, index) || !mayJoin(filter, index)) index++;
@@ -82,9 +81,9 @@ export function planSubscriptions(
   return { assignments, stale };
 }
 
-function put(sessions: string[][], session: number, filter: string): void {
-  sessions[session] ??= [];
-  sessions[session].push(filter);
+function put(sessions: OverlapIndex[], session: number, filter: string): void {
+  sessions[session] ??= new OverlapIndex();
+  sessions[session].add(filter);
 }
 
 /** The highest QoS that any webhook wants, by filter. */
