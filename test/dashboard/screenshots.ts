@@ -5,7 +5,8 @@
  *   --pages A,B    default: those that the documentation shows; `webhook` and `message` stand for one of them
  *   --themes A,B   light, dark; default: light
  *   --phone        360 px wide instead of 1,280
- *   --seconds N    how long the devices publish before the first picture; default: 12
+ *   --seconds N    how long the devices publish before the first picture; default: 330, since a step of the charts
+ *                  is a minute
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -21,21 +22,25 @@ const { values } = parseArgs({
     pages: { type: "string", default: "overview,webhooks,webhook,deliveries,message,live" },
     themes: { type: "string", default: "light" },
     phone: { type: "boolean", default: false },
-    seconds: { type: "string", default: "12" },
+    seconds: { type: "string", default: "330" },
   },
 });
 
 const plant = await startPlant();
-plant.run(250);
+const { answer } = plant.receiver;
+// One call in thirty finds the receiver busy, so that the charts have more than one outcome.
+let calls = 0;
+plant.receiver.answer = (call) => (call.path === "/greenhouse" && ++calls % 30 === 0 ? 503 : answer(call));
+const devices = setInterval(() => void publish(), 50);
 await delay(Number(values.seconds) * 1_000);
-const newest = await plant.bridge.api("GET", "/v1/deliveries?limit=1");
+const failed = await plant.bridge.api("GET", "/v1/deliveries?limit=1&status=failed");
 const addresses: Record<string, string> = {
   overview: "",
-  webhook: `webhooks/${plant.webhooks.Analytics}`,
+  webhook: `webhooks/${plant.webhooks["Greenhouse readings"]}`,
   workbench: `workbench?webhook=${plant.webhooks["Pump alarms"]}`,
   edit: `webhooks/${plant.webhooks["Pump alarms"]}/edit`,
   new: "webhooks/new",
-  message: `messages/${newest.body.items[0]?.messageId}`,
+  message: `messages/${failed.body.items[0]?.messageId}`,
 };
 
 const browser = await startBrowser(plant.bridge.url);
@@ -43,7 +48,7 @@ mkdirSync(values.out, { recursive: true });
 for (const theme of values.themes.split(",")) {
   const viewport = values.phone ? { width: 360, height: 740 } : { width: 1_280, height: 800 };
   const colorScheme = theme === "dark" ? "dark" : "light";
-  const { page, violations, axe } = await browser.open({ viewport, colorScheme, deviceScaleFactor: 1.5 });
+  const { page, violations, axe } = await browser.open({ viewport, colorScheme, deviceScaleFactor: 1 });
   await page.goto(`${plant.bridge.url}/`);
   if (values.pages.includes("sign-in")) await page.screenshot({ path: join(values.out, `sign-in-${theme}.png`) });
   await signIn(page, API_KEY);
@@ -58,5 +63,12 @@ for (const theme of values.themes.split(",")) {
   }
   for (const violation of violations) process.stdout.write(`${violation}\n`);
 }
+clearInterval(devices);
 await browser.close();
 await plant.stop();
+
+/** Publishes at a rate that swells and falls within two minutes. */
+async function publish(): Promise<void> {
+  const share = 0.3 + 0.2 * Math.sin((Date.now() / 120_000) * 2 * Math.PI);
+  if (Math.random() < share) await plant.publish().catch(() => undefined);
+}

@@ -1,4 +1,4 @@
-/** The rows of a table that the page scrolls. If there are many, only those near the window are rendered. */
+/** The rows of a table that the page or the frame of the table scrolls. If there are many, only those near the window are rendered. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type RowRange, rowsNear } from "./row-range.ts";
@@ -44,10 +44,12 @@ function useRowsNear(ref: { current: HTMLTableSectionElement | null }, count: nu
       place();
     };
     measure();
-    addEventListener("scroll", place, { passive: true });
+    // Scrolling of a frame does not bubble.
+    const options = { passive: true, capture: true };
+    addEventListener("scroll", place, options);
     addEventListener("resize", measure);
     return () => {
-      removeEventListener("scroll", place);
+      removeEventListener("scroll", place, options);
       removeEventListener("resize", measure);
     };
   }, [count]);

@@ -15,7 +15,7 @@ export interface PlotData {
   times: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
-  /** Series on top of each other instead of side by side. */
+  /** One bar a step, with the series on top of each other, instead of lines. */
   isStacked?: boolean;
   /** In pixels. */
   height?: number;
@@ -23,10 +23,10 @@ export interface PlotData {
 
 export function createPlot(element: HTMLElement, data: PlotData) {
   let current = data;
-  let plot = draw(element, current);
+  let plot = draw(element, () => current);
   const redraw = () => {
     plot.destroy();
-    plot = draw(element, current);
+    plot = draw(element, () => current);
   };
   const resize = new ResizeObserver(() => plot.setSize(sizeOf(element, current)));
   resize.observe(element);
@@ -53,7 +53,9 @@ export function createPlot(element: HTMLElement, data: PlotData) {
   };
 }
 
-function draw(element: HTMLElement, data: PlotData): uPlot {
+/** @param read returns the data that is shown now */
+function draw(element: HTMLElement, read: () => PlotData): uPlot {
+  const data = read();
   const probe = getComputedStyle(element);
   const colourOf = (name: string) => resolve(element, name);
   const axis = {
@@ -67,25 +69,25 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
       ...sizeOf(element, data),
       tzDate: (seconds) => (isUtc.value ? uPlot.tzDate(new Date(seconds * 1_000), "UTC") : new Date(seconds * 1_000)),
       series: [
-        { value: (_plot, seconds) => (seconds === null ? "–" : exactTime(seconds)) },
-        ...data.series.map(({ name, colour }, i) => ({
+        { value: (_plot, seconds) => (seconds === null ? "" : exactTime(seconds)) },
+        ...drawn(data).map(({ name, colour }, i) => ({
           label: name,
-          stroke: colourOf(colour),
-          width: 1.5,
-          ...(data.isStacked && { fill: `${colourOf(colour)}33` }),
-          // A line needs two points: a value between gaps is drawn as a dot.
-          points: { size: 5, filter: (plot: uPlot, at: number) => isolated(plot.data[at]!) },
+          ...(data.isStacked ? bar(colourOf(colour)) : line(colourOf(colour))),
           value: (_plot: uPlot, _value: number, _series: number, at: number | null) => {
-            const value = at === null ? null : data.series[i]?.values[at];
+            if (at === null) return "";
+            const value = drawn(read())[i]?.values[at];
             return value == null ? "–" : data.format(value);
           },
         })),
       ],
       axes: [
-        { ...axis, space: 64, values: (_plot, splits) => clockLabels(splits) },
+        { ...axis, space: 64, incrs: INCREMENTS, values: (_plot, splits) => clockLabels(splits) },
         { ...axis, size: 64, values: (_plot, splits) => splits.map(data.format) },
       ],
-      scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
+      scales: {
+        x: { range: (_plot, min, max) => withMargin(read(), min, max) },
+        y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] },
+      },
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
     },
@@ -94,14 +96,46 @@ function draw(element: HTMLElement, data: PlotData): uPlot {
   );
 }
 
-/** Times in seconds, then the values of each series; stacked, each on top of the ones before it. */
+/** Distances of the labels of the time axis in seconds: labels show no seconds. */
+const INCREMENTS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 7_200, 14_400].map(
+  (minutes) => minutes * 60,
+);
+
+function line(stroke: string) {
+  // A line needs two points: a value between gaps is drawn as a dot.
+  const points = { size: 5, filter: (plot: uPlot, at: number) => isolated(plot.data[at]!) };
+  return { stroke, width: 1.5, points };
+}
+
+function bar(colour: string) {
+  return {
+    stroke: colour,
+    fill: colour,
+    width: 0,
+    points: { show: false },
+    paths: uPlot.paths.bars!({ size: [0.8, 40, 1] }),
+  };
+}
+
+/** Half a step on both sides, so that the first and the last bar are whole. */
+function withMargin({ times, isStacked }: PlotData, min: number, max: number): [number, number] {
+  const half = isStacked && times.length > 1 ? (times[1]! - times[0]!) / 2_000 : 0;
+  return [min - half, max + half];
+}
+
+/** The series in the order in which they are drawn: of a stack, the top one first, behind the lower ones. */
+function drawn({ series, isStacked }: PlotData): readonly Series[] {
+  return isStacked ? series.toReversed() : series;
+}
+
+/** Times in seconds, then the values of each series; stacked, each on top of the ones below it. */
 function columnsOf({ times, series, isStacked }: PlotData): uPlot.AlignedData {
   const columns: (number | null)[][] = [];
   for (const { values } of series) {
     const below = columns.at(-1);
     columns.push(values.map((value, i) => (isStacked ? (value ?? 0) + (below?.[i] ?? 0) : value)));
   }
-  return [times.map((at) => at / 1_000), ...columns];
+  return [times.map((at) => at / 1_000), ...(isStacked ? columns.reverse() : columns)];
 }
 
 const zone = () => (isUtc.value ? { timeZone: "UTC" } : {});

@@ -24,7 +24,7 @@ export function openId({ webhookId, messageId }: Pick<Delivery, "webhookId" | "m
 export function DeliveryTable({ deliveries, webhooks, open, pathOf }: DeliveryTableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section class="table-wrap" tabIndex={0} aria-label="Deliveries">
+    <section class="table-wrap deliveries-table" tabIndex={0} aria-label="Deliveries">
       <table
         class={`table deliveries ${isLong(deliveries.length) ? "long" : ""}`}
         aria-rowcount={isLong(deliveries.length) ? deliveries.length + 1 : undefined}

@@ -1,5 +1,6 @@
 /** Messages and deliveries over time, for the chart. Pure. */
 import type { AllMetrics, MetricsPoint } from "causeway-mqtt/client";
+import { isBusy } from "../../data/points.ts";
 
 export const RANGES = ["1h", "24h", "30d"] as const;
 export type Range = (typeof RANGES)[number];
@@ -33,8 +34,4 @@ export function completePoints(points: readonly MetricsPoint[]): readonly Metric
 
 export function isEmpty({ points }: Pick<AllMetrics, "points">): boolean {
   return !points.some(isBusy);
-}
-
-function isBusy({ received = 0, enqueued, succeeded, failed, retried }: MetricsPoint): boolean {
-  return received + enqueued + succeeded + failed + retried > 0;
 }

@@ -1,5 +1,6 @@
 import type { MetricsPoint } from "causeway-mqtt/client";
 import { useLocation } from "preact-iso";
+import { AxisNote } from "../../../components/axis-note.tsx";
 import { Chart } from "../../../components/chart.tsx";
 import { Choices } from "../../../components/choices.tsx";
 import { Loaded } from "../../../components/loaded.tsx";
@@ -7,6 +8,7 @@ import type { Series } from "../../../components/plot.ts";
 import { pathTo } from "../../../data/address.ts";
 import { causeway } from "../../../data/causeway.ts";
 import { formatCount, formatDuration, formatShare } from "../../../data/format.ts";
+import { fromFirst, isBusy } from "../../../data/points.ts";
 import { EVERY, useData } from "../../../data/query.ts";
 
 const RANGES = [
@@ -34,13 +36,14 @@ export function Charts({ webhookId }: { webhookId: string }) {
         {metrics.data && <span class="quiet">{shareInWords(metrics.data.points)}</span>}
       </div>
       <Loaded of={metrics} failure="The metrics could not be read">
-        {({ points }) => (hasData(points) ? <Both points={points} /> : <Nothing range={range} />)}
+        {({ points }) => (points.some(isBusy) ? <Both all={points} /> : <Nothing range={range} />)}
       </Loaded>
     </section>
   );
 }
 
-function Both({ points }: { points: readonly MetricsPoint[] }) {
+function Both({ all }: { all: readonly MetricsPoint[] }) {
+  const points = fromFirst(all);
   const times = points.map(({ at }) => Date.parse(at));
   const volume: Series[] = [
     { name: "Succeeded", colour: "--delivered", values: points.map(({ succeeded }) => succeeded) },
@@ -52,20 +55,19 @@ function Both({ points }: { points: readonly MetricsPoint[] }) {
     { name: "p99", colour: "--retrying", values: points.map(({ p99Ms }) => p99Ms) },
   ];
   return (
-    <div class="grid-2">
-      <Chart title="Deliveries by outcome" times={times} series={volume} format={formatCount} isStacked />
-      <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
-    </div>
+    <>
+      <div class="grid-2">
+        <Chart title="Deliveries by outcome" times={times} series={volume} format={formatCount} isStacked />
+        <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
+      </div>
+      <AxisNote all={all} shown={points} />
+    </>
   );
 }
 
 function Nothing({ range }: { range: Range }) {
   const words = RANGES.find(([one]) => one === range)![1];
   return <div class="empty">No delivery in the last {words}. Figures appear about ten seconds after a delivery.</div>;
-}
-
-function hasData(points: readonly MetricsPoint[]): boolean {
-  return points.some(({ enqueued, succeeded, failed, retried }) => enqueued + succeeded + failed + retried > 0);
 }
 
 function shareInWords(points: readonly MetricsPoint[]): string {

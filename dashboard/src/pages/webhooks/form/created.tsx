@@ -36,7 +36,7 @@ function CreatedPush({ webhook }: { webhook: CreatedWebhook }) {
       </section>
       <section class="panel section">
         <h2>Next</h2>
-        <ol class="steps">
+        <ol class="next-steps">
           <li>
             Give the secret to the receiver, so that it can verify the signature of each call. The{" "}
             <a href={pathTo("docs")} target="_blank" rel="noreferrer">
