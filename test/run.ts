@@ -29,7 +29,7 @@ function startsProcess(file: string, seen = new Set<string>()): boolean {
 }
 
 /** Unit test files that run in one process: alone, each would spend most of its time on loading the same modules. */
-const GROUP = 12;
+const GROUP = 34;
 
 /** A hook outside of `describe`: in a shared process it would concern the tests of other files. */
 const ROOT_HOOK = /^(?:before|after)(?:Each)?\(/m;
@@ -67,8 +67,8 @@ const files = [
   ...unit,
 ];
 
-// Most scenarios wait rather than compute: one file more than cores keeps the cores busy.
-const concurrency = availableParallelism() + 1;
+// Most scenarios wait rather than compute: two files more than cores keep the cores busy.
+const concurrency = availableParallelism() + 2;
 const options = ["--test-reporter=spec", `--test-timeout=${scaled(FILE_TIMEOUT_MS)}`];
 const own = process.argv.slice(2).filter((arg) => arg !== "--unit");
 const args = ["--import", "tsx", "--test", ...options, `--test-concurrency=${concurrency}`, ...own, ...files];

@@ -17,8 +17,7 @@ describe("the documentation", requireOrSkip("bash", "curl", "mosquitto_pub", "mo
   let walkthrough: Walkthrough;
 
   before(async () => {
-    // From the sources: only imports of the package use the build.
-    walkthrough = await Walkthrough.begin({ start: `exec node --import ${import.meta.resolve("tsx")} src/main.ts` });
+    walkthrough = await Walkthrough.begin();
   });
   after(() => walkthrough.end());
 

@@ -6,7 +6,7 @@ import type { MqttClient } from "mqtt";
 import { residentMegabytes } from "../support/attack.ts";
 import { assertBooksClose } from "../support/books.ts";
 import type { TestBridge } from "../support/bridge.ts";
-import { connectTo } from "../support/in-process.ts";
+import { connectTo } from "../support/device.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { mosquittoAndRedis } from "../support/setups.ts";
 import { scaled } from "../support/speed.ts";

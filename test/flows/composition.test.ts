@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { Session } from "node:inspector/promises";
 import { it } from "node:test";
-import { connectTo, startInProcess } from "../support/in-process.ts";
+import { connectTo } from "../support/device.ts";
+import { startInProcess } from "../support/in-process.ts";
 import { startReceiver } from "../support/receiver.ts";
 
 const COMPOSITION = /\/src\/(bridge\.ts|wiring\/[\w-]+\.ts)$/;

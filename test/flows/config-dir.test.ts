@@ -155,7 +155,7 @@ describe("CONFIG_DIR", () => {
   });
 
   it("ends in the same state after a kill in the middle", async (t) => {
-    const count = 400;
+    const count = 150;
     const folder = folderOf(...Array.from({ length: count }, (_, n) => webhook(n)));
     const { bridge } = await startScenario(t, embedded, { env: { CONFIG_DIR: folder }, device: false });
     const { state } = await eventually(

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setInterval } from "node:timers/promises";
+import { connectTo } from "../support/device.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectTo } from "../support/in-process.ts";
 import { receiverStatusOf, startInstances } from "../support/instances.ts";
 import type { ReceivedCall } from "../support/receiver.ts";
 import { requireOrSkip } from "../support/requirements.ts";

@@ -1,7 +1,7 @@
 /** A bridge with broker, store, device and receiver, and checks that all of them still work together. */
 import { residentMegabytes } from "../support/attack.ts";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { connectTo } from "../support/in-process.ts";
+import { connectTo } from "../support/device.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { type ReceivedCall, startReceiver } from "../support/receiver.ts";
 import { startRedis } from "../support/redis.ts";

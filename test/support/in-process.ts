@@ -1,5 +1,4 @@
 /** The bridge inside the test process, for values without a setting, such as short intervals of the breaker. */
-import { connectAsync, type MqttClient } from "mqtt";
 import { pino } from "pino";
 import { type Bridge, startBridge } from "../../src/bridge.ts";
 import { loadConfig } from "../../src/config/config.ts";
@@ -59,9 +58,4 @@ export async function startInProcess(
       return body;
     },
   };
-}
-
-/** Connects a device or an observer to the broker. */
-export function connectTo(url: string, protocolVersion: 4 | 5 = 4): Promise<MqttClient> {
-  return connectAsync(url, { protocolVersion });
 }

@@ -3,7 +3,7 @@ import { after, before, type TestContext } from "node:test";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import type { BreakerPolicy } from "../../src/uplink/health/circuit-breaker.ts";
 import { startTestBridge, type TestBridge } from "./bridge.ts";
-import { type InProcess, startInProcess } from "./in-process.ts";
+import type { InProcess } from "./in-process.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { type StartRedisOptions, startRedis, type TestRedis } from "./redis.ts";
@@ -59,7 +59,11 @@ export function asProcess(end: "stop" | "kill" = "stop"): Runner<TestBridge> {
 /** A bridge inside the test process, for values without a setting. */
 export function inProcess(breaker: Partial<BreakerPolicy> = {}): Runner<InProcess> {
   return {
-    start: (env) => startInProcess(env as Record<string, string>, breaker),
+    start: async (env) => {
+      // Imported on demand: loading the whole bridge takes more time than many tests.
+      const { startInProcess } = await import("./in-process.ts");
+      return startInProcess(env as Record<string, string>, breaker);
+    },
     brokerUrl: ({ bridge }) => bridge.broker.url,
     end: ({ bridge }) => bridge.stop(),
   };
