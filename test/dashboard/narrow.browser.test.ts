@@ -6,6 +6,13 @@ import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const LONG = "aVeryLongWordWithoutAnyBreak".repeat(8);
+const UNFOLD = 'document.querySelectorAll("main details").forEach((details) => { details.open = true; })';
+/** Null, or what reaches beyond the window. */
+const TOO_WIDE = `document.documentElement.scrollWidth <= innerWidth
+  ? null
+  : [...document.querySelectorAll("main *")]
+      .filter((one) => one.getBoundingClientRect().left + one.scrollWidth > innerWidth)
+      .map((one) => one.tagName + "." + one.className)`;
 const URL_OF_RECEIVER = `https://127.0.0.1/${LONG}?q=${LONG}`;
 
 const WEBHOOKS: Record<string, Record<string, unknown>> = {
@@ -47,18 +54,10 @@ describe("long settings on a phone", requireOrSkip("chromium"), () => {
       for (const address of [`webhooks/${body.id}`, `webhooks/${body.id}/edit`, `workbench?webhook=${body.id}`]) {
         await page.goto(`${bridge.url}/${address}`);
         await page.getByRole("heading", { level: 1 }).getByText(String(webhook.name)).waitFor();
-        await page.evaluate(() => {
-          for (const details of document.querySelectorAll<HTMLDetailsElement>("main details")) details.open = true;
-        });
+        await page.evaluate(UNFOLD);
         for (const colorScheme of ["light", "dark"] as const) {
           await page.emulateMedia({ colorScheme });
-          const wide = await page.evaluate(() =>
-            document.documentElement.scrollWidth <= innerWidth
-              ? undefined
-              : [...document.querySelectorAll("main *")]
-                  .filter((one) => one.getBoundingClientRect().left + one.scrollWidth > innerWidth)
-                  .map((one) => `${one.tagName}.${one.className}`),
-          );
+          const wide = await page.evaluate<string[] | null>(TOO_WIDE);
           if (wide) found.push(`${address}, ${colorScheme}: ${wide.slice(0, 8)}`);
         }
       }
