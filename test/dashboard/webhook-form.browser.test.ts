@@ -123,6 +123,22 @@ describe("the form of a webhook", requireOrSkip("chromium"), () => {
     assert.deepEqual(violations, []);
   });
 
+  it("previews the event that a pull webhook keeps, in the form and in the workbench", async () => {
+    const { page, violations, axe } = await open("webhooks/new");
+    await page.getByText("A program takes the messages").click();
+    await page.getByLabel("Topic filters").fill("greenhouse/+/telemetry");
+    const preview = page.getByRole("complementary", { name: "Event preview" });
+    await preview.getByText("Kept", { exact: true }).waitFor();
+    await preview.locator("pre", { hasText: /"temperature": \d\d\.\d\d,/ }).waitFor();
+    assert.equal(await preview.getByText("headers").count(), 0, "there is no request");
+    assert.deepEqual(await axe(), []);
+    const { id } = await plant.bridge.register({ name: "Kept", type: "pull", topics: ["greenhouse/+/telemetry"] });
+    await page.goto(`${plant.bridge.url}/workbench?webhook=${id}`);
+    await page.getByRole("region", { name: "Request" }).getByText("Kept", { exact: true }).waitFor();
+    assert.deepEqual(await axe(), []);
+    assert.deepEqual(violations, []);
+  });
+
   it("previews a message of one's own where there is none yet", async () => {
     const { page, violations, axe } = await open("webhooks/new");
     await page.getByLabel("Topic filters").fill("nowhere/+/x");

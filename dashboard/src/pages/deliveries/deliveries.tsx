@@ -52,7 +52,7 @@ export default function Deliveries() {
   return (
     <Page
       title="Deliveries"
-      lead={failed.data ? leadOf(failed.data.count, failed.data.isMore, filters) : "Counting."}
+      lead={failed.data ? leadOf(failed.data.count, failed.data.isMore, filters) : !failed.error && "Counting."}
       actions={<FindById />}
     >
       <FilterBar filters={filters} webhooks={webhooks} onChange={change} />

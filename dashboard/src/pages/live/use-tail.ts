@@ -50,11 +50,13 @@ export function useTail(filters: readonly string[]): TailHandle {
 
 async function follow(tail: LiveTail, topics: string[], signal: AbortSignal): Promise<void> {
   // Only the response tells that a lost connection is back: the next message may take hours.
-  const client = createClient(async (...request) => {
+  const send: typeof fetch = async (...request) => {
     const response = await fetch(...request);
     if (response.ok) tail.opened();
     return response;
-  });
+  };
+  // A stream has no limit of time: with a retry, a refusal that asks for a minute's wait would show nothing for it.
+  const client = createClient(send, 0);
   try {
     for await (const event of client.stream(topics, { signal, onReconnect: () => tail.lost() })) tail.add(event);
   } catch (error) {

@@ -36,5 +36,6 @@ function leadOf({ preview, samples, tried, topics }: BenchState): string {
   if (preview.results && preview.results.length > 0) return passesInWords(preview.results);
   if (tried.length > 0) return Object.keys(preview.errors).length > 0 ? "The expression is refused." : "Trying";
   if (samples.isLoading) return "Looking for messages";
+  if (samples.error) return "Which messages there are is unknown.";
   return `No message on ${topics.join(", ")} yet.`;
 }

@@ -35,7 +35,7 @@ export function MessageList({ bench }: { bench: Bench }) {
         </ul>
       ) : samples.isLoading ? (
         <div class="skeleton" role="status" aria-label="Loading" />
-      ) : (
+      ) : samples.error ? null : (
         <div class="empty">
           No message on {topics.join(", ")} yet.
           <a class="button" href={pathTo("live", { topic: topics[0] })}>

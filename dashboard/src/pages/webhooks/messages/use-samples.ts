@@ -51,13 +51,14 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
     const add = (more: Sample[]) => !signal.aborted && setItems((now) => mergeSamples(now, more));
     const wanted = key.split("\n");
     const addNewer = (more: Sample[]) => !signal.aborted && setPending((now) => mergeSamples(now, more));
+    const fail = (failure: Error) => !signal.aborted && setError(failure);
     void (async () => {
       const reading = mayLookUp ? lookUp(wanted, reads, signal, add) : undefined;
       // First the stored ones, then the live ones: the same message has another id in a stream, and would be here twice.
-      await reading?.listed.catch((failure: Error) => !signal.aborted && setError(failure));
+      await reading?.listed.catch(fail);
       const tail = mayListen && !signal.aborted ? listen(wanted, tailMs, signal, addNewer) : undefined;
       // A live tail without an end says nothing about the loading.
-      await Promise.allSettled([reading?.done, tailMs === undefined ? undefined : tail]);
+      await Promise.allSettled([reading?.done.catch(fail), tailMs === undefined ? undefined : tail]);
       if (!signal.aborted) setLoading(false);
     })();
     return () => ended.abort();

@@ -1,0 +1,40 @@
+/** Pages whose calls are refused for other reasons: a missing right, an unknown record, too many calls, a fault. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { requireOrSkip } from "../support/requirements.ts";
+import { ALL_PAGES, type FaultyPages, startFaultyPages, WITHOUT_READ } from "./axe-faults.ts";
+import { look, TWO_LOOKS } from "./axe-walk.ts";
+import { REFUSALS, type Refusal } from "./call-faults.ts";
+
+const READING = ALL_PAGES.filter((name) => name !== WITHOUT_READ);
+const RECORDS = READING.filter((name) => /[A-Z]/.test(name));
+/** The reasons by turns: each is met by several pages. */
+const TURNS = [REFUSALS.right, REFUSALS.rate, REFUSALS.fault];
+const CASES: [string, Refusal][] = [
+  ...READING.map((name, i): [string, Refusal] => [name, TURNS[i % TURNS.length]!]),
+  ...RECORDS.map((name): [string, Refusal] => [name, REFUSALS.record]),
+];
+
+describe("pages whose calls are refused", requireOrSkip("chromium"), () => {
+  let pages: FaultyPages;
+  before(async () => {
+    pages = await startFaultyPages();
+  });
+  after(() => pages?.stop());
+
+  CASES.forEach(([name, refusal], i) => {
+    it(`/${name} with ${refusal.status}`, async () => {
+      pages.faults.refuse(refusal);
+      await pages.open(name);
+      const { page } = pages.window;
+      const isMissingMessage = refusal === REFUSALS.record && name.startsWith("messages/");
+      const reason = isMissingMessage ? "There is nothing with this id." : refusal.detail;
+      await page.getByText(reason).first().waitFor();
+      if (!isMissingMessage) await page.getByText(`code ${refusal.code}`).first().waitFor();
+      const looks = [TWO_LOOKS[i % 2]!];
+      assert.deepEqual(await look(pages.window, `${name} with ${refusal.status}`, looks), []);
+    });
+  });
+
+  it("no page breaks its content security policy", () => assert.deepEqual(pages.window.violations, []));
+});
