@@ -1,7 +1,7 @@
 /** Which part of a range a chart shows. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fromFirst, isBusy } from "../../dashboard/src/data/points.ts";
+import { fromFirst, hasAttempt, isBusy } from "../../dashboard/src/data/points.ts";
 import type { MetricsPoint } from "../../src/client/index.ts";
 
 const point = (at: number, succeeded = 0) =>
@@ -9,6 +9,12 @@ const point = (at: number, succeeded = 0) =>
 
 /** Steps of which those from `first` on have a delivery. */
 const busyFrom = (first: number, count = 60) => Array.from({ length: count }, (_, i) => point(i, i >= first ? 1 : 0));
+
+it("tells a step with an attempt from one in which deliveries were only queued", () => {
+  const queued = { ...point(0), enqueued: 3 };
+  assert.deepEqual([queued, point(0, 1), { ...point(0), retried: 1 }].map(hasAttempt), [false, true, true]);
+  assert.ok(isBusy(queued));
+});
 
 describe("the part of a range that is shown", () => {
   const cases: [what: string, points: MetricsPoint[], count: number][] = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Delivery, Webhook } from "causeway-mqtt/client";
+import type { Delivery, MetricsPoint, Webhook } from "causeway-mqtt/client";
 import { rangeOf } from "../../dashboard/src/pages/webhooks/detail/replay-range.ts";
-import { lastCause, stateInWords } from "../../dashboard/src/pages/webhooks/detail/summary.ts";
+import { lastCause, outcomeInWords, stateInWords } from "../../dashboard/src/pages/webhooks/detail/summary.ts";
 
 const NOW = Date.parse("2026-11-27T14:05:00.000Z");
 const COUNTS = { pending: 0, active: 0, retrying: 0, succeeded: 0, failed: 0, discarded: 0 };
@@ -14,6 +14,20 @@ const words = (change: Partial<Webhook>, retrying: Delivery[] = []) =>
 const attempt = (at: string, error: string, nextAttemptAt: string | null) =>
   ({ lastAttempt: { at, error, statusCode: null, durationMs: 1 }, nextAttemptAt }) as Delivery;
 const REFUSED = attempt("2026-11-27T14:02:03.000Z", "connection_refused", "2026-11-27T14:08:00.000Z");
+
+describe("outcomes in words", () => {
+  const cases: [succeeded: number, failed: number, retried: number, words: string][] = [
+    [0, 0, 0, ""],
+    [171, 0, 0, "100 % of finished deliveries succeeded"],
+    [171, 0, 6, "100 % of finished deliveries succeeded, 6 attempts repeated"],
+    [1, 3, 1, "25 % of finished deliveries succeeded, 1 attempt repeated"],
+    [0, 0, 11, "No delivery finished, 11 attempts repeated"],
+  ];
+  for (const [succeeded, failed, retried, words] of cases)
+    it(words || "nothing without an attempt", () =>
+      assert.equal(outcomeInWords([{ enqueued: 9, succeeded, failed, retried } as MetricsPoint]), words),
+    );
+});
 
 describe("state of a webhook in words", () => {
   it("says since when it fails, why, and when it is tried again", () => {

@@ -8,6 +8,11 @@ export function isBusy({ received = 0, enqueued, succeeded, failed, retried }: M
   return received + enqueued + succeeded + failed + retried > 0;
 }
 
+/** Whether a delivery was attempted: queued ones alone have no outcome and no duration. */
+export function hasAttempt({ succeeded, failed, retried }: MetricsPoint): boolean {
+  return succeeded + failed + retried > 0;
+}
+
 /**
  * Leaves out the steps before the first in which something happened, if they are more than half of the range, as on a
  * young bridge: its figures would be a sliver at the right edge. One empty step stays, from which the line rises.

@@ -1,7 +1,9 @@
 import type { MetricsPoint } from "causeway-mqtt/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Sparkline } from "../../components/sparkline.tsx";
-import { countOf } from "../../data/format.ts";
+import { isUtc } from "../../data/clock.ts";
+import { countOf, formatClock } from "../../data/format.ts";
+import { fromFirst } from "../../data/points.ts";
 import { sumOf, useDaySeries } from "./day-figures.ts";
 
 /** A row that is only scrolled past needs no call. */
@@ -22,9 +24,16 @@ export function Trend({ id, isIdle }: { id: string; isIdle: boolean }) {
 
 function Line({ points }: { points: readonly MetricsPoint[] }) {
   const { enqueued, failed } = sumOf(points);
-  const values = points.length > 0 ? points.map((point) => point.enqueued) : Array.from({ length: STEPS }, () => 0);
-  const label = `${countOf(enqueued, "delivery", "deliveries")} in 24 h${failed > 0 ? `, ${failed} failed` : ""}`;
-  return <Sparkline values={values} label={label} />;
+  const shown = fromFirst(points);
+  const values = shown.length > 0 ? shown.map((point) => point.enqueued) : Array.from({ length: STEPS }, () => 0);
+  const begin = shown.length < points.length ? shown[0] : undefined;
+  const from = begin ? `, drawn from ${formatClock(Date.parse(begin.at), Date.now(), isUtc.value)}` : "";
+  const label = `${countOf(enqueued, "delivery", "deliveries")} in 24 h${failed > 0 ? `, ${failed} failed` : ""}${from}`;
+  return (
+    <span title={label}>
+      <Sparkline values={values} label={label} />
+    </span>
+  );
 }
 
 /** Whether the element is, or was, on screen for a moment. */

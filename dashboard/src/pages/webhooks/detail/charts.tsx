@@ -7,9 +7,10 @@ import { Loaded } from "../../../components/loaded.tsx";
 import type { Series } from "../../../components/plot.ts";
 import { pathTo } from "../../../data/address.ts";
 import { causeway } from "../../../data/causeway.ts";
-import { formatCount, formatDuration, formatShare } from "../../../data/format.ts";
-import { fromFirst, isBusy } from "../../../data/points.ts";
+import { formatCount, formatDuration } from "../../../data/format.ts";
+import { fromFirst, hasAttempt, isBusy } from "../../../data/points.ts";
 import { EVERY, useData } from "../../../data/query.ts";
+import { outcomeInWords } from "./summary.ts";
 
 const RANGES = [
   ["1h", "1 h"],
@@ -33,10 +34,12 @@ export function Charts({ webhookId }: { webhookId: string }) {
     <section class="section" aria-label="Deliveries over time">
       <div class="section-head">
         <Choices label="Time range" value={range} options={RANGES} onChange={choose} />
-        {metrics.data && <span class="quiet">{shareInWords(metrics.data.points)}</span>}
+        {metrics.data && <span class="quiet">{outcomeInWords(metrics.data.points)}</span>}
       </div>
       <Loaded of={metrics} failure="The metrics could not be read">
-        {({ points }) => (points.some(isBusy) ? <Both all={points} /> : <Nothing range={range} />)}
+        {({ points }) =>
+          points.some(hasAttempt) ? <Both all={points} /> : <Nothing range={range} isWaiting={points.some(isBusy)} />
+        }
       </Loaded>
     </section>
   );
@@ -58,21 +61,21 @@ function Both({ all }: { all: readonly MetricsPoint[] }) {
     <>
       <div class="grid-2">
         <Chart title="Deliveries by outcome" times={times} series={volume} format={formatCount} isStacked />
-        <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
+        {points.some(({ p50Ms }) => p50Ms !== null) && (
+          <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
+        )}
       </div>
       <AxisNote all={all} shown={points} />
     </>
   );
 }
 
-function Nothing({ range }: { range: Range }) {
+function Nothing({ range, isWaiting }: { range: Range; isWaiting: boolean }) {
   const words = RANGES.find(([one]) => one === range)![1];
-  return <div class="empty">No delivery in the last {words}. Figures appear about ten seconds after a delivery.</div>;
-}
-
-function shareInWords(points: readonly MetricsPoint[]): string {
-  const sum = (read: (point: MetricsPoint) => number) => points.reduce((total, point) => total + read(point), 0);
-  const [succeeded, failed] = [sum((point) => point.succeeded), sum((point) => point.failed)];
-  if (succeeded + failed === 0) return "";
-  return `${formatShare(succeeded, succeeded + failed)} succeeded`;
+  return (
+    <div class="empty">
+      {isWaiting ? "Deliveries were queued, but none was attempted" : "No delivery"} in the last {words}. Figures appear
+      about ten seconds after a delivery.
+    </div>
+  );
 }
