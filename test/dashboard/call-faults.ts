@@ -1,4 +1,4 @@
-/** What happens to the calls of a page in place of the bridge's response: they wait, or are refused. */
+/** Replaces the response to the calls of a page: they wait, or are refused. */
 import type { Page, Route } from "playwright-core";
 
 export interface Refusal {
@@ -48,7 +48,7 @@ export async function interceptCalls(page: Page): Promise<CallFaults> {
   return {
     async pass() {
       fault = undefined;
-      // Those of a page that was left are gone already.
+      // Calls of a page that was left are gone already.
       await Promise.all(waiting.splice(0).map((route) => route.abort().catch(() => undefined)));
     },
     hold() {
