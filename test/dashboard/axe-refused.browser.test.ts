@@ -23,6 +23,7 @@ describe("pages without the store", requireOrSkip("chromium"), () => {
         await page.getByLabel("URL", { exact: true }).fill("https://example.com/");
       }
       await page.getByRole("alert").filter({ hasText: "code store_unavailable" }).first().waitFor();
+      if (name === WITHOUT_READ) await page.getByText("Which messages there are is unknown.").waitFor();
       const text = (await page.locator("main").textContent())!;
       assert.match(text, /The store does not respond\./);
       assert.doesNotMatch(

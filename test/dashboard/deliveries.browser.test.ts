@@ -96,6 +96,8 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await panel.getByText("unknown field").first().waitFor();
     assert.match(page.url(), /open=wh_[^.]+\.msg_/);
     await page.getByText("Not refreshed by itself.").waitFor();
+    const pause = page.getByRole("button", { name: "Pause", includeHidden: true });
+    assert.equal(await pause.count(), 0, "nothing to pause");
     assert.deepEqual(await axe(), []);
     await panel.getByRole("button", { name: "Copy as curl" }).click();
     const curl = String(await page.evaluate("navigator.clipboard.readText()"));

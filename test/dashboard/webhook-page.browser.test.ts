@@ -132,6 +132,7 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
     const { pending } = await countsOf("Billing");
     const { page, violations, axe } = await open("Billing", { viewport: { width: 360, height: 740 } });
     await page.getByRole("heading", { name: "Settings" }).last().waitFor();
+    await page.getByText("Deliveries were queued, but none was attempted in the last 1 h.").waitFor();
     assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling");
     await page.getByRole("button", { name: "Delete the webhook" }).click();
     const dialog = page.getByRole("dialog", { name: "Delete Billing" });

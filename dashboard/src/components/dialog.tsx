@@ -11,18 +11,28 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A modal dialog, open as long as it is rendered. Escape and a click outside close it. */
+/** A modal dialog, open as long as it is rendered. Escape and a click outside close it; then its opener has the focus. */
 export function Dialog({ title, side = false, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
   const id = useId();
-  useEffect(() => ref.current?.showModal(), []);
+  useEffect(() => {
+    const dialog = ref.current!;
+    dialog.showModal();
+    return () => {
+      isGone.current = true;
+      // Gives the focus back, which an open dialog that is only removed does not.
+      dialog.close();
+      setTimeout(focusSomewhere, SETTLE_MS);
+    };
+  }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog without code
     <dialog
       ref={ref}
       class={side ? "dialog side" : "dialog"}
       aria-labelledby={id}
-      onClose={onClose}
+      onClose={() => !isGone.current && onClose()}
       onClick={({ target, currentTarget }) => target === currentTarget && currentTarget.close()}
     >
       <div class="body">
@@ -36,6 +46,14 @@ export function Dialog({ title, side = false, onClose, children }: DialogProps) 
       </div>
     </dialog>
   );
+}
+
+/** How long the list takes to be drawn without the row that was deleted. */
+const SETTLE_MS = 100;
+
+/** The opener can be gone, with the row of which it was a part. */
+function focusSomewhere(): void {
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 interface ConfirmProps {

@@ -1,6 +1,7 @@
 /** Reading from the API: cached by key, repeated while a page shows it, and kept when a later read fails. */
 import { QueryCache, QueryClient, type QueryKey, useInfiniteQuery, useQuery } from "@tanstack/preact-query";
 import { type CallOptions, isCausewayError, type Page } from "causeway-mqtt/client";
+import { intervalAfter } from "./recovery.ts";
 import { SESSION } from "./session-key.ts";
 
 /** Intervals of reading again, in milliseconds. */
@@ -51,12 +52,8 @@ export function useData<T>(
   return { data, error, isLoading, readAt: dataUpdatedAt, refetch: () => void refetch() };
 }
 
-/** After a failure of the bridge or of the way to it, reads again soon, so that the page recovers by itself. */
 function intervalOf(everyMs: number | undefined) {
-  return ({ state: { error } }: { state: { error: Error | null } }): number | false => {
-    const isOutage = error !== null && !(isCausewayError(error) && error.status < 500);
-    return isOutage ? Math.min(everyMs ?? EVERY.few, EVERY.few) : (everyMs ?? false);
-  };
+  return ({ state: { error } }: { state: { error: Error | null } }) => intervalAfter(error, everyMs);
 }
 
 export interface ListData<T> extends Omit<Data<T>, "data"> {

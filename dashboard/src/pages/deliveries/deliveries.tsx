@@ -32,7 +32,8 @@ export default function Deliveries() {
   const [isPaused, setPaused] = useState(false);
   const [isRetryAll, setRetryAll] = useState(false);
   const [rows, setRows] = useState(0);
-  const isQuiet = isPaused || open !== "" || isRetryAll || rows > MAX_REFRESHED;
+  const isHeld = open !== "" || isRetryAll || rows > MAX_REFRESHED;
+  const isQuiet = isPaused || isHeld;
   const every = (everyMs: number) => (isQuiet ? {} : { everyMs });
   const list = useList(
     ["deliveries", "list", filters],
@@ -63,7 +64,7 @@ export default function Deliveries() {
           ) : (
             <>
               <div class="section-head">
-                <Refresh isQuiet={isQuiet} isPaused={isPaused} onPause={setPaused} onRefresh={list.refetch} />
+                <Refresh isHeld={isHeld} isPaused={isPaused} onPause={setPaused} onRefresh={list.refetch} />
                 {can("webhooks") && (status === "failed" || status === "succeeded") && (
                   <button type="button" class="button" onClick={() => setRetryAll(true)}>
                     {status === "failed" ? retryWords(failed.data) : "Deliver all again"}
@@ -122,22 +123,25 @@ function retryWords(failed: Failed | undefined): string {
 }
 
 interface RefreshProps {
-  isQuiet: boolean;
+  /** Whether the list stays as it is, paused or not. */
+  isHeld: boolean;
   isPaused: boolean;
   onPause: (isPaused: boolean) => void;
   onRefresh: () => void;
 }
 
-function Refresh({ isQuiet, isPaused, onPause, onRefresh }: RefreshProps) {
+function Refresh({ isHeld, isPaused, onPause, onRefresh }: RefreshProps) {
   return (
     <div class="row">
       <button type="button" class="button" onClick={onRefresh}>
         Refresh
       </button>
-      <button type="button" class="button plain" onClick={() => onPause(!isPaused)}>
-        {isPaused ? "Resume" : "Pause"}
-      </button>
-      <span class="small quiet">{isQuiet ? "Not refreshed by itself." : "Refreshed every 5 s."}</span>
+      {!isHeld && (
+        <button type="button" class="button plain" onClick={() => onPause(!isPaused)}>
+          {isPaused ? "Resume" : "Pause"}
+        </button>
+      )}
+      <span class="small quiet">{isHeld || isPaused ? "Not refreshed by itself." : "Refreshed every 5 s."}</span>
     </div>
   );
 }

@@ -1,4 +1,5 @@
 import { Dialog } from "../../components/dialog.tsx";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Time } from "../../components/time.tsx";
@@ -28,7 +29,7 @@ export function DeliveryPanel({ webhookId, messageId, webhooks, onClose }: Deliv
   );
   return (
     <Dialog side title={`Delivery to ${webhooks.name(webhookId)}`} onClose={onClose}>
-      <Loaded of={delivery} failure="The delivery could not be read">
+      <Loaded of={delivery} failure="The delivery could not be read" list={<ListLink to="deliveries" />}>
         {(data) => (
           <>
             <div class="section-head">

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { Copy } from "../../components/copy.tsx";
 import { Confirm, Dialog } from "../../components/dialog.tsx";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Time } from "../../components/time.tsx";
@@ -23,7 +24,7 @@ export function HookPanel({ id, isNew }: { id: string; isNew: boolean }) {
   const hook = useData(["hooks", id], (options) => causeway.hooks.get(id, options));
   return (
     <Dialog title={hook.data?.name ?? "Hook"} side onClose={() => route(pathTo("hooks"))}>
-      <Loaded of={hook} failure="The hook could not be read">
+      <Loaded of={hook} failure="The hook could not be read" list={<ListLink to="hooks" />}>
         {(one) => <Opened hook={one} isNew={isNew} />}
       </Loaded>
     </Dialog>

@@ -13,6 +13,9 @@ const TIMES = [
   [43_200, "12 hours"],
 ] as const;
 
+/** The button that had the focus is gone with its form. */
+const focus = (element: HTMLElement | null) => element?.focus();
+
 /** Creates a link that opens the dashboard once with the rights of a key. */
 export function PortalLink({ of: { id, name }, onClose }: { of: Key; onClose: () => void }) {
   const [ttlSeconds, setTtl] = useState(3_600);
@@ -33,7 +36,7 @@ export function PortalLink({ of: { id, name }, onClose }: { of: Key; onClose: ()
   return (
     <Dialog title={`Portal link for ${name}`} onClose={onClose}>
       {session ? (
-        <div class="section" role="status">
+        <div class="section" role="status" tabIndex={-1} ref={focus}>
           <p>
             The link opens the dashboard once. It and the session end <Time at={session.expiresAt} />. It is shown only
             now.

@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { payloadText } from "causeway-mqtt/client";
 import { useEffect, useMemo } from "preact/hooks";
 import { createClient } from "../../data/causeway.ts";
+import { recoveryMs } from "../../data/recovery.ts";
 import { LiveTail } from "./tail.ts";
 
 /** Text that changes faster cannot be read. */
@@ -13,7 +14,7 @@ export interface TailHandle {
   tail: LiveTail;
   /** Changes when there is something to draw; a component that reads it is drawn again. */
   version: Signal<number>;
-  /** Connects again after the bridge refused the stream. */
+  /** Connects again at once after a failure. */
   retry(): void;
 }
 
@@ -31,10 +32,15 @@ export function useTail(filters: readonly string[]): TailHandle {
     const topics = JSON.parse(key) as string[];
     if (topics.length === 0) return;
     const end = new AbortController();
-    void follow(tail, topics, end.signal);
+    let again: ReturnType<typeof setTimeout> | undefined;
+    void follow(tail, topics, end.signal).then((error) => {
+      const waitMs = error && recoveryMs(error);
+      if (waitMs !== undefined) again = setTimeout(() => attempt.value++, waitMs);
+    });
     const timer = setInterval(() => tail.tick(), TICK_MS);
     return () => {
       clearInterval(timer);
+      clearTimeout(again);
       end.abort();
     };
   }, [tail, key, current]);
@@ -48,7 +54,8 @@ export function useTail(filters: readonly string[]): TailHandle {
   };
 }
 
-async function follow(tail: LiveTail, topics: string[], signal: AbortSignal): Promise<void> {
+/** Returns why the messages ended, unless they were left. */
+async function follow(tail: LiveTail, topics: string[], signal: AbortSignal): Promise<Error | undefined> {
   // Only the response tells that a lost connection is back: the next message may take hours.
   const send: typeof fetch = async (...request) => {
     const response = await fetch(...request);
@@ -60,8 +67,11 @@ async function follow(tail: LiveTail, topics: string[], signal: AbortSignal): Pr
   try {
     for await (const event of client.stream(topics, { signal, onReconnect: () => tail.lost() })) tail.add(event);
   } catch (error) {
-    if (!signal.aborted) tail.failed(error as Error);
+    if (signal.aborted) return undefined;
+    tail.failed(error as Error);
+    return error as Error;
   }
+  return undefined;
 }
 
 /** Draws in the next frame, and then not for a while, however often it is called. */

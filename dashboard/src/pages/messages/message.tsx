@@ -1,6 +1,7 @@
 import { isCausewayError } from "causeway-mqtt/client";
 import { useState } from "preact/hooks";
 import { useRoute } from "preact-iso";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
 import { pathTo } from "../../data/address.ts";
@@ -44,7 +45,11 @@ function Followed({ id }: { id: string }) {
       {isMissing ? (
         <Missing id={id} />
       ) : (
-        <Loaded of={subject} failure={`The ${title.toLowerCase()} could not be read`}>
+        <Loaded
+          of={subject}
+          failure={`The ${title.toLowerCase()} could not be read`}
+          list={can("webhooks", "view") && <ListLink to="deliveries" />}
+        >
           {(data) => (can("webhooks", "view") ? <WithNames subject={data} /> : <Content subject={data} />)}
         </Loaded>
       )}

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/preact-query";
 import type { Webhook } from "causeway-mqtt/client";
 import { useMemo, useState } from "preact/hooks";
 import { useLocation, useRoute } from "preact-iso";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
 import { toast } from "../../components/toasts.tsx";
@@ -26,7 +27,7 @@ export default function EditWebhook() {
   if (webhook.data) return <EditForm key={id} webhook={webhook.data} />;
   return (
     <Page title="Edit a webhook">
-      <Loaded of={webhook} failure="The webhook could not be read">
+      <Loaded of={webhook} failure="The webhook could not be read" list={<ListLink to="webhooks" />}>
         {() => null}
       </Loaded>
     </Page>

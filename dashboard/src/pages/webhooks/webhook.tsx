@@ -1,5 +1,6 @@
 import { failedAttempts } from "causeway-mqtt/client";
 import { useRoute } from "preact-iso";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
 import { causeway } from "../../data/causeway.ts";
@@ -41,14 +42,14 @@ export default function WebhookPage() {
       lead={data && stateInWords(data, late, { now: now.value, isUtc: isUtc.value })}
       actions={data && can("webhooks") && <Actions webhook={data} />}
     >
-      <Loaded of={webhook} failure="The webhook could not be read">
+      <Loaded of={webhook} failure="The webhook could not be read" list={<ListLink to="webhooks" />}>
         {(one) => (
           <>
             <Notices webhook={one} />
             <ReplayProgress webhookId={id} />
             <Counts webhook={one} />
             {one.type === "pull" && <HowToPull webhook={one} />}
-            <Charts webhookId={id} />
+            <Charts webhook={one} />
             <RecentDeliveries webhook={one} />
             <Facts webhook={one} />
             {can("webhooks") && <DangerZone webhook={one} />}

@@ -1,5 +1,6 @@
 import type { Webhook } from "causeway-mqtt/client";
 import { useLocation } from "preact-iso";
+import { ListLink } from "../../components/list-link.tsx";
 import { Loaded } from "../../components/loaded.tsx";
 import { Page } from "../../components/page.tsx";
 import { causeway } from "../../data/causeway.ts";
@@ -20,7 +21,7 @@ export default function Workbench() {
   if (webhook.data) return <Bench key={id} webhook={webhook.data} />;
   return (
     <Page title="Workbench">
-      <Loaded of={webhook} failure="The webhook could not be read">
+      <Loaded of={webhook} failure="The webhook could not be read" list={<ListLink to="webhooks" />}>
         {() => null}
       </Loaded>
     </Page>

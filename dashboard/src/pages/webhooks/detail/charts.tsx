@@ -1,4 +1,4 @@
-import type { MetricsPoint } from "causeway-mqtt/client";
+import type { MetricsPoint, Webhook } from "causeway-mqtt/client";
 import { useLocation } from "preact-iso";
 import { AxisNote } from "../../../components/axis-note.tsx";
 import { Chart } from "../../../components/chart.tsx";
@@ -21,7 +21,7 @@ const RANGES = [
 type Range = (typeof RANGES)[number][0];
 
 /** Volume by outcome and duration of attempts over time. */
-export function Charts({ webhookId }: { webhookId: string }) {
+export function Charts({ webhook: { id: webhookId, type } }: { webhook: Webhook }) {
   const { query, route } = useLocation();
   const range = RANGES.find(([one]) => one === query.range)?.[0] ?? "1h";
   const metrics = useData(
@@ -38,14 +38,18 @@ export function Charts({ webhookId }: { webhookId: string }) {
       </div>
       <Loaded of={metrics} failure="The metrics could not be read">
         {({ points }) =>
-          points.some(hasAttempt) ? <Both all={points} /> : <Nothing range={range} isWaiting={points.some(isBusy)} />
+          points.some(hasAttempt) ? (
+            <Both all={points} isPulled={type === "pull"} />
+          ) : (
+            <Nothing range={range} isWaiting={points.some(isBusy)} />
+          )
         }
       </Loaded>
     </section>
   );
 }
 
-function Both({ all }: { all: readonly MetricsPoint[] }) {
+function Both({ all, isPulled }: { all: readonly MetricsPoint[]; isPulled: boolean }) {
   const points = fromFirst(all);
   const times = points.map(({ at }) => Date.parse(at));
   const volume: Series[] = [
@@ -61,8 +65,17 @@ function Both({ all }: { all: readonly MetricsPoint[] }) {
     <>
       <div class="grid-2">
         <Chart title="Deliveries by outcome" times={times} series={volume} format={formatCount} isStacked />
-        {points.some(({ p50Ms }) => p50Ms !== null) && (
+        {points.some(({ p50Ms }) => p50Ms !== null) ? (
           <Chart title="Duration of attempts" times={times} series={duration} format={formatDuration} />
+        ) : (
+          <section class="section" aria-labelledby="duration-title">
+            <h2 id="duration-title">Duration of attempts</h2>
+            <div class="empty">
+              {isPulled
+                ? "A program takes the messages of this webhook, so there is no call to measure."
+                : "No call was made in this time, so there is no duration to show."}
+            </div>
+          </section>
         )}
       </div>
       <AxisNote all={all} shown={points} />

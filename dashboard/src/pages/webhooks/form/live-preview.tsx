@@ -30,6 +30,9 @@ export function LivePreview({ form }: { form: WebhookForm }) {
         )
       )}
       <PreviewHint form={form} isLooking={hasTopics && isLookingForSample} />
+      {form.sampleError && hasTopics && !own && (
+        <ErrorNotice error={form.sampleError} title="The messages could not be read" />
+      )}
       {preview.failure && <ErrorNotice error={preview.failure} title="The form could not be checked" />}
       {result && (
         <div class={preview.isChecking ? "is-checking" : undefined} aria-live="polite">
@@ -41,14 +44,14 @@ export function LivePreview({ form }: { form: WebhookForm }) {
 }
 
 function PreviewHint({ form, isLooking }: { form: WebhookForm; isLooking: boolean }) {
-  const { draft, own, sample, setOwn, hasUrl } = form;
+  const { draft, own, sample, setOwn, hasUrl, sampleError } = form;
   if (topicsOf(draft).length === 0) return <p class="quiet">Name a topic filter to see what becomes of a message.</p>;
   if (!hasUrl) return <p class="quiet">Type a URL to see the request.</p>;
   if (own || sample) return null;
   if (isLooking) return <p class="quiet">Looking for a message on these topics.</p>;
   return (
     <div class="empty">
-      No message on these topics yet.
+      {sampleError ? "Which messages there are is unknown." : "No message on these topics yet."}
       <button type="button" class="button" onClick={() => setOwn(exampleOf(form))}>
         Use an example message
       </button>

@@ -38,6 +38,8 @@ export interface WebhookForm {
   /** The message that is previewed; undefined: the person's own sample is. */
   sample: Sample | undefined;
   isLookingForSample: boolean;
+  /** Why the messages could not be looked up. */
+  sampleError: Error | undefined;
   own: OwnSample | undefined;
   setOwn(own: OwnSample | undefined): void;
   /** Shows the refusal of saving at its fields. */
@@ -51,7 +53,7 @@ export function useWebhookForm(initial: Draft): WebhookForm {
   const [refused, setRefused] = useState<Record<string, string>>({});
   const [isAnswered, setAnswered] = useState(true);
   const [own, setOwn] = useState<OwnSample>();
-  const { pool, sample, isLooking } = useFormSample(draft);
+  const { pool, sample, isLooking, error } = useFormSample(draft);
   const local = localErrors(draft);
   const isComplete = (topicsOf(draft).length > 0 || draft.events.length > 0) && Object.keys(local).length === 0;
   const hasUrl = draft.type === "pull" || (draft.url.trim() !== "" && !isUnfilled(draft.url));
@@ -75,6 +77,7 @@ export function useWebhookForm(initial: Draft): WebhookForm {
     pool,
     sample,
     isLookingForSample: isLooking,
+    sampleError: error,
     own,
     setOwn,
     hasStoredAuth: initial.auth.type === "keep",
@@ -109,6 +112,7 @@ function useFormSample(draft: Draft) {
   const sample = isBare ? (full?.id === bare.id ? full : undefined) : bare;
   return {
     pool: last.items,
+    error: last.error ?? found.error,
     sample: sample?.message ? sample : undefined,
     isLooking: last.isLoading || found.isLoading || (isBare && full?.id !== bare.id),
   };

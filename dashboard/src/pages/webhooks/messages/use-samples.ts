@@ -2,6 +2,7 @@
 import { isCausewayError } from "causeway-mqtt/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { causeway } from "../../../data/causeway.ts";
+import { recoveryMs } from "../../../data/recovery.ts";
 import { useRights } from "../../../data/session.tsx";
 import { MAX_SAMPLES, mergeSamples, type Sample, sampleOfEvent, samplesOfDeliveries, withContent } from "./sample.ts";
 
@@ -51,11 +52,23 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
     const add = (more: Sample[]) => !signal.aborted && setItems((now) => mergeSamples(now, more));
     const wanted = key.split("\n");
     const addNewer = (more: Sample[]) => !signal.aborted && setPending((now) => mergeSamples(now, more));
-    const fail = (failure: Error) => !signal.aborted && setError(failure);
+    const fail = (failure: Error | undefined) => !signal.aborted && setError(failure);
     void (async () => {
-      const reading = mayLookUp ? lookUp(wanted, reads, signal, add) : undefined;
       // First the stored ones, then the live ones: the same message has another id in a stream, and would be here twice.
-      await reading?.listed.catch(fail);
+      let reading: Reading | undefined;
+      let waitMs: number | undefined;
+      do {
+        if (waitMs !== undefined) await sleep(waitMs, signal);
+        if (signal.aborted) return;
+        reading = mayLookUp ? lookUp(wanted, reads, signal, add) : undefined;
+        const failure = await reading?.listed.then(
+          () => undefined,
+          (error: Error) => error,
+        );
+        fail(failure);
+        waitMs = failure && recoveryMs(failure);
+        if (waitMs !== undefined && !signal.aborted) setLoading(false);
+      } while (waitMs !== undefined);
       const tail = mayListen && !signal.aborted ? listen(wanted, tailMs, signal, addNewer) : undefined;
       // A live tail without an end says nothing about the loading.
       await Promise.allSettled([reading?.done.catch(fail), tailMs === undefined ? undefined : tail]);
@@ -75,6 +88,19 @@ export function useSamples(filters: readonly string[], options: SampleOptions = 
     if (isOpen) latest.current();
   }, [isOpen]);
   return { items, isLoading, error, newer: pending.length, take };
+}
+
+type Reading = ReturnType<typeof lookUp>;
+
+/** Resolves after the wait, or when the page closes. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Reads the newest deliveries under each filter, then, if wanted, the content of their messages. */
