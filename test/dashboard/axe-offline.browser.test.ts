@@ -5,7 +5,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 import { type FaultyPages, startFaultyPages } from "./axe-faults.ts";
 import { look, TWO_LOOKS } from "./axe-walk.ts";
 
-/** What each page says while the bridge is away. */
+/** The words on each page while the bridge is away. */
 const AS_OF = /^As of .*, reconnecting\.$/;
 const NO_STREAM = /^The messages cannot be shown$/;
 const NO_MESSAGES = /^The messages could not be read$/;
