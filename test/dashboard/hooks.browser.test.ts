@@ -78,7 +78,7 @@ describe("the page of hooks", requireOrSkip("chromium"), () => {
       await panel.getByLabel("Secret").fill("a-long-random-text");
       assert.deepEqual(await axe(), []);
       await panel.getByRole("button", { name: "Save the changes" }).click();
-      await panel.getByText("GitHub signature").waitFor();
+      await panel.locator("dd").filter({ hasText: "GitHub signature" }).waitFor();
       await panel.getByRole("button", { name: "Delete" }).click();
       const confirm = page.getByRole("dialog", { name: "Delete Lamps" });
       assert.deepEqual(await axe(), []);
