@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { encodePayload } from "../../src/formats/formats.ts";
 import { readEvent } from "../support/events.ts";
+import { eventually } from "../support/eventually.ts";
 import { embedded, mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 type Json = Record<string, unknown>;
@@ -45,6 +46,11 @@ for (const kind of [embedded, mosquittoAndRedis("5")]) {
       await publish("NDATA", data);
       await publish("NBIRTH", birth("temperature"));
       await publish("NDATA", data);
+      // A message that comes again after the kill is a new one, after the newer BIRTH.
+      await eventually(
+        async () => Object.values<number>((await world.bridge.api("GET", `/v1/webhooks/${id}`)).body.counts),
+        (counts) => counts.reduce((sum, count) => sum + count, 0) === 5,
+      );
       await world.bridge.kill();
       await world.bridge.start();
       await world.bridge.api("POST", `/v1/webhooks/${id}/resume`);
