@@ -1,4 +1,7 @@
-/** The rows of a table that the page or the frame of the table scrolls. If there are many, only those near the window are rendered. */
+/**
+ * The rows of a table that scrolls with the page or within its frame. If there are many, only those near the window are
+ * rendered.
+ */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type RowRange, rowsNear } from "./row-range.ts";

@@ -3,7 +3,7 @@ import { Causeway } from "causeway-mqtt/client";
 
 /**
  * @param send instead of `fetch`, for a page that has to see the responses themselves
- * @param retries the pages read again by themselves, and a person who waits wants to know why
+ * @param retries one by default: the pages read again by themselves, and a person who waits wants to know why
  */
 export function createClient(send?: typeof fetch, retries = 1): Causeway {
   return new Causeway({
