@@ -10,7 +10,7 @@ import { type Plant, startPlant } from "./plant.ts";
 
 const run = promisify(execFile);
 
-describe("the page of hooks", requireOrSkip("chromium"), () => {
+describe("the page of hooks", requireOrSkip("chromium", "curl"), () => {
   let plant: Plant;
   let browser: TestBrowser;
   before(async () => {
