@@ -1,6 +1,6 @@
 /** Programs that some tests need: brokers, Redis, Python. CI requires them; elsewhere their tests are skipped. */
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 
 /** Directories where Debian installs servers, outside an ordinary user's PATH. */
 const SERVER_DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -11,13 +11,14 @@ const PREFERRED: Record<string, string> = {
   chromium: "chromium-headless-shell",
 };
 
-/** Returns the path of an installed program, or undefined. */
+/** Returns the path of an installed program, or undefined. @param name a path means this one only */
 export function findProgram(name: string): string | undefined {
   const preferred = PREFERRED[name];
   return (preferred && findExact(preferred)) ?? findExact(name);
 }
 
 function findExact(name: string): string | undefined {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
   const directories = [...(process.env.PATH ?? "").split(delimiter), ...SERVER_DIRECTORIES];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
