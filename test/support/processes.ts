@@ -71,7 +71,7 @@ export class TestProcess {
     let cleanUp = () => {};
     const found = new Promise<RegExpExecArray>((resolve, reject) => {
       const fail = (why: string) =>
-        reject(new Error(`${this.name} ${why} before ${pattern} appeared. Its output:\n${this.output}`));
+        reject(new Error(`${this.name} ${why} before ${pattern} appeared. Its output:\n${excerpt(this.output, from)}`));
       const look = () => {
         const match = once.exec(this.output.slice(from));
         if (match) resolve(match);
@@ -100,7 +100,7 @@ export class TestProcess {
     clearTimeout(timer);
     if (late)
       throw new Error(
-        `${this.name} did not end within ${scaled(timeoutMs)} ms of ${signal}. Its output:\n${this.output}`,
+        `${this.name} did not end within ${scaled(timeoutMs)} ms of ${signal}. Its output:\n${excerpt(this.output)}`,
       );
     return exit;
   }
@@ -109,6 +109,12 @@ export class TestProcess {
   kill(): Promise<Exit> {
     return this.stop("SIGKILL");
   }
+}
+
+/** Returns the begin and the end of the output, from a little before the given place: reports of failures stay short. */
+function excerpt(output: string, from = 0): string {
+  const text = output.slice(Math.max(0, from - 1_000));
+  return text.length <= 6_000 ? text : `${text.slice(0, 3_000)}\n…\n${text.slice(-3_000)}`;
 }
 
 function killAll(): void {
