@@ -162,17 +162,17 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
   it("shows binary payloads as hex first, and large ones quickly", async () => {
     const large = JSON.stringify(Array.from({ length: 12_000 }, (_, i) => ({ i, t: "x" })));
     assert.ok(large.length > 200_000);
-    await device.publishAsync("pump/binary", Buffer.from([0xff, 0, 1]), { qos: 1 });
-    await device.publishAsync("pump/large", large, { qos: 1 });
+    await device.publishAsync("raw/binary", Buffer.from([0xff, 0, 1]), { qos: 1 });
+    await device.publishAsync("raw/large", large, { qos: 1 });
     const { body } = await eventually(
-      () => plant.bridge.api("GET", "/v1/deliveries?topic=pump/%2B"),
+      () => plant.bridge.api("GET", "/v1/deliveries?topic=raw/%2B"),
       ({ body }) => new Set(body.items.map((one: { topic: string }) => one.topic)).size === 2,
     );
     const idOf = (topic: string) => body.items.find((one: { topic: string }) => one.topic === topic).messageId;
-    const { page, violations, axe } = await open(`messages/${idOf("pump/binary")}`);
+    const { page, violations, axe } = await open(`messages/${idOf("raw/binary")}`);
     await page.getByText("3 B, not text").waitFor();
     await page.getByText("ff 00 01").waitFor();
-    await page.goto(`${plant.bridge.url}/messages/${idOf("pump/large")}`);
+    await page.goto(`${plant.bridge.url}/messages/${idOf("raw/large")}`);
     await page.getByText("400 of 48,002 lines").waitFor();
     await page.getByRole("button", { name: "Hide 12,000 entries" }).click();
     assert.deepEqual(await axe(), []);

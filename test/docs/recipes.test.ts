@@ -81,6 +81,8 @@ describe("output as it is shown", () => {
     ["a\nb", "a\nb", true],
     ["a\nb", "a\nx\nb", false],
     ["a\n…\nb", "a\nx\ny\nb", true],
+    ["a\n…\nb", "a\nb", true],
+    ["a\n…\nb", "a\nxb", false],
     ["a\n…\nb", "b\na", false],
   ] as const) {
     it(`${JSON.stringify(shown)} ${matches ? "matches" : "does not match"} ${JSON.stringify(output)}`, () =>

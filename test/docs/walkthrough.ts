@@ -9,7 +9,7 @@
  * - `file: <name>`: saved under that name.
  * - `expect: <output>`, `expect from <terminal>: <output>`: must appear.
  * - `shown`, `shown by: <terminal>`: the block is output that must appear, since the last command, in the main terminal
- *   or that one. `…` stands for any text of a line, and a line with `…` alone for any lines.
+ *   or that one. `…` stands for any text of a line, and a line with `…` alone for any lines or none.
  * - `not run: <reason>`: the only way to leave a shell block out.
  */
 import assert from "node:assert/strict";
@@ -167,7 +167,7 @@ function checkout({ programs = {} }: WalkthroughOptions): string {
 /** Matches output as it is shown on a page. */
 export function shownPattern(text: string): RegExp {
   const lines = text.split("\n").map((line) => literally(line).replaceAll("…", "[^\\n]*"));
-  return new RegExp(lines.join("\n").replaceAll(/^\[\^\\n\]\*$/gm, "[^]*?"));
+  return new RegExp(lines.join("\n").replaceAll(/^\[\^\\n\]\*\n/gm, "(?:[^]*?\n)?"));
 }
 
 function literally(text: string): string {
