@@ -140,7 +140,9 @@ describe("causeway simulate", () => {
   });
 
   it("connects again after an outage, with births and the next will", async () => {
+    const firstBirth = heard("spBv1.0/Field/NBIRTH/pad-1");
     const simulation = await start("oil-gas", "--devices", "1", "--interval", "60");
+    await firstBirth;
     const [death, birth] = [heard("spBv1.0/Field/NDEATH/pad-1"), heard("spBv1.0/Field/NBIRTH/pad-1")];
     clients.get("pad-1")!.conn.destroy();
     const numbers = [await death, await birth].map((payload) => {
