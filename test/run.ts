@@ -1,12 +1,14 @@
 /**
- * Runs the tests: all of them, or with `--unit` those of the code that start no process. Other arguments go to
- * `node --test`, for example `npm run test:unit -- --test-reporter=dot`.
+ * Runs the tests: all of them, or with `--unit` those of the code that start no process; with `--only PATTERN` those
+ * whose names match, for example `npm run test:unit -- --only "retry"`.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { scaled } from "./support/speed.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -59,21 +61,36 @@ const unit = [
   ),
   ...all.filter((file) => isUnit(file) && hasRootHook(file)),
 ];
-const others = process.argv.includes("--unit") ? [] : all.filter((file) => !isUnit(file));
-// Scenarios take longest: they begin first, and short files fill the end.
-const files = [
-  ...others.filter((file) => file.includes("flows")),
-  ...others.filter((file) => !file.includes("flows")),
-  ...unit,
-];
-
-// Most scenarios wait rather than compute: two files more than cores keep the cores busy.
-const concurrency = availableParallelism() + 2;
-const options = ["--test-reporter=spec", `--test-timeout=${scaled(FILE_TIMEOUT_MS)}`];
-const own = process.argv.slice(2).filter((arg) => arg !== "--unit");
-const args = ["--import", "tsx", "--test", ...options, `--test-concurrency=${concurrency}`, ...own, ...files];
-const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
-child.on("close", (code, signal) => {
-  rmSync(groups, { recursive: true, force: true });
-  process.exit(signal ? 1 : (code ?? 1));
+const { values: options } = parseArgs({
+  options: { unit: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
 });
+const others = options.unit ? [] : all.filter((file) => !isUnit(file));
+const isBrowser = (file: string) => file.endsWith(".browser.test.ts");
+const isFlow = (file: string) => file.includes("flows");
+
+/** Spreads the files of each kind over the whole run: those that compute run beside those that wait. */
+function spread(kinds: string[][]): string[] {
+  return kinds
+    .flatMap((files) => files.map((file, i) => ({ file, at: (i + 0.5) / files.length })))
+    .sort((a, b) => a.at - b.at)
+    .map(({ file }) => file);
+}
+
+// Unlike `node --test`, which sorts the files, `run` keeps their order.
+const results = run({
+  files: spread([
+    others.filter(isFlow),
+    others.filter(isBrowser),
+    others.filter((file) => !(isFlow(file) || isBrowser(file))),
+    unit,
+  ]).map((file) => join(ROOT, file)),
+  // Most scenarios wait rather than compute: two files more than cores keep the cores busy.
+  concurrency: availableParallelism() + 2,
+  timeout: scaled(FILE_TIMEOUT_MS),
+  testNamePatterns: options.only,
+});
+results.on("test:fail", () => {
+  process.exitCode = 1;
+});
+results.compose(new spec()).pipe(process.stdout);
+process.once("exit", () => rmSync(groups, { recursive: true, force: true }));

@@ -70,8 +70,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
       () => rows(page).count(),
       (count) => count === 4,
     );
-    const { searchParams } = new URL(page.url());
-    assert.equal(searchParams.get("topic"), "greenhouse/+/telemetry");
+    await page.waitForURL(({ searchParams }) => searchParams.get("topic") === "greenhouse/+/telemetry");
     await page.reload();
     assert.equal(await page.getByLabel("Topic filter").inputValue(), "greenhouse/+/telemetry");
     await page.getByRole("button", { name: "Custom" }).click();
@@ -94,7 +93,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await page.keyboard.press("Enter");
     const panel = page.getByRole("dialog", { name: "Delivery to Archive" });
     await panel.getByText("unknown field").first().waitFor();
-    assert.match(page.url(), /open=wh_[^.]+\.msg_/);
+    await page.waitForURL(/open=wh_[^.]+\.msg_/);
     await page.getByText("Not refreshed by itself.").waitFor();
     const pause = page.getByRole("button", { name: "Pause", includeHidden: true });
     assert.equal(await pause.count(), 0, "nothing to pause");
@@ -115,7 +114,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     );
     await page.keyboard.press("Escape");
     await panel.waitFor({ state: "detached" });
-    assert.equal(new URL(page.url()).search, "?status=failed");
+    await page.waitForURL((url) => url.search === "?status=failed");
     await page.goBack();
     await panel.waitFor();
     await deadLetters(2);

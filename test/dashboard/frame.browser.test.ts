@@ -82,7 +82,7 @@ describe("the dashboard in Chromium", requireOrSkip("chromium"), () => {
     await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
     await page.getByRole("link", { name: "Keys", exact: true }).click();
     await page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
-    assert.equal(page.url(), `${bridge.url}/iot/keys`);
+    await page.waitForURL(`${bridge.url}/iot/keys`);
     await page.goBack();
     await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
     await page.reload();

@@ -64,7 +64,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
         await page.getByText("2 webhooks need attention.").waitFor();
       } else {
         await failing.getByRole("link", { name: /^Show deliveries/ }).click();
-        assert.match(page.url(), /\/deliveries\?webhookId=wh_/);
+        await page.waitForURL(/\/deliveries\?webhookId=wh_/);
       }
       assert.deepEqual(violations, []);
     }
@@ -77,7 +77,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
     await page.getByText(/The axis begins at .+: nothing happened earlier in this range/).waitFor();
     await page.getByRole("button", { name: "24 h" }).click();
     await page.getByRole("heading", { name: "Messages in, deliveries out and failed per 10 minutes" }).waitFor();
-    assert.equal(new URL(page.url()).search, "?range=24h");
+    await page.waitForURL(({ search }) => search === "?range=24h");
     await page.reload();
     await page.getByRole("heading", { name: /per 10 minutes/ }).waitFor();
     await page.getByRole("button", { name: "Show as table" }).click();

@@ -72,7 +72,7 @@ describe("portal links in Chromium", requireOrSkip("chromium"), () => {
     page.on("request", (request) => requested.push(request.url() + JSON.stringify(request.headers())));
     await page.goto(url);
     await page.getByText("Signed in as tenant").waitFor();
-    assert.equal(page.url(), `${bridge.url}/iot/`);
+    await page.waitForURL(`${bridge.url}/iot/`);
     assert.ok(
       requested.every((line) => !line.includes(token)),
       "neither in a request line nor in a header",

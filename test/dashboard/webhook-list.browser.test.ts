@@ -104,7 +104,7 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
     assert.deepEqual(await axe(), []);
     await page.getByRole("button", { name: "Clear the filters" }).click();
     await table(page).getByRole("link", { name: "Analytics" }).waitFor();
-    assert.equal(page.url(), `${plant.bridge.url}/webhooks`);
+    await page.waitForURL(`${plant.bridge.url}/webhooks`);
     assert.equal(await page.getByLabel("Would get a message on the topic").inputValue(), "");
     assert.deepEqual(violations, []);
   });

@@ -29,7 +29,7 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
   const browser = await chromium.launch({
     executablePath: findProgram("chromium")!,
     // Chromium's sandbox needs rights that containers and root do not have; it loads nothing but the bridge's pages.
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
   return {
     async open(options = {}) {
