@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -83,7 +83,7 @@ const results = run({
     others.filter(isBrowser),
     others.filter((file) => !(isFlow(file) || isBrowser(file))),
     unit,
-  ]).map((file) => join(ROOT, file)),
+  ]).map((file) => resolve(ROOT, file)),
   // Most scenarios wait rather than compute: two files more than cores keep the cores busy.
   concurrency: availableParallelism() + 2,
   timeout: scaled(FILE_TIMEOUT_MS),
