@@ -81,7 +81,7 @@ describe("portal links in Chromium", requireOrSkip("chromium"), () => {
     await page.reload();
     await page.getByText("Signed in as tenant").waitFor();
 
-    const other = await (await browser.open()).context.newPage();
+    const { page: other } = await browser.open({ beside: true });
     await other.goto(url);
     await other.getByText("the link is used or has expired").waitFor();
     await page.goto(url);

@@ -9,9 +9,14 @@ import { scaled } from "./speed.ts";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WAIT_MS = 15_000;
 
+export interface WindowOptions extends BrowserContextOptions {
+  /** Whether the earlier windows stay open. Otherwise they close: they would go on refreshing their pages. */
+  beside?: boolean;
+}
+
 export interface TestBrowser {
   /** Opens a window with cookies and storage of its own. */
-  open(options?: BrowserContextOptions): Promise<TestWindow>;
+  open(options?: WindowOptions): Promise<TestWindow>;
   close(): Promise<void>;
 }
 
@@ -32,7 +37,8 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
   return {
-    async open(options = {}) {
+    async open({ beside = false, ...options } = {}) {
+      if (!beside) await Promise.all(browser.contexts().map((earlier) => earlier.close()));
       const context = await browser.newContext({ reducedMotion: "reduce", ...options });
       context.setDefaultTimeout(scaled(WAIT_MS));
       const violations: string[] = [];
@@ -53,8 +59,8 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
 
 async function violationsOf(page: Page): Promise<string[]> {
   // Evaluated by the debugger, which the content security policy does not concern.
-  await page.evaluate(AXE);
-  const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(AXE);
+  const { violations } = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as AxeResults;
   return violations.map(({ id, help, nodes }) => {
     const places = nodes.slice(0, 5).map(({ target, failureSummary }) => `${target.join(" ")}: ${failureSummary}`);
     return `${id}: ${help}\n  ${places.join("\n  ")}`;

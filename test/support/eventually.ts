@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { scaled } from "./speed.ts";
 
 const INTERVAL_MS = 20;
+const MAX_INTERVAL_MS = 250;
 
 /**
  * Reads a value again and again until it is the wanted one, and returns it. Errors of `read` reject at once.
@@ -17,10 +18,14 @@ export async function eventually<T>(
   ms = 20_000,
 ): Promise<T> {
   const holds = typeof wanted === "string" ? Boolean : wanted;
-  for (const end = performance.now() + scaled(ms); ; await delay(INTERVAL_MS)) {
+  const begin = performance.now();
+  for (;;) {
     const value = await read();
     if (holds(value)) return value;
-    if (performance.now() > end)
+    const waitedMs = performance.now() - begin;
+    if (waitedMs > scaled(ms))
       throw new Error(`after ${scaled(ms)} ms still not true: ${wanted}. Last value: ${inspect(value, { depth: 5 })}`);
+    // The longer it takes, the less often: reading costs the bridge time, too.
+    await delay(Math.min(MAX_INTERVAL_MS, INTERVAL_MS + waitedMs / 10));
   }
 }
