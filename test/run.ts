@@ -84,8 +84,8 @@ const results = run({
     others.filter((file) => !(isFlow(file) || isBrowser(file))),
     unit,
   ]).map((file) => resolve(ROOT, file)),
-  // Most scenarios wait rather than compute: two files more than cores keep the cores busy.
-  concurrency: availableParallelism() + 2,
+  // Many scenarios wait: a file more than cores keeps the cores busy. With more, the same work takes more CPU time.
+  concurrency: availableParallelism() + 1,
   timeout: scaled(FILE_TIMEOUT_MS),
   testNamePatterns: options.only,
 });
