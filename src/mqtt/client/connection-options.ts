@@ -65,6 +65,11 @@ export const RECONNECT_MS = 500;
 const SESSION_EXPIRY_SECONDS = 7 * 24 * 3600;
 /** Unacknowledged messages that the broker may have in flight to us: two flushes of 500. */
 export const RECEIVE_MAXIMUM = 1_000;
+/**
+ * Unacknowledged QoS 2 messages after which MQTT.js ends the connection (MQTT 5 section 3.3.4). More than we announce:
+ * Mosquitto sends a few too many when it resumes a session, and would do so again on each new connection.
+ */
+export const TOLERATED_MESSAGES = 2 * RECEIVE_MAXIMUM;
 
 export function clientOptions(options: ConnectionOptions, version: ProtocolVersion): IClientOptions {
   const { broker } = options;

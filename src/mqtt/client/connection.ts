@@ -11,7 +11,9 @@ import {
   type ConnectionState,
   clientOptions,
   NEGOTIATE_MS,
+  RECEIVE_MAXIMUM,
   RECONNECT_MS,
+  TOLERATED_MESSAGES,
 } from "./connection-options.ts";
 import { Negotiation, type ProtocolVersion } from "./negotiation.ts";
 import { SESSION_TAKEN_OVER, STAND_DOWN_MS, TakeOverDetection } from "./take-over.ts";
@@ -129,12 +131,15 @@ export class Connection {
     });
     // MQTT.js emits `connect` only after it has resent publishes in flight, and the broker may disconnect before that.
     client.on("packetreceive", ({ cmd }) => {
-      if (cmd === "connack") this.#attempt.answered = true;
+      if (cmd !== "connack") return;
+      this.#attempt.answered = true;
+      limitReceived(client, TOLERATED_MESSAGES);
     });
     client.on("close", () => this.#closed());
     // A new attempt begins: reset the outcome of the last one.
     client.on("reconnect", () => {
       this.#attempt = { answered: false, transportFailed: false, refusedVersion: false };
+      limitReceived(client, RECEIVE_MAXIMUM);
     });
   }
 
@@ -216,6 +221,11 @@ export class Connection {
     }, ms);
     this.#waiting.unref();
   }
+}
+
+/** MQTT.js announces its limit in CONNECT and enforces it from CONNACK on. The field is private. */
+function limitReceived(client: MqttClient, messages: number): void {
+  (client as unknown as { _receiveMaximum: number })._receiveMaximum = messages;
 }
 
 export function protocolName(version: ProtocolVersion | 3 | undefined): "5" | "3.1.1" | undefined {

@@ -1,6 +1,6 @@
 /** Two clients with one client id: a session that is or may have been taken over waits instead of reconnecting. */
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, connectAsync } from "mqtt";
 import { eventually } from "../../support/eventually.ts";
@@ -55,17 +55,19 @@ describe("a session that is taken over", { ...requireOrSkip("mosquitto"), concur
   }
 });
 
-describe("a connection that the client ends because the broker exceeds Receive Maximum", () => {
-  it("is opened again each time, although the closes are quick", async (t) => {
-    const closes = 5;
+describe("a broker that exceeds Receive Maximum", () => {
+  /** Connects to a broker that sends `count` messages of QoS 2 on each of the first `times` connections. */
+  async function connectTo(t: TestContext, times: number, count: (receiveMaximum: number) => number) {
+    const announced: number[] = [];
     const broker = await startFakeBroker(
       politeBut({
         connect: (packet, link) => {
           accept(link);
-          if (broker.connections.length > closes || packet.cmd !== "connect") return;
-          const count = packet.properties!.receiveMaximum! + 1;
+          if (packet.cmd !== "connect") return;
+          announced.push(packet.properties!.receiveMaximum!);
+          if (announced.length > times) return;
           const publish = { cmd: "publish", topic: "t", payload: "x", qos: 2, dup: false, retain: false } as const;
-          link.send(...Array.from({ length: count }, (_, i) => ({ ...publish, messageId: i + 1 })));
+          link.send(...Array.from({ length: count(announced[0]!) }, (_, i) => ({ ...publish, messageId: i + 1 })));
         },
       }),
     );
@@ -77,6 +79,23 @@ describe("a connection that the client ends because the broker exceeds Receive M
       persistent: true,
       log,
     });
+    return { announced, broker, log, connection };
+  }
+
+  it("by a few keeps its connection", async (t) => {
+    const { announced, broker, connection } = await connectTo(t, 2, (receiveMaximum) => receiveMaximum + 20);
+    const messages = new Set<number>();
+    connection.client.on("packetreceive", (packet) => packet.cmd === "publish" && messages.add(packet.messageId!));
+    await eventually(() => messages.size === 1_020, "all have come", 15_000);
+    assert.ok(connection.connected);
+    broker.connections[0]!.socket.destroy();
+    await eventually(() => announced.length === 2 && connection.connected, "it is connected again", 15_000);
+    assert.deepEqual(announced, [1_000, 1_000]);
+  });
+
+  it("by far is connected to again each time, although the closes are quick", async (t) => {
+    const closes = 5;
+    const { broker, log, connection } = await connectTo(t, closes, (receiveMaximum) => 2 * receiveMaximum + 1);
     await eventually(() => broker.connections.length > closes && connection.connected, "it is connected", 15_000);
     assert.match(log.lines.map(({ fields }) => JSON.stringify(fields)).join(), /Receive Maximum exceeded/);
     assert.deepEqual(
