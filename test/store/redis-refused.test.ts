@@ -7,6 +7,7 @@ import { Redis } from "ioredis";
 import { StoreConfigError } from "../../src/store/errors.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
 import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -61,7 +62,9 @@ describe("a start with a STORE_URL that cannot work", requireOrSkip("redis-serve
   });
 
   it("is refused at a node of a cluster", async (t) => {
-    const redis = await startRedis({ args: ["--cluster-enabled", "yes"] });
+    // By default the bus gets the port 10,000 above, which one of the many outgoing connections may have.
+    const args = ["--cluster-enabled", "yes", "--cluster-port", String(await freePort())];
+    const redis = await startRedis({ args });
     t.after(() => redis.stop());
     await refused(redis.url, /a node of a Redis Cluster, which Causeway cannot use/);
   });

@@ -95,7 +95,7 @@ describe("senders", needsOpenssl, () => {
 
   it("close unused ones", async () => {
     const { url, server } = await serve();
-    const { senders, post } = open({ idleMs: 50 });
+    const { senders, post } = open({ idleMs: 1_000 });
     const connected = once(server, "secureConnection") as Promise<[TLSSocket]>;
     await post(url, { ca: ours.cert });
     assert.equal(senders.size, 1);
