@@ -66,7 +66,7 @@ const { values: options } = parseArgs({
 });
 const others = options.unit ? [] : all.filter((file) => !isUnit(file));
 const isBrowser = (file: string) => file.endsWith(".browser.test.ts");
-const isFlow = (file: string) => file.includes("flows");
+const isFlow = (file: string) => file.startsWith("test/flows/");
 
 /** Spreads the files of each kind over the whole run: those that compute run beside those that wait. */
 function spread(kinds: string[][]): string[] {

@@ -37,7 +37,6 @@ describe("pages with fewer rights", requireOrSkip("chromium"), () => {
       found.push(...(await look(viewer, `${page} of a viewer`)));
     }
     assert.deepEqual([...found, ...viewer.violations], []);
-    await viewer.context.close();
   });
 
   it("the pages of a portal session", async () => {
@@ -53,6 +52,5 @@ describe("pages with fewer rights", requireOrSkip("chromium"), () => {
       found.push(...(await look(tenant, `${page} of a portal session`)));
     }
     assert.deepEqual([...found, ...tenant.violations], []);
-    await tenant.context.close();
   });
 });

@@ -28,7 +28,7 @@ describe("sessions and their ends", requireOrSkip("chromium"), () => {
 
   it("a wrong key, and too many tries", async () => {
     const window = await open("");
-    const { page, context, violations } = window;
+    const { page, violations } = window;
     const attempt = async () => {
       await page.getByLabel("API key").fill("0123456789012345678901234567890123456789");
       await page.getByRole("button", { name: "Sign in" }).click();
@@ -41,7 +41,6 @@ describe("sessions and their ends", requireOrSkip("chromium"), () => {
     await page.getByText(`code ${REFUSALS.rate.code}`).waitFor();
     found.push(...(await look(window, "too many tries", TWO_LOOKS)));
     assert.deepEqual([...found, ...violations], []);
-    await context.close();
   });
 
   it("a session that ends in the middle of work keeps the address", async () => {
@@ -56,21 +55,19 @@ describe("sessions and their ends", requireOrSkip("chromium"), () => {
     await signIn(page, API_KEY);
     await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
     assert.deepEqual([...found, ...violations], []);
-    await context.close();
   });
 
   it("an unknown address", async () => {
     const window = await open("webhooks/a/b");
-    const { page, context, violations } = window;
+    const { page, violations } = window;
     await signIn(page, API_KEY);
     await page.getByRole("heading", { level: 1, name: "Not found" }).waitFor();
     assert.deepEqual([...(await look(window, "an unknown address", TWO_LOOKS)), ...violations], []);
-    await context.close();
   });
 
   it("a test event, and its refusal", async () => {
     const window = await open(`webhooks/${plant.webhooks["Greenhouse readings"]}`);
-    const { page, context, violations } = window;
+    const { page, violations } = window;
     await signIn(page, API_KEY);
     await page.getByRole("button", { name: "Send a test event" }).click();
     const dialog = page.getByRole("dialog", { name: "Send a test event" });
@@ -85,6 +82,5 @@ describe("sessions and their ends", requireOrSkip("chromium"), () => {
     await dialog.getByText("The event is queued.").waitFor();
     found.push(...(await look(window, "a queued test event", TWO_LOOKS)));
     assert.deepEqual([...found, ...violations], []);
-    await context.close();
   });
 });

@@ -111,7 +111,7 @@ export class TestProcess {
   }
 }
 
-/** Returns the begin and the end of the output, from a little before the given place: reports of failures stay short. */
+/** Returns the beginning and the end of the output, from a little before `from` on: reports of failures stay short. */
 function excerpt(output: string, from = 0): string {
   const text = output.slice(Math.max(0, from - 1_000));
   return text.length <= 6_000 ? text : `${text.slice(0, 3_000)}\n…\n${text.slice(-3_000)}`;
