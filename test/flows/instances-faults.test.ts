@@ -10,7 +10,7 @@ import { startRedis } from "../support/redis.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const CONCURRENCY = 10;
-const PER_SECOND = 200;
+const PER_SECOND = 50;
 const RETRY = { scheduleSeconds: Array(50).fill(1) };
 const OUTAGE_MS = 10_000;
 /** Several reconnect intervals. */

@@ -17,7 +17,7 @@ import { publishLoad, tally } from "../support/load.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const CONCURRENCY = 10;
-const PER_SECOND = 200;
+const PER_SECOND = 50;
 const RETRY = { scheduleSeconds: Array(50).fill(1) };
 /** Two instances that take a session from each other move it about once a second. */
 const LONG_ENOUGH_TO_FIGHT_MS = 4_000;

@@ -10,7 +10,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 import { scaled } from "../support/speed.ts";
 
 const CONCURRENCY = 10;
-const PER_SECOND = 300;
+const PER_SECOND = 75;
 const TAKE_OVER_MS = 10_000;
 const HAND_OVER_MS = 2_000;
 

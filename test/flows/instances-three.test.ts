@@ -9,7 +9,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 import { scaled } from "../support/speed.ts";
 
 const CONCURRENCY = 10;
-const PER_SECOND = 100;
+const PER_SECOND = 40;
 const TAKE_OVER_MS = 10_000;
 const KILLS = 2;
 

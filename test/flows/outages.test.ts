@@ -14,7 +14,7 @@ import { scaled } from "../support/speed.ts";
 
 /** Duration of the outage; `OUTAGE_SECONDS=60` for a long one. */
 const OUTAGE_MS = Number(process.env.OUTAGE_SECONDS ?? 8) * 1_000;
-const PER_SECOND = 100;
+const PER_SECOND = 40;
 /** Duration of the load before and after the outage. */
 const BEFORE_MS = 2_000;
 const RECOVERY_MS = 5_000;

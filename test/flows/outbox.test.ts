@@ -87,8 +87,8 @@ function ended({ bridge }: Scenario, id: string) {
 for (const { kind, count } of [
   { kind: embedded, count: 0 },
   // The broker must survive the kills of the bridge: otherwise it could resend messages itself.
-  { kind: mosquittoAndEmbeddedStore("5"), count: 500 },
-  { kind: mosquittoAndRedis("5"), count: 1_000 },
+  { kind: mosquittoAndEmbeddedStore("5"), count: 200 },
+  { kind: mosquittoAndRedis("5"), count: 400 },
 ]) {
   describe(`outbox: ${kind.name}`, kind.options, () => {
     const world = scenario(kind, { device: false });

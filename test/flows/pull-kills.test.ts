@@ -1,6 +1,6 @@
 /**
  * No pulled delivery is lost, none is acknowledged twice, and the order holds, while consumers and the bridge get
- * SIGKILL.
+ * SIGKILL. `MESSAGES`, `KILLS` and `ORDERING` set the size.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -10,15 +10,19 @@ import { Pullers } from "../support/pullers.ts";
 import { embedded, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 import { scaled } from "../support/speed.ts";
 
-const MESSAGES = Number(process.env.MESSAGES ?? 500);
+const MESSAGES = Number(process.env.MESSAGES ?? 200);
+const KILLS = Number(process.env.KILLS ?? 1);
+/** Consumers at the start: each time, one is killed with the bridge. */
+const PULLERS = KILLS + 2;
+const LEASE_SECONDS = 2;
 const CASES = [
-  { ordering: "none", messages: MESSAGES, pullers: 4, leaseSeconds: 2 },
-  { ordering: "topic", messages: Math.ceil(MESSAGES / 5), pullers: 3, leaseSeconds: 2 },
-  { ordering: "strict", messages: Math.ceil(MESSAGES / 20), pullers: 3, leaseSeconds: 2 },
+  { ordering: "none", messages: MESSAGES },
+  { ordering: "topic", messages: Math.ceil(MESSAGES / 3) },
+  { ordering: "strict", messages: Math.ceil(MESSAGES / 10) },
 ] as const;
 const ORDERINGS = process.env.ORDERING?.split(",");
 
-for (const { ordering, messages, pullers: count, leaseSeconds } of CASES) {
+for (const { ordering, messages } of CASES) {
   if (ORDERINGS && !ORDERINGS.includes(ordering)) continue;
   // At the same time: both mostly wait for restarts.
   describe(`pulled deliveries with the ordering ${ordering}`, { concurrency: true }, () => {
@@ -31,20 +35,20 @@ for (const { ordering, messages, pullers: count, leaseSeconds } of CASES) {
         const startedAt = performance.now();
         const load = publishLoad(brokerUrl, { count: messages, perSecond: 5_000 });
         t.after(() => load.close());
-        const pullers = new Pullers(count, {
+        const pullers = new Pullers(PULLERS, {
           ...{ BRIDGE: bridge.url, API_KEY: "test-key-0123456789abcdef", WEBHOOK: id },
-          INPUT: JSON.stringify({ max: 50, leaseSeconds, waitSeconds: 1 }),
+          INPUT: JSON.stringify({ max: 50, leaseSeconds: LEASE_SECONDS, waitSeconds: 1 }),
         });
         t.after(() => pullers.close());
 
-        for (const share of [0.2, 0.5]) {
-          const isReached = (acked: number) => acked >= messages * share;
+        for (let kill = 0; kill < KILLS; kill++) {
+          const isReached = (acked: number) => acked >= messages * (0.2 + (0.6 * kill) / KILLS);
           await eventually(async () => pullers.acked.size, isReached, scaled(60_000 + messages * 10));
           assert.equal((await pullers.killOne()).signal, "SIGKILL");
           await bridge.kill();
           await bridge.start();
         }
-        assert.equal(pullers.running, count - 2);
+        assert.equal(pullers.running, PULLERS - KILLS);
         await load.done;
         const counts = async () => (await bridge.api("GET", `/v1/webhooks/${id}`)).body.counts;
         const open = ({ pending, active, retrying }: Record<string, number>) => pending! + active! + retrying!;

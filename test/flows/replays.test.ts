@@ -15,8 +15,8 @@ const MAX_WAITING = 200;
 const RESTARTED_MS = 60_000;
 
 for (const { kind, many } of [
-  { kind: embedded, many: 600 },
-  { kind: mosquittoAndRedis("5"), many: 1_500 },
+  { kind: embedded, many: 400 },
+  { kind: mosquittoAndRedis("5"), many: 800 },
 ]) {
   describe(`replays: ${kind.name}`, kind.options, () => {
     let setup: Setup;
@@ -100,7 +100,7 @@ for (const { kind, many } of [
     });
 
     it("refuses invalid requests, and a second replay while one runs", async () => {
-      const id = await failed("refused", 300);
+      const id = await failed("refused", 100);
       await bridge.api("PATCH", `/v1/webhooks/${id}`, { enabled: false });
       for (const [body, path] of [
         [{ status: "failed", since: "2026-03-02T00:00:00Z", until: "2026-03-01T00:00:00Z" }, "since"],
@@ -118,20 +118,20 @@ for (const { kind, many } of [
       const counted = await Promise.all(counting);
       assert.deepEqual(
         counted.map(({ status, body }) => [status, body.count]),
-        Array(3).fill([200, 300]),
+        Array(3).fill([200, 100]),
       );
-      assert.equal((await counts(id)).failed, 300, "a dry run changes nothing");
+      assert.equal((await counts(id)).failed, 100, "a dry run changes nothing");
       const both = await Promise.all([replay(id, { status: "failed" }), replay(id, { status: "failed" })]);
       assert.deepEqual(both.map(({ status }) => status).sort(), [202, 409]);
       const { body } = both.find(({ status }) => status === 202)!;
-      assert.equal(body.count, 300);
+      assert.equal(body.count, 100);
       // The deliveries of a paused webhook wait again.
       await eventually(
         () => read(id, body.id),
         ({ state }) => state === "finished",
       );
       const { failed: left, pending } = await counts(id);
-      assert.deepEqual([left, pending], [0, 300]);
+      assert.deepEqual([left, pending], [0, 100]);
       const other = await register("other");
       assert.equal((await bridge.api("GET", `/v1/webhooks/${other}/replays/${body.id}`)).status, 404);
     });

@@ -14,7 +14,7 @@ import { requireOrSkip } from "../support/requirements.ts";
 import { scaled } from "../support/speed.ts";
 
 const RESTARTS = Number(process.env.RESTARTS ?? 2);
-const PER_SECOND = Number(process.env.PER_SECOND ?? 500);
+const PER_SECOND = Number(process.env.PER_SECOND ?? 150);
 const CONCURRENCY = 20;
 const STOP_MS = 15_000;
 /** Shorter than the lease, which proves a hand-over. */

@@ -12,7 +12,7 @@ import { mosquittoAndRedis } from "../support/setups.ts";
 import { scaled } from "../support/speed.ts";
 
 /** Messages of the devices; `PER_SECOND=1000` on an idle machine. */
-const PER_SECOND = Number(process.env.PER_SECOND ?? 400);
+const PER_SECOND = Number(process.env.PER_SECOND ?? 120);
 const CONCURRENCY = 20;
 const STOP_MS = 15_000;
 const CALLERS = 4;

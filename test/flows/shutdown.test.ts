@@ -14,8 +14,8 @@ const CONCURRENCY = 10;
 
 describe("SIGTERM under load", () => {
   for (const { kind, perSecond } of [
-    { kind: mosquittoAndRedis("5"), perSecond: 500 },
-    { kind: mosquittoAndRedis("3.1.1"), perSecond: 500 },
+    { kind: mosquittoAndRedis("5"), perSecond: 150 },
+    { kind: mosquittoAndRedis("3.1.1"), perSecond: 150 },
     { kind: embedded, perSecond: 100 },
   ]) {
     it(`loses nothing and receives nothing twice: ${kind.name}`, kind.options, async (t) => {

@@ -7,11 +7,10 @@ import { embedded, type Kind, mosquittoAndRedis, startScenario } from "../suppor
 
 const FILTERS = ["line/+", "line/#"];
 
-/** Fewer messages for the embedded store, which delivers fewer a second. */
 const LOADS: { kind: Kind; messages: number; changes: number }[] = [
   { kind: embedded, messages: 150, changes: 5 },
-  { kind: mosquittoAndRedis("5"), messages: 3_000, changes: 20 },
-  { kind: mosquittoAndRedis("3.1.1"), messages: 3_000, changes: 20 },
+  { kind: mosquittoAndRedis("5"), messages: 1_000, changes: 10 },
+  { kind: mosquittoAndRedis("3.1.1"), messages: 1_000, changes: 10 },
 ];
 
 for (const { kind, messages, changes } of LOADS) {

@@ -251,7 +251,8 @@ for (const { kind, perSecond, pauseMs } of [
       await load.done;
       // Messages sent before one that has arrived are durable; then none of them may wait for delivery.
       await publish("t/end", "-1");
-      await world.receiver.until(() => payloads("/t").includes("-1"), 10_000);
+      const isLast = ({ path, body }: ReceivedCall) => path === "/t" && body.includes('"data":-1}');
+      await world.receiver.until((calls) => calls.some(isLast), 10_000);
       for (let left = 1; left > 0; ) {
         const { counts } = await get(id);
         left = counts.pending + counts.active + counts.retrying;

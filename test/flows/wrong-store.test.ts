@@ -16,7 +16,7 @@ import type { Receiver } from "../support/receiver.ts";
 import { startRedis } from "../support/redis.ts";
 import { asProcess, mosquittoAndRedis, startScenario } from "../support/scenario.ts";
 
-const PER_SECOND = 200;
+const PER_SECOND = 50;
 /** Duration of the wrong store's presence; longer than every retry interval in the bridge. */
 const WRONG_MS = 8_000;
 

@@ -21,7 +21,7 @@ export interface PullerStep {
   events: PulledEvent[];
 }
 
-const PROGRAM = fileURLToPath(new URL("puller.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("puller.mjs", import.meta.url));
 
 export class Pullers {
   readonly steps: PullerStep[] = [];
@@ -33,9 +33,8 @@ export class Pullers {
   readonly #events = new EventEmitter();
 
   constructor(count: number, env: { BRIDGE: string; API_KEY: string; WEBHOOK: string; INPUT: string }) {
-    const args = ["--import", import.meta.resolve("tsx"), PROGRAM];
     this.#processes = Array.from({ length: count }, () => {
-      const started = startProcess(process.execPath, args, { env });
+      const started = startProcess(process.execPath, [PROGRAM], { env });
       createInterface({ input: started.child.stdout! }).on("line", (line) => this.#add(started, line));
       return started;
     });

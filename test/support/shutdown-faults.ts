@@ -11,7 +11,7 @@ import { startRedis, type TestRedis } from "./redis.ts";
 import { scaled } from "./speed.ts";
 
 const STOP_MS = 15_000;
-const PER_SECOND = 200;
+const PER_SECOND = 50;
 const CONCURRENCY = 10;
 const HANG_MS = 60_000;
 
