@@ -38,7 +38,7 @@ describe("a broker that never acknowledges", { concurrency: true }, () => {
       const { broker, publisher } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 300 });
       const started = Date.now();
       assert.deepEqual(await publisher.publish(message({ qos })), { kind: "timeout", afterMs: 300 });
-      assert.ok(Date.now() - started < 1_000);
+      assert.ok(Date.now() - started < scaled(5_000));
       const link = await reconnect(broker, publisher);
       await publisher.publish(message({ payload: "later", qos }));
       assert.deepEqual(
@@ -67,7 +67,7 @@ describe("a broker that never acknowledges", { concurrency: true }, () => {
   it("does not attribute a late acknowledgement to another message", async (t) => {
     const { publisher, link } = await open(t, politeBut({ publish: nothing }), { ackTimeoutMs: 300 });
     await publisher.publish(message({}));
-    const late = link.of("publish")[0]!.messageId!;
+    const late = (await link.until("publish"))[0]!.messageId!;
     link.send({ cmd: "puback", messageId: late, reasonCode: 0x10 });
     const other = publisher.publish(message({ payload: "other" }));
     const { messageId } = (await link.until("publish", 2))[1]!;
