@@ -2,16 +2,21 @@
  * Runs the tests: all of them, or with `--unit` those of the code that start no process; with `--only PATTERN` those
  * whose names match, for example `npm run test:unit -- --only "retry"`.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { compile } from "./compile.ts";
 import { scaled } from "./support/speed.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Where the compiled files are: their packages are found from there. */
+const CACHE = join(ROOT, "node_modules/.cache");
+mkdirSync(CACHE, { recursive: true });
+const OUT = mkdtempSync(join(CACHE, "tests-"));
 /** Ends a file that hangs. */
 const FILE_TIMEOUT_MS = 300_000;
 /** Modules that start a process, or a database that costs as much. */
@@ -37,11 +42,13 @@ const GROUP = 34;
 const ROOT_HOOK = /^(?:before|after)(?:Each)?\(/m;
 const hasRootHook = (file: string) => ROOT_HOOK.test(readFileSync(join(ROOT, file), "utf8"));
 
+const compiled = (file: string) => join(OUT, file.replace(/\.ts$/, ".js"));
+
 /** Writes files that import the unit tests, neighbours together. */
-function groupUnitTests(files: string[], to: string): string[] {
+function groupUnitTests(files: string[]): string[] {
   return Array.from({ length: Math.ceil(files.length / GROUP) }, (_, i) => {
-    const entry = join(to, `unit-${i + 1}.test.mjs`);
-    const urls = files.slice(i * GROUP, (i + 1) * GROUP).map((file) => pathToFileURL(join(ROOT, file)));
+    const entry = join(OUT, `unit-${i + 1}.test.js`);
+    const urls = files.slice(i * GROUP, (i + 1) * GROUP).map((file) => pathToFileURL(compiled(file)));
     writeFileSync(entry, urls.map((url) => `import ${JSON.stringify(url)};\n`).join(""));
     return entry;
   });
@@ -53,18 +60,16 @@ const all = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" 
   .filter((name) => name.endsWith(".test.ts"))
   .map((name) => join("test", name))
   .sort();
-const groups = mkdtempSync(join(tmpdir(), "causeway-unit-"));
-const unit = [
-  ...groupUnitTests(
-    all.filter((file) => isUnit(file) && !hasRootHook(file)),
-    groups,
-  ),
-  ...all.filter((file) => isUnit(file) && hasRootHook(file)),
-];
 const { values: options } = parseArgs({
   options: { unit: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
 });
 const others = options.unit ? [] : all.filter((file) => !isUnit(file));
+const units = all.filter(isUnit);
+await compile([...units, ...others], ROOT, OUT);
+const unit = [
+  ...groupUnitTests(units.filter((file) => !hasRootHook(file))),
+  ...units.filter(hasRootHook).map(compiled),
+];
 const isBrowser = (file: string) => file.endsWith(".browser.test.ts");
 const isFlow = (file: string) => file.startsWith("test/flows/");
 
@@ -76,14 +81,16 @@ function spread(kinds: string[][]): string[] {
     .map(({ file }) => file);
 }
 
+// The processes of the files get these options: they load compiled files.
+process.execArgv = ["--enable-source-maps"];
 // Unlike `node --test`, which sorts the files, `run` keeps their order.
 const results = run({
   files: spread([
-    others.filter(isFlow),
-    others.filter(isBrowser),
-    others.filter((file) => !(isFlow(file) || isBrowser(file))),
+    others.filter(isFlow).map(compiled),
+    others.filter(isBrowser).map(compiled),
+    others.filter((file) => !(isFlow(file) || isBrowser(file))).map(compiled),
     unit,
-  ]).map((file) => resolve(ROOT, file)),
+  ]),
   // Many scenarios wait: a file more than cores keeps the cores busy. With more, the same work takes more CPU time.
   concurrency: availableParallelism() + 1,
   timeout: scaled(FILE_TIMEOUT_MS),
@@ -93,4 +100,4 @@ results.on("test:fail", () => {
   process.exitCode = 1;
 });
 results.compose(new spec()).pipe(process.stdout);
-process.once("exit", () => rmSync(groups, { recursive: true, force: true }));
+process.once("exit", () => rmSync(OUT, { recursive: true, force: true }));
