@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "../support/eventually.ts";
 import { collect, conformance, idsOf, once, take } from "./conformance.ts";
 
 conformance("events and deduplication", {
@@ -85,13 +86,17 @@ conformance("events and deduplication", {
 
   "throttle: for a time": async (world) => {
     const queue = world.queue();
-    const options = { deduplication: { id: "d", ttl: 200 } };
-    const first = await queue.add("a", {}, options);
-    const job = (await take(world.handWorker(), "t"))!;
-    await job.moveToCompleted("x", "t", false);
-    assert.equal((await queue.add("a", {}, options)).id, first.id);
-    await delay(250);
-    assert.notEqual((await queue.add("a", {}, options)).id, first.id);
+    const worker = world.handWorker();
+    const add = (id: string, ttl: number) => queue.add("a", {}, { deduplication: { id, ttl } });
+    const finish = async () => (await take(worker, "t"))!.moveToCompleted("x", "t", false);
+    const long = await add("long", 60_000);
+    await finish();
+    assert.equal((await add("long", 60_000)).id, long.id);
+    const short = await add("short", 100);
+    await finish();
+    await eventually(async () => (await queue.getDeduplicationJobId("short")) === null, "the time has passed");
+    assert.notEqual((await add("short", 100)).id, short.id);
+    assert.equal((await add("long", 60_000)).id, long.id);
   },
 
   "debounce: the newest delayed job replaces the one before": async (world) => {

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
 import { stringify } from "yaml";
 import { temporaryDirectory } from "../support/directories.ts";
-import { eventually } from "../support/eventually.ts";
 import { embedded, scenario } from "../support/scenario.ts";
 import { cliEnv, runCli, spawnCli } from "./support.ts";
 
@@ -32,7 +32,12 @@ describe("configuration as code", () => {
   };
   const yaml = (documents: object[]) => documents.map((one) => `---\n${stringify(one)}`).join("");
 
-  it("exports what applies without a difference, with 200 webhooks", async () => {
+  /** Resolves when `apply` has made so many changes: it names each one before it makes it. */
+  const announced = async ({ stdout }: ReturnType<typeof spawnCli>, count: number) => {
+    for await (const line of createInterface({ input: stdout })) if (/^\+ /.test(line) && count-- === 0) return;
+  };
+
+  it("exports what applies without a difference, with 100 webhooks", async () => {
     const special = [
       { filter: "data.x > 1", transform: "data", name: "A: name", ordering: "topic", concurrency: 3 },
       { auth: { type: "basic", username: "u", password: `\${env:PASSWORD}` }, headers: { "X-Key": "k", Plain: "p" } },
@@ -40,13 +45,13 @@ describe("configuration as code", () => {
       { rateLimit: { max: 5, perSeconds: 1 }, method: "PUT", secret: `whsec_${"A".repeat(32)}` },
       { replyTopic: "replies/a", events: ["webhook.failing"], retained: "skip", timeoutMs: 1_000 },
     ];
-    const documents = Array.from({ length: 200 }, (_, n) => webhook(n, special[n] ?? {}));
+    const documents = Array.from({ length: 100 }, (_, n) => webhook(n, special[n] ?? {}));
     const key = { kind: "Key", name: "viewer", scopes: ["read"], read: ["t/#"], rateLimit: { max: 5, perSeconds: 1 } };
     const applied = await run(["apply", "-f", "-"], yaml([...documents, key]), { PASSWORD: "p4ss" });
     assert.equal(applied.code, 0, applied.stderr);
-    assert.equal(applied.stdout.match(/^\+ Webhook /gm)!.length, 200);
+    assert.equal(applied.stdout.match(/^\+ Webhook /gm)!.length, 100);
     assert.match(applied.stdout, /^\+ Key viewer\n {4}key: cw_/m);
-    assert.equal(applied.stdout.match(/secret: whsec_/g)!.length, 199, "one has a secret of its own");
+    assert.equal(applied.stdout.match(/secret: whsec_/g)!.length, 99, "one has a secret of its own");
     const named = await world.bridge.register({ url: `${world.receiver.url}/x`, topics: ["x"] });
 
     const before = await listed();
@@ -55,12 +60,12 @@ describe("configuration as code", () => {
     assert.match(exported.stdout, new RegExp(`kind: Webhook\nid: ${named.id}\n`));
     for (const flag of [["--dry-run"], []]) {
       const again = await run(["apply", "-f", "-", ...flag], exported.stdout);
-      assert.deepEqual([again.code, again.stdout], [0, "no differences (documents: 202)\n"], again.stderr);
+      assert.deepEqual([again.code, again.stdout], [0, "no differences (documents: 102)\n"], again.stderr);
     }
     assert.deepEqual(await listed(), before);
     // The documents themselves make no difference either, although they contain secrets.
     const repeated = await run(["apply", "-f", "-"], yaml([...documents, key]), { PASSWORD: "another" });
-    assert.equal(repeated.stdout, "no differences (documents: 201)\n");
+    assert.equal(repeated.stdout, "no differences (documents: 101)\n");
     assert.deepEqual(await listed(), before);
   });
 
@@ -106,12 +111,10 @@ describe("configuration as code", () => {
   });
 
   it("ends in the same state when it is killed and run again", async () => {
-    const documents = Array.from({ length: 120 }, (_, n) => webhook(2_000 + n));
-    const isOurs = ({ externalId = "" }) => /^web-2\d{3}$/.test(externalId);
+    const documents = Array.from({ length: 60 }, (_, n) => webhook(2_000 + n));
     const child = spawnCli(["apply", "-f", "-"], { env: cliEnv(world.bridge) });
     child.stdin.end(yaml(documents));
-    // The first page shows some of them.
-    await eventually(async () => (await listed()).filter(isOurs).length >= 10, "some are created");
+    await announced(child, 10);
     const closed = once(child, "close");
     child.kill("SIGKILL");
     await closed;
@@ -161,9 +164,9 @@ describe("configuration as code", () => {
     // A copy on another bridge, begun twice, is the same as this one.
     await Promise.all(after.map(({ id }) => bridge.api("DELETE", `/v1/hooks/${id}`)));
     const child = spawnCli(["apply", "-f", "-"], { env: { ...cliEnv(bridge), ...env } });
-    const many = Array.from({ length: 80 }, (_, n) => hook(`many-${n}`));
+    const many = Array.from({ length: 40 }, (_, n) => hook(`many-${n}`));
     child.stdin.end(yaml(many));
-    await eventually(async () => (await hooks()).length >= 10, "some are created");
+    await announced(child, 10);
     const closed = once(child, "close");
     child.kill("SIGKILL");
     await closed;

@@ -132,7 +132,10 @@ describe("causeway simulate", () => {
       ["SIGINT", [0, null]],
       ["SIGKILL", [null, "SIGKILL"]],
     ] as const) {
+      // The device announces itself after it has connected, which is all that `start` waits for.
+      const online = heard("chat/users/ada/presence");
       const simulation = await start("chat", "--devices", "1", "--interval", "60");
+      assert.equal((await online).toString(), "online");
       const presence = heard("chat/users/ada/presence");
       assert.deepEqual(await simulation.end(signal), exit);
       assert.equal((await presence).toString(), "offline");

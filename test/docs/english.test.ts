@@ -18,46 +18,69 @@ function typescriptFiles(folder: string): string[] {
   return files.filter((file) => /\.tsx?$/.test(file)).map((file) => join(folder, file));
 }
 
-/** Comments without their marks, those before or after the same token as one. */
-function comments(file: string, source: string): string[] {
-  const found = new Map<number, string>();
-  const add = (ranges: ts.CommentRange[] | undefined) => {
-    const texts = (ranges ?? []).map(({ pos, end }) =>
-      source
-        .slice(pos, end)
-        .replaceAll(/^\s*(?:\/\*\*?|\*\/|\*|\/\/)\s?|\s*\*\/$/gm, "")
-        .trim(),
-    );
-    if (ranges) found.set(ranges[0]!.pos, texts.join("\n"));
-  };
-  // From the parsed tree: a scanner by itself takes the end of a template literal for the beginning of another.
+/** The trees are parsed without parents: nothing here looks upwards. */
+function parseFile(file: string): ts.SourceFile {
+  return ts.createSourceFile(file, readFileSync(join(ROOT, file), "utf8"), ts.ScriptTarget.Latest);
+}
+
+/** Starts and ends of literals: what a scanner alone takes for a comment or a division inside of them is text. */
+function literals(source: ts.SourceFile): Map<number, number> {
+  const found = new Map<number, number>();
   const visit = (node: ts.Node): void => {
-    if (ts.isJsxText(node)) return;
-    if (node.getChildCount() === 0) {
-      add(ts.getLeadingCommentRanges(source, node.getFullStart()));
-      add(ts.getTrailingCommentRanges(source, node.getEnd()));
-    }
-    node
-      .getChildren()
-      .filter((child) => child.kind !== ts.SyntaxKind.JSDoc)
-      .forEach(visit);
+    if (ts.isJsxText(node)) found.set(node.pos, node.end);
+    else if (ts.isLiteralExpression(node) || ts.isTemplateMiddleOrTemplateTail(node) || ts.isTemplateHead(node))
+      found.set(node.getStart(source), node.end);
+    else ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true));
-  return [...found.values()];
+  visit(source);
+  return found;
+}
+
+/** Comments without their marks, those before or after the same token as one. */
+function comments(source: ts.SourceFile): string[] {
+  const ends = literals(source);
+  const scanner = ts.createScanner(ts.ScriptTarget.Latest, false, source.languageVariant, source.text);
+  const found: string[][] = [];
+  // Comments on the line of the token before belong to that token.
+  let isTrailing = false;
+  let isNew = true;
+  for (;;) {
+    const end = ends.get(scanner.getTokenEnd());
+    if (end !== undefined) {
+      scanner.resetTokenState(end);
+      isNew = isTrailing = true;
+      continue;
+    }
+    const kind = scanner.scan();
+    if (kind === ts.SyntaxKind.EndOfFileToken) break;
+    if (kind === ts.SyntaxKind.SingleLineCommentTrivia || kind === ts.SyntaxKind.MultiLineCommentTrivia) {
+      const text = scanner
+        .getTokenText()
+        .replaceAll(/^\s*(?:\/\*\*?|\*\/|\*|\/\/)\s?|\s*\*\/$/gm, "")
+        .trim();
+      if (isNew) found.push([text]);
+      else found.at(-1)!.push(text);
+      isNew = false;
+    } else if (kind === ts.SyntaxKind.NewLineTrivia) {
+      isNew ||= isTrailing;
+      isTrailing = false;
+    } else if (kind !== ts.SyntaxKind.WhitespaceTrivia) isNew = isTrailing = true;
+  }
+  return found.map((texts) => texts.join("\n"));
 }
 
 /** First arguments of `describe`, `it` and `test`, and the text on pages. */
-function titles(file: string, source: string): string[] {
+function titles(source: ts.SourceFile): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isJsxText(node)) found.push(node.text.trim());
-    if (ts.isCallExpression(node) && /^(?:describe|it|test)\b/.test(node.expression.getText())) {
+    if (ts.isCallExpression(node) && /^(?:describe|it|test)\b/.test(node.expression.getText(source))) {
       const [title] = node.arguments;
       if (title && ts.isStringLiteralLike(title)) found.push(title.text);
     }
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true));
+  visit(source);
   return found;
 }
 
@@ -73,8 +96,8 @@ describe("plain English", () => {
     it(`in the comments, titles and pages of ${folder}/`, () => {
       const odd = typescriptFiles(folder).flatMap((file) => {
         if (file === GENERATED) return [];
-        const source = readFileSync(join(ROOT, file), "utf8");
-        return [...comments(file, source), ...titles(file, source)].filter(isOdd).map((text) => `${file}: ${text}`);
+        const source = parseFile(file);
+        return [...comments(source), ...titles(source)].filter(isOdd).map((text) => `${file}: ${text}`);
       });
       assert.deepEqual(odd, []);
     });

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Pages whose commands run, in this order, in one folder and against one bridge. The last ones change the broker. */
-const RUN_FIRST = [
+/** Pages whose commands run first, in this order. */
+export const TOUR = [
   "README.md",
   "docs/guide.md",
   "docs/publishing.md",
@@ -14,6 +14,7 @@ const RUN_FIRST = [
   "docs/hooks.md",
   "docs/webhooks.md",
 ];
+/** They change the broker. */
 const RUN_LAST = ["docs/mqtt5.md"];
 const RECIPES = "docs/recipes";
 
@@ -46,9 +47,9 @@ export function markdownFiles(): string[] {
 
 /** The pages for users without the recipes, in the order in which their commands run. */
 export function pages(): Page[] {
-  const ordered = [...RUN_FIRST, ...RUN_LAST];
+  const ordered = [...TOUR, ...RUN_LAST];
   const others = markdownFiles().filter((path) => dirname(path) === "docs" && !ordered.includes(path));
-  return [...RUN_FIRST, ...others, ...RUN_LAST].map((path) => ({ path, text: read(path) }));
+  return [...TOUR, ...others, ...RUN_LAST].map((path) => ({ path, text: read(path) }));
 }
 
 /** The recipes, and the page that they begin with. */

@@ -30,9 +30,15 @@ const read = (folder: string) =>
 const files = read("src");
 const pages = read("dashboard/src");
 
-function* nodesOf(node: ts.Node): Generator<ts.Node> {
-  yield node;
-  for (const child of node.getChildren()) yield* nodesOf(child);
+/** All nodes without tokens: `getChildren` would scan the text again. */
+function nodesOf(node: ts.Node): ts.Node[] {
+  const found: ts.Node[] = [];
+  const visit = (at: ts.Node): void => {
+    found.push(at);
+    ts.forEachChild(at, visit);
+  };
+  visit(node);
+  return found;
 }
 
 /** The declared name, or the name of the variable or property that holds the function. */

@@ -1,19 +1,32 @@
 /** The bridge's own program, as tests start it. */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUNDLE = join(ROOT, "dist/causeway.js");
+
+/** Whether `dist/` is newer than every source file. */
+export const IS_BUILT = isBuilt();
 
 /**
  * Arguments for Node that run the bridge: the built program where it is newer than every source file, since it starts
  * several times faster; otherwise the sources.
  */
-export const MAIN: readonly string[] = isBuilt() ? [BUNDLE] : fromSource("src/main.ts");
+export const MAIN: readonly string[] = IS_BUILT ? [BUNDLE] : fromSource("src/main.ts");
 
 /** The same for the program `causeway`. */
-export const CLI: readonly string[] = isBuilt() ? [join(ROOT, "dist/cli.js")] : fromSource("src/cli/cli.ts");
+export const CLI: readonly string[] = IS_BUILT ? [join(ROOT, "dist/cli.js")] : fromSource("src/cli/cli.ts");
+
+/** The same for a module of `src/` without a bundle. @param name without the suffix, such as `demo/demo` */
+export function programOf(name: string): readonly string[] {
+  return IS_BUILT ? [join(ROOT, `dist/${name}.js`)] : fromSource(`src/${name}.ts`);
+}
+
+/** Imports a module of `src/`, or what was built from it. @param name as for {@link programOf} */
+export function importBuilt(name: string): Promise<unknown> {
+  return import(pathToFileURL(programOf(name).at(-1)!).href);
+}
 
 function fromSource(file: string): string[] {
   return ["--import", import.meta.resolve("tsx"), join(ROOT, file)];

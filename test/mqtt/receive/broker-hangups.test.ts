@@ -84,36 +84,165 @@ async function touchyBroker(t: TestContext, isBad: (filter: string, packet: Pack
 const subscribed = (link: FakeConnection) =>
   link.of("subscribe").flatMap(({ subscriptions }: ISubscribePacket) => subscriptions.map(({ topic }) => topic));
 
-for (const protocol of PROTOCOLS) {
-  const reason = `the broker ends the connection at this filter${protocol === "5" ? " (reason 0x81)" : ""}`;
+const reasonOf = (protocol: Protocol) =>
+  `the broker ends the connection at this filter${protocol === "5" ? " (reason 0x81)" : ""}`;
 
-  describe(`filters at which the broker ends the connection, MQTT ${protocol}`, () => {
-    it("are found among 300 others, which are subscribed", async (t) => {
-      const bad = ["bad/1", "bad/2", "bad/3"];
-      const broker = await touchyBroker(t, (filter) => bad.includes(filter));
-      const { session, log, events, settled } = open(t, broker.url, protocol);
-      const all = good(300);
-      all.splice(7, 0, "bad/1", "bad/2");
-      all.push("bad/3");
-      session.want(wanted(all));
-      await settled();
-      assert.deepEqual(
-        session.status.refused.sort((a, b) => a.filter.localeCompare(b.filter)),
-        bad.map((filter) => ({ filter, reason })),
-      );
-      assert.deepEqual([session.status.granted, session.status.wanted], [300, 303]);
-      assert.ok(broker.connections.length <= 10, `${broker.connections.length} connections`);
-      assert.deepEqual(events, ["settled"]);
-      const last = broker.connections.at(-1)!;
-      assert.deepEqual(subscribed(last).sort(), good(300).sort());
-      assert.equal(log.lines.filter(message("subscription_refused")).length, 3);
-      assert.equal(log.lines.filter(message("mqtt_session_taken_over")).length, 0);
+// Most of them wait for reconnects.
+describe("connections that the broker ends", { concurrency: true }, () => {
+  for (const protocol of PROTOCOLS) {
+    const reason = reasonOf(protocol);
 
-      session.want(wanted([...all, "one/more"]));
-      await settled();
-      assert.equal(broker.connections.at(-1), last, "what is known is not tried again");
+    describe(`filters at which the broker ends the connection, MQTT ${protocol}`, () => {
+      it("are found among 300 others, which are subscribed", async (t) => {
+        const bad = ["bad/1", "bad/2", "bad/3"];
+        const broker = await touchyBroker(t, (filter) => bad.includes(filter));
+        const { session, log, events, settled } = open(t, broker.url, protocol);
+        const all = good(300);
+        all.splice(7, 0, "bad/1", "bad/2");
+        all.push("bad/3");
+        session.want(wanted(all));
+        await settled();
+        assert.deepEqual(
+          session.status.refused.sort((a, b) => a.filter.localeCompare(b.filter)),
+          bad.map((filter) => ({ filter, reason })),
+        );
+        assert.deepEqual([session.status.granted, session.status.wanted], [300, 303]);
+        assert.ok(broker.connections.length <= 10, `${broker.connections.length} connections`);
+        assert.deepEqual(events, ["settled"]);
+        const last = broker.connections.at(-1)!;
+        assert.deepEqual(subscribed(last).sort(), good(300).sort());
+        assert.equal(log.lines.filter(message("subscription_refused")).length, 3);
+        assert.equal(log.lines.filter(message("mqtt_session_taken_over")).length, 0);
+
+        session.want(wanted([...all, "one/more"]));
+        await settled();
+        assert.equal(broker.connections.at(-1), last, "what is known is not tried again");
+      });
+
+      it("may be unsubscribed, although the broker ends the connection at that, too", async (t) => {
+        const broker = await touchyBroker(t, (filter, { cmd }) => filter === "bad" && cmd === "unsubscribe");
+        const { session, log, events, settled } = open(t, broker.url, protocol);
+        session.want(wanted(["good", "bad", "other"]));
+        await settled();
+        session.want(wanted(["good"]));
+        session.leave(["bad", "other"]);
+        await eventually(() => events.includes("left bad") && events.includes("left other"), "both are left", 15_000);
+        await settled();
+        assert.deepEqual([session.status.refused, session.status.granted], [[], 1]);
+        assert.ok(broker.connections.length <= 4, `${broker.connections.length} connections`);
+        assert.equal(log.lines.filter(message("unsubscribe_given_up")).length, 1);
+      });
+
+      it("are dropped without UNSUBSCRIBE in a session that the broker does not keep", async (t) => {
+        const broker = await touchyBroker(t, (filter) => filter === "bad");
+        const { session, events, settled } = open(t, broker.url, protocol, { persistent: false });
+        session.want(wanted(["good", "bad"]));
+        await settled();
+        const before = broker.connections.length;
+        session.want(wanted(["good"]));
+        session.leave(["bad"]);
+        await eventually(() => events.includes("left bad"), "it is left");
+        assert.equal(broker.connections.length, before);
+      });
+
+      it("end no live stream but their own", async (t) => {
+        const broker = await touchyBroker(t, (filter) => filter === "bad");
+        const feed = new LiveSubscriptions<SubscriberSession>({
+          outage: () => undefined,
+          openSession: ({ index: _index, ...callbacks }, receive) =>
+            new SubscriberSession({
+              ...sessionOptions(broker.url, protocol),
+              persistent: false,
+              receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
+              ...callbacks,
+            }),
+          onError: (error) => assert.fail(error),
+        });
+        t.after(() => feed.close());
+        const heard: string[] = [];
+        await feed.listen(["good"], ({ payload }) => heard.push(payload.toString()));
+        const isRefused = async (topics: string[]) => {
+          const refusal = await feed.listen(topics, () => {});
+          assert.ok(refusal instanceof Refused);
+          assert.equal(refusal.code, "broker_refused");
+          assert.ok(refusal.detail.includes(`bad: ${reason}`), refusal.detail);
+        };
+        await isRefused(["bad"]);
+        const connections = broker.connections.length;
+        await isRefused(["bad", "other"]);
+        assert.equal(broker.connections.length, connections, "the second one costs no reconnect");
+        broker.connections.at(-1)!.send(publish("good", "still here"));
+        await eventually(() => heard.includes("still here"), "the other stream goes on");
+      });
     });
 
+    it(`a broker that closes after CONNACK isolates no filter, MQTT ${protocol}`, async (t) => {
+      let closing = true;
+      const broker = await startFakeBroker(
+        politeBut({
+          connect: (_, link) => {
+            accept(link);
+            if (closing) link.socket.end();
+          },
+        }),
+      );
+      t.after(() => broker.close());
+      const { session, settled } = open(t, broker.url, protocol, { persistent: false });
+      session.want(wanted(["a"]));
+      await broker.connection(4);
+      closing = false;
+      await settled();
+      assert.deepEqual([session.status.refused, session.status.granted], [[], 1]);
+    });
+
+    it(`no take-over is detected when the broker ends the connection at a request, MQTT ${protocol}`, async (t) => {
+      const broker = await startFakeBroker();
+      t.after(() => broker.close());
+      let isAsking = true;
+      const connection = openConnection(t, {
+        broker: { url: broker.url, protocol },
+        persistent: true,
+        isAsking: () => isAsking,
+      });
+      for (let i = 1; i <= 4; i++) {
+        const link = await broker.connection(i);
+        await connected(connection);
+        link.breakOff();
+        await eventually(() => connection.state !== "connected", "the close is noticed");
+        assert.equal(connection.state, "offline");
+      }
+      isAsking = false;
+      for (let i = 5; i <= 7; i++) {
+        const link = await broker.connection(i);
+        await connected(connection);
+        link.breakOff();
+        await eventually(() => connection.state !== "connected", "the close is noticed");
+      }
+      assert.equal(connection.state, "taken_over");
+    });
+  }
+
+  it("no take-over is detected when DISCONNECT gives another reason", async (t) => {
+    const broker = await startFakeBroker();
+    t.after(() => broker.close());
+    const connection = openConnection(t, { broker: { url: broker.url, protocol: "5" }, persistent: true });
+    for (let i = 1; i <= 4; i++) {
+      const link = await broker.connection(i);
+      await connected(connection);
+      link.send({ cmd: "disconnect", reasonCode: 0x97 });
+      link.socket.end();
+      await eventually(() => connection.state !== "connected", "the close is noticed");
+      assert.equal(connection.state, "offline");
+      assert.equal(connection.disconnectReason, 0x97);
+    }
+  });
+});
+
+for (const protocol of PROTOCOLS) {
+  const reason = reasonOf(protocol);
+
+  // Not beside the others: it sets the clock.
+  describe(`filters at which the broker ends the connection, MQTT ${protocol}`, () => {
     it("are tried again after ten minutes, and when they are wanted anew", async (t) => {
       let bad = true;
       const broker = await touchyBroker(t, (filter) => bad && filter === "bad");
@@ -139,124 +268,8 @@ for (const protocol of PROTOCOLS) {
       assert.deepEqual([session.status.refused, session.status.granted], [[], 2]);
       assert.equal(broker.connections.length, before + 1);
     });
-
-    it("may be unsubscribed, although the broker ends the connection at that, too", async (t) => {
-      const broker = await touchyBroker(t, (filter, { cmd }) => filter === "bad" && cmd === "unsubscribe");
-      const { session, log, events, settled } = open(t, broker.url, protocol);
-      session.want(wanted(["good", "bad", "other"]));
-      await settled();
-      session.want(wanted(["good"]));
-      session.leave(["bad", "other"]);
-      await eventually(() => events.includes("left bad") && events.includes("left other"), "both are left", 15_000);
-      await settled();
-      assert.deepEqual([session.status.refused, session.status.granted], [[], 1]);
-      assert.ok(broker.connections.length <= 4, `${broker.connections.length} connections`);
-      assert.equal(log.lines.filter(message("unsubscribe_given_up")).length, 1);
-    });
-
-    it("are dropped without UNSUBSCRIBE in a session that the broker does not keep", async (t) => {
-      const broker = await touchyBroker(t, (filter) => filter === "bad");
-      const { session, events, settled } = open(t, broker.url, protocol, { persistent: false });
-      session.want(wanted(["good", "bad"]));
-      await settled();
-      const before = broker.connections.length;
-      session.want(wanted(["good"]));
-      session.leave(["bad"]);
-      await eventually(() => events.includes("left bad"), "it is left");
-      assert.equal(broker.connections.length, before);
-    });
-
-    it("end no live stream but their own", async (t) => {
-      const broker = await touchyBroker(t, (filter) => filter === "bad");
-      const feed = new LiveSubscriptions<SubscriberSession>({
-        outage: () => undefined,
-        openSession: ({ index: _index, ...callbacks }, receive) =>
-          new SubscriberSession({
-            ...sessionOptions(broker.url, protocol),
-            persistent: false,
-            receive: (packet, done) => receive(packet as Parameters<typeof receive>[0], done),
-            ...callbacks,
-          }),
-        onError: (error) => assert.fail(error),
-      });
-      t.after(() => feed.close());
-      const heard: string[] = [];
-      await feed.listen(["good"], ({ payload }) => heard.push(payload.toString()));
-      const isRefused = async (topics: string[]) => {
-        const refusal = await feed.listen(topics, () => {});
-        assert.ok(refusal instanceof Refused);
-        assert.equal(refusal.code, "broker_refused");
-        assert.ok(refusal.detail.includes(`bad: ${reason}`), refusal.detail);
-      };
-      await isRefused(["bad"]);
-      const connections = broker.connections.length;
-      await isRefused(["bad", "other"]);
-      assert.equal(broker.connections.length, connections, "the second one costs no reconnect");
-      broker.connections.at(-1)!.send(publish("good", "still here"));
-      await eventually(() => heard.includes("still here"), "the other stream goes on");
-    });
-  });
-
-  it(`a broker that closes after CONNACK isolates no filter, MQTT ${protocol}`, async (t) => {
-    let closing = true;
-    const broker = await startFakeBroker(
-      politeBut({
-        connect: (_, link) => {
-          accept(link);
-          if (closing) link.socket.end();
-        },
-      }),
-    );
-    t.after(() => broker.close());
-    const { session, settled } = open(t, broker.url, protocol, { persistent: false });
-    session.want(wanted(["a"]));
-    await broker.connection(4);
-    closing = false;
-    await settled();
-    assert.deepEqual([session.status.refused, session.status.granted], [[], 1]);
-  });
-
-  it(`no take-over is detected when the broker ends the connection at a request, MQTT ${protocol}`, async (t) => {
-    const broker = await startFakeBroker();
-    t.after(() => broker.close());
-    let isAsking = true;
-    const connection = openConnection(t, {
-      broker: { url: broker.url, protocol },
-      persistent: true,
-      isAsking: () => isAsking,
-    });
-    for (let i = 1; i <= 4; i++) {
-      const link = await broker.connection(i);
-      await connected(connection);
-      link.breakOff();
-      await eventually(() => connection.state !== "connected", "the close is noticed");
-      assert.equal(connection.state, "offline");
-    }
-    isAsking = false;
-    for (let i = 5; i <= 7; i++) {
-      const link = await broker.connection(i);
-      await connected(connection);
-      link.breakOff();
-      await eventually(() => connection.state !== "connected", "the close is noticed");
-    }
-    assert.equal(connection.state, "taken_over");
   });
 }
-
-it("no take-over is detected when DISCONNECT gives another reason", async (t) => {
-  const broker = await startFakeBroker();
-  t.after(() => broker.close());
-  const connection = openConnection(t, { broker: { url: broker.url, protocol: "5" }, persistent: true });
-  for (let i = 1; i <= 4; i++) {
-    const link = await broker.connection(i);
-    await connected(connection);
-    link.send({ cmd: "disconnect", reasonCode: 0x97 });
-    link.socket.end();
-    await eventually(() => connection.state !== "connected", "the close is noticed");
-    assert.equal(connection.state, "offline");
-    assert.equal(connection.disconnectReason, 0x97);
-  }
-});
 
 const publish = (topic: string, payload: string): Packet => ({
   ...{ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false },

@@ -1,8 +1,9 @@
 /** JSONata in sandbox processes: results of expressions, and the cost of bad ones for the others. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { type Evaluated, FROM_API, Sandbox } from "../../../src/uplink/expressions/sandbox.ts";
+import type { Evaluated } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
+import { FROM_API, Sandbox } from "./built-sandbox.ts";
 
 const MAX_BYTES = 10_000;
 const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temperature: 31.5, list: [1, 2] } });

@@ -1,0 +1,4 @@
+/** The other pages for users. */
+import { testPages } from "./commands.ts";
+
+testPages("others");
