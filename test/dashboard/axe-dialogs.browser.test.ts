@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { API_KEY } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { look, TWO_LOOKS } from "./axe-walk.ts";
+import { goTo, look, TWO_LOOKS } from "./axe-walk.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
 describe("dialogs and pages of one webhook", requireOrSkip("chromium"), () => {
@@ -29,8 +29,9 @@ describe("dialogs and pages of one webhook", requireOrSkip("chromium"), () => {
 
   const open = async (page: string) => {
     const path = page.replace("PUSH", plant.webhooks.Analytics!).replace("PULL", pull);
-    await window.page.goto(`${plant.bridge.url}/${path}`);
-    await window.page.getByRole("heading", { level: 1 }).waitFor();
+    // Over another page, which closes the dialog of the test before.
+    await goTo(window.page, "/settings");
+    await goTo(window.page, `/${path}`);
   };
 
   for (const page of ["webhooks/PUSH", "webhooks/PULL", "webhooks/PULL/edit"]) {

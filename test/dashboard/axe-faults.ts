@@ -1,6 +1,7 @@
 /** The pages of a plant with calls that wait, fail or are refused, records included. */
 import { API_KEY } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestWindow } from "../support/browser.ts";
+import { goTo } from "./axe-walk.ts";
 import { type CallFaults, interceptCalls } from "./call-faults.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
@@ -20,7 +21,9 @@ export interface FaultyPages {
   window: TestWindow;
   faults: CallFaults;
   addressOf(page: string): string;
-  /** Loads a page, and waits for its heading. */
+  /** Loads a page anew, which forgets what was read before, and waits for its heading. */
+  load(page: string): Promise<void>;
+  /** Goes to a page as a link does, and waits for its heading. */
   open(page: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -45,7 +48,8 @@ export async function startFaultyPages(): Promise<FaultyPages> {
     `${bridge.url}/${page.replace(/[A-Z]+/g, (kind) => ids[kind as keyof typeof ids])}`;
   return {
     ...{ plant, window, addressOf, faults: await interceptCalls(window.page) },
-    async open(page) {
+    open: (page) => goTo(window.page, addressOf(page)),
+    async load(page) {
       await window.page.goto(addressOf(page));
       await window.page.getByRole("heading", { level: 1 }).waitFor();
     },

@@ -36,9 +36,7 @@ describe("pages while the bridge is away", requireOrSkip("chromium"), () => {
   /** Goes to a page as a link does, and waits until it has settled. */
   async function show(name: string): Promise<void> {
     const { page } = pages.window;
-    await page.evaluate(`history.pushState(null, "", ${JSON.stringify(pages.addressOf(name))})`);
-    await page.evaluate("dispatchEvent(new PopStateEvent('popstate'))");
-    await page.getByRole("heading", { level: 1 }).waitFor();
+    await pages.open(name);
     await page.getByRole("status", { name: "Loading" }).first().waitFor({ state: "detached" });
   }
 

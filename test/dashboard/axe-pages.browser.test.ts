@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { API_KEY } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { look, PAGES } from "./axe-walk.ts";
+import { goTo, look, PAGES } from "./axe-walk.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
 describe("pages with data", requireOrSkip("chromium"), () => {
@@ -26,14 +26,9 @@ describe("pages with data", requireOrSkip("chromium"), () => {
     await plant?.stop();
   });
 
-  const open = async (page: string) => {
-    await window.page.goto(`${plant.bridge.url}/${page}`);
-    await window.page.getByRole("heading", { level: 1 }).waitFor();
-  };
-
   for (const page of PAGES) {
     it(`/${page}`, async () => {
-      await open(page);
+      await goTo(window.page, `/${page}`);
       assert.deepEqual(await look(window, page), []);
     });
   }

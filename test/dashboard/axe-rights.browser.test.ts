@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { look as lookAt, TWO_LOOKS } from "./axe-walk.ts";
+import { goTo, look as lookAt, TWO_LOOKS } from "./axe-walk.ts";
 
 const look = (window: TestWindow, state: string) => lookAt(window, state, TWO_LOOKS);
 
@@ -20,11 +20,6 @@ describe("pages with fewer rights", requireOrSkip("chromium"), () => {
     await bridge?.stop();
   });
 
-  const open = async (page: string, { page: tab }: TestWindow) => {
-    await tab.goto(`${bridge.url}/${page}`);
-    await tab.getByRole("heading", { level: 1 }).waitFor();
-  };
-
   it("the pages of a key that may only view", async () => {
     const key = { name: "viewer", scopes: ["view"], read: ["tenant/#"] };
     const { body } = await bridge.api("POST", "/v1/keys", key);
@@ -33,7 +28,7 @@ describe("pages with fewer rights", requireOrSkip("chromium"), () => {
     await signIn(viewer.page, body.key);
     const found: string[] = [];
     for (const page of ["", "webhooks", "webhooks/new", "deliveries", "keys", "settings"]) {
-      await open(page, viewer);
+      await goTo(viewer.page, `/${page}`);
       found.push(...(await look(viewer, `${page} of a viewer`)));
     }
     assert.deepEqual([...found, ...viewer.violations], []);
@@ -48,7 +43,7 @@ describe("pages with fewer rights", requireOrSkip("chromium"), () => {
     await tenant.page.getByText("Signed in as tenant").waitFor();
     const found: string[] = [];
     for (const page of ["", "webhooks", "live", "settings"]) {
-      await open(page, tenant);
+      await goTo(tenant.page, `/${page}`);
       found.push(...(await look(tenant, `${page} of a portal session`)));
     }
     assert.deepEqual([...found, ...tenant.violations], []);

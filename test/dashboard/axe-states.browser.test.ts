@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
 import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { look as lookAt, PAGES, TWO_LOOKS } from "./axe-walk.ts";
+import { goTo, look as lookAt, PAGES, TWO_LOOKS } from "./axe-walk.ts";
 
 const look = (window: TestWindow, state: string) => lookAt(window, state, TWO_LOOKS);
 
@@ -25,14 +25,9 @@ describe("pages without data", requireOrSkip("chromium"), () => {
     await bridge?.stop();
   });
 
-  const open = async (page: string) => {
-    await window.page.goto(`${bridge.url}/${page}`);
-    await window.page.getByRole("heading", { level: 1 }).waitFor();
-  };
-
   for (const page of PAGES) {
     it(`/${page} is accessible when it is empty`, async () => {
-      await open(page);
+      await goTo(window.page, `/${page}`);
       assert.deepEqual(await look(window, `${page} empty`), []);
     });
   }
