@@ -42,7 +42,17 @@ const GROUP = 34;
 const ROOT_HOOK = /^(?:before|after)(?:Each)?\(/m;
 const hasRootHook = (file: string) => ROOT_HOOK.test(readFileSync(join(ROOT, file), "utf8"));
 
-const compiled = (file: string) => join(OUT, file.replace(/\.ts$/, ".js"));
+/** Looks at the files of the functions that are called. */
+const FROM_SOURCE = "test/flows/composition.test.ts";
+
+/** Returns the file to run. */
+function compiled(file: string): string {
+  const to = join(OUT, file.replace(/\.ts$/, ".js"));
+  if (file !== FROM_SOURCE) return to;
+  const url = pathToFileURL(join(ROOT, file));
+  writeFileSync(to, `import { register } from "tsx/esm/api";\nregister();\nawait import(${JSON.stringify(url)});\n`);
+  return to;
+}
 
 /** Writes files that import the unit tests, neighbours together. */
 function groupUnitTests(files: string[]): string[] {
