@@ -3,7 +3,7 @@ import { it } from "node:test";
 import { requireOrSkip } from "../support/requirements.ts";
 import { fuzz } from "./fuzz.ts";
 
-const CALLS = Number(process.env.FUZZ_CALLS ?? 3_000);
+const CALLS = Number(process.env.FUZZ_CALLS ?? 1_500);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 /**
