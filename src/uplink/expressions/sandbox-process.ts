@@ -5,8 +5,8 @@ import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { lineReader, READY } from "./sandbox-protocol.ts";
 
-/** A start that takes longer has failed. */
-const START_MS = 15_000;
+/** A start that takes longer has failed. On a busy machine a process with a nice value starts many times slower. */
+const START_MS = 60_000;
 /** Heap of the process, in MB: far more than the largest event needs. */
 const HEAP = ["--max-old-space-size=96", "--max-semi-space-size=4"];
 /** Unit of CPU times in Linux's /proc. */
