@@ -97,6 +97,7 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
     assert.deepEqual(await axe(), []);
     await page.keyboard.press("Escape");
     await page.getByText("Calls are signed with the old secret too").waitFor();
+    await page.getByTestId("secret").waitFor({ state: "detached" });
     assert.doesNotMatch(await page.content(), /whsec_/);
     assert.deepEqual(violations, []);
   });

@@ -40,10 +40,13 @@ describe("a session with the client", () => {
     const leave = new AbortController();
     const stream = causeway.stream(["a/#"], { signal: leave.signal });
     const first = stream.next();
-    const publishing = setInterval(() => void causeway.messages.publish({ topic: "a/1", payload: "x" }), 50);
+    const published: Promise<unknown>[] = [];
+    const publish = () => published.push(causeway.messages.publish({ topic: "a/1", payload: "x" }));
+    const publishing = setInterval(publish, 50);
     assert.equal((await first).value?.subject, "a/1");
     clearInterval(publishing);
     leave.abort();
+    await Promise.all(published);
 
     await bridge.stop();
     await bridge.start();
