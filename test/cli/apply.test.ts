@@ -34,10 +34,14 @@ describe("configuration as code", () => {
 
   /** Resolves when `apply` has made so many changes: it names each one before it makes it. */
   const announced = async ({ stdout }: ReturnType<typeof spawnCli>, count: number) => {
-    for await (const line of createInterface({ input: stdout })) if (/^\+ /.test(line) && count-- === 0) return;
+    let seen = 0;
+    for await (const line of createInterface({ input: stdout })) {
+      if (/^\+ /.test(line) && ++seen > count) return;
+    }
+    assert.fail(`it ended after ${seen} changes`);
   };
 
-  it("exports what applies without a difference, with 100 webhooks", async () => {
+  it("exports what applies without a difference, with 200 webhooks", async () => {
     const special = [
       { filter: "data.x > 1", transform: "data", name: "A: name", ordering: "topic", concurrency: 3 },
       { auth: { type: "basic", username: "u", password: `\${env:PASSWORD}` }, headers: { "X-Key": "k", Plain: "p" } },
@@ -45,13 +49,13 @@ describe("configuration as code", () => {
       { rateLimit: { max: 5, perSeconds: 1 }, method: "PUT", secret: `whsec_${"A".repeat(32)}` },
       { replyTopic: "replies/a", events: ["webhook.failing"], retained: "skip", timeoutMs: 1_000 },
     ];
-    const documents = Array.from({ length: 100 }, (_, n) => webhook(n, special[n] ?? {}));
+    const documents = Array.from({ length: 200 }, (_, n) => webhook(n, special[n] ?? {}));
     const key = { kind: "Key", name: "viewer", scopes: ["read"], read: ["t/#"], rateLimit: { max: 5, perSeconds: 1 } };
     const applied = await run(["apply", "-f", "-"], yaml([...documents, key]), { PASSWORD: "p4ss" });
     assert.equal(applied.code, 0, applied.stderr);
-    assert.equal(applied.stdout.match(/^\+ Webhook /gm)!.length, 100);
+    assert.equal(applied.stdout.match(/^\+ Webhook /gm)!.length, 200);
     assert.match(applied.stdout, /^\+ Key viewer\n {4}key: cw_/m);
-    assert.equal(applied.stdout.match(/secret: whsec_/g)!.length, 99, "one has a secret of its own");
+    assert.equal(applied.stdout.match(/secret: whsec_/g)!.length, 199, "one has a secret of its own");
     const named = await world.bridge.register({ url: `${world.receiver.url}/x`, topics: ["x"] });
 
     const before = await listed();
@@ -60,12 +64,12 @@ describe("configuration as code", () => {
     assert.match(exported.stdout, new RegExp(`kind: Webhook\nid: ${named.id}\n`));
     for (const flag of [["--dry-run"], []]) {
       const again = await run(["apply", "-f", "-", ...flag], exported.stdout);
-      assert.deepEqual([again.code, again.stdout], [0, "no differences (documents: 102)\n"], again.stderr);
+      assert.deepEqual([again.code, again.stdout], [0, "no differences (documents: 202)\n"], again.stderr);
     }
     assert.deepEqual(await listed(), before);
     // The documents themselves make no difference either, although they contain secrets.
     const repeated = await run(["apply", "-f", "-"], yaml([...documents, key]), { PASSWORD: "another" });
-    assert.equal(repeated.stdout, "no differences (documents: 101)\n");
+    assert.equal(repeated.stdout, "no differences (documents: 201)\n");
     assert.deepEqual(await listed(), before);
   });
 
@@ -117,7 +121,7 @@ describe("configuration as code", () => {
     await announced(child, 10);
     const closed = once(child, "close");
     child.kill("SIGKILL");
-    await closed;
+    assert.deepEqual(await closed, [null, "SIGKILL"], "it was killed before its end");
     assert.equal((await run(["apply", "-f", "-"], yaml(documents))).code, 0);
     assert.equal((await run(["apply", "-f", "-", "--dry-run"], yaml(documents))).code, 0);
   });
@@ -169,7 +173,7 @@ describe("configuration as code", () => {
     await announced(child, 10);
     const closed = once(child, "close");
     child.kill("SIGKILL");
-    await closed;
+    assert.deepEqual(await closed, [null, "SIGKILL"], "it was killed before its end");
     assert.equal((await run(["apply", "-f", "-"], yaml(many))).code, 0);
     assert.equal((await run(["apply", "-f", "-", "--dry-run"], yaml(many))).code, 0);
     const pruned = await run(["apply", "-f", "-", "--prune"], yaml([...many.slice(1), ...(await exportedWebhooks())]));

@@ -18,7 +18,7 @@ const REACHED_MS = 1_000;
 const AT_MOST_MS = 2_000;
 /** Time to watch for calls that must not come after a change. */
 const WATCHED_MS = 2_000;
-const ROUNDS = Number(process.env.ROUNDS ?? 1);
+const ROUNDS = Number(process.env.ROUNDS ?? 2);
 const TICK_MS = 80;
 /** Makes one process with one call at a time too slow for the messages, so that all delivering processes take part. */
 const ANSWER_MS = 100;

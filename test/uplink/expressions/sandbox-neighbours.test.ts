@@ -30,7 +30,7 @@ const INNOCENT = { filter: "data.temperature > 30" };
 /** Below this, a ratio depends more on the machine than on the neighbours. */
 const FLOOR_MS = 5;
 const MAX_RATIO = 3;
-const MESSAGES = 750;
+const MESSAGES = 1_500;
 const EVERY_MS = 4;
 /** Another process on the machine may spoil one measurement; a defect of the sandbox spoils all of them. */
 const ROUNDS = 3;
