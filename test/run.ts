@@ -17,6 +17,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache");
 mkdirSync(CACHE, { recursive: true });
 const OUT = mkdtempSync(join(CACHE, "tests-"));
+process.once("exit", () => rmSync(OUT, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 /** Ends a file that hangs. */
 const FILE_TIMEOUT_MS = 300_000;
 /** Modules that start a process, or a database that costs as much. */
@@ -110,4 +112,3 @@ results.on("test:fail", () => {
   process.exitCode = 1;
 });
 results.compose(new spec()).pipe(process.stdout);
-process.once("exit", () => rmSync(OUT, { recursive: true, force: true }));
