@@ -5,6 +5,13 @@ import { reasonOf } from "../../security/redaction.ts";
 import type { Connection } from "./connection.ts";
 
 export const ANSWER_MS = 5_000;
+const GRACE_MS = 50;
+const GRACE_ROUND_TRIPS = 3;
+
+/** Returns after how much silence no more retained messages are expected: longer if the broker is far away or busy. */
+export function graceMs(roundTripMs: number): number {
+  return Math.max(GRACE_MS, GRACE_ROUND_TRIPS * roundTripMs);
+}
 
 /** Waits until the connection is usable. @throws BrokerQueryError */
 export async function connected(connection: Connection): Promise<Connection> {

@@ -9,12 +9,9 @@
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { FoundTopics } from "../../downlink/retained.ts";
 import { matches } from "../../topic.ts";
-import { ANSWER_MS, connected, queryError, tooMany, unavailable, within } from "./broker-query.ts";
+import { ANSWER_MS, connected, graceMs, queryError, tooMany, unavailable, within } from "./broker-query.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
-/** Silence after which a search is complete; longer if the broker is far away. */
-const GRACE_MS = 50;
-const GRACE_ROUND_TRIPS = 3;
 /** Time limit of one search, from the subscription on. */
 const SEARCH_MS = 5_000;
 export const MAX_FOUND = 10_000;
@@ -74,7 +71,7 @@ async function find(filter: string, options: FinderOptions, clientId: string): P
     const askedAt = performance.now();
     await within(ANSWER_MS, client.unsubscribeAsync(`${clientId}/-`));
     const answeredAt = performance.now();
-    const grace = Math.max(GRACE_MS, GRACE_ROUND_TRIPS * (answeredAt - askedAt));
+    const grace = graceMs(answeredAt - askedAt);
     while (!collected.full) {
       const now = performance.now();
       const quietMs = now - Math.max(heardAt, answeredAt);

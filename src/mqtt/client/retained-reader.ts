@@ -4,16 +4,17 @@
  *
  * An empty topic is detected without a long wait: brokers send the retained message directly after SUBACK. So nothing
  * comes any more once the broker has answered another packet, and a short grace period has passed for brokers that look
- * up retained messages asynchronously.
+ * up retained messages asynchronously. A QoS 2 message counts as soon as its PUBLISH arrives: a read need not wait until
+ * the broker has released it.
  */
 
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { IPublishPacket } from "mqtt";
 import type { ReadRetained, ReadSeveral, RetainedMessage } from "../../downlink/retained.ts";
 import type { QoS } from "../../message.ts";
-import { ANSWER_MS, connected, queryError, tooMany, unavailable, within } from "./broker-query.ts";
+import { ANSWER_MS, connected, graceMs, queryError, tooMany, unavailable, within } from "./broker-query.ts";
 import { type BrokerAddress, Connection, type Log } from "./connection.ts";
 
-const GRACE_MS = 50;
 /** Concurrent reads. */
 const MAX_READS = 500;
 /**
@@ -70,9 +71,11 @@ export class RetainedReader {
     try {
       await within(ANSWER_MS, client.subscribeAsync(topic, { qos: this.#qos }));
       // A round trip without effect after the subscription.
+      const askedAt = performance.now();
       const nothing = within(ANSWER_MS, client.unsubscribeAsync(`${this.options.clientId}/-`))
-        .then(() => new Promise((resolve) => setTimeout(resolve, GRACE_MS)))
-        .then(() => undefined);
+        .then(() => delay(graceMs(performance.now() - askedAt)))
+        // A process that was blocked first reads what arrived meanwhile.
+        .then(() => nextTurn(undefined));
       nothing.catch(() => undefined); // the message may have won the race
       return await Promise.race([arrived, nothing]);
     } catch (error) {
@@ -91,19 +94,19 @@ export class RetainedReader {
         this.#qos = Math.min(2, properties?.maximumQoS ?? 2) as QoS;
       },
       prepare: (client) =>
-        client.on("message", (topic, payload, packet) => {
-          if (packet.retain) this.#waiting.get(topic)?.(retainedMessage(topic, payload, packet));
+        client.on("packetreceive", (packet) => {
+          if (packet.cmd === "publish" && packet.retain) this.#waiting.get(packet.topic)?.(retainedMessage(packet));
         }),
     });
     return this.#connection;
   }
 }
 
-function retainedMessage(topic: string, payload: Buffer, { qos, properties }: IPublishPacket): RetainedMessage {
+function retainedMessage({ topic, payload, qos, properties }: IPublishPacket): RetainedMessage {
   const { contentType, userProperties } = properties ?? {};
   return {
     topic,
-    payload,
+    payload: payload as Buffer,
     qos: qos as QoS,
     ...(contentType !== undefined && { contentType }),
     ...(userProperties !== undefined && { userProperties: { ...userProperties } as Record<string, string> }),

@@ -164,6 +164,22 @@ describe("reading retained messages with an uncooperative broker", () => {
     assert.deepEqual(await Promise.all([first, read("b"), read("c")]), [undefined, undefined, undefined]);
   });
 
+  it("does not wait for the release of a QoS 2 message", async (t) => {
+    const broker = await startFakeBroker(
+      politeBut({
+        subscribe: (packet, link) => {
+          politeBut({})(packet, link);
+          const { messageId } = packet;
+          link.send({ cmd: "publish", topic: "t", payload: "held", qos: 2, retain: true, dup: false, messageId });
+        },
+        pubrec: () => undefined,
+      }),
+    );
+    t.after(() => broker.close());
+    const { read } = openReader(t, broker.url, "5");
+    assert.equal((await read("t"))!.payload.toString(), "held");
+  });
+
   it("accepts a message shortly after SUBACK, and a QoS 2 message only once", async (t) => {
     const broker = await startFakeBroker(
       politeBut({
