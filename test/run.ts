@@ -10,6 +10,7 @@ import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
+import { COMPILED } from "./support/program.ts";
 import { scaled } from "./support/speed.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -68,16 +69,21 @@ function groupUnitTests(files: string[]): string[] {
 
 // test/docs/ checks documents and sources, which takes as long as a quarter of the unit tests.
 const isUnit = (file: string) => !(/^test\/(?:flows|docs)\//.test(file) || startsProcess(file));
-const all = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".test.ts"))
-  .map((name) => join("test", name))
-  .sort();
+const listFiles = (ending: string) =>
+  readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join("test", name))
+    .sort();
+const all = listFiles(".test.ts");
 const { values: options } = parseArgs({
   options: { unit: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
 });
 const others = options.unit ? [] : all.filter((file) => !isUnit(file));
 const units = all.filter(isUnit);
-await compile([...units, ...others], ROOT, OUT);
+// What tests start in other processes and threads.
+const programs = others.length > 0 ? [...listFiles("-process.ts"), ...listFiles("procedures.ts")] : [];
+await compile([...units, ...others, ...programs], ROOT, OUT);
+process.env[COMPILED] = OUT;
 const unit = [
   ...groupUnitTests(units.filter((file) => !hasRootHook(file))),
   ...units.filter(hasRootHook).map(compiled),

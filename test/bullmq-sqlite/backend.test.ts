@@ -7,10 +7,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Queue, Worker } from "bullmq";
 import { createSqliteBackend, SqliteConnection } from "../../src/bullmq-sqlite/index.ts";
 import { temporaryDirectory } from "../support/directories.ts";
+import { testModule } from "../support/program.ts";
 import { scaled } from "../support/speed.ts";
 import { collect, idsOf, take, World } from "./conformance.ts";
 
-const TEST_PROCEDURES = new URL("engine/procedures.ts", import.meta.url);
+const TEST_PROCEDURES = testModule(new URL("engine/procedures.ts", import.meta.url));
 
 const newFile = () => join(temporaryDirectory("backend"), "queues.db");
 

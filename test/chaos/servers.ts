@@ -1,10 +1,10 @@
 /** The processes around the bridges. Each can be killed and restarted on its port and data. */
 import { existsSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../support/directories.ts";
 import { acceptsConnections, freePort } from "../support/ports.ts";
 import { startProcess, type TestProcess } from "../support/processes.ts";
+import { testProgram } from "../support/program.ts";
 import { findProgram } from "../support/requirements.ts";
 import type { Ledgers } from "./ledger.ts";
 
@@ -85,8 +85,8 @@ export async function startReceiverProcess(dir: string, answerMs: number): Promi
   const port = await freePort();
   const file = join(dir, "calls");
   writeFileSync(file, "");
-  const script = fileURLToPath(new URL("receiver-process.ts", import.meta.url));
-  const args = ["--import", import.meta.resolve("tsx"), script, String(port), file, String(answerMs)];
+  const program = testProgram(new URL("receiver-process.ts", import.meta.url));
+  const args = [...program, String(port), file, String(answerMs)];
   const server = await startServer(port, [process.execPath, ...args], /listening/);
   const lines = linesOf(file);
   return {

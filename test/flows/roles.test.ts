@@ -1,12 +1,12 @@
 /** The roles in three processes on one Redis and one Mosquitto: api, uplink and delivery. See also webhook-changes. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { TestBridge } from "../support/bridge.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { eventually } from "../support/eventually.ts";
 import { receiverStatusOf } from "../support/instances.ts";
 import { startProcess } from "../support/processes.ts";
+import { MAIN } from "../support/program.ts";
 import { mosquittoAndRedis, scenario } from "../support/scenario.ts";
 
 const ROLES = ["api", "uplink", "delivery"] as const;
@@ -178,8 +178,7 @@ describe("roles without the settings that they need", () => {
     [{ ROLES: "uplink", STORE_URL: "redis://127.0.0.1:9" }, /ROLES: .*MQTT_URL/],
   ] as const) {
     it(`end with exit code 78: ${JSON.stringify(env)}`, async () => {
-      const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-      const started = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), main], {
+      const started = startProcess(process.execPath, [...MAIN], {
         env,
         cwd: temporaryDirectory("test"),
       });

@@ -5,7 +5,6 @@ import { openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { StoreConfigError } from "../../src/store/errors.ts";
 import { openStore } from "../../src/store/open.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
@@ -15,9 +14,10 @@ import { storeContract } from "../contracts/store.contract.ts";
 import { Seen } from "../contracts/store-queue-tools.ts";
 import { temporaryDirectory } from "../support/directories.ts";
 import { makeSmallDisk, smallDiskOrSkip } from "../support/disk.ts";
+import { testModule, testProgram } from "../support/program.ts";
 
 const log = { info() {}, warn() {}, error() {} };
-const CHILD = fileURLToPath(new URL("./sqlite-child.ts", import.meta.url));
+const PROGRAM = testProgram(new URL("sqlite-process.ts", import.meta.url));
 const PAGE_BYTES = 4_096;
 
 storeContract("SQLite", async () => {
@@ -27,7 +27,7 @@ storeContract("SQLite", async () => {
 
 /** Starts a process that opens the store, writes, prints "ready" and waits to be killed. */
 async function storeInAnotherProcess(dataDir: string) {
-  const child = spawn(process.execPath, ["--import", "tsx", CHILD, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...PROGRAM, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   for await (const line of createInterface({ input: child.stdout })) if (line === "ready") break;
   assert.equal(child.exitCode, null, "the child process must be running");
@@ -105,7 +105,7 @@ describe("store on SQLite", () => {
     const database = await Database.open({
       dataDir,
       log,
-      modules: [new URL("count-keys-procedures.ts", import.meta.url)],
+      modules: [testModule(new URL("count-keys-procedures.ts", import.meta.url))],
     });
     assert.equal(await database.call("test.countKeys"), 60);
     await database.close();

@@ -1,6 +1,6 @@
 /** The bridge's own program, as tests start it. */
 import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,6 +26,23 @@ export function programOf(name: string): readonly string[] {
 /** Imports a module of `src/`, or what was built from it. @param name as for {@link programOf} */
 export function importBuilt(name: string): Promise<unknown> {
   return import(pathToFileURL(programOf(name).at(-1)!).href);
+}
+
+/** Where the run has compiled the tests, and the programs that they start. */
+export const COMPILED = "COMPILED_TESTS";
+
+/** Arguments for Node that run a program of `test/`. @param url that of its file, whose name ends with `-process.ts` */
+export function testProgram(url: URL): string[] {
+  const module = testModule(url);
+  return module === url ? fromSource(relative(ROOT, fileURLToPath(url))) : [fileURLToPath(module)];
+}
+
+/** Returns the URL of a module that a thread loads. @param url that of its file, which ends with `procedures.ts` */
+export function testModule(url: URL): URL {
+  const compiled = process.env[COMPILED];
+  if (!compiled) return url;
+  const file = relative(ROOT, fileURLToPath(url));
+  return pathToFileURL(join(compiled, file.replace(/\.ts$/, ".js")));
 }
 
 function fromSource(file: string): string[] {

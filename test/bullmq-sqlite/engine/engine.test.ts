@@ -5,8 +5,9 @@ import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Engine, type EngineOptions } from "../../../src/bullmq-sqlite/index.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
+import { testModule } from "../../support/program.ts";
 
-const PROCEDURES = new URL("procedures.ts", import.meta.url);
+const PROCEDURES = testModule(new URL("procedures.ts", import.meta.url));
 
 const newFile = () => join(temporaryDirectory("engine"), "test.db");
 const open = (file = newFile(), options: Partial<EngineOptions> = {}) =>

@@ -1,9 +1,8 @@
 /** Procedures for the tests of the engine. */
-import { relaxed } from "../../../src/bullmq-sqlite/engine/thread.ts";
 import type { ProcedureModule, Thread } from "../../../src/bullmq-sqlite/index.ts";
 
 function testProcedures(thread: Thread) {
-  const { db } = thread;
+  const { db, relaxed } = thread;
   db.exec("CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)");
   let commits = 0;
   thread.hooks.push({

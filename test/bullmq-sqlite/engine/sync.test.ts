@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../../support/directories.ts";
 import { startProcess } from "../../support/processes.ts";
+import { testProgram } from "../../support/program.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 
-const WRITER = fileURLToPath(new URL("writer.ts", import.meta.url));
+const WRITER = testProgram(new URL("writer-process.ts", import.meta.url));
 const needs = requireOrSkip("strace");
 
 test("the write-ahead log is synced before a call is acknowledged", { ...needs, timeout: 60_000 }, async (context) => {
   const directory = temporaryDirectory("sync");
   const [file, trace] = [join(directory, "test.db"), join(directory, "trace")];
   const args = ["-f", "-y", "-qq", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", trace];
-  const child = startProcess("strace", [...args, process.execPath, "--import", "tsx", WRITER, file, "3"]);
+  const child = startProcess("strace", [...args, process.execPath, ...WRITER, file, "3"]);
   const { code } = await child.exited;
   // Not in CI, where no test may be skipped.
   const isDenied = /ptrace|Operation not permitted/.test(child.output);

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, it, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { connect, type MqttClient } from "mqtt";
 import { freePort } from "../../support/ports.ts";
 import { startProcess, type TestProcess } from "../../support/processes.ts";
+import { testProgram } from "../../support/program.ts";
 import { uniqueId } from "../support.ts";
 import { client, dataDirectory, payloadsUntil, start } from "./clients.ts";
 
@@ -216,16 +216,10 @@ describe("the bridge's own session", () => {
 });
 
 describe("kill -9 of the embedded broker", () => {
-  const CHILD = fileURLToPath(new URL("./broker-child.ts", import.meta.url));
+  const PROGRAM = testProgram(new URL("broker-process.ts", import.meta.url));
 
   async function startChild(dataDir: string, port: number): Promise<TestProcess> {
-    const child = startProcess(process.execPath, [
-      "--import",
-      import.meta.resolve("tsx"),
-      CHILD,
-      dataDir,
-      String(port),
-    ]);
+    const child = startProcess(process.execPath, [...PROGRAM, dataDir, String(port)]);
     await child.waitFor(/listening on/);
     return child;
   }

@@ -7,6 +7,7 @@ import { Engine } from "../../../src/bullmq-sqlite/index.ts";
 import type { PersistedMessage } from "../../../src/mqtt/embedded/packet-rows.ts";
 import { BROKER_PROCEDURES, SqlitePersistence } from "../../../src/mqtt/embedded/sqlite-persistence.ts";
 import { temporaryDirectory } from "../../support/directories.ts";
+import { testModule } from "../../support/program.ts";
 
 type Suite = (options: { test: typeof test; persistence(): Promise<SqlitePersistence>; testAsync: boolean }) => void;
 const aedesSuite = createRequire(import.meta.url)("aedes-persistence/abstract") as Suite;
@@ -15,7 +16,7 @@ describe("persistence of the embedded broker on SQLite", () => {
   let engine: Engine;
   before(async () => {
     const file = join(temporaryDirectory("persistence"), "causeway.db");
-    const modules = [BROKER_PROCEDURES, new URL("clear-procedures.ts", import.meta.url)];
+    const modules = [BROKER_PROCEDURES, testModule(new URL("clear-procedures.ts", import.meta.url))];
     engine = await Engine.open({ file, modules, synchronous: "normal" });
   });
   after(() => engine.close());

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { eventually } from "../../support/eventually.ts";
 import { startProcess } from "../../support/processes.ts";
+import { testProgram } from "../../support/program.ts";
 
-const HOST = fileURLToPath(new URL("./sandbox-host.ts", import.meta.url));
+const HOST = testProgram(new URL("sandbox-host-process.ts", import.meta.url));
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
 const ENDED_MS = 10_000;
 
@@ -28,7 +28,7 @@ const stateOf = (pid: string) =>
 it("kill -9 of the bridge ends its sandbox processes in the middle of a regular expression", {
   skip: process.platform !== "linux" && "looks into /proc",
 }, async () => {
-  const host = startProcess(process.execPath, ["--import", import.meta.resolve("tsx"), HOST, CATASTROPHIC]);
+  const host = startProcess(process.execPath, [...HOST, CATASTROPHIC]);
   await host.waitFor(/busy/);
   // Keeps the bridge from ending the evaluation itself meanwhile.
   host.child.kill("SIGSTOP");
