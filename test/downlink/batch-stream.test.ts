@@ -173,7 +173,7 @@ describe("POST /v1/messages/batch with lines", () => {
   });
 
   it("stops reading while the client does not read the results, and continues when it does", async () => {
-    const total = 200_000;
+    const total = 100_000;
     test.onPublish = async () => {
       test.published.length = 0;
       count++;
