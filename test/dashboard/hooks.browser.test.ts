@@ -29,66 +29,61 @@ describe("the page of hooks", requireOrSkip("chromium", "curl"), () => {
     return window;
   };
 
-  for (const colorScheme of ["light", "dark"] as const) {
-    it(`creates, calls, changes and deletes a hook (${colorScheme})`, async () => {
-      const window = await open("hooks", {
-        colorScheme,
-        permissions: ["clipboard-read", "clipboard-write"],
-      });
-      const { page, violations, axe } = window;
-      await page.getByText("No service calls this bridge yet.").waitFor();
-      assert.deepEqual(await axe(), []);
-      await page.getByRole("link", { name: "New hook" }).first().click();
-      const dialog = page.getByRole("dialog", { name: "New hook" });
-      assert.deepEqual(await axe(), []);
+  it("creates, calls, changes and deletes a hook", async () => {
+    const window = await open("hooks", { permissions: ["clipboard-read", "clipboard-write"] });
+    const { page, violations, axeInBothThemes: axe } = window;
+    await page.getByText("No service calls this bridge yet.").waitFor();
+    assert.deepEqual(await axe(), []);
+    await page.getByRole("link", { name: "New hook" }).first().click();
+    const dialog = page.getByRole("dialog", { name: "New hook" });
+    assert.deepEqual(await axe(), []);
 
-      await dialog.getByLabel("Topic").fill("lamps/{query.id/set");
-      await dialog.getByText("has a { without its }").waitFor();
-      assert.deepEqual(await axe(), []);
-      await dialog.getByLabel("Topic").fill("lamps/{query.id}/set");
-      await dialog.locator(".topic-shown", { hasText: "lamps/7/set" }).waitFor();
-      await dialog.getByLabel("Payload").fill("$error('why')");
-      await dialog.getByText("This call publishes nothing").waitFor();
-      await dialog.getByLabel("Payload").fill("params.state");
-      await dialog.getByText("payload: the expression must give a value").waitFor();
-      await dialog.getByLabel("Query").fill("id=8&state=on");
-      await dialog.locator("pre", { hasText: "on" }).waitFor();
-      await dialog.getByRole("button", { name: "Create the hook" }).click();
-      await dialog.getByText("The hook was not created").waitFor();
-      await dialog.getByLabel("Name").fill("Lamps");
-      await dialog.getByText("Call and message").click();
-      await dialog.getByLabel("GET", { exact: true }).check();
-      await dialog.getByLabel("POST", { exact: true }).uncheck();
-      await dialog.getByLabel("Store the message").uncheck();
-      assert.deepEqual(await axe(), []);
-      await dialog.getByRole("button", { name: "Create the hook" }).click();
+    await dialog.getByLabel("Topic").fill("lamps/{query.id/set");
+    await dialog.getByText("has a { without its }").waitFor();
+    assert.deepEqual(await axe(), []);
+    await dialog.getByLabel("Topic").fill("lamps/{query.id}/set");
+    await dialog.locator(".topic-shown", { hasText: "lamps/7/set" }).waitFor();
+    await dialog.getByLabel("Payload").fill("$error('why')");
+    await dialog.getByText("This call publishes nothing").waitFor();
+    await dialog.getByLabel("Payload").fill("params.state");
+    await dialog.getByText("payload: the expression must give a value").waitFor();
+    await dialog.getByLabel("Query").fill("id=8&state=on");
+    await dialog.locator("pre", { hasText: "on" }).waitFor();
+    await dialog.getByRole("button", { name: "Create the hook" }).click();
+    await dialog.getByText("The hook was not created").waitFor();
+    await dialog.getByLabel("Name").fill("Lamps");
+    await dialog.getByText("Call and message").click();
+    await dialog.getByLabel("GET", { exact: true }).check();
+    await dialog.getByLabel("POST", { exact: true }).uncheck();
+    await dialog.getByLabel("Store the message").uncheck();
+    assert.deepEqual(await axe(), []);
+    await dialog.getByRole("button", { name: "Create the hook" }).click();
 
-      const panel = page.getByRole("dialog", { name: "Lamps" });
-      await panel.getByText("The hook is created.").waitFor();
-      assert.deepEqual(await axe(), []);
-      await panel.getByRole("button", { name: "Copy as curl" }).click();
-      await panel.getByRole("button", { name: "Copied" }).waitFor();
-      const command = await page.evaluate<string>("navigator.clipboard.readText()");
-      const { stdout } = await run("sh", ["-c", command.replace(/'$/, "?id=3&state=on'")]);
-      assert.deepEqual([JSON.parse(stdout).topic, JSON.parse(stdout).outcome], ["lamps/3/set", "acknowledged"]);
+    const panel = page.getByRole("dialog", { name: "Lamps" });
+    await panel.getByText("The hook is created.").waitFor();
+    assert.deepEqual(await axe(), []);
+    await panel.getByRole("button", { name: "Copy as curl" }).click();
+    await panel.getByRole("button", { name: "Copied" }).waitFor();
+    const command = await page.evaluate<string>("navigator.clipboard.readText()");
+    const { stdout } = await run("sh", ["-c", command.replace(/'$/, "?id=3&state=on'")]);
+    assert.deepEqual([JSON.parse(stdout).topic, JSON.parse(stdout).outcome], ["lamps/3/set", "acknowledged"]);
 
-      await panel.getByRole("button", { name: "Edit" }).click();
-      assert.equal(await panel.getByRole("button", { name: "Save the changes" }).isDisabled(), true);
-      await panel.getByLabel("Verification").selectOption("github");
-      await panel.getByLabel("Secret").fill("a-long-random-text");
-      assert.deepEqual(await axe(), []);
-      await panel.getByRole("button", { name: "Save the changes" }).click();
-      await panel.locator("dd").filter({ hasText: "GitHub signature" }).waitFor();
-      await panel.getByRole("button", { name: "Delete" }).click();
-      const confirm = page.getByRole("dialog", { name: "Delete Lamps" });
-      assert.deepEqual(await axe(), []);
-      await confirm.getByLabel("Type Lamps to confirm").fill("Lamps");
-      await confirm.getByRole("button", { name: "Delete the hook" }).click();
-      await page.getByText("No service calls this bridge yet.").waitFor();
-      assert.deepEqual(violations, []);
-      await window.context.close();
-    });
-  }
+    await panel.getByRole("button", { name: "Edit" }).click();
+    assert.equal(await panel.getByRole("button", { name: "Save the changes" }).isDisabled(), true);
+    await panel.getByLabel("Verification").selectOption("github");
+    await panel.getByLabel("Secret").fill("a-long-random-text");
+    assert.deepEqual(await axe(), []);
+    await panel.getByRole("button", { name: "Save the changes" }).click();
+    await panel.locator("dd").filter({ hasText: "GitHub signature" }).waitFor();
+    await panel.getByRole("button", { name: "Delete" }).click();
+    const confirm = page.getByRole("dialog", { name: "Delete Lamps" });
+    assert.deepEqual(await axe(), []);
+    await confirm.getByLabel("Type Lamps to confirm").fill("Lamps");
+    await confirm.getByRole("button", { name: "Delete the hook" }).click();
+    await page.getByText("No service calls this bridge yet.").waitFor();
+    assert.deepEqual(violations, []);
+    await window.context.close();
+  });
 
   it("shows a key its own hooks only, and says why one is stopped", async () => {
     const { api } = plant.bridge;

@@ -27,6 +27,8 @@ export interface TestWindow {
   readonly violations: string[];
   /** Returns the accessibility violations of the page as it is shown now. */
   axe(): Promise<string[]>;
+  /** The same, in the light and in the dark theme. */
+  axeInBothThemes(): Promise<string[]>;
 }
 
 /** @param origin the only one to which requests may go */
@@ -51,7 +53,16 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
       page.on("console", (message) => {
         if (/Content Security Policy/.test(message.text())) violations.push(message.text());
       });
-      return { page, context, violations, axe: () => violationsOf(page) };
+      const axe = () => violationsOf(page);
+      const axeInBothThemes = async () => {
+        const found: string[] = [];
+        for (const colorScheme of ["dark", "light"] as const) {
+          await page.emulateMedia({ colorScheme });
+          found.push(...(await axe()).map((violation) => `${colorScheme}: ${violation}`));
+        }
+        return found;
+      };
+      return { page, context, violations, axe, axeInBothThemes };
     },
     close: () => browser.close(),
   };
