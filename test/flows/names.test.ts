@@ -108,7 +108,9 @@ async function useEverything({ bridge, device, receiver }: Scenario): Promise<vo
   await eventually(answered, (outcome) => outcome === "responded", 20_000);
   const failed = async () => (await bridge.api("GET", `/v1/webhooks/${broken.id}`)).body.counts.failed as number;
   await eventually(failed, (count) => count >= 1, 20_000);
-  await bridge.api("POST", `/v1/webhooks/${broken.id}/replay`, { status: "failed" });
+  const replay = await bridge.api("POST", `/v1/webhooks/${broken.id}/replay`, { status: "failed" });
+  const state = async () => (await bridge.api("GET", replay.headers.get("location")!)).body.state as string;
+  await eventually(state, (now) => now === "finished", 20_000);
   const retained = async () => (await bridge.api("GET", `/v1/webhooks/${webhook.id}`)).body.counts.succeeded as number;
   await eventually(retained, (count) => count >= 22, 20_000);
 }
