@@ -7,12 +7,9 @@ import ts from "typescript";
 const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
 const LOG_METHODS = new Set(["debug", "info", "warn", "error", "fatal", "log", "wide"]);
 
-function sources(): ts.SourceFile[] {
+export function sourceTexts(): string[] {
   const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.d)\.ts$/.test(file));
-  return files.map((file) => {
-    const text = readFileSync(join(SOURCE, file), "utf8");
-    return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-  });
+  return files.map((file) => readFileSync(join(SOURCE, file), "utf8"));
 }
 
 /**
@@ -36,7 +33,7 @@ export function logEvents(): string[] {
     if (ts.isObjectLiteralExpression(node) && textOf(node, "type") === "report") events.add(textOf(node, "event")!);
     ts.forEachChild(node, visit);
   };
-  for (const source of sources()) visit(source);
+  for (const text of sourceTexts()) visit(ts.createSourceFile("source.ts", text, ts.ScriptTarget.Latest, true));
   return [...events].sort();
 }
 
@@ -46,14 +43,10 @@ function textOf(node: ts.ObjectLiteralExpression, name: string): string | undefi
   return ts.isStringLiteralLike(property.initializer) ? property.initializer.text : undefined;
 }
 
-export function sourceTexts(): string[] {
-  return sources().map(({ text }) => text);
-}
-
 /** Returns the tables and indexes that the embedded store creates. */
 export function sqlNames(): string[] {
   const created =
     /CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|FUNCTION|OR REPLACE FUNCTION)(?: IF NOT EXISTS)? ([\w."$]+)/g;
-  const names = sources().flatMap((source) => [...source.text.matchAll(created)].map((match) => match[1]!));
+  const names = sourceTexts().flatMap((text) => [...text.matchAll(created)].map((match) => match[1]!));
   return [...new Set(names)].sort();
 }
