@@ -1,6 +1,6 @@
 /** The pages of a plant with calls that wait, fail or are refused, records included. */
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestWindow } from "../support/browser.ts";
 import { goTo } from "./axe-walk.ts";
 import { type CallFaults, interceptCalls } from "./call-faults.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -35,9 +35,7 @@ export async function startFaultyPages(): Promise<FaultyPages> {
   const hook = await bridge.api("POST", "/v1/hooks", { name: "Lamps", topic: "lamps/{query.id}/set" });
   const message = await messageOf(plant);
   const browser = await startBrowser(bridge.url);
-  const window = await browser.open();
-  await window.page.goto(bridge.url);
-  await signIn(window.page, API_KEY);
+  const window = await browser.openAs(API_KEY, "");
   const ids = {
     WEBHOOK: webhooks["Greenhouse readings"]!,
     MESSAGE: message,

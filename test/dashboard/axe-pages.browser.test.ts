@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { goTo, look, PAGES } from "./axe-walk.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -17,9 +17,7 @@ describe("pages with data", requireOrSkip("chromium"), () => {
     await plant.bridge.api("POST", "/v1/keys", { name: "tenant", scopes: ["view"], read: ["#"] });
     await plant.bridge.api("POST", "/v1/hooks", { name: "Lamps", topic: "lamps/{query.id}/set" });
     browser = await startBrowser(plant.bridge.url);
-    window = await browser.open();
-    await window.page.goto(plant.bridge.url);
-    await signIn(window.page, API_KEY);
+    window = await browser.openAs(API_KEY, "");
   });
   after(async () => {
     await browser?.close();

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -37,16 +37,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     );
   }
 
-  async function open(
-    path: string,
-    options: Parameters<TestBrowser["open"]>[0] = {},
-    key = API_KEY,
-  ): Promise<TestWindow> {
-    const window = await browser.open(options);
-    await window.page.goto(`${plant.bridge.url}/${path}`);
-    await signIn(window.page, key);
-    return window;
-  }
+  const open = (path: string, options = {}, key = API_KEY) => browser.openAs(key, path, options);
 
   const rows = (page: Page) => page.getByRole("region", { name: "Deliveries", exact: true }).locator("tbody tr");
 

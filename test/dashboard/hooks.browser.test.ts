@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
@@ -22,12 +22,7 @@ describe("the page of hooks", requireOrSkip("chromium", "curl"), () => {
     await plant?.stop();
   });
 
-  const open = async (address: string, options = {}, key = API_KEY): Promise<TestWindow> => {
-    const window = await browser.open(options);
-    await window.page.goto(`${plant.bridge.url}/${address}`);
-    await signIn(window.page, key);
-    return window;
-  };
+  const open = (address: string, options = {}, key = API_KEY) => browser.openAs(key, address, options);
 
   it("creates, calls, changes and deletes a hook", async () => {
     const window = await open("hooks", { permissions: ["clipboard-read", "clipboard-write"] });

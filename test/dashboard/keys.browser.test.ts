@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 describe("keys in Chromium", requireOrSkip("chromium"), () => {
@@ -18,12 +18,7 @@ describe("keys in Chromium", requireOrSkip("chromium"), () => {
     await bridge?.stop();
   });
 
-  async function open(path: string, options: Parameters<TestBrowser["open"]>[0] = {}, key = API_KEY) {
-    const window = await browser.open(options);
-    await window.page.goto(`${bridge.url}/${path}`);
-    await signIn(window.page, key);
-    return window;
-  }
+  const open = (path: string, options = {}, key = API_KEY) => browser.openAs(key, path, options);
 
   it("creates a key, shows it once, and revokes it", async () => {
     const { page, violations, axe } = await open("keys");

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectAsync, type MqttClient } from "mqtt";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
@@ -63,9 +63,8 @@ describe("the live page under load", requireOrSkip("chromium"), () => {
   }
 
   it("shows 2,000 messages a second in cheap frames and little memory", async (t) => {
-    const { page, context, violations } = await browser.open({ viewport: { width: 1_280, height: 800 } });
-    await page.goto(`${bridge.url}/live?topics=load/%23`);
-    await signIn(page, API_KEY);
+    const viewport = { width: 1_280, height: 800 };
+    const { page, context, violations } = await browser.openAs(API_KEY, "live?topics=load/%23", { viewport });
     await page.locator(".page-head .state.live").waitFor();
     const cdp = await context.newCDPSession(page);
     await cdp.send("Performance.enable");

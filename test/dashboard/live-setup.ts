@@ -2,7 +2,7 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
@@ -30,12 +30,7 @@ export async function startLive(): Promise<LiveSetup> {
   device.on("message", (topic) => {
     device.publish(topic.replace("requests", "responses"), '{"pressure":3.50}');
   });
-  const open = async (path: string, options: Options = {}, key = API_KEY) => {
-    const window = await browser.open(options);
-    await window.page.goto(`${url}/${path}`);
-    await signIn(window.page, key);
-    return window;
-  };
+  const open = (path: string, options: Options = {}, key = API_KEY) => browser.openAs(key, path, options);
   return {
     plant,
     device,

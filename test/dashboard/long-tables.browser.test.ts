@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type BusyBridge, startBusyBridge } from "./page-load.ts";
 
@@ -31,9 +31,7 @@ describe("long tables", requireOrSkip("chromium"), () => {
       ["a phone", 360, 740],
     ] as const) {
       it(`of ${address} keep their head in sight on ${device}`, async () => {
-        const { page, violations } = await browser.open({ viewport: { width, height } });
-        await page.goto(`${busy.bridge.url}/${address}`);
-        await signIn(page, API_KEY);
+        const { page, violations } = await browser.openAs(API_KEY, address, { viewport: { width, height } });
         const table = page.getByRole("region", { name: label, exact: true });
         for (let more = 0; more < 2; more++) await page.getByRole("button", { name: "Load more" }).click();
         await table.locator('[aria-rowcount="151"]').waitFor();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const LONG = "aVeryLongWordWithoutAnyBreak".repeat(8);
@@ -47,9 +47,8 @@ describe("long settings on a phone", requireOrSkip("chromium"), () => {
     it(kind, async () => {
       const { status, body } = await bridge.api("POST", "/v1/webhooks", webhook);
       assert.equal(status, 201, JSON.stringify(body));
-      const { page, context } = await browser.open({ viewport: { width: 360, height: 740 }, colorScheme: "dark" });
-      await page.goto(bridge.url);
-      await signIn(page, API_KEY);
+      const viewport = { width: 360, height: 740 };
+      const { page, context } = await browser.openAs(API_KEY, "", { viewport, colorScheme: "dark" });
       const found: string[] = [];
       for (const address of [`webhooks/${body.id}`, `webhooks/${body.id}/edit`, `workbench?webhook=${body.id}`]) {
         await page.goto(`${bridge.url}/${address}`);

@@ -3,20 +3,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
 const attention = (page: Page) => page.getByRole("region", { name: "Needs attention" });
 const isNarrow = (page: Page) => page.evaluate("document.documentElement.scrollWidth <= innerWidth");
-
-async function openAt(browser: TestBrowser, url: string, key: string, options = {}): Promise<TestWindow> {
-  const window = await browser.open(options);
-  await window.page.goto(url);
-  await signIn(window.page, key);
-  return window;
-}
 
 describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
   let plant: Plant;
@@ -46,7 +39,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
   });
 
   it("says first which webhooks need attention, since when and why, with one act each", async () => {
-    const { page, violations, axeInBothThemes } = await openAt(browser, `${plant.bridge.url}/`, API_KEY);
+    const { page, violations, axeInBothThemes } = await browser.openAs(API_KEY, "");
     await page.getByText("3 webhooks need attention.").waitFor();
     await page.getByText(/\d msg\/s in, .+ out\./).waitFor();
     const failing = attention(page).getByRole("listitem").filter({ hasText: "Analytics" });
@@ -65,7 +58,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
   });
 
   it("keeps the range of the chart in the address, and shows its data as a table", async () => {
-    const { page, violations, axe } = await openAt(browser, `${plant.bridge.url}/`, API_KEY);
+    const { page, violations, axe } = await browser.openAs(API_KEY, "");
     await page.locator("canvas").waitFor();
     // The bridge is younger than the range.
     await page.getByText(/The axis begins at .+: nothing happened earlier in this range/).waitFor();
@@ -89,7 +82,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
 
   it("fits a phone, where the last entries of the navigation are behind More", async () => {
     const viewport = { width: 360, height: 740 };
-    const { page, violations, axe } = await openAt(browser, `${plant.bridge.url}/`, API_KEY, { viewport });
+    const { page, violations, axe } = await browser.openAs(API_KEY, "", { viewport });
     await attention(page).waitFor();
     await page.locator("canvas").waitFor();
     assert.ok(await isNarrow(page));
@@ -109,15 +102,15 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
     const { bridge } = plant;
     const create = async (key: object) =>
       (await bridge.api("POST", "/v1/keys", { ...key, read: ["meter/#"] })).body.key;
-    const view = await openAt(browser, `${bridge.url}/`, await create({ name: "screen", scopes: ["view"] }));
+    const view = await browser.openAs(await create({ name: "screen", scopes: ["view"] }), "");
     await view.page.getByText("1 webhook needs attention.").waitFor();
     await view.page.getByRole("region", { name: "Live figures" }).waitFor();
     assert.equal(await view.page.getByText("Both lines close").count(), 0);
     assert.equal(await attention(view.page).getByRole("button").count(), 0);
     assert.deepEqual(await view.axe(), []);
-    const manage = await openAt(browser, `${bridge.url}/`, await create({ name: "manager", scopes: ["webhooks"] }));
+    const manage = await browser.openAs(await create({ name: "manager", scopes: ["webhooks"] }), "");
     await manage.page.getByText("1 webhook needs attention.").waitFor();
-    const read = await openAt(browser, `${bridge.url}/`, await create({ name: "reader", scopes: ["read"] }));
+    const read = await browser.openAs(await create({ name: "reader", scopes: ["read"] }), "");
     await read.page.getByRole("heading", { level: 1, name: "Live" }).waitFor();
     for (const { violations } of [view, manage, read]) assert.deepEqual(violations, []);
   });
@@ -136,7 +129,7 @@ describe("the overview of a bridge without a broker", requireOrSkip("chromium"),
   });
 
   it("says so first, teaches the first webhook, and keeps the figures while the bridge is away", async () => {
-    const { page, violations, axe } = await openAt(browser, `${bridge.url}/`, API_KEY);
+    const { page, violations, axe } = await browser.openAs(API_KEY, "");
     await page.getByText("The broker is not connected. No webhooks yet.").waitFor();
     await page.getByText("No message in the last hour.").waitFor();
     assert.deepEqual(await axe(), []);

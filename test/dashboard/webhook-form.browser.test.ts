@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
@@ -22,12 +22,7 @@ describe("the form of a webhook", requireOrSkip("chromium"), () => {
     await plant?.stop();
   });
 
-  const open = async (address: string, options = {}): Promise<TestWindow> => {
-    const window = await browser.open(options);
-    await window.page.goto(`${plant.bridge.url}/${address}`);
-    await signIn(window.page, API_KEY);
-    return window;
-  };
+  const open = (address: string, options = {}) => browser.openAs(API_KEY, address, options);
   const idOf = async (page: Page) => {
     const link = page.getByRole("link", { name: "Open the webhook" });
     return (await link.getAttribute("href"))!.split("/").at(-1)!;

@@ -1,9 +1,9 @@
 /** The list of webhooks and the settings in a real browser. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -43,12 +43,7 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
     await plant?.stop();
   });
 
-  async function open(path: string, key = API_KEY, options: BrowserContextOptions = {}): Promise<TestWindow> {
-    const window = await browser.open(options);
-    await window.page.goto(plant.bridge.url + path);
-    await signIn(window.page, key);
-    return window;
-  }
+  const open = (path: string, key = API_KEY, options = {}) => browser.openAs(key, path.slice(1), options);
 
   it("shows state, filters, the last 24 h and what waits, page by page", async () => {
     const { page, violations, axe } = await open("/webhooks");

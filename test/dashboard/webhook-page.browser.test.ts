@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import type { Webhook } from "causeway-mqtt/client";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -33,12 +33,8 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
     (await plant.bridge.api("GET", `/v1/webhooks/${plant.webhooks[name]}`)).body.counts as DeliveryCounts;
   const settled = (name: string, wanted: (counts: DeliveryCounts) => boolean) =>
     eventually(() => countsOf(name), wanted);
-  const open = async (name: string, options = {}, key = API_KEY): Promise<TestWindow> => {
-    const window = await browser.open(options);
-    await window.page.goto(`${plant.bridge.url}/webhooks/${plant.webhooks[name] ?? name}`);
-    await signIn(window.page, key);
-    return window;
-  };
+  const open = (name: string, options = {}, key = API_KEY) =>
+    browser.openAs(key, `webhooks/${plant.webhooks[name] ?? name}`, options);
 
   it("says that a webhook fails, why, and shows its deliveries", async () => {
     const { page, violations, axe } = await open("Analytics");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -32,12 +32,7 @@ describe("the workbench", requireOrSkip("chromium"), () => {
     await plant?.stop();
   });
 
-  const open = async (address: string, options = {}): Promise<TestWindow> => {
-    const window = await browser.open(options);
-    await window.page.goto(`${plant.bridge.url}/${address}`);
-    await signIn(window.page, API_KEY);
-    return window;
-  };
+  const open = (address: string, options = {}) => browser.openAs(API_KEY, address, options);
 
   it("tries the expressions of a webhook on its messages, and saves them to it", async () => {
     const id = plant.webhooks["Pump alarms"];

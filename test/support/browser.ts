@@ -17,6 +17,8 @@ export interface WindowOptions extends BrowserContextOptions {
 export interface TestBrowser {
   /** Opens a window with cookies and storage of its own. */
   open(options?: WindowOptions): Promise<TestWindow>;
+  /** Opens one with the session of a key, and shows a page. @param path without the first slash */
+  openAs(key: string, path: string, options?: WindowOptions): Promise<TestWindow>;
   close(): Promise<void>;
 }
 
@@ -38,31 +40,41 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
     // Chromium's sandbox needs rights that containers and root do not have; it loads nothing but the bridge's pages.
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
+  async function open({ beside = false, ...options }: WindowOptions = {}): Promise<TestWindow> {
+    if (!beside) await Promise.all(browser.contexts().map((earlier) => earlier.close()));
+    const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+    context.setDefaultTimeout(scaled(WAIT_MS));
+    const violations: string[] = [];
+    const page = await context.newPage();
+    page.on("request", (request) => {
+      const { protocol, origin: to } = new URL(request.url());
+      if (/^(?:https?|wss?):$/.test(protocol) && to !== origin) violations.push(`request to ${request.url()}`);
+    });
+    page.on("pageerror", (error) => violations.push(`script error: ${error.name}: ${error.message} ${error.stack}`));
+    page.on("console", (message) => {
+      if (/Content Security Policy/.test(message.text())) violations.push(message.text());
+    });
+    const axe = () => violationsOf(page);
+    const axeInBothThemes = async () => {
+      const found: string[] = [];
+      for (const colorScheme of ["dark", "light"] as const) {
+        await page.emulateMedia({ colorScheme });
+        found.push(...(await axe()).map((violation) => `${colorScheme}: ${violation}`));
+      }
+      return found;
+    };
+    return { page, context, violations, axe, axeInBothThemes };
+  }
   return {
-    async open({ beside = false, ...options } = {}) {
-      if (!beside) await Promise.all(browser.contexts().map((earlier) => earlier.close()));
-      const context = await browser.newContext({ reducedMotion: "reduce", ...options });
-      context.setDefaultTimeout(scaled(WAIT_MS));
-      const violations: string[] = [];
-      const page = await context.newPage();
-      page.on("request", (request) => {
-        const { protocol, origin: to } = new URL(request.url());
-        if (/^(?:https?|wss?):$/.test(protocol) && to !== origin) violations.push(`request to ${request.url()}`);
-      });
-      page.on("pageerror", (error) => violations.push(`script error: ${error.name}: ${error.message} ${error.stack}`));
-      page.on("console", (message) => {
-        if (/Content Security Policy/.test(message.text())) violations.push(message.text());
-      });
-      const axe = () => violationsOf(page);
-      const axeInBothThemes = async () => {
-        const found: string[] = [];
-        for (const colorScheme of ["dark", "light"] as const) {
-          await page.emulateMedia({ colorScheme });
-          found.push(...(await axe()).map((violation) => `${colorScheme}: ${violation}`));
-        }
-        return found;
-      };
-      return { page, context, violations, axe, axeInBothThemes };
+    open,
+    async openAs(key, path, options) {
+      const window = await open(options);
+      // Signing in on the page takes a quarter of a second, and has tests of its own.
+      const answer = await window.context.request.post(`${origin}/v1/session`, { data: { key } });
+      if (!answer.ok()) throw new Error(await answer.text());
+      await window.page.goto(`${origin}/${path}`);
+      await window.page.getByRole("navigation", { name: "Pages" }).waitFor();
+      return window;
     },
     close: () => browser.close(),
   };
