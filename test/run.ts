@@ -80,7 +80,7 @@ const { values: options } = parseArgs({
 });
 const others = options.unit ? [] : all.filter((file) => !isUnit(file));
 const units = all.filter(isUnit);
-// What tests start in other processes and threads.
+// Tests start these in other processes and threads.
 const programs = others.length > 0 ? [...listFiles("-process.ts"), ...listFiles("procedures.ts")] : [];
 await compile([...units, ...others, ...programs], ROOT, OUT);
 process.env[COMPILED] = OUT;
