@@ -143,7 +143,9 @@ process.stdin.setEncoding("utf8").on(
       writeSync(1, await answerTo(line));
       if (--pending > 0) return;
       slice.tasks = 0;
-      if (slice.startedAt - recent.at > SAMPLE_MS) recent = { at: slice.startedAt, cpu: process.cpuUsage() };
+      // After a long task at once: the next one is not charged with its CPU time.
+      const now = performance.now();
+      if (now - recent.at > SAMPLE_MS) recent = { at: now, cpu: process.cpuUsage() };
     });
   }),
 );

@@ -1,14 +1,34 @@
 /** JSONata in sandbox processes: results of expressions, and the cost of bad ones for the others. */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { after, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluated } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
 import { FROM_API, Sandbox } from "./built-sandbox.ts";
 
 const MAX_BYTES = 10_000;
 const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temperature: 31.5, list: [1, 2] } });
+const ENDLESS = "($f := function($n) { $f($n + 1) }; $f(0))";
 /** Cannot be interrupted from within its thread. */
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
+
+/** Returns the children of a process that evaluate. */
+function childrenOf(parent: number): number[] {
+  const isOne = (pid: string) => {
+    try {
+      const [, parentId] = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return parentId === String(parent) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sandbox-child");
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && isOne(name))
+    .map(Number);
+}
 
 describe("the sandbox", () => {
   const expressions = new Sandbox({ maxPayloadBytes: MAX_BYTES });
@@ -65,7 +85,7 @@ describe("the sandbox", () => {
   it("ends an expression that takes too long, recurses too deep or needs too much memory, and names the cause", async () => {
     for (const [text, why] of [
       [CATASTROPHIC, /took too long/],
-      ["($f := function($n) { $f($n + 1) }; $f(0))", /timeout after 100 milliseconds/],
+      [ENDLESS, /timeout after 100 milliseconds/],
       ["($f := function($n) { 1 + $f($n + 1) }; $f(0))", /Stack overflow/],
       ['$pad("x", 100000000)', /too much memory|too long/],
       ['$pad("x", 1000000000)', /Invalid string length/],
@@ -79,6 +99,28 @@ describe("the sandbox", () => {
     assert.match(detail(second), /^transform_error: /);
     const first = await expressions.evaluate("wh_1", { filter: CATASTROPHIC, transform: "1" }, EVENT);
     assert.match(detail(first), /^filter_error: /);
+  });
+
+  it("does not charge an expression with the CPU time of the one before it", {
+    skip: process.platform !== "linux" && "finds the processes in /proc",
+  }, async () => {
+    // One of them stops the process while it evaluates.
+    for (const afterMs of [1, 2, 3, 4, 5]) {
+      const own = new Sandbox({ maxPayloadBytes: MAX_BYTES });
+      try {
+        const first = await own.evaluate("wh_1", { transform: ENDLESS }, EVENT);
+        assert.match(detail(first), /timeout after 100 milliseconds|took too long/);
+        const second = own.evaluate("wh_2", { transform: "$sum([1..400].($ * 2))" }, EVENT);
+        await delay(afterMs);
+        const pids = childrenOf(process.pid);
+        for (const pid of pids) process.kill(pid, "SIGSTOP");
+        await delay(300);
+        for (const pid of pids) process.kill(pid, "SIGCONT");
+        assert.deepEqual(await second, { kind: "kept", data: "160400" });
+      } finally {
+        await own.close();
+      }
+    }
   });
 
   it("gives no access to the host, and executes nothing that a device sent", async () => {
