@@ -4,13 +4,17 @@ import { withDeadline } from "../../lib/deadline.ts";
 import { reasonOf } from "../../security/redaction.ts";
 import type { Connection } from "./connection.ts";
 
+/** Time limit of one answer of the broker. */
 export const ANSWER_MS = 5_000;
 const GRACE_MS = 50;
 const GRACE_ROUND_TRIPS = 3;
 
-/** Returns after how much silence no more retained messages are expected: longer if the broker is far away or busy. */
+/**
+ * Returns after how much silence no more retained messages are expected: 50 ms, and longer, up to ANSWER_MS, if the
+ * broker is far away or busy.
+ */
 export function graceMs(roundTripMs: number): number {
-  return Math.max(GRACE_MS, GRACE_ROUND_TRIPS * roundTripMs);
+  return Math.min(ANSWER_MS, Math.max(GRACE_MS, GRACE_ROUND_TRIPS * roundTripMs));
 }
 
 /** Waits until the connection is usable. @throws BrokerQueryError */
