@@ -192,7 +192,7 @@ describe("publishMany as lines", () => {
     const abort = new AbortController();
     const source = new Source();
     const failed = (async () => {
-      for await (const _ of client(url).publishMany(source.messages(4_000), { signal: abort.signal })) {
+      for await (const _ of client(url).publishMany(source.messages(10_000), { signal: abort.signal })) {
         abort.abort(new Error("enough"));
       }
     })();
