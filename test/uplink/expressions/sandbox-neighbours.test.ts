@@ -1,10 +1,10 @@
 /** Costs of hostile webhooks and previews: latency of innocent webhooks, and processes. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluated } from "../../../src/uplink/expressions/sandbox.ts";
 import { FROM_API, Sandbox } from "./built-sandbox.ts";
+import { evaluatorsOf } from "./evaluators.ts";
 
 type Expressions = InstanceType<typeof Sandbox>;
 
@@ -89,21 +89,6 @@ function attack(expressions: Expressions) {
   };
 }
 
-/** Counts the evaluating children of this process, where /proc lists them. */
-function evaluators(): number {
-  const isOne = (pid: string) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "");
-      if (stat.split(" ")[1] !== `${process.pid}`) return false;
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sandbox-child");
-    } catch {
-      return false;
-    }
-  };
-  if (process.platform !== "linux") return 0;
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOne(name)).length;
-}
-
 describe("an innocent webhook", () => {
   it("has a p99 of at most three times its undisturbed value beside ten hostile ones", async (t) => {
     let [best, most] = [Number.POSITIVE_INFINITY, 0];
@@ -113,7 +98,7 @@ describe("an innocent webhook", () => {
         const quiet = await p99(expressions);
         const { kinds, end } = attack(expressions);
         const count = setInterval(() => {
-          most = Math.max(most, evaluators());
+          most = Math.max(most, evaluatorsOf(process.pid).length);
         }, 500);
         const beside = await p99(expressions);
         clearInterval(count);

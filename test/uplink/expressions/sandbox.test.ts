@@ -1,34 +1,17 @@
 /** JSONata in sandbox processes: results of expressions, and the cost of bad ones for the others. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { after, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluated } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
 import { FROM_API, Sandbox } from "./built-sandbox.ts";
+import { evaluatorsOf, WITHOUT_PROC } from "./evaluators.ts";
 
 const MAX_BYTES = 10_000;
 const EVENT = JSON.stringify({ subject: "devices/pi-7/telemetry", data: { temperature: 31.5, list: [1, 2] } });
 const ENDLESS = "($f := function($n) { $f($n + 1) }; $f(0))";
 /** Cannot be interrupted from within its thread. */
 const CATASTROPHIC = '$contains("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
-
-/** Returns the children of a process that evaluate. */
-function childrenOf(parent: number): number[] {
-  const isOne = (pid: string) => {
-    try {
-      const [, parentId] = readFileSync(`/proc/${pid}/stat`, "utf8")
-        .replace(/^.*\) /s, "")
-        .split(" ");
-      return parentId === String(parent) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sandbox-child");
-    } catch {
-      return false;
-    }
-  };
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && isOne(name))
-    .map(Number);
-}
 
 describe("the sandbox", () => {
   const expressions = new Sandbox({ maxPayloadBytes: MAX_BYTES });
@@ -102,7 +85,7 @@ describe("the sandbox", () => {
   });
 
   it("does not charge an expression with the CPU time of the one before it", {
-    skip: process.platform !== "linux" && "finds the processes in /proc",
+    skip: WITHOUT_PROC,
   }, async () => {
     // One of them stops the process while it evaluates.
     for (const afterMs of [1, 2, 3, 4, 5]) {
@@ -112,7 +95,8 @@ describe("the sandbox", () => {
         assert.match(detail(first), /timeout after 100 milliseconds|took too long/);
         const second = own.evaluate("wh_2", { transform: "$sum([1..400].($ * 2))" }, EVENT);
         await delay(afterMs);
-        const pids = childrenOf(process.pid);
+        const pids = evaluatorsOf(process.pid);
+        assert.ok(pids.length > 0);
         for (const pid of pids) process.kill(pid, "SIGSTOP");
         await delay(300);
         for (const pid of pids) process.kill(pid, "SIGCONT");
