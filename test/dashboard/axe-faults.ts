@@ -1,7 +1,6 @@
 /** The pages of a plant with calls that wait, fail or are refused, records included. */
 import { API_KEY } from "../support/bridge.ts";
-import { startBrowser, type TestWindow } from "../support/browser.ts";
-import { goTo } from "./axe-walk.ts";
+import { goTo, startBrowser, type TestWindow } from "../support/browser.ts";
 import { type CallFaults, interceptCalls } from "./call-faults.ts";
 import { type Plant, startPlant } from "./plant.ts";
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { goTo, look, PAGES } from "./axe-walk.ts";
+import { look, PAGES } from "./axe-walk.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
 describe("pages with data", requireOrSkip("chromium"), () => {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
+import { goTo, signIn, startBrowser, type TestBrowser, type TestWindow } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
-import { goTo, look as lookAt, TWO_LOOKS } from "./axe-walk.ts";
+import { look as lookAt, TWO_LOOKS } from "./axe-walk.ts";
 
 const look = (window: TestWindow, state: string) => lookAt(window, state, TWO_LOOKS);
 

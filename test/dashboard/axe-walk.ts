@@ -1,5 +1,4 @@
 /** Examines pages with axe-core in both themes and two widths. */
-import type { Page } from "playwright-core";
 import type { TestWindow } from "../support/browser.ts";
 
 const LOOKS = (["light", "dark"] as const).flatMap((colorScheme) =>
@@ -26,20 +25,4 @@ export async function look({ page, axe }: TestWindow, state: string, looks = LOO
     found.push(...violations.map((violation) => `${state}, ${colorScheme}, ${width} px: ${violation}`));
   }
   return found;
-}
-
-/**
- * Shows another page as a link does, and waits for its heading. Loading it would take several times as long: the
- * program, Playwright's scripts and axe-core would be compiled anew.
- */
-export async function goTo(page: Page, address: string): Promise<void> {
-  const isOtherPage = await page.evaluate(`(() => {
-    const { pathname } = location;
-    document.querySelector("h1")?.setAttribute("data-earlier", "");
-    history.pushState(null, "", ${JSON.stringify(address)});
-    dispatchEvent(new PopStateEvent("popstate"));
-    return location.pathname !== pathname;
-  })()`);
-  if (isOtherPage) await page.locator("h1[data-earlier]").waitFor({ state: "detached" });
-  await page.getByRole("heading", { level: 1 }).waitFor();
 }

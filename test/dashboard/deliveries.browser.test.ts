@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -141,7 +141,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await page.getByRole("button", { name: "Hex" }).click();
     await page.getByText("00000000  7b 22 76").waitFor();
     assert.deepEqual(violations, []);
-    await page.goto(`${plant.bridge.url}/messages/msg_none`);
+    await goTo(page, `/messages/msg_none`);
     await page.getByText("There is nothing with this id.").waitFor();
     await page.getByText("14 days").waitFor();
     assert.deepEqual(await axe(), []);
@@ -160,7 +160,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     const { page, violations, axe } = await open(`messages/${idOf("raw/binary")}`);
     await page.getByText("3 B, not text").waitFor();
     await page.getByText("ff 00 01").waitFor();
-    await page.goto(`${plant.bridge.url}/messages/${idOf("raw/large")}`);
+    await goTo(page, `/messages/${idOf("raw/large")}`);
     await page.getByText("400 of 48,002 lines").waitFor();
     await page.getByRole("button", { name: "Hide 12,000 entries" }).click();
     assert.deepEqual(await axe(), []);
@@ -193,7 +193,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
       responseTopic: "pump/1/response",
     };
     const { body } = await plant.bridge.api("POST", "/v1/requests", request, { prefer: "respond-async" });
-    await page.goto(`${plant.bridge.url}/messages/${body.id}`);
+    await goTo(page, `/messages/${body.id}`);
     await page.getByText(/^Asked [\d:.]+, waits for the response/).waitFor();
     await device.publishAsync(await asked, '{"level": 21.50}', { qos: 1 });
     await page.getByText(/the device responded/).waitFor();
@@ -215,7 +215,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     assert.equal(await page.getByRole("button", { name: /^Retry/ }).count(), 0);
     assert.equal(await isWide(), false);
     const message = await page.getByRole("dialog").getByRole("link", { name: /^msg_/ }).getAttribute("href");
-    await page.goto(new URL(message!, plant.bridge.url).href);
+    await goTo(page, message!);
     await page.getByText(/^Received [\d:.]+/).waitFor();
     // Not while the page is still being laid out.
     await page.waitForFunction("document.documentElement.scrollWidth <= innerWidth");
@@ -240,7 +240,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await dialog.getByText("2 deliveries queued again.").waitFor();
     await dialog.getByRole("button", { name: "Close" }).click();
     await deadLetters(2);
-    await page.goto(`${plant.bridge.url}/deliveries?status=failed&topic=meter/%23`);
+    await goTo(page, `/deliveries?status=failed&topic=meter/%23`);
     await page.getByRole("button", { name: "Retry all 2" }).click();
     await dialog.getByText("A replay does not know topic filters.").waitFor();
     await dialog.getByRole("button", { name: "Retry 2 deliveries" }).click();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 describe("keys in Chromium", requireOrSkip("chromium"), () => {
@@ -88,7 +88,7 @@ describe("keys in Chromium", requireOrSkip("chromium"), () => {
     });
     await page.getByText("and 1 more").first().waitFor();
     for (const path of ["keys", "keys?new=1"]) {
-      await page.goto(`${bridge.url}/${path}`);
+      await goTo(page, `/${path}`);
       await page.getByText("1 key beside the first one.").waitFor();
       const wider = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
       assert.ok(Number(wider) <= 0, `${path} is ${wider} px wider than the window`);

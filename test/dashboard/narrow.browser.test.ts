@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { API_KEY, startTestBridge, type TestBridge } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 
 const LONG = "aVeryLongWordWithoutAnyBreak".repeat(8);
@@ -48,10 +48,10 @@ describe("long settings on a phone", requireOrSkip("chromium"), () => {
       const { status, body } = await bridge.api("POST", "/v1/webhooks", webhook);
       assert.equal(status, 201, JSON.stringify(body));
       const viewport = { width: 360, height: 740 };
-      const { page, context } = await browser.openAs(API_KEY, "", { viewport, colorScheme: "dark" });
+      const { page } = await browser.openAs(API_KEY, "", { viewport, colorScheme: "dark" });
       const found: string[] = [];
       for (const address of [`webhooks/${body.id}`, `webhooks/${body.id}/edit`, `workbench?webhook=${body.id}`]) {
-        await page.goto(`${bridge.url}/${address}`);
+        await goTo(page, `/${address}`);
         await page.getByRole("heading", { level: 1 }).getByText(String(webhook.name)).waitFor();
         await page.evaluate(UNFOLD);
         for (const colorScheme of ["light", "dark"] as const) {
@@ -61,6 +61,5 @@ describe("long settings on a phone", requireOrSkip("chromium"), () => {
         }
       }
       assert.deepEqual(found, []);
-      await context.close();
     });
 });

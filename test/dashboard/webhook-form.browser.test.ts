@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
 
@@ -126,7 +126,7 @@ describe("the form of a webhook", requireOrSkip("chromium"), () => {
     assert.equal(await preview.getByText("headers").count(), 0, "there is no request");
     assert.deepEqual(await axe(), []);
     const { id } = await plant.bridge.register({ name: "Kept", type: "pull", topics: ["greenhouse/+/telemetry"] });
-    await page.goto(`${plant.bridge.url}/workbench?webhook=${id}`);
+    await goTo(page, `/workbench?webhook=${id}`);
     await page.getByRole("region", { name: "Request" }).getByText("Kept", { exact: true }).waitFor();
     assert.deepEqual(await axe(), []);
     assert.deepEqual(violations, []);

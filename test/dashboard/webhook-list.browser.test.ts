@@ -148,7 +148,7 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
 
   it("has the settings in effect without secrets, the checks, and this browser", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
-      const { page, violations, axe } = await open("/settings", API_KEY, { ...PHONE, colorScheme });
+      const { page, violations, axe } = await open("/settings", API_KEY, { ...PHONE, colorScheme, load: true });
       await page.getByText(/^Causeway \d+\.\d+\.\d+ on Node\.js .+ It is ready\.$/).waitFor();
       await page.getByRole("region", { name: "Checks" }).getByText("bridge consumption").waitFor();
       await page.getByLabel("Search the variables").fill("api_key");

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import type { Webhook } from "causeway-mqtt/client";
 import type { Page } from "playwright-core";
 import { API_KEY } from "../support/bridge.ts";
-import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { goTo, startBrowser, type TestBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { requireOrSkip } from "../support/requirements.ts";
 import { type Plant, startPlant } from "./plant.ts";
@@ -175,7 +175,7 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
     }
     assert.deepEqual(await axe(), []);
     for (const address of [`webhooks/${plant.webhooks.Analytics}/edit`, "webhooks/new", "workbench"]) {
-      await page.goto(`${plant.bridge.url}/${address}`);
+      await goTo(page, `/${address}`);
       await page.getByText("This key may not do that.").waitFor();
     }
     assert.deepEqual(await axe(), []);

@@ -8,16 +8,23 @@ import { scaled } from "./speed.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WAIT_MS = 15_000;
+const SIZE = { width: 1280, height: 720 };
 
 export interface WindowOptions extends BrowserContextOptions {
   /** Whether the earlier windows stay open. Otherwise they close: they would go on refreshing their pages. */
   beside?: boolean;
+  /** Whether `openAs` loads the page in any case: it forgets what it has read. */
+  load?: boolean;
 }
 
 export interface TestBrowser {
   /** Opens a window with cookies and storage of its own. */
   open(options?: WindowOptions): Promise<TestWindow>;
-  /** Opens one with the session of a key, and shows a page. @param path without the first slash */
+  /**
+   * Shows a page with the session of a key. The window of the call before is used again if it has the same options
+   * apart from theme and size: as a link does if the key is the same, else the page is loaded. A new one takes five
+   * times as much CPU time. @param path without the first slash
+   */
   openAs(key: string, path: string, options?: WindowOptions): Promise<TestWindow>;
   close(): Promise<void>;
 }
@@ -40,8 +47,12 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
     // Chromium's sandbox needs rights that containers and root do not have; it loads nothing but the bridge's pages.
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
-  async function open({ beside = false, ...options }: WindowOptions = {}): Promise<TestWindow> {
-    if (!beside) await Promise.all(browser.contexts().map((earlier) => earlier.close()));
+  let last: { window: TestWindow; key: string; options: string } | undefined;
+  const closeAllBut = (kept?: BrowserContext) =>
+    Promise.all(browser.contexts().map((context) => context !== kept && context.close()));
+
+  async function open({ beside = false, load: _, ...options }: WindowOptions = {}): Promise<TestWindow> {
+    if (!beside) await closeAllBut();
     const context = await browser.newContext({ reducedMotion: "reduce", ...options });
     context.setDefaultTimeout(scaled(WAIT_MS));
     const violations: string[] = [];
@@ -65,17 +76,39 @@ export async function startBrowser(origin: string): Promise<TestBrowser> {
     };
     return { page, context, violations, axe, axeInBothThemes };
   }
+
+  async function openAs(key: string, path: string, given: WindowOptions = {}): Promise<TestWindow> {
+    const { beside, load, colorScheme = "light", viewport = SIZE, ...others } = given;
+    const options = JSON.stringify(others);
+    const isReusable = last?.options === options && !last.window.page.isClosed() && !beside;
+    const earlier = isReusable ? last : undefined;
+    const window = earlier?.window ?? (await open({ ...others, colorScheme, viewport, beside }));
+    const { page, context } = window;
+    if (!beside) last = { window, key, options };
+    if (earlier) {
+      await closeAllBut(context);
+      window.violations.length = 0;
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(viewport!);
+      await page.evaluate("localStorage.clear()");
+    }
+    if (earlier?.key === key && !load) {
+      // A page that is shown already would keep its state.
+      await goTo(page, "/none");
+      await goTo(page, `/${path}`);
+      return window;
+    }
+    // Signing in on the page takes a quarter of a second, and has tests of its own.
+    const answer = await context.request.post(`${origin}/v1/session`, { data: { key } });
+    if (!answer.ok()) throw new Error(await answer.text());
+    await page.goto(`${origin}/${path}`);
+    await page.getByRole("navigation", { name: "Pages" }).waitFor();
+    return window;
+  }
+
   return {
     open,
-    async openAs(key, path, options) {
-      const window = await open(options);
-      // Signing in on the page takes a quarter of a second, and has tests of its own.
-      const answer = await window.context.request.post(`${origin}/v1/session`, { data: { key } });
-      if (!answer.ok()) throw new Error(await answer.text());
-      await window.page.goto(`${origin}/${path}`);
-      await window.page.getByRole("navigation", { name: "Pages" }).waitFor();
-      return window;
-    },
+    openAs,
     close: () => browser.close(),
   };
 }
@@ -95,4 +128,20 @@ export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel("API key").fill(key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
+}
+
+/**
+ * Shows another page as a link does, and waits for its heading. Loading it would take several times as long: the
+ * program, Playwright's scripts and axe-core would be compiled anew.
+ */
+export async function goTo(page: Page, address: string): Promise<void> {
+  const isOtherPage = await page.evaluate(`(() => {
+    const { pathname } = location;
+    document.querySelector("h1")?.setAttribute("data-earlier", "");
+    history.pushState(null, "", ${JSON.stringify(address)});
+    dispatchEvent(new PopStateEvent("popstate"));
+    return location.pathname !== pathname;
+  })()`);
+  if (isOtherPage) await page.locator("h1[data-earlier]").waitFor({ state: "detached" });
+  await page.getByRole("heading", { level: 1 }).waitFor();
 }
