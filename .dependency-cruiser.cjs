@@ -82,7 +82,7 @@ module.exports = {
       from: { path: "^src/main\\.ts$" },
       to: {
         path: "^src/[^/]+/",
-        pathNot: "^src/(config/config|store/(store|data-dir)|keys/api-key)\\.ts$|^src/(ops|process|security)/",
+        pathNot: "^src/(config/config|store/(store|data-dir)|keys/api-key)\\.ts$|^src/(lib|ops|process|security)/",
       },
     },
     {
@@ -97,7 +97,7 @@ module.exports = {
       comment: "Talks to the bridge through the client, as every other program does. `start` becomes the bridge.",
       severity: "error",
       from: { path: "^src/cli/", pathNot: "^src/cli/(doctor/|mcp/|commands/start\\.ts$)" },
-      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|presets|simulate)/" },
+      to: { path: "^src/", pathNot: "^src/(cli|client|configuration|presets|simulate|lib)/" },
     },
     {
       name: "presets-stand-alone",

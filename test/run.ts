@@ -10,7 +10,7 @@ import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
-import { COMPILED } from "./support/program.ts";
+import { BUILT, COMPILED, IS_BUILT } from "./support/program.ts";
 import { scaled } from "./support/speed.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -84,6 +84,7 @@ const units = all.filter(isUnit);
 const programs = others.length > 0 ? [...listFiles("-process.ts"), ...listFiles("procedures.ts")] : [];
 await compile([...units, ...others, ...programs], ROOT, OUT);
 process.env[COMPILED] = OUT;
+process.env[BUILT] = String(IS_BUILT);
 const unit = [
   ...groupUnitTests(units.filter((file) => !hasRootHook(file))),
   ...units.filter(hasRootHook).map(compiled),

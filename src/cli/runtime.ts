@@ -1,6 +1,7 @@
 /** The surroundings of a command: its output, and the bridge it talks to. */
 import type { Command } from "commander";
 import { Causeway } from "../client/index.ts";
+import { optimizeHttpParserLate } from "../lib/v8-flags.ts";
 import { EXIT, type ExitCode, NoKeyError } from "./failures.ts";
 import { Output } from "./output/output.ts";
 import { type BridgeTarget, type Environment, findTarget } from "./settings/target.ts";
@@ -37,6 +38,9 @@ export class Runtime {
         "no API key: pass --api-key, set CAUSEWAY_API_KEY, name a --profile, or run this where DATA_DIR is",
       );
     }
+    // Its first use loads Node's modules of `fetch`: before the change of flags.
+    void new Headers();
+    optimizeHttpParserLate();
     return new Causeway({ url, apiKey });
   }
 }

@@ -58,17 +58,15 @@ describe("sessions and their ends", requireOrSkip("chromium"), () => {
   });
 
   it("an unknown address", async () => {
-    const window = await open("webhooks/a/b");
+    const window = await browser.openAs(API_KEY, "webhooks/a/b");
     const { page, violations } = window;
-    await signIn(page, API_KEY);
     await page.getByRole("heading", { level: 1, name: "Not found" }).waitFor();
     assert.deepEqual([...(await look(window, "an unknown address", TWO_LOOKS)), ...violations], []);
   });
 
   it("a test event, and its refusal", async () => {
-    const window = await open(`webhooks/${plant.webhooks["Greenhouse readings"]}`);
+    const window = await browser.openAs(API_KEY, `webhooks/${plant.webhooks["Greenhouse readings"]}`);
     const { page, violations } = window;
-    await signIn(page, API_KEY);
     await page.getByRole("button", { name: "Send a test event" }).click();
     const dialog = page.getByRole("dialog", { name: "Send a test event" });
     await dialog.waitFor();

@@ -1,5 +1,5 @@
 /** The bridge as a real process, with API calls for tests. */
-
+import { optimizeHttpParserLate } from "../../src/lib/v8-flags.ts";
 import { temporaryDirectory } from "./directories.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
@@ -7,6 +7,10 @@ import { type Exit, startProcess, type TestProcess } from "./processes.ts";
 import { MAIN } from "./program.ts";
 
 export const API_KEY = "test-key-0123456789abcdef";
+
+// Node loads its modules of `fetch` faster before a change of flags.
+void new Headers();
+optimizeHttpParserLate();
 
 export interface Answer {
   status: number;

@@ -21,8 +21,14 @@ interface Binding {
 
 export type SqlValue = string | number | null | Uint8Array;
 
-// The binding is a CommonJS module whose types do not match its behaviour under NodeNext.
-const Libsql = createRequire(import.meta.url)("libsql") as new (file: string, options?: { timeout: number }) => Binding;
+const requireHere = createRequire(import.meta.url);
+
+/** Loads the binding, native code that only the engine's thread needs, with its first database. */
+function openBinding(file: string, timeout: number): Binding {
+  // A CommonJS module whose types do not match its behaviour under NodeNext.
+  const Libsql = requireHere("libsql") as new (file: string, options?: { timeout: number }) => Binding;
+  return new Libsql(file, { timeout });
+}
 
 /** Wait for a lock that a reader such as the `sqlite3` command holds for a moment. It blocks only the engine's thread. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -42,7 +48,7 @@ export class Database {
   }
 
   static open(file: string, synchronous: Synchronous): Database {
-    const database = new Database(new Libsql(created(file), { timeout: BUSY_TIMEOUT_MS }));
+    const database = new Database(openBinding(created(file), BUSY_TIMEOUT_MS));
     try {
       database.#configure(synchronous);
       return database;
@@ -54,7 +60,7 @@ export class Database {
 
   /** Opens the file that serves as a lock: held for as long as the connection stays open, dropped if the process dies. */
   static lock(file: string): Database {
-    const database = new Database(new Libsql(created(file), { timeout: 0 }));
+    const database = new Database(openBinding(created(file), 0));
     try {
       database.exec("PRAGMA journal_mode = MEMORY");
       database.exec("BEGIN EXCLUSIVE");
