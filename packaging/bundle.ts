@@ -48,14 +48,21 @@ const bridgeBundle: Plugin = {
   },
 };
 
-/** BullMQ's third backend, with its SQL texts as strings, is not used. */
-const withoutPostgres: Plugin = {
-  name: "without-postgres",
+/** Modules that others load at their start for what the bridge does not use. */
+const UNUSED = [
+  // BullMQ's third backend, with its SQL texts as strings.
+  "bullmq/dist/\\w+/postgres/index.js",
+  // BullMQ's schedulers with a cron pattern.
+  "cron-parser/dist/index.js",
+  // Lists the files of a folder, where @fastify/static is to serve no others.
+  "glob/dist/.+.js",
+];
+
+const withoutUnused: Plugin = {
+  name: "without-unused",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]bullmq[\\/]dist[\\/]\w+[\\/]postgres[\\/]index\.js$/ }, () => ({
-      contents: "",
-      loader: "js",
-    }));
+    const filter = new RegExp(`[\\\\/](?:${UNUSED.join("|").replaceAll("/", "[\\\\/]")})$`);
+    onLoad({ filter }, () => ({ contents: "", loader: "js" }));
   },
 };
 
@@ -82,7 +89,7 @@ await build({
   ...common,
   entryPoints: [`${DIST}main.js`],
   outfile: `${DIST}causeway.js`,
-  plugins: [withoutPostgres, ownUrls],
+  plugins: [withoutUnused, ownUrls],
 });
 
 // The names of the parts change with their content.

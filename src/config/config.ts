@@ -170,7 +170,7 @@ function moveUserInfo(raw: Raw): void {
 /** Returns the valid variables with the defaults; adds invalid ones to `mistakes`. */
 function validate(raw: Raw, mistakes: Mistakes): Variables | undefined {
   // The schema is part of this program; validating it as well would slow every start.
-  const trusted = { meta: false, validateSchema: false, formats };
+  const trusted = { meta: false, validateSchema: false, code: { optimize: false }, formats };
   const ajv = new Ajv({ allErrors: true, removeAdditional: "all", useDefaults: true, coerceTypes: true, ...trusted });
   const values: unknown = { ...raw };
   if (ajv.validate<Variables>(schema, values)) return values;

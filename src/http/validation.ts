@@ -9,6 +9,9 @@ const options: Options = {
   // OpenAPI's own keywords are not part of JSON Schema. The document's schemas are validated by its linter.
   strict: false,
   validateSchema: false,
+  meta: false,
+  // It would take as long as generating the code of a validator.
+  code: { optimize: false },
   // All other formats only describe: URLs and topics have their own rules and problem codes.
   formats: { byte: isBase64, uri: true, "date-time": true },
 };
@@ -35,11 +38,13 @@ function validatorOf(ajv: Ajv2020, schema: object) {
   };
 }
 
+const SERIALIZER = { ajv: { meta: false, code: { optimize: false } } };
+
 /** Fields that the schema does not name are left out. A serializer is compiled when it is first used. */
 export const serializerCompiler: FastifySerializerCompiler<object> = ({ schema }) => {
   let compiled: ((value: unknown) => string) | undefined;
   return (value) => {
-    compiled ??= fastJsonStringify(schema as AnySchema) as (value: unknown) => string;
+    compiled ??= fastJsonStringify(schema as AnySchema, SERIALIZER) as (value: unknown) => string;
     return compiled(value);
   };
 };
