@@ -6,12 +6,14 @@ interface JsonContent {
   content?: Record<string, object>;
 }
 
+/** Copies a schema with every reference replaced by its target. */
+export type Inline = (schema: unknown) => unknown;
+
 /**
  * Returns the schemas of an operation. Header parameters have none, because their users check them; nor have bodies
  * other than JSON, and error responses, which `sendProblem` writes.
  */
-export function routeSchemas(openapi: OpenApi, path: string, operation: Operation): FastifySchema {
-  const inline = inliner(openapi);
+export function routeSchemas(openapi: OpenApi, inline: Inline, path: string, operation: Operation): FastifySchema {
   const parameters = [...(openapi.paths[path]!.parameters ?? []), ...(operation.parameters ?? [])].map((one) =>
     resolve(openapi, one),
   );
@@ -44,15 +46,15 @@ function parametersSchema(parameters: Parameter[]): object {
   };
 }
 
-function jsonSchema({ content }: JsonContent, inline: (value: unknown) => unknown): object | undefined {
+function jsonSchema({ content }: JsonContent, inline: Inline): object | undefined {
   const json = content?.["application/json"] as { schema: object } | undefined;
   return json && { content: { "application/json": { schema: inline(json.schema) } } };
 }
 
-/** Returns a function that copies a schema with every reference replaced by its target. No schema contains itself. */
-function inliner(openapi: OpenApi): (value: unknown) => unknown {
+/** No schema contains itself. Each target is copied once, for all operations. */
+export function inliner(openapi: OpenApi): Inline {
   const targets = new Map<string, unknown>();
-  const inline = (value: unknown): unknown => {
+  const inline: Inline = (value) => {
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return value.map(inline);
     if ("$ref" in value && typeof value.$ref === "string") {

@@ -18,7 +18,7 @@ import {
 import { idempotencyHooks } from "./idempotency.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { fieldsProblem, Problem } from "./problem.ts";
-import { routeSchemas } from "./route-schemas.ts";
+import { type Inline, inliner, routeSchemas } from "./route-schemas.ts";
 import { schemaCheck, serializerCompiler, validatorCompiler } from "./validation.ts";
 
 declare module "fastify" {
@@ -58,12 +58,13 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
     served.set(url, [...(served.get(url) ?? []), ...[method].flat()] as HTTPMethods[]);
   });
   const idempotency = idempotencyHooks(options.expiringKeys);
+  const inline = inliner(openapi);
   for (const { path, method, operation } of operationsOf(openapi)) {
     if (!((operation.operationId as OperationId) in handlers)) continue;
     app.route({
       method,
       url: urlOf(path),
-      schema: schemasOf(openapi, path, operation),
+      schema: schemasOf(openapi, inline, path, operation),
       ...routeSettings(options, path, operation),
       // Without a key, responses are not kept: a sign-in sets a cookie, and keys of different callers would collide.
       ...(method === "post" && takesIdempotencyKey(openapi, operation) && idempotency),
@@ -78,8 +79,8 @@ function urlOf(path: string): string {
 }
 
 /** An operation without query parameters refuses all of them. Probes are exempt: some add one to bypass caches. */
-function schemasOf(openapi: OpenApi, path: string, operation: Operation) {
-  const schemas = routeSchemas(openapi, path, operation);
+function schemasOf(openapi: OpenApi, inline: Inline, path: string, operation: Operation) {
+  const schemas = routeSchemas(openapi, inline, path, operation);
   if (path.startsWith("/v1/")) schemas.querystring ??= { type: "object", properties: {} };
   return schemas;
 }

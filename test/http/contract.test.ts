@@ -13,7 +13,7 @@ import {
   resolve,
   successStatus,
 } from "../../src/http/document.ts";
-import { routeSchemas } from "../../src/http/route-schemas.ts";
+import { inliner, routeSchemas } from "../../src/http/route-schemas.ts";
 import { validatorCompiler } from "../../src/http/validation.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -40,7 +40,12 @@ describe("the contract", () => {
   it("has schemas that compile, although the bridge compiles each only when it is first used", () => {
     const validator = validatorCompiler();
     for (const { path, method, operation } of operationsOf(openapi)) {
-      const { params, querystring, body, response } = routeSchemas(openapi, path, operation) as RouteSchemas;
+      const { params, querystring, body, response } = routeSchemas(
+        openapi,
+        inliner(openapi),
+        path,
+        operation,
+      ) as RouteSchemas;
       const checks = [
         [params, "params"],
         [querystring, "querystring"],

@@ -23,7 +23,7 @@ export type SqlValue = string | number | null | Uint8Array;
 
 const requireHere = createRequire(import.meta.url);
 
-/** Loads the binding, native code that only the engine's thread needs, with its first database. */
+/** Loads the binding, which is native code, with the first database: a bridge on Redis has none. */
 function openBinding(file: string, timeout: number): Binding {
   // A CommonJS module whose types do not match its behaviour under NodeNext.
   const Libsql = requireHere("libsql") as new (file: string, options?: { timeout: number }) => Binding;
