@@ -19,7 +19,7 @@ import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { type Explain, errorHandler, handleClientError, sendProblem } from "./problems.ts";
 import { rateHeaders, requireRate } from "./rate-limit.ts";
-import { registerRoutes } from "./routes.ts";
+import { type AllowedMethods, registerRoutes } from "./routes.ts";
 import { enforceTimeouts, HTTP_TIMEOUTS, type HttpTimeouts } from "./timeouts.ts";
 
 export interface AppOptions extends Authentication, ExternalOptions, DashboardOptions {
@@ -52,7 +52,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const onError = errorHandler(options.explain);
   const cors = createCors(options.corsOrigins ?? []);
   let closed = false;
-  const admit = gate({ ...options, isClosing: () => closed || options.isClosing?.() === true });
+  let allowed: AllowedMethods = () => undefined;
+  const isClosing = () => closed || options.isClosing?.() === true;
+  const admit = gate({ ...options, isClosing, isKnown: (url) => allowed(url) !== undefined });
   const app = Fastify({
     ...(options.logger ? { loggerInstance: options.logger } : { logger: false }),
     // The bridge writes its own log line per unit of work.
@@ -100,7 +102,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-content-type-options", "nosniff");
     if (cors(request, reply)) return;
-    const go = (problem?: Problem) => done(problem ?? (request.is404 ? notFound(options.absent) : undefined));
+    const unserved = () => otherMethod(allowed(request.url)) ?? notFound(options.absent);
+    const go = (problem?: Problem) => done(problem ?? (request.is404 ? unserved() : undefined));
     const admitted = admit(request, reply);
     if (admitted instanceof Promise) admitted.then(go, done);
     else go(admitted);
@@ -108,7 +111,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // The hook above has already responded; without a custom handler Fastify would not run hooks on unknown paths.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound(options.absent)));
   readBodies(app);
-  await app.register(async (scope) => registerRoutes(scope, { ...options, openapi: document.openapi }));
+  await app.register(async (scope) => {
+    allowed = registerRoutes(scope, { ...options, openapi: document.openapi });
+  });
   if (options.absent === undefined) {
     await app.register((scope) => serveDocs(scope, document));
     await app.register((scope) => serveDashboard(scope, options));
@@ -117,15 +122,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
+interface GateOptions extends Authentication, Pick<AppOptions, "isClosing"> {
+  /** Whether the path has another method. */
+  isKnown(url: string): boolean;
+}
+
 /** Decides whether a request is refused, before its body is read; at once, except for requests with a session. */
-function gate({ isClosing, ...authentication }: Authentication & Pick<AppOptions, "isClosing">) {
+function gate({ isClosing, isKnown, ...authentication }: GateOptions) {
   return (request: FastifyRequest, reply: FastifyReply): Problem | undefined | Promise<Problem | undefined> => {
     if (isClosing?.()) return shuttingDown();
     // RFC 9112 section 3.2.
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) return noHost();
     const { open, scopes = [] } = request.routeOptions.config;
-    // Without a key, unknown paths below /v1 are indistinguishable from known ones.
-    if (request.is404 ? !request.url.startsWith("/v1") : open === true) return undefined;
+    if (request.is404 ? isOpen(request.url, isKnown(request.url)) : open === true) return undefined;
     const enter = (caller: Caller): undefined => {
       // Counted before the scope is checked: calls beyond the key's scope are rate-limited as well.
       const allowance = requireRate(caller, 1);
@@ -146,6 +155,14 @@ function gate({ isClosing, ...authentication }: Authentication & Pick<AppOptions
   };
 }
 
+/** Whether a request that no route serves needs no key. */
+function isOpen(url: string, isKnown: boolean): boolean {
+  // Callers of hooks have no key, and a 401 would ask for one.
+  if (isKnown) return url.startsWith("/in/");
+  // Without a key, unknown paths below /v1 are indistinguishable from known ones.
+  return !url.startsWith("/v1");
+}
+
 function problemIn(error: unknown): Problem {
   if (error instanceof Problem) return error;
   throw error;
@@ -160,6 +177,11 @@ function badUrl(request: FastifyRequest): Problem {
 
 function noHost(): Problem {
   return fieldProblem("invalid_request", "header.host", "is required");
+}
+
+/** @param allow undefined if the path is unknown */
+function otherMethod(allow: string | undefined): Problem | undefined {
+  return allow === undefined ? undefined : new Problem("method_not_allowed", `use ${allow}`, { headers: { allow } });
 }
 
 function notFound(detail = "there is nothing at this path"): Problem {

@@ -1,5 +1,6 @@
 /** Routes for the contract's operations. */
 import type { FastifyInstance, HTTPMethods, RouteHandlerMethod, RouteOptions } from "fastify";
+import FindMyWay from "find-my-way";
 import type { FieldError } from "../errors.ts";
 import type { Scope } from "../keys/caller.ts";
 import { rawBodyHooks } from "./bodies.ts";
@@ -17,7 +18,7 @@ import {
 } from "./document.ts";
 import { idempotencyHooks } from "./idempotency.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
-import { fieldsProblem, Problem } from "./problem.ts";
+import { fieldsProblem } from "./problem.ts";
 import { type Inline, inliner, routeSchemas } from "./route-schemas.ts";
 import { schemaCheck, serializerCompiler, validatorCompiler } from "./validation.ts";
 
@@ -45,8 +46,11 @@ export interface RoutesOptions {
   maxPayloadBytes: number;
 }
 
-/** Registers every operation that has a handler, and a 405 for every other method of its path. */
-export function registerRoutes(app: FastifyInstance, options: RoutesOptions): void {
+/** The methods that a path allows, separated by commas; undefined for an unknown path. */
+export type AllowedMethods = (url: string) => string | undefined;
+
+/** Registers every operation that has a handler, and returns the methods of their paths. */
+export function registerRoutes(app: FastifyInstance, options: RoutesOptions): AllowedMethods {
   const { openapi, handlers } = options;
   const served = new Map<string, HTTPMethods[]>();
   app.setValidatorCompiler(validatorCompiler());
@@ -70,7 +74,7 @@ export function registerRoutes(app: FastifyInstance, options: RoutesOptions): vo
       ...(method === "post" && takesIdempotencyKey(openapi, operation) && idempotency),
     });
   }
-  for (const [url, methods] of [...served]) refuseOtherMethods(app, url, methods);
+  return methodsByPath(served);
 }
 
 /** The path in the router's syntax. A topic becomes a wildcard, because it contains slashes. */
@@ -143,18 +147,20 @@ const refuseNoBody: RouteOptions["preValidation"] = (request, _reply, done) => {
   done(isMissing ? fieldsProblem([{ path: "", message: "is required" }]) : undefined);
 };
 
-const METHODS: HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/** Responds 405 with `Allow`, before a body is read. */
-function refuseOtherMethods(app: FastifyInstance, url: string, allowed: HTTPMethods[]): void {
-  const allow = allowed.join(", ");
-  app.route({
-    method: METHODS.filter((method) => !allowed.includes(method)),
-    url,
-    // Callers of hooks have no key, and a 401 would ask for one.
-    config: { open: url.startsWith("/in/") },
-    onRequest: (_request, _reply, done) =>
-      done(new Problem("method_not_allowed", `use ${allow}`, { headers: { allow } })),
-    handler: () => undefined,
-  });
+/**
+ * Returns the methods of a known path as the value of `Allow`, undefined for an unknown path. Its router is made for the
+ * first request that no route serves: routes for all other methods would take as long as the served ones at every start.
+ */
+function methodsByPath(served: ReadonlyMap<string, HTTPMethods[]>): AllowedMethods {
+  let router: FindMyWay.Instance<FindMyWay.HTTPVersion.V1> | undefined;
+  const build = () => {
+    // Node limits the length of a request's path.
+    const built = FindMyWay({ maxParamLength: Number.MAX_SAFE_INTEGER });
+    for (const [url, methods] of served) built.on("GET", url, () => undefined, methods.join(", "));
+    return built;
+  };
+  return (url) => {
+    router ??= build();
+    return router.find("GET", url)?.store as string | undefined;
+  };
 }
