@@ -37,6 +37,7 @@ describe("copies of the embedded store and broker as a crash leaves them", () =>
     const { id } = await s.bridge.register({ url: s.receiver.url, topics: ["image/#"], qos: 2, enabled: false });
     await s.bridge.register({ url: s.receiver.url, topics: ["image/#"], qos: 2 });
     const acknowledged: string[] = [];
+    const starts: Promise<void>[] = [];
     let next = 0;
     for (let copy = 0; copy < COPIES; copy += 1) {
       const before = acknowledged.length;
@@ -54,9 +55,15 @@ describe("copies of the embedded store and broker as a crash leaves them", () =>
       const { dataDir, observed } = await crashImage(s.bridge, () => acknowledged.length);
       flooding = false;
       await Promise.all(flood);
-      await (copy % (COPIES / STARTS) < 1 ? startOn : openOn)(dataDir, id, acknowledged.slice(0, observed));
-      rmSync(dataDir, { recursive: true });
+      const check = copy % (COPIES / STARTS) < 1 ? startOn : openOn;
+      const checked = check(dataDir, id, acknowledged.slice(0, observed)).then(() =>
+        rmSync(dataDir, { recursive: true }),
+      );
+      // A bridge waits for the locks of the deliveries that were under way.
+      if (check === startOn) starts.push(checked);
+      else await checked;
     }
+    await Promise.all(starts);
     t.diagnostic(`${acknowledged.length} messages acknowledged, none missing, none of QoS 2 twice`);
   });
 
