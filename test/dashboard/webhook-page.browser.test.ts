@@ -38,7 +38,7 @@ describe("the page of a webhook", requireOrSkip("chromium"), () => {
 
   it("says that a webhook fails, why, and shows its deliveries", async () => {
     const { page, violations, axe } = await open("Analytics");
-    await lead(page, /^Failing since \d\d:\d\d:\d\d \(HTTP 503\)\. Next try .*\. \d+ deliveries wait\.$/);
+    await lead(page, /^Failing since .*\d\d:\d\d:\d\d \(HTTP 503\)\. Next try .*\. \d+ deliveries wait\.$/);
     await page.getByRole("heading", { level: 1, name: "Analytics" }).waitFor();
     const table = page.getByRole("region", { name: "Table of recent deliveries" });
     assert.match((await table.getByRole("link").first().getAttribute("href"))!, /\/messages\/msg_/);
