@@ -141,7 +141,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await page.getByRole("button", { name: "Hex" }).click();
     await page.getByText("00000000  7b 22 76").waitFor();
     assert.deepEqual(violations, []);
-    await goTo(page, `/messages/msg_none`);
+    await goTo(page, "/messages/msg_none");
     await page.getByText("There is nothing with this id.").waitFor();
     await page.getByText("14 days").waitFor();
     assert.deepEqual(await axe(), []);
@@ -217,7 +217,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     assert.equal(await isWide(), false);
     const message = await page.getByRole("dialog").getByRole("link", { name: /^msg_/ }).getAttribute("href");
     await goTo(page, message!);
-    await page.getByText(/^Received [\d:.]+/).waitFor();
+    await page.getByText(/^Received .*\d:\d/).waitFor();
     // Not while the page is still being laid out.
     await page.waitForFunction("document.documentElement.scrollWidth <= innerWidth");
     assert.deepEqual(await axe(), []);
@@ -241,7 +241,7 @@ describe("deliveries and messages in Chromium", requireOrSkip("chromium"), () =>
     await dialog.getByText("2 deliveries queued again.").waitFor();
     await dialog.getByRole("button", { name: "Close" }).click();
     await deadLetters(2);
-    await goTo(page, `/deliveries?status=failed&topic=meter/%23`);
+    await goTo(page, "/deliveries?status=failed&topic=meter/%23");
     await page.getByRole("button", { name: "Retry all 2" }).click();
     await dialog.getByText("A replay does not know topic filters.").waitFor();
     await dialog.getByRole("button", { name: "Retry 2 deliveries" }).click();

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUNDLE = join(ROOT, "dist/causeway.js");
 
-/** Whether the run found the program built, so that not every file of tests looks at all sources. */
+/** The variable in which a run says whether it found `dist/` built: not every file of tests looks at all sources. */
 export const BUILT = "TESTED_BUILT";
 
 /** Whether `dist/` is newer than every source file. */
