@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { parseDocument, readYaml } from "../src/http/document.ts";
 import { configurationSchema } from "./configuration-schema.ts";
+import { quickCommander } from "./ioredis.ts";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
@@ -89,7 +90,7 @@ await build({
   ...common,
   entryPoints: [`${DIST}main.js`],
   outfile: `${DIST}causeway.js`,
-  plugins: [withoutUnused, ownUrls],
+  plugins: [withoutUnused, quickCommander, ownUrls],
 });
 
 // The names of the parts change with their content.
