@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { bundledPackages, bundlePackages } from "./packages.ts";
 import { IS_BUILT } from "./support/program.ts";
 
 /**
@@ -33,6 +34,8 @@ function ownAddresses(root: string): Plugin {
 
 /** Writes each file, such as `test/a.test.ts`, to `to`, such as `to/test/a.test.js`; packages stay outside. */
 export async function compile(files: string[], root: string, to: string): Promise<void> {
+  const packages = join(to, "packages");
+  await bundlePackages(packages);
   await build({
     absWorkingDir: root,
     entryPoints: files,
@@ -46,7 +49,7 @@ export async function compile(files: string[], root: string, to: string): Promis
     target: "node20.19",
     sourcemap: true,
     sourcesContent: false,
-    plugins: [ownAddresses(root)],
+    plugins: [bundledPackages(packages), ownAddresses(root)],
     logLevel: "warning",
   });
 }

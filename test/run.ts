@@ -92,6 +92,11 @@ const unit = [
 const isBrowser = (file: string) => file.endsWith(".browser.test.ts");
 const isFlow = (file: string) => file.startsWith("test/flows/");
 
+/** Settings of glibc's malloc: huge pages, one arena, and no memory returned to the system that is needed again soon. */
+const MALLOC = Object.entries({ hugetlb: 1, arena_max: 1, mmap_threshold: 30_000_000, trim_threshold: 100_000_000 })
+  .map(([name, value]) => `glibc.malloc.${name}=${value}`)
+  .join(":");
+
 /** Spreads the files of each kind over the whole run: those that compute run beside those that wait. */
 function spread(kinds: string[][]): string[] {
   return kinds
@@ -102,6 +107,8 @@ function spread(kinds: string[][]): string[] {
 
 // Each process would read these certificates, which takes 50 ms: the tests call nothing but this machine.
 delete process.env.NODE_EXTRA_CA_CERTS;
+// As many processes start one after another, fewer and larger pages take an eighth off their CPU time.
+process.env.GLIBC_TUNABLES ??= MALLOC;
 // The processes of the files get these options: they load compiled files.
 process.execArgv = ["--enable-source-maps"];
 // Unlike `node --test`, which sorts the files, `run` keeps their order.
