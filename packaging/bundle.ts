@@ -13,6 +13,7 @@ import { parseDocument, readYaml } from "../src/http/document.ts";
 import { configurationSchema } from "./configuration-schema.ts";
 import { quickCommander } from "./ioredis.ts";
 
+const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
 /** CommonJS modules need these names, which an ES module does not have. */
@@ -49,6 +50,20 @@ const bridgeBundle: Plugin = {
   },
 };
 
+/**
+ * Programs of other processes and threads: they start with the bridge, or with its first expression. Each in one file,
+ * in place of the compiler's, and the modules that the thread of the embedded store loads by their URLs with its classes.
+ */
+const PROGRAMS = [
+  ["uplink/expressions/sandbox-child.ts"],
+  [
+    "bullmq-sqlite/engine/worker.ts",
+    "bullmq-sqlite/procedures/index.ts",
+    "store/sqlite/procedures.ts",
+    "mqtt/embedded/sqlite-procedures.ts",
+  ],
+];
+
 /** Modules that others load at their start for what the bridge does not use. */
 const UNUSED = [
   // BullMQ's third backend, with its SQL texts as strings.
@@ -79,7 +94,6 @@ const common: BuildOptions = {
   minifyWhitespace: true,
   minifySyntax: true,
   lineLimit: 200,
-  banner: { js: COMMON_JS },
   logLevel: "warning",
 };
 
@@ -88,15 +102,27 @@ writeFileSync(`${DIST}http/openapi.json`, JSON.stringify(openapi));
 writeFileSync(`${DIST}configuration.schema.json`, JSON.stringify(configurationSchema(openapi.components.schemas)));
 await build({
   ...common,
+  banner: { js: COMMON_JS },
   entryPoints: [`${DIST}main.js`],
   outfile: `${DIST}causeway.js`,
   plugins: [withoutUnused, quickCommander, ownUrls],
 });
 
 // The names of the parts change with their content.
-for (const name of readdirSync(DIST)) if (/^cli-\w+\.js$/.test(name)) rmSync(DIST + name);
+for (const name of readdirSync(DIST)) if (/^(?:cli|thread)-\w+\.js$/.test(name)) rmSync(DIST + name);
+for (const names of PROGRAMS) {
+  await build({
+    ...common,
+    entryPoints: names.map((name) => SRC + name),
+    outbase: SRC,
+    outdir: DIST,
+    splitting: true,
+    chunkNames: "thread-[hash]",
+  });
+}
 await build({
   ...common,
+  banner: { js: COMMON_JS },
   entryPoints: [{ in: `${DIST}cli/cli.js`, out: "cli" }],
   outdir: DIST,
   splitting: true,

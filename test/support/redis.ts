@@ -67,7 +67,8 @@ async function end(child: ChildProcess, exited: Promise<unknown>, signal: NodeJS
 
 async function answersPing(port: number, child: ChildProcess): Promise<void> {
   while (!(await isAnswered(port))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`redis-server on port ${port} did not start`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`redis-server on port ${port} did not start`);
     await delay(20);
   }
 }
