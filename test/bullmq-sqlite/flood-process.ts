@@ -1,5 +1,4 @@
 /** Adds jobs as fast as it can and prints the ids of the acknowledged ones, until it is killed. Argument: file. */
-import { writeSync } from "node:fs";
 import { Queue } from "bullmq";
 import { createSqliteBackend, SqliteConnection } from "../../src/bullmq-sqlite/index.ts";
 
@@ -10,7 +9,8 @@ async function produce(): Promise<never> {
   for (;;) {
     next += 1;
     const { id } = await queue.add("a", { body: "x".repeat(300) }, { jobId: `job-${next}` });
-    writeSync(1, `${id}\n`);
+    // Waits while the reader is slow: a synchronous write would fail.
+    await new Promise((done) => process.stdout.write(`${id}\n`, done));
   }
 }
 await Promise.all(Array.from({ length: 100 }, produce));
