@@ -71,7 +71,8 @@ export class Keyboard {
     await this.activate(opener);
     await this.walkRound(dialog);
     await this.press("Escape");
-    await dialog.waitFor({ state: "detached" });
+    // A closed dialog has no role, and yet the page learns of its end a moment later.
+    await this.#page.locator("dialog").filter({ hasText: name }).waitFor({ state: "detached" });
     await this.assertFocus(opener, `after ${name} was closed by Escape`);
     await this.press("Enter");
     await dialog.waitFor();
