@@ -106,18 +106,19 @@ export function endsInTime(faults: Faults): void {
 }
 
 async function startParts(t: TestContext): Promise<Parts> {
-  const mosquitto = await startMosquitto({ persistence: true });
-  const redis = await startRedis({ dir: temporaryDirectory("redis") });
-  const receiver = await startReceiver();
-  const bridge = await startTestBridge({ MQTT_URL: mosquitto.url, STORE_URL: redis.url });
-  const parts = { bridge, mosquitto, redis, receiver };
+  const parts = {} as Partial<Parts>;
+  // Before the first start: what runs after one that failed would keep this process alive.
   t.after(async () => {
-    if (bridge.running) await bridge.kill();
-    await receiver.close();
-    mosquitto.signal("SIGCONT");
-    await mosquitto.stop();
-    parts.redis.signal("SIGCONT");
-    await parts.redis.stop();
+    if (parts.bridge?.running) await parts.bridge.kill();
+    await parts.receiver?.close();
+    parts.mosquitto?.signal("SIGCONT");
+    await parts.mosquitto?.stop();
+    parts.redis?.signal("SIGCONT");
+    await parts.redis?.stop();
   });
-  return parts;
+  parts.mosquitto = await startMosquitto({ persistence: true });
+  parts.redis = await startRedis({ dir: temporaryDirectory("redis") });
+  parts.receiver = await startReceiver();
+  parts.bridge = await startTestBridge({ MQTT_URL: parts.mosquitto.url, STORE_URL: parts.redis.url });
+  return parts as Parts;
 }

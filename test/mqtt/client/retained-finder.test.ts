@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../../support/directories.ts";
 import { type Mosquitto, startMosquitto } from "../../support/mosquitto.ts";
 import { requireOrSkip } from "../../support/requirements.ts";
 import { startBroker } from "../embedded/start-broker.ts";
-import { politeBut, startFakeBroker } from "../fake-broker.ts";
+import { polite, politeBut, startFakeBroker } from "../fake-broker.ts";
 import { memoryLog, uniqueId } from "../support.ts";
 
 const MANY = 3_000;
@@ -160,8 +160,10 @@ describe("finding retained topics with an uncooperative broker", () => {
     let [sent, searches] = [0, 0];
     const broker = await startFakeBroker(
       politeBut({
+        // The client allows a slow broker longer pauses than any here.
+        unsubscribe: (packet, link) => void setTimeout(polite, 300, packet, link),
         subscribe: (packet, link) => {
-          politeBut({})(packet, link);
+          polite(packet, link);
           searches++;
           const timer = setInterval(() => {
             if (searches === 1 && sent === 20) return clearInterval(timer);
