@@ -86,7 +86,8 @@ export class Keyboard {
     // The focus may begin where Tab does not lead to, such as at the text that took the place of a form.
     const passed = [await this.#step("Tab")];
     if (passed[0]!.isOutside) passed[0] = await this.#step("Tab");
-    const first = (await dialog.locator(":focus").elementHandle())!;
+    // A dialog whose content is still loading may have the focus itself.
+    const first = (await this.#page.locator(":focus").elementHandle())!;
     do {
       const names = passed.map(({ name }) => name).join(" | ");
       assert.ok(await containsFocus(dialog), `Tab leaves ${dialog}: ${names}`);
