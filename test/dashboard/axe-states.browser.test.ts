@@ -17,6 +17,7 @@ describe("pages without data", requireOrSkip("chromium"), () => {
     browser = await startBrowser(bridge.url);
     window = await browser.open();
     await window.page.goto(bridge.url);
+    await window.page.getByRole("heading", { level: 1 }).waitFor();
     assert.deepEqual(await look(window, "signing in"), []);
     await signIn(window.page, API_KEY);
   });
