@@ -90,6 +90,7 @@ describe("the overview of a busy bridge", requireOrSkip("chromium"), () => {
     assert.equal(await nav.evaluate((bar) => bar.scrollWidth <= bar.clientWidth), true, "the bar does not scroll");
     await nav.getByRole("button", { name: "More" }).click();
     const dialog = page.getByRole("dialog", { name: "More pages" });
+    await dialog.waitFor();
     assert.deepEqual(await dialog.getByRole("link").allInnerTexts(), ["Workbench", "Hooks", "Keys", "Settings"]);
     assert.deepEqual(await axe(), []);
     await dialog.getByRole("link", { name: "Settings" }).click();
