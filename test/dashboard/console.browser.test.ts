@@ -84,7 +84,7 @@ describe("the console of the live page in Chromium", requireOrSkip("chromium"), 
     await dialog.getByText("30.0").waitFor();
     assert.deepEqual(await axe(), []);
     await dialog.getByRole("button", { name: "Edit" }).click();
-    await dialog.getByLabel("Payload").fill('{"interval":45.0}');
+    await dialog.getByLabel("Payload", { exact: true }).fill('{"interval":45.0}');
     await dialog.getByRole("button", { name: "Publish with retain" }).click();
     await dialog.getByText("45.0").waitFor();
     const read = await live.plant.bridge.api("GET", "/v1/topics/shop/config");

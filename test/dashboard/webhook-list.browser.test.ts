@@ -100,7 +100,10 @@ describe("the list of webhooks and the settings", requireOrSkip("chromium"), () 
     await page.getByRole("button", { name: "Clear the filters" }).click();
     await table(page).getByRole("link", { name: "Analytics" }).waitFor();
     await page.waitForURL(`${plant.bridge.url}/webhooks`);
-    assert.equal(await page.getByLabel("Would get a message on the topic").inputValue(), "");
+    await eventually(
+      () => page.getByLabel("Would get a message on the topic").inputValue(),
+      (text) => text === "",
+    );
     assert.deepEqual(violations, []);
   });
 
