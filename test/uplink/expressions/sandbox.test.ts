@@ -4,6 +4,7 @@ import { after, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Evaluated } from "../../../src/uplink/expressions/sandbox.ts";
 import { loaders } from "../../../src/uplink/expressions/sandbox-process.ts";
+import { eventually } from "../../support/eventually.ts";
 import { FROM_API, Sandbox } from "./built-sandbox.ts";
 import { evaluatorsOf, WITHOUT_PROC } from "./evaluators.ts";
 
@@ -93,6 +94,14 @@ describe("the sandbox", () => {
     assert.match(detail(second), /^transform_error: /);
     const first = await expressions.evaluate("wh_1", { filter: CATASTROPHIC, transform: "1" }, EVENT);
     assert.match(detail(first), /^filter_error: /);
+  });
+
+  it("ends an endless expression from within its process", async () => {
+    let tries = 0;
+    await eventually(
+      async () => detail(await expressions.evaluate(`wh_endless_${tries++}`, { transform: ENDLESS }, EVENT)),
+      (found) => /timeout after 100 milliseconds/.test(found),
+    );
   });
 
   it("does not charge an expression with the CPU time of the one before it", {
