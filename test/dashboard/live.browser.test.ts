@@ -26,12 +26,16 @@ describe("the live page in Chromium", requireOrSkip("chromium"), () => {
     await tree(page).getByText('{"temperature":').first().waitFor();
     assert.match(await tree(page).innerText(), /greenhouse\s+2\s[\s\S]*north\s+1\s/);
     assert.deepEqual(await axe(), []);
+    await stream(page).getByRole("button").first().focus();
+    await page.getByRole("button", { name: "The list stands still" }).waitFor();
     await tree(page).getByRole("link", { name: "north", exact: true }).click();
     await page.getByText("showing 1 message below greenhouse/north").waitFor();
     await page.waitForURL(({ searchParams }) => searchParams.get("branch") === "greenhouse/north");
     await send("greenhouse/south/telemetry", "1");
     await send("greenhouse/north/telemetry", "2");
     await page.getByText("showing 2 messages below greenhouse/north").waitFor();
+    // Another branch begins at its newest message.
+    await stream(page).getByRole("cell", { name: "2", exact: true }).waitFor();
     await page.reload();
     await page.getByText("No message yet below greenhouse/north").waitFor();
     await page.goBack();

@@ -68,9 +68,12 @@ function Stream({ handle, filters, selected, onSelect }: StreamProps) {
   const { can, publish } = useRights();
   const { addressOf } = useLiveQuery();
   handle.version.value;
-  if (handle.tail.messages.length > 0) return <StreamView handle={handle} selected={selected} onSelect={onSelect} />;
-  if (handle.tail.connection.state === "failed") return null;
-  const { branch } = handle.tail;
+  const { branch, messages, connection } = handle.tail;
+  if (messages.length > 0) {
+    // Another branch begins at its newest message.
+    return <StreamView key={branch} handle={handle} selected={selected} onSelect={onSelect} />;
+  }
+  if (connection.state === "failed") return null;
   return (
     <div class="empty">
       <p>

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { Spacer } from "../../components/spacer.tsx";
 import { isUtc, now } from "../../data/clock.ts";
 import { countOf, formatClock } from "../../data/format.ts";
@@ -21,7 +21,6 @@ interface StreamViewProps {
 export function StreamView({ handle: { tail, version }, selected, onSelect }: StreamViewProps) {
   version.value;
   const [held, setHeld] = useState<{ messages: readonly TailMessage[]; listed: number }>();
-  useEffect(() => setHeld(undefined), [tail, tail.branch]);
   // The list that the reader sees, to which messages may have been added since.
   const drawn = useRef({ messages: tail.messages, length: 0, listed: 0 });
   drawn.current = { messages: tail.messages, length: tail.messages.length, listed: tail.listed };
