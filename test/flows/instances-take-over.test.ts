@@ -12,8 +12,7 @@ import { scaled } from "../support/speed.ts";
 const CONCURRENCY = 10;
 const PER_SECOND = 75;
 const TAKE_OVER_MS = 10_000;
-/** Less than a lease, which a receiver that stops gives back. */
-const HAND_OVER_MS = 4_000;
+const HAND_OVER_MS = 2_000;
 
 /** Returns the longest time without a received message, in milliseconds, from the events' `time`. */
 function longestGap({ calls }: Receiver): number {

@@ -19,8 +19,6 @@ const PER_SECOND = 40;
 const BEFORE_MS = 2_000;
 const RECOVERY_MS = 5_000;
 const CONCURRENCY = 10;
-/** Far less than any time-out of the broker or the store. */
-const AT_ONCE_MS = 2_000;
 
 interface Parts {
   bridge: TestBridge;
@@ -65,7 +63,7 @@ describe("outages under load, Mosquitto and Redis", {
             assert.equal(answer.status, 503, `${method} ${path}: ${answer.bytes}`);
             assert.equal(answer.body.code, "store_unavailable");
             assert.ok(answer.headers.get("retry-after"));
-            assert.ok(performance.now() - startedAt < scaled(AT_ONCE_MS), `${method} ${path} was answered at once`);
+            assert.ok(performance.now() - startedAt < scaled(1_000), `${method} ${path} was answered at once`);
           }
           // The downlink does not need the store.
           assert.equal((await bridge.api("POST", "/v1/topics/to/device", "hello")).status, 200);
@@ -93,7 +91,7 @@ describe("outages under load, Mosquitto and Redis", {
           assert.equal(status, 503);
           assert.equal(body.code, "broker_unavailable");
           assert.ok(headers.get("retry-after"));
-          assert.ok(took < scaled(AT_ONCE_MS), `refused after ${took} ms`);
+          assert.ok(took < scaled(500), `refused after ${took} ms`);
         }
         const { status } = await bridge.api("POST", "/v1/webhooks", { url: "http://127.0.0.1:9/", topics: ["other"] });
         assert.equal(status, 201, "webhooks can be registered without the broker");

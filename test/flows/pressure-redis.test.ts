@@ -18,7 +18,7 @@ import { scaled } from "../support/speed.ts";
 const SECONDS = Number(process.env.PRESSURE_SECONDS ?? 5);
 const PER_SECOND = 500;
 const BEFORE_SECONDS = 1;
-const REFUSED_WITHIN_MS = scaled(2_000);
+const REFUSED_WITHIN_MS = scaled(1_000);
 const MAX_GROWTH_MB = 100;
 const MIB = 1024 * 1024;
 

@@ -62,7 +62,7 @@ describe("reading retained messages from Mosquitto", requireOrSkip("mosquitto"),
       for (const topic of ["absent", "held", "held/0/below"]) {
         const { value, ms } = await timed(read(topic));
         assert.equal(value, undefined);
-        assert.ok(ms < scaled(1_500), `${ms} ms`);
+        assert.ok(ms < scaled(300), `${ms} ms`);
       }
     });
 
