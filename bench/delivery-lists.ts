@@ -10,10 +10,10 @@ import { openSqliteStore } from "../src/store/sqlite/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { Deliveries } from "../src/uplink/queue/deliveries.ts";
 import { InvalidField } from "../src/uplink/queue/delivery-filter.ts";
-import type { DeliveryQuery } from "../src/uplink/queue/delivery-lists.ts";
 import { permanentFailure, postpone } from "../src/uplink/queue/delivery-queue.ts";
 import { DeliveryQueues } from "../src/uplink/queue/delivery-queues.ts";
 import { type DeliveryJob, queueName } from "../src/uplink/queue/job.ts";
+import type { DeliveryQuery } from "../src/uplink/queue/lists/delivery-lists.ts";
 import { temporaryDirectory } from "../test/support/directories.ts";
 import { redisInstalled, startRedis } from "../test/support/redis.ts";
 

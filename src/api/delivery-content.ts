@@ -1,8 +1,8 @@
 /** Deliveries as a caller may see them: the content of a message requires the right to read its topic. */
 import type { Caller } from "../keys/caller.ts";
-import type { DeliveryPage } from "../uplink/queue/delivery-lists.ts";
-import type { Delivery, DeliveryDetail } from "../uplink/queue/delivery-queries.ts";
-import type { MessageDeliveries } from "../uplink/queue/message-deliveries.ts";
+import type { DeliveryPage } from "../uplink/queue/lists/delivery-lists.ts";
+import type { Delivery, DeliveryDetail } from "../uplink/queue/lists/delivery-queries.ts";
+import type { MessageDeliveries } from "../uplink/queue/lists/message-deliveries.ts";
 import { mayReadContent } from "../webhooks/access.ts";
 
 /** The outcome of an attempt. Its other fields can quote the message, and so can a response. */

@@ -9,7 +9,7 @@ import type { Handlers } from "../http/contract/index.ts";
 import { prefersAsync } from "../http/prefer.ts";
 import { Problem, unwrap } from "../http/problem.ts";
 import { type Caller, checkPublish } from "../keys/caller.ts";
-import type { MessageDeliveries } from "../uplink/queue/message-deliveries.ts";
+import type { MessageDeliveries } from "../uplink/queue/lists/message-deliveries.ts";
 import { checkResponseTopic } from "../webhooks/reply-topic.ts";
 import { accepted } from "./accepted.ts";
 import { type BatchHandlerPorts, batchPorts } from "./batch.ts";

@@ -3,7 +3,7 @@ import type { Handlers, OperationRequest } from "../http/contract/index.ts";
 import { unwrap } from "../http/problem.ts";
 import type { Preview } from "../uplink/deliver/preview.ts";
 import type { InvalidField } from "../uplink/queue/delivery-filter.ts";
-import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/delivery-lists.ts";
+import type { DeliveryPage, DeliveryQuery } from "../uplink/queue/lists/delivery-lists.ts";
 import type { WebhookService } from "../webhooks/service.ts";
 import { consentOf } from "../webhooks/verification.ts";
 import { listedPage } from "./delivery-content.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { detailed, listed, listedPage, received } from "../../src/api/delivery-content.ts";
-import type { DeliveryDetail } from "../../src/uplink/queue/delivery-queries.ts";
+import type { DeliveryDetail } from "../../src/uplink/queue/lists/delivery-queries.ts";
 import { callerWith } from "../webhooks/support.ts";
 
 const outcome = { at: "2026-03-01T12:00:00.000Z", statusCode: null, error: "transform_error", durationMs: 1 };

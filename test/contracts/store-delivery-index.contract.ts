@@ -5,7 +5,7 @@ import type { Store } from "../../src/store/store.ts";
 import { matcher } from "../../src/topic-index.ts";
 import { DeliveryQueue, type JobState, permanentFailure } from "../../src/uplink/queue/delivery-queue.ts";
 import type { DeliveryJob, QueuedJob } from "../../src/uplink/queue/job.ts";
-import { type FoundDelivery, newestFirst } from "../../src/uplink/queue/newest-first.ts";
+import { type FoundDelivery, newestFirst } from "../../src/uplink/queue/lists/newest-first.ts";
 import fc from "../support/property.ts";
 import type { Subject } from "./store.contract.ts";
 import { withQueue } from "./store-queue-tools.ts";

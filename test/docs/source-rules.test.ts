@@ -1,12 +1,14 @@
-/** House rules that no linter checks: lengths of files and functions, and one declaration for each type name. */
+/** House rules that no linter checks: lengths of files and functions, sizes of rooms, one declaration a type name. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { it } from "node:test";
 import ts from "typescript";
 
 const MAX_FILE_LINES = 250;
 const MAX_FUNCTION_LINES = 80;
+/** In each folder of `uplink/`, without its subfolders. */
+const MAX_FILES = 12;
 
 /** Longer files and functions, each with its reason: `file` or `file function`. */
 const LONG: Record<string, string> = {
@@ -60,6 +62,13 @@ it("files and functions are short", () => {
     }
   }
   assert.deepEqual(long.sort(), Object.keys(LONG).sort());
+});
+
+it("the rooms of the uplink are small", () => {
+  const rooms = new Map<string, number>();
+  for (const { file } of files) rooms.set(dirname(file), (rooms.get(dirname(file)) ?? 0) + 1);
+  const large = [...rooms].filter(([room, count]) => room.startsWith("uplink") && count > MAX_FILES);
+  assert.deepEqual(large, [], "files that belong together make a folder of their own");
 });
 
 it("a type name is declared once", () => {

@@ -4,9 +4,9 @@ import type { Decision, ErrorKind } from "../attempt.ts";
 import { logAttempt, summary } from "../queue/attempt-log.ts";
 import { permanentFailure, queuePaused } from "../queue/delivery-queue.ts";
 import type { AttemptEntry, QueuedJob } from "../queue/job.ts";
+import { maskSecrets, secretsOf } from "../request/mask-secrets.ts";
+import { loggedRequest } from "../request/request-log.ts";
 import type { Attempted } from "./attempt.ts";
-import { maskSecrets, secretsOf } from "./mask-secrets.ts";
-import { loggedRequest } from "./request-log.ts";
 
 /** A failed attempt to be retried; carries the delay into the queue's back-off strategy. */
 export class RetryLater extends Error {

@@ -1,10 +1,10 @@
 /** Deliveries, as the API reads and changes them. */
 import type { InvalidField } from "./delivery-filter.ts";
-import { type DeliveryPage, type DeliveryQuery, listAcross, listDeliveries } from "./delivery-lists.ts";
-import type { DeliveryCounts, DeliveryDetail } from "./delivery-queries.ts";
-import { countDeliveries, type Delivery, getDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueues } from "./delivery-queues.ts";
-import { findMessage, type MessageDeliveries } from "./message-deliveries.ts";
+import { type DeliveryPage, type DeliveryQuery, listAcross, listDeliveries } from "./lists/delivery-lists.ts";
+import type { DeliveryCounts, DeliveryDetail } from "./lists/delivery-queries.ts";
+import { countDeliveries, type Delivery, getDelivery } from "./lists/delivery-queries.ts";
+import { findMessage, type MessageDeliveries } from "./lists/message-deliveries.ts";
 import { type NotRedelivered, retryDelivery } from "./redelivery.ts";
 
 /** Queues whose expired leases are looked for at once. */

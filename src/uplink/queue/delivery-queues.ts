@@ -2,7 +2,7 @@
 import type { Queue } from "bullmq";
 import { DeliveryQueue } from "./delivery-queue.ts";
 import { type DeliveryJob, type PlacedJob, queueName, webhookOfQueue } from "./job.ts";
-import type { ListIndex } from "./newest-first.ts";
+import type { ListIndex } from "./lists/newest-first.ts";
 
 export interface DeliveryQueuesOptions {
   openQueue(name: string): Queue<DeliveryJob>;

@@ -1,8 +1,8 @@
 /** Redelivers a delivery at a user's request. */
 import { lastInJob, rememberAttempts, summary } from "./attempt-log.ts";
-import { type Delivery, toDelivery } from "./delivery-queries.ts";
 import type { DeliveryQueue, EndState } from "./delivery-queue.ts";
 import type { QueuedJob } from "./job.ts";
+import { type Delivery, toDelivery } from "./lists/delivery-queries.ts";
 
 /** Reason why a delivery is not redelivered: its state, or a change of its state meanwhile. */
 export type NotRedelivered = "not_found" | "active" | "waiting" | "changed";

@@ -1,9 +1,9 @@
 /** Lists of deliveries, answered from the store's index: only the deliveries on the page are loaded. */
-import { decodeCursor, encodeCursor } from "../../lib/cursor.ts";
-import { type DeliveryFilter, type FilterInput, InvalidField, readFilter } from "./delivery-filter.ts";
+import { decodeCursor, encodeCursor } from "../../../lib/cursor.ts";
+import { type DeliveryFilter, type FilterInput, InvalidField, readFilter } from "../delivery-filter.ts";
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import { queueName, webhookOfQueue } from "../job.ts";
 import { type Delivery, type DeliveryStatus, STATES, STATUSES, statusOf, toDelivery } from "./delivery-queries.ts";
-import type { DeliveryQueue } from "./delivery-queue.ts";
-import { queueName, webhookOfQueue } from "./job.ts";
 import { type FoundDelivery, type ListIndex, type ListPosition, newestFirst } from "./newest-first.ts";
 
 export interface DeliverySource {

@@ -1,7 +1,7 @@
 /** The recorded request shows what was sent, but no credential. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { loggedRequest, maskUrl } from "../../../src/uplink/deliver/request-log.ts";
+import { loggedRequest, maskUrl } from "../../../src/uplink/request/request-log.ts";
 import { MASK } from "../../../src/webhooks/header-masking.ts";
 import type { Webhook } from "../../../src/webhooks/webhook.ts";
 import { webhookWith } from "../../webhooks/support.ts";

@@ -1,7 +1,7 @@
 /** A recorded response contains no credential of the webhook. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { maskSecrets, secretsOf } from "../../../src/uplink/deliver/mask-secrets.ts";
+import { maskSecrets, secretsOf } from "../../../src/uplink/request/mask-secrets.ts";
 import { MASK } from "../../../src/webhooks/header-masking.ts";
 import type { Webhook } from "../../../src/webhooks/webhook.ts";
 import fc from "../../support/property.ts";

@@ -1,7 +1,8 @@
 /** The deliveries of one message to several webhooks. */
+
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import type { DeliveryJob } from "../job.ts";
 import { type Delivery, statusOf, toDelivery } from "./delivery-queries.ts";
-import type { DeliveryQueue } from "./delivery-queue.ts";
-import type { DeliveryJob } from "./job.ts";
 
 export interface MessageDeliveries {
   /** The message, as each of its deliveries holds it. */

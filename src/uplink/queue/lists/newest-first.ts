@@ -1,5 +1,5 @@
 /** Pages of the store's delivery index, newest first. */
-import type { JobState } from "./delivery-queue.ts";
+import type { JobState } from "../delivery-queue.ts";
 
 /** Place of a delivery in a list: by time of receipt, then message id, then queue, all descending. */
 export interface ListPosition {

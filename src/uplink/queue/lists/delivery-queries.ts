@@ -1,7 +1,7 @@
 /** Deliveries as the API returns them, read from the queue of their webhook. */
-import { type LoggedAttempt, lastInJob, readAttempts, summary, toLogged } from "./attempt-log.ts";
-import type { DeliveryQueue, JobState } from "./delivery-queue.ts";
-import type { AttemptEntry, DeliveryJob, QueuedJob } from "./job.ts";
+import { type LoggedAttempt, lastInJob, readAttempts, summary, toLogged } from "../attempt-log.ts";
+import type { DeliveryQueue, JobState } from "../delivery-queue.ts";
+import type { AttemptEntry, DeliveryJob, QueuedJob } from "../job.ts";
 
 export type DeliveryStatus = "pending" | "active" | "retrying" | "succeeded" | "failed";
 
